@@ -1,0 +1,74 @@
+# `make help` prints every target that has an explanation behind two hashes.
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.mailyard-ready
+ROOMS := proto $(sort $(wildcard libs/* services/* tools/*))
+CODE := $(ROOMS) tests bench conftest.py
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help:  ## Explains every target
+	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F '\t' '{ printf "%-15s %s\n", $$1, $$2 }'
+
+.PHONY: setup
+setup: $(READY)  ## Makes the virtual environment from uv.lock; every other target does so first
+
+$(READY): uv.lock pyproject.toml $(wildcard $(ROOMS:%=%/pyproject.toml))
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "make: $(PYTHON) is missing or older than 3.11. Install a newer one and name it: make PYTHON=python3.11" >&2; \
+	  exit 1; }
+	@PYTHONPATH=tools/local/src $(PYTHON) -m mailyard.local.bootstrap
+	@touch $@
+
+.PHONY: run
+run: $(READY)  ## Runs all of Mailyard on this machine, on loopback; CHECK=1: until one mail has come through
+	@$(BIN)/python -m mailyard.local run $(if $(CHECK),--check)
+
+.PHONY: test
+test: $(READY)  ## Runs all tests, on a real RabbitMQ and a real mongod; ARGS=... goes to pytest
+	@$(BIN)/python -m mailyard.local.foreign
+	$(BIN)/pytest $(ARGS)
+
+.PHONY: lint
+lint: $(READY)  ## Checks style, types, import rules, contracts, tenant scope, file sizes, generated pages
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check --quiet $(CODE)
+	$(BIN)/mypy $(ROOMS:%=%/src)
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/mailyard-contracts check
+	$(BIN)/python -m tests.lint.tenant_scope
+	$(BIN)/python -m tests.lint.file_size
+	$(BIN)/python -m mailyard.local.docs --check
+
+.PHONY: packages
+packages: $(READY)  ## Installs each package alone and imports all of it: finds undeclared dependencies
+	$(BIN)/python -m tests.lint.packages_alone
+
+.PHONY: format
+format: $(READY)  ## Formats the code and mends what can be mended by itself
+	$(BIN)/ruff check --fix --quiet $(CODE) || true
+	$(BIN)/ruff format $(CODE)
+
+.PHONY: proto
+proto: $(READY)  ## Generates the code of the contracts in proto/ and takes additions into the baseline
+	$(BIN)/mailyard-contracts generate
+	$(BIN)/mailyard-contracts extend
+
+.PHONY: docs
+docs: $(READY)  ## Writes the reference pages of docs/ from the code
+	$(BIN)/python -m mailyard.local.docs
+
+.PHONY: chaos
+chaos: $(READY)  ## Sends mail while everything is killed, cut and stalled, and proves that none is lost; ARGS=--help
+	$(BIN)/python -m tests.chaos $(ARGS)
+
+.PHONY: bench
+bench: $(READY)  ## Measures Mailyard beside Postfix and Dovecot, which must be installed; ARGS=--help
+	$(BIN)/python -m bench $(ARGS)
+
+.PHONY: clean
+clean:  ## Removes the environment, caches and fetched programs; mail and accounts under var/local stay
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf var/bench var/cache var/chaos var/debian var/mongod var/packages var/uv
+	find $(CODE) -name __pycache__ -prune -exec rm -rf {} +

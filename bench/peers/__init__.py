@@ -1,0 +1,1 @@
+"""Mailyard and another mail server on the same machine, load and message set, in neighbouring runs."""

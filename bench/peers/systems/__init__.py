@@ -1,0 +1,1 @@
+"""The mail systems under measurement, each with the same few doors."""

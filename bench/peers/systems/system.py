@@ -1,0 +1,38 @@
+"""What the benchmark asks of a mail system, whoever made it."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+
+class System(Protocol):
+    """A mail system on loopback with a fixed set of mailboxes."""
+
+    name: str
+
+    def start(self) -> None:
+        """Start with empty mailboxes and return when mail can be sent; raises SystemFailed."""
+
+    def stop(self) -> None:
+        """End every process; safe to call when nothing runs."""
+
+    def smtp(self) -> tuple[str, int]:
+        """Host and port that take mail for the mailboxes without authentication."""
+
+    def recipients(self) -> tuple[str, ...]:
+        """Addresses of the mailboxes."""
+
+    def before_run(self) -> None:
+        """Called before each measured run, outside of the measured time."""
+
+    def delivered(self) -> int:
+        """Mails in all mailboxes now; cheap enough to be polled during a run."""
+
+    def visible(self) -> int:
+        """Mails as a client can read them; may be dear, asked after a run to confirm `delivered`."""
+
+    def process_roots(self) -> Mapping[int, str]:
+        """Process ids whose whole trees belong to the system, each with the name for the table."""
+
+
+class SystemFailed(Exception):
+    """A system did not start or lost its way; the text says what to look at."""

@@ -1,0 +1,155 @@
+"""What becomes of tickets in a handler: again while a server is away, one by one when some are bad, then buried.
+
+handler returns            done
+handler is Unavailable     the same tickets again, after a pause, until it works or we must give them back
+any other error            each ticket alone; one that still fails is poison: `on_poison` writes its row,
+                           else it goes to the dead-letter queue
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+
+from mailyard.broker.backoff import Backoff
+from mailyard.broker.faults import cancelled, describe
+from mailyard.broker.publisher import TicketPublisher
+from mailyard.broker.session import Delivery, Session
+from mailyard.broker.topology import Queue
+from mailyard.proto.v1.ticket_pb2 import Ticket
+from mailyard.runtime.errors import Unavailable
+from mailyard.runtime.logs import get_logger
+from mailyard.runtime.metrics import counter, histogram
+
+FIRST_PAUSE_SECONDS = 0.2
+LONGEST_PAUSE_SECONDS = 10.0
+
+Handler = Callable[[Sequence[Ticket]], Awaitable[None]]
+OnPoison = Callable[[Ticket, Exception], Awaitable[None]]
+
+_log = get_logger(__name__)
+
+
+class GivenUp(Exception):
+    """The tickets in hand go back to the broker: we are stopping, or the session has ended."""
+
+
+class Handling:
+    """Calls one consumer's handler; one call at a time."""
+
+    def __init__(
+        self, queue: Queue, handler: Handler, on_poison: OnPoison | None, dead_letters: TicketPublisher
+    ) -> None:
+        self.waits_for: str | None = None
+        self._queue = queue
+        self._handler = handler
+        self._on_poison = on_poison
+        self._dead_letters = dead_letters
+        self._began: float | None = None
+        self._stopping = asyncio.Event()
+        self._seconds = histogram("mailyard_broker_handler_seconds").labels(queue)
+        self._sizes = histogram("mailyard_broker_handler_tickets").labels(queue)
+
+    def stop(self) -> None:
+        """Let a call in flight end, but try nothing again."""
+        self._stopping.set()
+
+    def lasts_seconds(self) -> float:
+        """Return for how long the call in flight has lasted; 0 without one."""
+        return 0.0 if self._began is None else time.monotonic() - self._began
+
+    async def handle(self, session: Session, deliveries: list[Delivery]) -> None:
+        """Handle deliveries; those that it rejects it also takes out of the list. Raises GivenUp."""
+        tickets = [ticket for delivery in deliveries for ticket in delivery.tickets]
+        try:
+            await self._call(session, tickets)
+        except GivenUp:
+            raise
+        except Exception as error:
+            _log.exception(
+                "consumer.handler_failed", queue=self._queue, tickets=len(tickets), error=describe(error)
+            )
+            await self._one_by_one(session, deliveries)
+
+    async def _one_by_one(self, session: Session, deliveries: list[Delivery]) -> None:
+        for delivery in tuple(deliveries):
+            poison = [ticket for ticket in delivery.tickets if not await self._alone(session, ticket)]
+            if len(poison) == len(delivery.tickets):
+                await session.reject(delivery)
+                deliveries.remove(delivery)
+            elif poison:
+                await self._bury(session, poison)
+
+    async def _bury(self, session: Session, poison: Sequence[Ticket]) -> None:
+        """Put single tickets of an AMQP message into the dead-letter queue: its others are done."""
+        await self._persist(session, lambda: self._dead_letters.publish(Queue.DEAD, poison))
+
+    async def _alone(self, session: Session, ticket: Ticket) -> bool:
+        """Try one ticket; False when it is poison and its row does not say so."""
+        try:
+            await self._call(session, [ticket])
+        except GivenUp:
+            raise
+        except Exception as error:
+            counter("mailyard_broker_poison_tickets_total").labels(self._queue).inc()
+            self._log_poison(ticket, error)
+            return await self._noted(session, ticket, error)
+        return True
+
+    async def _noted(self, session: Session, ticket: Ticket, error: Exception) -> bool:
+        """Have the row's owner note a poison ticket; False when there is none or it fails as well."""
+        on_poison = self._on_poison
+        if on_poison is None:
+            return False
+        try:
+            await self._persist(session, lambda: on_poison(ticket, error))
+        except GivenUp:
+            raise
+        except Exception as failure:
+            self._log_poison(ticket, failure)
+            return False
+        return True
+
+    def _log_poison(self, ticket: Ticket, error: Exception) -> None:
+        _log.error(
+            "consumer.poison",
+            queue=self._queue,
+            spool_id=ticket.spool_id,
+            leg=ticket.leg,
+            error=describe(error),
+            exc_info=error,
+        )
+
+    async def _call(self, session: Session, tickets: Sequence[Ticket]) -> None:
+        self._sizes.observe(len(tickets))
+        await self._persist(session, lambda: self._handler(tickets))
+
+    async def _persist(self, session: Session, step: Callable[[], Awaitable[None]]) -> None:
+        """Do `step` until it is not Unavailable."""
+        backoff = Backoff(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
+        try:
+            while True:
+                try:
+                    return await self._timed(step)
+                except Unavailable as error:
+                    self._note_wait(describe(error), backoff.seconds)
+                await backoff.wait(self._stopping)
+                if self._stopping.is_set() or session.ended is not None:
+                    raise GivenUp
+        finally:
+            self.waits_for = None
+
+    def _note_wait(self, error: str, seconds: float) -> None:
+        self.waits_for = error
+        _log.warning("consumer.unavailable", queue=self._queue, error=error, retry_seconds=seconds)
+
+    async def _timed(self, step: Callable[[], Awaitable[None]]) -> None:
+        self._began = began = time.monotonic()
+        try:
+            await step()
+        except asyncio.CancelledError as error:
+            if cancelled():
+                raise
+            raise RuntimeError("something within the handler ended with CancelledError") from error
+        finally:
+            self._began = None
+            self._seconds.observe(time.monotonic() - began)

@@ -1,0 +1,1 @@
+"""Tenants, domains, accounts, addresses and authentication."""

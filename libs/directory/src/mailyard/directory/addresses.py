@@ -1,0 +1,99 @@
+"""The collection `addresses`: who has which address. Its `_id` makes every address unique, over all tenants.
+
+| field | holds |
+|---|---|
+| `_id` | the address in its lookup form (`Address.key`) |
+| `tenant` | slug |
+| `account` | id of the account whose own address this is; absent for an alias |
+| `address`, `targets` | an alias: how it is shown, and whom it stands for |
+| `created_at` | |
+"""
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any
+
+from pymongo import ASCENDING, IndexModel
+from pymongo.asynchronous.client_session import AsyncClientSession
+
+from mailyard.directory import accounts
+from mailyard.directory.accounts import account_of
+from mailyard.directory.model import Account, Alias
+from mailyard.message.address import Address
+from mailyard.store.client import Row, Store, unavailable_when_away
+
+COLLECTION = "addresses"
+INDEXES = (IndexModel([("tenant", ASCENDING), ("_id", ASCENDING)], name="tenant"),)
+_WITH_ACCOUNT = {
+    "$lookup": {
+        "from": accounts.COLLECTION,
+        "localField": "account",
+        "foreignField": "_id",
+        "let": {"tenant": "$tenant"},
+        "pipeline": [
+            {"$match": {"$expr": {"$eq": ["$tenant", "$$tenant"]}}},
+            {"$project": {"password": False}},
+        ],
+        "as": "owner",
+    }
+}
+
+
+class Addresses:
+    """All queries on addresses."""
+
+    def __init__(self, store: Store) -> None:
+        self._rows = store.collection(COLLECTION)
+
+    async def add_account(self, account: Account, now: datetime, session: AsyncClientSession) -> None:
+        """Claim an account's own address; DuplicateKeyError: it is taken."""
+        row: Row = {
+            "_id": account.address.key,
+            "tenant": account.tenant,
+            "account": account.id,
+            "created_at": now,
+        }
+        await self._rows.insert_one(row, session=session)
+
+    async def add_alias(self, alias: Alias, now: datetime) -> None:
+        """Claim an alias; DuplicateKeyError: it is taken. Raises Unavailable."""
+        row: Row = {
+            "_id": alias.address.key,
+            "tenant": alias.tenant,
+            "address": str(alias.address),
+            "targets": [str(target) for target in alias.targets],
+            "created_at": now,
+        }
+        with unavailable_when_away():
+            await self._rows.insert_one(row)
+
+    async def list_aliases(self, tenant: str) -> list[Alias]:
+        """Read all aliases of a tenant, by address. Raises Unavailable."""
+        with unavailable_when_away():
+            found = self._rows.find({"tenant": tenant, "targets": {"$exists": True}})
+            return [alias_of(row) for row in await found.sort("_id").to_list()]
+
+    async def entry_by_keys(self, keys: Collection[str]) -> dict[str, Account | Alias]:
+        """Find who has these addresses, in one command: the way from an SMTP command to a tenant.
+
+        An address whose account does not exist in the address's own tenant is as good as absent.
+
+        Raises:
+            Unavailable: the store is away.
+
+        """
+        pipeline: list[dict[str, Any]] = [{"$match": {"_id": {"$in": list(keys)}}}, _WITH_ACCOUNT]
+        with unavailable_when_away():
+            cursor = await self._rows.aggregate(pipeline)
+            rows = await cursor.to_list()
+        return {row["_id"]: _entry_of(row) for row in rows if row["owner"] or "targets" in row}
+
+
+def alias_of(row: Row) -> Alias:
+    """Read a row."""
+    targets = tuple(Address.parse(target) for target in row["targets"])
+    return Alias(Address.parse(row["address"]), row["tenant"], targets)
+
+
+def _entry_of(row: Row) -> Account | Alias:
+    return account_of(row["owner"][0]) if row["owner"] else alias_of(row)

@@ -1,0 +1,71 @@
+"""How long someone who failed must wait before the next try: free at first, then twice as long each time. Pure.
+
+Failures fade with time, not with success: who owns one account must not be able to wash away guesses at others.
+Counted in this process alone: n processes of a service allow n times as many guesses, which the exponent absorbs.
+"""
+
+import math
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptLimits:
+    """`free` failures cost nothing; then 1, 2, 4 … seconds up to `longest_seconds`; one fades each `fade_seconds`."""
+
+    free: int
+    longest_seconds: float = 300.0
+    fade_seconds: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Failures:
+    level: float
+    at: float
+
+
+class Attempts:
+    """Failures by key: a login name or a network."""
+
+    def __init__(self, limits: AttemptLimits, *, max_keys: int = 50_000) -> None:
+        """Remember at most `max_keys`; the one that failed least recently is forgotten first."""
+        self._limits = limits
+        self._max_keys = max_keys
+        self._failures: dict[str, _Failures] = {}
+
+    def wait_seconds(self, key: str, now: float) -> float:
+        """Return how long the next try must wait; 0: it may be made."""
+        failures = self._failures.get(key)
+        if failures is None or failures.level <= self._limits.free:
+            return 0.0
+        beyond = min(failures.level - self._limits.free - 1, 32.0)
+        pause = min(self._limits.longest_seconds, math.pow(2.0, beyond))
+        return max(0.0, failures.at + pause - now)
+
+    def failed(self, key: str, now: float) -> None:
+        """Count a failure."""
+        level = self._level(key, now) + 1
+        self._failures.pop(key, None)
+        if len(self._failures) >= self._max_keys:
+            del self._failures[next(iter(self._failures))]
+        self._failures[key] = _Failures(level, now)
+
+    def _level(self, key: str, now: float) -> float:
+        failures = self._failures.get(key)
+        if failures is None:
+            return 0.0
+        return max(0.0, failures.level - (now - failures.at) / self._limits.fade_seconds)
+
+
+def network_of(client_ip: str) -> str:
+    """Name the network that one party usually holds: /24 of IPv4, /64 of IPv6; other text stands for itself."""
+    try:
+        address = ip_address(client_ip)
+    except ValueError:
+        return client_ip
+    if isinstance(address, IPv6Address):
+        mapped = address.ipv4_mapped
+        if mapped is None:
+            return str(IPv6Network((address.packed, 64), strict=False))
+        address = mapped
+    return str(IPv4Network((address.packed, 24), strict=False))

@@ -1,0 +1,32 @@
+"""What a login ends with: who it is, or why not."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from mailyard.message.address import Address
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who has proved who they are: the account's id in hex, its tenant, its address."""
+
+    account: str
+    tenant: str
+    address: Address
+
+
+class RefusalReason(StrEnum):
+    """Why a login was refused, with the reply that it deserves in SMTP (RFC 4954, section 6; RFC 5248)."""
+
+    BAD_CREDENTIALS = "bad-credentials"  # 535 5.7.8
+    ACCOUNT_DISABLED = "account-disabled"  # 525 5.7.13, told only to those who know the password
+    TOO_MANY_ATTEMPTS = "too-many-attempts"  # 454 4.7.0, nothing was checked
+    UNAVAILABLE = "unavailable"  # 454 4.7.0
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A login that was refused; `retry_seconds` says when the next one has a chance, 0: any time."""
+
+    reason: RefusalReason
+    retry_seconds: float = 0.0

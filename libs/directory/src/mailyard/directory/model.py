@@ -1,0 +1,110 @@
+"""Tenants, domains, accounts and aliases as values, and what becomes of an address.
+
+A tenant owns domains, a domain holds addresses, an address is an account's own or an alias. Every address
+exists once in the whole installation.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bson import ObjectId
+
+from mailyard.message.address import Address
+
+
+class DomainStatus(StrEnum):
+    """A suspended domain keeps its accounts, but takes no mail."""
+
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+
+
+class AccountStatus(StrEnum):
+    """What an account may do."""
+
+    ACTIVE = "active"
+    SUSPENDED = "suspended"  # takes mail, nobody may log in
+    DISABLED = "disabled"  # takes no mail, nobody may log in
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """A customer: `id` is a slug and never changes."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """A domain that this installation takes mail for; `name` in lower case with A-labels."""
+
+    name: str
+    tenant: str
+    status: DomainStatus = DomainStatus.ACTIVE
+    catch_all: Address | None = None  # gets what no account and no alias of the domain claims
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A person's or a machine's access: one mail address, one set of mailboxes."""
+
+    id: ObjectId
+    tenant: str
+    address: Address
+    status: AccountStatus = AccountStatus.ACTIVE
+    quota_bytes: int | None = None  # None: no limit
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """An address that stands for others, here or elsewhere."""
+
+    address: Address
+    tenant: str
+    targets: tuple[Address, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LocalAccount:
+    """The address is an account's: `address` is the account's own, `detail` stood behind the plus sign."""
+
+    account: Account
+    tenant: str
+    address: Address
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Expansion:
+    """The address stands for others; `tenant` owns it."""
+
+    targets: tuple[Address, ...]
+    tenant: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """The domain is ours, the address takes no mail: a permanent failure with an RFC 3463 status."""
+
+    reason: str
+    status: str = "5.1.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """The domain is not ours."""
+
+    domain: str
+
+
+Resolution = LocalAccount | Expansion | Unknown | Remote
+FinalResolution = LocalAccount | Unknown | Remote
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where mail for an address ends after all aliases: `address` is the last one on the way."""
+
+    address: Address
+    resolution: FinalResolution

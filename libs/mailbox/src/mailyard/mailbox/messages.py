@@ -1,0 +1,281 @@
+"""Changing the messages of a mailbox: STORE, EXPUNGE, COPY, MOVE, APPEND, each one transaction.
+
+Like `mailyard.mailbox.place`: the modseq comes from the mailbox row, which the transaction holds until it commits, so
+changes become visible in the order of their modseqs.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from bson import ObjectId
+from pymongo import ReturnDocument
+from pymongo.asynchronous.client_session import AsyncClientSession
+
+from mailyard.broker.events import MailboxEvents
+from mailyard.mailbox.mailboxes import Mailboxes, NotFound
+from mailyard.mailbox.model import (
+    AppendResult,
+    CopyResult,
+    FlagChange,
+    FlagState,
+    Mailbox,
+    NewMessage,
+    StoreResult,
+    SystemFlag,
+)
+from mailyard.mailbox.place import MailboxGone, Placement, insert_messages, place, take_numbers
+from mailyard.mailbox.reader import MessageReader
+from mailyard.mailbox.rows import MAILBOXES, MESSAGES, is_unseen, new_message_of
+from mailyard.proto.v1.mailbox_pb2 import MailboxEvent
+from mailyard.runtime.clock import Clock, now_utc
+from mailyard.store.client import Row, Store
+from mailyard.store.transaction import in_transaction
+
+R = TypeVar("R")
+
+
+class Messages(MessageReader):
+    """The door to `messages`."""
+
+    def __init__(self, store: Store, events: MailboxEvents | None = None, *, clock: Clock = now_utc) -> None:
+        super().__init__(store, Mailboxes(store, clock=clock))
+        self._events = events
+        self._clock = clock
+
+    async def store(
+        self,
+        mailbox: Mailbox,
+        uids: Sequence[int],
+        change: FlagChange,
+        flags: frozenset[str],
+        *,
+        unchanged_since: int | None = None,
+        origin: str = "",
+    ) -> StoreResult:
+        r"""Change flags; a message that has them already keeps its modseq.
+
+        Args:
+            mailbox: where.
+            uids: which messages; those that are gone are left out.
+            change: how.
+            flags: without \Recent.
+            unchanged_since: leave messages with a higher modseq alone and return them (RFC 7162, section 3.1.3).
+            origin: who does it; told in the event.
+
+        Raises:
+            NotFound: the mailbox was deleted.
+
+        """
+
+        async def write(session: AsyncClientSession) -> StoreResult:
+            rows = await self._some(mailbox, {"uid": {"$in": list(uids)}}, _STATE, session)
+            kept_back = tuple(
+                row["uid"] for row in rows if unchanged_since is not None and row["modseq"] > unchanged_since
+            )
+            before = {row["uid"]: frozenset(row["flags"]) for row in rows if row["uid"] not in kept_back}
+            after = {uid: changed(old, change, flags) for uid, old in before.items()}
+            touched = [uid for uid in before if after[uid] != before[uid]]
+            states = {row["uid"]: row["modseq"] for row in rows}
+            if touched:
+                unseen = sum(is_unseen(after[uid]) - is_unseen(before[uid]) for uid in touched)
+                modseq = await self._count(mailbox, {"unseen": unseen}, session)
+                update = {"$set": {"modseq": modseq}}
+                await self._rows.update_many(
+                    self._these(mailbox, touched),
+                    _merged(update, _flag_update(change, flags)),
+                    session=session,
+                )
+                states.update(dict.fromkeys(touched, modseq))
+            return StoreResult(
+                tuple(FlagState(uid, states[uid], after[uid]) for uid in sorted(after)), kept_back
+            )
+
+        result = await in_transaction(self._store, write)
+        await self._tell([mailbox], origin)
+        return result
+
+    async def expunge(
+        self, mailbox: Mailbox, uids: Sequence[int] | None, origin: str = ""
+    ) -> tuple[int, ...]:
+        r"""Remove the messages with \Deleted, of `uids` only when given; return the UIDs that are gone.
+
+        Raises:
+            NotFound: the mailbox was deleted.
+
+        """
+        match: Row = {"flags": SystemFlag.DELETED}
+        if uids is not None:
+            match["uid"] = {"$in": list(uids)}
+
+        async def write(session: AsyncClientSession) -> tuple[int, ...]:
+            rows = await self._some(mailbox, match, {"uid": 1, "flags": 1, "size": 1}, session)
+            await self._remove(mailbox, rows, session)
+            return tuple(sorted(row["uid"] for row in rows))
+
+        gone = await in_transaction(self._store, write)
+        if gone:
+            await self._tell([mailbox], origin)
+        return gone
+
+    async def copy(
+        self, mailbox: Mailbox, uids: Sequence[int], target: Mailbox, origin: str = ""
+    ) -> CopyResult:
+        """Copy messages with their flags and dates (RFC 3501, section 6.4.7).
+
+        Raises:
+            NotFound: the target was deleted.
+
+        """
+
+        async def write(session: AsyncClientSession) -> CopyResult:
+            rows = await self._some(mailbox, {"uid": {"$in": list(uids)}}, None, session)
+            return await self._copy_rows(rows, target, session)
+
+        result = await self._to_target(target, write)
+        await self._tell([target], origin)
+        return result
+
+    async def move(
+        self, mailbox: Mailbox, uids: Sequence[int], target: Mailbox, origin: str = ""
+    ) -> CopyResult:
+        """Copy messages and remove them here, both or neither (RFC 6851).
+
+        Raises:
+            NotFound: the target or the mailbox was deleted.
+
+        """
+
+        async def write(session: AsyncClientSession) -> CopyResult:
+            rows = await self._some(mailbox, {"uid": {"$in": list(uids)}}, None, session)
+            result = await self._copy_rows(rows, target, session)
+            await self._remove(mailbox, rows, session)
+            return result
+
+        result = await self._to_target(target, write)
+        await self._tell([mailbox, target], origin)
+        return result
+
+    async def append(self, mailbox: Mailbox, message: NewMessage, origin: str = "") -> AppendResult:
+        """Add a message whose body is stored; adding the same `message.id` again changes nothing.
+
+        Raises:
+            NotFound: the mailbox was deleted.
+
+        """
+        try:
+            placed = await place(self._store, [Placement(mailbox.id, message)], clock=self._clock)
+        except MailboxGone as error:
+            raise NotFound(mailbox.name) from error
+        await self._tell([mailbox], origin)
+        if message.id in placed:
+            return AppendResult(placed[message.id].uid_validity, placed[message.id].uid)
+        row = await self._rows.find_one({"_id": message.id, "account": message.account}, {"uid": 1})
+        assert row is not None  # that is why it was not placed
+        return AppendResult(mailbox.uid_validity, row["uid"])
+
+    async def _copy_rows(
+        self, rows: Sequence[Row], target: Mailbox, session: AsyncClientSession
+    ) -> CopyResult:
+        if not rows:
+            return CopyResult(target.uid_validity, (), ())
+        rows = sorted(rows, key=lambda row: int(row["uid"]))
+        copies = [replace(new_message_of(row), id=str(ObjectId())) for row in rows]
+        by_mailbox = {target.id: copies}
+        numbers = await take_numbers(self._store, by_mailbox, session)
+        placed = await insert_messages(self._store, by_mailbox, numbers, self._clock(), session)
+        return CopyResult(
+            numbers[target.id].uid_validity,
+            tuple(row["uid"] for row in rows),
+            tuple(placed[copy.id].uid for copy in copies),
+        )
+
+    async def _remove(self, mailbox: Mailbox, rows: Sequence[Row], session: AsyncClientSession) -> None:
+        if not rows:
+            return
+        counts = {
+            "total": -len(rows),
+            "unseen": -sum(is_unseen(row["flags"]) for row in rows),
+            "octets": -sum(row["size"] for row in rows),
+        }
+        modseq = await self._count(mailbox, counts, session)
+        await self._rows.update_many(
+            self._these(mailbox, [row["uid"] for row in rows]),
+            {"$set": {"expunged": True, "expunged_at": self._clock(), "modseq": modseq}},
+            session=session,
+        )
+
+    async def _count(self, mailbox: Mailbox, counts: Mapping[str, int], session: AsyncClientSession) -> int:
+        """Raise the mailbox's modseq by one and its counters by `counts`; return the modseq."""
+        row = await self._store.collection(MAILBOXES).find_one_and_update(
+            {"_id": mailbox.id, "account": mailbox.account},
+            {"$inc": {"modseq": 1, **counts}},
+            projection={"modseq": 1},
+            return_document=ReturnDocument.AFTER,
+            session=session,
+        )
+        if row is None:
+            raise NotFound(mailbox.name)
+        return int(row["modseq"])
+
+    async def _some(
+        self, mailbox: Mailbox, match: Row, fields: Mapping[str, int] | None, session: AsyncClientSession
+    ) -> list[Row]:
+        query = {
+            "account": mailbox.account,
+            "mailbox": mailbox.id,
+            "expunged": {"$exists": False},
+            **match,
+        }
+        return [row async for row in self._store.collection(MESSAGES).find(query, fields, session=session)]
+
+    async def _to_target(self, target: Mailbox, write: Callable[[AsyncClientSession], Awaitable[R]]) -> R:
+        try:
+            return await in_transaction(self._store, write)
+        except MailboxGone as error:
+            raise NotFound(target.name) from error
+
+    @staticmethod
+    def _these(mailbox: Mailbox, uids: Iterable[int]) -> Row:
+        return {"account": mailbox.account, "mailbox": mailbox.id, "uid": {"$in": list(uids)}}
+
+    async def _tell(self, mailboxes: Iterable[Mailbox], origin: str) -> None:
+        if self._events is not None:
+            await self._events.publish(
+                [
+                    MailboxEvent(mailbox=str(mailbox.id), account=str(mailbox.account), origin=origin)
+                    for mailbox in mailboxes
+                ]
+            )
+
+
+def changed(old: frozenset[str], change: FlagChange, flags: frozenset[str]) -> frozenset[str]:
+    """Return the flags after a change."""
+    match change:
+        case FlagChange.REPLACE:
+            return flags
+        case FlagChange.ADD:
+            return old | flags
+        case FlagChange.REMOVE:
+            return old - flags
+
+
+def _flag_update(change: FlagChange, flags: frozenset[str]) -> dict[str, Any]:
+    match change:
+        case FlagChange.REPLACE:
+            return {"$set": {"flags": sorted(flags)}}
+        case FlagChange.ADD:
+            return {"$addToSet": {"flags": {"$each": sorted(flags)}}}
+        case FlagChange.REMOVE:
+            return {"$pull": {"flags": {"$in": sorted(flags)}}}
+
+
+def _merged(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
+    """Join two updates operator by operator."""
+    return {
+        operator: first.get(operator, {}) | second.get(operator, {})
+        for operator in first.keys() | second.keys()
+    }
+
+
+_STATE = {"uid": 1, "modseq": 1, "flags": 1}

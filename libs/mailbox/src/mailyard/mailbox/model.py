@@ -1,0 +1,139 @@
+"""What a mailbox and a message in it are.
+
+Rows of `mailboxes` and `messages`, as values. A message's octets are `prefix` followed by the body
+that `blob_id` names; `size` counts both.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from bson import ObjectId
+
+INBOX = "INBOX"
+JUNK = "Junk"
+SEPARATOR = "/"
+
+
+class SystemFlag(StrEnum):
+    r"""RFC 3501, section 2.3.2. \Recent is a session's own and is never stored."""
+
+    SEEN = "\\Seen"
+    ANSWERED = "\\Answered"
+    FLAGGED = "\\Flagged"
+    DELETED = "\\Deleted"
+    DRAFT = "\\Draft"
+
+
+class FlagChange(StrEnum):
+    """How STORE changes flags (RFC 3501, section 6.4.6)."""
+
+    REPLACE = "replace"
+    ADD = "add"
+    REMOVE = "remove"
+
+
+@dataclass(frozen=True, slots=True)
+class Mailbox:
+    """One mailbox as it was when read: nothing at or above `uid_next` and `highest_modseq + 1` may be shown."""
+
+    id: ObjectId
+    account: ObjectId
+    name: str
+    uid_validity: int
+    uid_next: int
+    highest_modseq: int
+    total: int
+    unseen: int
+    octets: int
+    special_use: str | None = None  # RFC 6154 attribute, "\\Sent"
+    subscribed: bool = True
+    recent_from: int = 1  # messages from this UID on have been \Recent for no session yet
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a mailbox, without its body."""
+
+    id: str
+    mailbox: ObjectId
+    account: ObjectId
+    uid: int
+    modseq: int
+    flags: frozenset[str]
+    internal_date: datetime
+    saved_at: datetime
+    size: int  # octets of prefix and body together: RFC822.SIZE
+    prefix: bytes
+    blob_id: ObjectId
+    envelope: bytes
+    bodystructure: bytes
+    body: bytes
+    header_index: bytes
+    part_index: bytes
+    email_id: str
+    thread_id: str
+    expunged: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FlagState:
+    """What a session must know of every message in the mailbox that it has selected."""
+
+    uid: int
+    modseq: int
+    flags: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What came after a modseq: new and changed messages by UID, and what is gone."""
+
+    highest_modseq: int
+    uid_next: int
+    present: tuple[FlagState, ...]
+    vanished: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StoreResult:
+    """Outcome of a flag change: the new states, and the UIDs that `unchanged_since` kept back (RFC 7162)."""
+
+    changed: tuple[FlagState, ...]
+    modified: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CopyResult:
+    """COPYUID (RFC 4315): source and new UIDs, pairwise."""
+
+    uid_validity: int
+    source_uids: tuple[int, ...]
+    target_uids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AppendResult:
+    """APPENDUID (RFC 4315)."""
+
+    uid_validity: int
+    uid: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewMessage:
+    """A message on its way into a mailbox, parsed."""
+
+    id: str  # delivery key for delivered mail, a fresh id for APPEND
+    account: ObjectId
+    prefix: bytes
+    blob_id: ObjectId
+    size: int
+    internal_date: datetime
+    envelope: bytes
+    bodystructure: bytes
+    body: bytes
+    header_index: bytes
+    part_index: bytes
+    thread_id: str = ""
+    flags: frozenset[str] = field(default_factory=frozenset)

@@ -1,0 +1,200 @@
+"""Putting messages into mailboxes: the one way in, for delivery, APPEND, COPY and MOVE.
+
+UIDs, modseqs, counters and rows change in one transaction, and the mailbox row is written first. So whoever else writes to
+the mailbox waits or starts anew, commits happen in the order of the numbers, and a reader that has seen UID n + 1 in the
+mailbox row finds n, or n will never be. docs/adr/0005 tells why a transaction, with the figures.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from bson import ObjectId
+from pymongo import ReturnDocument, UpdateOne
+from pymongo.asynchronous.client_session import AsyncClientSession
+from pymongo.errors import BulkWriteError, DuplicateKeyError
+
+from mailyard.mailbox.model import NewMessage
+from mailyard.mailbox.rows import MAILBOXES, MESSAGES, is_unseen, message_row
+from mailyard.runtime.clock import Clock, now_utc
+from mailyard.runtime.errors import Unavailable
+from mailyard.runtime.metrics import counter
+from mailyard.store.client import Row, Store, unavailable_when_away
+from mailyard.store.transaction import in_transaction
+
+_ROUNDS = 5
+_NUMBERS = {"uid_next": 1, "modseq": 1, "uid_validity": 1}
+
+
+class MailboxGone(LookupError):
+    """Mailboxes that something was to be put in do not exist any more."""
+
+    def __init__(self, mailboxes: frozenset[ObjectId]) -> None:
+        super().__init__(f"{len(mailboxes)} mailboxes were deleted meanwhile")
+        self.mailboxes = mailboxes
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """A message and the mailbox that it goes to."""
+
+    mailbox: ObjectId
+    message: NewMessage
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Where a message stands."""
+
+    mailbox: ObjectId
+    uid: int
+    uid_validity: int
+    modseq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """What a mailbox row gave a transaction: the first of its UIDs, and its modseq."""
+
+    first_uid: int
+    modseq: int
+    uid_validity: int
+    uid_next: int
+
+
+async def place(
+    store: Store, placements: Sequence[Placement], *, clock: Clock = now_utc
+) -> dict[str, Placed]:
+    """Put messages in their mailboxes; return the new places by message id.
+
+    A message whose id is in the store already is left as it is and not returned: it has been delivered (its id is
+    the delivery key). One that is given twice is placed once.
+
+    Raises:
+        MailboxGone: mailboxes do not exist; nothing was placed.
+        Unavailable: the store is away; nothing, or everything, was placed.
+
+    """
+    left = list({each.message.id: each for each in placements}.values())
+    for _ in range(_ROUNDS):
+        if not left:
+            return {}
+        try:
+            return await _place_all(store, left, clock())
+        except (BulkWriteError, DuplicateKeyError):
+            known = await _known(store, [each.message.id for each in left])
+            counter("mailyard_mailbox_duplicates_total").inc(len(known))
+            if not known:
+                await _raise_uid_next(store, {each.mailbox: each.message.account for each in left})
+            left = [each for each in left if each.message.id not in known]
+    raise Unavailable("messages could not be placed: other writers used the same UIDs each time")
+
+
+async def _place_all(store: Store, placements: Sequence[Placement], now: datetime) -> dict[str, Placed]:
+    by_mailbox: dict[ObjectId, list[NewMessage]] = defaultdict(list)
+    for each in placements:
+        by_mailbox[each.mailbox].append(each.message)
+
+    async def write(session: AsyncClientSession) -> dict[str, Placed]:
+        numbers = await take_numbers(store, by_mailbox, session)
+        return await insert_messages(store, by_mailbox, numbers, now, session)
+
+    with unavailable_when_away():
+        return await in_transaction(store, write)
+
+
+async def take_numbers(
+    store: Store, by_mailbox: Mapping[ObjectId, Sequence[NewMessage]], session: AsyncClientSession
+) -> dict[ObjectId, Numbers]:
+    """Raise the mailboxes' UIDNEXT, modseq and counters for messages that are about to be inserted.
+
+    Raises:
+        MailboxGone: mailboxes do not exist.
+
+    """
+    rows = await (_count_one if len(by_mailbox) == 1 else _count_many)(store, by_mailbox, session)
+    numbers = {
+        row["_id"]: Numbers(
+            row["uid_next"] - len(by_mailbox[row["_id"]]), row["modseq"], row["uid_validity"], row["uid_next"]
+        )
+        for row in rows
+    }
+    if len(numbers) < len(by_mailbox):
+        raise MailboxGone(frozenset(by_mailbox.keys() - numbers.keys()))
+    return numbers
+
+
+async def insert_messages(
+    store: Store,
+    by_mailbox: Mapping[ObjectId, Sequence[NewMessage]],
+    numbers: Mapping[ObjectId, Numbers],
+    now: datetime,
+    session: AsyncClientSession,
+) -> dict[str, Placed]:
+    """Insert messages under the numbers that were taken for them."""
+    rows: list[Row] = []
+    placed: dict[str, Placed] = {}
+    for mailbox, messages in by_mailbox.items():
+        given = numbers[mailbox]
+        for uid, message in enumerate(messages, start=given.first_uid):
+            rows.append(message_row(message, mailbox, uid, given.modseq, now))
+            placed[message.id] = Placed(mailbox, uid, given.uid_validity, given.modseq)
+    await store.collection(MESSAGES).insert_many(rows, ordered=False, session=session)
+    return placed
+
+
+async def _count_many(
+    store: Store, by_mailbox: Mapping[ObjectId, Sequence[NewMessage]], session: AsyncClientSession
+) -> list[Row]:
+    """Count for many mailboxes in two commands."""
+    mailboxes = store.collection(MAILBOXES)
+    updates = [UpdateOne(*_counting(mailbox, messages)) for mailbox, messages in by_mailbox.items()]
+    await mailboxes.bulk_write(updates, ordered=False, session=session)
+    return [
+        row async for row in mailboxes.find({"_id": {"$in": list(by_mailbox)}}, _NUMBERS, session=session)
+    ]
+
+
+async def _count_one(
+    store: Store, by_mailbox: Mapping[ObjectId, Sequence[NewMessage]], session: AsyncClientSession
+) -> list[Row]:
+    """Count for one mailbox in one command: what a quiet system does mostly."""
+    [(mailbox, messages)] = by_mailbox.items()
+    query, update = _counting(mailbox, messages)
+    row = await store.collection(MAILBOXES).find_one_and_update(
+        query, update, projection=_NUMBERS, return_document=ReturnDocument.AFTER, session=session
+    )
+    return [] if row is None else [row]
+
+
+def _counting(mailbox: ObjectId, messages: Sequence[NewMessage]) -> tuple[Row, Row]:
+    counts = {
+        "uid_next": len(messages),
+        "modseq": 1,
+        "total": len(messages),
+        "unseen": sum(is_unseen(message.flags) for message in messages),
+        "octets": sum(message.size for message in messages),
+    }
+    return {"_id": mailbox, "account": messages[0].account}, {"$inc": counts}
+
+
+async def _known(store: Store, ids: Sequence[str]) -> set[str]:
+    with unavailable_when_away():
+        return {
+            row["_id"]
+            async for row in store.collection(MESSAGES).find({"_id": {"$in": list(ids)}}, {"_id": 1})
+        }
+
+
+async def _raise_uid_next(store: Store, accounts: Mapping[ObjectId, ObjectId]) -> None:
+    """Lift UIDNEXT over the messages that exist: a mailbox row was put back from an older copy."""
+    with unavailable_when_away():
+        for mailbox, account in accounts.items():
+            highest = await store.collection(MESSAGES).find_one(
+                {"account": account, "mailbox": mailbox}, {"uid": 1}, sort=[("uid", -1)]
+            )
+            if highest is not None:
+                await store.collection(MAILBOXES).update_one(
+                    {"_id": mailbox, "account": account}, {"$max": {"uid_next": highest["uid"] + 1}}
+                )

@@ -1,0 +1,187 @@
+"""Rows of `mailboxes` and `messages`: their names, their indexes, and how they become values.
+
+Everything of one account lies together: `account` leads every index. A message that was expunged stays, marked, for the
+tenant's undelete window; readers leave it out, and it tells sessions what has vanished.
+"""
+
+from collections.abc import Collection
+from datetime import datetime
+from functools import lru_cache
+
+from bson import ObjectId
+from pymongo import ASCENDING, IndexModel
+
+from mailyard.mailbox.model import FlagState, Mailbox, Message, NewMessage, SystemFlag
+from mailyard.store.client import Row, Store, unavailable_when_away
+
+MAILBOXES = "mailboxes"
+MESSAGES = "messages"
+
+INDEXES = {
+    MAILBOXES: [IndexModel([("account", ASCENDING), ("name", ASCENDING)], name="account_name", unique=True)],
+    MESSAGES: [
+        IndexModel(
+            [("account", ASCENDING), ("mailbox", ASCENDING), ("uid", ASCENDING)],
+            name="mailbox_uid",
+            unique=True,
+        ),
+        # The journal of changes: what came, changed or went after a modseq.
+        IndexModel(
+            [("account", ASCENDING), ("mailbox", ASCENDING), ("modseq", ASCENDING)], name="mailbox_modseq"
+        ),
+        # For the sweep of bodies, and for nothing that a user waits for.
+        IndexModel([("blob", ASCENDING)], name="blob"),
+        IndexModel(
+            [("expunged_at", ASCENDING)],
+            name="expunged_at",
+            partialFilterExpression={"expunged_at": {"$exists": True}},
+        ),
+    ],
+}
+
+# Fields of `Message` whose column has another name.
+_COLUMNS = {"id": "_id", "blob_id": "blob"}
+
+
+async def ensure_schema(store: Store) -> None:
+    """Create the indexes that are missing.
+
+    Raises:
+        Unavailable: the store is away.
+
+    """
+    with unavailable_when_away():
+        for collection, indexes in INDEXES.items():
+            await store.collection(collection).create_indexes(indexes)
+
+
+def mailbox_of(row: Row) -> Mailbox:
+    """Read a mailbox row."""
+    return Mailbox(
+        id=row["_id"],
+        account=row["account"],
+        name=row["name"],
+        uid_validity=row["uid_validity"],
+        uid_next=row["uid_next"],
+        highest_modseq=row["modseq"],
+        total=row["total"],
+        unseen=row["unseen"],
+        octets=row["octets"],
+        special_use=row.get("special_use"),
+        subscribed=row["subscribed"],
+        recent_from=row["recent_from"],
+    )
+
+
+def mailbox_row(account: ObjectId, name: str, now: datetime, special_use: str | None) -> Row:
+    """Write down a new, empty mailbox. UIDVALIDITY is the second of its making (RFC 3501, section 2.3.1.1)."""
+    row: Row = {
+        "_id": ObjectId(),
+        "account": account,
+        "name": name,
+        "uid_validity": int(now.timestamp()),
+        "uid_next": 1,
+        "modseq": 1,
+        "recent_from": 1,
+        "total": 0,
+        "unseen": 0,
+        "octets": 0,
+        "subscribed": True,
+    }
+    if special_use:
+        row["special_use"] = special_use
+    return row
+
+
+def message_row(message: NewMessage, mailbox: ObjectId, uid: int, modseq: int, now: datetime) -> Row:
+    """Write down a message in its place."""
+    return {
+        "_id": message.id,
+        "account": message.account,
+        "mailbox": mailbox,
+        "uid": uid,
+        "modseq": modseq,
+        "flags": sorted(message.flags),
+        "internal_date": message.internal_date,
+        "saved_at": now,
+        "size": message.size,
+        "prefix": message.prefix,
+        "blob": message.blob_id,
+        "envelope": message.envelope,
+        "bodystructure": message.bodystructure,
+        "body": message.body,
+        "header_index": message.header_index,
+        "part_index": message.part_index,
+        "email_id": str(message.blob_id),
+        "thread_id": message.thread_id,
+    }
+
+
+def projection(fields: Collection[str]) -> dict[str, int]:
+    """Return the projection that loads these fields of `Message` (and the UID)."""
+    columns = {_COLUMNS.get(field, field) for field in fields} | {"uid"}
+    return dict.fromkeys(columns, 1) | ({} if "_id" in columns else {"_id": 0})
+
+
+def message_of(row: Row, mailbox: Mailbox) -> Message:
+    """Read a message row; fields that were not loaded are empty."""
+    return Message(
+        id=row.get("_id", ""),
+        mailbox=mailbox.id,
+        account=mailbox.account,
+        uid=row["uid"],
+        modseq=row.get("modseq", 0),
+        flags=frozenset(row.get("flags", ())),
+        internal_date=row.get("internal_date", _NEVER),
+        saved_at=row.get("saved_at", _NEVER),
+        size=row.get("size", 0),
+        prefix=row.get("prefix", b""),
+        blob_id=row.get("blob", _NO_BLOB),
+        envelope=row.get("envelope", b""),
+        bodystructure=row.get("bodystructure", b""),
+        body=row.get("body", b""),
+        header_index=row.get("header_index", b""),
+        part_index=row.get("part_index", b""),
+        email_id=row.get("email_id", ""),
+        thread_id=row.get("thread_id", ""),
+        expunged=row.get("expunged", False),
+    )
+
+
+def new_message_of(row: Row) -> NewMessage:
+    """Read a message row as something to put elsewhere."""
+    return NewMessage(
+        id=row["_id"],
+        account=row["account"],
+        prefix=row["prefix"],
+        blob_id=row["blob"],
+        size=row["size"],
+        internal_date=row["internal_date"],
+        envelope=row["envelope"],
+        bodystructure=row["bodystructure"],
+        body=row["body"],
+        header_index=row["header_index"],
+        part_index=row["part_index"],
+        thread_id=row["thread_id"],
+        flags=frozenset(row["flags"]),
+    )
+
+
+def flag_state_of(row: Row) -> FlagState:
+    """Read what a session keeps of a message."""
+    return FlagState(row["uid"], row["modseq"], _flag_set(tuple(row["flags"])))
+
+
+@lru_cache(maxsize=4096)
+def _flag_set(flags: tuple[str, ...]) -> frozenset[str]:
+    """One set for all messages that have the same flags: a large mailbox has few different ones."""
+    return frozenset(flags)
+
+
+def is_unseen(flags: Collection[str]) -> bool:
+    """Say whether a message with these flags counts as unseen."""
+    return SystemFlag.SEEN not in flags
+
+
+_NEVER = datetime.fromtimestamp(0).astimezone()
+_NO_BLOB = ObjectId(b"\0" * 12)

@@ -1,0 +1,1 @@
+"""Addresses, header fields, MIME structure, ENVELOPE and BODYSTRUCTURE: pure, no I/O."""

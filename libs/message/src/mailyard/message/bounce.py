@@ -1,0 +1,121 @@
+"""Delivery status notifications (RFC 3464, in a multipart/report of RFC 6522), composed from values.
+
+The sender's wishes count (RFC 3461: NOTIFY, RET, ENVID, ORCPT). Addresses beyond ASCII make it a report of
+RFC 6533. A notification is never made for the null reverse-path.
+"""
+
+import re
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mailyard.message.dates import rfc5322_date
+from mailyard.message.deliverystatus import Outcome, RecipientReport, Report, entity, one_line, status_entity
+from mailyard.message.fields import first_value, header_end, scan_fields
+from mailyard.message.messageids import first_message_id
+
+__all__ = ["Notification", "Outcome", "RecipientReport", "Report", "compose_bounce"]
+
+_WIDTH = 76
+_MAX_LINE = 998
+_MAX_FIELDS = 1000
+_MAX_HEADER = 65_536
+_LONG_LINE = re.compile(rb"^[^\n]{%d}" % (_MAX_LINE + 2), re.MULTILINE)
+_SENTENCES = {
+    Outcome.FAILED: "Your mail could not be delivered to the following recipients. It will not be tried again.",
+    Outcome.DELAYED: "Your mail has not yet been delivered to the following recipients. It will be tried again; "
+    "you need not send it once more.",
+    Outcome.DELIVERED: "Your mail was delivered to the following recipients.",
+    Outcome.RELAYED: "Your mail was passed on, for the following recipients, to a system that does not "
+    "report on delivery.",
+    Outcome.EXPANDED: "Your mail was passed on to the members behind the following addresses.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """A composed notification and what its transport needs (RFC 6152, RFC 6531)."""
+
+    octets: bytes
+    is_8bit: bool
+    needs_smtputf8: bool
+
+
+def compose_bounce(report: Report) -> Notification | None:
+    """Compose the notification; None if nobody is to get one."""
+    recipients = [recipient for recipient in report.recipients if recipient.wanted]
+    if not report.sender or not recipients:
+        return None
+    parts = [
+        entity(b"text/plain; charset=utf-8", _explanation(report, recipients)),
+        status_entity(report, recipients),
+        _returned_original(report),
+    ]
+    boundary = report.boundary.encode("ascii")
+    while any(boundary in part for part in parts):
+        boundary += b"="
+    delimiter = b"\r\n--" + boundary
+    head = _header(report, _subject(recipients), boundary)
+    octets = head + b"".join(delimiter + b"\r\n" + part for part in parts) + delimiter + b"--\r\n"
+    return Notification(octets, is_8bit=not octets.isascii(), needs_smtputf8=not head.isascii())
+
+
+def _subject(recipients: Sequence[RecipientReport]) -> str:
+    outcomes = {recipient.outcome for recipient in recipients}
+    if Outcome.FAILED in outcomes:
+        return "Undelivered mail returned to sender"
+    return "Your mail is delayed" if Outcome.DELAYED in outcomes else "Your mail has arrived"
+
+
+def _header(report: Report, subject: str, boundary: bytes) -> bytes:
+    fields = scan_fields(_header_section(report.original), _MAX_FIELDS)
+    original_id = first_message_id(first_value(fields, b"message-id") or b"")
+    lines = [
+        f"Date: {rfc5322_date(report.now).decode('ascii')}",
+        f"From: Mail Delivery System <MAILER-DAEMON@{one_line(report.host)}>",
+        f"To: <{one_line(report.sender)}>",
+        f"Subject: {subject}",
+        f"Message-ID: {one_line(report.message_id)}",
+        *([f"References: {one_line(original_id)}"] if original_id.isascii() and original_id else []),
+        "Auto-Submitted: auto-replied",
+        "MIME-Version: 1.0",
+        f'Content-Type: multipart/report; report-type=delivery-status;\r\n\tboundary="{boundary.decode("ascii")}"',
+        "",
+    ]
+    return "\r\n".join(lines).encode()
+
+
+def _explanation(report: Report, recipients: Sequence[RecipientReport]) -> bytes:
+    """The part for people."""
+    lines = [f"This is the mail system of {one_line(report.host)}.", ""]
+    for outcome, sentence in _SENTENCES.items():
+        concerned = [recipient for recipient in recipients if recipient.outcome is outcome]
+        if concerned:
+            lines += [*textwrap.wrap(sentence, _WIDTH), ""]
+        for recipient in concerned:
+            lines += [f"  <{one_line(recipient.address)}>"]
+            lines += textwrap.wrap(
+                one_line(recipient.diagnostic), _WIDTH, initial_indent="    ", subsequent_indent="    "
+            )
+            lines += [""]
+    return "\r\n".join(lines).encode()
+
+
+def _returned_original(report: Report) -> bytes:
+    """RFC 3461, section 4.3: whole if the sender asked for it and it can be sent, else its header section."""
+    if report.ret.upper() == "FULL" and report.original_is_whole and _is_sendable(report.original):
+        return entity(b"message/rfc822", report.original)
+    header = _header_section(report.original)
+    lines = [line[:_MAX_LINE] for line in header.replace(b"\0", b"?").splitlines()]
+    kind = b"text/rfc822-headers" if header.isascii() else b"message/global-headers"
+    return entity(kind, b"\r\n".join(lines) + b"\r\n")
+
+
+def _header_section(message: bytes) -> bytes:
+    return message[: min(header_end(message, 0, len(message)), _MAX_HEADER)]
+
+
+def _is_sendable(octets: bytes) -> bool:
+    """It is 8bit data as RFC 2045, section 2.8, means it: lines that end with CRLF, short enough, no NUL."""
+    all_crlf = octets.count(b"\r\n") == octets.count(b"\n") == octets.count(b"\r")
+    return all_crlf and b"\0" not in octets and not _LONG_LINE.search(octets)

@@ -1,0 +1,151 @@
+"""What became of a message's recipients, and the message/delivery-status part that says so (RFC 3464).
+
+Addresses beyond ASCII make it message/global-delivery-status (RFC 6533).
+"""
+
+import re
+import textwrap
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from mailyard.message.dates import rfc5322_date
+
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f]+")
+_STATUS = re.compile(r"[245]\.[0-9]{1,3}\.[0-9]{1,3}")
+_XTEXT = re.compile(r"\+([0-9A-F]{2})")
+_WIDTH = 76
+_MAX_TEXT = 2000
+
+
+class Outcome(StrEnum):
+    """Action field of RFC 3464, section 2.3.3."""
+
+    FAILED = "failed"
+    DELAYED = "delayed"
+    DELIVERED = "delivered"
+    RELAYED = "relayed"
+    EXPANDED = "expanded"
+
+
+_WANTED_BY = {Outcome.FAILED: "FAILURE", Outcome.DELAYED: "DELAY"}
+
+
+@dataclass(frozen=True, slots=True)
+class RecipientReport:
+    """What became of one recipient. `notify` and `orcpt` are as RCPT gave them, empty if it did not."""
+
+    address: str
+    outcome: Outcome
+    status: str  # enhanced status code (RFC 3463)
+    diagnostic: str  # reply of the remote, or our own words
+    notify: str = ""
+    orcpt: str = ""
+    remote_mta: str = ""
+    last_attempt: datetime | None = None
+    retry_until: datetime | None = None
+
+    @property
+    def wanted(self) -> bool:
+        """RFC 3461, section 4.1: without NOTIFY, failures and delays are reported, successes are not."""
+        asked = set(self.notify.upper().split(",")) - {""}
+        keyword = _WANTED_BY.get(self.outcome, "SUCCESS")
+        return keyword in asked if asked else keyword != "SUCCESS"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All that a notification is made of.
+
+    `original` is the message that it is about, whole or only its header section; it is returned whole if
+    `ret` is FULL, `original_is_whole` says so, and it is fit for a mail of 8-bit lines.
+    """
+
+    sender: str  # reverse-path of the original: who gets the notification
+    recipients: Sequence[RecipientReport]
+    host: str  # the reporting MTA
+    message_id: str  # of the notification, with angle brackets
+    boundary: str
+    now: datetime
+    arrived_at: datetime
+    original: bytes
+    original_is_whole: bool = False
+    ret: str = ""
+    envid: str = ""
+
+
+def status_entity(report: Report, recipients: Sequence[RecipientReport]) -> bytes:
+    """The MIME part for machines: a group of fields for the message, then one for each recipient."""
+    groups = [_message_fields(report), *(_recipient_fields(recipient) for recipient in recipients)]
+    text = "\r\n".join("".join(_folded(line) for line in group) for group in groups).encode()
+    kind = b"message/delivery-status" if text.isascii() else b"message/global-delivery-status"
+    return entity(kind, text)
+
+
+def entity(content_type: bytes, content: bytes) -> bytes:
+    """A MIME part that is sent as it is, without transfer encoding."""
+    encoding = b"7bit" if content.isascii() else b"8bit"
+    return b"Content-Type: %b\r\nContent-Transfer-Encoding: %b\r\n\r\n%b" % (content_type, encoding, content)
+
+
+def one_line(text: str) -> str:
+    """Text without control characters, of bounded length."""
+    return _CONTROLS.sub(" ", text[:_MAX_TEXT]).strip()
+
+
+def _message_fields(report: Report) -> Iterator[str]:
+    """RFC 3464, section 2.2."""
+    if report.envid:
+        yield f"Original-Envelope-Id: {_from_xtext(report.envid)}"
+    yield f"Reporting-MTA: dns; {report.host}"
+    yield f"Arrival-Date: {_date(report.arrived_at)}"
+
+
+def _recipient_fields(recipient: RecipientReport) -> Iterator[str]:
+    """RFC 3464, section 2.3."""
+    if recipient.orcpt:
+        kind, _, address = recipient.orcpt.partition(";")
+        yield f"Original-Recipient: {kind}; {_from_xtext(address)}"
+    kind = "rfc822" if recipient.address.isascii() else "utf-8"
+    yield f"Final-Recipient: {kind}; {recipient.address}"
+    yield f"Action: {recipient.outcome}"
+    yield f"Status: {_status(recipient)}"
+    if recipient.remote_mta:
+        yield f"Remote-MTA: dns; {recipient.remote_mta}"
+    if recipient.diagnostic:
+        kind = "smtp" if recipient.remote_mta else "x-mailyard"
+        yield f"Diagnostic-Code: {kind}; {recipient.diagnostic}"
+    if recipient.last_attempt:
+        yield f"Last-Attempt-Date: {_date(recipient.last_attempt)}"
+    if recipient.retry_until and recipient.outcome is Outcome.DELAYED:
+        yield f"Will-Retry-Until: {_date(recipient.retry_until)}"
+
+
+def _status(recipient: RecipientReport) -> str:
+    """The status code, which must be one and must not contradict the outcome (RFC 3464, section 2.3.4)."""
+    digit = {Outcome.FAILED: "5", Outcome.DELAYED: "4"}.get(recipient.outcome, "2")
+    fits = _STATUS.fullmatch(recipient.status) and recipient.status[0] == digit
+    # a temporary failure that lasted too long is reported with its last status
+    expired = (
+        recipient.outcome is Outcome.FAILED
+        and recipient.status[:1] == "4"
+        and _STATUS.fullmatch(recipient.status)
+    )
+    return recipient.status if fits or expired else f"{digit}.0.0"
+
+
+def _folded(line: str) -> str:
+    lines = textwrap.wrap(
+        one_line(line), _WIDTH, subsequent_indent=" ", break_long_words=False, break_on_hyphens=False
+    )
+    return "\r\n".join(lines) + "\r\n"
+
+
+def _from_xtext(text: str) -> str:
+    """RFC 3461, section 4: `+2B` is a plus sign."""
+    return _XTEXT.sub(lambda match: chr(int(match[1], 16)), text)
+
+
+def _date(moment: datetime) -> str:
+    return rfc5322_date(moment).decode("ascii")

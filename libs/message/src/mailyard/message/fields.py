@@ -1,0 +1,85 @@
+"""Header sections as octets (RFC 5322, section 2.2): finding their end, their fields, their values.
+
+Line ends may be CRLF or bare LF. Nothing here raises on any octets: a line without a colon is a field
+without a name.
+"""
+
+import re
+from collections.abc import Collection, Iterable
+from typing import NamedTuple
+
+_FIELD = re.compile(rb"([^\n:]*)(:?)[^\n]*(?:\n[ \t][^\n]*)*\n?")
+_FOLD = re.compile(rb"\r?\n[ \t]+")
+
+
+class Field(NamedTuple):
+    """One header field: its name in lower case (empty: none), all its octets, where its value begins."""
+
+    name: bytes
+    raw: bytes
+    value_at: int
+
+    @property
+    def value(self) -> bytes:
+        """The value, unfolded (RFC 5322, section 2.2.3) and stripped."""
+        return unfold(self.raw[self.value_at :])
+
+
+def header_end(data: bytes, start: int, end: int) -> int:
+    """Where the body begins: behind the first empty line of data[start:end], or `end` if there is none."""
+    if data.startswith((b"\r\n", b"\n"), start, end):
+        return start + (2 if data[start] == 13 else 1)
+    crlf = data.find(b"\n\r\n", start, end)
+    bare = data.find(b"\n\n", start, end if crlf < 0 else crlf + 1)
+    if bare >= 0:
+        return bare + 2
+    return end if crlf < 0 else crlf + 3
+
+
+def scan_fields(header: bytes, limit: int = 2000) -> list[Field]:
+    """Split a header section (its closing empty line may be there or not) into at most `limit` fields."""
+    fields: list[Field] = []
+    position, end = 0, _without_empty_line(header)
+    while position < end and len(fields) < limit:
+        match = _FIELD.match(header, position, end)
+        assert match is not None
+        name = match[1].rstrip(b" \t").lower() if match[2] else b""
+        if name[:1] in (b" ", b"\t"):
+            name = b""  # a continuation line with nothing to continue
+        fields.append(Field(name, match[0], match.end(2) - position if name else 0))
+        position = match.end()
+    return fields
+
+
+def unfold(value: bytes) -> bytes:
+    """Make every line end of folding, with the white space that follows it, one space."""
+    if b"\n" in value:
+        value = _FOLD.sub(b" ", value)
+    return value.strip(b" \t\r\n")
+
+
+def first_value(fields: Iterable[Field], name: bytes) -> bytes | None:
+    """The unfolded value of the first field of this (lower-case) name."""
+    for field in fields:
+        if field.name == name:
+            return field.value
+    return None
+
+
+def select_fields(header: bytes, names: Collection[bytes], *, negate: bool = False) -> bytes:
+    """BODY[HEADER.FIELDS (names)], or .NOT with `negate` (RFC 3501, section 6.4.5), of a header section.
+
+    The empty line at its end is part of the answer if the section has one.
+    """
+    wanted = {name.lower() for name in names}
+    chosen = [field.raw for field in scan_fields(header, len(header)) if (field.name in wanted) != negate]
+    return b"".join(chosen) + header[_without_empty_line(header) :]
+
+
+def _without_empty_line(header: bytes) -> int:
+    """The length of a header section without the empty line that closes it."""
+    if header.endswith(b"\n\r\n") or header == b"\r\n":
+        return len(header) - 2
+    if header.endswith(b"\n\n") or header == b"\n":
+        return len(header) - 1
+    return len(header)

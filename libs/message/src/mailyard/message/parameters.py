@@ -1,0 +1,138 @@
+"""Structured MIME fields: Content-Type and Content-Disposition with their parameters (RFC 2045, 2183, 2231).
+
+Reading is as lenient as senders are careless; what cannot be read is left out, never an error.
+"""
+
+import re
+from dataclasses import dataclass
+
+_TOKEN = rb"[!#$%&'*+.^_`{|}~0-9A-Za-z-]+"
+_MEDIA_TYPE = re.compile(rb"\s*(" + _TOKEN + rb")\s*/\s*(" + _TOKEN + rb")")
+_COMMENT = re.compile(rb"\([^()]*\)")
+_LEADING_TOKEN = re.compile(rb"\s*(" + _TOKEN + rb")")
+_PARAMETER = re.compile(
+    rb'[\s;]*([^\s=;"]*)\s*(=?)\s*(?:"([^"\\]*(?:\\.[^"\\]*)*)"?|([^;]*))[^;]*', re.DOTALL
+)
+_ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
+_SECTION = re.compile(rb"([^*]+)\*([0-9]{1,3})(\*?)")
+_NOT_ATTRIBUTE = re.compile(rb"[^!#$&+.^_`{|}~0-9A-Za-z-]")
+_PERCENT = re.compile(rb"%([0-9A-Fa-f]{2})")
+_MAX_PARAMETERS = 64
+
+Parameters = tuple[tuple[bytes, bytes], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ContentType:
+    """A media type in lower case with its parameters; names of parameters are in lower case."""
+
+    type: bytes
+    subtype: bytes
+    parameters: Parameters = ()
+
+    def parameter(self, name: bytes) -> bytes | None:
+        """The value of a parameter, by lower-case name."""
+        return next((value for key, value in self.parameters if key == name), None)
+
+    def decoded(self, name: bytes) -> bytes:
+        """The octets of a parameter, out of RFC 2231's encoding if it is in it; empty if it is absent."""
+        return self.parameter(name) or decode_extended(self.parameter(name + b"*") or b"")[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Disposition:
+    """A Content-Disposition (RFC 2183): its kind in lower case and its parameters."""
+
+    kind: bytes
+    parameters: Parameters = ()
+
+
+TEXT_PLAIN = ContentType(b"text", b"plain", ((b"charset", b"us-ascii"),))
+MESSAGE_RFC822 = ContentType(b"message", b"rfc822")
+OCTET_STREAM = ContentType(b"application", b"octet-stream")
+
+
+def parse_content_type(value: bytes) -> ContentType | None:
+    """Read a Content-Type value; None if it names no media type."""
+    if b"(" in value:
+        head, semicolon, rest = value.partition(b";")
+        value = _COMMENT.sub(b"", head) + semicolon + rest
+    match = _MEDIA_TYPE.match(value)
+    if match is None:
+        return None
+    return ContentType(match[1].lower(), match[2].lower(), parse_parameters(value, match.end()))
+
+
+def parse_token(value: bytes) -> bytes:
+    """Read the first token of a value, in lower case: what Content-Transfer-Encoding is; may be empty."""
+    match = _LEADING_TOKEN.match(value)
+    return match[1].lower() if match else b""
+
+
+def parse_disposition(value: bytes) -> Disposition | None:
+    """Read a Content-Disposition value; None if it is empty."""
+    match = _LEADING_TOKEN.match(value)
+    if match is None:
+        return None
+    return Disposition(match[1].lower(), parse_parameters(value, match.end()))
+
+
+def parse_parameters(value: bytes, position: int) -> Parameters:
+    """Read `; name=value` pairs from `position` on; the first of several with one name counts."""
+    found: dict[bytes, bytes] = {}
+    end = len(value)
+    while position < end and len(found) < _MAX_PARAMETERS:
+        match = _PARAMETER.match(value, position)
+        assert match is not None
+        name, equals, quoted, plain = match.groups()
+        if name and equals:
+            found.setdefault(name.lower(), _unescaped(quoted) if plain is None else _bare(plain))
+        position = match.end()
+    return tuple(found.items()) if b"*" not in b"".join(found) else _joined(found)
+
+
+def decode_extended(value: bytes) -> tuple[str, bytes]:
+    """Take RFC 2231's `charset'language'%41%42` apart: charset in lower case, and octets."""
+    charset, quote, rest = value.partition(b"'")
+    text = rest.partition(b"'")[2] if quote else value
+    octets = _PERCENT.sub(lambda match: bytes((int(match[1], 16),)), text)
+    return (charset.decode("ascii", "replace").lower() if quote else ""), octets
+
+
+def _joined(found: dict[bytes, bytes]) -> Parameters:
+    """Put continuations `name*0*`, `name*1` … together as `name*` or `name` (RFC 2231, section 3)."""
+    whole: dict[bytes, bytes] = {}
+    sections: dict[bytes, dict[int, tuple[bytes, bool]]] = {}
+    for key, value in found.items():
+        match = _SECTION.fullmatch(key)
+        if match is None:
+            whole[key] = value
+        else:
+            whole.setdefault(match[1], b"")  # keeps its place
+            sections.setdefault(match[1], {})[int(match[2])] = (value, bool(match[3]))
+    return tuple(
+        _join(key, sections[key]) if key in sections else (key, value) for key, value in whole.items()
+    )
+
+
+def _join(name: bytes, sections: dict[int, tuple[bytes, bool]]) -> tuple[bytes, bytes]:
+    pieces = [sections[number] for number in sorted(sections)]
+    if not any(extended for _, extended in pieces):
+        return name, b"".join(value for value, _ in pieces)
+    encoded = (value if extended else _NOT_ATTRIBUTE.sub(_percent, value) for value, extended in pieces)
+    return name + b"*", b"".join(encoded)
+
+
+def _percent(match: re.Match[bytes]) -> bytes:
+    return b"%%%02X" % match[0][0]
+
+
+def _unescaped(quoted: bytes) -> bytes:
+    return _ESCAPED.sub(rb"\1", quoted) if b"\\" in quoted else quoted
+
+
+def _bare(value: bytes) -> bytes:
+    """An unquoted value without the comment that may follow it; spaces inside are kept (careless file names)."""
+    value = value.strip()
+    comment = value.rfind(b" (") if value.endswith(b")") else -1
+    return value[:comment].rstrip() if comment >= 0 else value

@@ -1,0 +1,82 @@
+"""A message read once, at delivery: all that its row keeps so that later FETCH and SEARCH need not read it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from mailyard.message.addresslist import parse_address_list
+from mailyard.message.bodystructure import encode_bodystructure
+from mailyard.message.dates import parse_date
+from mailyard.message.encodedwords import decode_words
+from mailyard.message.envelope import encode_envelope, envelope_values
+from mailyard.message.fields import first_value
+from mailyard.message.headers import encode_header_index
+from mailyard.message.messageids import first_message_id, message_ids
+from mailyard.message.parts import encode_part_index
+from mailyard.message.structure import divided, scan_structure
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedMessage:
+    """What a message says of itself.
+
+    `envelope`, `bodystructure` and `body` go into FETCH answers as they are; the two indexes are for
+    `HeaderIndex.decode` and `PartIndex.decode`. Texts are decoded; identifiers have their angle brackets;
+    what is absent is empty, or None for the date.
+    """
+
+    envelope: bytes
+    bodystructure: bytes
+    body: bytes
+    header_index: bytes
+    part_index: bytes
+    subject: str
+    message_id: str
+    in_reply_to: str
+    references: tuple[str, ...]
+    from_address: str
+    sent_at: datetime | None
+
+
+def parse_message(prefix: bytes, body: bytes) -> ParsedMessage:
+    """Read the message `prefix + body`, of any octets; never raises, and joins the two only if the prefix is no header."""
+    prefix, body = divided(prefix, body)
+    message = scan_structure(prefix, body)
+    values = envelope_values(message.fields)
+    references = first_value(message.fields, b"references")
+    return ParsedMessage(
+        envelope=encode_envelope(values),
+        bodystructure=encode_bodystructure(message, extended=True),
+        body=encode_bodystructure(message, extended=False),
+        header_index=encode_header_index(
+            message.fields,
+            complete=message.complete,
+            empty_line=_empty_line(body, message.body - len(prefix)),
+        ),
+        part_index=encode_part_index(message),
+        subject=decode_words(values.get(b"subject", b"")),
+        message_id=first_message_id(values.get(b"message-id", b"")),
+        in_reply_to=first_message_id(values.get(b"in-reply-to", b"")),
+        references=message_ids(references or b""),
+        from_address=_author(values.get(b"from", b"")),
+        sent_at=parse_date(values.get(b"date", b"")),
+    )
+
+
+def _empty_line(body: bytes, end: int) -> bytes:
+    """The empty line that closes the header section, which ends at `end`, if there is one."""
+    last = body[max(0, end - 3) : end]
+    if last in (b"\r\n", b"\n\r\n"):
+        return b"\r\n"
+    return b"\n" if last == b"\n" or last.endswith(b"\n\n") else b""
+
+
+def _author(value: bytes) -> str:
+    """The first address of From, without its display name."""
+    for address in parse_address_list(value):
+        if address.mailbox and address.host:
+            return f"{_text(address.mailbox)}@{_text(address.host)}"
+    return ""
+
+
+def _text(octets: bytes) -> str:
+    return octets.decode("utf-8", "replace")

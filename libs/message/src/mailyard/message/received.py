@@ -1,0 +1,46 @@
+"""The Received trace field (RFC 5321, section 4.4) that smtp-in puts before a body."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+
+from mailyard.message.dates import rfc5322_date
+
+__all__ = ["Hop", "received_field", "rfc5322_date"]
+
+_UNPRINTABLE = re.compile(r"[^\x21-\x27\x2a-\x5b\x5d-\x7e]+")  # also parentheses and backslash: comment marks
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """One transfer of a message as the receiving side saw it.
+
+    `protocol` is a keyword of the IANA registry of mail transmission types (ESMTPS, LMTPA, UTF8SMTP …).
+    """
+
+    greeting: str  # what the client said in EHLO, HELO or LHLO
+    client_ip: str
+    client_name: str  # from reverse DNS; empty: unknown
+    host: str  # our own name
+    protocol: str
+    spool_id: str
+    at: datetime
+    tls: str = ""  # "TLSv1.3 TLS_AES_256_GCM_SHA384"; empty: plain
+    recipient: str = ""  # only given when there is one recipient: others may not see each other
+
+
+def received_field(hop: Hop) -> bytes:
+    """Write the complete field with CRLF. Whatever the client sent is reduced to printable ASCII."""
+    client_ip = hop.client_ip if ":" not in hop.client_ip else f"IPv6:{hop.client_ip}"
+    lines = [f"Received: from {_word(hop.greeting)} ({_word(hop.client_name)} [{_word(client_ip)}])"]
+    if hop.tls:
+        lines.append(f"(using {' '.join(map(_word, hop.tls.split()))})")
+    lines.append(f"by {_word(hop.host)} (Mailyard) with {_word(hop.protocol)} id {_word(hop.spool_id)}")
+    if hop.recipient:
+        lines.append(f"for <{_word(hop.recipient)}>")
+    folded = "\r\n\t".join(lines).encode("ascii")
+    return folded + b";\r\n\t" + rfc5322_date(hop.at) + b"\r\n"
+
+
+def _word(text: str) -> str:
+    return _UNPRINTABLE.sub("?", text[:255]) or "unknown"

@@ -1,0 +1,232 @@
+"""The MIME structure of a message (RFC 2045, 2046), found in its octets without copying them.
+
+A message is `prefix + body`; the two are never joined. All offsets count from the first octet of the
+prefix. Whatever the octets are, there is a structure: parts that cannot be read as what they claim to be
+are read as text/plain or application/octet-stream.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import NamedTuple
+
+from mailyard.message.fields import Field, first_value, header_end, scan_fields
+from mailyard.message.parameters import (
+    MESSAGE_RFC822,
+    OCTET_STREAM,
+    TEXT_PLAIN,
+    ContentType,
+    parse_content_type,
+)
+
+_CR = 13
+_PATIENCE = (
+    1000  # lines that look like delimiters and are not, before a regular expression is worth its making
+)
+
+
+class Kind(IntEnum):
+    """What a part consists of."""
+
+    LEAF = 0
+    MULTIPART = 1
+    MESSAGE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much of a hostile message is looked at. Beyond a limit, parts are application/octet-stream."""
+
+    depth: int = 50
+    parts: int = 1000
+    fields: int = 1000  # of one header section
+    header_octets: int = 262_144  # of all header sections together
+    part_header_octets: int = 65_536  # how far the end of a part's header section is looked for
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part, or the message itself: header from `start`, body from `body` to `end`.
+
+    A multipart has its parts as children, a message/rfc822 part has the message in it as its only child.
+    `complete` says that `fields` holds all the fields of the header section.
+    """
+
+    start: int
+    body: int
+    end: int
+    kind: Kind
+    content_type: ContentType
+    fields: Sequence[Field]
+    children: Sequence["Part"] = ()
+    lines: int = 0  # of the body; counted for text and message parts only
+    complete: bool = True
+
+
+def scan_structure(prefix: bytes, body: bytes, limits: Limits | None = None) -> Part:
+    """Find the structure of the message `prefix + body`."""
+    prefix, body = divided(prefix, body)
+    return _Scanner(prefix, body, limits or Limits()).message()
+
+
+def divided(prefix: bytes, body: bytes) -> tuple[bytes, bytes]:
+    """The message in two so that the first is complete header fields only; all in the second if it is not so."""
+    is_fields = (
+        prefix.endswith(b"\n")
+        and not prefix.startswith((b"\r\n", b"\n"))
+        and b"\n\r\n" not in prefix
+        and b"\n\n" not in prefix
+    )
+    return (prefix, body) if is_fields or not prefix else (b"", prefix + body)
+
+
+class _Mark(NamedTuple):
+    """A delimiter line (or the end of all, on level -1): what it says, and where its surroundings are."""
+
+    part_end: int  # where a part before it ends: the line end before it is its own
+    behind: int  # where a part after it begins
+    level: int  # which open multipart it belongs to
+    closing: bool
+
+
+@dataclass(slots=True)
+class _Scanner:
+    """Reads `data` once from front to back; `open` holds the boundaries of the multiparts around the place."""
+
+    prefix: bytes
+    data: bytes
+    limits: Limits
+    open: list[bytes] = field(default_factory=list)
+    longest_first: list[tuple[bytes, int]] = field(default_factory=list)
+    needle: bytes = b""
+    misses: int = 0
+    parts_left: int = field(init=False)
+    header_left: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.parts_left = self.limits.parts - 1
+        self.header_left = self.limits.header_octets
+
+    def message(self) -> Part:
+        return self.part(0, TEXT_PLAIN, 0, self.prefix)[0]
+
+    def part(self, start: int, default: ContentType, depth: int, prefix: bytes = b"") -> tuple[Part, _Mark]:
+        """Read the part that begins at `start`, and the mark that ends it.
+
+        `prefix` opens its header section; only the outermost part has one.
+        """
+        body, mark = self.header(start)
+        readable = min(body, start + self.header_left)
+        self.header_left -= readable - start
+        fields = scan_fields(prefix + self.data[start:readable], self.limits.fields)
+        complete = readable == body and len(fields) < self.limits.fields
+        kind, content_type = self.classify(fields, default, depth)
+        children: list[Part] = []
+        if kind is Kind.MESSAGE:
+            self.parts_left -= 1
+            child, mark = self.part(body, TEXT_PLAIN, depth + 1)
+            children.append(child)
+        elif kind is Kind.MULTIPART and mark is None:
+            children, mark = self.split(body, content_type, depth + 1)
+        if kind is Kind.MULTIPART and not children:
+            kind, content_type = Kind.LEAF, TEXT_PLAIN
+        mark = mark or self.next_mark(body)
+        shift = len(self.prefix)
+        end = max(body, mark.part_end, children[-1].end - shift if children else 0)
+        counted = kind is Kind.MESSAGE or content_type.type == b"text"
+        lines = self.data.count(b"\n", body, end) if counted else 0
+        first = start + shift - len(prefix)
+        return Part(
+            first, body + shift, end + shift, kind, content_type, fields, children, lines, complete
+        ), mark
+
+    def header(self, start: int) -> tuple[int, _Mark | None]:
+        """Where the body begins, and the mark that cuts the header section short, if one does."""
+        if not self.open:
+            return header_end(self.data, start, len(self.data)), None
+        window = min(len(self.data), start + self.limits.part_header_octets)
+        body = header_end(self.data, start, window)
+        mark = self.find_mark(start, body)
+        if mark is None and body < window:
+            return body, None
+        mark = mark or self.next_mark(start)
+        return max(start, min(mark.part_end, len(self.data))), mark
+
+    def classify(self, fields: list[Field], default: ContentType, depth: int) -> tuple[Kind, ContentType]:
+        value = first_value(fields, b"content-type")
+        content_type = default if value is None else parse_content_type(value) or TEXT_PLAIN
+        if content_type.type == b"multipart":
+            kind = Kind.MULTIPART
+        elif content_type.type == b"message" and content_type.subtype == b"rfc822":
+            kind = Kind.MESSAGE
+        else:
+            return Kind.LEAF, content_type
+        if depth >= self.limits.depth or self.parts_left <= 0:
+            return Kind.LEAF, OCTET_STREAM
+        return kind, content_type
+
+    def split(self, body: int, content_type: ContentType, depth: int) -> tuple[list[Part], _Mark | None]:
+        """The parts of a multipart body (RFC 2046, section 5.1.1), and the mark that ends it."""
+        boundary = content_type.decoded(b"boundary").rstrip()
+        if not boundary:
+            return [], None
+        default = MESSAGE_RFC822 if content_type.subtype == b"digest" else TEXT_PLAIN
+        children: list[Part] = []
+        level = len(self.open)
+        self.reopen([*self.open, boundary])
+        mark = self.next_mark(body)
+        while mark.level == level and not mark.closing:
+            self.parts_left -= 1
+            if self.parts_left <= 0:
+                self.reopen([])  # the last part that is allowed takes all that is left of the message
+            child, mark = self.part(mark.behind, default, depth)
+            children.append(child)
+        self.reopen(self.open[:level])
+        return children, self.next_mark(mark.behind) if mark.level == level else mark
+
+    def reopen(self, boundaries: list[bytes]) -> None:
+        self.open = boundaries
+        levels = sorted(range(len(boundaries)), key=lambda level: (-len(boundaries[level]), -level))
+        self.longest_first = [(boundaries[level], level) for level in levels]
+        self.needle = b"\n--" + _common_start(boundaries)
+
+    def next_mark(self, start: int) -> _Mark:
+        """The next delimiter line from `start` on, or the end of all."""
+        end = len(self.data)
+        return (self.find_mark(start, end) if self.open else None) or _Mark(end, end, -1, closing=True)
+
+    def find_mark(self, start: int, end: int) -> _Mark | None:
+        """The first delimiter line of an open multipart in data[start:end].
+
+        RFC 2046, section 5.1.1: it is enough that the line begins with the boundary. Where several do,
+        the longest is meant, and of equal ones the innermost.
+        """
+        at = self.find_candidate(max(start - 1, 0), end)
+        while at >= 0:
+            for boundary, level in self.longest_first:
+                if self.data.startswith(boundary, at + 3, end):
+                    return self.mark(at, at + 3 + len(boundary), level)
+            self.misses += 1
+            at = self.find_candidate(at + 1, end)
+        return None
+
+    def find_candidate(self, start: int, end: int) -> int:
+        """The LF before the next line that may be a delimiter line, or -1."""
+        if self.misses < _PATIENCE:
+            return self.data.find(self.needle, start, end)
+        choice = b"|".join(re.escape(boundary) for boundary, _ in self.longest_first)
+        match = re.compile(b"\n--(?:%b)" % choice).search(self.data, start, end)
+        return match.start() if match else -1
+
+    def mark(self, at: int, behind: int, level: int) -> _Mark:
+        line_end = self.data.find(b"\n", behind)
+        closing = line_end < 0 or self.data.startswith(b"--", behind)
+        part_end = at - (at > 0 and self.data[at - 1] == _CR)
+        return _Mark(part_end, line_end + 1 if line_end >= 0 else len(self.data), level, closing)
+
+
+def _common_start(texts: list[bytes]) -> bytes:
+    first, last = min(texts, default=b""), max(texts, default=b"")
+    same = next((index for index, octet in enumerate(first) if octet != last[index]), len(first))
+    return first[:same]

@@ -1,0 +1,169 @@
+import email
+import email.policy
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailyard.message.bounce import Outcome, RecipientReport, Report, compose_bounce
+
+NOW = datetime(2025, 11, 21, 9, 55, 6, tzinfo=UTC)
+FAILED = RecipientReport(
+    "joe@example.org",
+    Outcome.FAILED,
+    "5.1.1",
+    "550 5.1.1 no such user",
+    remote_mta="mx.example.org",
+    last_attempt=NOW,
+)
+ORIGINAL = b"From: a@x.org\r\nMessage-ID: <1@x.org>\r\nSubject: hi\r\n\r\nthe text\r\n"
+REPORT = Report("a@x.org", [FAILED], "mx.us", "<b@mx.us>", "=_b", NOW, NOW, ORIGINAL, original_is_whole=True)
+
+
+def read(report: Report):
+    notification = compose_bounce(report)
+    assert notification is not None
+    assert b"\r\n.\r\n" not in notification.octets
+    return email.message_from_bytes(notification.octets, policy=email.policy.default)
+
+
+def status_groups(message) -> list[dict[str, str]]:
+    return [dict(group.items()) for group in list(message.iter_parts())[1].get_payload()]
+
+
+def test_a_bounce_is_a_report_of_three_parts():
+    message = read(REPORT)
+    assert message.get_content_type() == "multipart/report"
+    assert message.get_param("report-type") == "delivery-status"
+    assert [part.get_content_type() for part in message.iter_parts()] == [
+        "text/plain",
+        "message/delivery-status",
+        "text/rfc822-headers",
+    ]
+    assert message["To"] == "a@x.org"
+    assert message["From"] == "Mail Delivery System <MAILER-DAEMON@mx.us>"
+    assert message["Auto-Submitted"] == "auto-replied"
+    assert message["References"] == "<1@x.org>"
+
+
+def test_the_status_part_has_the_fields_of_rfc_3464():
+    about, recipient = status_groups(read(replace(REPORT, envid="QQ+2B314")))
+    assert about == {
+        "Original-Envelope-Id": "QQ+314",
+        "Reporting-MTA": "dns; mx.us",
+        "Arrival-Date": "Fri, 21 Nov 2025 09:55:06 +0000",
+    }
+    assert recipient == {
+        "Final-Recipient": "rfc822; joe@example.org",
+        "Action": "failed",
+        "Status": "5.1.1",
+        "Remote-MTA": "dns; mx.example.org",
+        "Diagnostic-Code": "smtp; 550 5.1.1 no such user",
+        "Last-Attempt-Date": "Fri, 21 Nov 2025 09:55:06 +0000",
+    }
+
+
+def test_the_original_recipient_is_given_back_as_it_was_named():
+    report = replace(REPORT, recipients=[replace(FAILED, orcpt="rfc822;joe+2Bx@y.org")])
+    assert status_groups(read(report))[1]["Original-Recipient"] == "rfc822; joe+x@y.org"
+
+
+def test_a_delay_says_until_when_it_will_be_tried():
+    delayed = replace(FAILED, outcome=Outcome.DELAYED, status="4.4.1", retry_until=NOW)
+    message = read(replace(REPORT, recipients=[delayed]))
+    assert message["Subject"] == "Your mail is delayed"
+    assert status_groups(message)[1]["Will-Retry-Until"] == "Fri, 21 Nov 2025 09:55:06 +0000"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "notify", "wanted"),
+    [
+        (Outcome.FAILED, "", True),
+        (Outcome.FAILED, "NEVER", False),
+        (Outcome.FAILED, "SUCCESS,DELAY", False),
+        (Outcome.FAILED, "success,failure", True),
+        (Outcome.DELAYED, "", True),
+        (Outcome.DELAYED, "FAILURE", False),
+        (Outcome.DELAYED, "DELAY", True),
+        (Outcome.DELIVERED, "", False),
+        (Outcome.DELIVERED, "SUCCESS", True),
+        (Outcome.RELAYED, "SUCCESS,FAILURE", True),
+    ],
+)
+def test_notify_of_rfc_3461_decides_who_is_reported(outcome, notify, wanted):
+    report = replace(REPORT, recipients=[replace(FAILED, outcome=outcome, notify=notify)])
+    assert (compose_bounce(report) is not None) is wanted
+
+
+def test_only_those_recipients_are_named_that_may_be():
+    never = replace(FAILED, address="secret@example.org", notify="NEVER")
+    notification = compose_bounce(replace(REPORT, recipients=[FAILED, never]))
+    assert notification is not None
+    assert b"secret" not in notification.octets
+
+
+def test_the_null_reverse_path_is_never_answered():
+    assert compose_bounce(replace(REPORT, sender="")) is None
+
+
+def test_the_whole_message_is_returned_only_when_it_was_asked_for():
+    headers = list(read(REPORT).iter_parts())[2]
+    assert headers.get_content().splitlines()[0] == "From: a@x.org"
+    assert "the text" not in headers.get_content()
+    whole = list(read(replace(REPORT, ret="FULL")).iter_parts())[2]
+    assert whole.get_content_type() == "message/rfc822"
+    assert whole.get_content().get_content().strip() == "the text"
+    assert list(read(replace(REPORT, ret="HDRS")).iter_parts())[2].get_content_type() == "text/rfc822-headers"
+
+
+@pytest.mark.parametrize("body", [b"a\0b\r\n", b"bare\nfeed\r\n", b"bare\rreturn\r\n", b"x" * 1200 + b"\r\n"])
+def test_a_message_that_is_no_mail_of_lines_is_returned_as_header_only(body):
+    report = replace(REPORT, original=ORIGINAL + body, ret="FULL")
+    assert list(read(report).iter_parts())[2].get_content_type() == "text/rfc822-headers"
+
+
+def test_eight_bit_originals_make_an_eight_bit_notification():
+    notification = compose_bounce(replace(REPORT, original=ORIGINAL + b"\xfc\r\n", ret="FULL"))
+    assert notification is not None
+    assert notification.is_8bit
+    assert not notification.needs_smtputf8
+    assert b"message/rfc822\r\nContent-Transfer-Encoding: 8bit" in notification.octets
+
+
+def test_international_addresses_make_it_a_report_of_rfc_6533():
+    recipient = replace(FAILED, address="jörg@example.org")
+    notification = compose_bounce(replace(REPORT, sender="bücher@x.org", recipients=[recipient]))
+    assert notification is not None
+    assert notification.needs_smtputf8
+    assert b"Content-Type: message/global-delivery-status" in notification.octets
+    assert "Final-Recipient: utf-8; jörg@example.org".encode() in notification.octets
+
+
+@pytest.mark.parametrize(
+    ("given_status", "written"), [("", "5.0.0"), ("2.0.0", "5.0.0"), ("4.4.7", "4.4.7"), ("x", "5.0.0")]
+)
+def test_a_status_that_contradicts_the_outcome_is_not_sent(given_status, written):
+    report = replace(REPORT, recipients=[replace(FAILED, status=given_status)])
+    assert status_groups(read(report))[1]["Status"] == written
+
+
+def test_a_boundary_that_stands_in_the_original_is_changed():
+    report = replace(REPORT, original=b"Subject: =_b\r\n\r\n--=_b--\r\n", ret="FULL")
+    assert [part.get_content_type() for part in read(report).iter_parts()] == [
+        "text/plain",
+        "message/delivery-status",
+        "message/rfc822",
+    ]
+
+
+@given(st.text(max_size=300), st.text(max_size=40), st.binary(max_size=200))
+def test_nothing_that_others_say_breaks_the_form(diagnostic, orcpt, original):
+    recipient = replace(FAILED, diagnostic=diagnostic, orcpt=orcpt)
+    notification = compose_bounce(replace(REPORT, recipients=[recipient], original=original, ret="FULL"))
+    assert notification is not None
+    lines = notification.octets.split(b"\r\n")
+    assert all(b"\r" not in line and b"\n" not in line and b"\0" not in line for line in lines)
+    assert max(map(len, lines)) <= 1000
+    assert notification.octets.count(b"--=_b") == 4

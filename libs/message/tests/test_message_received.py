@@ -1,0 +1,45 @@
+from datetime import UTC, datetime
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailyard.message.fields import scan_fields
+from mailyard.message.received import Hop, received_field
+
+NOW = datetime(2025, 11, 21, 9, 55, 6, tzinfo=UTC)
+HOP = Hop(
+    "client.example.org",
+    "192.0.2.7",
+    "mail.example.org",
+    "mx.example.com",
+    "ESMTPS",
+    "0123456789abcdefghij",
+    NOW,
+)
+
+
+def test_a_received_field_names_both_ends_and_the_spool_id():
+    assert received_field(HOP) == (
+        b"Received: from client.example.org (mail.example.org [192.0.2.7])\r\n"
+        b"\tby mx.example.com (Mailyard) with ESMTPS id 0123456789abcdefghij;\r\n"
+        b"\tFri, 21 Nov 2025 09:55:06 +0000\r\n"
+    )
+
+
+def test_tls_and_a_single_recipient_are_named():
+    hop = Hop("c", "2001:db8::1", "", "mx", "ESMTPS", "id", NOW, tls="TLSv1.3 AES", recipient="joe@x.org")
+    assert received_field(hop) == (
+        b"Received: from c (unknown [IPv6:2001:db8::1])\r\n\t(using TLSv1.3 AES)\r\n"
+        b"\tby mx (Mailyard) with ESMTPS id id\r\n\tfor <joe@x.org>;\r\n\tFri, 21 Nov 2025 09:55:06 +0000\r\n"
+    )
+
+
+@given(st.text(), st.text(), st.text(), st.text())
+def test_nothing_that_a_client_says_breaks_out_of_the_field(greeting, name, tls, recipient):
+    octets = received_field(Hop(greeting, "192.0.2.7", name, "mx", "SMTP", "id", NOW, tls, recipient))
+    (field,) = scan_fields(octets)
+    assert field.name == b"received"
+    assert octets.endswith(b"\r\n")
+    assert all(32 <= octet < 127 or octet in b"\r\n\t" for octet in octets)
+    assert octets.count(b"\n") == octets.count(b"\r\n\t") + 1
+    assert octets.count(b"(") == octets.count(b")")

@@ -1,0 +1,58 @@
+"""Who gets a connection: so many in all, so many for each client address, and no more than files may be open."""
+
+import resource
+from collections import Counter
+from enum import StrEnum
+
+_BUSY_SHARE = 0.75
+_OTHER_FILES = 256  # sockets to store and broker, logs, libraries
+
+
+class Crowded(StrEnum):
+    """Which limit keeps a client out; the value is a metric's label."""
+
+    TOTAL = "total"
+    ADDRESS = "address"
+
+
+class Admission:
+    """Counts the open connections of the process."""
+
+    def __init__(self, most: int, most_per_address: int) -> None:
+        """Admit `most` in all and `most_per_address` from one address; 0: no limit for one address."""
+        self._most = most
+        self._most_per_address = most_per_address
+        self._open: Counter[str] = Counter()
+        self._total = 0
+
+    @property
+    def is_busy(self) -> bool:
+        """Room gets scarce: idle clients should go."""
+        return self._total > self._most * _BUSY_SHARE
+
+    def refusal(self, address: str) -> Crowded | None:
+        """Count a connection in, or say why it cannot stay; who is refused is not counted."""
+        if self._total >= self._most:
+            return Crowded.TOTAL
+        if self._most_per_address and self._open[address] >= self._most_per_address:
+            return Crowded.ADDRESS
+        self._total += 1
+        self._open[address] += 1
+        return None
+
+    def gone(self, address: str) -> None:
+        """Count a connection out."""
+        self._total -= 1
+        self._open[address] -= 1
+        if self._open[address] <= 0:
+            del self._open[address]
+
+
+def raise_file_limit(connections: int) -> int:
+    """Raise the limit of open files as far as we may; return how many connections there is room for."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = connections + _OTHER_FILES
+    if soft < needed:
+        soft = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return max(min(connections, soft - _OTHER_FILES), 1)

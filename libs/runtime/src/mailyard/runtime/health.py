@@ -1,0 +1,130 @@
+"""/livez, /readyz and /metrics: a small ASGI app, served by uvicorn inside the service's own event loop.
+
+/livez answers as long as the loop runs. /readyz answers 200 when no component has a reason against it, else
+503 with the reasons as JSON. An answer never waits for another server.
+"""
+
+import asyncio
+import contextlib
+import json
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import uvicorn
+from uvicorn._types import ASGIReceiveCallable, ASGISendCallable, Scope
+
+from mailyard.runtime.metrics import CONTENT_TYPE, exposition
+
+Reasons = Callable[[], Mapping[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One HTTP answer."""
+
+    status: int
+    content_type: str
+    body: bytes
+
+
+class HealthApp:
+    """The ASGI app; `reasons` says, per component, why the process is not ready."""
+
+    def __init__(self, service: str, reasons: Reasons) -> None:
+        self._service = service
+        self._reasons = reasons
+
+    async def __call__(self, scope: Scope, _receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            return
+        answer = self.answer(scope["method"], scope["path"])
+        headers = [
+            (b"content-type", answer.content_type.encode()),
+            (b"content-length", str(len(answer.body)).encode()),
+        ]
+        await send(
+            {"type": "http.response.start", "status": answer.status, "headers": headers, "trailers": False}
+        )
+        body = b"" if scope["method"] == "HEAD" else answer.body
+        await send({"type": "http.response.body", "body": body, "more_body": False})
+
+    def answer(self, method: str, path: str) -> Answer:
+        """Return what a request is answered with."""
+        if method not in ("GET", "HEAD"):
+            return Answer(405, "text/plain", b"only GET and HEAD\n")
+        match path:
+            case "/livez":
+                return _json(200, {"service": self._service, "alive": True})
+            case "/readyz":
+                reasons = dict(self._reasons())
+                body = {"service": self._service, "ready": not reasons, "reasons": reasons}
+                return _json(503 if reasons else 200, body)
+            case "/metrics":
+                return Answer(200, CONTENT_TYPE, exposition())
+            case _:
+                return Answer(404, "text/plain", b"here are /livez, /readyz and /metrics\n")
+
+
+def _json(status: int, value: Mapping[str, object]) -> Answer:
+    return Answer(status, "application/json", json.dumps(value).encode() + b"\n")
+
+
+class _QuietServer(uvicorn.Server):
+    """uvicorn without signal handlers: the service runner owns the signals."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class HealthServer:
+    """Serves a `HealthApp` on one socket; `port` is the real one after `start`."""
+
+    def __init__(self, app: HealthApp, host: str, port: int) -> None:
+        self._host = host
+        self.port = port
+        config = uvicorn.Config(
+            app,
+            http="h11",
+            ws="none",
+            loop="none",
+            lifespan="off",
+            interface="asgi3",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=1,
+            limit_concurrency=100,
+        )
+        self._server = _QuietServer(config)
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Bind and serve; raises OSError when the address cannot be bound."""
+        listener = _bind(self._host, self.port)
+        self.port = listener.getsockname()[1]
+        self._task = asyncio.create_task(self._server.serve(sockets=[listener]), name="health")
+
+    async def close(self) -> None:
+        """Stop serving."""
+        self._server.should_exit = True
+        if self._task is not None:
+            await self._task
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family, kind, protocol, _, address = socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    listener = socket.socket(family, kind, protocol)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError as error:
+        listener.close()
+        error.strerror = f"{error.strerror}: http://{host}:{port}"
+        raise
+    listener.setblocking(False)
+    return listener

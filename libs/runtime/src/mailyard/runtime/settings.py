@@ -1,0 +1,139 @@
+"""Settings from the environment: the one loader.
+
+Fields of `CommonSettings` are read from `MAILYARD_<FIELD>`, a service's own from `MAILYARD_<SERVICE>_<FIELD>`.
+A secret may come from a file instead: `MAILYARD_<FIELD>_FILE` names it. Lists are JSON or comma-separated.
+A variable of this service that names no field is an error, so that a misspelt limit is not a missing limit.
+"""
+
+import os
+import socket
+import sys
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, NoReturn, Self, TypeVar
+
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from mailyard.runtime.environment import EnvironmentSource, Problem, variable_of
+
+EX_CONFIG = 78  # sysexits.h: something was found in an unconfigured or misconfigured state
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+SettingsType = TypeVar("SettingsType", bound="CommonSettings")
+
+
+def settings_config(service: str) -> SettingsConfigDict:
+    """Return the model configuration of a service's settings; `service` as in `services/<name>`."""
+    prefix = f"MAILYARD_{service.upper().replace('-', '_')}_"
+    return SettingsConfigDict(env_prefix=prefix, extra="forbid", frozen=True)
+
+
+class CommonSettings(BaseSettings):
+    """What every service needs to know."""
+
+    model_config = SettingsConfigDict(env_prefix="MAILYARD_", extra="forbid", frozen=True)
+
+    amqp_url: SecretStr = Field(
+        default=SecretStr("amqp://guest:guest@127.0.0.1:5672/"),
+        description="Where RabbitMQ listens: amqp:// or amqps://, with credentials and virtual host.",
+    )
+    mongo_url: SecretStr = Field(
+        default=SecretStr("mongodb://127.0.0.1:27017/?replicaSet=rs0"),
+        description="Where MongoDB listens: a mongodb:// or mongodb+srv:// URL of a replica set or mongos.",
+    )
+    mongo_database: str = Field(
+        default="mailyard",
+        min_length=1,
+        max_length=63,
+        description="Name of the database that holds everything.",
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Least severe level that is logged."
+    )
+    log_format: Literal["json", "console"] = Field(
+        default="json", description="One JSON object per line, or coloured text for people."
+    )
+    http_host: str = Field(
+        default="127.0.0.1", description="Address of the health and metrics listener; 0.0.0.0 in a container."
+    )
+    http_port: Port = Field(
+        default=0, description="Port of /livez, /readyz and /metrics; 0 lets the system choose one."
+    )
+    hostname: str = Field(
+        default_factory=socket.gethostname,
+        min_length=1,
+        max_length=255,
+        description="Host name in greetings and Received fields; it should resolve to this host.",
+    )
+    drain_seconds: float = Field(
+        default=25.0,
+        gt=0,
+        le=3600,
+        description="How long a stop may take in all; a little less than the pod's termination grace period.",
+    )
+    instance: str = Field(
+        default_factory=lambda: f"{socket.gethostname()}-{os.getpid()}",
+        min_length=1,
+        description="Name of this process among its peers, for leases and logs.",
+    )
+
+    @model_validator(mode="after")
+    def _test_switches_stay_in_trials(self) -> Self:
+        """A switch that loses mail on purpose works under a host name of RFC 6761's `.test` only."""
+        switched = [
+            name for name in type(self).model_fields if name.startswith("test_") and getattr(self, name)
+        ]
+        if switched and not self.hostname.endswith(".test"):
+            raise ValueError(
+                f"{', '.join(switched)}: a switch of tests needs a MAILYARD_HOSTNAME that ends with .test"
+            )
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003  # pydantic-settings passes all by name
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Values given in code go before the environment; nothing else is read."""
+        return init_settings, EnvironmentSource(settings_cls, CommonSettings.model_fields)
+
+
+def variables(settings: type[CommonSettings]) -> Mapping[str, str]:
+    """Return the variable of every field, for messages and for the generated reference."""
+    prefix = settings.model_config["env_prefix"]
+    return {name: variable_of(name, prefix, CommonSettings.model_fields) for name in settings.model_fields}
+
+
+def load_settings(settings: type[SettingsType]) -> SettingsType:
+    """Read and check the environment; print every problem and exit with 78 when there is one."""
+    try:
+        return settings()
+    except ValidationError as error:
+        _refuse([_problem(settings, dict(each)) for each in error.errors(include_url=False)])
+    except Problem as problem:
+        _refuse(list(problem.lines))
+
+
+def _problem(settings: type[CommonSettings], error: dict[str, Any]) -> str:
+    """Put one error of pydantic in terms of the variable that causes it; a secret's value is never shown."""
+    name = str(error["loc"][0]) if error["loc"] else ""
+    field = settings.model_fields.get(name)
+    if field is None:
+        return f"{name or 'settings'}: {error['msg']}"
+    given = "" if field.annotation is SecretStr else f" (it is {error['input']!r})"
+    if error["type"] == "missing":
+        given = ""
+    return f"{variables(settings)[name]}: {error['msg']}{given}. Meaning: {field.description}"
+
+
+def _refuse(lines: list[str]) -> NoReturn:
+    """Tell a person what to change, and stop."""
+    print("Mailyard cannot start, the settings are wrong:", file=sys.stderr)  # noqa: T201  # logs need settings
+    for line in lines:
+        print(f"  {line}", file=sys.stderr)  # noqa: T201
+    print("Set these environment variables and start again; see docs/settings.md.", file=sys.stderr)  # noqa: T201
+    raise SystemExit(EX_CONFIG)

@@ -1,0 +1,160 @@
+"""Settings come from the environment, and every mistake in them is told with its variable and what to do."""
+
+import os
+
+import pytest
+from pydantic import Field, SecretStr, ValidationError
+
+from mailyard.runtime.settings import CommonSettings, load_settings, settings_config, variables
+
+
+class SampleSettings(CommonSettings):
+    """Settings of a service that does not exist."""
+
+    model_config = settings_config("sample-service")
+
+    http_port: int = Field(default=9999, ge=0, le=65535, description="Port of this service.")
+    limit: int = Field(default=3, ge=1, description="How many.")
+    networks: tuple[str, ...] = Field(default=(), description="Trusted networks.")
+    weights: dict[str, int] = Field(default_factory=dict, description="Weights by class.")
+    key: SecretStr = Field(default=SecretStr(""), description="A key.")
+    optional_key: SecretStr | None = Field(default=None, description="Another key.")
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch):
+    for name in list(os.environ):
+        if name.startswith("MAILYARD_"):
+            monkeypatch.delenv(name)
+
+
+def refused(capsys):
+    with pytest.raises(SystemExit) as exit_info:
+        load_settings(SampleSettings)
+    assert exit_info.value.code == 78
+    return capsys.readouterr().err
+
+
+def test_common_fields_have_the_common_prefix_and_own_fields_the_services(monkeypatch):
+    monkeypatch.setenv("MAILYARD_HOSTNAME", "mx.example.org")
+    monkeypatch.setenv("MAILYARD_SAMPLE_SERVICE_LIMIT", "7")
+    settings = load_settings(SampleSettings)
+    assert (settings.hostname, settings.limit) == ("mx.example.org", 7)
+
+
+def test_a_redefined_common_field_keeps_its_common_variable(monkeypatch):
+    assert load_settings(SampleSettings).http_port == 9999
+    monkeypatch.setenv("MAILYARD_HTTP_PORT", "9102")
+    assert load_settings(SampleSettings).http_port == 9102
+
+
+def test_a_secret_is_read_from_a_file_without_its_last_newline(monkeypatch, tmp_path):
+    path = tmp_path / "url"
+    path.write_text("mongodb://u:p@db/\n")
+    monkeypatch.setenv("MAILYARD_MONGO_URL_FILE", str(path))
+    monkeypatch.setenv("MAILYARD_SAMPLE_SERVICE_OPTIONAL_KEY_FILE", str(path))
+    settings = load_settings(SampleSettings)
+    assert settings.mongo_url.get_secret_value() == "mongodb://u:p@db/"
+    assert settings.optional_key is not None
+    assert settings.optional_key.get_secret_value() == "mongodb://u:p@db/"
+
+
+def test_a_secret_given_twice_is_refused(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("MAILYARD_AMQP_URL", "amqp://a/")
+    monkeypatch.setenv("MAILYARD_AMQP_URL_FILE", str(tmp_path / "x"))
+    assert "MAILYARD_AMQP_URL: MAILYARD_AMQP_URL_FILE is set too. Set only one of them." in refused(capsys)
+
+
+def test_a_secret_file_that_is_not_there_is_named_with_its_variable(monkeypatch, capsys):
+    monkeypatch.setenv("MAILYARD_SAMPLE_SERVICE_KEY_FILE", "/nowhere/key")
+    told = refused(capsys)
+    assert "MAILYARD_SAMPLE_SERVICE_KEY_FILE: cannot read /nowhere/key" in told
+    assert "Mount the secret there" in told
+
+
+def test_a_field_that_is_no_secret_is_not_read_from_a_file(monkeypatch, capsys):
+    monkeypatch.setenv("MAILYARD_SAMPLE_SERVICE_LIMIT_FILE", "/etc/hostname")
+    assert "MAILYARD_SAMPLE_SERVICE_LIMIT_FILE: no such setting" in refused(capsys)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("10.0.0.0/8, ::1", ("10.0.0.0/8", "::1")), ('["a", "b"]', ("a", "b")), ("", ()), ("one", ("one",))],
+)
+def test_a_list_is_comma_separated_or_json(monkeypatch, text, expected):
+    monkeypatch.setenv("MAILYARD_SAMPLE_SERVICE_NETWORKS", text)
+    assert load_settings(SampleSettings).networks == expected
+
+
+def test_a_mapping_is_json(monkeypatch):
+    monkeypatch.setenv("MAILYARD_SAMPLE_SERVICE_WEIGHTS", '{"bulk": 1}')
+    assert load_settings(SampleSettings).weights == {"bulk": 1}
+
+
+def test_broken_json_is_told_with_its_variable(monkeypatch, capsys):
+    monkeypatch.setenv("MAILYARD_SAMPLE_SERVICE_WEIGHTS", '{"bulk": ')
+    assert "MAILYARD_SAMPLE_SERVICE_WEIGHTS: " in refused(capsys)
+
+
+def test_every_wrong_value_is_told_at_once_with_value_and_meaning(monkeypatch, capsys):
+    monkeypatch.setenv("MAILYARD_HTTP_PORT", "70000")
+    monkeypatch.setenv("MAILYARD_SAMPLE_SERVICE_LIMIT", "many")
+    told = refused(capsys)
+    assert "MAILYARD_HTTP_PORT: Input should be less than or equal to 65535 (it is '70000')" in told
+    assert "MAILYARD_SAMPLE_SERVICE_LIMIT: Input should be a valid integer" in told
+    assert "Meaning: How many." in told
+
+
+def test_a_misspelt_variable_of_the_service_is_refused_and_the_right_ones_are_named(monkeypatch, capsys):
+    monkeypatch.setenv("MAILYARD_SAMPLE_SERVICE_LIMITS", "4")
+    told = refused(capsys)
+    assert "MAILYARD_SAMPLE_SERVICE_LIMITS: no such setting" in told
+    assert "MAILYARD_SAMPLE_SERVICE_LIMIT," in told
+
+
+@pytest.mark.parametrize("name", ["SERVICE_HOST", "PORT", "PORT_25_TCP_ADDR", "SERVICE_PORT_SMTP"])
+def test_a_kubernetes_service_link_is_recognised(monkeypatch, capsys, name):
+    monkeypatch.setenv(f"MAILYARD_SAMPLE_SERVICE_{name}", "10.0.0.1")
+    assert "enableServiceLinks: false" in refused(capsys)
+
+
+def test_variables_of_other_services_are_left_alone(monkeypatch):
+    monkeypatch.setenv("MAILYARD_OTHER_LIMIT", "1")
+    assert load_settings(SampleSettings).limit == 3
+
+
+def test_the_value_of_a_wrong_secret_is_not_shown(monkeypatch, capsys):
+    class Strict(SampleSettings):
+        key: SecretStr = Field(default=SecretStr("x" * 20), min_length=16, description="A key.")
+
+    monkeypatch.setenv("MAILYARD_SAMPLE_SERVICE_KEY", "hunter2")
+    with pytest.raises(SystemExit):
+        load_settings(Strict)
+    told = capsys.readouterr().err
+    assert "MAILYARD_SAMPLE_SERVICE_KEY: " in told
+    assert "hunter2" not in told
+
+
+def test_settings_cannot_be_changed_after_loading():
+    settings = load_settings(SampleSettings)
+    with pytest.raises(ValueError, match="frozen"):
+        settings.limit = 9
+
+
+def test_every_common_field_is_described_and_has_a_variable():
+    assert all(field.description for field in CommonSettings.model_fields.values())
+    assert variables(SampleSettings)["limit"] == "MAILYARD_SAMPLE_SERVICE_LIMIT"
+    assert variables(SampleSettings)["amqp_url"] == "MAILYARD_AMQP_URL"
+
+
+class TrialSettings(CommonSettings):
+    """Settings with a switch that no production may have."""
+
+    model_config = settings_config("trial")
+    test_lose_everything: bool = Field(default=False, description="Lose everything.")
+
+
+def test_a_switch_of_tests_needs_a_host_name_of_tests() -> None:
+    assert TrialSettings(test_lose_everything=True, hostname="mail.test").test_lose_everything
+    with pytest.raises(ValidationError, match=r"ends with \.test"):
+        TrialSettings(test_lose_everything=True, hostname="mail.example")

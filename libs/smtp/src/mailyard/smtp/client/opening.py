@@ -1,0 +1,111 @@
+"""From the greeting to the first transaction: EHLO or HELO or LHLO, STARTTLS, AUTH."""
+
+from mailyard.smtp.client.authentication import exchange_for
+from mailyard.smtp.client.commands import Command
+from mailyard.smtp.client.events import Ready, Refused, StartTls
+from mailyard.smtp.client.extensions import Extensions, parse_extensions
+from mailyard.smtp.client.options import Dialect, Options, Security
+from mailyard.smtp.client.replies import own_reply
+from mailyard.smtp.client.states import Input, Step
+from mailyard.smtp.client.wire import Wire
+from mailyard.smtp.reply import Reply
+
+
+class Opening:
+    """Ends with a Ready or a Refused event."""
+
+    def __init__(self, wire: Wire, options: Options, *, tls: bool) -> None:
+        self._wire = wire
+        self._options = options
+        self._tls = tls
+        self._verb = "LHLO" if options.dialect is Dialect.LMTP else "EHLO"
+        self._upgrade = options.security is not Security.NONE
+        self._responses: list[bytes] = []
+        wire.commands.expect(Step.GREETING)
+
+    def on_greeting(self, reply: Reply) -> None:
+        """220, or the server does not want us (RFC 5321 section 3.1, RFC 7504)."""
+        if not reply.is_positive:
+            self.refuse(Step.GREETING, reply)
+            return
+        self._wire.move(Input.GREETED)
+        self._hello(self._verb)
+
+    def on_hello(self, reply: Reply) -> None:
+        """A server that does not know EHLO gets HELO (RFC 5321 section 3.2)."""
+        if reply.is_positive:
+            self._wire.offer(Extensions() if self._verb == "HELO" else parse_extensions(reply))
+            self._after_hello()
+        elif reply.is_permanent and self._verb == "EHLO":
+            self._verb = "HELO"
+            self._hello(self._verb)
+        else:
+            self.refuse(Step.HELLO, reply)
+
+    def on_starttls(self, reply: Reply) -> None:
+        """A server that offers TLS and then declines is spoken to in clear where policy allows."""
+        if reply.is_positive:
+            self._wire.move(Input.UPGRADE_AGREED)
+            self._wire.events.append(StartTls())
+        elif self._options.security.required:
+            self.refuse(Step.STARTTLS, reply)
+        else:
+            self._upgrade = False
+            self._wire.move(Input.UPGRADE_DECLINED)
+            self._after_hello()
+
+    def tls_established(self) -> None:
+        """Start again: nothing that was said in clear counts (RFC 3207 section 4.2)."""
+        self._wire.move(Input.SECURED)
+        self._tls = True
+        self._wire.offer(Extensions())
+        self._hello(self._verb)
+
+    def on_auth(self, reply: Reply) -> None:
+        """A challenge gets the next response, or the end of the dialogue when there is none (RFC 4954 section 4)."""
+        if reply.is_intermediate:
+            response = self._responses.pop(0) if self._responses else b"*\r\n"
+            self._wire.commands.add(Command(Step.AUTH, response))
+        elif reply.is_positive:
+            self._open()
+        else:
+            self.refuse(Step.AUTH, reply)
+
+    def refuse(self, step: Step, reply: Reply, *, own: bool = False) -> None:
+        """The session cannot be opened."""
+        self._wire.events.append(Refused(step, reply, own))
+        self._wire.close()
+
+    def _refuse(self, step: Step, enhanced: str, text: str) -> None:
+        self.refuse(step, own_reply(454, enhanced, text), own=True)
+
+    def _hello(self, verb: str) -> None:
+        self._wire.commands.add(Command(Step.HELLO, f"{verb} {self._options.hostname}\r\n".encode()))
+
+    def _after_hello(self) -> None:
+        if self._upgrade and not self._tls and self._wire.extensions.start_tls:
+            self._wire.move(Input.UPGRADE)
+            self._wire.commands.add(Command(Step.STARTTLS, b"STARTTLS\r\n"))
+        elif self._options.security.required and not self._tls:
+            self._refuse(Step.STARTTLS, "4.7.4", "TLS is required, but the server offers none")
+        elif self._options.credentials:
+            self._authenticate()
+        else:
+            self._open()
+
+    def _authenticate(self) -> None:
+        if not self._tls and not self._options.cleartext_auth:
+            self._refuse(Step.AUTH, "4.7.0", "credentials travel under TLS only")
+            return
+        assert self._options.credentials is not None
+        exchange = exchange_for(self._wire.extensions.auth, self._options.credentials)
+        if exchange is None:
+            self._refuse(Step.AUTH, "4.7.0", "the server offers neither AUTH PLAIN nor LOGIN")
+            return
+        self._responses = list(exchange.responses)
+        self._wire.move(Input.AUTHENTICATE)
+        self._wire.commands.add(Command(Step.AUTH, exchange.command))
+
+    def _open(self) -> None:
+        self._wire.move(Input.OPENED)
+        self._wire.events.append(Ready(self._wire.extensions))

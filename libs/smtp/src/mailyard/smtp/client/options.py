@@ -1,0 +1,41 @@
+"""How a client session behaves."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from mailyard.smtp.client.authentication import Credentials
+from mailyard.smtp.client.envelope import EightBit
+
+
+class Dialect(StrEnum):
+    """Which protocol the server speaks."""
+
+    SMTP = "smtp"
+    LMTP = "lmtp"  # RFC 2033
+
+
+class Security(StrEnum):
+    """What is asked of TLS for a next hop."""
+
+    NONE = "none"  # never
+    MAY = "may"  # when offered, with any certificate; cleartext otherwise (RFC 7435)
+    ENCRYPT = "encrypt"  # always, with any certificate
+    VERIFY = "verify"  # always, with a certificate that proves the server's name
+
+    @property
+    def required(self) -> bool:
+        """Whether mail may only go out encrypted."""
+        return self in {Security.ENCRYPT, Security.VERIFY}
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """`chunking_from`: messages of at least so many octets go by BDAT where offered; None: only BINARYMIME does."""
+
+    hostname: str
+    dialect: Dialect = Dialect.SMTP
+    security: Security = Security.MAY
+    credentials: Credentials | None = None
+    cleartext_auth: bool = False  # credentials may travel without TLS
+    eight_bit: EightBit = EightBit.SEND
+    chunking_from: int | None = None

@@ -1,0 +1,42 @@
+"""Finds replies in the stream of what the server says, and makes those that the client gives itself."""
+
+from mailyard.smtp.reply import Reply, parse_reply
+
+
+class ReplyReader:
+    """Collects octets and gives out complete replies; the limits are those of `parse_reply`."""
+
+    def __init__(self) -> None:
+        self._buffer = b""
+
+    def feed(self, data: bytes) -> None:
+        """Add what was read."""
+        self._buffer += data
+
+    def clear(self) -> None:
+        """Forget what was read and not yet given out."""
+        self._buffer = b""
+
+    def next(self) -> Reply | None:
+        """The next reply, or None until more octets come. Raises ReplyError."""
+        found = parse_reply(self._buffer)
+        if found is None:
+            return None
+        reply, used = found
+        self._buffer = self._buffer[used:]
+        return reply
+
+
+def own_reply(code: int, enhanced: str, text: str) -> Reply:
+    """What the client says in the server's place, for instance when a needed extension is missing."""
+    return Reply(code, enhanced, (" ".join(text.split()),))
+
+
+def lost_reply(reason: str) -> Reply:
+    """What is said of recipients whose connection went away: bad connection (RFC 3463 section 3.5)."""
+    return own_reply(421, "4.4.2", reason)
+
+
+def violation_reply(reason: str) -> Reply:
+    """What is said when the server's words make no sense: undefined protocol status (RFC 3463 section 3.6)."""
+    return own_reply(451, "4.5.0", f"protocol error: {reason}")

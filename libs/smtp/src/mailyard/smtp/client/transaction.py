@@ -1,0 +1,47 @@
+"""The replies of one transaction, gathered until each recipient has its outcome."""
+
+from mailyard.smtp.client.envelope import Envelope
+from mailyard.smtp.client.events import Outcome
+from mailyard.smtp.client.states import Step
+from mailyard.smtp.reply import Reply
+
+
+class Transaction:
+    """Knows which recipients were accepted and which have their final word."""
+
+    def __init__(self, envelope: Envelope) -> None:
+        self.envelope = envelope
+        self._outcomes: list[Outcome | None] = [None] * len(envelope.recipients)
+        self._asked = 0  # replies to RCPT so far
+        self._answered = 0  # final replies so far, LMTP
+
+    @property
+    def open(self) -> list[int]:
+        """Recipients that nothing has been decided about."""
+        return [index for index, outcome in enumerate(self._outcomes) if outcome is None]
+
+    @property
+    def settled(self) -> bool:
+        """Every recipient has its outcome."""
+        return None not in self._outcomes
+
+    @property
+    def outcomes(self) -> tuple[Outcome, ...]:
+        """One per recipient; only when settled."""
+        return tuple(outcome for outcome in self._outcomes if outcome is not None)
+
+    def recipient_replied(self, reply: Reply) -> None:
+        """The next reply to RCPT, in order. A positive one leaves the recipient open."""
+        if not reply.is_positive and self._outcomes[self._asked] is None:
+            self._outcomes[self._asked] = Outcome(Step.RCPT, reply)
+        self._asked += 1
+
+    def recipient_finished(self, reply: Reply) -> None:
+        """The next final reply of LMTP: one for each accepted recipient, in order (RFC 2033 section 4.2)."""
+        if not self.settled:
+            self._outcomes[self.open[0]] = Outcome(Step.END, reply)
+
+    def settle(self, outcome: Outcome) -> None:
+        """It decides for all that are open."""
+        for index in self.open:
+            self._outcomes[index] = outcome

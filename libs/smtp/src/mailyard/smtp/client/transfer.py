@@ -1,0 +1,175 @@
+"""Transactions: MAIL, RCPT, DATA or BDAT, and the replies that decide about each recipient."""
+
+from mailyard.smtp.client.commands import Command
+from mailyard.smtp.client.encoding import DotStuffer, LineRepairer, Verbatim, bdat
+from mailyard.smtp.client.envelope import Envelope, mail_command, rcpt_command, unsuited
+from mailyard.smtp.client.events import BodyWanted, Done, Lost, Outcome
+from mailyard.smtp.client.options import Dialect, Options
+from mailyard.smtp.client.states import Input, MisuseError, State, Step
+from mailyard.smtp.client.transaction import Transaction
+from mailyard.smtp.client.wire import ProtocolViolation, Wire
+from mailyard.smtp.parameters import Body
+from mailyard.smtp.reply import Reply
+
+
+class Transfer:
+    """Each `begin` ends with one Done event, whatever happens."""
+
+    def __init__(self, wire: Wire, options: Options) -> None:
+        self._wire = wire
+        self._options = options
+        self._transaction: Transaction | None = None
+        self._encoder: DotStuffer | LineRepairer | Verbatim = DotStuffer()
+        self._chunked = False
+        self._data_agreed = False
+        self._needs_reset = False
+
+    def begin(self, envelope: Envelope) -> None:
+        """Send the envelope, or settle at once when the server's offers rule it out."""
+        if self._wire.state is not State.READY:
+            raise MisuseError(f"a transaction begins in state {self._wire.state.name}")
+        offered = self._wire.extensions
+        unfit = unsuited(envelope, offered, self._options.eight_bit)
+        if unfit is not None:
+            outcomes = (Outcome(Step.MAIL, unfit, own=True),) * len(envelope.recipients)
+            self._wire.events.append(Done(outcomes))
+            return
+        self._wire.move(Input.BEGIN)
+        self._transaction = Transaction(envelope)
+        self._data_agreed = False
+        self._chunked = self._goes_by_chunks(envelope)
+        self._encoder = self._encoder_for(envelope)
+        self._wire.commands.add(*self._commands(envelope))
+
+    def send_body(self, data: bytes) -> None:
+        """The next octets of the message."""
+        if self._wire.state is not State.BODY:
+            raise MisuseError(f"body in state {self._wire.state.name}")
+        encoded = self._encoder.feed(data)
+        if not self._chunked:
+            self._wire.commands.write(encoded)
+        elif encoded:
+            self._wire.commands.add(Command(Step.BODY, bdat(encoded)))
+
+    def end_body(self) -> None:
+        """The message is complete. LMTP owes a reply for each accepted recipient (RFC 2033 section 4.2)."""
+        self._wire.move(Input.BODY_ENDED)
+        rest = self._encoder.finish()
+        octets = bdat(rest, last=True) if self._chunked else rest
+        owed = len(self._current.open) if self._options.dialect is Dialect.LMTP else 1
+        self._wire.commands.add(Command(Step.END, octets, replies=owed))
+
+    def on_rset(self, reply: Reply) -> None:
+        """A server that cannot forget the last transaction must not get the next."""
+        if not reply.is_positive:
+            raise ProtocolViolation(f"RSET was answered {reply}")
+
+    def on_mail(self, reply: Reply) -> None:
+        """2yz: the recipients may come."""
+        if reply.is_positive:
+            self._needs_reset = True
+        else:
+            self._current.settle(Outcome(Step.MAIL, reply))
+        self._proceed()
+
+    def on_rcpt(self, reply: Reply) -> None:
+        """Each recipient has a reply of its own."""
+        self._current.recipient_replied(reply)
+        self._proceed()
+
+    def on_data(self, reply: Reply) -> None:
+        """354, or nobody gets the message."""
+        if reply.is_positive:
+            raise ProtocolViolation(f"DATA was answered {reply}")
+        if reply.is_intermediate:
+            self._data_agreed = True
+        else:
+            self._current.settle(Outcome(Step.DATA, reply))
+        self._proceed()
+
+    def on_body(self, reply: Reply) -> None:
+        """The reply to one BDAT; a refusal ends the transaction (RFC 3030 section 2)."""
+        if not reply.is_positive:
+            self._current.settle(Outcome(Step.BODY, reply))
+        self._proceed()
+
+    def on_end(self, reply: Reply) -> None:
+        """The final word: the server has taken over responsibility, or not (RFC 5321 section 4.2.5)."""
+        if self._options.dialect is Dialect.LMTP:
+            self._current.recipient_finished(reply)
+        else:
+            self._current.settle(Outcome(Step.END, reply))
+        self._needs_reset = self._chunked and not reply.is_positive
+        self._proceed()
+
+    def on_unasked(self, reply: Reply) -> None:
+        """A server that refuses in the middle of the message has lost the thread; so have we."""
+        if reply.code < 400:
+            raise ProtocolViolation(f"in the middle of the message the server said {reply}")
+        self.abort(Step.BODY, reply)
+
+    def abort(self, step: Step, reply: Reply, *, own: bool = False) -> None:
+        """The session ends; whoever is open gets `reply`."""
+        if self._transaction is not None:
+            self._transaction.settle(Outcome(step, reply, own))
+            self._finish()
+        self._wire.events.append(Lost(reply, own))
+        self._wire.close()
+
+    @property
+    def _current(self) -> Transaction:
+        assert self._transaction is not None
+        return self._transaction
+
+    def _commands(self, envelope: Envelope) -> list[Command]:
+        offered = self._wire.extensions
+        reset = [Command(Step.RSET, b"RSET\r\n")] if self._needs_reset else []
+        mail = Command(Step.MAIL, mail_command(envelope, offered))
+        recipients = [Command(Step.RCPT, rcpt_command(to, offered)) for to in envelope.recipients]
+        data = [] if self._chunked else [Command(Step.DATA, b"DATA\r\n")]
+        return [*reset, mail, *recipients, *data]
+
+    def _goes_by_chunks(self, envelope: Envelope) -> bool:
+        if envelope.body is Body.BINARY:
+            return True
+        least = self._options.chunking_from
+        return self._wire.extensions.chunking and least is not None and envelope.size >= least
+
+    def _encoder_for(self, envelope: Envelope) -> DotStuffer | LineRepairer | Verbatim:
+        if not self._chunked:
+            return DotStuffer()
+        return Verbatim() if envelope.body is Body.BINARY else LineRepairer()
+
+    def _proceed(self) -> None:
+        """What follows when the last reply that was due has come."""
+        if self._current.settled:
+            self._wire.commands.drop_unsent()
+        if not self._wire.commands.idle:
+            return
+        if self._current.settled:
+            self._end_empty() if self._owes_dot else self._done()
+        elif self._wire.state is State.ENVELOPE:
+            self._wire.move(Input.BODY_WANTED)
+            self._wire.events.append(BodyWanted())
+
+    @property
+    def _owes_dot(self) -> bool:
+        return self._data_agreed and self._wire.state is State.ENVELOPE
+
+    def _end_empty(self) -> None:
+        """354 though no recipient was accepted: a single dot keeps us in step (RFC 2920 section 3.1)."""
+        if self._options.dialect is Dialect.LMTP:
+            raise ProtocolViolation("DATA was agreed to without any recipient")  # RFC 2033 section 4.2
+        self._wire.move(Input.BODY_WANTED)
+        self.end_body()
+
+    def _done(self) -> None:
+        self._finish()
+        self._wire.move(Input.DONE)
+
+    def _finish(self) -> None:
+        transaction, self._transaction = self._current, None
+        envelope = transaction.envelope
+        asked = envelope.ret or envelope.envid or any(to.notify or to.orcpt for to in envelope.recipients)
+        passed = self._wire.extensions.dsn and bool(asked)
+        self._wire.events.append(Done(transaction.outcomes, passed, self._encoder.repaired))

@@ -1,0 +1,181 @@
+"""ESMTP parameters of MAIL and RCPT: parsed, validated, kept.
+
+    esmtp-param   = esmtp-keyword ["=" esmtp-value]            RFC 5321 section 4.1.2
+    esmtp-value   = 1*(%d33-60 / %d62-126 / UTF8-non-ascii)    RFC 6531 section 3.3
+
+MAIL: SIZE (RFC 1870), BODY (RFC 6152, RFC 3030), SMTPUTF8 (RFC 6531), RET and ENVID (RFC 3461), AUTH (RFC 4954).
+RCPT: NOTIFY and ORCPT (RFC 3461, RFC 6533).
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import lru_cache
+from typing import Any
+
+from mailyard.smtp.xtext import XtextError, decode_xtext, is_xtext
+
+_Reader = Callable[[str | None], Any]
+
+_PARAMETER = re.compile("([A-Za-z0-9][A-Za-z0-9-]*)(?:=([!-<>-~\u0080-\U0010ffff]+))?")
+_SIZE = re.compile(r"[0-9]{1,20}")
+_ADDRESS_TYPE = re.compile(r"[A-Za-z0-9-]+")
+_UTF8_ADDRESS = re.compile("(?:[!-*,-<>-\\[\\]-~\u0080-\U0010ffff]|\\\\x\\{[0-9A-F]{2,6}\\})+")
+_CONDITIONS = ("SUCCESS", "FAILURE", "DELAY")
+MAX_ENVID = 100
+MAX_ORCPT = 500
+
+
+class UnknownParameterError(ValueError):
+    """A parameter that was not offered: 555 (RFC 5321 section 4.1.1.11)."""
+
+
+class ParameterError(ValueError):
+    """A parameter with a wrong value, or given twice: 501."""
+
+
+class Body(StrEnum):
+    """What the octets of the message may be: RFC 6152 section 2, RFC 3030 section 3."""
+
+    SEVEN_BIT = "7BIT"
+    EIGHT_BIT = "8BITMIME"
+    BINARY = "BINARYMIME"
+
+
+@dataclass(frozen=True, slots=True)
+class MailParameters:
+    """What MAIL said beyond the path; `envid` and `auth` are xtext as received, empty when not given."""
+
+    size: int = 0
+    body: Body = Body.SEVEN_BIT
+    smtputf8: bool = False
+    ret: str = ""
+    envid: str = ""
+    auth: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RcptParameters:
+    """What RCPT said beyond the path: `notify` in upper case, `orcpt` as received; empty when not given."""
+
+    notify: str = ""
+    orcpt: str = ""
+
+
+NO_MAIL_PARAMETERS = MailParameters()
+NO_RCPT_PARAMETERS = RcptParameters()
+
+
+@lru_cache(maxsize=256)
+def parse_mail_parameters(text: str) -> MailParameters:
+    """Read what follows the path of MAIL FROM; raises UnknownParameterError or ParameterError."""
+    return MailParameters(**dict(_values(text, _MAIL_READERS)))
+
+
+def parse_rcpt_parameters(text: str) -> RcptParameters:
+    """Read what follows the path of RCPT TO; raises UnknownParameterError or ParameterError."""
+    return RcptParameters(**dict(_values(text, _RCPT_READERS)))
+
+
+def _values(text: str, readers: Mapping[str, tuple[str, _Reader]]) -> Iterator[tuple[str, Any]]:
+    seen: set[str] = set()
+    for word in text.split(" "):
+        if not word:
+            continue  # robustness: more than one space between parameters harms nobody
+        match = _PARAMETER.fullmatch(word)
+        if match is None:
+            raise ParameterError(f"not a parameter: {word!r}")
+        keyword = match[1].upper()
+        if keyword not in readers:
+            raise UnknownParameterError(keyword)
+        if keyword in seen:
+            raise ParameterError(f"{keyword} is given twice")
+        seen.add(keyword)
+        name, reader = readers[keyword]
+        yield name, reader(match[2])
+
+
+def _size(value: str | None) -> int:
+    """RFC 1870 section 6: `size-value ::= 1*20DIGIT`."""
+    if value is None or _SIZE.fullmatch(value) is None:
+        raise ParameterError("SIZE needs a number of at most 20 digits")
+    return int(value)
+
+
+def _body(value: str | None) -> Body:
+    try:
+        return Body((value or "").upper())
+    except ValueError:
+        raise ParameterError("BODY is 7BIT, 8BITMIME or BINARYMIME") from None
+
+
+def _smtputf8(value: str | None) -> bool:
+    """RFC 6531 section 3.4: the parameter has no value."""
+    if value is not None:
+        raise ParameterError("SMTPUTF8 takes no value")
+    return True
+
+
+def _ret(value: str | None) -> str:
+    ret = (value or "").upper()
+    if ret not in {"FULL", "HDRS"}:
+        raise ParameterError("RET is FULL or HDRS")
+    return ret
+
+
+def _envid(value: str | None) -> str:
+    """RFC 3461 section 4.4: at most 100 characters of xtext that decodes to printable characters."""
+    if value is None or len(value) > MAX_ENVID or not _is_printable_xtext(value):
+        raise ParameterError("ENVID is xtext of at most 100 characters")
+    return value
+
+
+def _auth(value: str | None) -> str:
+    """RFC 4954 section 5: `AUTH=` xtext of a mailbox, or `<>` for none."""
+    if value is None or not is_xtext(value):
+        raise ParameterError("AUTH is xtext of a mailbox, or <>")
+    return value
+
+
+def _notify(value: str | None) -> str:
+    """RFC 3461 section 4.1: NEVER alone, or a list of SUCCESS, FAILURE and DELAY."""
+    words = (value or "").upper().split(",")
+    if words != ["NEVER"] and not (
+        all(word in _CONDITIONS for word in words) and len(words) == len(set(words))
+    ):
+        raise ParameterError("NOTIFY is NEVER, or a list of SUCCESS, FAILURE, DELAY")
+    return ",".join(words)
+
+
+def _orcpt(value: str | None) -> str:
+    """RFC 3461 section 4.2: `addr-type ";" xtext`; RFC 6533 section 3 for the type utf-8."""
+    address_type, semicolon, address = (value or "").partition(";")
+    if not semicolon or len(value or "") > MAX_ORCPT or not _ADDRESS_TYPE.fullmatch(address_type):
+        raise ParameterError("ORCPT is addr-type;xtext of at most 500 characters")
+    is_utf8 = address_type.lower() == "utf-8"
+    if not address or not (_UTF8_ADDRESS.fullmatch(address) if is_utf8 else _is_printable_xtext(address)):
+        raise ParameterError("the address of ORCPT is badly encoded")
+    return value or ""
+
+
+def _is_printable_xtext(text: str) -> bool:
+    """Decoded control characters would end up in the fields of a delivery status notification."""
+    try:
+        return all(32 <= octet < 127 for octet in decode_xtext(text))
+    except XtextError:
+        return False
+
+
+_MAIL_READERS: Mapping[str, tuple[str, _Reader]] = {
+    "SIZE": ("size", _size),
+    "BODY": ("body", _body),
+    "SMTPUTF8": ("smtputf8", _smtputf8),
+    "RET": ("ret", _ret),
+    "ENVID": ("envid", _envid),
+    "AUTH": ("auth", _auth),
+}
+_RCPT_READERS: Mapping[str, tuple[str, _Reader]] = {
+    "NOTIFY": ("notify", _notify),
+    "ORCPT": ("orcpt", _orcpt),
+}

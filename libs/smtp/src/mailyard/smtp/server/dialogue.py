@@ -1,0 +1,118 @@
+"""What is known of one connection, and the few things that can happen to it."""
+
+from collections import deque
+from dataclasses import dataclass
+
+from mailyard.smtp.parameters import Body
+from mailyard.smtp.reply import Reply
+from mailyard.smtp.server.content import Content
+from mailyard.smtp.server.dots import DotReader
+from mailyard.smtp.server.events import (
+    Closing,
+    Credentials,
+    Event,
+    MailFrom,
+    MessageAborted,
+    MessageEnd,
+    RcptTo,
+    Refused,
+)
+from mailyard.smtp.server.limits import Mode, Profile, Tally
+from mailyard.smtp.server.sasl import Exchange
+from mailyard.smtp.server.table import State, Verb
+
+Question = MailFrom | RcptTo | MessageEnd | Credentials
+"""The events that wait for an answer."""
+
+
+@dataclass(slots=True)
+class Chunk:
+    """A BDAT chunk that is being read. `refusal`: its octets are dropped, for the state does not allow them."""
+
+    size: int
+    remaining: int
+    is_last: bool
+    resume: State
+    refusal: Reply | None
+
+
+class Dialogue:
+    """The state of one connection. Commands change it; the session reads it."""
+
+    def __init__(self, profile: Profile, *, secured: bool, plaintext_auth: bool) -> None:
+        self.profile = profile
+        self.tally = Tally(profile.limits)
+        self.state = State.START
+        self.secured = secured
+        self.plaintext_auth = plaintext_auth
+        self.authenticated = False
+        self.esmtp = False
+        self.client_name = ""
+        self.mail: MailFrom | None = None
+        self.recipients: list[RcptTo] = []
+        self.content: Content | None = None
+        self.dots = DotReader()
+        self.chunk: Chunk | None = None
+        self.exchange: Exchange | None = None
+        self.question: Question | None = None
+        self.output: list[bytes] = []
+        self.events: deque[Event] = deque()
+
+    @property
+    def offers_starttls(self) -> bool:
+        """Whether STARTTLS makes sense now."""
+        return self.profile.starttls and not self.secured
+
+    @property
+    def offers_auth(self) -> bool:
+        """AUTH is for submission, under TLS unless the listener's owner allows it in clear (RFC 4954 section 4)."""
+        return self.profile.mode is Mode.SUBMISSION and (self.secured or self.plaintext_auth)
+
+    def say(self, reply: Reply) -> None:
+        """Add a reply to the output."""
+        self.output.append(reply.wire)
+
+    def ask(self, question: Question) -> None:
+        """Wait for the shell's answer."""
+        self.question = question
+        self.events.append(question)
+
+    def refuse(self, verb: Verb, reply: Reply) -> None:
+        """Say no. A transient no is not the client's error."""
+        self.tally.errors += reply.is_permanent
+        self.output.append(reply.wire)
+        self.events.append(Refused(verb.value, reply))
+
+    def hang_up(self, reply: Reply) -> None:
+        """Say a last word; nothing more is read."""
+        self.say(reply)
+        self.state = State.CLOSED
+        if not reply.is_positive:
+            self.events.append(Refused("", reply))
+        self.events.append(Closing())
+
+    def greeted(self, name: str, *, esmtp: bool) -> None:
+        """The client said who it is; a hello also ends a transaction (RFC 5321 section 4.1.4)."""
+        self.reset()
+        self.client_name, self.esmtp = name, esmtp
+        self.state = State.READY
+
+    def reset(self) -> None:
+        """Forget the transaction (RFC 5321 section 4.1.1.5)."""
+        if self.content is not None:
+            self.events.append(MessageAborted())
+        self.end_transaction()
+
+    def end_transaction(self) -> None:
+        """The transaction is over, well or not."""
+        self.mail, self.recipients, self.content, self.chunk = None, [], None, None
+        if self.state is not State.START:
+            self.state = State.READY
+
+    def begin_content(self) -> Content:
+        """The message begins: line ends matter unless it is declared binary (RFC 3030 section 3)."""
+        assert self.mail is not None
+        is_binary = self.mail.parameters.body is Body.BINARY
+        newlines = None if is_binary else self.profile.bare_newline
+        self.content = Content(self.profile.limits.message_size, newlines)
+        return self.content

@@ -1,0 +1,83 @@
+"""What a session tells the shell around it. The first four need an answer before the session goes on."""
+
+from dataclasses import dataclass, field
+
+from mailyard.smtp.parameters import MailParameters, RcptParameters
+from mailyard.smtp.path import Path
+from mailyard.smtp.reply import Reply
+
+
+@dataclass(frozen=True, slots=True)
+class MailFrom:
+    """A transaction wants to begin: answer with 250 or a refusal."""
+
+    path: Path
+    parameters: MailParameters
+
+
+@dataclass(frozen=True, slots=True)
+class RcptTo:
+    """One more recipient: answer with 250 or a refusal."""
+
+    path: Path
+    parameters: RcptParameters
+
+
+@dataclass(frozen=True, slots=True)
+class MessageEnd:
+    """All of the message is here: answer with one reply; in LMTP, one for each recipient (RFC 2033 section 4.2)."""
+
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Someone wants to authenticate: answer with 235 or a refusal (RFC 4954 section 6)."""
+
+    mechanism: str
+    login: str
+    password: str = field(repr=False)
+    authorization: str = ""  # whom the login wants to act as; empty: itself
+
+
+@dataclass(frozen=True, slots=True)
+class BodyData:
+    """Octets of the message, as they came; the shell pulls the next event when it can take more."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class MessageAborted:
+    """The message that had begun will not end; what was kept of it can go."""
+
+
+@dataclass(frozen=True, slots=True)
+class TlsRequested:
+    """Write the output, then begin the TLS handshake, then call `tls_established`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The session itself refused something; for logs and metrics."""
+
+    verb: str
+    reply: Reply
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """Write the output, then close."""
+
+
+Event = (
+    MailFrom
+    | RcptTo
+    | MessageEnd
+    | Credentials
+    | BodyData
+    | MessageAborted
+    | TlsRequested
+    | Refused
+    | Closing
+)

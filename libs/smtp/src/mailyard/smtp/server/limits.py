@@ -1,0 +1,103 @@
+"""How much one connection may ask for, and what kind of server it speaks to."""
+
+from dataclasses import dataclass
+from enum import Enum, StrEnum
+
+from mailyard.smtp.reply import Reply
+
+MINIMUM_COMMAND_LINE = 512
+"""RFC 5321 section 4.5.3.1.4."""
+MINIMUM_RECIPIENTS = 100
+"""RFC 5321 section 4.5.3.1.8."""
+
+
+class Mode(Enum):
+    """Which protocol is spoken, and to whom."""
+
+    MX = "mx"  # RFC 5321, other servers
+    SUBMISSION = "submission"  # RFC 6409, clients of ours who must authenticate
+    LMTP = "lmtp"  # RFC 2033, gateways of ours
+
+
+class BareNewline(StrEnum):
+    """What happens to a CR or LF that stands alone (RFC 5321 section 2.3.8: they MUST NOT be sent).
+
+    They are never passed on: a receiver that takes LF "." LF for an end would see two messages in one.
+    """
+
+    REJECT = "reject"
+    REPAIR = "repair"  # each becomes CRLF
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of everything that a client can make grow."""
+
+    command_line: int = 4096
+    """Octets with CRLF: 512 and what SIZE, DSN, AUTH and SMTPUTF8 add; enough for each response of AUTH PLAIN."""
+    commands: int = 100_000
+    """Commands of one connection."""
+    idle_commands: int = 100
+    """Commands since the last accepted message that do not lead to one: NOOP, RSET, VRFY, EHLO, HELP, EXPN."""
+    errors: int = 20
+    """Commands since the last accepted message that the protocol refuses, and failed authentications."""
+    refused_recipients: int = 100
+    """Recipients since the last accepted message that policy refuses."""
+    recipients: int = 1000
+    """Recipients of one message."""
+    message_size: int = 50 * 1024 * 1024
+    """Octets of one message (RFC 1870)."""
+    pipelined: int = 65536
+    """Octets of input that may wait here; beyond, the shell stops reading."""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What one listener is. `starttls` says whether TLS can be started on a plaintext connection."""
+
+    mode: Mode
+    hostname: str
+    limits: Limits = Limits()
+    starttls: bool = False
+    bare_newline: BareNewline = BareNewline.REJECT
+
+    def __post_init__(self) -> None:
+        if self.limits.command_line < MINIMUM_COMMAND_LINE:
+            raise ValueError(f"command_line is at least {MINIMUM_COMMAND_LINE} (RFC 5321 section 4.5.3.1.4)")
+        if self.limits.recipients < MINIMUM_RECIPIENTS:
+            raise ValueError(f"recipients is at least {MINIMUM_RECIPIENTS} (RFC 5321 section 4.5.3.1.8)")
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a connection has used of its limits."""
+
+    limits: Limits
+    commands: int = 0
+    idle_commands: int = 0
+    errors: int = 0
+    refused_recipients: int = 0
+
+    def accepted(self) -> None:
+        """A message was taken: the client is a mail client after all."""
+        self.idle_commands = self.errors = self.refused_recipients = 0
+
+    def exhausted(self) -> Reply | None:
+        """The reply that ends the connection when a limit is passed."""
+        limits = self.limits
+        if self.commands > limits.commands:
+            return _TOO_MANY_COMMANDS
+        if self.errors > limits.errors:
+            return _TOO_MANY_ERRORS
+        if self.idle_commands > limits.idle_commands:
+            return _TOO_MANY_IDLE_COMMANDS
+        if self.refused_recipients > limits.refused_recipients:
+            return _TOO_MANY_REFUSED
+        return None
+
+
+# RFC 5321 section 3.8: 421 is the one reply with which a server may end a connection on its own.
+_TOO_MANY_COMMANDS = Reply(421, "4.7.0", ("Too many commands on one connection; please connect again",))
+_TOO_MANY_ERRORS = Reply(421, "4.7.0", ("Too many errors, closing connection",))
+_TOO_MANY_IDLE_COMMANDS = Reply(421, "4.7.0", ("Too many commands without mail, closing connection",))
+_TOO_MANY_REFUSED = Reply(421, "4.7.0", ("Too many refused recipients, closing connection",))

@@ -1,0 +1,228 @@
+"""The server side of one SMTP, submission or LMTP connection, without I/O.
+
+    session.receive(octets)                     what was read
+    while event := session.next_event(): ...    what it means; some events wait for session.answer(reply)
+    write(session.take_output())                the replies, those of a pipelined group in one piece
+
+RFC 5321, 6409, 2033; extensions RFC 1870, 2034, 2920, 3030, 3207, 3461, 4954, 6152, 6531.
+"""
+
+from mailyard.smtp.reply import Reply
+from mailyard.smtp.server import replies
+from mailyard.smtp.server.commands import COMMANDS, respond
+from mailyard.smtp.server.dialogue import Dialogue
+from mailyard.smtp.server.events import Credentials, Event, MailFrom, MessageEnd, RcptTo
+from mailyard.smtp.server.greeting import banner, with_keyword
+from mailyard.smtp.server.input import BareNewlineError, Input, LineTooLongError
+from mailyard.smtp.server.limits import Profile
+from mailyard.smtp.server.reception import read_chunk, read_data, replies_due
+from mailyard.smtp.server.table import REFUSALS, VERBS, State, Verb
+
+_IDLE_STATES = frozenset({State.START, State.READY, State.AUTH})
+_DEAF_STATES = frozenset({State.TLS, State.CLOSED})
+_FOREIGN_METHODS = frozenset({"GET", "POST", "PUT", "HEAD", "OPTIONS", "CONNECT", "PRI"})
+
+
+class Session:
+    """One connection. `secured`: TLS is there from the start; `plaintext_auth`: AUTH may go in clear."""
+
+    def __init__(self, profile: Profile, *, secured: bool = False, plaintext_auth: bool = False) -> None:
+        self._dialogue = Dialogue(profile, secured=secured, plaintext_auth=plaintext_auth)
+        self._input = Input(profile.bare_newline)
+        self._line_limit = profile.limits.command_line
+        self._dialogue.say(banner(profile))
+
+    # What is known.
+
+    @property
+    def secured(self) -> bool:
+        """Whether the connection is under TLS."""
+        return self._dialogue.secured
+
+    @property
+    def authenticated(self) -> bool:
+        """Whether AUTH was answered with 235."""
+        return self._dialogue.authenticated
+
+    @property
+    def client_name(self) -> str:
+        """What the client called itself in its last hello; empty before."""
+        return self._dialogue.client_name
+
+    @property
+    def mail(self) -> MailFrom | None:
+        """The sender of the transaction that is open."""
+        return self._dialogue.mail
+
+    @property
+    def recipients(self) -> tuple[RcptTo, ...]:
+        """The recipients that were answered with 250."""
+        return tuple(self._dialogue.recipients)
+
+    @property
+    def with_keyword(self) -> str:
+        """How the open transaction is received, for the `with` of its Received field."""
+        dialogue = self._dialogue
+        return with_keyword(
+            dialogue.profile.mode,
+            esmtp=dialogue.esmtp,
+            secured=dialogue.secured,
+            authenticated=dialogue.authenticated,
+            smtputf8=dialogue.mail is not None and dialogue.mail.parameters.smtputf8,
+        )
+
+    @property
+    def is_asking(self) -> bool:
+        """An event waits for its answer."""
+        return self._dialogue.question is not None
+
+    @property
+    def is_idle(self) -> bool:
+        """No message is in hand: nobody loses work when the connection ends now."""
+        return (
+            self._dialogue.state in _IDLE_STATES and self._dialogue.question is None and not len(self._input)
+        )
+
+    @property
+    def is_full(self) -> bool:
+        """As much input waits as is allowed: read no more until events were pulled."""
+        return len(self._input) >= self._dialogue.profile.limits.pipelined
+
+    # What comes and goes.
+
+    def receive(self, data: bytes) -> None:
+        """Take what was read. What comes before the TLS handshake is dropped (RFC 3207 section 5)."""
+        if self._dialogue.state not in _DEAF_STATES:
+            self._input.feed(data)
+
+    def take_output(self) -> bytes:
+        """What is to be written."""
+        output = self._dialogue.output
+        if not output:
+            return b""
+        data = output[0] if len(output) == 1 else b"".join(output)
+        output.clear()
+        return data
+
+    def next_event(self) -> Event | None:
+        """The next event, or None when more input or an answer is needed."""
+        dialogue = self._dialogue
+        while not dialogue.events:
+            if dialogue.question is not None or not self._advance():
+                return None
+        return dialogue.events.popleft()
+
+    def answer(self, *answers: Reply) -> None:
+        """Answer what the last event asked: one reply; for MessageEnd in LMTP one, or one for each recipient."""
+        dialogue = self._dialogue
+        question, dialogue.question = dialogue.question, None
+        assert question is not None, "nothing was asked"
+        if isinstance(question, MessageEnd):
+            self._message_answered(answers)
+            return
+        (answer,) = answers
+        dialogue.say(answer)
+        if answer.is_positive:
+            self._agreed(question)
+        elif isinstance(question, RcptTo):
+            dialogue.tally.refused_recipients += 1
+        else:
+            dialogue.tally.errors += isinstance(question, Credentials)
+        self._check_limits()
+
+    def tls_established(self) -> None:
+        """The handshake is done: everything said before is forgotten (RFC 3207 section 4.2)."""
+        dialogue = self._dialogue
+        self._input.clear()
+        dialogue.secured, dialogue.state = True, State.START
+        dialogue.client_name, dialogue.esmtp, dialogue.authenticated = "", False, False
+
+    def close(self, answer: Reply) -> None:
+        """Say a last word, for reasons of the shell: shutdown, timeout."""
+        self._dialogue.question = None
+        self._input.clear()
+        self._dialogue.hang_up(answer)
+
+    # How input becomes events.
+
+    def _advance(self) -> bool:
+        """Take one step; tell whether input was there for it."""
+        state = self._dialogue.state
+        if state is State.DATA:
+            return read_data(self._dialogue, self._input)
+        if state is State.CHUNK:
+            return read_chunk(self._dialogue, self._input)
+        if state in _DEAF_STATES:
+            return False
+        try:
+            line = self._input.line(self._line_limit)
+        except LineTooLongError:
+            self._refuse_line(replies.LINE_TOO_LONG, replies.AUTH_LINE_TOO_LONG)
+        except BareNewlineError:
+            self._refuse_line(replies.BARE_COMMAND_NEWLINE, replies.BARE_COMMAND_NEWLINE)
+        else:
+            if line is None:
+                return False
+            self._take_line(line)
+        self._check_limits()
+        return True
+
+    def _take_line(self, line: bytes) -> None:
+        dialogue = self._dialogue
+        if dialogue.state is State.AUTH:
+            verb, refusal = Verb.AUTH, respond(dialogue, line)
+        else:
+            verb, refusal = self._command(line)
+        if refusal is not None:
+            dialogue.refuse(verb, refusal)
+
+    def _command(self, line: bytes) -> tuple[Verb, Reply | None]:
+        dialogue = self._dialogue
+        dialogue.tally.commands += 1
+        try:
+            word, _, argument = line.decode().partition(" ")
+        except UnicodeDecodeError:
+            return Verb.UNKNOWN, replies.NOT_TEXT
+        word = word.upper()
+        verb = VERBS.get(word, Verb.UNKNOWN)
+        refusal = REFUSALS[dialogue.state].get(verb)
+        if refusal is None:
+            return verb, COMMANDS[verb](dialogue, argument.strip(" \t"))
+        if verb is Verb.UNKNOWN and word in _FOREIGN_METHODS:
+            dialogue.hang_up(replies.NOT_A_MAIL_CLIENT)
+            return verb, None
+        return verb, refusal
+
+    def _refuse_line(self, reply: Reply, reply_in_auth: Reply) -> None:
+        """A line that cannot be read also ends an authentication exchange."""
+        in_auth = self._dialogue.state is State.AUTH
+        if in_auth:
+            self._dialogue.state = State.READY
+        self._dialogue.refuse(Verb.UNKNOWN, reply_in_auth if in_auth else reply)
+
+    def _check_limits(self) -> None:
+        reply = self._dialogue.tally.exhausted()
+        if reply is not None and self._dialogue.state is not State.CLOSED:
+            self.close(reply)
+
+    # How answers become state.
+
+    def _agreed(self, question: MailFrom | RcptTo | Credentials) -> None:
+        dialogue = self._dialogue
+        if isinstance(question, RcptTo):
+            dialogue.recipients.append(question)
+            dialogue.state = State.RCPT
+        elif isinstance(question, MailFrom):
+            dialogue.mail = question
+            dialogue.state = State.MAIL
+        else:
+            dialogue.authenticated = True
+
+    def _message_answered(self, answers: tuple[Reply, ...]) -> None:
+        dialogue = self._dialogue
+        due = replies_due(dialogue)
+        for answer in answers if len(answers) > 1 else answers * due:
+            dialogue.say(answer)
+        if any(answer.is_positive for answer in answers):
+            dialogue.tally.accepted()
+        dialogue.end_transaction()

@@ -1,0 +1,33 @@
+"""xtext: RFC 3461 section 4, the encoding of ENVID, ORCPT and the AUTH parameter.
+
+xtext   = *( xchar / hexchar )
+xchar   = any ASCII CHAR between "!" (33) and "~" (126) inclusive, except for "+" and "="
+hexchar = ASCII "+" immediately followed by two upper case hexadecimal digits
+"""
+
+import re
+
+_XTEXT = re.compile(r"(?:[!-*,-<>-~]|\+[0-9A-F]{2})*")
+_HEXCHAR = re.compile(rb"\+([0-9A-F]{2})")
+_PLAIN = frozenset(range(33, 127)) - set(b"+=")
+
+
+class XtextError(ValueError):
+    """The text is not xtext."""
+
+
+def encode_xtext(octets: bytes) -> str:
+    """Encode any octets as xtext."""
+    return "".join(chr(octet) if octet in _PLAIN else f"+{octet:02X}" for octet in octets)
+
+
+def is_xtext(text: str) -> bool:
+    """Tell whether `text` is well-formed xtext."""
+    return _XTEXT.fullmatch(text) is not None
+
+
+def decode_xtext(text: str) -> bytes:
+    """Decode xtext; raises XtextError."""
+    if not is_xtext(text):
+        raise XtextError(f"not xtext: {text!r}")
+    return _HEXCHAR.sub(lambda match: bytes((int(match[1], 16),)), text.encode("ascii"))

@@ -1,0 +1,1 @@
+"""Spool rows, their states, release, ledger and timeline."""

@@ -1,0 +1,83 @@
+"""How deep the queues are, in mails and seconds.
+
+One AMQP message carries up to fifty tickets, so the broker's count is not the depth. The broker knows exactly how many
+messages wait; publishers and consumers know how many tickets and messages went in and out, so the tickets in one
+waiting message follow. What was lost with a process that was killed moves both counts alike and leaves their ratio.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from mailyard.broker.connection import Broker, QueueDepth
+from mailyard.broker.topology import Queue
+from mailyard.runtime.clock import from_ms
+from mailyard.spool.progress import QueueProgress, live, read_progress
+from mailyard.spool.row import COLLECTION
+from mailyard.store.client import Store, unavailable_when_away
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """One queue: mails that wait in it, how long the oldest has waited, and who takes from it."""
+
+    queue: Queue
+    mails: int
+    oldest_seconds: float
+    messages: int
+    consumers: int
+
+
+async def read_depths(store: Store, broker: Broker, now: datetime) -> list[Depth]:
+    """Measure every queue.
+
+    Raises:
+        Unavailable: the broker or the store is away.
+
+    """
+    depths = await asyncio.gather(*(broker.depth(queue) for queue in Queue))
+    progress, oldest_open = await asyncio.gather(read_progress(store, now), _oldest_open(store))
+    return [
+        depth_of(queue, depth, progress[queue], oldest_open, now)
+        for queue, depth in zip(Queue, depths, strict=True)
+    ]
+
+
+def depth_of(
+    queue: Queue,
+    depth: QueueDepth,
+    reports: Sequence[QueueProgress],
+    oldest_open: datetime | None,
+    now: datetime,
+) -> Depth:
+    """Turn the broker's messages into mails, and the consumers' reports into an age: pure."""
+    mails = round(depth.messages * tickets_per_message(reports))
+    oldest = _head(reports, oldest_open, now) if depth.messages else None
+    age = max(0.0, (now - oldest).total_seconds()) if oldest else 0.0
+    return Depth(queue, mails, age, depth.messages, depth.consumers)
+
+
+def tickets_per_message(reports: Sequence[QueueProgress]) -> float:
+    """Return the mean number of tickets in the messages that wait; the mean of all published where few wait."""
+    tickets_out = sum(report.tickets_out for report in reports)
+    messages_out = sum(report.messages_out for report in reports)
+    waiting_tickets = tickets_out - sum(report.tickets_in for report in reports)
+    waiting_messages = messages_out - sum(report.messages_in for report in reports)
+    if waiting_messages > 0 and waiting_tickets >= waiting_messages:
+        return waiting_tickets / waiting_messages
+    return tickets_out / messages_out if messages_out else 1.0
+
+
+def _head(reports: Sequence[QueueProgress], oldest_open: datetime | None, now: datetime) -> datetime | None:
+    taken = [report.taken_until_ms for report in live(reports, now) if report.taken_until_ms is not None]
+    return from_ms(min(taken)) if taken else oldest_open
+
+
+async def _oldest_open(store: Store) -> datetime | None:
+    """Return when the oldest row that stands for a ticket was released: what waits where nobody consumes."""
+    with unavailable_when_away():
+        row = await store.collection(COLLECTION).find_one(
+            {"state": "active", "due_at": {"$exists": True}}, {"due_at": 1}, sort=[("due_at", 1)]
+        )
+    return row["due_at"] if row else None

@@ -1,0 +1,341 @@
+"""The double-entry ledger: what the edges said 250 to, against what the rows say became of it.
+
+The first book is an entry for each accepted batch, written beside the announcement. The second is the spool rows
+themselves. Both count recipients, by tenant and minute of acceptance:
+
+    accepted + expanded = delivered + relayed + bounced + discarded + quarantined + expired + in flight
+
+where `expanded` counts the targets that aliases added. The difference is `mailyard_mail_unaccounted` and must be 0.
+A minute whose books agree and whose rows have all ended is closed: its totals go into a row for the hour, and its
+entries are deleted (`mailyard.spool.books`).
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from bson import ObjectId
+from pymongo.errors import DuplicateKeyError
+
+from mailyard.spool.ids import accepted_second, first_spool_id
+from mailyard.spool.outcome import Result
+from mailyard.spool.row import COLLECTION, State
+from mailyard.store.client import Row, Store, unavailable_when_away
+
+ENTRIES = "ledger"
+HOURS = "ledger_hours"
+IN_FLIGHT = "in_flight"
+EXPANDED = "expanded"
+COLUMNS = (*Result, IN_FLIGHT)
+MINUTE = timedelta(minutes=1)
+_LOOKED = "looked"  # id of the row in HOURS that says up to when idle minutes are known to be idle
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One line of the ledger: a tenant's recipients of one minute or one hour, which begins at `since`."""
+
+    tenant: str
+    since: datetime
+    accepted: int
+    expanded: int
+    became: Mapping[str, int]  # by Result, and in flight
+
+    @property
+    def unaccounted(self) -> int:
+        """Recipients that were accepted and that no row explains; below 0 when rows outnumber the entries."""
+        return self.accepted + self.expanded - sum(self.became.values())
+
+
+def hour_of(moment: datetime) -> datetime:
+    """Return the beginning of the moment's hour."""
+    return moment.replace(minute=0, second=0, microsecond=0)
+
+
+def minute_of(moment: datetime) -> datetime:
+    """Return the beginning of the moment's minute."""
+    return moment.replace(second=0, microsecond=0)
+
+
+def entry_of(batch: ObjectId, accepted_at: datetime, edge: str, rows: Iterable[Row]) -> Row:
+    """Make the ledger entry of a batch of new rows."""
+    tenants = Counter(recipient["tenant"] for row in rows for recipient in row["recipients"])
+    return {
+        "_id": batch,
+        "at": accepted_at,
+        "edge": edge,
+        "recipients": [{"tenant": tenant, "count": count} for tenant, count in tenants.items()],
+    }
+
+
+class AcceptedBook:
+    """The first book."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def note(self, entry: Row) -> None:
+        """Write the entry of one batch; writing it again changes nothing.
+
+        Raises:
+            Unavailable: the store is away.
+
+        """
+        if not entry["recipients"]:
+            return
+        with unavailable_when_away():
+            try:
+                await self._store.collection(ENTRIES).insert_one(entry)
+            except DuplicateKeyError:
+                return  # an earlier try, or the keeper, wrote it
+
+
+class Ledger:
+    """Both books, compared."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def accounts(self, since: datetime, until: datetime) -> list[Account]:
+        """Return the ledger by tenant and hour, from `since` to `until` (whole hours; `until` is not included).
+
+        Messages accepted during the call may show in one book only: look twice before you believe a difference.
+
+        Raises:
+            Unavailable: the store is away.
+
+        """
+        lines = await self._closed(since, until)
+        for first, last in _spans(await self.open_minutes(since, until)):
+            lines += await self.compare(first, last)
+        hours: dict[tuple[datetime, str], list[Account]] = defaultdict(list)
+        for line in lines:
+            hours[hour_of(line.since), line.tenant].append(line)
+        return [_sum(hour, tenant, members) for (hour, tenant), members in sorted(hours.items())]
+
+    async def compare(self, since: datetime, until: datetime) -> list[Account]:
+        """Compare the books minute by minute, from `since` to `until`, which must not be closed.
+
+        Raises:
+            Unavailable: the store is away.
+
+        """
+        with unavailable_when_away():
+            accepted = await self._accepted(since, until)
+            became = await self._became(since, until)
+        return [
+            Account(
+                tenant=tenant,
+                since=minute,
+                accepted=accepted.get((minute, tenant), 0),
+                expanded=became[minute, tenant].get(EXPANDED, 0),
+                became={column: became[minute, tenant].get(column, 0) for column in COLUMNS},
+            )
+            for minute, tenant in accepted.keys() | became.keys()
+        ]
+
+    async def open_minutes(self, since: datetime, until: datetime) -> set[datetime]:
+        """Return the minutes that are not closed: those with entries, and all that nobody has looked at yet.
+
+        Raises:
+            Unavailable: the store is away.
+
+        """
+        with unavailable_when_away():
+            first = max(since, await self._looked_until() or until)
+            found = await self._store.collection(ENTRIES).aggregate(
+                [
+                    {"$match": {"at": {"$gte": since, "$lt": until}}},
+                    {"$group": {"_id": {"$dateTrunc": {"date": "$at", "unit": "minute"}}}},
+                ]
+            )
+            minutes = {row["_id"] async for row in found} - await self._closed_minutes(since, until)
+        return minutes | {first + number * MINUTE for number in range(max(0, (until - first) // MINUTE))}
+
+    async def close(self, minute: datetime, lines: Sequence[Account]) -> None:
+        """Put a minute's totals into its hour and delete its entries; doing it again changes nothing.
+
+        Raises:
+            Unavailable: the store is away.
+
+        """
+        with unavailable_when_away():
+            for line in lines:
+                totals = {"accepted": line.accepted, "expanded": line.expanded, "became": dict(line.became)}
+                await self._store.collection(HOURS).update_one(
+                    {"hour": hour_of(minute), "tenant": line.tenant},
+                    {"$set": {f"minutes.{minute.minute}": totals}},
+                    upsert=True,
+                )
+            await self._store.collection(ENTRIES).delete_many(
+                {"at": {"$gte": minute, "$lt": minute + MINUTE}}
+            )
+
+    async def looked(self, until: datetime) -> None:
+        """Note that every minute before `until` without entries had nothing accepted.
+
+        Raises:
+            Unavailable: the store is away.
+
+        """
+        with unavailable_when_away():
+            await self._store.collection(HOURS).update_one(
+                {"_id": _LOOKED}, {"$max": {"until": until}}, upsert=True
+            )
+
+    async def recover_entries(self, since: datetime, until: datetime, edge: str) -> int:
+        """Write the entries that an edge could not write; return how many batches lacked one.
+
+        A process that ended between storing a batch and noting it has not said 250 to it, yet the rows stand and
+        will be delivered: the entry follows from them. Entries whose rows are missing are never touched.
+        """
+        rows = self._store.collection(COLLECTION)
+        with unavailable_when_away():
+            batches = await rows.aggregate(
+                [
+                    {"$match": {"_id": _ids(since, until), "batch": {"$exists": True}}},
+                    {"$group": {"_id": "$batch"}},
+                    {"$lookup": {"from": ENTRIES, "localField": "_id", "foreignField": "_id", "as": "entry"}},
+                    {"$match": {"entry": []}},
+                ],
+            )
+            missing = [row["_id"] async for row in batches]
+            for batch in missing:
+                members = [
+                    row
+                    async for row in rows.find(
+                        {"_id": _ids(since, until), "batch": batch}, {"recipients": 1, "accepted_at": 1}
+                    )
+                ]
+                await AcceptedBook(self._store).note(
+                    entry_of(batch, members[0]["accepted_at"], edge, members)
+                )
+        return len(missing)
+
+    async def _accepted(self, since: datetime, until: datetime) -> dict[tuple[datetime, str], int]:
+        found = await self._store.collection(ENTRIES).aggregate(
+            [
+                {"$match": {"at": {"$gte": since, "$lt": until}}},
+                {"$unwind": "$recipients"},
+                {
+                    "$group": {
+                        "_id": {"since": _minute("$at"), "tenant": "$recipients.tenant"},
+                        "count": {"$sum": "$recipients.count"},
+                    }
+                },
+            ]
+        )
+        return {(row["_id"]["since"], row["_id"]["tenant"]): row["count"] async for row in found}
+
+    async def _became(self, since: datetime, until: datetime) -> dict[tuple[datetime, str], Counter[str]]:
+        """Count the rows; those that sum themselves up cheaply, the others target by target."""
+        rows = self._store.collection(COLLECTION)
+        became: dict[tuple[datetime, str], Counter[str]] = defaultdict(Counter)
+        for kind, stages in ((True, _SUMMED), (False, _BY_TARGET)):
+            match = {"$match": {"_id": _ids(since, until), "sum": {"$exists": kind}}}
+            async for row in await rows.aggregate([match, *stages]):
+                key = row["_id"]
+                became[key["since"], key["tenant"]][key["column"]] += row["count"]
+        return became
+
+    async def _closed(self, since: datetime, until: datetime) -> list[Account]:
+        with unavailable_when_away():
+            found = self._store.collection(HOURS).find({"hour": {"$gte": hour_of(since), "$lt": until}})
+            lines = [
+                Account(
+                    tenant=row["tenant"],
+                    since=row["hour"] + int(minute) * MINUTE,
+                    accepted=totals["accepted"],
+                    expanded=totals["expanded"],
+                    became=totals["became"],
+                )
+                async for row in found
+                for minute, totals in row["minutes"].items()
+            ]
+        return [line for line in lines if since <= line.since < until]
+
+    async def _looked_until(self) -> datetime | None:
+        """Return the minute from which on nobody has looked; that of the first message where nobody ever has."""
+        looked = await self._store.collection(HOURS).find_one({"_id": _LOOKED})
+        if looked is not None:
+            return minute_of(looked["until"])
+        row = await self._store.collection(COLLECTION).find_one({}, {"_id": 1}, sort=[("_id", 1)])
+        return minute_of(accepted_second(row["_id"])) if row else None
+
+    async def _closed_minutes(self, since: datetime, until: datetime) -> set[datetime]:
+        return {line.since for line in await self._closed(since, until)}
+
+
+def _spans(minutes: Iterable[datetime]) -> list[tuple[datetime, datetime]]:
+    """Join minutes that follow one another; return first and end of each run."""
+    spans: list[tuple[datetime, datetime]] = []
+    for minute in sorted(minutes):
+        if spans and spans[-1][1] == minute:
+            spans[-1] = (spans[-1][0], minute + MINUTE)
+        else:
+            spans.append((minute, minute + MINUTE))
+    return spans
+
+
+def _sum(since: datetime, tenant: str, lines: Sequence[Account]) -> Account:
+    return Account(
+        tenant=tenant,
+        since=since,
+        accepted=sum(line.accepted for line in lines),
+        expanded=sum(line.expanded for line in lines),
+        became={column: sum(line.became.get(column, 0) for line in lines) for column in COLUMNS},
+    )
+
+
+def _minute(field: str) -> Row:
+    return {"$dateTrunc": {"date": field, "unit": "minute"}}
+
+
+def _ids(since: datetime, until: datetime) -> dict[str, str]:
+    return {"$gte": first_spool_id(since), "$lt": first_spool_id(until)}
+
+
+def _share(tenant: str, column: Any, count: Any = 1) -> Row:
+    return {"tenant": tenant, "column": column, "count": count}
+
+
+def _each(array: Any, share: Row) -> Row:
+    return {"$map": {"input": array, "as": "one", "in": share}}
+
+
+_NO_ROWS: list[Any] = []
+# Whoever still waits: what is written as pending, else everyone accepted; nobody once the row has ended.
+_WAITING = {
+    "$cond": [
+        {"$in": ["$state", [State.DONE, State.SPLIT]]},
+        _NO_ROWS,
+        {"$ifNull": ["$pending", "$recipients"]},
+    ]
+}
+_SHARES = {
+    "$concatArrays": [
+        _each({"$objectToArray": {"$ifNull": ["$outcomes", {}]}}, _share("$$one.v.tenant", "$$one.v.result")),
+        _each(_WAITING, _share("$$one.tenant", IN_FLIGHT)),
+        _each({"$ifNull": ["$expansions", _NO_ROWS]}, _share("$$one.tenant", EXPANDED, "$$one.count")),
+    ]
+}
+_BY_TARGET = [
+    {"$project": {"since": _minute("$accepted_at"), "shares": _SHARES}},
+    {"$unwind": "$shares"},
+    {
+        "$group": {
+            "_id": {"since": "$since", "tenant": "$shares.tenant", "column": "$shares.column"},
+            "count": {"$sum": "$shares.count"},
+        }
+    },
+]
+_SUMMED = [
+    {
+        "$group": {
+            "_id": {"since": _minute("$accepted_at"), "tenant": "$sum.tenant", "column": "$sum.result"},
+            "count": {"$sum": "$sum.count"},
+        }
+    },
+]

@@ -1,0 +1,65 @@
+"""What became of a target, and of one try at a leg."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from mailyard.proto.v1.ticket_pb2 import Ticket
+from mailyard.spool.row import Route
+
+
+class Result(StrEnum):
+    """How a target ended: a column of the ledger."""
+
+    DELIVERED = "delivered"
+    RELAYED = "relayed"
+    BOUNCED = "bounced"
+    DISCARDED = "discarded"
+    QUARANTINED = "quarantined"
+    EXPIRED = "expired"
+
+    @property
+    def failed(self) -> bool:
+        """Whether the sender must be told (RFC 3464)."""
+        return self in (Result.BOUNCED, Result.EXPIRED)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The end of one target."""
+
+    result: Result
+    status: str = "2.0.0"  # RFC 3463
+    text: str = ""  # for the sender: the remote's words, or ours
+    place: str = ""  # mailbox and UID, or the remote host
+
+
+@dataclass(frozen=True, slots=True)
+class Deferral:
+    """Why and until when the targets without an outcome wait."""
+
+    due_at: datetime
+    route: Route | None  # None: it has not been routed
+    status: str
+    text: str
+    tried: bool = True  # False: it only waited for its turn, and the next wait is no longer for that
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One try at a ticket: outcomes by target number, and a deferral for the others if there are any."""
+
+    ticket: Ticket
+    outcomes: Mapping[int, Outcome] = field(default_factory=dict)
+    deferral: Deferral | None = None
+
+    def __post_init__(self) -> None:
+        ends_all = all(target.index in self.outcomes for target in self.ticket.recipients)
+        if ends_all == (self.deferral is not None):
+            raise ValueError("a report ends every target, or says until when the others wait, and not both")
+
+
+def ended_alike(ticket: Ticket, outcome: Outcome) -> Report:
+    """Report the same end for every target of a ticket."""
+    return Report(ticket, {target.index: outcome for target in ticket.recipients})

@@ -1,0 +1,204 @@
+"""The spool row: the truth about one message, or one leg of it.
+
+| field | holds |
+|---|---|
+| `_id` | spool id, with `.n` for a leg beyond the first |
+| `state` | `active`: a ticket stands for it; `deferred`: waits for `due_at`; `split`: its legs are rows of their own; `done`: every target has its outcome |
+| `due_at` | when work on it is or was due; for `active` rows the release that its ticket carries; absent once it has ended |
+| `epoch` | raised by each release: a ticket with a lower one is void |
+| `route` | `local` or `remote` once it is routed and that is written; absent before |
+| `recipients` | as accepted; none in the rows of legs |
+| `pending` | targets without an outcome, once they are written; before, they follow from `recipients` |
+| `expansions` | by tenant: how many more targets than accepted recipients there are |
+| `outcomes` | by target number: result, status, text, time |
+| `sum` | of a message that ended at once, all targets alike: their tenant, result and number |
+| `lease` | of a remote leg: who may send it, and until when |
+| `bounce_at` | a bounce is due for failed outcomes beyond the first `bounced` ones |
+| `timeline` | what happened, oldest first |
+
+Fields that only repeat a default are left out.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from bson import ObjectId
+
+from mailyard.proto.v1.ticket_pb2 import MailClass, Recipient, Ticket, TimelineEntry, Verdict
+from mailyard.runtime.clock import from_ms, to_ms
+from mailyard.spool.acceptance import Acceptance
+from mailyard.spool.ids import row_id
+from mailyard.store.client import Row
+
+COLLECTION = "spool"
+
+
+class State(StrEnum):
+    """Where a row stands."""
+
+    ACTIVE = "active"
+    DEFERRED = "deferred"
+    SPLIT = "split"
+    DONE = "done"
+
+
+class Route(StrEnum):
+    """Which of the queues behind the router a leg goes to."""
+
+    LOCAL = "local"
+    REMOTE = "remote"
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One way of a message: a tenant's mailboxes, or a remote site."""
+
+    route: Route
+    tenant: str
+    site: str
+    targets: tuple[Recipient, ...]
+
+
+def row_of(
+    acceptance: Acceptance, spool_id: str, batch: ObjectId, accepted_at: datetime, prefix: bytes
+) -> Row:
+    """Write down an accepted message."""
+    row: Row = {
+        "_id": spool_id,
+        "state": State.ACTIVE,
+        "due_at": accepted_at,
+        "epoch": 0,
+        "batch": batch,
+        "tenant": acceptance.tenant,
+        "source": acceptance.source,
+        "sender": acceptance.sender,
+        "recipients": [_recipient_row(each) for each in acceptance.recipients],
+        "blob": acceptance.body.blob_id,
+        "size": acceptance.body.size,
+        "prefix": prefix,
+        "accepted_at": accepted_at,
+        "client": _without_empty(
+            address=acceptance.client.address,
+            name=acceptance.client.name,
+            protocol=acceptance.client.protocol,
+            tls=acceptance.client.tls,
+            account=acceptance.client.account,
+            login=acceptance.client.login,
+        ),
+    }
+    row.update(
+        _without_empty(
+            ret=acceptance.ret,
+            envid=acceptance.envid,
+            smtputf8=acceptance.smtputf8,
+            traceparent=acceptance.traceparent,
+            bounce_of=acceptance.bounce_of,
+        )
+    )
+    if acceptance.body_type != "7BIT":
+        row["body"] = acceptance.body_type
+    if acceptance.mail_class != MailClass.MAIL_CLASS_NORMAL:
+        row["class"] = acceptance.mail_class
+    return row
+
+
+def ticket_of(row: Row) -> Ticket:
+    """Make the ticket for what is left to do of a row."""
+    spool_id, _, leg = row["_id"].partition(".")
+    ticket = Ticket(
+        spool_id=spool_id,
+        leg=int(leg or 0),
+        epoch=row["epoch"],
+        tenant=row["tenant"],
+        mail_class=row.get("class", MailClass.MAIL_CLASS_NORMAL),
+        attempt=row.get("attempt", 0),
+        released_at_ms=to_ms(row["due_at"]),
+        traceparent=row.get("traceparent", ""),
+        accepted_at_ms=to_ms(row["accepted_at"]),
+        sender=row["sender"],
+        recipients=targets_of(row),
+        blob_id=row["blob"].binary,
+        size=row["size"],
+        prefix=row["prefix"],
+        site=row.get("site", ""),
+        ret=row.get("ret", ""),
+        envid=row.get("envid", ""),
+        smtputf8=row.get("smtputf8", False),
+        body=row.get("body", "7BIT"),
+    )
+    if "verdict" in row:
+        ticket.verdict.CopyFrom(Verdict.FromString(row["verdict"]))
+    return ticket
+
+
+def targets_of(row: Row) -> list[Recipient]:
+    """Whoever still waits for an outcome: what was written as pending, else everyone who was accepted."""
+    if "pending" in row:
+        return [recipient_of(each) for each in row["pending"]]
+    targets = [recipient_of(each) for each in row["recipients"]]
+    for number, target in enumerate(targets):
+        target.index = target.origin = number
+    return targets
+
+
+def leg_row(parent: Ticket, number: int, leg: Leg, now: datetime) -> Row:
+    """Write down one leg of a message that is split."""
+    row: Row = {
+        "_id": row_id(parent.spool_id, number),
+        "state": State.ACTIVE,
+        "due_at": now,
+        "epoch": 0,
+        "route": leg.route,
+        "tenant": leg.tenant,
+        "sender": parent.sender,
+        "recipients": [],
+        "pending": [_recipient_row(each) for each in leg.targets],
+        "blob": ObjectId(parent.blob_id),
+        "size": parent.size,
+        "prefix": parent.prefix,
+        "accepted_at": from_ms(parent.accepted_at_ms),
+    }
+    row.update(
+        _without_empty(
+            site=leg.site,
+            ret=parent.ret,
+            envid=parent.envid,
+            smtputf8=parent.smtputf8,
+            traceparent=parent.traceparent,
+        )
+    )
+    if parent.body != "7BIT":
+        row["body"] = parent.body
+    if parent.mail_class != MailClass.MAIL_CLASS_NORMAL:
+        row["class"] = parent.mail_class
+    return row
+
+
+def pending_rows(targets: Iterable[Recipient]) -> list[Row]:
+    """Write down targets."""
+    return [_recipient_row(each) for each in targets]
+
+
+def recipient_of(row: Row) -> Recipient:
+    """Read a target."""
+    return Recipient(**row)
+
+
+def timeline_rows(entries: Iterable[TimelineEntry]) -> list[Row]:
+    """Write down a timeline."""
+    return [
+        {"at": from_ms(entry.at_ms), "stage": entry.stage, "event": entry.event, "detail": entry.detail}
+        if entry.detail
+        else {"at": from_ms(entry.at_ms), "stage": entry.stage, "event": entry.event}
+        for entry in entries
+    ]
+
+
+def _recipient_row(recipient: Recipient) -> Row:
+    return {field.name: value for field, value in recipient.ListFields()}
+
+
+def _without_empty(**fields: object) -> Row:
+    return {name: value for name, value in fields.items() if value}

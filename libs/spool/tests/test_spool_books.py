@@ -1,0 +1,153 @@
+"""Keeping the ledger: minutes close when they are complete, stay open when something waits, and tell what is wrong."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from bson import ObjectId
+
+from mailyard.broker.topology import Queue
+from mailyard.proto.v1.ticket_pb2 import Recipient, Ticket
+from mailyard.spool.acceptance import Acceptance, Client, Source
+from mailyard.spool.books import Bookkeeper
+from mailyard.spool.ledger import ENTRIES, Ledger, hour_of
+from mailyard.spool.outcome import Outcome, Result, ended_alike
+from mailyard.spool.outcomes import Outcomes
+from mailyard.spool.putoff import put_off
+from mailyard.spool.row import Route
+from mailyard.spool.schema import ensure_schema
+from mailyard.spool.spool import Spool
+from mailyard.store.body import Body
+from mailyard.store.client import Store
+
+BEGIN = datetime(2026, 11, 23, 11, 58, 30, tzinfo=UTC)
+DELIVERED = Outcome(Result.DELIVERED)
+
+
+class Scene:
+    """A spool and a bookkeeper whose clock the test moves."""
+
+    def __init__(self, store: Store) -> None:
+        self.now = BEGIN
+        self.store = store
+        self.tickets: list[Ticket] = []
+        self.spool = Spool(store, self, stage="test", clock=lambda: self.now)  # type: ignore[arg-type]
+        self.keeper = Bookkeeper(store, clock=lambda: self.now)
+
+    async def publish(self, _queue: Queue, tickets: list[Ticket]) -> None:
+        self.tickets += tickets
+
+    async def accept(self) -> Ticket:
+        await self.spool.accept(
+            Acceptance(
+                sender="s@x.test",
+                recipients=(Recipient(address="a@one.test", tenant="one"),),
+                tenant="one",
+                source=Source.MX,
+                client=Client(),
+                body=Body(ObjectId(), 1, b"x"),
+                prefix=lambda _id, _at: b"",
+            )
+        )
+        return self.tickets[-1]
+
+    async def end(self, ticket: Ticket) -> None:
+        await Outcomes(self.store, clock=lambda: self.now).report(ended_alike(ticket, DELIVERED))
+
+    async def summary(self) -> list[tuple[int, int, int, int]]:
+        hours = await Ledger(self.store).accounts(hour_of(BEGIN), hour_of(self.now) + timedelta(hours=1))
+        return [
+            (line.accepted, line.became["delivered"], line.became["in_flight"], line.unaccounted)
+            for line in hours
+        ]
+
+    async def entries(self) -> int:
+        return await self.store.collection(ENTRIES).count_documents({})
+
+
+@pytest.fixture
+async def scene(mongo_url: str, database: str) -> AsyncIterator[Scene]:
+    store = Store(mongo_url, database)
+    await store.start()
+    await ensure_schema(store)
+    yield Scene(store)
+    await store.close()
+
+
+async def test_an_empty_system_has_nothing_to_look_at(scene: Scene) -> None:
+    audit = await scene.keeper.audit("router")
+    assert (audit.wrong, dict(audit.totals)) == ((), {})
+
+
+async def test_a_complete_minute_is_closed_after_it_has_settled_and_its_totals_stay(scene: Scene) -> None:
+    await scene.end(await scene.accept())
+    scene.now += timedelta(seconds=50)  # the minute has passed, and is not settled
+    audit = await scene.keeper.audit("router")
+    assert audit.totals["delivered"] == 1
+    assert await scene.entries() == 1
+    scene.now += timedelta(minutes=4)
+    await scene.end(await scene.accept())
+    assert (await scene.keeper.audit("router")).wrong == ()
+    assert await scene.entries() == 1
+    assert await scene.summary() == [(1, 1, 0, 0), (1, 1, 0, 0)]
+
+
+async def test_a_minute_in_which_a_message_waits_stays_open_until_it_ends(scene: Scene) -> None:
+    ticket = await scene.accept()
+    report = put_off(ticket, Route.LOCAL, scene.now, "4.3.0", "later", dice=lambda: 0.5)
+    await Outcomes(scene.store, clock=lambda: scene.now).report(report)
+    for _ in range(5):
+        scene.now += timedelta(minutes=3)
+        await scene.keeper.audit("router")
+    assert await scene.entries() == 1
+    assert await scene.summary() == [(1, 0, 1, 0)]
+    await scene.end(ticket)
+    scene.now += timedelta(hours=1)
+    await scene.keeper.audit("router")
+    assert await scene.entries() == 0
+    assert (await scene.summary())[0] == (1, 1, 0, 0)
+
+
+async def test_a_lost_row_is_told_at_the_second_look_and_never_closed(scene: Scene) -> None:
+    ticket = await scene.accept()
+    await scene.store.collection("spool").delete_one({"_id": ticket.spool_id})
+    scene.now += timedelta(seconds=50)
+    assert (await scene.keeper.audit("router")).wrong == ()
+    [line] = (await scene.keeper.audit("router")).wrong
+    assert (line.tenant, line.unaccounted) == ("one", 1)
+    scene.now += timedelta(hours=5)
+    [line] = (await scene.keeper.audit("router")).wrong
+    assert line.unaccounted == 1
+    assert await scene.summary() == [(1, 0, 0, 1)]
+
+
+async def test_a_batch_without_an_entry_gets_one_when_its_edge_had_time_enough(scene: Scene) -> None:
+    await scene.end(await scene.accept())
+    await scene.store.collection(ENTRIES).delete_many({})
+    assert (await scene.keeper.audit("router")).recovered == 0
+    scene.now += timedelta(minutes=4)
+    assert (await scene.keeper.audit("router")).recovered == 1
+    assert await scene.summary() == [(1, 1, 0, 0)]
+
+
+async def test_a_keeper_that_starts_anew_goes_on_where_the_last_one_was(scene: Scene) -> None:
+    await scene.end(await scene.accept())
+    scene.now += timedelta(minutes=10)
+    await scene.keeper.audit("router")
+    scene.now += timedelta(minutes=10)
+    await scene.end(await scene.accept())
+    scene.now += timedelta(minutes=10)
+    fresh = Bookkeeper(scene.store, clock=lambda: scene.now)
+    assert (await fresh.audit("other")).wrong == ()
+    assert await scene.entries() == 0
+    assert [line[0] for line in await scene.summary()] == [1, 1]
+
+
+async def test_a_late_entry_of_a_closed_minute_counts_nothing_twice(scene: Scene) -> None:
+    await scene.end(await scene.accept())
+    [entry] = [row async for row in scene.store.collection(ENTRIES).find({})]
+    scene.now += timedelta(minutes=10)
+    await scene.keeper.audit("router")
+    await scene.store.collection(ENTRIES).insert_one(entry)
+    assert (await scene.keeper.audit("router")).wrong == ()
+    assert await scene.summary() == [(1, 1, 0, 0)]

@@ -1,0 +1,1 @@
+"""MongoDB connections, the GridFS layout of bodies and group commit."""

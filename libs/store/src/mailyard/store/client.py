@@ -1,0 +1,164 @@
+"""The door to MongoDB: one client for each process, and what it means that the store is away.
+
+Every write through `Store.db` is acknowledged by a majority and journaled: what is acknowledged
+survives the loss of the primary. Driver errors that time mends become `Unavailable`.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from bson.codec_options import CodecOptions
+from pymongo import AsyncMongoClient, ReadPreference, WriteConcern
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import ConfigurationError, ConnectionFailure, InvalidURI, OperationFailure, PyMongoError
+from pymongo.read_concern import ReadConcern
+
+from mailyard.runtime.errors import Misconfigured, Unavailable
+from mailyard.runtime.logs import get_logger
+
+Row = dict[str, Any]
+Collection = AsyncCollection[Row]
+
+UTC_AWARE: CodecOptions[Row] = CodecOptions(tz_aware=True)
+DURABLE = WriteConcern(w="majority", j=True)
+MAJORITY = ReadConcern("majority")
+SNAPSHOT = ReadConcern("snapshot")
+
+# Server errors that a retry may mend beyond those that the driver retries itself: step-downs, shutdowns,
+# full disks and write concern time-outs.
+_PASSING_CODES = frozenset(
+    {6, 7, 64, 89, 91, 112, 133, 134, 189, 202, 246, 251, 262, 290, 9001, 10107, 11600, 11602}
+)
+_NO_SPACE_CODES = frozenset({14031})
+DUPLICATE_KEY = 11_000
+_RETRY_SECONDS = 2.0
+
+
+@contextmanager
+def unavailable_when_away() -> Iterator[None]:
+    """Turn driver errors that time mends into `Unavailable`; others pass.
+
+    Raises:
+        Unavailable: no server was reachable, or the one that was could not write now.
+
+    """
+    try:
+        yield
+    except ConnectionFailure as error:
+        raise Unavailable(f"MongoDB is away: {_brief(error)}") from error
+    except OperationFailure as error:
+        passing = ("RetryableWriteError", "TransientTransactionError", "UnknownTransactionCommitResult")
+        if (
+            any(error.has_error_label(label) for label in passing)
+            or error.code in _PASSING_CODES | _NO_SPACE_CODES
+        ):
+            raise Unavailable(f"MongoDB cannot write now: {_brief(error)}") from error
+        raise
+
+
+def _brief(error: PyMongoError) -> str:
+    return str(error).partition(", Topology Description")[0][:300]
+
+
+class Store:
+    """A connected MongoDB database (a `Component`: start waits until the server answers)."""
+
+    name = "store"
+
+    def __init__(self, url: str, database: str, *, timeout_ms: int = 10_000) -> None:
+        """Prepare a client; nothing is connected before `start`.
+
+        Args:
+            url: a MongoDB connection string.
+            database: name of the database that holds everything.
+            timeout_ms: limit on finding a server and on each socket operation.
+
+        """
+        self._url = url
+        self._database = database
+        self._timeout_ms = timeout_ms
+        self._client: AsyncMongoClient[Row] | None = None
+        self._answered = False
+        self._log = get_logger("store")
+
+    @property
+    def client(self) -> AsyncMongoClient[Row]:
+        """The client of the running loop. Raises Misconfigured for a URL that is none."""
+        if self._client is None:
+            self._client = self._connect()
+        return self._client
+
+    def _connect(self) -> AsyncMongoClient[Row]:
+        try:
+            return AsyncMongoClient(
+                self._url,
+                tz_aware=True,
+                serverSelectionTimeoutMS=self._timeout_ms,
+                connectTimeoutMS=self._timeout_ms,
+                socketTimeoutMS=self._timeout_ms * 3,
+                retryWrites=True,
+                appname="mailyard",
+                maxPoolSize=64,
+            )
+        except (InvalidURI, ConfigurationError, ValueError) as error:  # its text never shows the password
+            raise Misconfigured(f"MAILYARD_MONGO_URL is not a MongoDB connection string: {error}") from None
+
+    @property
+    def db(self) -> AsyncDatabase[Row]:
+        """The database; writes are majority-acknowledged and journaled, reads come from the primary."""
+        return self.client.get_database(
+            self._database,
+            write_concern=DURABLE,
+            read_preference=ReadPreference.PRIMARY,
+            codec_options=UTC_AWARE,
+        )
+
+    def collection(self, name: str) -> Collection:
+        """One collection of the database, durable."""
+        return self.db.get_collection(name)
+
+    async def ping(self) -> None:
+        """Ask the server for an answer.
+
+        Raises:
+            Unavailable: it gave none.
+
+        """
+        with unavailable_when_away():
+            await self.db.command("ping")
+
+    async def start(self) -> None:
+        """Wait until the server answers and is a replica set member, telling the log why it does not."""
+        while True:
+            try:
+                await self.ping()
+                await self._require_replica_set()
+                self._answered = True
+                return
+            except Unavailable as error:
+                self._log.warning("store.unavailable", error=str(error), retry_seconds=_RETRY_SECONDS)
+                await asyncio.sleep(_RETRY_SECONDS)
+
+    async def _require_replica_set(self) -> None:
+        hello = await self.db.command("hello")
+        if "setName" not in hello and hello.get("msg") != "isdbgrid":
+            raise Misconfigured(
+                "MongoDB runs as a stand-alone server; Mailyard needs transactions. "
+                "Start it with --replSet rs0 and run rs.initiate() once, a set of one member is enough."
+            )
+
+    def unready(self) -> str | None:
+        """Why nothing can be stored, or None."""
+        return None if self._answered else "MongoDB has not answered yet"
+
+    async def drain(self) -> None:
+        """Nothing is in hand here."""
+
+    async def close(self) -> None:
+        """Close every connection."""
+        if self._client is not None:
+            await self._client.close()
+            self._client = None

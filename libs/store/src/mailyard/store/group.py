@@ -1,0 +1,117 @@
+"""Group commit: one batch is on its way to the store while the next one gathers.
+
+No lingering: a lone item goes at once, a crowd goes together. What follows the commit (telling others)
+runs beside the commit of the next batch.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+M = TypeVar("M")
+R = TypeVar("R")
+
+_Waiting = tuple[T, asyncio.Future[R], int]
+
+
+class GroupCommit(Generic[T, M, R]):
+    """Gathers items into batches and commits one batch at a time."""
+
+    def __init__(
+        self,
+        commit: Callable[[Sequence[T]], Awaitable[M]],
+        conclude: Callable[[M], Awaitable[Sequence[R]]],
+        *,
+        max_items: int,
+        max_octets: int,
+    ) -> None:
+        """Commit by `commit`, then answer by `conclude` with one result for each item, in order.
+
+        What either raises is raised to every submitter of the batch.
+
+        Args:
+            commit: stores a batch; never runs twice at a time.
+            conclude: what is to be done after that; may run beside the next `commit`.
+            max_items: most items of a batch.
+            max_octets: a batch is closed when the weights of its items reach this many octets.
+
+        """
+        self._commit = commit
+        self._conclude = conclude
+        self._max_items = max_items
+        self._max_octets = max_octets
+        self._waiting: deque[_Waiting[T, R]] = deque()
+        self._draining = False
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def submit(self, item: T, octets: int = 0) -> "asyncio.Future[R]":
+        """Put an item in the next batch; the future ends with its result or the batch's error."""
+        future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, future, octets))
+        if not self._draining:
+            self._draining = True
+            self._spawn(self._drain())
+        return future
+
+    @property
+    def backlog(self) -> int:
+        """Items that no batch has taken yet."""
+        return len(self._waiting)
+
+    async def idle(self) -> None:
+        """Wait until everything submitted has ended."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def _drain(self) -> None:
+        try:
+            while self._waiting:
+                batch = self._take()
+                futures = [future for _, future, _ in batch]
+                try:
+                    committed = await self._commit([item for item, _, _ in batch])
+                except BaseException as error:
+                    _fail(futures, error)
+                    if not isinstance(error, Exception):
+                        raise
+                else:
+                    self._spawn(self._settle(futures, committed))
+        finally:
+            self._draining = False
+
+    def _take(self) -> list[_Waiting[T, R]]:
+        batch: list[_Waiting[T, R]] = []
+        octets = 0
+        while self._waiting and len(batch) < self._max_items and octets < self._max_octets:
+            batch.append(self._waiting.popleft())
+            octets += batch[-1][2]
+        return batch
+
+    async def _settle(self, futures: "list[asyncio.Future[R]]", committed: M) -> None:
+        try:
+            results = await self._conclude(committed)
+        except BaseException as error:
+            _fail(futures, error)
+            if not isinstance(error, Exception):
+                raise
+            return
+        for future, result in zip(futures, results, strict=True):
+            if not future.done():
+                future.set_result(result)
+
+    def _spawn(self, work: "Awaitable[None]") -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _fail(futures: "list[asyncio.Future[R]]", error: BaseException) -> None:
+    for future in futures:
+        if future.done():
+            continue
+        if isinstance(error, Exception):
+            future.set_exception(error)
+        else:
+            future.cancel()

@@ -1,0 +1,95 @@
+"""Bodies: octet for octet, in GridFS layout, with memory bounded."""
+
+import os
+from collections.abc import AsyncIterator
+
+import pytest
+from bson import ObjectId
+from gridfs.asynchronous.grid_file import AsyncGridFSBucket
+
+from mailyard.store.blobs import Blobs, BodyMissing
+from mailyard.store.body import CHUNK_SIZE
+from mailyard.store.client import Store
+
+AWKWARD = b"\x00\xff\r\n.\r\nbare\nand\rtoo" + bytes(range(256))
+
+
+@pytest.fixture
+async def store(mongo_url: str, database: str) -> AsyncIterator[Store]:
+    store = Store(mongo_url, database)
+    await store.start()
+    await Blobs(store).ensure_indexes()
+    yield store
+    await store.close()
+
+
+async def stored(blobs: Blobs, octets: bytes, piece: int = 70_001) -> ObjectId:
+    writer = blobs.writer()
+    for start in range(0, len(octets), piece):
+        await writer.write(octets[start : start + piece])
+    body = await writer.finish()
+    assert body.size == len(octets)
+    return await blobs.put(body)
+
+
+@pytest.mark.parametrize(
+    "size", [0, 1, CHUNK_SIZE - 1, CHUNK_SIZE, CHUNK_SIZE + 1, 2 * CHUNK_SIZE, 3 * CHUNK_SIZE + 17]
+)
+async def test_what_goes_in_comes_out_by_every_way_of_reading(store: Store, size: int) -> None:
+    blobs = Blobs(store)
+    octets = (AWKWARD + os.urandom(997)) * (size // 1200 + 1)
+    octets = octets[:size]
+    blob_id = await stored(blobs, octets)
+    assert await blobs.read(blob_id) == octets
+    assert b"".join([piece async for piece in blobs.stream(blob_id)]) == octets
+    assert await (await AsyncGridFSBucket(store.db, "mail").open_download_stream(blob_id)).read() == octets
+
+
+async def test_a_range_is_read_across_chunks(store: Store) -> None:
+    blobs = Blobs(store)
+    octets = os.urandom(3 * CHUNK_SIZE)
+    blob_id = await stored(blobs, octets)
+    for start, end in (
+        (0, 1),
+        (CHUNK_SIZE - 1, CHUNK_SIZE + 1),
+        (10, 2 * CHUNK_SIZE + 5),
+        (5, 5),
+        (7, 10**9),
+    ):
+        assert await blobs.read_range(blob_id, start, end) == octets[start:end]
+
+
+async def test_many_small_bodies_are_read_in_one_go_and_missing_ones_left_out(store: Store) -> None:
+    blobs = Blobs(store)
+    bodies = {await stored(blobs, bytes([number]) * number): number for number in range(5)}
+    found = await blobs.read_many([*bodies, ObjectId()])
+    assert {blob_id: len(octets) for blob_id, octets in found.items()} == bodies
+
+
+async def test_putting_a_body_again_changes_nothing(store: Store) -> None:
+    blobs = Blobs(store)
+    writer = blobs.writer()
+    await writer.write(b"once")
+    body = await writer.finish()
+    await blobs.put(body)
+    await blobs.put(body)
+    assert await blobs.read(body.blob_id) == b"once"
+
+
+async def test_a_missing_body_and_a_missing_chunk_are_told_apart_from_an_empty_one(store: Store) -> None:
+    blobs = Blobs(store)
+    with pytest.raises(BodyMissing):
+        await blobs.read(ObjectId())
+    blob_id = await stored(blobs, os.urandom(3 * CHUNK_SIZE))
+    await store.collection("mail.chunks").delete_one({"files_id": blob_id, "n": 1})
+    with pytest.raises(BodyMissing):
+        async for _ in blobs.stream(blob_id):
+            pass
+
+
+async def test_an_aborted_body_leaves_nothing(store: Store) -> None:
+    blobs = Blobs(store)
+    writer = blobs.writer()
+    await writer.write(bytes(2 * CHUNK_SIZE))
+    await writer.abort()
+    assert await store.collection("mail.chunks").count_documents({}) == 0

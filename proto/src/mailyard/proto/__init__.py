@@ -1,0 +1,1 @@
+"""Protobuf contracts of tickets and events."""

@@ -1,0 +1,1 @@
+"""Inserts mail in mailboxes, exactly once."""

@@ -1,0 +1,1 @@
+"""Checks mail in the Local and Remote queues."""

@@ -1,0 +1,55 @@
+"""Reads as much of the bodies as the checks need: small ones whole in one command, large ones from the front."""
+
+from collections.abc import Collection, Mapping
+from typing import NamedTuple
+
+from bson import ObjectId
+
+from mailyard.filter.mail import Need
+from mailyard.runtime.metrics import counter
+from mailyard.store.blobs import Blobs, BodyMissing
+from mailyard.store.client import Store
+
+HEADER_OCTETS = 65_536
+
+
+class Wish(NamedTuple):
+    """A body and how much of it is wanted."""
+
+    blob_id: ObjectId
+    size: int
+    need: Need
+
+
+class Contents:
+    """The bodies of the store, cut to `limit` octets."""
+
+    def __init__(self, store: Store, limit: int) -> None:
+        self._blobs = Blobs(store)
+        self._limits = {Need.ENVELOPE: 0, Need.HEADER: min(HEADER_OCTETS, limit), Need.CONTENT: limit}
+        self._octets = counter("mailyard_filter_read_bytes_total")
+
+    def octets(self, size: int, need: Need) -> int:
+        """How many octets of a body will be read."""
+        return min(size, self._limits[need])
+
+    async def read(self, wishes: Collection[Wish]) -> Mapping[ObjectId, bytes]:
+        """The wanted octets of each body; bodies that are missing are left out.
+
+        Raises:
+            Unavailable: the store is away.
+
+        """
+        wanted = [wish for wish in wishes if wish.need is not Need.ENVELOPE]
+        small = [wish for wish in wanted if wish.size <= self._limits[wish.need]]
+        found = await self._blobs.read_many({wish.blob_id for wish in small}) if small else {}
+        for wish in wanted:
+            if wish.size > self._limits[wish.need] and wish.blob_id not in found:
+                try:
+                    found[wish.blob_id] = await self._blobs.read_range(
+                        wish.blob_id, 0, self._limits[wish.need]
+                    )
+                except BodyMissing:
+                    continue
+        self._octets.inc(sum(map(len, found.values())))
+        return found

@@ -1,0 +1,48 @@
+"""The filter: what it looks at stands in the Local or the Remote queue, and nothing passes by it."""
+
+import sys
+from collections.abc import Sequence
+
+from mailyard.broker.connection import Broker
+from mailyard.broker.consumer import TicketConsumer
+from mailyard.broker.publisher import TicketPublisher
+from mailyard.filter.contents import Contents
+from mailyard.filter.endings import Endings
+from mailyard.filter.inspector import INCOMING, Inspector
+from mailyard.filter.mail import Direction
+from mailyard.filter.pipeline import Pipeline
+from mailyard.filter.rules.contentcheck import ContentCheck
+from mailyard.filter.rules.rulesource import RuleSource
+from mailyard.filter.settings import FilterSettings
+from mailyard.runtime.service import Component, Runtime, run
+from mailyard.runtime.settings import load_settings
+from mailyard.spool.outcomes import Outcomes
+from mailyard.spool.progress import ProgressReporter
+from mailyard.store.client import Store
+
+
+async def build(runtime: Runtime[FilterSettings]) -> Sequence[Component]:
+    """Put the parts together, in the order of starting."""
+    settings = runtime.settings
+    store = Store(settings.mongo_url.get_secret_value(), settings.mongo_database)
+    broker = Broker(settings.amqp_url.get_secret_value(), settings.instance)
+    publisher = TicketPublisher(broker)
+    rules = RuleSource(settings.rules, settings.rules_check_seconds)
+    pipeline = Pipeline([ContentCheck(lambda: rules.current)])
+    contents = Contents(store, settings.body_octets)
+    endings = Endings(Outcomes(store))
+    consumers = []
+    for direction in Direction:
+        inspector = Inspector(
+            direction, pipeline, contents, endings, publisher, batch_octets=settings.batch_octets
+        )
+        consumers.append(
+            TicketConsumer(broker, INCOMING[direction], inspector.handle, on_poison=inspector.poison)
+        )
+    progress = ProgressReporter(store, settings.instance, consumers=consumers, publisher=publisher)
+    return [rules, store, broker, progress, *consumers]
+
+
+def main() -> None:
+    """Run the service until it is told to stop."""
+    sys.exit(run("filter", load_settings(FilterSettings), build))

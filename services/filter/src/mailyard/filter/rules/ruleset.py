@@ -1,0 +1,144 @@
+"""Rules made ready: all patterns that look at the same thing are one set, and a message is matched lazily."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from mailyard.filter.mail import Envelope, Mail, Need
+from mailyard.filter.rules.patterns import Pattern, PatternSet
+from mailyard.filter.rules.rule import Condition, LookAt, Rule
+
+Texts = Iterable[str | bytes]
+
+
+class _Place(NamedTuple):
+    """What a set of patterns looks at."""
+
+    look_at: LookAt
+    header: bytes
+
+
+class _Prepared(NamedTuple):
+    """A condition whose patterns are numbers in the set of their place."""
+
+    condition: Condition
+    place: _Place
+    numbers: frozenset[int]
+
+
+class _PreparedRule(NamedTuple):
+    rule: Rule
+    conditions: tuple[_Prepared, ...]  # those that need less come first
+    need: Need
+
+
+_OF_ENVELOPE: Mapping[LookAt, Callable[[Envelope], Texts]] = {
+    LookAt.SENDER: lambda envelope: (envelope.sender,),
+    LookAt.RECIPIENT: lambda envelope: envelope.recipients,
+    LookAt.RECIPIENT_DOMAIN: lambda envelope: [each.rpartition("@")[2] for each in envelope.recipients],
+    LookAt.TENANT: lambda envelope: (envelope.tenant,),
+    LookAt.DIRECTION: lambda envelope: (envelope.direction,),
+}
+_OF_CONTENT: Mapping[LookAt, Callable[[Mail], Texts]] = {
+    LookAt.BODY: lambda mail: mail.texts,
+    LookAt.RAW: lambda mail: (mail.start,),
+    LookAt.ATTACHMENT_NAME: lambda mail: mail.attachment_names,
+    LookAt.ATTACHMENT_TYPE: lambda mail: mail.attachment_types,
+}
+
+
+class RuleSet:
+    """Rules in their order. Not changed after it is made: a new file makes a new set."""
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        patterns: dict[_Place, list[Pattern]] = defaultdict(list)
+        self._rules = tuple(_prepare(rule, patterns) for rule in rules)
+        self._sets = {
+            place: PatternSet(list_, octets=place.look_at is LookAt.RAW) for place, list_ in patterns.items()
+        }
+        self._most = max((rule.need for rule in self._rules), default=Need.ENVELOPE)
+
+    def __len__(self) -> int:
+        return len(self._rules)
+
+    def needs(self, envelope: Envelope) -> Need:
+        """How much of the message must be seen to tell which rules match."""
+        if self._most is Need.ENVELOPE:
+            return Need.ENVELOPE
+        matching = _Matching(self._sets, envelope, None)
+        need = Need.ENVELOPE
+        for rule in self._rules:
+            if rule.need > need and matching.is_open(rule):
+                need = rule.need
+        return need
+
+    def is_answerable(self, mail: Mail) -> bool:
+        """Whether enough of the message was read for these rules."""
+        return mail.seen >= self._most or mail.seen >= self.needs(mail.envelope)
+
+    def match(self, mail: Mail) -> list[Rule]:
+        """The rules that match, in their order, up to one that says stop."""
+        matching = _Matching(self._sets, mail.envelope, mail)
+        found = []
+        for prepared in self._rules:
+            if matching.holds(prepared):
+                found.append(prepared.rule)
+                if prepared.rule.stop:
+                    break
+        return found
+
+
+class _Matching:
+    """One message against the sets; each set is used once at most."""
+
+    def __init__(self, sets: Mapping[_Place, PatternSet], envelope: Envelope, mail: Mail | None) -> None:
+        self._sets = sets
+        self._envelope = envelope
+        self._mail = mail
+        self._found: dict[_Place, frozenset[int]] = {}
+
+    def holds(self, rule: _PreparedRule) -> bool:
+        combine = all if rule.rule.every else any
+        return combine(map(self._is_true, rule.conditions))
+
+    def is_open(self, rule: _PreparedRule) -> bool:
+        """Whether the envelope alone leaves open if the rule matches."""
+        decided = [
+            self._is_true(each) for each in rule.conditions if each.condition.look_at.need is Need.ENVELOPE
+        ]
+        return all(decided) if rule.rule.every else not any(decided)
+
+    def _is_true(self, prepared: _Prepared) -> bool:
+        condition = prepared.condition
+        if condition.look_at is LookAt.SIZE:
+            return condition.is_size(self._envelope.size) != condition.negate
+        found = self._found.get(prepared.place)
+        if found is None:
+            texts = self._texts(prepared.place)
+            found = self._found[prepared.place] = self._sets[prepared.place].match(texts)
+        return (not found.isdisjoint(prepared.numbers)) != condition.negate
+
+    def _texts(self, place: _Place) -> Texts:
+        of_envelope = _OF_ENVELOPE.get(place.look_at)
+        if of_envelope is not None:
+            return of_envelope(self._envelope)
+        assert self._mail is not None, "content was asked for before it was there"
+        if place.look_at is LookAt.HEADER:
+            return self._mail.header_values(place.header)
+        return _OF_CONTENT[place.look_at](self._mail)
+
+
+def _prepare(rule: Rule, patterns: dict[_Place, list[Pattern]]) -> _PreparedRule:
+    ordered = sorted(rule.conditions, key=lambda condition: condition.look_at.need)
+    prepared = tuple(_prepare_condition(condition, patterns) for condition in ordered)
+    return _PreparedRule(rule, prepared, max(condition.look_at.need for condition in rule.conditions))
+
+
+def _prepare_condition(condition: Condition, patterns: dict[_Place, list[Pattern]]) -> _Prepared:
+    place = _Place(condition.look_at, condition.header)
+    if condition.look_at is LookAt.SIZE:
+        return _Prepared(condition, place, frozenset())
+    known = patterns[place]
+    first = len(known)
+    known.extend(condition.patterns)
+    return _Prepared(condition, place, frozenset(range(first, len(known))))

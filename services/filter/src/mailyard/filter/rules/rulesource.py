@@ -1,0 +1,105 @@
+"""The rules in force: read at start, read again when their file changes or SIGHUP comes.
+
+A new file that cannot be used changes nothing: the rules before it stay, and the log says what is wrong.
+"""
+
+import asyncio
+import signal
+from pathlib import Path
+
+from mailyard.filter.rules.rulefile import RuleFileError, read_rules
+from mailyard.filter.rules.ruleset import RuleSet
+from mailyard.runtime.errors import Misconfigured
+from mailyard.runtime.logs import get_logger
+from mailyard.runtime.metrics import counter, gauge
+
+_log = get_logger(__name__)
+_Stamp = tuple[int, int, int]
+
+
+class RuleSource:
+    """Keeps the rules of a file up to date (a `Component`)."""
+
+    name = "rules"
+
+    def __init__(self, path: Path | None, check_seconds: float) -> None:
+        self._path = path
+        self._check_seconds = check_seconds
+        self._rules = RuleSet([])
+        self._stamp: _Stamp | None = None
+        self._hang_up = asyncio.Event()
+        self._watching: asyncio.Task[None] | None = None
+
+    @property
+    def current(self) -> RuleSet:
+        """The rules in force."""
+        return self._rules
+
+    async def start(self) -> None:
+        """Read the rules.
+
+        Raises:
+            Misconfigured: the file cannot be used.
+
+        """
+        if self._path is None:
+            return
+        self._stamp = _stamp(self._path)
+        try:
+            self._use(self._path)
+        except RuleFileError as error:
+            lines = "\n  ".join(error.problems)
+            raise Misconfigured(f"MAILYARD_FILTER_RULES names {self._path}:\n  {lines}") from None
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._hang_up.set)
+        self._watching = asyncio.create_task(self._watch(self._path), name="rules")
+
+    def unready(self) -> str | None:
+        """Never: old rules are better than none."""
+        return None
+
+    async def drain(self) -> None:
+        """Nothing is in hand."""
+
+    async def close(self) -> None:
+        """Look at the file no more."""
+        if self._watching is not None:
+            asyncio.get_running_loop().remove_signal_handler(signal.SIGHUP)
+            self._watching.cancel()
+            await asyncio.wait((self._watching,))
+
+    async def _watch(self, path: Path) -> None:
+        while True:
+            asked = await self._was_asked()
+            stamp = _stamp(path)
+            if stamp is None or (stamp == self._stamp and not asked):
+                continue
+            self._stamp = stamp
+            try:
+                self._use(path)
+            except RuleFileError as error:
+                counter("mailyard_filter_rules_refused_total").inc()
+                _log.error("filter.rules_refused", file=str(path), problems=error.problems)
+
+    async def _was_asked(self) -> bool:
+        """Wait for a hang-up signal, or for the time of the next look."""
+        try:
+            async with asyncio.timeout(self._check_seconds):
+                await self._hang_up.wait()
+        except TimeoutError:
+            return False
+        self._hang_up.clear()
+        return True
+
+    def _use(self, path: Path) -> None:
+        self._rules = RuleSet(read_rules(path))
+        gauge("mailyard_filter_rules_active").set(len(self._rules))
+        _log.info("filter.rules_loaded", file=str(path), rules=len(self._rules))
+
+
+def _stamp(path: Path) -> _Stamp | None:
+    """What changes when a file does; None while it is away, as in the middle of its replacement."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino

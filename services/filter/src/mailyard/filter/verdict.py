@@ -1,0 +1,65 @@
+"""What checks find, and the one verdict that their findings make: pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mailyard.filter.mail import Direction
+from mailyard.proto.v1 import ticket_pb2 as pb
+from mailyard.proto.v1.ticket_pb2 import Action, Verdict
+
+DEFAULT_STATUS = "5.7.1"  # RFC 3463: delivery not authorised, message refused
+DEFAULT_TEXT = "message refused by policy"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one check says of one message. `fields` are complete header fields with CRLF."""
+
+    check: str
+    rule: str
+    action: Action
+    text: str = ""
+    status: str = ""  # for REJECT
+    score: float = 0.0
+    fields: tuple[bytes, ...] = ()
+
+
+def combine(findings: Sequence[Finding], direction: Direction) -> Verdict:
+    """Make the verdict: the strongest action wins, every finding is kept, each header field is added once.
+
+    Actions in their order: pass, tag, quarantine, reject, discard. Remote mail has no Junk to go to:
+    there quarantine tags.
+    """
+    action = max((finding.action for finding in findings), default=Action.ACTION_PASS)
+    if action == Action.ACTION_QUARANTINE and direction is Direction.REMOTE:
+        action = Action.ACTION_TAG
+    fields = dict.fromkeys(field for finding in findings for field in finding.fields)
+    verdict = Verdict(action=action, header_fields=b"".join(fields))
+    verdict.findings.extend(_written(finding) for finding in findings)
+    if action == Action.ACTION_REJECT:
+        refusal = next(finding for finding in findings if finding.action == action)
+        verdict.status = refusal.status or DEFAULT_STATUS
+        verdict.text = refusal.text or DEFAULT_TEXT
+    return verdict
+
+
+def describe(verdict: Verdict) -> str:
+    """Say the verdict in a few words for the timeline: `quarantine: rules/lottery`."""
+    word = action_word(verdict.action)
+    causes = " ".join(f"{finding.check}/{finding.rule}" for finding in verdict.findings)
+    return f"{word}: {causes}" if causes else word
+
+
+def action_word(action: Action) -> str:
+    """The action's name as configuration, metrics and traces write it."""
+    return Action.Name(action).removeprefix("ACTION_").lower()
+
+
+def _written(finding: Finding) -> pb.Finding:
+    return pb.Finding(
+        check=finding.check,
+        rule=finding.rule,
+        action=finding.action,
+        text=finding.text,
+        score=finding.score,
+    )

@@ -1,0 +1,316 @@
+"""The filter on a real broker and a real store: what becomes of messages, and of the filter when servers fail."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+
+import pytest
+from bson import ObjectId
+
+from mailyard.broker.connection import Broker
+from mailyard.broker.consumer import TicketConsumer
+from mailyard.broker.publisher import PublishFailed, TicketPublisher
+from mailyard.broker.topology import Queue
+from mailyard.filter.check import Check
+from mailyard.filter.contents import Contents
+from mailyard.filter.endings import Endings
+from mailyard.filter.inspector import INCOMING, Inspector
+from mailyard.filter.mail import Direction, Envelope, Mail, Need
+from mailyard.filter.pipeline import Pipeline
+from mailyard.filter.rules.contentcheck import ContentCheck
+from mailyard.filter.rules.patterns import Comparison, Pattern
+from mailyard.filter.rules.rule import Condition, LookAt, Rule
+from mailyard.filter.rules.ruleset import RuleSet
+from mailyard.filter.verdict import Finding
+from mailyard.proto.v1.ticket_pb2 import Action, Recipient, Ticket
+from mailyard.runtime.errors import Unavailable
+from mailyard.spool.acceptance import Acceptance, Client, Source
+from mailyard.spool.outcomes import Outcomes
+from mailyard.spool.row import COLLECTION
+from mailyard.spool.schema import ensure_schema
+from mailyard.spool.spool import Spool
+from mailyard.store.body import Body
+from mailyard.store.client import Store
+
+LIMIT = 20.0
+ONWARD = {Direction.LOCAL: Queue.LOCAL_DELIVER, Direction.REMOTE: Queue.REMOTE_SEND}
+
+
+async def eventually(condition: Callable[[], object], what: str) -> None:
+    deadline = time.monotonic() + LIMIT
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {LIMIT:g} s: {what}"
+        await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+async def store(mongo_url: str, database: str) -> AsyncIterator[Store]:
+    store = Store(mongo_url, database)
+    await store.start()
+    await ensure_schema(store)
+    yield store
+    await store.close()
+
+
+class Published:
+    """A publisher that remembers, and can fail."""
+
+    def __init__(self) -> None:
+        self.tickets: list[tuple[Queue, Ticket]] = []
+        self.broken = False
+
+    async def publish(self, queue: Queue, tickets: Sequence[Ticket]) -> None:
+        if self.broken:
+            raise PublishFailed(queue, tickets, "the broker is away")
+        for ticket in tickets:
+            copy = Ticket()
+            copy.CopyFrom(ticket)
+            self.tickets.append((queue, copy))
+
+
+@pytest.fixture
+def published() -> Published:
+    return Published()
+
+
+async def accepted(store: Store, *bodies: bytes) -> list[Ticket]:
+    """Tickets of messages that stand in the spool."""
+    routed = Published()
+    spool = Spool(store, routed, stage="test")
+    for body in bodies:
+        await spool.accept(
+            Acceptance(
+                sender="sender@there.test",
+                recipients=(Recipient(address="joe@here.test", tenant="here"),),
+                tenant="here",
+                source=Source.MX,
+                client=Client("192.0.2.1", "there.test", "ESMTP"),
+                body=Body(ObjectId(), len(body), body),
+                prefix=lambda spool_id, _at: f"Received: {spool_id}\r\n".encode(),
+            )
+        )
+    return [ticket for _, ticket in routed.tickets]
+
+
+def rule(name: str, word: str, action: Action, look_at: LookAt = LookAt.BODY, **more) -> Rule:
+    header = b"subject" if look_at is LookAt.HEADER else b""
+    condition = Condition(look_at, header, (Pattern(Comparison.CONTAINS, word),))
+    return Rule(name, (condition,), action, **more)
+
+
+RULES = [
+    rule("tagged", "tag me", Action.ACTION_TAG, fields=(b"X-Mailyard-Rule: tagged\r\n",)),
+    rule("junk", "junk me", Action.ACTION_QUARANTINE),
+    rule("refused", "refuse me", Action.ACTION_REJECT, status="5.7.9", text="no thanks"),
+    rule("dropped", "drop me", Action.ACTION_DISCARD),
+]
+
+
+def inspector(
+    store: Store,
+    publisher,
+    *rules: Rule,
+    direction=Direction.LOCAL,
+    limit=1 << 20,
+    checks: Sequence[Check] = (),
+):
+    rule_set = RuleSet(rules)
+    pipeline = Pipeline([ContentCheck(lambda: rule_set), *checks])
+    return Inspector(
+        direction, pipeline, Contents(store, limit), Endings(Outcomes(store)), publisher, batch_octets=1 << 24
+    )
+
+
+async def row_of(store: Store, ticket: Ticket) -> dict:
+    row = await store.collection(COLLECTION).find_one({"_id": ticket.spool_id})
+    assert row is not None
+    return row
+
+
+async def test_messages_go_on_with_their_verdict(store, published):
+    tickets = await accepted(store, b"\r\nhello\r\n", b"\r\ntag me\r\n", b"\r\njunk me and tag me\r\n")
+    await inspector(store, published, *RULES).handle(tickets)
+    assert [queue for queue, _ in published.tickets] == [Queue.LOCAL_DELIVER] * 3
+    verdicts = [ticket.verdict for _, ticket in published.tickets]
+    assert [verdict.action for verdict in verdicts] == [
+        Action.ACTION_PASS,
+        Action.ACTION_TAG,
+        Action.ACTION_QUARANTINE,
+    ]
+    assert verdicts[1].header_fields == b"X-Mailyard-Rule: tagged\r\n"
+    assert [finding.rule for finding in verdicts[2].findings] == ["tagged", "junk"]
+    (step,) = published.tickets[2][1].timeline
+    assert (step.stage, step.event, step.detail) == (
+        "filter",
+        "message.filtered",
+        "quarantine: rules/tagged rules/junk",
+    )
+
+
+async def test_a_rejected_message_ends_as_bounced_and_its_sender_is_told(store, published):
+    (ticket,) = await accepted(store, b"\r\nrefuse me\r\n")
+    await inspector(store, published, *RULES).handle([ticket])
+    row = await row_of(store, ticket)
+    assert published.tickets == []
+    assert row["state"] == "done"
+    assert "bounce_at" in row
+    outcome = row["outcomes"]["0"]
+    assert (outcome["result"], outcome["status"], outcome["text"]) == ("bounced", "5.7.9", "no thanks")
+    assert [step["event"] for step in row["timeline"]] == ["message.filtered", "message.failed"]
+
+
+async def test_a_discarded_message_ends_and_nobody_is_told(store, published):
+    (ticket,) = await accepted(store, b"\r\ndrop me, refuse me\r\n")
+    await inspector(store, published, *RULES).handle([ticket])
+    row = await row_of(store, ticket)
+    assert published.tickets == []
+    assert row["outcomes"]["0"]["result"] == "discarded"
+    assert "bounce_at" not in row
+    assert [step["event"] for step in row["timeline"]] == ["message.filtered", "message.discarded"]
+
+
+async def test_remote_mail_goes_on_to_the_relay(store, published):
+    tickets = await accepted(store, b"\r\njunk me\r\n")
+    await inspector(store, published, *RULES, direction=Direction.REMOTE).handle(tickets)
+    ((queue, ticket),) = published.tickets
+    assert (queue, ticket.verdict.action) == (Queue.REMOTE_SEND, Action.ACTION_TAG)
+
+
+async def test_a_broker_that_is_away_changes_nothing_when_the_batch_comes_again(store, published):
+    tickets = await accepted(store, b"\r\nhello\r\n", b"\r\nrefuse me\r\n")
+    filtering = inspector(store, published, *RULES)
+    published.broken = True
+    for _ in range(3):
+        with pytest.raises(Unavailable):
+            await filtering.handle(tickets)
+    published.broken = False
+    await filtering.handle(tickets)
+    ((_, ticket),) = published.tickets
+    assert len(ticket.timeline) == 1
+    assert [step["event"] for step in (await row_of(store, tickets[1]))["timeline"]] == [
+        "message.filtered",
+        "message.failed",
+    ]
+
+
+async def test_a_message_whose_body_is_missing_waits_and_is_not_lost(store, published):
+    (ticket, other) = await accepted(store, b"\r\nhello\r\n", b"\r\nhello\r\n")
+    await store.collection("mail.chunks").delete_many({"files_id": ObjectId(ticket.blob_id)})
+    await store.collection("mail.files").delete_many({"_id": ObjectId(ticket.blob_id)})
+    await inspector(store, published, *RULES).handle([ticket, other])
+    assert [each.spool_id for _, each in published.tickets] == [other.spool_id]
+    row = await row_of(store, ticket)
+    assert (row["state"], row["reason"]["status"]) == ("deferred", "4.3.0")
+    assert "verdict" not in row
+
+
+async def test_bodies_are_left_alone_when_no_rule_must_see_them(store, published):
+    tickets = await accepted(store, b"\r\nhello\r\n")
+    await store.collection("mail.chunks").drop()
+    await store.collection("mail.files").drop()
+    await inspector(store, published, rule("big", "x", Action.ACTION_TAG, LookAt.TENANT)).handle(tickets)
+    assert len(published.tickets) == 1
+
+
+@pytest.mark.parametrize(("place", "found"), [(50_000, True), (150_000, False)])
+async def test_only_the_start_of_a_large_body_is_looked_at(store, published, place, found):
+    line = b"0123456789abcdef" * 4 + b"\r\n"
+    body = bytearray(b"Content-Type: text/plain\r\n\r\n" + line * 10_000)
+    body[place : place + 9] = b"\r\ntag me\n"
+    tickets = await accepted(store)
+    writer = Spool(store, Published(), stage="test").blobs.writer()
+    await writer.write(bytes(body))
+    stored = await writer.finish()
+    (ticket,) = await accepted(store, b"x")
+    ticket.blob_id, ticket.size = stored.blob_id.binary, stored.size
+    await inspector(store, published, *RULES, limit=100_000).handle([*tickets, ticket])
+    assert (published.tickets[0][1].verdict.action == Action.ACTION_TAG) is found
+
+
+async def test_a_header_is_found_in_front_of_a_large_body(store, published):
+    writer = Spool(store, Published(), stage="test").blobs.writer()
+    await writer.write(b"Subject: tag me\r\n\r\n" + b"x" * 400_000)
+    stored = await writer.finish()
+    (ticket,) = await accepted(store, b"x")
+    ticket.blob_id, ticket.size = stored.blob_id.binary, stored.size
+    await inspector(store, published, rule("subject", "tag me", Action.ACTION_TAG, LookAt.HEADER)).handle(
+        [ticket]
+    )
+    assert published.tickets[0][1].verdict.action == Action.ACTION_TAG
+
+
+async def test_a_poisonous_message_waits_with_the_reason_in_its_row(store, published):
+    (ticket,) = await accepted(store, b"\r\nhello\r\n")
+    ticket.verdict.action = Action.ACTION_PASS
+    await inspector(store, published).poison(ticket, ValueError("odd"))
+    row = await row_of(store, ticket)
+    assert (row["state"], row["route"]) == ("deferred", "local")
+    assert "ValueError('odd')" in row["reason"]["text"]
+    assert "verdict" not in row
+
+
+class Engine:
+    """A check as a virus or spam engine will be."""
+
+    name = "engine"
+
+    def __init__(self) -> None:
+        self.away = False
+
+    def needs(self, envelope: Envelope) -> Need:
+        return Need.HEADER if envelope.direction is Direction.LOCAL else Need.ENVELOPE
+
+    async def inspect(self, batch: Sequence[Mail]) -> Sequence[Sequence[Finding]]:
+        if self.away:
+            raise Unavailable("the engine is away")
+        return [[Finding(self.name, "score", Action.ACTION_TAG, "spam", score=7.5)] for _ in batch]
+
+
+async def test_findings_of_several_checks_are_one_verdict(store, published):
+    tickets = await accepted(store, b"\r\njunk me\r\n")
+    await inspector(store, published, *RULES, checks=[Engine()]).handle(tickets)
+    verdict = published.tickets[0][1].verdict
+    assert verdict.action == Action.ACTION_QUARANTINE
+    assert [(each.check, each.score) for each in verdict.findings] == [("rules", 0), ("engine", 7.5)]
+
+
+async def test_an_engine_that_is_away_lets_nothing_pass(store, published):
+    tickets = await accepted(store, b"\r\nhello\r\n")
+    engine = Engine()
+    engine.away = True
+    filtering = inspector(store, published, checks=[engine])
+    with pytest.raises(Unavailable):
+        await filtering.handle(tickets)
+    assert published.tickets == []
+
+
+@pytest.mark.parametrize("direction", list(Direction))
+async def test_tickets_go_from_queue_to_queue(store, vhost_url, direction):
+    broker = Broker(vhost_url, "filter-test")
+    await broker.start()
+    publisher = TicketPublisher(broker)
+    tickets = await accepted(
+        store, *[b"\r\nhello %d\r\n" % number for number in range(120)], b"\r\ndrop me\r\n"
+    )
+    received: list[Ticket] = []
+
+    async def receive(batch: Sequence[Ticket]) -> None:
+        received.extend(batch)
+
+    filtering = inspector(store, publisher, *RULES, direction=direction)
+    consumers = [
+        TicketConsumer(broker, INCOMING[direction], filtering.handle, on_poison=filtering.poison),
+        TicketConsumer(broker, ONWARD[direction], receive),
+    ]
+    for consumer in consumers:
+        await consumer.start()
+    try:
+        await publisher.publish(INCOMING[direction], tickets)
+        await eventually(lambda: len(received) == 120, "120 filtered tickets in the next queue")
+        assert {ticket.spool_id for ticket in received} == {ticket.spool_id for ticket in tickets[:120]}
+        assert (await row_of(store, tickets[120]))["state"] == "done"
+    finally:
+        for consumer in consumers:
+            await consumer.drain()
+            await consumer.close()
+        await broker.close()

@@ -1,0 +1,150 @@
+import pytest
+
+from mailyard.filter.mail import Direction, Envelope, Mail, Need
+from mailyard.filter.rules.contentcheck import ContentCheck
+from mailyard.filter.rules.patterns import Comparison, Pattern
+from mailyard.filter.rules.rule import Condition, LookAt, Rule
+from mailyard.filter.rules.ruleset import RuleSet
+from mailyard.proto.v1.ticket_pb2 import Action
+from mailyard.runtime.errors import Unavailable
+
+ENVELOPE = Envelope("boss@example.org", ("joe@example.com", "ann@example.net"), "acme", Direction.LOCAL, 5000)
+BODY = (
+    b"From: boss@example.org\r\nSubject: =?utf-8?q?You_have_w=C3=B6n?=\r\nX-A: 1\r\nX-A: 2\r\n"
+    b"Content-Type: multipart/mixed; boundary=B\r\n\r\n"
+    b"preamble words\r\n--B\r\nContent-Type: text/plain; charset=iso-8859-1\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+    b"a wire=\r\n trans=\r\nfer of 5 =A3\r\n"
+    b'--B\r\nContent-Type: application/pdf; name="in voice.PDF"\r\nContent-Transfer-Encoding: base64\r\n\r\nAAAA\r\n'
+    b"--B\r\nContent-Type: text/html\r\n\r\n<b>claim</b>\r\n--B--\r\n"
+)
+MAIL = Mail(ENVELOPE, b"Received: from a\r\n\tby b\r\n", BODY)
+
+
+def condition(
+    look_at: LookAt, test: Comparison, *texts: str, negate: bool = False, header: bytes = b""
+) -> Condition:
+    patterns = tuple(Pattern(test, text, loose_space=look_at is LookAt.BODY) for text in texts)
+    return Condition(look_at, header, patterns, negate=negate)
+
+
+def rule(*conditions: Condition, name: str = "r", every: bool = True, stop: bool = False) -> Rule:
+    return Rule(name, conditions, Action.ACTION_TAG, every=every, stop=stop)
+
+
+def holds(*conditions: Condition, every: bool = True) -> bool:
+    return bool(RuleSet([rule(*conditions, every=every)]).match(MAIL))
+
+
+YES = condition(LookAt.TENANT, Comparison.IS, "acme")
+NO = condition(LookAt.TENANT, Comparison.IS, "other")
+
+
+@pytest.mark.parametrize(
+    ("tested", "expected"),
+    [
+        (condition(LookAt.HEADER, Comparison.CONTAINS, "you have wön", header=b"subject"), True),
+        (condition(LookAt.HEADER, Comparison.IS, "2", header=b"x-a"), True),
+        (condition(LookAt.HEADER, Comparison.IS, "3", header=b"x-a"), False),
+        (condition(LookAt.HEADER, Comparison.REGEX, ".*", header=b"x-b"), False),
+        (condition(LookAt.HEADER, Comparison.IS, "from a by b", header=b"received"), True),
+        (condition(LookAt.BODY, Comparison.CONTAINS, "wire transfer of 5 £"), True),
+        (condition(LookAt.BODY, Comparison.CONTAINS, "<b>claim"), True),
+        (condition(LookAt.BODY, Comparison.CONTAINS, "preamble"), False),
+        (condition(LookAt.RAW, Comparison.CONTAINS, "preamble"), True),
+        (condition(LookAt.RAW, Comparison.CONTAINS, "trans=\r\nfer"), True),
+        (condition(LookAt.ATTACHMENT_NAME, Comparison.GLOB, "in*.pdf"), True),
+        (condition(LookAt.ATTACHMENT_TYPE, Comparison.IS, "application/pdf"), True),
+        (condition(LookAt.ATTACHMENT_TYPE, Comparison.IS, "text/plain"), False),
+        (condition(LookAt.SENDER, Comparison.GLOB, "*@example.org"), True),
+        (condition(LookAt.RECIPIENT, Comparison.IS, "ann@example.net"), True),
+        (condition(LookAt.RECIPIENT_DOMAIN, Comparison.IS, "example.com"), True),
+        (condition(LookAt.RECIPIENT_DOMAIN, Comparison.IS, "example.org"), False),
+        (condition(LookAt.TENANT, Comparison.IS, "acme", "other"), True),
+        (condition(LookAt.DIRECTION, Comparison.IS, "local"), True),
+        (condition(LookAt.DIRECTION, Comparison.IS, "local", negate=True), False),
+        (condition(LookAt.BODY, Comparison.CONTAINS, "absent", negate=True), True),
+        (Condition(LookAt.SIZE, over=4999), True),
+        (Condition(LookAt.SIZE, over=5000), False),
+        (Condition(LookAt.SIZE, under=5001), True),
+        (Condition(LookAt.SIZE, over=100, under=200), False),
+        (Condition(LookAt.SIZE, over=100, under=200, negate=True), True),
+    ],
+)
+def test_conditions_look_at_what_they_name(tested, expected):
+    assert holds(tested) is expected
+
+
+def test_all_or_any_of_the_conditions_must_hold():
+    assert holds(YES, YES)
+    assert not holds(YES, NO)
+    assert holds(NO, YES, every=False)
+    assert not holds(NO, NO, every=False)
+
+
+def test_rules_match_in_their_order_up_to_one_that_says_stop():
+    rules = RuleSet(
+        [
+            rule(YES, name="a"),
+            rule(NO, name="b", stop=True),
+            rule(YES, name="c", stop=True),
+            rule(YES, name="d"),
+        ]
+    )
+    assert [each.name for each in rules.match(MAIL)] == ["a", "c"]
+
+
+BODY_WORDS = condition(LookAt.BODY, Comparison.CONTAINS, "x")
+SUBJECT_WORDS = condition(LookAt.HEADER, Comparison.CONTAINS, "x", header=b"subject")
+
+
+@pytest.mark.parametrize(
+    ("rules", "need"),
+    [
+        ([], Need.ENVELOPE),
+        ([rule(YES), rule(NO)], Need.ENVELOPE),
+        ([rule(SUBJECT_WORDS)], Need.HEADER),
+        ([rule(SUBJECT_WORDS), rule(YES, BODY_WORDS)], Need.CONTENT),
+        ([rule(SUBJECT_WORDS), rule(NO, BODY_WORDS)], Need.HEADER),
+        ([rule(NO, BODY_WORDS)], Need.ENVELOPE),
+        ([rule(YES, BODY_WORDS, every=False)], Need.ENVELOPE),
+        ([rule(NO, BODY_WORDS, every=False)], Need.CONTENT),
+    ],
+)
+def test_only_what_may_change_the_answer_is_needed(rules, need):
+    assert RuleSet(rules).needs(ENVELOPE) is need
+
+
+def test_a_body_is_not_matched_when_the_envelope_decides():
+    class Unreadable(Mail):
+        @property
+        def texts(self):
+            raise AssertionError("the body was looked at")
+
+    assert RuleSet([rule(BODY_WORDS, NO)]).match(Unreadable(ENVELOPE)) == []
+
+
+def test_many_rules_share_one_pass(monkeypatch):
+    rules = RuleSet(
+        [
+            rule(condition(LookAt.BODY, Comparison.CONTAINS, word), name=word)
+            for word in ("wire", "claim", "absent")
+        ]
+    )
+    calls = []
+    (patterns,) = rules._sets.values()
+    match = patterns.match
+    monkeypatch.setattr(patterns, "match", lambda texts: calls.append(1) or match(texts))
+    assert [each.name for each in rules.match(MAIL)] == ["wire", "claim"]
+    assert calls == [1]
+
+
+async def test_the_check_reports_every_rule_that_matches():
+    check = ContentCheck(lambda: RuleSet([rule(YES, name="a"), rule(NO, name="b")]))
+    ((finding,), ()) = await check.inspect([MAIL, Mail(Envelope("", (), "none", Direction.LOCAL, 1))])
+    assert (finding.check, finding.rule, finding.action) == ("rules", "a", Action.ACTION_TAG)
+
+
+async def test_rules_that_came_in_between_and_need_more_make_the_batch_be_read_again():
+    check = ContentCheck(lambda: RuleSet([rule(BODY_WORDS)]))
+    with pytest.raises(Unavailable, match="rules changed"):
+        await check.inspect([Mail(ENVELOPE, seen=Need.HEADER)])

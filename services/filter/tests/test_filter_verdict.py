@@ -1,0 +1,88 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailyard.filter.mail import Direction
+from mailyard.filter.verdict import Finding, action_word, combine, describe
+from mailyard.proto.v1.ticket_pb2 import Action
+
+ACTIONS = [
+    Action.ACTION_PASS,
+    Action.ACTION_TAG,
+    Action.ACTION_QUARANTINE,
+    Action.ACTION_REJECT,
+    Action.ACTION_DISCARD,
+]
+
+
+def finding(action: Action, rule: str = "r", **more) -> Finding:
+    return Finding("rules", rule, action, **more)
+
+
+def test_a_message_of_which_nothing_was_found_passes():
+    verdict = combine([], Direction.LOCAL)
+    assert verdict.action == Action.ACTION_PASS
+    assert verdict.header_fields == b""
+    assert describe(verdict) == "pass"
+
+
+@given(st.lists(st.sampled_from(ACTIONS), min_size=1))
+def test_the_strongest_action_wins_and_every_finding_is_kept(actions):
+    verdict = combine(
+        [finding(action, str(number)) for number, action in enumerate(actions)], Direction.LOCAL
+    )
+    assert verdict.action == max(actions)
+    assert [each.rule for each in verdict.findings] == [str(number) for number in range(len(actions))]
+
+
+def test_header_fields_of_all_findings_are_added_each_once():
+    verdict = combine(
+        [
+            finding(Action.ACTION_TAG, fields=(b"X-Mailyard-Rule: a\r\n", b"X-Spam-Flag: YES\r\n")),
+            finding(Action.ACTION_QUARANTINE, fields=(b"X-Mailyard-Rule: b\r\n", b"X-Spam-Flag: YES\r\n")),
+        ],
+        Direction.LOCAL,
+    )
+    assert verdict.header_fields == b"X-Mailyard-Rule: a\r\nX-Spam-Flag: YES\r\nX-Mailyard-Rule: b\r\n"
+
+
+def test_a_rejection_says_what_the_first_finding_that_rejects_says():
+    verdict = combine(
+        [
+            finding(Action.ACTION_TAG, text="tagged"),
+            finding(Action.ACTION_REJECT, text="no programs", status="5.7.0"),
+            finding(Action.ACTION_REJECT, text="no lotteries"),
+        ],
+        Direction.LOCAL,
+    )
+    assert (verdict.status, verdict.text) == ("5.7.0", "no programs")
+
+
+def test_a_rejection_without_words_gets_some():
+    verdict = combine([finding(Action.ACTION_REJECT)], Direction.REMOTE)
+    assert (verdict.status, verdict.text) == ("5.7.1", "message refused by policy")
+
+
+def test_a_discarded_message_is_not_refused():
+    verdict = combine(
+        [finding(Action.ACTION_REJECT, text="no"), finding(Action.ACTION_DISCARD)], Direction.LOCAL
+    )
+    assert (verdict.action, verdict.status, verdict.text) == (Action.ACTION_DISCARD, "", "")
+
+
+def test_remote_mail_has_no_junk_and_is_tagged():
+    assert combine([finding(Action.ACTION_QUARANTINE)], Direction.REMOTE).action == Action.ACTION_TAG
+
+
+def test_the_timeline_says_verdict_and_causes():
+    verdict = combine(
+        [finding(Action.ACTION_TAG, "a"), finding(Action.ACTION_QUARANTINE, "b")], Direction.LOCAL
+    )
+    assert describe(verdict) == "quarantine: rules/a rules/b"
+
+
+@pytest.mark.parametrize(
+    ("action", "word"), [(Action.ACTION_PASS, "pass"), (Action.ACTION_DISCARD, "discard")]
+)
+def test_actions_have_words(action, word):
+    assert action_word(action) == word

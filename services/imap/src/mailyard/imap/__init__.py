@@ -1,0 +1,1 @@
+"""Serves mailboxes by IMAP4rev1."""

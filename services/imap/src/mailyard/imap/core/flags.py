@@ -1,0 +1,51 @@
+"""Flags as IMAP writes them (RFC 3501, sections 2.3.2 and 9)."""
+
+import re
+from collections.abc import Iterable
+
+from mailyard.imap.core.cursor import CommandSyntaxError, Cursor
+from mailyard.imap.core.syntax import atom, parenthesised
+
+SEEN = "\\Seen"
+ANSWERED = "\\Answered"
+FLAGGED = "\\Flagged"
+DELETED = "\\Deleted"
+DRAFT = "\\Draft"
+RECENT = "\\Recent"
+SYSTEM_FLAGS = (ANSWERED, FLAGGED, DELETED, SEEN, DRAFT)
+MAX_KEYWORD = 128
+
+_SYSTEM = re.compile(rb"\\[A-Za-z]+")
+_CANONICAL = {flag.lower(): flag for flag in SYSTEM_FLAGS}
+
+
+def flag(cursor: Cursor) -> str:
+    r"""ABNF: flag = a system flag in any case, or a keyword; \Recent is not for clients to set."""
+    if not cursor.sees(b"\\"):
+        return keyword(cursor)
+    name = cursor.require(_SYSTEM, "a flag").decode("ascii")
+    if name.lower() not in _CANONICAL:
+        raise CommandSyntaxError(f"The flag {name} cannot be set")
+    return _CANONICAL[name.lower()]
+
+
+def keyword(cursor: Cursor) -> str:
+    """ABNF: flag-keyword = atom."""
+    name = atom(cursor)
+    if len(name) > MAX_KEYWORD:
+        raise CommandSyntaxError("The keyword is too long")
+    return name.decode("ascii")
+
+
+def flag_list(cursor: Cursor) -> frozenset[str]:
+    """ABNF: flag-list = "(" [flag *(SP flag)] ")"."""
+    return frozenset(parenthesised(cursor, flag))
+
+
+def encode_flags(flags: Iterable[str]) -> bytes:
+    """`flags` in parentheses: system flags first, keywords after them, both in order."""
+    return f"({' '.join(sorted(flags, key=_order))})".encode("ascii")
+
+
+def _order(name: str) -> tuple[bool, str]:
+    return not name.startswith("\\"), name

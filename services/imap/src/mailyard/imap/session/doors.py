@@ -1,0 +1,200 @@
+"""What a session needs of the rooms below, and of the shell around it: nothing else reaches a socket or the store."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Collection as Group
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from bson import ObjectId
+
+from mailyard.directory.identity import Identity, Refusal
+from mailyard.mailbox.model import (
+    AppendResult,
+    Changes,
+    CopyResult,
+    FlagChange,
+    FlagState,
+    Mailbox,
+    Message,
+    NewMessage,
+    StoreResult,
+)
+from mailyard.proto.v1.mailbox_pb2 import MailboxEvent
+from mailyard.store.body import Body
+
+
+class MailboxDoor(Protocol):
+    """`mailyard.mailbox.mailboxes.Mailboxes`."""
+
+    async def ensure_defaults(self, account: ObjectId) -> None:
+        """Make INBOX and the special-use mailboxes that the account lacks."""
+
+    async def list(self, account: ObjectId) -> list[Mailbox]:
+        """All mailboxes, by name."""
+
+    async def get(self, account: ObjectId, name: str) -> Mailbox:
+        """One mailbox by name; raises NotFound."""
+
+    async def create(self, account: ObjectId, name: str, special_use: str | None = None) -> Mailbox:
+        """Make a mailbox and those above it; raises AlreadyExists, NotPermitted."""
+
+    async def delete(self, account: ObjectId, name: str) -> None:
+        """Delete a mailbox; raises NotFound, NotPermitted."""
+
+    async def rename(self, account: ObjectId, old: str, new: str) -> None:
+        """Rename a mailbox with its children; raises NotFound, AlreadyExists, NotPermitted."""
+
+    async def subscribe(self, account: ObjectId, name: str, subscribed: bool) -> None:
+        """Subscribe or no longer; raises NotFound."""
+
+    async def claim_recent(self, mailbox: Mailbox) -> int:
+        r"""The first UID that is \Recent for the caller."""
+
+
+class MessageDoor(Protocol):
+    """`mailyard.mailbox.messages.Messages`."""
+
+    async def flag_states(self, mailbox: Mailbox) -> list[FlagState]:
+        """Every message of the snapshot, by UID."""
+
+    async def count_from(self, mailbox: Mailbox, uid: int) -> int:
+        """How many messages of the snapshot have this UID or a higher one."""
+
+    async def changes(self, mailbox: ObjectId, account: ObjectId, since_modseq: int) -> Changes:
+        """What came, changed or went after a modseq; raises NotFound."""
+
+    def fetch(self, mailbox: Mailbox, uids: Sequence[int], fields: Group[str]) -> AsyncIterator[Message]:
+        """The messages that are still there, by UID, with these fields loaded."""
+
+    async def store(
+        self,
+        mailbox: Mailbox,
+        uids: Sequence[int],
+        change: FlagChange,
+        flags: frozenset[str],
+        *,
+        unchanged_since: int | None = None,
+        origin: str = "",
+    ) -> StoreResult:
+        """Change flags."""
+
+    async def expunge(
+        self, mailbox: Mailbox, uids: Sequence[int] | None, origin: str = ""
+    ) -> tuple[int, ...]:
+        r"""Remove messages with \Deleted."""
+
+    async def copy(
+        self, mailbox: Mailbox, uids: Sequence[int], target: Mailbox, origin: str = ""
+    ) -> CopyResult:
+        """Copy messages; raises NotFound."""
+
+    async def move(
+        self, mailbox: Mailbox, uids: Sequence[int], target: Mailbox, origin: str = ""
+    ) -> CopyResult:
+        """Move messages; raises NotFound."""
+
+    async def append(self, mailbox: Mailbox, message: NewMessage, origin: str = "") -> AppendResult:
+        """Add a message; raises NotFound."""
+
+
+class Writer(Protocol):
+    """`mailyard.store.body.BodyWriter`."""
+
+    async def write(self, data: bytes) -> None:
+        """Take octets."""
+
+    async def finish(self) -> Body:
+        """End the body."""
+
+    async def abort(self) -> None:
+        """Forget the body."""
+
+
+class BodyDoor(Protocol):
+    """`mailyard.store.blobs.Blobs`."""
+
+    def writer(self) -> Writer:
+        """Take one new body."""
+
+    async def put(self, body: Body) -> ObjectId:
+        """Make sure that the body is stored."""
+
+    async def read_many(self, blob_ids: Group[ObjectId]) -> dict[ObjectId, bytes]:
+        """Whole bodies."""
+
+    async def read_range(self, blob_id: ObjectId, start: int, end: int) -> bytes:
+        """Octets of a body."""
+
+    def stream(self, blob_id: ObjectId, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        """Octets of a body, piece by piece."""
+
+
+class LoginDoor(Protocol):
+    """`mailyard.directory.authentication.Authenticator`."""
+
+    async def authenticate(
+        self, login: str, password: str, *, client_ip: str, service: str
+    ) -> Identity | Refusal:
+        """Check a name and its password."""
+
+
+class EventDoor(Protocol):
+    """`mailyard.broker.events.MailboxEvents`, the receiving half."""
+
+    async def subscribe(self, mailbox_id: str, callback: Callable[[MailboxEvent], None]) -> None:
+        """Call back for each event of a mailbox."""
+
+    async def unsubscribe(self, mailbox_id: str, callback: Callable[[MailboxEvent], None]) -> None:
+        """Undo one `subscribe`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """All of them, and the clocks: `now` for dates, `monotonic` in seconds for durations."""
+
+    mailboxes: MailboxDoor
+    messages: MessageDoor
+    bodies: BodyDoor
+    logins: LoginDoor
+    events: EventDoor
+    now: Callable[[], datetime]
+    monotonic: Callable[[], float]
+
+
+class Channel(Protocol):
+    """The client's connection as the session sees it. Octets that arrive go straight into `core.Connection`."""
+
+    @property
+    def client_ip(self) -> str:
+        """Where the client stands."""
+
+    @property
+    def secure(self) -> bool:
+        """Whether TLS protects the connection."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will arrive."""
+
+    @property
+    def may_start_tls(self) -> bool:
+        """Whether STARTTLS is possible now."""
+
+    def write(self, octets: bytes) -> None:
+        """Send octets, without waiting."""
+
+    async def drain(self) -> None:
+        """Wait until the client has taken most of it; raises ConnectionError when it is gone or takes nothing."""
+
+    async def wait(self, seconds: float) -> bool:
+        """Wait for input, its end, or `wake`; False when none came in time."""
+
+    def wake(self) -> None:
+        """End `wait`."""
+
+    async def start_tls(self) -> None:
+        """Do the TLS handshake; raises ConnectionError."""
+
+    def abort(self) -> None:
+        """Drop the connection at once."""

@@ -1,0 +1,139 @@
+"""APPEND (RFC 3501, section 6.3.11): the message goes to the store as it comes, however large it is.
+
+Nothing is read from the client while a piece of the message is being written, so memory does not grow with its size.
+"""
+
+import asyncio
+import contextlib
+
+from bson import ObjectId
+
+from mailyard.imap.core import responses
+from mailyard.imap.core.events import MessageBroken, MessageData, MessageEnded, MessageOffered, Overflow
+from mailyard.imap.core.responses import Completion, bad, no, ok
+from mailyard.imap.session.doors import Writer
+from mailyard.imap.session.fetchahead import SMALL_BODY
+from mailyard.imap.session.handlers.transferring import TRY_CREATE
+from mailyard.imap.session.octets import read_whole
+from mailyard.imap.session.session import Session, SessionOver, away
+from mailyard.mailbox.mailboxes import NotFound
+from mailyard.mailbox.model import Mailbox, NewMessage
+from mailyard.mailbox.threads import thread_id
+from mailyard.message.parse import parse_message
+from mailyard.runtime.errors import Unavailable
+from mailyard.runtime.metrics import counter
+from mailyard.store.body import Body
+
+_OCTETS = counter("mailyard_imap_appended_bytes_total")
+_large_messages = asyncio.Semaphore(1)  # one large message at a time is in memory to be parsed
+
+
+async def append(session: Session, offered: MessageOffered) -> Completion:
+    """APPEND; the UID that the message got is in the completion (RFC 4315, section 3)."""
+    mailbox = await _mailbox_for(session, offered)
+    if isinstance(mailbox, Completion):
+        _end_if(session.connection.refuse_message(synchronising=offered.synchronising))
+        return mailbox
+    session.connection.accept_message()
+    if offered.synchronising:
+        session.write(responses.continuation("Ready for literal data"))
+        await session.drain()
+    body = await _receive(session)
+    return body if isinstance(body, Completion) else await _add(session, mailbox, offered, body)
+
+
+def _end_if(overflow: Overflow | None) -> None:
+    if overflow is not None:
+        raise SessionOver(overflow.text)
+
+
+async def _mailbox_for(session: Session, offered: MessageOffered) -> Mailbox | Completion:
+    """Where the message goes, or why it is not taken."""
+    if offered.size > session.connection.limits.message:
+        return no("The message is larger than is taken here", "TOOBIG")
+    if not offered.size:
+        return no("An empty message cannot be kept")
+    try:
+        return await session.doors.mailboxes.get(session.account, offered.append.mailbox)
+    except NotFound:
+        return TRY_CREATE
+    except Unavailable as error:
+        return away(error)
+
+
+async def _receive(session: Session) -> Body | Completion:
+    """The message in the store, or why it is not there; what is not kept is read away."""
+    writer = session.doors.bodies.writer()
+    try:
+        outcome = await _pump(session, writer)
+    except Unavailable as error:
+        outcome = away(error)
+        _end_if(session.connection.abandon_message())
+    except BaseException:
+        await _forget(writer)
+        raise
+    if isinstance(outcome, Completion):
+        await _forget(writer)
+    return outcome
+
+
+async def _forget(writer: Writer) -> None:
+    """Chunks that cannot be removed now are swept up later: nothing refers to them."""
+    with contextlib.suppress(Unavailable):
+        await writer.abort()
+
+
+async def _pump(session: Session, writer: Writer) -> Body | Completion:
+    while True:
+        event = await session.next_event(session.options.stall_seconds, even_if_stopping=True)
+        match event:
+            case MessageData(octets):
+                _OCTETS.inc(len(octets))
+                await writer.write(octets)
+            case MessageEnded():
+                return await writer.finish()
+            case MessageBroken(text):
+                return bad(text)
+            case _:
+                raise SessionOver("The message did not come in time")
+
+
+async def _add(session: Session, mailbox: Mailbox, offered: MessageOffered, body: Body) -> Completion:
+    blob_id = await session.doors.bodies.put(body)
+    message = await _parsed(session, offered, body, blob_id)
+    try:
+        result = await session.doors.messages.append(mailbox, message, session.origin)
+    except NotFound:
+        return TRY_CREATE
+    if session.selected is not None and session.selected.mailbox.id == mailbox.id:
+        session.selected.expect_changes()
+    return ok("APPEND completed", f"APPENDUID {result.uid_validity} {result.uid}")
+
+
+async def _parsed(session: Session, offered: MessageOffered, body: Body, blob_id: ObjectId) -> NewMessage:
+    if body.octets is not None:
+        return _new_message(session, offered, blob_id, body.octets)
+    if body.size <= SMALL_BODY:
+        return _new_message(session, offered, blob_id, await read_whole(session.doors.bodies, blob_id))
+    async with _large_messages:
+        octets = await read_whole(session.doors.bodies, blob_id)
+        return await asyncio.to_thread(_new_message, session, offered, blob_id, octets)
+
+
+def _new_message(session: Session, offered: MessageOffered, blob_id: ObjectId, octets: bytes) -> NewMessage:
+    parsed = parse_message(b"", octets)
+    return NewMessage(
+        id=str(ObjectId()),
+        account=session.account,
+        prefix=b"",
+        blob_id=blob_id,
+        size=len(octets),
+        internal_date=offered.append.internal_date or session.doors.now(),
+        envelope=parsed.envelope,
+        bodystructure=parsed.bodystructure,
+        body=parsed.body,
+        header_index=parsed.header_index,
+        part_index=parsed.part_index,
+        thread_id=thread_id(parsed.message_id, parsed.in_reply_to, parsed.references),
+        flags=offered.append.flags,
+    )

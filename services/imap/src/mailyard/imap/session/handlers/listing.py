@@ -1,0 +1,62 @@
+"""LIST, LSUB and NAMESPACE (RFC 3501, sections 6.3.8 and 6.3.9; RFC 2342; RFC 3348; RFC 6154)."""
+
+from collections.abc import Iterable
+
+from mailyard.imap.core import responses
+from mailyard.imap.core.commands.listing import List, Lsub
+from mailyard.imap.core.commands.mailboxes import Namespace
+from mailyard.imap.core.patterns import matches
+from mailyard.imap.core.responses import Completion, ok
+from mailyard.imap.session.session import Session
+from mailyard.mailbox.model import SEPARATOR, Mailbox
+
+
+async def list_mailboxes(session: Session, command: List) -> Completion:
+    """LIST: what matches, with the levels above that are no mailboxes themselves."""
+    if not command.pattern:  # only the separator is asked for (section 6.3.8)
+        session.write(responses.mailbox_line("LIST", ("\\Noselect",), ""))
+        return ok("LIST completed")
+    mailboxes = {mailbox.name: mailbox for mailbox in await session.doors.mailboxes.list(session.account)}
+    parents = _parents(mailboxes)
+    for name in sorted(mailboxes.keys() | parents):
+        if matches(command.reference + command.pattern, name, SEPARATOR):
+            attributes = _attributes(mailboxes.get(name), has_children=name in parents)
+            session.write(responses.mailbox_line("LIST", attributes, name))
+    return ok("LIST completed")
+
+
+async def list_subscribed(session: Session, command: Lsub) -> Completion:
+    r"""LSUB: what is subscribed; a level above that only matches because of "%" is \Noselect (section 6.3.9)."""
+    mailboxes = await session.doors.mailboxes.list(session.account)
+    subscribed = {mailbox.name for mailbox in mailboxes if mailbox.subscribed}
+    pattern = command.reference + command.pattern
+    parents = _parents(subscribed) if pattern.endswith("%") else set()
+    for name in sorted(subscribed | parents):
+        if matches(pattern, name, SEPARATOR):
+            attributes = () if name in subscribed else ("\\Noselect",)
+            session.write(responses.mailbox_line("LSUB", attributes, name))
+    return ok("LSUB completed")
+
+
+async def namespace(session: Session, _: Namespace) -> Completion:
+    """NAMESPACE: personal mailboxes, and no others yet."""
+    session.write(responses.namespace())
+    return ok("NAMESPACE completed")
+
+
+def _parents(names: Iterable[str]) -> set[str]:
+    """Every level above a name."""
+    found: set[str] = set()
+    for name in names:
+        above = name.rpartition(SEPARATOR)[0]
+        while above and above not in found:
+            found.add(above)
+            above = above.rpartition(SEPARATOR)[0]
+    return found
+
+
+def _attributes(mailbox: Mailbox | None, *, has_children: bool) -> tuple[str, ...]:
+    children = "\\HasChildren" if has_children else "\\HasNoChildren"
+    if mailbox is None:
+        return ("\\Noselect", children)
+    return (children, mailbox.special_use) if mailbox.special_use else (children,)

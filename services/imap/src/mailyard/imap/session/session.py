@@ -1,0 +1,217 @@
+"""One client's session: takes events from the core, has each command carried out, writes the responses in order.
+
+A session ends with LOGOUT, with a BYE (time is up, too many mistakes, shutdown), or when the client is gone.
+"""
+
+import ipaddress
+from collections.abc import Awaitable, Callable, Iterable
+from itertools import islice
+from uuid import uuid4
+
+from bson import ObjectId
+
+from mailyard.directory.identity import Identity
+from mailyard.imap.core import responses
+from mailyard.imap.core.capabilities import capabilities
+from mailyard.imap.core.connection import Connection
+from mailyard.imap.core.events import (
+    Event,
+    LineReceived,
+    Overflow,
+)
+from mailyard.imap.core.flags import SYSTEM_FLAGS
+from mailyard.imap.core.responses import Completion, no
+from mailyard.imap.core.states import State, Step
+from mailyard.imap.session.doors import Channel, Doors
+from mailyard.imap.session.fetchahead import FetchAhead, Line
+from mailyard.imap.session.options import Options
+from mailyard.imap.session.selected import Selected
+from mailyard.mailbox.mailboxes import NotFound
+from mailyard.runtime.errors import Unavailable
+from mailyard.runtime.logs import get_logger
+
+_LINES_AT_A_TIME = 1_000
+
+_log = get_logger(__name__)
+
+
+class SessionOver(Exception):
+    """The session ends here; `bye` is said first when there is something to say."""
+
+    def __init__(self, bye: str = "", code: str = "") -> None:
+        super().__init__(bye)
+        self.bye = bye
+        self.code = code
+
+
+def away(error: Unavailable) -> Completion:
+    """What a command ends with when the store is away (RFC 5530, section 3)."""
+    _log.warning("imap.unavailable", error=str(error))
+    return no("The mail store is away for a moment, try again later", "UNAVAILABLE")
+
+
+class Session:
+    """The state of a session. What commands do with it is in `handlers`."""
+
+    def __init__(self, channel: Channel, doors: Doors, options: Options) -> None:
+        self.channel = channel
+        self.doors = doors
+        self.options = options
+        self.connection = Connection(options.before_login)
+        self.line = Line(self.connection)
+        self.fetch_ahead = FetchAhead(doors)
+        self.origin = uuid4().hex  # marks this session's changes in mailbox events
+        self.identity: Identity | None = None
+        self.selected: Selected | None = None
+        self.stopping = False
+        self._login_until = doors.monotonic() + options.login_seconds
+        self.failed_logins = 0
+        self.afterwards: Callable[[], Awaitable[None]] | None = (
+            None  # done when the command has been answered
+        )
+
+    @property
+    def account(self) -> ObjectId:
+        """Whose mailboxes these are; only after login."""
+        assert self.identity is not None
+        return ObjectId(self.identity.account)
+
+    @property
+    def mailbox_view(self) -> Selected:
+        """The selected mailbox; only in the selected state."""
+        assert self.selected is not None
+        return self.selected
+
+    @property
+    def may_log_in(self) -> bool:
+        """Whether a password may be sent: under TLS, or from this machine itself when that is permitted."""
+        return self.channel.secure or (self.options.plaintext_on_loopback and self._is_local())
+
+    @property
+    def capabilities(self) -> tuple[str, ...]:
+        """What the server says that it can do now."""
+        return capabilities(
+            self.connection.state, may_start_tls=self.channel.may_start_tls, may_log_in=self.may_log_in
+        )
+
+    @property
+    def capability_code(self) -> str:
+        """The capabilities as a response code, so that clients need not ask."""
+        return f"CAPABILITY {' '.join(self.capabilities)}"
+
+    @property
+    def patience(self) -> float:
+        """How long to wait for what the client says next."""
+        if self.connection.state is State.NOT_AUTHENTICATED:
+            return max(0.0, self._login_until - self.doors.monotonic())
+        return self.options.idle_seconds
+
+    def _is_local(self) -> bool:
+        return ipaddress.ip_address(self.channel.client_ip.partition("%")[0]).is_loopback
+
+    def stop(self) -> None:
+        """Finish the command in hand, say BYE and end."""
+        self.stopping = True
+        self.channel.wake()
+
+    # Input and output
+
+    def write(self, octets: bytes) -> None:
+        """Send octets without waiting."""
+        self.channel.write(octets)
+
+    async def drain(self) -> None:
+        """Wait until the client has taken most of what was sent."""
+        await self.channel.drain()
+
+    async def write_all(self, lines: Iterable[bytes]) -> None:
+        """Send many responses, some at a time, and let other sessions have their turn in between."""
+        remaining = iter(lines)
+        while some := list(islice(remaining, _LINES_AT_A_TIME)):
+            self.write(b"".join(some))
+            await self.drain()
+
+    async def next_event(self, seconds: float, *, even_if_stopping: bool = False) -> Event | None:
+        """The next event; None when the client sends nothing for that long.
+
+        Raises:
+            SessionOver: nothing more will come, or too much came, or the server stops.
+
+        """
+        until = self.doors.monotonic() + seconds
+        while True:
+            event = await self.next_event_or_wake(seconds, even_if_stopping=even_if_stopping)
+            seconds = until - self.doors.monotonic()
+            if event is not None or seconds <= 0:
+                return event
+
+    async def next_event_or_wake(self, seconds: float, *, even_if_stopping: bool = False) -> Event | None:
+        """As `next_event`, but None also when something else has happened, such as news of the mailbox."""
+        if self.stopping and not even_if_stopping:
+            raise SessionOver("Server is shutting down", "UNAVAILABLE")
+        event = self.line.next_event()
+        if event is None:
+            if self.channel.ended:
+                raise SessionOver
+            await self.channel.wait(seconds)
+            event = self.line.next_event()
+        if isinstance(event, Overflow):
+            raise SessionOver(event.text)
+        return event
+
+    async def next_line(self) -> bytes:
+        """The client's answer to a continuation request that was written."""
+        self.connection.expect_line()
+        await self.drain()
+        event = await self.next_event(min(self.patience, self.options.stall_seconds))
+        if not isinstance(event, LineReceived):
+            raise SessionOver("Time is up")
+        return event.octets
+
+    # Mailboxes
+
+    async def look(self, *, force: bool = False) -> None:
+        """Learn what is new in the selected mailbox, if there is one and it is time to.
+
+        Raises:
+            SessionOver: the mailbox is gone (RFC 2180, section 3.3: the client is disconnected).
+
+        """
+        if self.selected is None or not (force or self.selected.is_stale):
+            return
+        try:
+            await self.selected.look()
+        except NotFound as error:
+            raise SessionOver("The selected mailbox was deleted") from error
+
+    async def announce(self, *, expunges: bool) -> None:
+        """Tell the client what is new in the selected mailbox (RFC 3501, section 5.2)."""
+        if self.selected is None:
+            return
+        view = self.selected.view
+        news = view.announce(expunges=expunges)
+        await self.write_all(responses.expunged(number) for number in news.expunged)
+        if news.exists is not None:
+            self.write(responses.exists(news.exists) + responses.recent(news.recent))
+        if news.keywords is not None:
+            self.write_flags(news.keywords)
+        await self.write_all(self.flags_response(place) for place in news.changed)
+
+    def flags_response(self, place: int) -> bytes:
+        """FETCH with the flags of one message, that nobody has asked for; the UID does no harm."""
+        view = self.mailbox_view.view
+        return responses.fetched(place + 1, b"UID %d FLAGS %b" % (view.uid(place), view.encoded_flags(place)))
+
+    def write_flags(self, keywords: frozenset[str]) -> None:
+        """Tell which flags there are, and which a client may set."""
+        names = {*SYSTEM_FLAGS, *keywords}
+        read_only = self.selected is not None and self.selected.read_only
+        self.write(responses.flags(names) + responses.permanent_flags(() if read_only else {*names, "\\*"}))
+
+    async def leave(self) -> None:
+        """Have no mailbox selected any more."""
+        self.fetch_ahead.forget()
+        selected, self.selected = self.selected, None
+        if selected is not None:
+            self.connection.take(Step.SHUT)
+            await selected.close()

@@ -1,0 +1,184 @@
+r"""The messages of the selected mailbox as the client knows them, and what it has not been told yet.
+
+A message's sequence number is its place here plus one. `learn` takes what is new in the store; the client's picture
+changes only with `announce`, which gives what has to be said. Arrays keep it small: eight octets for a message.
+"""
+
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from mailyard.imap.core.sequences import SequenceSet
+from mailyard.imap.session.flagsets import FlagSets
+from mailyard.mailbox.model import Changes, FlagState
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """What the client must be told, in this order."""
+
+    expunged: tuple[
+        int, ...
+    ] = ()  # sequence numbers from the highest down, so that each is right when it is read
+    exists: int | None = None
+    recent: int = 0  # to be told with `exists`
+    changed: tuple[int, ...] = ()  # places of messages with other flags
+    keywords: frozenset[str] | None = None  # all of them, when there is a new one
+
+
+class MessageView:
+    """Messages by place: UIDs, flags, and which are recent."""
+
+    def __init__(self, states: Iterable[FlagState]) -> None:
+        self._uids = array("I")
+        self._flag_numbers = array("I")
+        self._sets = FlagSets()
+        for state in states:
+            self._add(state)
+        self._told_keywords = len(self._sets.keywords)
+        self._recent: list[tuple[int, int]] = []  # spans of UIDs, both ends included
+        self._arrived: dict[int, FlagState] = {}
+        self._vanished: set[int] = set()
+        self._changed: set[int] = set()
+
+    def __len__(self) -> int:
+        return len(self._uids)
+
+    @property
+    def last_uid(self) -> int:
+        """The highest UID that the client knows of; 0 when there is none."""
+        return self._uids[-1] if self._uids else 0
+
+    @property
+    def keywords(self) -> frozenset[str]:
+        """The keywords in use."""
+        return frozenset(self._sets.keywords)
+
+    # Looking
+
+    def uid(self, place: int) -> int:
+        """The UID of the message in this place."""
+        return self._uids[place]
+
+    def flags(self, place: int) -> frozenset[str]:
+        r"""The flags of the message in this place, \Recent aside."""
+        return self._sets.flags(self._flag_numbers[place])
+
+    def encoded_flags(self, place: int) -> bytes:
+        r"""The flags as FETCH answers them, \Recent included."""
+        return self._sets.encoded(self._flag_numbers[place], recent=self.is_recent(place))
+
+    def is_recent(self, place: int) -> bool:
+        """Whether this session is the first to be told of the message (RFC 3501, section 2.3.2)."""
+        uid = self._uids[place]
+        return any(first <= uid <= last for first, last in self._recent)
+
+    def recent_count(self) -> int:
+        """How many messages are recent."""
+        return sum(len(self._uid_span(first, last)) for first, last in self._recent)
+
+    def first_unseen(self) -> int | None:
+        """The place of the first unseen message."""
+        unseen = self._sets.unseen()
+        numbers = enumerate(self._flag_numbers)
+        return next((place for place, number in numbers if number in unseen), None)
+
+    def place_of(self, uid: int) -> int | None:
+        """The place of the message with this UID."""
+        place = bisect_left(self._uids, uid)
+        return place if place < len(self._uids) and self._uids[place] == uid else None
+
+    def by_number(self, numbers: SequenceSet) -> list[range]:
+        """The places that sequence numbers mean."""
+        return [
+            range(low - 1, min(high, len(self))) for low, high in numbers.spans(len(self)) if low <= len(self)
+        ]
+
+    def by_uid(self, uids: SequenceSet) -> list[range]:
+        """The places that UIDs mean; UIDs that do not exist mean none."""
+        spans = (self._uid_span(low, high) for low, high in uids.spans(self.last_uid))
+        return [places for places in spans if places]
+
+    def uids(self, places: Iterable[int]) -> list[int]:
+        """The UIDs in these places."""
+        return [self._uids[place] for place in places]
+
+    def _uid_span(self, low: int, high: int) -> range:
+        return range(bisect_left(self._uids, low), bisect_right(self._uids, high))
+
+    # Learning
+
+    def claim_recent(self, first: int, last: int) -> None:
+        """Call the messages with these UIDs recent."""
+        if first <= last:
+            self._recent.append((first, last))
+
+    def learn(self, changes: Changes) -> None:
+        """Take what is new in the store; the client is told by `announce`."""
+        for state in changes.present:
+            self._learn_state(state)
+        for uid in changes.vanished:
+            if self._arrived.pop(uid, None) is None and self.place_of(uid) is not None:
+                self._vanished.add(uid)
+
+    def _learn_state(self, state: FlagState) -> None:
+        if state.uid > self.last_uid:
+            self._arrived[state.uid] = state
+            return
+        place = self.place_of(state.uid)
+        if place is not None and self.flags(place) != state.flags:
+            self.set_flags(place, state.flags)
+            self._changed.add(state.uid)
+
+    def set_flags(self, place: int, flags: frozenset[str]) -> None:
+        """Note flags that the client is told, or knows, already."""
+        self._flag_numbers[place] = self._sets.number(flags)
+
+    def tell_again(self, uid: int) -> None:
+        """Have the flags of this message announced."""
+        self._changed.add(uid)
+
+    # Telling
+
+    def announce(self, *, expunges: bool) -> Announcement:
+        """What to tell the client now; from here on it knows."""
+        expunged = self._expunge() if expunges and self._vanished else ()
+        exists = self._arrive() if self._arrived else None
+        changed = self._take_changed() if self._changed else ()
+        keywords = None
+        if len(self._sets.keywords) != self._told_keywords:
+            self._told_keywords = len(self._sets.keywords)
+            keywords = self.keywords
+        return Announcement(expunged, exists, self.recent_count() if exists else 0, changed, keywords)
+
+    def _expunge(self) -> tuple[int, ...]:
+        places = sorted(
+            (place for uid in self._vanished if (place := self.place_of(uid)) is not None), reverse=True
+        )
+        self._changed -= self._vanished
+        self._vanished.clear()
+        gone = set(places)
+        self._uids = array("I", _without(self._uids, gone))
+        self._flag_numbers = array("I", _without(self._flag_numbers, gone))
+        return tuple(place + 1 for place in places)
+
+    def _arrive(self) -> int:
+        for uid in sorted(self._arrived):
+            self._add(self._arrived[uid])
+        self._arrived.clear()
+        return len(self)
+
+    def _take_changed(self) -> tuple[int, ...]:
+        places = (self.place_of(uid) for uid in sorted(self._changed))
+        found = tuple(place for place in places if place is not None)
+        self._changed.clear()
+        return found
+
+    def _add(self, state: FlagState) -> None:
+        self._uids.append(state.uid)
+        self._flag_numbers.append(self._sets.number(state.flags))
+
+
+def _without(values: Sequence[int], places: set[int]) -> Iterator[int]:
+    return (value for place, value in enumerate(values) if place not in places)

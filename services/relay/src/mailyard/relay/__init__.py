@@ -1,0 +1,1 @@
+"""Sends mail to the Internet by SMTP."""

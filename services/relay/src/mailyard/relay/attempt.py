@@ -1,0 +1,151 @@
+"""One try at one leg: host after host, transaction after transaction, until every recipient has an answer.
+
+Only what did not reach the message goes on to the next host (a connection that fails, 421): once a host has answered
+for a recipient, or may have taken the message, its word stands.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from mailyard.relay.connector import Refusal
+from mailyard.relay.destination import Destination, Host
+from mailyard.relay.letter import Letter
+from mailyard.relay.nexthop import Policy
+from mailyard.relay.session import Session
+from mailyard.runtime.logs import get_logger
+from mailyard.smtp.client import Outcome, Step
+from mailyard.smtp.client.replies import own_reply
+from mailyard.smtp.reply import Reply
+
+MAX_HOSTS: Final = 4  # of one domain that one attempt tries
+_STALE: Final = {Step.MAIL, Step.RSET}  # where a kept connection shows that the server has closed it
+
+_log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one recipient was answered, by whom (`place`, empty: by ourselves) and how well hidden (`tls`)."""
+
+    outcome: Outcome
+    place: str = ""
+    tls: str = ""
+
+    @property
+    def reply(self) -> Reply:
+        """The words."""
+        return self.outcome.reply
+
+
+class Lends(Protocol):
+    """Where sessions come from."""
+
+    async def borrow(self, host: Host, policy: Policy, *, configured: bool) -> Session | Refusal:
+        """A session, or why there is none. Raises SiteBusy."""
+
+    def give_back(self, session: Session) -> None:
+        """The session is not needed any more."""
+
+
+class LeaseLost(Exception):
+    """Somebody else may be sending this leg: stop."""
+
+
+class Attempt:
+    """Gathers answers by the recipients' positions."""
+
+    def __init__(
+        self,
+        letter: Letter,
+        destination: Destination,
+        pool: Lends,
+        *,
+        most_recipients: int,
+        permitted: Callable[[], bool],
+    ) -> None:
+        """`permitted` is asked before each transaction whether the leg is still ours to send."""
+        self._letter = letter
+        self._destination = destination
+        self._pool = pool
+        self._most = most_recipients
+        self._permitted = permitted
+        self._answers: dict[int, Answer] = {}
+        self._last = Answer(Outcome(Step.CONNECT, own_reply(451, "4.3.0", "not tried yet"), own=True))
+        self._smtputf8 = False
+
+    async def run(self) -> list[Answer]:
+        """One answer for each recipient.
+
+        What keeps an attempt from going on is raised only while nobody has been answered.
+
+        Raises:
+            SiteBusy: no connection was free.
+            LeaseLost: the leg is not ours any more.
+            BodyMissing, Unavailable: the message cannot be read.
+
+        """
+        try:
+            self._smtputf8 = await self._letter.needs_smtputf8()
+            for host in self._destination.hosts[:MAX_HOSTS]:
+                await self._try(host)
+                if not self._open:
+                    break
+        except Exception:
+            if not self._answers:
+                raise
+            _log.warning("relay.attempt_cut_short", exc_info=True)
+        return [self._answers.get(position, self._last) for position in range(len(self._letter.recipients))]
+
+    @property
+    def _open(self) -> list[int]:
+        return [position for position in range(len(self._letter.recipients)) if position not in self._answers]
+
+    async def _try(self, host: Host) -> None:
+        """Send to whoever is open, until nobody is or the host is of no more use."""
+        policy, configured = self._destination.policy, self._destination.configured
+        while self._open:
+            session = await self._pool.borrow(host, policy, configured=configured)
+            if isinstance(session, Refusal):
+                self._last = Answer(Outcome(session.step, session.reply, session.own), session.place)
+                return
+            try:
+                if not self._permitted():
+                    raise LeaseLost
+                used_before = session.transactions > 0
+                unanswered = await self._send(session)
+            finally:
+                self._pool.give_back(session)
+            if unanswered is not None and not (used_before and unanswered.step in _STALE):
+                return
+
+    async def _send(self, session: Session) -> Outcome | None:
+        """One transaction; what it failed by when the rest must go elsewhere."""
+        positions = self._open[: self._most]
+        envelope = self._letter.envelope(positions, smtputf8=self._smtputf8)
+        done = await session.send(envelope, self._letter.content())
+        taken = any(outcome.reply.is_positive for outcome in done.outcomes)
+        unanswered = None
+        for position, outcome in zip(positions, done.outcomes, strict=True):
+            answer = Answer(outcome, session.place, session.tls)
+            if goes_on(outcome):
+                self._last, unanswered = answer, outcome
+            elif taken and is_one_too_many(outcome):
+                self._last = answer
+            else:
+                self._answers[position] = answer
+        return unanswered
+
+
+def goes_on(outcome: Outcome) -> bool:
+    """Whether another connection may be tried at once: the message was surely not taken over this one."""
+    if outcome.own:
+        return outcome.reply.is_transient and outcome.step is not Step.END
+    return outcome.reply.code == 421
+
+
+def is_one_too_many(outcome: Outcome) -> bool:
+    """The host takes fewer recipients at a time: the others go in the next transaction (RFC 5321 section 4.5.3.1.10)."""
+    return (
+        outcome.step is Step.RCPT and outcome.reply.code == 452 and outcome.reply.enhanced in {None, "4.5.3"}
+    )

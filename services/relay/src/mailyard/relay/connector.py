@@ -1,0 +1,136 @@
+"""Opens sessions: each address of a host in turn, with TLS as the policy asks (RFC 3207, RFC 7435)."""
+
+import asyncio
+import ssl
+from dataclasses import dataclass, replace
+from typing import Final
+
+from mailyard.relay.destination import Host, literal_address
+from mailyard.relay.link import Link
+from mailyard.relay.nexthop import Policy
+from mailyard.relay.providers import NEXT_HOP, provider_of
+from mailyard.relay.session import Session
+from mailyard.relay.timeouts import Timeouts
+from mailyard.runtime.metrics import counter
+from mailyard.smtp.client import Client, EightBit, Options, Refused, Security, Step
+from mailyard.smtp.client.replies import own_reply
+from mailyard.smtp.reply import Reply
+
+MAX_ADDRESSES: Final = 5  # of one host that one attempt tries
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why there is no session, and who said so."""
+
+    step: Step
+    reply: Reply
+    place: str
+    own: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TlsContexts:
+    """`lenient` proves nothing but keeps listeners out; `strict` proves the server's name."""
+
+    lenient: ssl.SSLContext
+    strict: ssl.SSLContext
+
+    def of(self, security: Security) -> ssl.SSLContext:
+        """The context that a policy asks for."""
+        return self.strict if security is Security.VERIFY else self.lenient
+
+
+def tls_contexts(ca_file: str | None) -> TlsContexts:
+    """Raises OSError when `ca_file` cannot be read."""
+    lenient = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    lenient.check_hostname = False
+    lenient.verify_mode = ssl.CERT_NONE
+    return TlsContexts(lenient, ssl.create_default_context(cafile=ca_file))
+
+
+@dataclass(frozen=True, slots=True)
+class Manners:
+    """How we introduce ourselves and what we do without."""
+
+    hostname: str
+    eight_bit: EightBit = EightBit.SEND
+    chunking_from: int | None = None
+
+
+class Connector:
+    """One call is one session, or the last reason why there is none."""
+
+    def __init__(self, manners: Manners, timeouts: Timeouts, contexts: TlsContexts) -> None:
+        self._manners = manners
+        self._timeouts = timeouts
+        self._contexts = contexts
+        self._sessions = counter("mailyard_relay_sessions_total")
+        self._failures = counter("mailyard_relay_session_failures_total")
+
+    async def connect(self, host: Host, policy: Policy, *, configured: bool) -> Session | Refusal:
+        """Try the addresses of a host."""
+        provider = NEXT_HOP if configured else provider_of(host.name)
+        refusal = Refusal(
+            Step.CONNECT, own_reply(451, "4.4.1", "the host has no address"), str(host), own=True
+        )
+        for address in host.addresses[:MAX_ADDRESSES]:
+            opened = await self._at(host, address, policy)
+            if isinstance(opened, Session):
+                self._sessions.labels(provider, opened.tls.partition(" ")[0] or "none").inc()
+                return opened
+            self._failures.labels(provider, opened.step.value).inc()
+            refusal = opened
+        return refusal
+
+    async def _at(self, host: Host, address: str, policy: Policy) -> Session | Refusal:
+        """One address; opportunistic TLS that fails is followed by a try in clear."""
+        opened = await self._open(host, address, policy)
+        if isinstance(opened, Session) or policy.security is not Security.MAY:
+            return opened
+        if opened.step is not Step.STARTTLS or policy.implicit_tls:
+            return opened
+        return await self._open(host, address, replace(policy, security=Security.NONE))
+
+    async def _open(self, host: Host, address: str, policy: Policy) -> Session | Refusal:
+        place = f"{host.name}[{address}]:{host.port}" if host.name != address else f"[{address}]:{host.port}"
+        name = address if literal_address(host.name) else host.name
+        context = self._contexts.of(policy.security)
+        try:
+            async with asyncio.timeout(self._timeouts.connect):
+                link = await Link.connect(address, host.port, context if policy.implicit_tls else None, name)
+        except OSError as error:
+            return _unreachable(error, place)
+        session = Session(link, Client(self._options(policy), tls=policy.implicit_tls), self._timeouts, place)
+        try:
+            refused = await session.open(context, name)
+        except BaseException:
+            session.close()
+            raise
+        if refused is None:
+            return session
+        session.close()
+        return _refusal(refused, place)
+
+    def _options(self, policy: Policy) -> Options:
+        return Options(
+            hostname=self._manners.hostname,
+            dialect=policy.dialect,
+            security=policy.security,
+            credentials=policy.credentials,
+            eight_bit=self._manners.eight_bit,
+            chunking_from=self._manners.chunking_from,
+        )
+
+
+def _unreachable(error: OSError, place: str) -> Refusal:
+    """No answer from the host (RFC 3463 section 3.5), or no TLS where TLS comes first."""
+    if isinstance(error, ssl.SSLError):
+        reply = own_reply(454, "4.7.5", f"TLS handshake failed: {error.strerror or error}")
+        return Refusal(Step.STARTTLS, reply, place, own=True)
+    text = "connecting took too long" if isinstance(error, TimeoutError) else error.strerror or str(error)
+    return Refusal(Step.CONNECT, own_reply(451, "4.4.1", text), place, own=True)
+
+
+def _refusal(refused: Refused, place: str) -> Refusal:
+    return Refusal(refused.step, refused.reply, place, refused.own)

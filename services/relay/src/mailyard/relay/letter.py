@@ -1,0 +1,70 @@
+"""What is sent for one ticket: envelopes, and the octets: what the stages put before the body, then the body."""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+
+from bson import ObjectId
+
+from mailyard.proto.v1.ticket_pb2 import Ticket
+from mailyard.relay.bodies import Bodies
+from mailyard.smtp.client import Envelope, EnvelopeRecipient
+from mailyard.smtp.parameters import Body
+
+_HEADER_END = b"\r\n\r\n"
+
+
+class Letter:
+    """Recipients are known by their position in the ticket."""
+
+    def __init__(self, ticket: Ticket, bodies: Bodies) -> None:
+        """Raises ValueError when an address cannot be said in SMTP."""
+        self.recipients = tuple(
+            EnvelopeRecipient(to.address, to.notify, to.orcpt) for to in ticket.recipients
+        )
+        self.head = ticket.verdict.header_fields + ticket.prefix
+        self._ticket = ticket
+        self._bodies = bodies
+
+    @property
+    def size(self) -> int:
+        """Octets of the message."""
+        return len(self.head) + self._ticket.size
+
+    async def needs_smtputf8(self) -> bool:
+        """Whether the message, and not only its client's habit, asks for SMTPUTF8 (RFC 6531 section 3.4).
+
+        Raises BodyMissing and Unavailable.
+        """
+        if not self._ticket.smtputf8:
+            return False
+        header = self.head
+        async with aclosing(self._pieces()) as pieces:
+            async for piece in pieces:  # a header beyond the first piece is taken for international
+                end = piece.find(_HEADER_END)
+                return not (header.isascii() and piece[: end if end >= 0 else None].isascii() and end >= 0)
+        return not header.isascii()
+
+    def envelope(self, positions: Sequence[int], *, smtputf8: bool) -> Envelope:
+        """The envelope for some of the recipients."""
+        return Envelope(
+            sender=self._ticket.sender,
+            recipients=tuple(self.recipients[position] for position in positions),
+            size=self.size,
+            body=Body(self._ticket.body or Body.SEVEN_BIT),
+            smtputf8=smtputf8,
+            ret=self._ticket.ret,
+            envid=self._ticket.envid,
+        )
+
+    async def content(self) -> AsyncGenerator[bytes, None]:
+        """The octets of the message, the head in one piece with the beginning of the body."""
+        head = self.head
+        async with aclosing(self._pieces()) as pieces:
+            async for piece in pieces:
+                yield head + piece if head else piece
+                head = b""
+        if head:
+            yield head
+
+    def _pieces(self) -> AsyncGenerator[bytes, None]:
+        return self._bodies.pieces(ObjectId(self._ticket.blob_id), self._ticket.size)

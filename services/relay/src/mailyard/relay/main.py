@@ -1,0 +1,110 @@
+"""The service relay: sends mail to the Internet, or to the next hops that a person has named."""
+
+import sys
+import time
+from collections.abc import Sequence
+
+from mailyard.broker.connection import Broker
+from mailyard.broker.consumer import TicketConsumer
+from mailyard.broker.topology import Queue
+from mailyard.relay.bodies import Bodies
+from mailyard.relay.connector import Connector, Manners, tls_contexts
+from mailyard.relay.courier import Courier, CourierLimits
+from mailyard.relay.holds import Holds
+from mailyard.relay.nexthop import NextHop, Routing, parse_credentials
+from mailyard.relay.pool import Pool, PoolLimits
+from mailyard.relay.relay import Relay
+from mailyard.relay.resolver import Resolver, ResolverOptions
+from mailyard.relay.settings import RelaySettings
+from mailyard.relay.timeouts import Timeouts
+from mailyard.runtime.errors import Misconfigured
+from mailyard.runtime.service import Component, Runtime, run
+from mailyard.runtime.settings import load_settings
+from mailyard.spool.leases import Leases
+from mailyard.spool.outcomes import Outcomes
+from mailyard.spool.progress import ProgressReporter
+from mailyard.store.blobs import Blobs
+from mailyard.store.client import Store
+
+
+def routing(settings: RelaySettings) -> Routing:
+    """The routes and policies that the settings name."""
+    next_hops = {domain.lower(): NextHop.parse(hop) for domain, hop in settings.routes.items()}
+    if settings.next_hop is not None:
+        next_hops.setdefault("*", NextHop.parse(settings.next_hop))
+    security = {domain.lower(): policy for domain, policy in settings.security_domains.items()}
+    security.setdefault("*", settings.security)
+    return Routing(next_hops, security, parse_credentials(settings.credentials.get_secret_value()))
+
+
+def resolver(settings: RelaySettings) -> Resolver:
+    """Where mail goes."""
+    options = ResolverOptions(
+        servers=settings.resolvers,
+        server_port=settings.resolver_port,
+        seconds=settings.dns_seconds,
+        smtp_port=settings.smtp_port,
+        own_names=frozenset(name.lower().rstrip(".") for name in (settings.hostname, *settings.own_names)),
+        own_addresses=frozenset(settings.own_addresses),
+    )
+    return Resolver(routing(settings), options)
+
+
+def pool(settings: RelaySettings) -> Pool:
+    """The connections. Raises Misconfigured."""
+    timeouts = Timeouts(
+        connect=settings.connect_seconds,
+        greeting=settings.greeting_seconds,
+        tls=settings.tls_seconds,
+        envelope=settings.envelope_seconds,
+        data=settings.data_seconds,
+        block=settings.block_seconds,
+        final=settings.final_seconds,
+        transaction=settings.transaction_seconds,
+    )
+    try:
+        contexts = tls_contexts(settings.ca_file)
+    except OSError as error:
+        raise Misconfigured(f"MAILYARD_RELAY_CA_FILE: cannot read {settings.ca_file}: {error}") from error
+    # With one host for everything there is nobody whom a long line could stop: nothing is put off.
+    everything_goes_one_way = settings.next_hop is not None and not settings.routes
+    manners = Manners(settings.hostname, settings.eight_bit, settings.chunking_octets)
+    limits = PoolLimits(
+        connections=settings.max_connections,
+        site_connections=settings.site_connections,
+        site_waiting=settings.max_legs if everything_goes_one_way else settings.site_waiting,
+        waiting_seconds=settings.waiting_seconds,
+        pause_seconds=settings.pause_seconds,
+        connection_messages=settings.connection_messages,
+        idle_seconds=settings.idle_seconds,
+    )
+    return Pool(Connector(manners, timeouts, contexts), limits, time.monotonic)
+
+
+async def build(runtime: Runtime[RelaySettings]) -> Sequence[Component]:
+    """The parts of the service, in the order in which they start."""
+    settings = runtime.settings
+    broker = Broker(settings.amqp_url.get_secret_value(), f"relay {settings.instance}")
+    store = Store(settings.mongo_url.get_secret_value(), settings.mongo_database)
+    lent = pool(settings)
+    courier = Courier(
+        resolver(settings),
+        lent,
+        Bodies(Blobs(store)),
+        CourierLimits(settings.transaction_recipients, settings.busy_seconds),
+    )
+    holds = Holds(Leases(store), settings.max_legs, time.monotonic)
+    relay = Relay(holds, courier, Outcomes(store), lent)
+    consumer = TicketConsumer(broker, Queue.REMOTE_SEND, relay.take)
+    progress = ProgressReporter(store, settings.instance, consumers=[consumer])
+    return [store, broker, relay, consumer, progress]
+
+
+def main() -> None:
+    """Run the service."""
+    settings = load_settings(RelaySettings)
+    sys.exit(run("relay", settings, build))
+
+
+if __name__ == "__main__":
+    main()

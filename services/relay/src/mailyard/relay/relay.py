@@ -1,0 +1,136 @@
+"""Sends legs: claims them, gives each a task of its own, and writes what became of them.
+
+A ticket is acknowledged when its leg is claimed, not when it is sent: from then on the row's lease stands for it, so
+that a slow host holds up nobody. Legs of a process that dies are released again when their leases end.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from datetime import timedelta
+from itertools import chain, repeat
+from typing import Final, Protocol
+
+from mailyard.proto.v1.ticket_pb2 import Ticket
+from mailyard.relay.attempt import LeaseLost
+from mailyard.relay.conclusion import postpone
+from mailyard.relay.holds import Holds
+from mailyard.relay.pool import Pool
+from mailyard.runtime.clock import Clock, now_utc
+from mailyard.runtime.errors import Unavailable
+from mailyard.runtime.logs import get_logger
+from mailyard.runtime.metrics import counter
+from mailyard.spool.outcome import Report
+
+_ROOM_SECONDS: Final = 5.0
+_RECORD_PAUSES: Final = (0.1, 0.5, 1.0, 2.0, 5.0)  # seconds; the last one again and again
+_AFTER_A_FAULT: Final = timedelta(minutes=5)
+
+_log = get_logger(__name__)
+
+
+class Records(Protocol):
+    """What is needed of `mailyard.spool.outcomes.Outcomes`."""
+
+    async def report(self, report: Report) -> None:
+        """Write a report. Raises Unavailable."""
+
+
+class Carries(Protocol):
+    """What is needed of `mailyard.relay.courier.Courier`."""
+
+    async def carry(self, ticket: Ticket, permitted: Callable[[], bool]) -> Report:
+        """Try a leg once. Raises LeaseLost."""
+
+
+class Relay:
+    """Component; `take` is the handler of `remote.send`."""
+
+    name = "relay"
+
+    def __init__(
+        self, holds: Holds, courier: Carries, records: Records, pool: Pool, *, clock: Clock = now_utc
+    ) -> None:
+        self._holds = holds
+        self._courier = courier
+        self._records = records
+        self._pool = pool
+        self._clock = clock
+        self._legs: set[asyncio.Task[None]] = set()
+        self._chores: list[asyncio.Task[None]] = []
+        self._repeated = counter("mailyard_relay_report_retries_total")
+        self._void = counter("mailyard_relay_void_tickets_total")
+
+    async def start(self) -> None:
+        """Begin to renew claims and to end idle sessions."""
+        self._chores = [_spawn(self._holds.renew_always(), "renew"), _spawn(self._pool.sweep(), "sweep")]
+
+    def unready(self) -> str | None:
+        """Why no more legs should come: a chore has ended."""
+        return "claims are not renewed any more" if any(chore.done() for chore in self._chores) else None
+
+    async def take(self, tickets: Sequence[Ticket]) -> None:
+        """Claim legs and begin to send them; returns when all have begun, not when they are sent.
+
+        Raises:
+            Unavailable: the store is away, or there is no room; what has begun is not begun again.
+
+        """
+        rest = list(tickets)
+        while rest:
+            await self._holds.wait_for_room(_ROOM_SECONDS)
+            now, rest = rest[: self._holds.room], rest[self._holds.room :]
+            claimed = await self._holds.claim(now)
+            self._void.inc(len(now) - len(claimed))
+            for ticket in claimed:
+                task = _spawn(self._send(ticket), f"send-{ticket.spool_id}")
+                self._legs.add(task)
+                task.add_done_callback(self._legs.discard)
+
+    async def drain(self) -> None:
+        """Give back the legs that wait for a connection; finish those that have one."""
+        self._pool.stop()
+        if self._legs:
+            await asyncio.wait(self._legs)
+
+    async def close(self) -> None:
+        """Cut what is not finished: its leases end, and it is released again."""
+        tasks = [*self._legs, *self._chores]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        self._pool.close()
+
+    async def _send(self, ticket: Ticket) -> None:
+        try:
+            await self._record(await self._carry(ticket))
+        except LeaseLost:
+            _log.warning("relay.claim_lost", spool_id=ticket.spool_id, leg=ticket.leg)
+        finally:
+            self._holds.release(ticket)
+
+    async def _carry(self, ticket: Ticket) -> Report:
+        try:
+            return await self._courier.carry(ticket, lambda: self._holds.ours(ticket))
+        except LeaseLost:
+            raise
+        except Exception as error:
+            _log.exception("relay.fault", spool_id=ticket.spool_id, leg=ticket.leg)
+            return postpone(
+                ticket, self._clock(), _AFTER_A_FAULT, f"a fault of relay: {type(error).__name__}"
+            )
+
+    async def _record(self, report: Report) -> None:
+        """Write the report, however long the store is away: what a host has taken must not be sent again."""
+        for pause in chain(_RECORD_PAUSES, repeat(_RECORD_PAUSES[-1])):
+            try:
+                await self._records.report(report)
+                return
+            except Unavailable as error:
+                self._repeated.inc()
+                _log.warning("relay.report_delayed", spool_id=report.ticket.spool_id, error=str(error))
+                await asyncio.sleep(pause)
+
+
+def _spawn(work: Coroutine[object, object, None], name: str) -> asyncio.Task[None]:
+    return asyncio.create_task(work, name=name)

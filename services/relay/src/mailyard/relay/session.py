@@ -1,0 +1,158 @@
+"""The I/O around the client core: one connection to one host, for one transaction after another.
+
+What the network does ends in events of the core, never in exceptions.
+"""
+
+import asyncio
+import ssl
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from mailyard.relay.link import Link
+from mailyard.relay.timeouts import Patience, Timeouts
+from mailyard.smtp.client import (
+    BodyWanted,
+    Client,
+    Done,
+    Envelope,
+    Event,
+    Lost,
+    Outcome,
+    Ready,
+    Refused,
+    StartTls,
+    State,
+    Step,
+)
+from mailyard.smtp.client.replies import lost_reply
+
+Content = AsyncGenerator[bytes, None]
+
+
+class Session:
+    """`place`: the peer as people read it, `mx.example[192.0.2.1]:25`."""
+
+    def __init__(self, link: Link, client: Client, timeouts: Timeouts, place: str) -> None:
+        self.place = place
+        self.transactions = 0
+        self.idle_since = 0.0
+        self._link = link
+        self._client = client
+        self._patience = Patience(timeouts)
+
+    @property
+    def tls(self) -> str:
+        """Version and cipher; empty: in clear."""
+        return self._link.tls
+
+    @property
+    def usable(self) -> bool:
+        """Another transaction may begin: the peer is there and has nothing more to say."""
+        return self._client.state is State.READY and not self._link.pending
+
+    async def open(self, context: ssl.SSLContext, name: str) -> Refused | None:
+        """Greeting, EHLO, TLS for `name`, AUTH; None when the session is ready."""
+        self._patience.begin()
+        events = await self._exchange()
+        while True:
+            last = events[-1] if events else None
+            match last:
+                case StartTls():
+                    events = await self._secure(context, name)
+                case Ready():
+                    return None
+                case Refused():
+                    return last
+                case Lost():  # in one breath with the reply to EHLO
+                    return Refused(Step.HELLO, last.reply, last.own)
+                case _:
+                    events = await self._exchange()
+
+    async def send(self, envelope: Envelope, content: Content) -> Done:
+        """One transaction. What reading `content` raises is raised, and the connection is cut."""
+        self.transactions += 1
+        self._patience.begin()
+        if not self.usable:
+            gone = Outcome(Step.MAIL, lost_reply("the server closed the idle connection"), own=True)
+            self._client.connection_lost("idle")
+            return Done((gone,) * len(envelope.recipients))
+        async with aclosing(content):
+            return await self._transact(envelope, content)
+
+    def close(self) -> None:
+        """Say good-bye where that is possible, and let go (the reply to QUIT tells nothing)."""
+        if self.usable:
+            self._client.quit()
+            self._link.say(self._client.data_to_send())
+            self._link.close()
+        else:
+            self._link.abort()
+
+    async def _transact(self, envelope: Envelope, content: Content) -> Done:
+        events = self._client.begin(envelope)
+        while True:
+            for event in events:
+                if isinstance(event, Done):
+                    return event
+            wanted = any(isinstance(event, BodyWanted) for event in events)
+            events = await (self._send_body(content) if wanted else self._exchange())
+
+    async def _send_body(self, content: Content) -> list[Event]:
+        """Send until the end, or until the server has said that it does not want the message."""
+        try:
+            async for piece in content:
+                while self._link.pending or not self._client.takes_body:
+                    if events := await self._receive():
+                        return events
+                self._client.send_body(piece)
+                if events := await self._flush():
+                    return events
+        except Exception:
+            self._link.abort()
+            self._client.connection_lost("the message could not be read")
+            raise
+        self._client.end_body()
+        return await self._flush()
+
+    async def _secure(self, context: ssl.SSLContext, name: str) -> list[Event]:
+        try:
+            async with asyncio.timeout(self._patience.left(Step.STARTTLS, self._client.answers)):
+                await self._link.start_tls(context, name)
+        except OSError as error:
+            return self._client.connection_lost(f"TLS handshake failed: {_brief(error)}")
+        return self._client.tls_established()
+
+    async def _exchange(self) -> list[Event]:
+        """Send what is to be sent and wait for what comes."""
+        return await self._flush() or await self._receive()
+
+    async def _flush(self) -> list[Event]:
+        data = self._client.data_to_send()
+        if not data:
+            return []
+        try:
+            async with asyncio.timeout(self._patience.for_a_block()):
+                await self._link.write(data)
+        except OSError as error:
+            return self._lose(error, "to be written to")
+        return []
+
+    async def _receive(self) -> list[Event]:
+        step = self._client.awaiting or Step.MAIL
+        try:
+            async with asyncio.timeout(self._patience.left(step, self._client.answers)):
+                data = await self._link.read()
+        except OSError as error:
+            return self._lose(error, f"to answer {step.value}")
+        if not data:
+            return self._client.connection_lost("the server closed the connection")
+        return self._client.receive_data(data)
+
+    def _lose(self, error: OSError, what: str) -> list[Event]:
+        timed_out = isinstance(error, TimeoutError)
+        reason = f"timed out waiting for the server {what}" if timed_out else _brief(error)
+        return self._client.connection_lost(f"connection lost: {reason}")
+
+
+def _brief(error: OSError) -> str:
+    return error.strerror or str(error) or type(error).__name__

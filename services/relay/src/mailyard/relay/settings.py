@@ -1,0 +1,128 @@
+"""Settings of relay: `MAILYARD_RELAY_*`, beside those of every service."""
+
+import ipaddress
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, SecretStr
+
+from mailyard.relay.nexthop import NextHop, parse_credentials
+from mailyard.runtime.settings import CommonSettings, Port, settings_config
+from mailyard.smtp.client import EightBit, Security
+
+
+def _next_hop(text: str) -> str:
+    NextHop.parse(text)
+    return text
+
+
+def _credentials(secret: SecretStr) -> SecretStr:
+    parse_credentials(secret.get_secret_value())
+    return secret
+
+
+def _address(text: str) -> str:
+    return str(ipaddress.ip_address(text))
+
+
+NextHopText = Annotated[str, AfterValidator(_next_hop)]
+IpAddress = Annotated[str, AfterValidator(_address)]
+Seconds = Annotated[float, Field(gt=0, le=3600)]
+Count = Annotated[int, Field(ge=1, le=100_000)]
+
+
+class RelaySettings(CommonSettings):
+    """What relay needs to know."""
+
+    model_config = settings_config("relay")
+
+    # Where mail goes
+    next_hop: NextHopText | None = Field(
+        default=None,
+        description="Send everything to this host instead of asking the DNS: [scheme://]host[:port][?security=…] "
+        "with scheme smtp, submission, smtps or lmtp.",
+    )
+    routes: dict[str, NextHopText] = Field(
+        default_factory=dict,
+        description='Next hops of single domains, as JSON: {"example.org": "smtp://mx.example.net:25", '
+        '"*.example.org": "lmtp://127.0.0.1:24"}. They go before next_hop.',
+    )
+    credentials: Annotated[SecretStr, AfterValidator(_credentials)] = Field(
+        default=SecretStr(""),
+        description="Logins for next hops, a line for each: host username password. They travel under TLS only.",
+    )
+    smtp_port: Port = Field(default=25, description="Port of the hosts that the DNS names.")
+    resolvers: list[IpAddress] = Field(
+        default_factory=list,
+        description="Addresses of the DNS servers to ask; empty: those of /etc/resolv.conf.",
+    )
+    resolver_port: Port = Field(default=53, description="Port of the DNS servers.")
+    dns_seconds: Seconds = Field(default=10.0, description="How long one DNS question may take in all.")
+    own_addresses: list[IpAddress] = Field(
+        default_factory=list,
+        description="Addresses under which our own MX is reached from outside: mail is never sent there by DNS.",
+    )
+    own_names: list[str] = Field(
+        default_factory=list,
+        description="Names of our own MX hosts: only hosts that are preferred to these get mail by DNS.",
+    )
+
+    # How others are spoken to
+    security: Security = Field(
+        default=Security.MAY,
+        description="TLS towards others: none, may (when offered), encrypt (always), verify (always, with a "
+        "certificate that proves the host's name).",
+    )
+    security_domains: dict[str, Security] = Field(
+        default_factory=dict,
+        description='TLS of single domains, as JSON: {"example.org": "verify", "*.example.net": "encrypt"}.',
+    )
+    ca_file: str | None = Field(
+        default=None, description="File of certificates that verify trusts; unset: those of the system."
+    )
+    eight_bit: EightBit = Field(
+        default=EightBit.SEND,
+        description="Mail declared 8BITMIME for a host that does not offer it: send it as it is, or fail with 5.6.3.",
+    )
+    chunking_octets: Count | None = Field(
+        default=None,
+        description="Messages of this size go by BDAT where CHUNKING is offered; unset: only BINARYMIME mail does.",
+    )
+
+    # How much at a time
+    max_legs: Count = Field(default=2000, description="Legs in hand, waiting ones included.")
+    max_connections: Count = Field(default=500, description="Open connections in all, idle ones included.")
+    site_connections: Count = Field(default=20, description="Open connections to one host.")
+    site_waiting: Annotated[int, Field(ge=0, le=100_000)] = Field(
+        default=500,
+        description="Legs that wait here for a connection to one host; more are put off for busy_seconds.",
+    )
+    waiting_seconds: Seconds = Field(
+        default=60.0, description="How long a leg waits here for a connection before it is put off."
+    )
+    busy_seconds: Seconds = Field(
+        default=30.0, description="How long a leg is put off when all connections to its host are in use."
+    )
+    pause_seconds: Seconds = Field(
+        default=60.0, description="How long a host that could not be reached is left alone."
+    )
+    connection_messages: Count = Field(
+        default=100, description="Messages over one connection before a new one is made."
+    )
+    idle_seconds: Seconds = Field(
+        default=10.0, description="How long a connection is kept for the next message."
+    )
+    transaction_recipients: Count = Field(
+        default=100, description="Recipients of one transaction (RFC 5321 section 4.5.3.1.8 promises 100)."
+    )
+
+    # How long we wait for others (RFC 5321 section 4.5.3.2)
+    connect_seconds: Seconds = Field(
+        default=30.0, description="For a connection, for each address of a host."
+    )
+    greeting_seconds: Seconds = Field(default=300.0, description="For the greeting and for EHLO, HELO, RSET.")
+    tls_seconds: Seconds = Field(default=60.0, description="For a TLS handshake, and the reply to STARTTLS.")
+    envelope_seconds: Seconds = Field(default=300.0, description="For the replies to AUTH, MAIL and RCPT.")
+    data_seconds: Seconds = Field(default=120.0, description="For the reply to DATA.")
+    block_seconds: Seconds = Field(default=180.0, description="For each piece of the message to go out.")
+    final_seconds: Seconds = Field(default=600.0, description="For the reply after the message.")
+    transaction_seconds: Seconds = Field(default=3600.0, description="For a whole transaction.")

@@ -1,0 +1,239 @@
+"""Peers for relay: a DNS server of our own, hosts that follow a script, certificates. All on loopback."""
+
+import asyncio
+import datetime as dt
+import ipaddress
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import dns.flags
+import dns.message
+import dns.rcode
+import dns.rdatatype
+import dns.rrset
+import pytest
+import uvloop
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+HOST = "127.0.0.1"
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The loop of running services."""
+    return {"uvloop": uvloop.new_event_loop}
+
+
+class DnsServer(asyncio.DatagramProtocol):
+    """Answers from `zone`: (name, type) → records, or an rcode, or None: no answer at all."""
+
+    def __init__(self) -> None:
+        self.zone: dict[tuple[str, str], list[str] | dns.rcode.Rcode | None] = {}
+        self.names: set[str] = set()
+        self.asked: list[tuple[str, str]] = []
+        self.port = 0
+
+    def add(self, name: str, kind: str, *records: str) -> None:
+        self.zone[name, kind] = list(records)
+        self.names.add(name)
+
+    def break_(self, name: str, kind: str, how: dns.rcode.Rcode | None) -> None:
+        self.zone[name, kind] = how
+        self.names.add(name)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+        self.port = transport.get_extra_info("sockname")[1]
+
+    def datagram_received(self, data: bytes, addr: tuple) -> None:
+        query = dns.message.from_wire(data)
+        answer = self._answer(query)
+        if answer is not None:
+            self._transport.sendto(answer.to_wire(), addr)
+
+    def _answer(self, query: dns.message.Message) -> dns.message.Message | None:
+        question = query.question[0]
+        name, kind = (
+            question.name.to_text(omit_final_dot=True).lower(),
+            dns.rdatatype.to_text(question.rdtype),
+        )
+        self.asked.append((name, kind))
+        response = dns.message.make_response(query)
+        response.flags |= dns.flags.RA
+        while (name, "CNAME") in self.zone:
+            target = self.zone[name, "CNAME"][0]
+            response.answer.append(dns.rrset.from_text(f"{name}.", 60, "IN", "CNAME", target))
+            name = target.rstrip(".")
+        found = self.zone.get((name, kind), [])
+        if found is None:
+            return None
+        if isinstance(found, dns.rcode.Rcode):
+            response.set_rcode(found)
+        elif found:
+            response.answer.append(dns.rrset.from_text(f"{name}.", 60, "IN", kind, *found))
+        elif name not in self.names:
+            response.set_rcode(dns.rcode.NXDOMAIN)
+        return response
+
+
+@pytest.fixture
+async def dns_server() -> AsyncIterator[DnsServer]:
+    """A DNS server whose zone the test fills."""
+    transport, server = await asyncio.get_running_loop().create_datagram_endpoint(
+        DnsServer, local_addr=(HOST, 0)
+    )
+    yield server
+    transport.close()
+
+
+class Peer:
+    """A host whose connections follow scripts, one after the other; the last one is followed for ever.
+
+    S: LINE   say it (| for CRLF within one write)       C: PREFIX  wait for a line that begins so
+    body      read to the dot   tls        handshake as server
+    hang      say no more       stall  read no more
+    trickle   an octet of a reply now and then           wait   until `go_on` is set
+    close     close in order    cut    reset the connection
+    """
+
+    def __init__(self, scripts: list[str], context: ssl.SSLContext | None) -> None:
+        self.scripts = scripts
+        self.context = context
+        self.connections = 0
+        self.open = 0
+        self.most_open = 0
+        self.lines: list[bytes] = []
+        self.bodies: list[bytes] = []
+        self.faults: list[str] = []
+        self.port = 0
+        self.server: asyncio.Server | None = None
+        self.go_on = asyncio.Event()
+        self.transports: list[asyncio.WriteTransport] = []
+
+    async def start(self) -> "Peer":
+        self.server = await asyncio.start_server(self._serve, HOST, 0, limit=1 << 26)
+        self.port = self.server.sockets[0].getsockname()[1]
+        return self
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        script = self.scripts[min(self.connections, len(self.scripts) - 1)]
+        self.transports.append(writer.transport)
+        self.connections += 1
+        self.open += 1
+        self.most_open = max(self.most_open, self.open)
+        try:
+            for line in script.strip().splitlines():
+                await self._step(line.strip(), reader, writer)
+        except (ConnectionError, asyncio.IncompleteReadError, ssl.SSLError) as error:
+            self.faults.append(repr(error))
+        finally:
+            self.open -= 1
+            writer.close()
+
+    async def _step(self, step: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        verb, _, rest = step.partition(" ")
+        match verb:
+            case "S:":
+                writer.write(rest.replace("|", "\r\n").encode() + b"\r\n")
+                await writer.drain()
+            case "C:":
+                line = await reader.readuntil(b"\r\n")
+                self.lines.append(line)
+                if not line.startswith(rest.encode()):
+                    self.faults.append(f"expected {rest!r}, got {line!r}")
+            case "body":
+                self.bodies.append(await reader.readuntil(b"\r\n.\r\n"))
+            case "tls":
+                await writer.start_tls(self.context)
+            case "hang":
+                await reader.read()
+            case "trickle":
+                for octet in b"250-" + b"x" * 1000:
+                    writer.write(bytes([octet]))
+                    await asyncio.sleep(0.05)
+            case "wait":
+                await self.go_on.wait()
+            case "stall":
+                writer.transport.pause_reading()
+                await asyncio.sleep(30)
+            case "cut":
+                writer.transport.abort()
+            case "close":
+                writer.close()
+            case _:
+                raise ValueError(step)
+
+
+PeerFactory = Callable[..., Awaitable[Peer]]
+
+
+@pytest.fixture
+async def peer(server_tls: ssl.SSLContext) -> AsyncIterator[PeerFactory]:
+    """Starts hosts that follow scripts."""
+    started: list[Peer] = []
+
+    async def start(*scripts: str) -> Peer:
+        started.append(await Peer(list(scripts), server_tls).start())
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.server.close()
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A self-signed certificate for mx.example and 127.0.0.1, with its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mx.example")])
+    now = dt.datetime.now(dt.UTC)
+    built = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(
+            x509.SubjectAlternativeName(
+                [x509.DNSName("mx.example"), x509.IPAddress(ipaddress.ip_address(HOST))]
+            ),
+            critical=False,
+        )
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path_factory.mktemp("tls") / "both.pem"
+    path.write_bytes(
+        built.public_bytes(serialization.Encoding.PEM)
+        + key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    return path
+
+
+@pytest.fixture(scope="session")
+def server_tls(certificate: Path) -> ssl.SSLContext:
+    """What a host shows."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    return context
+
+
+@pytest.fixture
+def wait_until() -> Callable[[Callable[[], bool]], Awaitable[None]]:
+    """Waits for a condition, with a limit."""
+
+    async def wait(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+        async with asyncio.timeout(seconds):
+            while not condition():  # noqa: ASYNC110  # conditions of the code under test have no event
+                await asyncio.sleep(0.005)
+
+    return wait

@@ -1,0 +1,136 @@
+"""What answers mean for the recipients and for the row: pure."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from mailyard.proto.v1.ticket_pb2 import MailClass, Recipient, Ticket
+from mailyard.relay.attempt import Answer
+from mailyard.relay.conclusion import Fate, conclude, fate_of, postpone, words
+from mailyard.runtime.clock import to_ms
+from mailyard.smtp.client import Outcome, Step
+from mailyard.smtp.client.replies import lost_reply, own_reply
+from mailyard.smtp.reply import Reply
+from mailyard.spool.outcome import Result
+from mailyard.spool.row import Route
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+OK = Outcome(Step.END, Reply(250, "2.0.0", ("Queued",)))
+NO_USER = Outcome(Step.RCPT, Reply(550, "5.1.1", ("No such user",)))
+GREYLISTED = Outcome(Step.RCPT, Reply(451, None, ("Greylisted",)))
+LOST = Outcome(Step.END, lost_reply("connection lost: reset"), own=True)
+
+
+def ticket(recipients: int, accepted: datetime = NOW, attempt: int = 0) -> Ticket:
+    return Ticket(
+        spool_id="c" * 20,
+        mail_class=MailClass.MAIL_CLASS_NORMAL,
+        attempt=attempt,
+        accepted_at_ms=to_ms(accepted),
+        recipients=[Recipient(address=f"u{n}@b.example", index=n + 10) for n in range(recipients)],
+    )
+
+
+def answer(outcome: Outcome) -> Answer:
+    return Answer(outcome, "mx.example[192.0.2.1]:25", "TLSv1.3 X")
+
+
+@pytest.mark.parametrize(
+    ("step", "code", "fate"),
+    [
+        (Step.END, 250, Fate.RELAYED),
+        (Step.RCPT, 450, Fate.DEFERRED),
+        (Step.RCPT, 550, Fate.FAILED),
+        (Step.MAIL, 550, Fate.FAILED),
+        (Step.DATA, 554, Fate.FAILED),
+        (Step.END, 554, Fate.FAILED),
+        (Step.CONNECT, 550, Fate.FAILED),  # the DNS says that there is nobody
+        (Step.CONNECT, 451, Fate.DEFERRED),
+        (Step.GREETING, 554, Fate.DEFERRED),
+        (Step.GREETING, 521, Fate.FAILED),
+        (Step.HELLO, 550, Fate.DEFERRED),
+        (Step.STARTTLS, 554, Fate.DEFERRED),
+        (Step.AUTH, 535, Fate.DEFERRED),
+    ],
+)
+def test_an_answer_means(step: Step, code: int, fate: Fate) -> None:
+    assert fate_of(Outcome(step, Reply(code, None, ("x",)))) is fate
+
+
+def test_all_taken_ends_the_leg_with_the_remote_s_words() -> None:
+    leg = ticket(2)
+    report = conclude(leg, [answer(OK)] * 2, NOW, lambda: 0.5)
+    assert report.deferral is None
+    assert set(report.outcomes) == {10, 11}
+    first = report.outcomes[10]
+    assert (first.result, first.status, first.place) == (Result.RELAYED, "2.0.0", "mx.example[192.0.2.1]:25")
+    assert first.text == "250 2.0.0 Queued (in reply to END)"
+    (entry,) = leg.timeline
+    assert (entry.stage, entry.event) == ("relay", "message.relayed")
+    assert entry.detail == (
+        "2 recipients: mx.example[192.0.2.1]:25 (TLSv1.3 X): 250 2.0.0 Queued (in reply to END)"
+    )
+
+
+def test_a_leg_is_split_between_taken_failed_and_waiting() -> None:
+    leg = ticket(3)
+    report = conclude(leg, [answer(OK), answer(NO_USER), answer(GREYLISTED)], NOW, lambda: 0.5)
+    assert {index: outcome.result for index, outcome in report.outcomes.items()} == {
+        10: Result.RELAYED,
+        11: Result.BOUNCED,
+    }
+    assert report.outcomes[11].status == "5.1.1"
+    assert report.deferral is not None
+    assert report.deferral.route is Route.REMOTE
+    assert report.deferral.due_at == NOW + timedelta(minutes=1)
+    assert report.deferral.status == "4.0.0"
+    assert report.deferral.text == "mx.example[192.0.2.1]:25: 451 Greylisted (in reply to RCPT)"
+    assert [entry.event for entry in leg.timeline] == [
+        "message.relayed",
+        "message.failed",
+        "message.deferred",
+    ]
+
+
+def test_a_later_attempt_waits_longer() -> None:
+    report = conclude(ticket(1, attempt=3), [answer(GREYLISTED)], NOW, lambda: 0.5)
+    assert report.deferral is not None
+    assert report.deferral.due_at == NOW + timedelta(minutes=15)
+
+
+def test_a_refusal_that_is_about_us_waits_with_a_transient_status() -> None:
+    refused = Outcome(Step.GREETING, Reply(554, "5.7.1", ("You are listed",)))
+    report = conclude(ticket(1), [answer(refused)], NOW, lambda: 0.5)
+    assert report.deferral is not None
+    assert report.deferral.status == "4.7.1"
+
+
+def test_an_old_leg_is_given_up() -> None:
+    leg = ticket(2, accepted=NOW - timedelta(days=6))
+    report = conclude(leg, [answer(OK), answer(GREYLISTED)], NOW, lambda: 0.5)
+    assert report.deferral is None
+    expired = report.outcomes[11]
+    assert (expired.result, expired.status) == (Result.EXPIRED, "5.4.7")
+    assert "Greylisted" in expired.text
+    assert leg.timeline[-1].event == "message.failed"
+
+
+def test_a_leg_that_was_not_tried_comes_again_soon_however_old() -> None:
+    leg = ticket(1, accepted=NOW - timedelta(days=6))
+    report = postpone(leg, NOW, timedelta(seconds=30), "all connections to the host are in use")
+    assert report.outcomes == {}
+    assert report.deferral is not None
+    assert report.deferral.due_at == NOW + timedelta(seconds=30)
+    assert not report.deferral.tried
+
+
+def test_our_own_words_carry_no_code() -> None:
+    assert words(answer(LOST)) == "connection lost: reset"
+    assert words(Answer(Outcome(Step.CONNECT, own_reply(550, "5.1.2", "no such domain"), own=True))) == (
+        "no such domain"
+    )
+
+
+def test_long_words_are_cut() -> None:
+    babble = Outcome(Step.RCPT, Reply(550, None, ("x" * 3000,)))
+    assert len(words(answer(babble))) == 500

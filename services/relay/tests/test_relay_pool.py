@@ -1,0 +1,183 @@
+"""Sessions lent, kept and limited."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from mailyard.relay.connector import Refusal
+from mailyard.relay.destination import Host
+from mailyard.relay.nexthop import Policy
+from mailyard.relay.pool import Pool, PoolLimits
+from mailyard.relay.site import SiteBusy
+from mailyard.smtp.client import Security, Step
+from mailyard.smtp.client.replies import own_reply
+
+A, B = Host("a.example", 25, ("192.0.2.1",)), Host("b.example", 25, ("192.0.2.2",))
+DOWN = Refusal(Step.CONNECT, own_reply(451, "4.4.1", "down"), "mx", own=True)
+LIMITS = PoolLimits(
+    connections=4, site_connections=2, site_waiting=1, waiting_seconds=0.05, connection_messages=3
+)
+
+
+class FakeSession:
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        self.usable = True
+        self.transactions = 0
+        self.idle_since = 0.0
+        self.closed = False
+        self.tls = ""
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class FakeConnector:
+    def __init__(self) -> None:
+        self.made: list[FakeSession] = []
+        self.refusing: set[str] = set()
+        self.tries = 0
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def connect(self, host: Host, policy: Policy, *, configured: bool):
+        self.tries += 1
+        await self.gate.wait()
+        if host.name in self.refusing:
+            return DOWN
+        self.made.append(FakeSession(host))
+        return self.made[-1]
+
+
+class World:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, limits: PoolLimits = LIMITS) -> None:
+        monkeypatch.setattr("mailyard.relay.pool.Session", FakeSession)
+        self.now = 0.0
+        self.connector = FakeConnector()
+        self.pool = Pool(self.connector, limits, lambda: self.now)
+
+    async def borrow(self, host: Host = A, policy: Policy | None = None):
+        return await self.pool.borrow(host, policy or Policy(), configured=False)
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    return World(monkeypatch)
+
+
+async def test_a_session_is_used_again(world: World) -> None:
+    session = await world.borrow()
+    world.pool.give_back(session)
+    assert await world.borrow() is session
+    assert len(world.connector.made) == 1
+
+
+async def test_another_policy_gets_another_session(world: World) -> None:
+    session = await world.borrow()
+    world.pool.give_back(session)
+    assert await world.borrow(policy=Policy(security=Security.VERIFY)) is not session
+
+
+async def test_a_worn_or_broken_session_is_ended(world: World) -> None:
+    worn = await world.borrow()
+    worn.transactions = 3
+    world.pool.give_back(worn)
+    broken = await world.borrow()
+    broken.usable = False
+    world.pool.give_back(broken)
+    assert worn.closed
+    assert broken.closed
+    fresh = await world.borrow()
+    world.pool.give_back(fresh)
+    fresh.usable = False  # the host closed it while it was idle
+    assert await world.borrow() is not fresh
+    assert fresh.closed
+
+
+async def test_one_host_gets_its_connections_and_no_more(world: World) -> None:
+    first, _second = await world.borrow(), await world.borrow()
+    third = asyncio.create_task(world.borrow())
+    await asyncio.sleep(0)
+    with pytest.raises(SiteBusy):
+        await world.borrow()
+    other = await world.borrow(B)
+    assert other.host is B
+    world.pool.give_back(first)
+    assert await third is first
+
+
+async def test_all_connections_are_limited_and_idle_ones_make_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(monkeypatch, replace(LIMITS, connections=2))
+    idle, _busy = await world.borrow(A), await world.borrow(A)
+    world.pool.give_back(idle)
+    world.now = 1.0
+    assert (await world.borrow(B)).host is B
+    assert idle.closed
+    with pytest.raises(SiteBusy, match="all connections"):
+        await world.borrow(B)
+
+
+async def test_a_host_that_cannot_be_reached_is_left_alone_for_a_while(world: World) -> None:
+    world.connector.refusing = {"a.example"}
+    assert await world.borrow() is DOWN
+    assert await world.borrow() is DOWN
+    assert world.connector.tries == 1
+    world.now = LIMITS.pause_seconds
+    world.connector.refusing = set()
+    assert isinstance(await world.borrow(), FakeSession)
+
+
+async def test_a_refused_connection_beside_others_does_not_stop_the_host(world: World) -> None:
+    first = await world.borrow()
+    world.connector.refusing = {"a.example"}
+    assert await world.borrow() is DOWN
+    world.pool.give_back(first)
+    assert await world.borrow() is first
+
+
+async def test_those_in_line_learn_that_the_host_is_down(world: World) -> None:
+    world.connector.refusing = {"a.example"}
+    world.connector.gate.clear()
+    tries = [asyncio.create_task(world.borrow()) for _ in range(3)]
+    await asyncio.sleep(0)
+    world.connector.gate.set()
+    assert await asyncio.gather(*tries) == [DOWN] * 3
+    assert world.connector.tries == 2
+
+
+async def test_idle_sessions_end_and_their_sites_are_forgotten(world: World) -> None:
+    session = await world.borrow()
+    world.pool.give_back(session)
+    assert world.pool.end_idle(-1.0) == 0
+    assert world.pool.end_idle(0.0) == 1
+    assert session.closed
+    assert world.pool._sites == {}
+
+
+async def test_a_cancelled_connect_leaks_no_slot(world: World) -> None:
+    world.connector.gate.clear()
+    for _ in range(10):
+        task = asyncio.create_task(world.borrow())
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    world.connector.gate.set()
+    assert [(await world.borrow()).host for _ in range(2)] == [A, A]
+    assert [(await world.borrow(B)).host for _ in range(2)] == [B, B]
+
+
+async def test_after_stop_nobody_borrows_and_what_comes_back_ends(world: World) -> None:
+    session, _other = await world.borrow(), await world.borrow()
+    waiting = asyncio.create_task(world.borrow())
+    await asyncio.sleep(0)
+    world.pool.stop()
+    with pytest.raises(SiteBusy):
+        await waiting
+    with pytest.raises(SiteBusy):
+        await world.borrow()
+    world.pool.give_back(session)
+    assert session.closed
+    world.pool.close()
+    assert all(each.closed for each in world.connector.made)

@@ -1,0 +1,179 @@
+"""MX, addresses, and what their absence means (RFC 5321 section 5.1, RFC 7505), asked of a real DNS server."""
+
+import random
+from collections.abc import Callable
+
+import dns.rcode
+import pytest
+
+from mailyard.relay.destination import Destination, Host, Unroutable
+from mailyard.relay.nexthop import NextHop, Policy, Routing
+from mailyard.relay.resolver import Resolver, ResolverOptions
+from mailyard.smtp.client import Security
+
+MakeResolver = Callable[..., Resolver]
+
+
+@pytest.fixture
+def resolver(dns_server) -> MakeResolver:
+    def make(routing: Routing | None = None, **options) -> Resolver:
+        return Resolver(
+            routing or Routing({}, {}, {}),
+            ResolverOptions(
+                servers=["127.0.0.1"],
+                server_port=dns_server.port,
+                seconds=options.pop("seconds", 2.0),
+                dice=random.Random(7),
+                **options,
+            ),
+        )
+
+    return make
+
+
+def names(found: Destination | Unroutable) -> list[str]:
+    assert isinstance(found, Destination), found
+    return [host.name for host in found.hosts]
+
+
+def reply(found: Destination | Unroutable) -> str:
+    assert isinstance(found, Unroutable), found
+    return f"{found.reply.code} {found.reply.enhanced}"
+
+
+async def test_hosts_come_in_order_of_preference(dns_server, resolver: MakeResolver) -> None:
+    dns_server.add("example.org", "MX", "20 b.example.", "10 A.example.")
+    dns_server.add("a.example", "A", "192.0.2.1")
+    dns_server.add("b.example", "A", "192.0.2.2")
+    found = await resolver().destination("example.org")
+    assert found == Destination(
+        (Host("a.example", 25, ("192.0.2.1",)), Host("b.example", 25, ("192.0.2.2",))), Policy()
+    )
+
+
+async def test_a_host_has_addresses_of_both_families(dns_server, resolver: MakeResolver) -> None:
+    dns_server.add("example.org", "MX", "10 a.example.")
+    dns_server.add("a.example", "A", "192.0.2.1", "192.0.2.2")
+    dns_server.add("a.example", "AAAA", "2001:db8::1")
+    found = await resolver().destination("example.org")
+    assert isinstance(found, Destination)
+    assert sorted(found.hosts[0].addresses) == ["192.0.2.1", "192.0.2.2", "2001:db8::1"]
+
+
+async def test_without_mx_the_domain_is_its_own_host(dns_server, resolver: MakeResolver) -> None:
+    dns_server.add("example.org", "A", "192.0.2.1")
+    assert names(await resolver().destination("example.org")) == ["example.org"]
+
+
+async def test_a_domain_that_does_not_exist_fails(resolver: MakeResolver) -> None:
+    assert reply(await resolver().destination("nowhere.example")) == "550 5.1.2"
+
+
+async def test_a_domain_with_neither_mx_nor_address_fails(dns_server, resolver: MakeResolver) -> None:
+    dns_server.add("example.org", "TXT", '"v=spf1 -all"')
+    assert reply(await resolver().destination("example.org")) == "550 5.4.4"
+
+
+async def test_a_null_mx_fails(dns_server, resolver: MakeResolver) -> None:
+    dns_server.add("example.org", "MX", "0 .")
+    assert reply(await resolver().destination("example.org")) == "556 5.1.10"
+
+
+async def test_an_alias_is_followed(dns_server, resolver: MakeResolver) -> None:
+    dns_server.add("alias.example", "CNAME", "example.org.")
+    dns_server.add("example.org", "MX", "10 a.example.")
+    dns_server.add("a.example", "A", "192.0.2.1")
+    assert names(await resolver().destination("alias.example")) == ["a.example"]
+
+
+async def test_an_alias_to_nowhere_fails(dns_server, resolver: MakeResolver) -> None:
+    dns_server.add("alias.example", "CNAME", "nowhere.example.")
+    assert reply(await resolver().destination("alias.example")) == "550 5.1.2"
+
+
+@pytest.mark.parametrize("rcode", [dns.rcode.SERVFAIL, dns.rcode.REFUSED])
+async def test_a_dns_server_in_trouble_means_later(dns_server, resolver: MakeResolver, rcode) -> None:
+    dns_server.break_("example.org", "MX", rcode)
+    assert reply(await resolver(seconds=0.5).destination("example.org")) == "451 4.4.3"
+
+
+async def test_a_dns_server_that_is_silent_means_later(dns_server, resolver: MakeResolver) -> None:
+    dns_server.break_("example.org", "MX", None)
+    assert reply(await resolver(seconds=0.3).destination("example.org")) == "451 4.4.3"
+
+
+async def test_hosts_whose_addresses_nobody_tells_mean_later(dns_server, resolver: MakeResolver) -> None:
+    dns_server.add("example.org", "MX", "10 a.example.")
+    dns_server.break_("a.example", "A", dns.rcode.SERVFAIL)
+    assert reply(await resolver(seconds=0.5).destination("example.org")) == "451 4.4.3"
+
+
+async def test_a_host_without_address_is_passed_over(dns_server, resolver: MakeResolver) -> None:
+    dns_server.add("example.org", "MX", "10 gone.example.", "20 b.example.")
+    dns_server.add("b.example", "A", "192.0.2.2")
+    assert names(await resolver().destination("example.org")) == ["b.example"]
+
+
+async def test_no_host_with_an_address_fails(dns_server, resolver: MakeResolver) -> None:
+    dns_server.add("example.org", "MX", "10 gone.example.")
+    assert reply(await resolver().destination("example.org")) == "550 5.4.4"
+
+
+async def test_mail_does_not_go_back_by_name(dns_server, resolver: MakeResolver) -> None:
+    dns_server.add("example.org", "MX", "10 us.example.", "20 b.example.")
+    dns_server.add("b.example", "A", "192.0.2.2")
+    found = await resolver(own_names={"us.example"}).destination("example.org")
+    assert reply(found) == "554 5.4.6"
+
+
+async def test_mail_does_not_go_back_by_address(dns_server, resolver: MakeResolver) -> None:
+    dns_server.add("example.org", "MX", "5 a.example.", "10 same.example.", "10 b.example.", "20 c.example.")
+    for number, host in enumerate(("a", "same", "b", "c"), start=1):
+        dns_server.add(f"{host}.example", "A", f"192.0.2.{number}")
+    found = await resolver(own_addresses={"192.0.2.2"}).destination("example.org")
+    assert names(found) == ["a.example"]
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0"])
+async def test_a_host_on_loopback_is_refused(dns_server, resolver: MakeResolver, address: str) -> None:
+    dns_server.add("example.org", "MX", "10 a.example.")
+    dns_server.add("a.example", "A", address)
+    assert reply(await resolver().destination("example.org")) == "554 5.4.6"
+
+
+async def test_address_literals_need_no_dns(dns_server, resolver: MakeResolver) -> None:
+    found = await resolver().destination("[192.0.2.7]")
+    assert found == Destination((Host("[192.0.2.7]", 25, ("192.0.2.7",)),), Policy())
+    assert reply(await resolver().destination("[127.0.0.1]")) == "554 5.4.6"
+    assert reply(await resolver().destination("[x400:nobody]")) == "550 5.1.2"
+    assert dns_server.asked == []
+
+
+@pytest.mark.parametrize("domain", ["a..example", "x" * 64 + ".example", ""])
+async def test_what_is_no_domain_name_fails(resolver: MakeResolver, domain: str) -> None:
+    assert reply(await resolver().destination(domain)) in {"550 5.1.2", "550 5.4.4"}
+
+
+async def test_answers_are_remembered(dns_server, resolver: MakeResolver) -> None:
+    dns_server.add("example.org", "MX", "10 a.example.")
+    dns_server.add("a.example", "A", "192.0.2.1")
+    asking = resolver()
+    await asking.destination("example.org")
+    questions = len(dns_server.asked)
+    await asking.destination("example.org")
+    assert dns_server.asked[questions:] in ([], [("a.example", "AAAA")])
+
+
+async def test_a_next_hop_goes_before_the_dns_and_may_be_on_loopback(
+    dns_server, resolver: MakeResolver
+) -> None:
+    routing = Routing({"*": NextHop("127.0.0.1", 2526)}, {"*": Security.NONE}, {})
+    found = await resolver(routing).destination("example.org")
+    policy = Policy(security=Security.NONE)
+    assert found == Destination((Host("127.0.0.1", 2526, ("127.0.0.1",)),), policy, configured=True)
+    assert dns_server.asked == []
+
+
+async def test_a_next_hop_without_address_means_later(resolver: MakeResolver) -> None:
+    routing = Routing({"*": NextHop("host.invalid", 25)}, {}, {})
+    assert reply(await resolver(routing).destination("example.org")) == "451 4.4.3"

@@ -1,0 +1,51 @@
+"""How long a step may take (RFC 5321 section 4.5.3.2), and that slowness in small steps does not help."""
+
+import pytest
+
+from mailyard.relay.timeouts import Patience, Timeouts
+from mailyard.smtp.client import Step
+
+
+@pytest.mark.parametrize(
+    ("step", "minimum"),
+    [
+        (Step.GREETING, 300),
+        (Step.MAIL, 300),
+        (Step.RCPT, 300),
+        (Step.DATA, 120),
+        (Step.BODY, 180),
+        (Step.END, 600),
+    ],
+)
+def test_the_usual_times_are_those_of_the_rfc(step: Step, minimum: float) -> None:
+    assert Timeouts().of(step) >= minimum
+
+
+def test_every_step_has_its_time() -> None:
+    assert all(Timeouts().of(step) > 0 for step in Step)
+
+
+def test_time_runs_from_the_last_complete_reply() -> None:
+    now = 0.0
+    patience = Patience(Timeouts(envelope=10, final=20, transaction=100), lambda: now)
+    patience.begin()
+    assert patience.left(Step.MAIL, 3) == 10
+    now = 4.0  # an octet came, but no reply
+    assert patience.left(Step.MAIL, 3) == 6
+    now = 5.0
+    assert patience.left(Step.RCPT, 4) == 10
+    now = 9.0
+    assert patience.left(Step.RCPT, 5) == 10
+    now = 50.0
+    assert patience.left(Step.RCPT, 5) == 0
+
+
+def test_the_whole_transaction_has_its_time_too() -> None:
+    now = 0.0
+    patience = Patience(Timeouts(final=20, block=20, transaction=30), lambda: now)
+    patience.begin()
+    now = 25.0
+    assert patience.left(Step.END, 1) == 5
+    assert patience.for_a_block() == 5
+    patience.begin()
+    assert patience.for_a_block() == 20

@@ -1,0 +1,1 @@
+"""The queue manager: resolves recipients, releases, bounces, reconciles."""

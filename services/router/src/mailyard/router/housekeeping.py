@@ -1,0 +1,112 @@
+"""What the router does besides routing: releases what is due, finds lost tickets, measures queues, keeps the ledger.
+
+Releasing is safe in several routers at once (rows are claimed). The other duties are done by whoever holds the lease.
+"""
+
+from collections import defaultdict
+from datetime import datetime, timedelta
+
+from mailyard.broker.connection import Broker
+from mailyard.broker.publisher import TicketPublisher
+from mailyard.broker.topology import Queue
+from mailyard.proto.v1.ticket_pb2 import Ticket
+from mailyard.router.settings import RouterSettings
+from mailyard.runtime.clock import Clock, now_utc
+from mailyard.runtime.logs import get_logger
+from mailyard.runtime.metrics import counter, gauge
+from mailyard.spool.books import Bookkeeper
+from mailyard.spool.depth import read_depths
+from mailyard.spool.horizon import queue_horizon, way_horizons
+from mailyard.spool.progress import read_progress
+from mailyard.spool.release import Release, Released
+from mailyard.spool.timeline import note
+from mailyard.store.client import Store
+from mailyard.store.lease import Lease
+
+_LEASE = timedelta(seconds=30)
+_log = get_logger(__name__)
+
+
+class Housekeeping:
+    """The periodic duties; each method is one turn and says whether there was more to do."""
+
+    def __init__(
+        self,
+        store: Store,
+        broker: Broker,
+        publisher: TicketPublisher,
+        settings: RouterSettings,
+        *,
+        clock: Clock = now_utc,
+    ) -> None:
+        self._store = store
+        self._broker = broker
+        self._publisher = publisher
+        self._settings = settings
+        self._clock = clock
+        self._release = Release(store)
+        self._books = Bookkeeper(store, clock=clock)
+        self._lease = Lease(store, "housekeeping", settings.instance, length=_LEASE, clock=clock)
+
+    async def release_due(self) -> bool:
+        """Release deferred messages that are due."""
+        now = self._clock()
+        released = await self._release.due(now, self._settings.release_limit)
+        await self._publish(released, now, "message.released")
+        return len(released) == self._settings.release_limit
+
+    async def reconcile(self) -> bool:
+        """Give new tickets to the rows that have lost theirs."""
+        if not await self._lease.hold():
+            return False
+        now = self._clock()
+        progress = await read_progress(self._store, now)
+        depths = {queue: await self._broker.depth(queue) for queue in Queue}
+        horizons = way_horizons(
+            {queue: queue_horizon(depths[queue], progress[queue], now) for queue in Queue}
+        )
+        lost = await self._release.lost(horizons, now, self._settings.release_limit)
+        counter("mailyard_router_reissued_total").inc(len(lost))
+        await self._publish(lost, now, "message.reissued")
+        return len(lost) >= self._settings.release_limit
+
+    async def measure(self) -> bool:
+        """Export how deep and how old the queues are."""
+        for depth in await read_depths(self._store, self._broker, self._clock()):
+            gauge("mailyard_queue_depth_mails").labels(depth.queue).set(depth.mails)
+            gauge("mailyard_queue_oldest_seconds").labels(depth.queue).set(depth.oldest_seconds)
+            gauge("mailyard_queue_broker_messages").labels(depth.queue).set(depth.messages)
+            gauge("mailyard_queue_consumers").labels(depth.queue).set(depth.consumers)
+        return False
+
+    async def keep_books(self) -> bool:
+        """Compare the two books of the ledger and export the difference."""
+        if not await self._lease.hold():
+            gauge("mailyard_mail_unaccounted").set(0)  # the holder of the lease tells
+            return False
+        audit = await self._books.audit(self._settings.instance)
+        counter("mailyard_ledger_audits_total").inc()
+        gauge("mailyard_mail_unaccounted").set(sum(abs(line.unaccounted) for line in audit.wrong))
+        for column, count in audit.totals.items():
+            gauge("mailyard_ledger_recipients").labels(column).set(count)
+        if audit.recovered:
+            _log.info("ledger.entries_recovered", batches=audit.recovered)
+        for line in audit.wrong:
+            _log.error(
+                "ledger.unaccounted",
+                tenant=line.tenant,
+                minute=line.since.isoformat(),
+                accepted=line.accepted,
+                expanded=line.expanded,
+                became=dict(line.became),
+                unaccounted=line.unaccounted,
+            )
+        return False
+
+    async def _publish(self, released: list[Released], now: datetime, event: str) -> None:
+        by_queue: dict[Queue, list[Ticket]] = defaultdict(list)
+        for queue, ticket in released:
+            note(ticket, now, "router", event)
+            by_queue[queue].append(ticket)
+        for queue, tickets in by_queue.items():
+            await self._publisher.publish(queue, tickets)

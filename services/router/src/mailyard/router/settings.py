@@ -1,0 +1,47 @@
+"""Settings of the router."""
+
+from pydantic import Field
+
+from mailyard.runtime.settings import CommonSettings, Port, settings_config
+
+
+class RouterSettings(CommonSettings):
+    """What an operator may change."""
+
+    model_config = settings_config("router")
+
+    http_port: Port = Field(default=9102, description="Port of /livez, /readyz and /metrics.")
+    release_seconds: float = Field(
+        default=1.0, gt=0, le=60, description="How often due messages are looked for."
+    )
+    release_limit: int = Field(default=500, ge=1, le=5000, description="Most messages released in one go.")
+    reconcile_seconds: float = Field(
+        default=5.0, gt=0, le=300, description="How often messages whose ticket is lost are looked for."
+    )
+    ledger_seconds: float = Field(
+        default=15.0, gt=0, le=3600, description="How often the two books of the ledger are compared."
+    )
+    depth_seconds: float = Field(
+        default=5.0, gt=0, le=300, description="How often depth and age of the queues are measured."
+    )
+    bounce_headers_only_octets: int = Field(
+        default=100_000,
+        ge=0,
+        description="A bounce carries the whole message up to this size, its header beyond (octets).",
+    )
+    sweep_seconds: float = Field(
+        default=60.0, gt=0, le=86_400, description="Pause between sweeps of what nobody needs any more."
+    )
+    trace_days: float = Field(
+        default=30.0,
+        ge=10,
+        le=3650,
+        description="How long the rows of ended messages stay, for traces; longer than any queue lifetime.",
+    )
+    undelete_days: float = Field(
+        default=7.0, ge=1, le=3650, description="How long expunged messages stay restorable."
+    )
+    test_no_reconciler: bool = Field(
+        default=False,
+        description="Never look for lost tickets. It loses mail: it is there to prove that tests see a loss.",
+    )

@@ -1,0 +1,84 @@
+"""Turns a finished transaction into what the spool takes, with the Received field as its prefix."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from mailyard.directory.identity import Identity
+from mailyard.message.received import Hop, received_field
+from mailyard.proto.v1.ticket_pb2 import Recipient
+from mailyard.runtime.trace import new_trace
+from mailyard.smtp.parameters import NO_MAIL_PARAMETERS, MailParameters
+from mailyard.smtp_in.doors import Visitor
+from mailyard.spool.acceptance import Acceptance, Client, Source
+from mailyard.store.body import Body
+
+
+@dataclass(slots=True)
+class Envelope:
+    """What MAIL and RCPT said and policy agreed to."""
+
+    sender: str = ""
+    parameters: MailParameters = NO_MAIL_PARAMETERS
+    recipients: list[Recipient] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Reception:
+    """How a message came in."""
+
+    source: Source
+    host: str
+    visitor: Visitor
+    client_name: str
+    protocol: str
+    identity: Identity | None
+
+    def client(self) -> Client:
+        """Return what the spool row keeps of the client."""
+        return Client(
+            address=self.visitor.address,
+            name=self.client_name,
+            protocol=self.protocol,
+            tls=self.visitor.tls,
+            account=self.identity.account if self.identity else "",
+            login=str(self.identity.address) if self.identity else "",
+        )
+
+
+def acceptance_of(reception: Reception, envelope: Envelope, body: Body) -> Acceptance:
+    """Put everything together. The tenant is the sender's own where it is known, else the first recipient's."""
+    recipients = tuple(envelope.recipients)
+    identity = reception.identity
+
+    def prefix(spool_id: str, at: datetime) -> bytes:
+        return received_field(_hop(reception, recipients, spool_id, at))
+
+    return Acceptance(
+        sender=envelope.sender,
+        recipients=recipients,
+        tenant=identity.tenant if identity else recipients[0].tenant,
+        source=reception.source,
+        client=reception.client(),
+        body=body,
+        prefix=prefix,
+        ret=envelope.parameters.ret,
+        envid=envelope.parameters.envid,
+        smtputf8=envelope.parameters.smtputf8,
+        body_type=envelope.parameters.body.value,
+        traceparent=str(new_trace()),
+    )
+
+
+def _hop(reception: Reception, recipients: tuple[Recipient, ...], spool_id: str, at: datetime) -> Hop:
+    """RFC 5321 section 4.4: `for` names one recipient at most, for others may not see each other (section 7.6)."""
+    return Hop(
+        greeting=reception.client_name,
+        client_ip=reception.visitor.address,
+        client_name="",
+        host=reception.host,
+        protocol=reception.protocol,
+        spool_id=spool_id,
+        at=at,
+        tls=reception.visitor.tls,
+        recipient=recipients[0].address if len(recipients) == 1 else "",
+    )

@@ -1,0 +1,260 @@
+"""The asyncio side of one connection: octets to the session, replies to the socket; TLS, flow and time."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import cast
+
+from mailyard.runtime.logs import get_logger
+from mailyard.smtp.reply import Reply
+from mailyard.smtp.server.events import Closing, TlsRequested
+from mailyard.smtp.server.session import Session
+from mailyard.smtp_in import replies
+from mailyard.smtp_in.doors import Door, Visitor
+from mailyard.smtp_in.patience import Overdue, Patience, Waiting, overdue
+from mailyard.smtp_in.receiver import Receiver
+
+_LAST_WORD_SECONDS = 5.0
+_log = get_logger(__name__)
+
+
+class Connection(asyncio.Protocol):
+    """One client, from banner to farewell; where TLS comes first, from the end of the handshake.
+
+    `arrived` counts it in or says why it cannot stay; `left` is called once it is gone.
+    """
+
+    def __init__(
+        self,
+        door: Door,
+        arrived: Callable[["Connection"], Reply | None],
+        left: Callable[["Connection"], None],
+    ) -> None:
+        self._door = door
+        self._arrived = arrived
+        self._left = left
+        self._opened = self._heard = time.monotonic()
+        self._is_choked = False  # what we wrote is not being read
+        self._is_deaf = False  # we do not read
+        self._has_ended = False  # the client will write no more
+        self._is_draining = False  # no new message
+        self._is_leaving = False  # the last word is said
+        self._is_gone = False
+        self._is_open = False  # there is a transport
+        self._upgrade: asyncio.Task[None] | None = None
+        self.address = ""
+
+    # Where TLS comes first.
+
+    def announce(self, address: str) -> Reply | None:
+        """Count in before the handshake; a refusal ends it."""
+        self.address = address
+        refusal = self._arrived(self)
+        if refusal is not None:
+            self._is_gone = True
+            self._door.measures.refused(refusal)
+        return refusal
+
+    def connection_failed(self) -> None:
+        """The handshake failed: `connection_made` will not come."""
+        self._end()
+
+    # From the loop.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Greet, or turn away."""
+        self._transport = cast("asyncio.Transport", transport)
+        self._is_open = True
+        if not self._door.implicit_tls:
+            peer = transport.get_extra_info("peername")
+            refusal = self.announce(ip_address(peer[0]) if peer else "")
+            if refusal is not None:
+                self._turn_away(refusal)
+                return
+        self._heard = time.monotonic()
+        self._begin()
+
+    def _begin(self) -> None:
+        door = self._door
+        visitor = Visitor(self.address, _tls_description(self._transport) if door.implicit_tls else "")
+        plaintext_auth = door.plaintext_auth_on_loopback and visitor.is_on_loopback
+        self._session = Session(door.profile, secured=door.implicit_tls, plaintext_auth=plaintext_auth)
+        self._receiver = Receiver(door, self._session, self._advance)
+        self._receiver.meet(visitor)
+        self._advance()
+
+    def data_received(self, data: bytes) -> None:
+        """Take octets."""
+        if self._is_leaving:
+            return
+        self._heard = time.monotonic()
+        self._session.receive(data)
+        self._advance()
+
+    def eof_received(self) -> bool:
+        """Stay while the client still waits for us: it may have closed its side only. TLS has no half-closed state."""
+        self._has_ended = True
+        return not self._is_leaving and self._waits_for_us and not self._session.secured
+
+    def pause_writing(self) -> None:
+        """The client does not read: do nothing more for it."""
+        self._is_choked = True
+        self._heard = time.monotonic()
+
+    def resume_writing(self) -> None:
+        """It reads again."""
+        self._is_choked = False
+        self._advance()
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        """Gone, by whichever side."""
+        self._end()
+
+    # From the listener.
+
+    def drain(self) -> None:
+        """Take no new message; leave when none is in hand."""
+        self._is_draining = True
+        if self._upgrade is not None:
+            self.abort()
+        elif self._is_open and self._session.is_idle and not self._is_leaving:
+            self._leave(replies.SHUTTING_DOWN)
+
+    def abort(self) -> None:
+        """Cut the line."""
+        if self._upgrade is not None:
+            self._upgrade.cancel()
+        if self._is_open:
+            self._transport.abort()
+
+    def check(self, patience: Patience, now: float, *, is_busy: bool) -> None:
+        """Let go of a client that takes too long."""
+        if not self._is_open:
+            return  # the handshake has its own limit
+        if self._is_leaving:
+            if now - self._heard > _LAST_WORD_SECONDS:
+                self.abort()
+            return
+        what = overdue(patience, self._waiting(), now, is_busy=is_busy)
+        if what is None:
+            return
+        self._door.measures.timed_out(what)
+        if what is Overdue.UNREAD:
+            self.abort()
+        else:
+            self._leave(replies.CONNECTION_OLD if what is Overdue.CONNECTION else replies.TIMED_OUT)
+
+    # Octets and events.
+
+    @property
+    def _waits_for_us(self) -> bool:
+        return self._session.is_asking or self._receiver.is_spilling or self._upgrade is not None
+
+    def _waiting(self) -> Waiting:
+        return Waiting(
+            since=self._heard,
+            opened=self._opened,
+            message_since=self._receiver.message_since,
+            is_choked=self._is_choked,
+            is_ours=self._waits_for_us,
+        )
+
+    def _advance(self) -> None:
+        """Do what can be done with what is there; say all that is to be said in one write."""
+        if self._is_leaving:
+            return
+        session, receiver = self._session, self._receiver
+        while not (receiver.is_spilling or self._is_choked):
+            event = session.next_event()
+            if event is None:
+                break
+            if isinstance(event, TlsRequested):
+                self._say()
+                self._begin_tls()
+                return
+            if isinstance(event, Closing):
+                self._depart()
+                return
+            receiver.handle(event)
+        self._say()
+        if self._is_draining and session.is_idle:
+            self._leave(replies.SHUTTING_DOWN)
+        elif self._has_ended and not self._waits_for_us:
+            self._depart()
+        elif session.is_full is not self._is_deaf:
+            self._hear(not session.is_full)
+
+    def _say(self) -> None:
+        output = self._session.take_output()
+        if output and not self._transport.is_closing():
+            self._transport.write(output)
+
+    def _hear(self, wants_input: bool) -> None:
+        self._is_deaf = not wants_input
+        if self._transport.is_closing():
+            return
+        if wants_input:
+            self._transport.resume_reading()
+        else:
+            self._transport.pause_reading()
+
+    def _leave(self, word: Reply) -> None:
+        self._session.close(word)
+        self._depart()
+
+    def _depart(self) -> None:
+        self._is_leaving = True
+        self._heard = time.monotonic()
+        self._say()
+        self._transport.close()
+
+    def _turn_away(self, refusal: Reply) -> None:
+        """RFC 5321 section 3.1: a refusal in place of the banner."""
+        self._is_leaving = True
+        self._transport.write(refusal.wire)
+        self._transport.close()
+
+    def _end(self) -> None:
+        if not self._is_gone:
+            self._is_gone = self._is_leaving = True
+            if self._is_open:
+                self._receiver.close()
+            self._left(self)
+
+    # TLS.
+
+    def _begin_tls(self) -> None:
+        """Read nothing more in clear: what comes now is the handshake (RFC 3207 section 4)."""
+        self._transport.pause_reading()
+        self._upgrade = asyncio.create_task(self._secure())
+
+    async def _secure(self) -> None:
+        certificates, measures = self._door.certificates, self._door.measures
+        assert certificates is not None, "a door that offers TLS has a certificate"
+        try:
+            self._transport = await certificates.secure(self._transport, self)
+        except (OSError, asyncio.CancelledError) as error:  # ssl.SSLError and time-outs are OSErrors
+            measures.handshake(succeeded=False)
+            _log.info("smtp_in.handshake_failed", client_ip=self.address, error=str(error))
+            self._transport.abort()
+            self._end()
+            return
+        finally:
+            self._upgrade = None
+        measures.handshake(succeeded=True)
+        self._heard = time.monotonic()
+        self._session.tls_established()
+        self._receiver.meet(Visitor(self.address, _tls_description(self._transport)))
+        self._advance()
+
+
+def ip_address(text: str) -> str:
+    """An address as it is shown and counted: IPv4 within IPv6 as IPv4 (RFC 4291 section 2.5.5.2)."""
+    return text.removeprefix("::ffff:")
+
+
+def _tls_description(transport: asyncio.Transport) -> str:
+    """Version and cipher suite, for the Received field: "TLSv1.3 TLS_AES_256_GCM_SHA384"."""
+    name, version, _bits = transport.get_extra_info("cipher")
+    secured = transport.get_extra_info("ssl_object")
+    return f"{secured.version() if secured else version} {name}"

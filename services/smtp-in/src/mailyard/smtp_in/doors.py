@@ -1,0 +1,80 @@
+"""The doors by which mail comes in, and what stands behind all of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from mailyard.runtime.certificates import Certificates
+from mailyard.smtp.reply import Reply
+from mailyard.smtp.server.limits import Mode, Profile
+from mailyard.smtp_in.measures import Measures
+from mailyard.smtp_in.seams import Addresses, BodyStore, Logins, Queue
+from mailyard.spool.acceptance import Source
+
+
+class DoorName(StrEnum):
+    """The label `listener` of metrics."""
+
+    MX = "mx"
+    SUBMISSION = "submission"
+    SUBMISSIONS = "submissions"
+    LMTP = "lmtp"
+
+
+MODES: Mapping[DoorName, Mode] = {
+    DoorName.MX: Mode.MX,
+    DoorName.SUBMISSION: Mode.SUBMISSION,
+    DoorName.SUBMISSIONS: Mode.SUBMISSION,
+    DoorName.LMTP: Mode.LMTP,
+}
+SOURCES: Mapping[Mode, Source] = {
+    Mode.MX: Source.MX,
+    Mode.SUBMISSION: Source.SUBMISSION,
+    Mode.LMTP: Source.LMTP,
+}
+
+
+class PressureGauge(Protocol):
+    """Tells whether new messages can be taken."""
+
+    def refusal(self) -> Reply | None:
+        """The reply to a sender who should come back later, or None."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """What every connection works with."""
+
+    addresses: Addresses
+    logins: Logins
+    bodies: BodyStore
+    queue: Queue
+    pressure: PressureGauge
+    postmaster_domain: str
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """One kind of listener. `implicit_tls`: the handshake comes first (RFC 8314 section 3.3)."""
+
+    name: DoorName
+    profile: Profile
+    backend: Backend
+    measures: Measures
+    certificates: Certificates | None = None
+    implicit_tls: bool = False
+    plaintext_auth_on_loopback: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Who is connected; `tls` is empty without it."""
+
+    address: str
+    tls: str = ""
+
+    @property
+    def is_on_loopback(self) -> bool:
+        """Whether the client runs on this machine."""
+        return self.address == "::1" or self.address.startswith("127.")

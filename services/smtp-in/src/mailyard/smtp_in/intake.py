@@ -1,0 +1,58 @@
+"""The octets of one message on their way to the store: held while few, streamed when many."""
+
+import contextlib
+
+from bson import ObjectId
+
+from mailyard.runtime.errors import Unavailable
+from mailyard.smtp_in.seams import BodyStore, BodyStream
+from mailyard.store.body import CHUNK_SIZE, Body
+
+
+class Intake:
+    """One message's body. `take`, and `spill` whenever it says so; at the end `held` or `finish`."""
+
+    def __init__(self, bodies: BodyStore) -> None:
+        """Send what does not fit into one chunk to `bodies`."""
+        self._bodies = bodies
+        self._pieces: list[bytes] = []
+        self._octets = 0
+        self._stream: BodyStream | None = None
+
+    @property
+    def is_spilled(self) -> bool:
+        """Whether a part is in the store already."""
+        return self._stream is not None
+
+    def take(self, data: bytes) -> bool:
+        """Hold octets; tell whether `spill` must be awaited before more are taken."""
+        self._pieces.append(data)
+        self._octets += len(data)
+        return self._octets > CHUNK_SIZE
+
+    def held(self) -> Body:
+        """End a message that fits into memory: the batch that accepts it writes its body too."""
+        octets = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+        return Body(ObjectId(), len(octets), octets)
+
+    async def spill(self) -> None:
+        """Write what is held to the store, whole chunks of it; raises Unavailable."""
+        if self._stream is None:
+            self._stream = self._bodies.writer()
+        pieces, self._pieces, self._octets = self._pieces, [], 0
+        for piece in pieces:
+            await self._stream.write(piece)
+
+    async def finish(self) -> Body:
+        """End a message of which a part is in the store; raises Unavailable."""
+        await self.spill()
+        assert self._stream is not None
+        return await self._stream.finish()
+
+    async def abort(self) -> None:
+        """Forget the message. Chunks that stay because the store is away are swept later: nothing refers to them."""
+        self._pieces, self._octets = [], 0
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            with contextlib.suppress(Unavailable):
+                await stream.abort()

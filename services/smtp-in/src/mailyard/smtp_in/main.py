@@ -1,0 +1,157 @@
+"""smtp-in: receives mail by MX, submission and LMTP; says 250 when it is stored for good, and not before."""
+
+import sys
+from collections.abc import Iterator, Sequence
+
+from mailyard.broker.connection import Broker
+from mailyard.broker.publisher import TicketPublisher
+from mailyard.directory.authentication import Authenticator
+from mailyard.directory.directory import Directory
+from mailyard.directory.passwords import Passwords
+from mailyard.runtime.admission import Admission, raise_file_limit
+from mailyard.runtime.certificates import Certificates
+from mailyard.runtime.endpoint import Endpoint
+from mailyard.runtime.errors import Misconfigured
+from mailyard.runtime.logs import get_logger
+from mailyard.runtime.periodic import Periodic
+from mailyard.runtime.service import Component, Runtime, run
+from mailyard.runtime.settings import load_settings
+from mailyard.smtp.server.limits import Profile
+from mailyard.smtp_in.doors import MODES, Backend, Door, DoorName
+from mailyard.smtp_in.listener import Listener
+from mailyard.smtp_in.measures import Measures
+from mailyard.smtp_in.patience import Patience
+from mailyard.smtp_in.pressure import Bounds, Pressure
+from mailyard.smtp_in.sampling import Sampler
+from mailyard.smtp_in.settings import SmtpInSettings
+from mailyard.spool.progress import ProgressReporter
+from mailyard.spool.spool import Spool
+from mailyard.store.client import Store
+
+_SERVICE = "smtp-in"
+_PRESSURE_SECONDS = 10.0
+_CERTIFICATE_SECONDS = 60.0
+_log = get_logger(__name__)
+
+
+def main() -> None:
+    """Run the service."""
+    sys.exit(run(_SERVICE, load_settings(SmtpInSettings), build))
+
+
+async def build(runtime: Runtime[SmtpInSettings]) -> Sequence[Component]:
+    """Put the service together; listeners come last, so they drain first."""
+    settings = runtime.settings
+    doors = endpoints_of(settings)
+    certificates = _certificates(settings, doors)
+    store = Store(settings.mongo_url.get_secret_value(), settings.mongo_database)
+    broker = Broker(settings.amqp_url.get_secret_value(), settings.instance, required=False)
+    publisher = TicketPublisher(broker)
+    spool = Spool(store, publisher, stage=_SERVICE, test_skip_confirm=settings.test_skip_confirm)
+    directory = Directory(store, settings.cache_limits())
+    passwords = Passwords(settings.hash_cost(), threads=settings.password_threads)
+    bounds = Bounds(settings.waiting_messages, settings.disk_free_percent, settings.queue_seconds)
+    pressure = Pressure(spool, bounds, Sampler(store, broker).measure)
+    backend = Backend(
+        addresses=directory,
+        logins=Authenticator(store, directory, passwords, settings.login_limits()),
+        bodies=spool.blobs,
+        queue=spool,
+        pressure=pressure,
+        postmaster_domain=settings.postmaster_domain or settings.hostname,
+    )
+    parts: list[Component] = [store, broker, spool]
+    parts.append(ProgressReporter(store, settings.instance, publisher=publisher))
+    parts.append(Periodic("pressure", _PRESSURE_SECONDS, pressure.sample))
+    if certificates is not None:
+        parts.append(Periodic("certificates", _CERTIFICATE_SECONDS, certificates.refresh))
+    parts.extend(_listeners(settings, doors, backend, certificates))
+    return parts
+
+
+def endpoints_of(settings: SmtpInSettings) -> dict[DoorName, list[Endpoint]]:
+    """Return the doors that are open, and where."""
+    texts = {
+        DoorName.MX: settings.mx_listen,
+        DoorName.SUBMISSION: settings.submission_listen,
+        DoorName.SUBMISSIONS: settings.submissions_listen,
+        DoorName.LMTP: settings.lmtp_listen,
+    }
+    doors = {name: [Endpoint.parse(text) for text in given] for name, given in texts.items() if given}
+    if not doors:
+        raise Misconfigured("smtp-in listens nowhere: set one of MAILYARD_SMTP_IN_MX_LISTEN, _SUBMISSION_LISTEN,"
+                            " _SUBMISSIONS_LISTEN, _LMTP_LISTEN, for instance to 0.0.0.0:25")  # fmt: skip
+    return doors
+
+
+def _certificates(settings: SmtpInSettings, doors: dict[DoorName, list[Endpoint]]) -> Certificates | None:
+    certificate, key = settings.tls_certificate_file, settings.tls_key_file
+    if certificate is not None and key is not None:
+        return Certificates(certificate, key, settings.handshake_seconds)
+    if certificate is not None or key is not None:
+        raise Misconfigured(
+            "set both MAILYARD_SMTP_IN_TLS_CERTIFICATE_FILE and MAILYARD_SMTP_IN_TLS_KEY_FILE"
+        )
+    if DoorName.SUBMISSIONS in doors:
+        raise Misconfigured(
+            "submissions_listen needs MAILYARD_SMTP_IN_TLS_CERTIFICATE_FILE and _TLS_KEY_FILE"
+        )
+    if DoorName.SUBMISSION in doors and settings.plaintext_auth == "never":
+        raise Misconfigured(
+            "nobody could authenticate at submission_listen: set MAILYARD_SMTP_IN_TLS_CERTIFICATE_FILE and"
+            " _TLS_KEY_FILE (or, for a trial on one machine, MAILYARD_SMTP_IN_PLAINTEXT_AUTH=loopback)"
+        )
+    return None
+
+
+def _listeners(
+    settings: SmtpInSettings,
+    doors: dict[DoorName, list[Endpoint]],
+    backend: Backend,
+    certificates: Certificates | None,
+) -> Iterator[Listener]:
+    admission = Admission(_admitted(settings.connections), settings.connections_per_address)
+    patience = Patience(
+        idle=settings.idle_seconds,
+        busy_idle=settings.busy_idle_seconds,
+        data=settings.data_seconds,
+        message=settings.message_seconds,
+        connection=settings.connection_seconds,
+    )
+    for name, endpoints in doors.items():
+        door = door_of(name, settings, backend, certificates)
+        yield Listener(door, endpoints, admission, patience, settings.backlog)
+
+
+def door_of(
+    name: DoorName, settings: SmtpInSettings, backend: Backend, certificates: Certificates | None
+) -> Door:
+    """Describe one door."""
+    profile = Profile(
+        mode=MODES[name],
+        hostname=settings.hostname,
+        limits=settings.limits(),
+        starttls=certificates is not None,
+        bare_newline=settings.bare_newline,
+    )
+    return Door(
+        name=name,
+        profile=profile,
+        backend=backend,
+        measures=Measures(name),
+        certificates=certificates,
+        implicit_tls=name is DoorName.SUBMISSIONS,
+        plaintext_auth_on_loopback=settings.plaintext_auth == "loopback",
+    )
+
+
+def _admitted(wanted: int) -> int:
+    """Admit no more connections than files may be open."""
+    admitted = raise_file_limit(wanted)
+    if admitted < wanted:
+        _log.warning("smtp_in.few_files", admitted=admitted, wanted=wanted)
+    return admitted
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""The metrics of one door, looked up once."""
+
+from mailyard.runtime.metrics import counter, gauge, histogram
+from mailyard.smtp.reply import Reply
+from mailyard.smtp_in.patience import Overdue
+from mailyard.smtp_in.reasons import reason_of
+
+
+class Measures:
+    """What one door counts."""
+
+    def __init__(self, door: str) -> None:
+        """Label every metric with the door's name."""
+        self._door = door
+        self.open_connections = gauge("mailyard_smtp_in_open_connections").labels(door)
+        self.connections = counter("mailyard_smtp_in_connections_total").labels(door)
+        self._messages = counter("mailyard_smtp_in_accepted_messages_total").labels(door)
+        self._recipients = counter("mailyard_smtp_in_accepted_recipients_total").labels(door)
+        self._octets = counter("mailyard_smtp_in_accepted_bytes_total").labels(door)
+        self._seconds = histogram("mailyard_smtp_in_accept_seconds").labels(door)
+        self._refusals = counter("mailyard_smtp_in_refusals_total")
+        self._overdue = counter("mailyard_smtp_in_timeouts_total")
+        self._handshakes = counter("mailyard_smtp_in_tls_handshakes_total")
+
+    def accepted(self, recipients: int, octets: int, seconds: float) -> None:
+        """Count a message that we answer for."""
+        self._messages.inc()
+        self._recipients.inc(recipients)
+        self._octets.inc(octets)
+        self._seconds.observe(seconds)
+
+    def refused(self, reply: Reply) -> None:
+        """Count a refusal by its class."""
+        self._refusals.labels(self._door, reason_of(reply)).inc()
+
+    def timed_out(self, what: Overdue) -> None:
+        """Count a client that was waited for in vain."""
+        self._overdue.labels(self._door, what.value).inc()
+
+    def handshake(self, *, succeeded: bool) -> None:
+        """Count a TLS handshake."""
+        self._handshakes.labels(self._door, "done" if succeeded else "failed").inc()

@@ -1,0 +1,78 @@
+"""When to take no more mail for now: better a 4xx at once than a 250 that cannot be kept.
+
+A neighbour MX and a submission client both know what to do with 4xx.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from mailyard.runtime.errors import Unavailable
+from mailyard.runtime.logs import get_logger
+from mailyard.runtime.metrics import gauge
+from mailyard.smtp.reply import Reply
+from mailyard.smtp_in.replies import DISK_FULL, QUEUE_OLD, STORE_SLOW
+from mailyard.smtp_in.seams import Queue
+
+_log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What was measured last; None: it could not be."""
+
+    disk_free_percent: float | None = None
+    queue_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Where taking mail ends; `queue_seconds` 0: at no age."""
+
+    waiting_messages: int
+    disk_free_percent: float
+    queue_seconds: float
+
+
+def judge(sample: Sample, waiting_messages: int, bounds: Bounds) -> Reply | None:
+    """Say why no message can be taken now, or None. What could not be measured is no reason: the write will tell."""
+    if sample.disk_free_percent is not None and sample.disk_free_percent < bounds.disk_free_percent:
+        return DISK_FULL
+    if waiting_messages > bounds.waiting_messages:
+        return STORE_SLOW
+    if (
+        bounds.queue_seconds
+        and sample.queue_seconds is not None
+        and sample.queue_seconds > bounds.queue_seconds
+    ):
+        return QUEUE_OLD
+    return None
+
+
+class Pressure:
+    """Measures now and then, judges at every MAIL."""
+
+    def __init__(self, queue: Queue, bounds: Bounds, measure: Callable[[], Awaitable[Sample]]) -> None:
+        """Take samples from `measure`, which may raise Unavailable."""
+        self._queue = queue
+        self._bounds = bounds
+        self._measure = measure
+        self._sample = Sample()
+        self._refusing = gauge("mailyard_smtp_in_refusing_state")
+
+    def refusal(self) -> Reply | None:
+        """Return the reply to a sender who should come back later, or None."""
+        return judge(self._sample, self._queue.backlog, self._bounds)
+
+    async def sample(self) -> bool:
+        """Measure once; there is never more to do at once."""
+        before = self.refusal()
+        try:
+            self._sample = await self._measure()
+        except Unavailable as error:
+            self._sample = Sample()
+            _log.warning("smtp_in.pressure_unknown", error=str(error))
+        now = self.refusal()
+        self._refusing.set(now is not None)
+        if now is not before:
+            _log.warning("smtp_in.pressure", refusing=now is not None, reply=str(now or ""))
+        return False

@@ -1,0 +1,47 @@
+"""What smtp-in answers beyond the protocol itself: policy, pressure, the end of a message."""
+
+from collections.abc import Mapping
+
+from mailyard.directory.identity import Refusal, RefusalReason
+from mailyard.smtp.reply import Reply, reply
+
+SENDER_OK = reply(250, "2.1.0", "Ok")
+RECIPIENT_OK = reply(250, "2.1.5", "Ok")
+WELCOME = reply(235, "2.7.0", "Authentication successful")
+
+RELAY_DENIED = reply(550, "5.7.1", "Relaying denied")
+NOT_LOCAL = reply(550, "5.7.1", "Only local recipients are taken here")
+NOT_YOUR_ADDRESS = reply(550, "5.7.1", "This sender address is not yours")
+BAD_SENDER = reply(553, "5.1.8", "The sender's domain is not valid")
+BAD_RECIPIENT = reply(553, "5.1.2", "The recipient's domain is not valid")
+ACTS_AS_ANOTHER = reply(535, "5.7.8", "One account cannot act as another")
+
+# RFC 3463: X.3.0 other mail system status, X.3.1 mail system full, X.3.2 system not accepting messages.
+UNAVAILABLE = reply(451, "4.3.0", "Temporary server problem, please try again later")
+STORE_SLOW = reply(451, "4.3.2", "Too many messages wait to be stored, please try again later")
+QUEUE_OLD = reply(451, "4.3.2", "Mail processing is behind, please try again later")
+DISK_FULL = reply(452, "4.3.1", "Insufficient system storage")
+
+TOO_MANY_CONNECTIONS = reply(421, "4.3.2", "Too many connections, please try again later")
+TOO_MANY_FROM_ADDRESS = reply(421, "4.7.0", "Too many connections from your address")
+SHUTTING_DOWN = reply(421, "4.3.2", "Server is shutting down, please connect again")
+TIMED_OUT = reply(421, "4.4.2", "Timed out waiting for input")
+CONNECTION_OLD = reply(421, "4.4.2", "The connection has been open for long, please connect again")
+
+# RFC 4954 section 6, RFC 5248 section 2.4.
+_LOGIN_REFUSALS: Mapping[RefusalReason, Reply] = {
+    RefusalReason.BAD_CREDENTIALS: reply(535, "5.7.8", "Authentication credentials invalid"),
+    RefusalReason.ACCOUNT_DISABLED: reply(525, "5.7.13", "Account disabled"),
+    RefusalReason.TOO_MANY_ATTEMPTS: reply(454, "4.7.0", "Too many failed logins, please try again later"),
+    RefusalReason.UNAVAILABLE: reply(454, "4.7.0", "Temporary authentication failure"),
+}
+
+
+def login_refused(refusal: Refusal) -> Reply:
+    """Say why a login was refused."""
+    return _LOGIN_REFUSALS[refusal.reason]
+
+
+def queued(spool_id: str) -> Reply:
+    """The one reply that makes us answer for a message."""
+    return Reply(250, "2.0.0", (f"Ok: queued as {spool_id}",))

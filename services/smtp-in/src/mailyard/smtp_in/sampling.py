@@ -1,0 +1,52 @@
+"""Measures what stands behind smtp-in: space on MongoDB's disks, and how far the router is behind."""
+
+from collections.abc import Iterable
+
+from mailyard.broker.connection import Broker
+from mailyard.broker.topology import Queue
+from mailyard.runtime.clock import Clock, now_utc
+from mailyard.runtime.errors import Unavailable
+from mailyard.smtp_in.pressure import Sample
+from mailyard.spool.depth import read_depths
+from mailyard.store.client import Row, Store, unavailable_when_away
+
+
+class Sampler:
+    """Asks store and broker."""
+
+    def __init__(self, store: Store, broker: Broker, clock: Clock = now_utc) -> None:
+        """Measure at the times that `clock` gives."""
+        self._store = store
+        self._broker = broker
+        self._clock = clock
+
+    async def measure(self) -> Sample:
+        """Take one sample; raises Unavailable when the store is away."""
+        return Sample(await self._disk_free_percent(), await self._queue_seconds())
+
+    async def _disk_free_percent(self) -> float | None:
+        with unavailable_when_away():
+            return free_percent(await self._store.db.command("dbStats"))
+
+    async def _queue_seconds(self) -> float | None:
+        """The broker may be away: mail is taken all the same, for the row is the truth."""
+        try:
+            depths = await read_depths(self._store, self._broker, self._clock())
+        except Unavailable:
+            return None
+        return next(depth.oldest_seconds for depth in depths if depth.queue is Queue.SMTP_IN_ROUTE)
+
+
+def free_percent(stats: Row) -> float | None:
+    """The scarcest disk of a replica set's primary, or of all shards behind a mongos; None when it is not told."""
+    shares = [
+        100.0 * (1 - each["fsUsedSize"] / each["fsTotalSize"])
+        for each in _parts(stats)
+        if each.get("fsTotalSize")
+    ]
+    return min(shares, default=None)
+
+
+def _parts(stats: Row) -> Iterable[Row]:
+    raw = stats.get("raw")
+    return raw.values() if isinstance(raw, dict) else (stats,)

@@ -1,0 +1,63 @@
+"""What smtp-in needs of the rooms below, as narrow as it uses it; tests put small doubles here."""
+
+import asyncio
+from typing import Protocol
+
+from mailyard.directory.identity import Identity, Refusal
+from mailyard.directory.model import Resolution
+from mailyard.message.address import Address
+from mailyard.spool.acceptance import Acceptance
+from mailyard.store.body import Body
+
+
+class Addresses(Protocol):
+    """The directory: what becomes of an address."""
+
+    def resolve_cached(self, address: Address) -> Resolution | None:
+        """Peek: the resolution, None when `resolve` must be awaited."""
+
+    async def resolve(self, address: Address) -> Resolution:
+        """Say what becomes of mail for an address; raises Unavailable."""
+
+
+class Logins(Protocol):
+    """The authenticator."""
+
+    async def authenticate(
+        self, login: str, password: str, *, client_ip: str, service: str
+    ) -> Identity | Refusal:
+        """Check a login name and its password."""
+
+    async def may_send_as(self, identity: Identity, address: Address) -> bool:
+        """Tell whether mail from `address` is this account's to send; raises Unavailable."""
+
+
+class BodyStream(Protocol):
+    """A body that is too long to be held: it goes to the store chunk by chunk."""
+
+    async def write(self, data: bytes) -> None:
+        """Take octets, writing whole chunks; raises Unavailable."""
+
+    async def finish(self) -> Body:
+        """End the body; raises Unavailable."""
+
+    async def abort(self) -> None:
+        """Forget the body."""
+
+
+class BodyStore(Protocol):
+    """Where bodies go."""
+
+    def writer(self) -> BodyStream:
+        """Take one new body."""
+
+
+class Queue(Protocol):
+    """The spool: the one door into the queue."""
+
+    @property
+    def backlog(self) -> int:
+        """Messages that wait to be stored."""
+
+    def submit(self, acceptance: Acceptance) -> "asyncio.Future[str]":
+        """Store a message for good; the future gives its spool id, or raises Unavailable."""

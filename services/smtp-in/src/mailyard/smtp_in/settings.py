@@ -1,0 +1,138 @@
+"""What can be set for smtp-in. Every limit has a default that is safe on the open Internet."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+
+from mailyard.directory.settings import DirectorySettings, LoginSettings
+from mailyard.runtime.endpoint import Endpoint
+from mailyard.runtime.settings import CommonSettings, settings_config
+from mailyard.smtp.server.limits import BareNewline, Limits
+
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+
+
+class SmtpInSettings(DirectorySettings, LoginSettings, CommonSettings):
+    """Settings of smtp-in."""
+
+    model_config = settings_config("smtp-in")
+
+    mx_listen: tuple[str, ...] = Field(
+        default=("0.0.0.0:2525",),
+        description="Where other servers deliver mail for local domains: host:port, comma-separated; empty: off.",
+    )
+    submission_listen: tuple[str, ...] = Field(
+        default=(), description="Where users hand in mail after STARTTLS and AUTH (RFC 6409); empty: off."
+    )
+    submissions_listen: tuple[str, ...] = Field(
+        default=(), description="The same with TLS from the start (RFC 8314); empty: off."
+    )
+    lmtp_listen: tuple[str, ...] = Field(
+        default=(),
+        description="Where own gateways hand in mail by LMTP (RFC 2033); keep it inside the cluster; empty: off.",
+    )
+    tls_certificate_file: Path | None = Field(
+        default=None,
+        description="Certificate chain, PEM; read again when it changes. Without it there is no TLS.",
+    )
+    tls_key_file: Path | None = Field(default=None, description="Private key of the certificate, PEM.")
+    plaintext_auth: Literal["never", "loopback"] = Field(
+        default="never",
+        description="Whether clients on the same machine may authenticate without TLS; for local trials only.",
+    )
+    postmaster_domain: str = Field(
+        default="",
+        description="Domain of the bare recipient <Postmaster> (RFC 5321 section 4.1.1.3); empty: hostname.",
+    )
+
+    message_size: int = Field(
+        default=50 * 1024 * 1024, ge=65_536, description="Octets of one message at most (SIZE, RFC 1870)."
+    )
+    recipients: int = Field(default=1000, ge=100, description="Recipients of one message at most.")
+    bare_newline: BareNewline = Field(
+        default=BareNewline.REJECT,
+        description="A CR or LF that stands alone: reject the message, or repair it to CRLF.",
+    )
+    command_line: int = Field(
+        default=4096, ge=512, le=65_536, description="Octets of one command line at most, CRLF included."
+    )
+    commands: int = Field(default=100_000, ge=100, description="Commands of one connection at most.")
+    idle_commands: int = Field(
+        default=100, ge=5, description="Commands like NOOP and RSET since the last accepted message at most."
+    )
+    errors: int = Field(
+        default=20, ge=1, description="Errors and failed logins since the last accepted message at most."
+    )
+    refused_recipients: int = Field(
+        default=100, ge=1, description="Refused recipients since the last accepted message at most."
+    )
+
+    connections: int = Field(
+        default=4000,
+        ge=1,
+        description="Open connections of this process at most; each takes about 4 KiB in clear, 50 KiB under TLS.",
+    )
+    connections_per_address: int = Field(
+        default=100, ge=0, description="Open connections of one client address at most; 0: no limit."
+    )
+    backlog: int = Field(
+        default=1024, ge=1, le=65_535, description="Connections that wait to be accepted, per listener."
+    )
+    idle_seconds: Seconds = Field(
+        default=300.0,
+        description="How long a client may be silent between commands (RFC 5321 section 4.5.3.2.7).",
+    )
+    busy_idle_seconds: Seconds = Field(
+        default=10.0, description="The same while over three quarters of all connections are taken."
+    )
+    data_seconds: Seconds = Field(
+        default=180.0,
+        description="How long a client may be silent within a message, or not read our replies.",
+    )
+    message_seconds: Seconds = Field(
+        default=3600.0, description="How long one message may take from DATA or the first BDAT to its end."
+    )
+    connection_seconds: Seconds = Field(
+        default=14_400.0, description="After how long a connection is closed, unless a message is under way."
+    )
+    handshake_seconds: Seconds = Field(default=30.0, description="How long a TLS handshake may take.")
+
+    waiting_messages: int = Field(
+        default=5000, ge=1, description="While more messages wait to be stored, new ones get 451."
+    )
+    disk_free_percent: float = Field(
+        default=3.0,
+        ge=0,
+        le=50,
+        description="While MongoDB's disk has less space left, new messages get 452.",
+    )
+    queue_seconds: float = Field(
+        default=3600.0,
+        ge=0,
+        description="While the router is further behind, new messages get 451; 0: no limit.",
+    )
+
+    test_skip_confirm: bool = Field(
+        default=False,
+        description="Say 250 before a message is stored. It loses mail: it is there to prove that tests see a loss.",
+    )
+
+    @field_validator("mx_listen", "submission_listen", "submissions_listen", "lmtp_listen")
+    @classmethod
+    def _endpoints_are_readable(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
+        for text in texts:
+            Endpoint.parse(text)
+        return texts
+
+    def limits(self) -> Limits:
+        """Return them as the protocol core takes them."""
+        return Limits(
+            command_line=self.command_line,
+            commands=self.commands,
+            idle_commands=self.idle_commands,
+            errors=self.errors,
+            refused_recipients=self.refused_recipients,
+            recipients=self.recipients,
+            message_size=self.message_size,
+        )

@@ -1,0 +1,1 @@
+"""What crosses services: chaos, end to end, benchmark logic."""

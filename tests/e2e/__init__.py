@@ -1,0 +1,1 @@
+"""Whole ways through a running instance: real input, foreign clients, bad input."""

@@ -1,0 +1,29 @@
+"""Fails a source file that has grown too long to have one concern: `python -m tests.lint.file_size`."""
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+MOST_LINES = 600
+ROOTS = ("bench", "libs", "proto", "services", "tests", "tools")
+GENERATED = ("_pb2.py", "_pb2.pyi")
+
+
+def too_long(files: Iterable[Path], most_lines: int = MOST_LINES) -> list[str]:
+    """Say of each file that is too long how long it is."""
+    lengths = {path: len(path.read_text().splitlines()) for path in files}
+    return [
+        f"{path}: {lines} lines; more than {most_lines} hide something, give it a file of its own"
+        for path, lines in lengths.items()
+        if lines > most_lines
+    ]
+
+
+def sources() -> list[Path]:
+    """Return all Python files of the repository that people write."""
+    files = sorted(path for root in ROOTS for path in Path(root).rglob("*.py"))
+    return [path for path in files if not path.name.endswith(GENERATED)]
+
+
+if __name__ == "__main__":
+    sys.exit("\n".join(too_long(sources())) or 0)

@@ -1,0 +1,52 @@
+"""The rules know all of the workspace: a room that no rule knows would be free to do anything."""
+
+import tomllib
+
+from mailyard.local.paths import REPOSITORY
+from mailyard.local.ports import HEALTH
+from tests.lint.file_size import sources, too_long
+from tests.lint.packages_alone import modules, packages
+
+ROOT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
+
+
+def top_modules() -> set[str]:
+    return {f"mailyard.{path.name}" for folder in packages() for path in (folder / "src/mailyard").iterdir()}
+
+
+def test_the_import_rules_know_every_package():
+    assert set(ROOT["tool"]["importlinter"]["root_packages"]) == top_modules()
+
+
+def test_every_package_stands_on_a_floor():
+    floors = ROOT["tool"]["importlinter"]["contracts"][0]["layers"]
+    assert {room.strip() for floor in floors for room in floor.split("|")} == top_modules()
+
+
+def test_the_type_checker_sees_every_package():
+    expected = {str(folder.relative_to(REPOSITORY) / "src") for folder in packages()}
+    assert set(ROOT["tool"]["mypy"]["mypy_path"]) >= expected
+
+
+def test_local_mode_runs_every_service_and_every_service_has_a_dockerfile():
+    services = {folder.name for folder in packages() if folder.parent.name == "services"}
+    assert services == set(HEALTH)
+    assert [name for name in services if not (REPOSITORY / "services" / name / "Dockerfile").exists()] == []
+
+
+def test_a_file_that_is_too_long_is_named_with_its_length(tmp_path):
+    (tmp_path / "long.py").write_text("x = 1\n" * 11)
+    (tmp_path / "short.py").write_text("x = 1\n" * 10)
+    (told,) = too_long(sorted(tmp_path.iterdir()), most_lines=10)
+    assert told.startswith(f"{tmp_path}/long.py: 11 lines")
+
+
+def test_generated_code_may_be_as_long_as_it_likes():
+    assert [path for path in sources() if path.name.endswith("_pb2.py")] == []
+
+
+def test_all_modules_of_a_package_are_tried_but_not_those_that_work_when_imported():
+    found = modules(REPOSITORY / "tools/local")
+    assert "mailyard.local.supervisor" in found
+    assert "mailyard.local" in found
+    assert "mailyard.local.__main__" not in found

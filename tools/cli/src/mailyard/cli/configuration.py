@@ -1,0 +1,67 @@
+"""Where the command finds the servers: a file that is named, else the environment, else the local mode's file."""
+
+import os
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from mailyard.runtime.settings import CommonSettings, load_settings
+
+LOCAL_FILE = Path("var/local/env")  # written by `make run`
+_PREFIX = "MAILYARD_"
+_SERVERS = ("MAILYARD_MONGO_URL", "MAILYARD_AMQP_URL", "MAILYARD_MONGO_DATABASE")
+
+
+class BadConfiguration(Exception):
+    """The file cannot be used; the text says why."""
+
+
+def configuration(file: Path | None) -> CommonSettings:
+    """Read the settings.
+
+    The local mode's file counts only where the environment names no server at all: half of the one and half of
+    the other would be a third installation.
+
+    Raises:
+        BadConfiguration: the file cannot be read, or holds what is no setting.
+        SystemExit: the environment is wrong (status 78; the problems are printed).
+
+    """
+    if file is not None:
+        return _from_file(file)
+    named = any(variable in os.environ or f"{variable}_FILE" in os.environ for variable in _SERVERS)
+    if not named and LOCAL_FILE.exists():
+        return _from_file(LOCAL_FILE)
+    return load_settings(CommonSettings)
+
+
+def _from_file(file: Path) -> CommonSettings:
+    try:
+        return CommonSettings.model_validate(_fields(file))
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{_PREFIX}{str(each['loc'][0]).upper()}: {each['msg']}" for each in error.errors()
+        )
+        raise BadConfiguration(f"{file}: {problems}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadConfiguration(f"cannot read {file}: {error}") from None
+
+
+def _fields(file: Path) -> dict[str, str]:
+    """Take MAILYARD_… variables that are ours; a file for services may hold others."""
+    fields: dict[str, str] = {}
+    for number, line in enumerate(file.read_text().splitlines(), start=1):
+        text = line.strip().removeprefix("export ")
+        if not text or text.startswith("#"):
+            continue
+        name, assigned, value = text.partition("=")
+        if not assigned:
+            raise BadConfiguration(f"{file}, line {number}: expected NAME=value")
+        field = name.strip().removeprefix(_PREFIX).lower()
+        if name.startswith(_PREFIX) and field in CommonSettings.model_fields:
+            fields[field] = _unquoted(value.strip())
+    return fields
+
+
+def _unquoted(value: str) -> str:
+    return value[1:-1] if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'" else value

@@ -1,0 +1,54 @@
+"""`mailyard ledger`: what was accepted against what became of it."""
+
+from datetime import timedelta
+from typing import Annotated
+
+import typer
+
+from mailyard.cli.listing import AsJson, Column, Record, show
+from mailyard.cli.session import Session, perform
+from mailyard.cli.tenant import Named
+from mailyard.runtime.clock import now_utc
+from mailyard.spool.ledger import COLUMNS, Account, Ledger, hour_of
+
+HEADINGS = (
+    Column("hour", "Hour"),
+    Column("tenant", "Tenant"),
+    Column("accepted", "Accepted"),
+    Column("expanded", "Expanded"),
+    *(Column(str(name), str(name).replace("_", " ").capitalize()) for name in COLUMNS),
+    Column("unaccounted", "Unaccounted"),
+)
+
+
+def ledger(
+    context: typer.Context,
+    hours: Annotated[int, typer.Option(help="How far to look back.", min=1, max=24 * 366)] = 24,
+    tenant: Named = None,
+    as_json: AsJson = False,
+) -> None:
+    """Count what was accepted, and what became of it.
+
+    Recipients are counted, by tenant and hour of acceptance. Unaccounted must be 0; mail that is accepted this
+    moment may show there until the next look.
+    """
+
+    async def lines(session: Session) -> list[Account]:
+        until = hour_of(now_utc()) + timedelta(hours=1)
+        return await Ledger(session.store).accounts(until - timedelta(hours=hours), until)
+
+    found = perform(context, lines)
+    records = [_record(line) for line in found if tenant in (None, line.tenant)]
+    show(records, HEADINGS, as_json=as_json)
+
+
+def _record(line: Account) -> Record:
+    became: Record = {str(name): line.became.get(name, 0) for name in COLUMNS}
+    return {
+        "hour": line.since,
+        "tenant": line.tenant,
+        "accepted": line.accepted,
+        "expanded": line.expanded,
+        **became,
+        "unaccounted": line.unaccounted,
+    }

@@ -1,0 +1,68 @@
+"""Writes docs/cli.md from the command itself: `python -m mailyard.cli.reference`, `--check` tells whether it is current."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import typer
+from typer.testing import CliRunner
+
+from mailyard.cli.main import app
+
+PAGE = Path("docs/cli.md")
+_TERMINAL = {"COLUMNS": "80", "TERMINAL_WIDTH": "80", "NO_COLOR": "1"}
+_OPENING = """# The `mailyard` command
+
+Written by `python -m mailyard.cli.reference` from the command's own help; do not edit.
+
+It works on the store and the broker directly. They are named by `MAILYARD_MONGO_URL`, `MAILYARD_AMQP_URL` and
+`MAILYARD_MONGO_DATABASE` in a file given by `--config`, else in the environment; where the environment names none of
+them, by `var/local/env`, which `make run` writes.
+
+Lists are tables; with `--json` they are arrays of objects, times in RFC 3339. Passwords come from a prompt, standard
+input or a file, never from an argument.
+
+| exit status | meaning |
+|---|---|
+| 0 | done |
+| 1 | refused: the name is taken, nothing is found; standard error says why |
+| 2 | wrong usage |
+| 69 | MongoDB or RabbitMQ is away |
+| 78 | wrong settings |
+"""
+
+
+def page() -> str:
+    """Return the whole page."""
+    return _OPENING + "".join(_section(command) for command in commands(app))
+
+
+def commands(group: typer.Typer, above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Name a group, its groups and its commands, each by the words that call it."""
+    yield above
+    for inner in group.registered_groups:
+        if inner.typer_instance is not None and inner.name:
+            yield from commands(inner.typer_instance, (*above, inner.name))
+    for command in group.registered_commands:
+        if command.callback is not None:
+            yield (*above, command.name or command.callback.__name__)
+
+
+def _section(command: tuple[str, ...]) -> str:
+    name = " ".join(("mailyard", *command))
+    shown = CliRunner().invoke(app, [*command, "--help"], prog_name="mailyard", env=_TERMINAL)
+    if shown.exit_code:
+        raise RuntimeError(f"{name} --help ended with {shown.exit_code}: {shown.output}")
+    return f"\n## {name}\n\n```text\n{shown.stdout.strip()}\n```\n"
+
+
+def main() -> None:
+    """Write the page, or with --check exit 1 when it is not current."""
+    if "--check" not in sys.argv[1:]:
+        PAGE.write_text(page())
+    elif not PAGE.exists() or PAGE.read_text() != page():
+        sys.exit(f"{PAGE} is not current: run `python -m mailyard.cli.reference`")
+
+
+if __name__ == "__main__":
+    main()

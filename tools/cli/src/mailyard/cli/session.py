@@ -1,0 +1,112 @@
+"""One run of the command: settings, store, what it does, and the exit status when that fails."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn, TypeVar
+
+import typer
+from pymongo.errors import OperationFailure
+
+from mailyard.broker.connection import Broker
+from mailyard.cli.configuration import BadConfiguration, configuration
+from mailyard.cli.indexes import ensure_all
+from mailyard.directory.errors import DirectoryError, NotFound
+from mailyard.directory.passwords import HashCost, Passwords
+from mailyard.directory.provisioning import Provisioning
+from mailyard.message.address import Address
+from mailyard.runtime.clock import now_utc
+from mailyard.runtime.errors import Misconfigured, Unavailable
+from mailyard.runtime.logs import configure_logs
+from mailyard.runtime.settings import CommonSettings
+from mailyard.store.client import Store
+
+REFUSED = 1  # what was asked for cannot be done: the name is taken, nothing is found
+UNAVAILABLE = 69  # sysexits.h: EX_UNAVAILABLE, a server is away
+MISCONFIGURED = 78  # sysexits.h: EX_CONFIG
+_SERVER_TIMEOUT_MS = 5_000
+
+T = TypeVar("T")
+
+
+class Refused(Exception):
+    """What was asked for cannot be done; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What a command works with."""
+
+    settings: CommonSettings
+    store: Store
+    directory: Provisioning
+
+    async def prepared(self) -> Provisioning:
+        """Return the directory for a change, with all indexes of the store: the first command may meet an empty database."""
+        await ensure_all(self.store)
+        return self.directory
+
+    async def owner_of(self, address: Address, tenant: str | None) -> str:
+        """Return the tenant that was named, else the one that owns the address's domain. Raises NotFound."""
+        if tenant is not None:
+            return tenant
+        found = await self.directory.domains.entry_by_names([address.domain])
+        if not found:
+            raise NotFound(f"no tenant has a domain {address.domain}")
+        return found[address.domain].tenant
+
+    async def tenants(self, tenant: str | None) -> list[str]:
+        """Return the tenant that was named, if there is one, else all. Raises NotFound."""
+        if tenant is not None:
+            return [(await self.directory.require_tenant(tenant)).id]
+        return [each.id for each in await self.directory.tenants.list()]
+
+    @asynccontextmanager
+    async def broker(self) -> AsyncIterator[Broker]:
+        """Connect to RabbitMQ. Raises Unavailable."""
+        broker = Broker(self.settings.amqp_url.get_secret_value(), "mailyard-cli", required=False)
+        try:
+            await broker.start()
+            if reason := broker.unready():
+                raise Unavailable(f"RabbitMQ is away: {reason}")
+            yield broker
+        finally:
+            await broker.close()
+
+
+def perform(context: typer.Context, work: Callable[[Session], Awaitable[T]]) -> T:
+    """Do `work` with an open session; end the command with a message and a status when it fails."""
+    configure_logs("cli", "error", "console", stream=sys.stderr)
+    try:
+        return asyncio.run(_with_session(context.obj, work))
+    except (DirectoryError, Refused) as error:
+        fail(str(error), REFUSED)
+    except Unavailable as error:
+        fail(str(error), UNAVAILABLE)
+    except (BadConfiguration, Misconfigured) as error:
+        fail(str(error), MISCONFIGURED)
+    except OperationFailure as error:
+        fail(f"MongoDB refuses: {error}", UNAVAILABLE)
+
+
+def fail(text: str, status: int) -> NoReturn:
+    """Say on standard error why, and end."""
+    typer.echo(f"mailyard: {text}", err=True)
+    raise typer.Exit(status)
+
+
+async def _with_session(config: Path | None, work: Callable[[Session], Awaitable[T]]) -> T:
+    settings = configuration(config)
+    store = Store(
+        settings.mongo_url.get_secret_value(), settings.mongo_database, timeout_ms=_SERVER_TIMEOUT_MS
+    )
+    passwords = Passwords(HashCost())
+    try:
+        await store.ping()
+        return await work(Session(settings, store, Provisioning(store, passwords, now_utc)))
+    finally:
+        passwords.close()
+        await store.close()

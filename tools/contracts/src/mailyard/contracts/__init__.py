@@ -1,0 +1,1 @@
+"""Generates the code of the protobuf contracts and keeps their changes additive."""

@@ -1,0 +1,1 @@
+"""Runs all of Mailyard on one machine, on loopback."""

@@ -1,0 +1,5 @@
+"""`python -m mailyard.local`."""
+
+from mailyard.local.main import main
+
+main()

@@ -1,0 +1,145 @@
+"""Writes the reference pages that come from the code: `python -m mailyard.local.docs [--check]`.
+
+Settings come from the services' settings classes, metrics and events from the catalogue of `mailyard.runtime`.
+"""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from pydantic import SecretStr
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from mailyard.local.paths import REPOSITORY
+from mailyard.local.ports import HEALTH
+from mailyard.local.settings import LocalSettings
+from mailyard.runtime.catalogue import EVENTS, METRICS, Metric
+from mailyard.runtime.settings import CommonSettings, variables
+
+_GENERATED = "<!-- Written by `make docs` from the code; change it there. -->\n"
+_SETTINGS_INTRODUCTION = """\
+Every setting is an environment variable; there are no settings files. Lists are comma-separated or JSON. A secret may
+stand in a file instead: append `_FILE` to its variable and give the path. A misspelt variable of a service is an error:
+the service says so and ends with status 78.
+"""
+_FOREIGN_METRICS = "`python_*` and `process_*` come from the client library.\n"
+
+
+def main() -> None:
+    """Writes the pages; with --check, exits 1 when a page is not what the code says."""
+    parser = argparse.ArgumentParser(prog="python -m mailyard.local.docs", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing, say which pages are old")
+    if parser.parse_args().check:
+        old = [name for name, page in PAGES.items() if _path(name).read_text() != page()]
+        sys.exit("".join(f"docs/{name} is not what the code says: run make docs\n" for name in old) or 0)
+    for name, page in PAGES.items():
+        _path(name).write_text(page())
+
+
+def settings_page() -> str:
+    """docs/settings.md."""
+    common = _section("Every service", CommonSettings, CommonSettings.model_fields)
+    services = [_section(service, *_own_settings(_settings_of(service))) for service in HEALTH]
+    local = _section("Local mode (`make run`)", *_own_settings(LocalSettings))
+    return "\n".join([_GENERATED, "# Settings", "", _SETTINGS_INTRODUCTION, common, *services, local])
+
+
+def metrics_page() -> str:
+    """docs/metrics.md."""
+    head = "Every service shows its metrics at `/metrics`, in Prometheus' text format. " + _FOREIGN_METRICS
+    rows = [(f"`{metric.name}`", metric.kind, _labels(metric), metric.help) for metric in METRICS.values()]
+    return "\n".join([_GENERATED, "# Metrics", "", head, _table(("metric", "kind", "labels", "tells"), rows)])
+
+
+def events_page() -> str:
+    """docs/events.md."""
+    head = "Logs are one JSON object per line; `event` is one of these names. The spool id is under `spool_id`.\n"
+    rows = [(f"`{event.name}`", event.meaning) for event in EVENTS.values()]
+    return "\n".join([_GENERATED, "# Events", "", head, _table(("event", "tells"), rows)])
+
+
+PAGES: Mapping[str, Callable[[], str]] = MappingProxyType(
+    {"settings.md": settings_page, "metrics.md": metrics_page, "events.md": events_page}
+)
+
+
+def _path(name: str) -> Path:
+    return REPOSITORY / "docs" / name
+
+
+def _settings_of(service: str) -> type[CommonSettings]:
+    """A service's settings class is the one that its settings module makes."""
+    module = importlib.import_module(f"mailyard.{service.replace('-', '_')}.settings")
+    classes = [
+        value
+        for value in vars(module).values()
+        if isinstance(value, type)
+        and issubclass(value, CommonSettings)
+        and value.__module__ == module.__name__
+    ]
+    (found,) = classes
+    return found
+
+
+def _own_settings(settings: type[CommonSettings]) -> tuple[type[CommonSettings], Mapping[str, FieldInfo]]:
+    """What a class adds to the common settings, or says differently."""
+    own = {
+        name: field
+        for name, field in settings.model_fields.items()
+        if name not in CommonSettings.model_fields or name in settings.__annotations__
+    }
+    return settings, own
+
+
+def _section(title: str, settings: type[CommonSettings], fields: Mapping[str, FieldInfo]) -> str:
+    names = variables(settings)
+    rows = [(f"`{names[name]}`", _default(field), field.description or "") for name, field in fields.items()]
+    return f"## {title}\n\n{_table(('variable', 'default', 'meaning'), rows)}"
+
+
+def _default(field: FieldInfo) -> str:
+    """As one would write it in the environment."""
+    if field.default_factory is not None:
+        return "computed"
+    return _shown(field.default)
+
+
+def _shown(value: Any) -> str:
+    match value:
+        case _ if value is PydanticUndefined:
+            return "**required**"
+        case None | "" | () | []:
+            return "unset"
+        case SecretStr():
+            return _shown(value.get_secret_value())
+        case tuple() | list() | frozenset() | set():
+            return f"`{','.join(map(str, value))}`"
+        case Path() if value.is_relative_to(REPOSITORY):
+            return f"`{value.relative_to(REPOSITORY)}`"
+        case bool():
+            return f"`{str(value).lower()}`"
+        case _:
+            return f"`{value}`"
+
+
+def _labels(metric: Metric) -> str:
+    return ", ".join(f"`{label}`" for label in metric.labels)
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [head, ("---",) * len(head), *rows]
+    return "".join(f"| {' | '.join(map(_cell, line))} |\n" for line in lines)
+
+
+def _cell(text: str) -> str:
+    """A bar would end the cell."""
+    return text.replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,38 @@
+from mailyard.local.bootstrap import uv_settings
+from mailyard.local.debian import PackageTree
+
+
+def test_what_pip_was_told_uv_is_told_too():
+    pip = {
+        "index-url": "https://index.test/simple",
+        "cert": "/etc/ca.pem",
+        "trusted-host": "index.test\nother.test",
+    }
+    settings = uv_settings(pip, {})
+    assert settings["UV_DEFAULT_INDEX"] == "https://index.test/simple"
+    assert settings["SSL_CERT_FILE"] == "/etc/ca.pem"
+    assert settings["UV_INSECURE_HOST"] == "index.test other.test"
+
+
+def test_what_the_user_told_uv_stands_above_what_pip_was_told():
+    assert uv_settings({"cert": "/pip.pem"}, {"SSL_CERT_FILE": "/uv.pem"})["SSL_CERT_FILE"] == "/uv.pem"
+
+
+def test_a_folder_of_links_that_is_missing_is_left_out_because_uv_would_fail(tmp_path):
+    given = {"find-links": f"{tmp_path} /not/there https://links.test/x"}
+    assert uv_settings(given, {})["UV_FIND_LINKS"] == f"{tmp_path},https://links.test/x"
+    assert "UV_FIND_LINKS" not in uv_settings({"find-links": "/not/there"}, {})
+
+
+def test_programs_and_libraries_of_the_tree_come_after_those_of_the_machine(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", "/usr/bin")
+    monkeypatch.delenv("LD_LIBRARY_PATH", raising=False)
+    (tmp_path / "usr/lib/x86_64-linux-gnu").mkdir(parents=True)
+    environment = PackageTree(tmp_path).environment()
+    assert environment["PATH"].startswith("/usr/bin:")
+    assert environment["LD_LIBRARY_PATH"] == f"{tmp_path}/usr/lib/x86_64-linux-gnu"
+
+
+def test_without_a_tree_nothing_but_the_path_is_set(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", "/usr/bin")
+    assert PackageTree(tmp_path / "none").environment() == {"PATH": "/usr/bin"}
