@@ -87,15 +87,15 @@ class FaultProxy:
             self._is_away = False
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._is_away:
-            _reset(writer)
-            return
         try:
             upstream_reader, upstream_writer = await asyncio.open_connection(*self._upstream)
         except OSError:
             _reset(writer)
             return
         pair = _Pair(writer, upstream_writer)
+        if self._is_away:
+            pair.reset()
+            return
         self._pairs.add(pair)
         pumps = [
             asyncio.create_task(self._pump(reader, upstream_writer, Direction.TO_SERVER)),
