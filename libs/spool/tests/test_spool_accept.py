@@ -19,7 +19,8 @@ from mailyard.spool.ledger import Ledger, hour_of
 from mailyard.spool.schema import ensure_schema
 from mailyard.spool.spool import AlreadyAccepted, Spool
 from mailyard.store.body import Body
-from mailyard.store.client import Store
+from mailyard.store.client import Row, Store
+from mailyard.store.logorder import Inserted, insert_durably
 
 HOUR = timedelta(hours=1)
 
@@ -109,6 +110,33 @@ async def test_a_bounce_is_accepted_once(store: Store) -> None:
         await spool.accept(acceptance("a@one.test", bounce_of="id/0"))
     assert len(publisher.published) == 1
     assert await lines_of(store) == {"one.test": (1, 0)}
+
+
+@pytest.mark.parametrize(
+    "told",
+    [Inserted(None), Inserted(7)],
+    ids=["the answer was lost", "another primary wrote the rows"],
+)
+async def test_where_the_order_of_body_and_row_is_unknown_both_are_written_again_and_accepted_once(
+    store: Store, monkeypatch: pytest.MonkeyPatch, told: Inserted
+) -> None:
+    async def written_without_a_word(to: Store, name: str, rows: list[Row]) -> Inserted:
+        await insert_durably(to, name, rows)
+        await to.collection("mail.chunks").delete_many({})  # as a primary does that rolls back
+        return told
+
+    monkeypatch.setattr("mailyard.spool.spool.insert_durably", written_without_a_word)
+    publisher = Publishing()
+    spool = Spool(store, publisher, stage="test")  # type: ignore[arg-type]
+    plain = await spool.accept(acceptance("a@one.test"))
+    bounce = await spool.accept(acceptance("a@one.test", bounce_of="id/0"))
+    row = await store.collection("spool").find_one({"_id": bounce})
+    assert row is not None
+    assert await spool.blobs.read(row["blob"]) == b"Subject: x\r\n\r\ny\r\n"
+    with pytest.raises(AlreadyAccepted):
+        await spool.accept(acceptance("a@one.test", bounce_of="id/0"))
+    assert [ticket.spool_id for ticket in publisher.published] == [plain, bounce]
+    assert await store.collection("spool").count_documents({}) == 2
 
 
 async def test_a_store_that_is_away_refuses_and_says_so() -> None:

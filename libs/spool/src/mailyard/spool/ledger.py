@@ -17,12 +17,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bson import ObjectId
+from pymongo import WriteConcern
 from pymongo.errors import DuplicateKeyError
 
 from mailyard.spool.ids import accepted_second, first_spool_id
 from mailyard.spool.outcome import Result
 from mailyard.spool.row import COLLECTION, State
-from mailyard.store.client import Row, Store, unavailable_when_away
+from mailyard.store.client import Collection, Row, Store, unavailable_when_away
 
 ENTRIES = "ledger"
 HOURS = "ledger_hours"
@@ -76,8 +77,14 @@ class AcceptedBook:
     def __init__(self, store: Store) -> None:
         self._store = store
 
+    @property
+    def _entries(self) -> Collection:
+        return self._store.db.get_collection(ENTRIES, write_concern=WriteConcern(w=1))
+
     async def note(self, entry: Row) -> None:
         """Write the entry of one batch; writing it again changes nothing.
+
+        It does not wait for the disk: the keeper makes an entry that is lost anew from the batch's rows.
 
         Raises:
             Unavailable: the store is away.
@@ -87,7 +94,7 @@ class AcceptedBook:
             return
         with unavailable_when_away():
             try:
-                await self._store.collection(ENTRIES).insert_one(entry)
+                await self._entries.insert_one(entry)
             except DuplicateKeyError:
                 return  # an earlier try, or the keeper, wrote it
 

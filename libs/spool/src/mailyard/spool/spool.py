@@ -25,8 +25,10 @@ from mailyard.spool.ids import new_spool_id
 from mailyard.spool.ledger import AcceptedBook, entry_of
 from mailyard.spool.row import COLLECTION, row_of, ticket_of
 from mailyard.store.blobs import Blobs
+from mailyard.store.body import Body
 from mailyard.store.client import DUPLICATE_KEY, Row, Store, unavailable_when_away
 from mailyard.store.group import GroupCommit
+from mailyard.store.logorder import insert_durably
 
 _BATCH_MESSAGES = 200
 _BATCH_OCTETS = 8 * 1024 * 1024
@@ -127,23 +129,38 @@ class Spool:
 
     async def _commit(self, batch: Sequence[Acceptance]) -> _StoredBatch:
         self._batches.observe(len(batch))
-        await self.blobs.put_many(acceptance.body for acceptance in batch)
         batch_id, now = ObjectId(), self._clock()
         rows = [_new_row(acceptance, batch_id, now) for acceptance in batch]
-        known = await self._insert(rows)
+        known = await self._store_batch([acceptance.body for acceptance in batch], rows)
         new = [row for number, row in enumerate(rows) if number not in known]
         spool_ids = ["" if number in known else row["_id"] for number, row in enumerate(rows)]
         return _StoredBatch(
             spool_ids, [ticket_of(row) for row in new], entry_of(batch_id, now, self._stage, new)
         )
 
+    async def _store_batch(self, bodies: Sequence[Body], rows: list[Row]) -> set[int]:
+        """Make bodies and then rows safe; return the numbers of bounces that were there already.
+
+        The fast way waits for the disk once: rows that are safe prove that bodies written before them in the same
+        term are. Where that does not hold, both are written again, each with its own wait; what is there stays.
+        """
+        term = await self.blobs.put_ahead(bodies)
+        if term is not None:
+            with unavailable_when_away():
+                inserted = await insert_durably(self._store, COLLECTION, rows)
+            if inserted.term == term:
+                return _known_bounces(inserted.refused)
+        await self.blobs.put_many(bodies)
+        return await self._insert(rows)
+
     async def _insert(self, rows: list[Row]) -> set[int]:
-        """Insert rows; return the numbers of bounces that were there already."""
         with unavailable_when_away():
             try:
                 await self._store.collection(COLLECTION).insert_many(rows, ordered=False)
             except BulkWriteError as error:
-                return _known_bounces(error, rows)
+                if error.details["writeConcernErrors"]:
+                    raise Unavailable("MongoDB did not confirm that the rows are safe") from error
+                return _known_bounces(error.details["writeErrors"])
         return set()
 
     async def _announce(self, batch: _StoredBatch) -> list[str]:
@@ -172,14 +189,17 @@ def _new_row(acceptance: Acceptance, batch_id: ObjectId, now: datetime) -> Row:
     return row_of(acceptance, spool_id, batch_id, now, acceptance.prefix(spool_id, now))
 
 
-def _known_bounces(error: BulkWriteError, rows: list[Row]) -> set[int]:
-    if error.details["writeConcernErrors"]:
-        raise Unavailable("MongoDB did not confirm that the rows are safe") from error
+def _known_bounces(refused: Sequence[Row]) -> set[int]:
+    """Return the numbers of rows that stand for a bounce which was accepted before.
+
+    A row whose own id is there already is ours from a try whose answer was lost: ids are never used twice.
+    """
     known = set()
-    for failure in error.details["writeErrors"]:
-        if failure["code"] != DUPLICATE_KEY or "bounce_of" not in rows[failure["index"]]:
-            raise Unavailable(f"MongoDB refused a row: {failure['errmsg'][:200]}") from error
-        known.add(failure["index"])
+    for failure in refused:
+        if failure["code"] != DUPLICATE_KEY:
+            raise Unavailable(f"MongoDB refused a row: {failure['errmsg'][:200]}")
+        if "_id" not in failure["keyPattern"]:
+            known.add(failure["index"])
     return known
 
 

@@ -20,7 +20,10 @@ from mailyard.runtime.clock import now_utc
 from mailyard.runtime.errors import Unavailable
 from mailyard.store.body import CHUNK_SIZE, Body, BodyWriter
 from mailyard.store.client import DUPLICATE_KEY, Collection, Row, Store, unavailable_when_away
+from mailyard.store.logorder import insert_soon
 
+FILES = "mail.files"
+CHUNKS = "mail.chunks"
 _READ_CHUNKS = 4  # chunks that a stream reads at a time: one megabyte
 
 
@@ -41,11 +44,11 @@ class Blobs:
 
     @property
     def _files(self) -> Collection:
-        return self._store.collection("mail.files")
+        return self._store.collection(FILES)
 
     @property
     def _chunks(self) -> Collection:
-        return self._store.collection("mail.chunks")
+        return self._store.collection(CHUNKS)
 
     async def ensure_indexes(self) -> None:
         """Create the index that the GridFS specification demands of chunks."""
@@ -68,17 +71,30 @@ class Blobs:
             Unavailable: the store is away; doing it again later does no harm.
 
         """
-        held = [(body.blob_id, body.octets) for body in bodies if body.octets is not None]
-        if not held:
-            return
-        now = now_utc()
-        chunks = [
-            {"_id": blob_id, "files_id": blob_id, "n": 0, "data": octets}
-            for blob_id, octets in held
-            if octets
-        ]
-        files = [_file_row(blob_id, len(octets), now) for blob_id, octets in held]
+        chunks, files = _rows_of(bodies)
         await asyncio.gather(_insert_once(self._chunks, chunks), _insert_once(self._files, files))
+
+    async def put_ahead(self, bodies: Iterable[Body]) -> int | None:
+        """Store those bodies that are still in memory, without a wait for the disk: two commands.
+
+        They are safe once a later write of the returned term is (`mailyard.store.logorder`). None: that cannot be
+        said, and `put_many` must follow; it does no harm to what is there.
+
+        Raises:
+            Unavailable: the store is away.
+
+        """
+        chunks, files = _rows_of(bodies)
+        with unavailable_when_away():
+            written = await asyncio.gather(
+                *(
+                    insert_soon(self._store, name, rows)
+                    for name, rows in ((CHUNKS, chunks), (FILES, files))
+                    if rows
+                )
+            )
+        terms = {None if each.refused else each.term for each in written}
+        return terms.pop() if len(terms) == 1 else None
 
     async def insert_chunks(self, blob_id: ObjectId, first: int, octets: memoryview) -> None:
         """Write consecutive chunks of a body, beginning with chunk number `first`."""
@@ -195,6 +211,16 @@ async def _insert_once(collection: Collection, rows: list[Row]) -> None:
                 ) from error
             if any(each["code"] != DUPLICATE_KEY for each in error.details["writeErrors"]):
                 raise
+
+
+def _rows_of(bodies: Iterable[Body]) -> tuple[list[Row], list[Row]]:
+    """Return the chunks and the files of bodies that are still in memory; an empty body has no chunk."""
+    held = [(body.blob_id, body.octets) for body in bodies if body.octets is not None]
+    now = now_utc()
+    chunks = [
+        {"_id": blob_id, "files_id": blob_id, "n": 0, "data": octets} for blob_id, octets in held if octets
+    ]
+    return chunks, [_file_row(blob_id, len(octets), now) for blob_id, octets in held]
 
 
 def _file_row(blob_id: ObjectId, size: int, now: datetime) -> Row:

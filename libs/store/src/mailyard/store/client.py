@@ -82,6 +82,7 @@ class Store:
         self._timeout_ms = timeout_ms
         self._client: AsyncMongoClient[Row] | None = None
         self._answered = False
+        self.has_one_log = False  # one replica set, not shards behind a mongos; unknown before `start`
         self._log = get_logger("store")
 
     @property
@@ -144,6 +145,7 @@ class Store:
 
     async def _require_replica_set(self) -> None:
         hello = await self.db.command("hello")
+        self.has_one_log = "setName" in hello
         if "setName" not in hello and hello.get("msg") != "isdbgrid":
             raise Misconfigured(
                 "MongoDB runs as a stand-alone server; Mailyard needs transactions. "
