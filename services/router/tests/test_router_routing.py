@@ -1,0 +1,120 @@
+"""What becomes of recipients: one way, several, or none."""
+
+from bson import ObjectId
+
+from mailyard.directory.model import Account, Destination, LocalAccount, Remote, Unknown
+from mailyard.message.address import Address
+from mailyard.proto.v1.ticket_pb2 import Recipient, Ticket
+from mailyard.router.routing import Nowhere, Several, Straight, decide
+from mailyard.spool.outcome import Outcome, Result
+from mailyard.spool.row import Leg, Route
+
+ANNA = ObjectId("0" * 23 + "a")
+BEN = ObjectId("0" * 23 + "b")
+
+
+def ticket(*recipients: str, tenant: str = "one") -> Ticket:
+    rows = [Recipient(address=each, index=number, tenant=tenant) for number, each in enumerate(recipients)]
+    return Ticket(spool_id="id", tenant=tenant, recipients=rows)
+
+
+def mailbox(account: ObjectId, text: str, tenant: str = "one", detail: str = "") -> Destination:
+    address = Address.parse(text)
+    return Destination(address, LocalAccount(Account(account, tenant, address), tenant, address, detail))
+
+
+def elsewhere(text: str) -> Destination:
+    address = Address.parse(text)
+    return Destination(address, Remote(address.domain))
+
+
+def nowhere(text: str) -> Destination:
+    return Destination(Address.parse(text), Unknown("no such address"))
+
+
+def ways(legs: tuple[Leg, ...]) -> list[tuple[Route, str, str, list[str]]]:
+    return [(leg.route, leg.tenant, leg.site, [each.address for each in leg.targets]) for leg in legs]
+
+
+def test_mailboxes_of_one_tenant_are_one_way():
+    decided = decide(
+        ticket("anna@one.test", "ben@one.test"),
+        [[mailbox(ANNA, "anna@one.test")], [mailbox(BEN, "ben@one.test")]],
+    )
+    assert isinstance(decided, Straight)
+    assert ways((decided.leg,)) == [(Route.LOCAL, "one", "", ["anna@one.test", "ben@one.test"])]
+    assert [each.account for each in decided.leg.targets] == [str(ANNA), str(BEN)]
+    assert decided.expanded == 0
+
+
+def test_an_alias_of_three_is_one_way_with_two_targets_more_than_recipients():
+    ends = [mailbox(ANNA, "anna@one.test"), mailbox(BEN, "ben@one.test"), mailbox(ObjectId(), "c@one.test")]
+    decided = decide(ticket("all@one.test"), [ends])
+    assert isinstance(decided, Straight)
+    assert decided.expanded == 2
+    assert [each.index for each in decided.leg.targets] == [0, 1, 2]
+    assert {each.origin for each in decided.leg.targets} == {0}
+
+
+def test_an_account_that_is_reached_twice_gets_one_copy_and_each_recipient_its_account():
+    decided = decide(
+        ticket("anna@one.test", "all@one.test"),
+        [[mailbox(ANNA, "anna@one.test")], [mailbox(ANNA, "anna@one.test"), mailbox(BEN, "ben@one.test")]],
+    )
+    assert isinstance(decided, Straight)
+    assert [each.account for each in decided.leg.targets] == [str(ANNA), str(BEN)]
+
+
+def test_fewer_targets_than_recipients_are_split_so_that_the_ledger_sees_each_recipient():
+    decided = decide(
+        ticket("anna@one.test", "a@one.test"),
+        [[mailbox(ANNA, "anna@one.test")], [mailbox(ANNA, "anna@one.test")]],
+    )
+    assert isinstance(decided, Several)
+    assert ways(decided.legs) == [(Route.LOCAL, "one", "", ["anna@one.test"])]
+
+
+def test_the_plus_detail_reaches_the_target():
+    decided = decide(ticket("anna+x@one.test"), [[mailbox(ANNA, "anna@one.test", detail="x")]])
+    assert isinstance(decided, Straight)
+    assert decided.leg.targets[0].detail == "x"
+
+
+def test_mailboxes_and_each_remote_domain_are_ways_of_their_own():
+    decided = decide(
+        ticket("anna@one.test", "x@far.test", "y@far.test", "z@other.test"),
+        [
+            [mailbox(ANNA, "anna@one.test")],
+            [elsewhere("x@far.test")],
+            [elsewhere("y@far.test")],
+            [elsewhere("z@other.test")],
+        ],
+    )
+    assert isinstance(decided, Several)
+    assert ways(decided.legs) == [
+        (Route.LOCAL, "one", "", ["anna@one.test"]),
+        (Route.REMOTE, "one", "far.test", ["x@far.test", "y@far.test"]),
+        (Route.REMOTE, "one", "other.test", ["z@other.test"]),
+    ]
+    assert decided.failed == ()
+
+
+def test_another_tenants_mailbox_is_a_leg_of_that_tenant():
+    decided = decide(ticket("x@two.test"), [[mailbox(BEN, "x@two.test", tenant="two")]])
+    assert isinstance(decided, Several)
+    assert ways(decided.legs) == [(Route.LOCAL, "two", "", ["x@two.test"])]
+
+
+def test_mail_to_nobody_ends_with_the_directory_s_reason():
+    decided = decide(ticket("gone@one.test"), [[nowhere("gone@one.test")]])
+    assert decided == Nowhere({0: Outcome(Result.BOUNCED, "5.1.1", "550 5.1.1 no such address")})
+
+
+def test_one_recipient_that_is_unknown_fails_alone():
+    decided = decide(
+        ticket("anna@one.test", "gone@one.test"),
+        [[mailbox(ANNA, "anna@one.test")], [nowhere("gone@one.test")]],
+    )
+    assert isinstance(decided, Several)
+    assert [leg.targets[0].address for leg in decided.legs] == ["anna@one.test", "gone@one.test"]
+    assert decided.failed == ((1, {0: Outcome(Result.BOUNCED, "5.1.1", "550 5.1.1 no such address")}),)
