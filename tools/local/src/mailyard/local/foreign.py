@@ -13,7 +13,14 @@ from mailyard.local.debian import PackagesUnavailable, PackageTree, package_tree
 from mailyard.local.paths import VAR
 
 PROGRAMS: Mapping[str, str] = MappingProxyType(
-    {"curl": "curl", "mbsync": "isync", "openssl": "openssl", "smtp-source": "postfix"}
+    {
+        "curl": "curl",
+        "mbsync": "isync",
+        "openssl": "openssl",
+        "prometheus": "prometheus",
+        "promtool": "prometheus",
+        "smtp-source": "postfix",
+    }
 )
 SAMPLES: Mapping[str, str] = MappingProxyType(
     {"usr/lib/python3*/test/test_email/data/msg_01.txt": "libpython3.{minor}-testsuite"}
