@@ -87,6 +87,7 @@ class TicketConsumer:
         self._taken_until_ms = 0
         self._tickets_total = counter("mailyard_broker_consumed_tickets_total").labels(queue)
         self._messages_total = counter("mailyard_broker_consumed_messages_total").labels(queue)
+        self._stalls_total = counter("mailyard_broker_consumer_stalls_total").labels(queue)
 
     async def start(self) -> None:
         """Begin to consume; registration goes on in the background and `unready()` tells of it."""
@@ -234,7 +235,7 @@ class TicketConsumer:
         return depth.messages > 0 or depth.consumers == 0
 
     def _note_stall(self) -> None:
-        counter("mailyard_broker_consumer_stalls_total").labels(self._queue).inc()
+        self._stalls_total.inc()
         _log.error("consumer.stalled", queue=self._queue)
         if self._session is not None:
             self._session.end("stalled: the queue has messages, or has lost us, and none arrives")

@@ -29,6 +29,11 @@ OnPoison = Callable[[Ticket, Exception], Awaitable[None]]
 _log = get_logger(__name__)
 
 
+def entered_ms(ticket: Ticket) -> int:
+    """Return when a ticket came into its queue: at the last step of its way, or at its release if that is later."""
+    return max(ticket.released_at_ms, ticket.timeline[-1].at_ms) if ticket.timeline else ticket.released_at_ms
+
+
 class GivenUp(Exception):
     """The tickets in hand go back to the broker: we are stopping, or the session has ended."""
 
@@ -48,6 +53,8 @@ class Handling:
         self._stopping = asyncio.Event()
         self._seconds = histogram("mailyard_broker_handler_seconds").labels(queue)
         self._sizes = histogram("mailyard_broker_handler_tickets").labels(queue)
+        self._waits = histogram("mailyard_queue_wait_seconds").labels(queue)
+        self._poison_total = counter("mailyard_broker_poison_tickets_total").labels(queue)
 
     def stop(self) -> None:
         """Let a call in flight end, but try nothing again."""
@@ -60,6 +67,7 @@ class Handling:
     async def handle(self, session: Session, deliveries: list[Delivery]) -> None:
         """Handle deliveries; those that it rejects it also takes out of the list. Raises GivenUp."""
         tickets = [ticket for delivery in deliveries for ticket in delivery.tickets]
+        self._note_waits(tickets)
         try:
             await self._call(session, tickets)
         except GivenUp:
@@ -90,7 +98,7 @@ class Handling:
         except GivenUp:
             raise
         except Exception as error:
-            counter("mailyard_broker_poison_tickets_total").labels(self._queue).inc()
+            self._poison_total.inc()
             self._log_poison(ticket, error)
             return await self._noted(session, ticket, error)
         return True
@@ -137,6 +145,12 @@ class Handling:
                     raise GivenUp
         finally:
             self.waits_for = None
+
+    def _note_waits(self, tickets: Sequence[Ticket]) -> None:
+        """Observe how long tickets stood in the queue; two clocks are compared, so never less than nothing."""
+        now_ms = time.time() * 1000
+        for ticket in tickets:
+            self._waits.observe(max(0.0, now_ms - entered_ms(ticket)) / 1000)
 
     def _note_wait(self, error: str, seconds: float) -> None:
         self.waits_for = error

@@ -5,6 +5,7 @@ When `publish` returns, a majority of the broker's nodes has the tickets on disk
 """
 
 import asyncio
+import functools
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 
 from aiormq.exceptions import ChannelNotFoundEntity, DeliveryError, PublishError
 from pamqp.commands import Basic
+from prometheus_client import Counter, Histogram
 
 from mailyard.broker.connection import Broker
 from mailyard.broker.faults import describe, faults
@@ -45,6 +47,26 @@ class Published:
     queue: Queue
     tickets_out: int
     messages_out: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Measures:
+    """The metrics of one queue, looked up once; a queue that was published to shows its failures too, as 0."""
+
+    tickets: Counter
+    messages: Counter
+    failures: Counter
+    confirm_seconds: Histogram
+
+
+@functools.cache
+def _measures(queue: Queue) -> _Measures:
+    return _Measures(
+        counter("mailyard_broker_published_tickets_total").labels(queue),
+        counter("mailyard_broker_published_messages_total").labels(queue),
+        counter("mailyard_broker_publish_failures_total").labels(queue),
+        histogram("mailyard_broker_confirm_seconds").labels(queue),
+    )
 
 
 class TicketPublisher:
@@ -91,7 +113,7 @@ class TicketPublisher:
                 async with asyncio.timeout(self._confirm_seconds):
                     await self._send(queue, body)
         except Unavailable as error:
-            counter("mailyard_broker_publish_failures_total").labels(queue).inc()
+            _measures(queue).failures.inc()
             return await self._diagnosed(error)
         self._count(queue, len(batch), time.monotonic() - began)
         return None
@@ -139,9 +161,10 @@ class TicketPublisher:
     def _count(self, queue: Queue, tickets: int, seconds: float) -> None:
         self._tickets[queue] += tickets
         self._messages[queue] += 1
-        counter("mailyard_broker_published_tickets_total").labels(queue).inc(tickets)
-        counter("mailyard_broker_published_messages_total").labels(queue).inc()
-        histogram("mailyard_broker_confirm_seconds").labels(queue).observe(seconds)
+        measures = _measures(queue)
+        measures.tickets.inc(tickets)
+        measures.messages.inc()
+        measures.confirm_seconds.observe(seconds)
 
 
 def _batches(tickets: Sequence[Ticket]) -> Iterator[Sequence[Ticket]]:

@@ -22,6 +22,7 @@ from mailyard.runtime.errors import Unavailable
 from mailyard.runtime.metrics import counter
 from mailyard.store.client import Row, Store, unavailable_when_away
 from mailyard.store.transaction import in_transaction
+from mailyard.store.watch import timed_write
 
 _ROUNDS = 5
 _NUMBERS = {"uid_next": 1, "modseq": 1, "uid_validity": 1}
@@ -100,7 +101,7 @@ async def _place_all(store: Store, placements: Sequence[Placement], now: datetim
         numbers = await take_numbers(store, by_mailbox, session)
         return await insert_messages(store, by_mailbox, numbers, now, session)
 
-    with unavailable_when_away():
+    with timed_write("deliver"), unavailable_when_away():
         return await in_transaction(store, write)
 
 

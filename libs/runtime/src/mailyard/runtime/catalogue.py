@@ -11,6 +11,7 @@ Kind = Literal["counter", "gauge", "histogram"]
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500)
+WAITS = (0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14_400.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,30 @@ _METRICS = (
     Metric("mailyard_build_info", "gauge", "Always 1; says which version runs.", ("service", "version")),
     Metric("mailyard_ready_state", "gauge", "1 while /readyz answers 200.", ()),
     Metric("mailyard_loop_lag_seconds", "histogram", "How late the event loop ran a timer.", (), SECONDS),
+    Metric(
+        "mailyard_proxy_headers_total",
+        "counter",
+        "Connections from balancers, by what became of their PROXY header.",
+        ("listener", "outcome"),
+    ),
+    Metric(
+        "mailyard_proxy_waiting_connections",
+        "gauge",
+        "Connections from balancers whose PROXY header has not come yet.",
+        ("listener",),
+    ),
+    Metric(
+        "mailyard_certificate_expiry_timestamp_seconds",
+        "gauge",
+        "When the certificate that is served ends, as Unix time.",
+    ),
+    Metric("mailyard_trace_spans_exported_total", "counter", "Spans that the collector took."),
+    Metric(
+        "mailyard_trace_spans_dropped_total",
+        "counter",
+        "Spans that were thrown away: the collector did not take them, or too many waited for it.",
+        ("reason",),
+    ),
     # broker
     Metric("mailyard_broker_connected_state", "gauge", "1 while the connection is up.", ("purpose",)),
     Metric("mailyard_broker_reconnects_total", "counter", "Connections lost and begun anew.", ("purpose",)),
@@ -50,6 +75,13 @@ _METRICS = (
     Metric("mailyard_broker_consumed_messages_total", "counter", "AMQP messages received.", ("queue",)),
     Metric(
         "mailyard_broker_handler_seconds", "histogram", "Duration of a handler call.", ("queue",), SECONDS
+    ),
+    Metric(
+        "mailyard_queue_wait_seconds",
+        "histogram",
+        "From a ticket's entry into a queue to the handler that took it.",
+        ("queue",),
+        WAITS,
     ),
     Metric("mailyard_broker_handler_tickets", "histogram", "Tickets per handler call.", ("queue",), SIZES),
     Metric(
@@ -65,6 +97,15 @@ _METRICS = (
     Metric("mailyard_broker_events_received_total", "counter", "Mailbox events received."),
     # store
     Metric("mailyard_store_transaction_retries_total", "counter", "Transactions repeated after a conflict."),
+    Metric("mailyard_store_connected_state", "gauge", "1 while MongoDB has a primary that we reach."),
+    Metric("mailyard_store_unavailable_total", "counter", "Operations that failed because MongoDB was away."),
+    Metric(
+        "mailyard_store_write_seconds",
+        "histogram",
+        "Duration of a batched write on the way of mail.",
+        ("write",),
+        SECONDS,
+    ),
     # mailbox
     Metric("mailyard_mailbox_duplicates_total", "counter", "Messages that were in their mailbox already."),
     # router
@@ -88,6 +129,28 @@ _METRICS = (
     ),
     Metric("mailyard_queue_broker_messages", "gauge", "AMQP messages ready in a queue.", ("queue",)),
     Metric("mailyard_queue_consumers", "gauge", "Consumers of a queue.", ("queue",)),
+    Metric(
+        "mailyard_spool_open_mails",
+        "gauge",
+        "Mails, or legs of mails, that have not ended: active ones have a ticket, deferred ones wait for a time.",
+        ("state",),
+    ),
+    Metric(
+        "mailyard_spool_overdue_seconds",
+        "gauge",
+        "For how long the oldest deferred mail has been due without being released.",
+    ),
+    Metric(
+        "mailyard_tenant_waiting_mails",
+        "gauge",
+        "Mails that have not ended, of the tenants with most of them and of all others together.",
+        ("tenant",),
+    ),
+    Metric("mailyard_canary_success_state", "gauge", "1 when the canary's last mail arrived.", ("leg",)),
+    Metric("mailyard_canary_seconds", "gauge", "How long the canary's last mail took.", ("leg",)),
+    Metric(
+        "mailyard_canary_run_timestamp_seconds", "gauge", "When the canary last ran to its end, as Unix time."
+    ),
     Metric(
         "mailyard_mail_unaccounted",
         "gauge",
@@ -146,6 +209,12 @@ _METRICS = (
         ("provider", "fate"),
     ),
     Metric(
+        "mailyard_relay_refusals_total",
+        "counter",
+        "Recipients that a try did not relay, by the subject of the status code (RFC 3463).",
+        ("provider", "fate", "reason"),
+    ),
+    Metric(
         "mailyard_relay_sessions_total",
         "counter",
         "Connections that became ready, by TLS version.",
@@ -185,8 +254,8 @@ _METRICS = (
     Metric(
         "mailyard_spool_deferrals_total",
         "counter",
-        "Legs put off, by first digit of the status.",
-        ("status_class",),
+        "Legs put off, by where to and by the subject of the status code (RFC 3463).",
+        ("route", "reason"),
     ),
     # smtp-in
     Metric("mailyard_smtp_in_open_connections", "gauge", "Connections that are open.", ("listener",)),
@@ -239,6 +308,12 @@ _EVENTS = (
         "periodic.unavailable", "A server that a periodic task needs is away; it is tried again in its time."
     ),
     Event("periodic.failed", "A periodic task failed; it is tried again in its time."),
+    Event(
+        "proxy.header_refused",
+        "A connection from a balancer was closed for want of a PROXY header; `outcome` says why.",
+    ),
+    Event("tracing.started", "Spans of sampled messages go to the collector."),
+    Event("tracing.unavailable", "The collector does not take spans; they are thrown away, mail goes on."),
     # store and spool
     Event("store.unavailable", "MongoDB does not answer; the process keeps trying."),
     Event(
@@ -249,6 +324,7 @@ _EVENTS = (
     Event("ledger.entries_recovered", "Batches that an edge stored and did not note were noted."),
     Event("ledger.unaccounted", "The two books differ: rows are missing, or came from nowhere."),
     Event("progress.unreported", "The progress of consumers could not be written."),
+    Event("tenants.not_counted", "The waiting mails of tenants could not be counted in time."),
     # the way of a message
     Event("message.accepted", "An edge has stored the message and said so."),
     Event("message.routed", "The router has decided where the message goes."),

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from mailyard.runtime.errors import Misconfigured
 from mailyard.runtime.logs import get_logger
+from mailyard.runtime.metrics import gauge
+from mailyard.runtime.validity import expiry_of
 
 _SHUTDOWN_SECONDS = 3.0
 _log = get_logger(__name__)
@@ -26,7 +28,8 @@ class Certificates:
         try:
             self._seen = self._stamp()
             self._context.load_cert_chain(certificate, key)
-        except (OSError, ssl.SSLError) as error:
+            self._note_expiry()
+        except (OSError, ValueError) as error:  # an SSLError is an OSError
             raise Misconfigured(
                 f"cannot use certificate {certificate} with key {key}: {error}. Both are PEM files, the key"
                 " without a passphrase: check the settings ..._TLS_CERTIFICATE_FILE and ..._TLS_KEY_FILE"
@@ -39,8 +42,9 @@ class Certificates:
             if stamp != self._seen:
                 self._context.load_cert_chain(self._certificate, self._key)
                 self._seen = stamp
+                self._note_expiry()
                 _log.info("certificate.renewed", certificate=str(self._certificate))
-        except (OSError, ssl.SSLError) as error:
+        except (OSError, ValueError) as error:  # an SSLError is an OSError
             _log.warning("certificate.unusable", certificate=str(self._certificate), error=str(error))
         return False
 
@@ -70,6 +74,9 @@ class Certificates:
         if secured is None:  # the loop's way to say that the transport closed meanwhile
             raise ConnectionAbortedError("the client left during the handshake")
         return secured
+
+    def _note_expiry(self) -> None:
+        gauge("mailyard_certificate_expiry_timestamp_seconds").set(expiry_of(self._certificate).timestamp())
 
     def _stamp(self) -> tuple[int, int]:
         return self._certificate.stat().st_mtime_ns, self._key.stat().st_mtime_ns

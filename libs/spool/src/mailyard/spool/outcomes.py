@@ -15,9 +15,11 @@ from mailyard.runtime.clock import Clock, now_utc
 from mailyard.runtime.metrics import counter
 from mailyard.spool.ids import row_id
 from mailyard.spool.outcome import Deferral, Outcome, Report
+from mailyard.spool.reasons import reason_of
 from mailyard.spool.row import COLLECTION, State, pending_rows, timeline_rows
 from mailyard.store.client import DURABLE, Collection, Row, Store, unavailable_when_away
 from mailyard.store.group import GroupCommit
+from mailyard.store.watch import timed_write
 
 _BATCH_REPORTS = 200
 _EVERYTHING = 1 << 40  # reports have no weight
@@ -75,7 +77,7 @@ class Outcomes:
 
     async def _write(self, reports: Sequence[Report]) -> Sequence[Report]:
         now = self._clock()
-        with unavailable_when_away():
+        with timed_write("outcome"), unavailable_when_away():
             await self._rows.bulk_write([_update(report, now) for report in reports], ordered=False)
         self._count(reports)
         return reports
@@ -85,7 +87,9 @@ class Outcomes:
             for outcome in report.outcomes.values():
                 self._ended.labels(outcome.result).inc()
             if report.deferral:
-                self._deferred.labels(report.deferral.status[:1] or "4").inc()
+                self._deferred.labels(
+                    report.deferral.route or "unrouted", reason_of(report.deferral.status)
+                ).inc()
 
 
 async def _concluded(reports: Sequence[Report]) -> list[None]:

@@ -12,8 +12,8 @@ INDEXES: dict[str, list[IndexModel]] = {
     row.COLLECTION: [
         # Open rows only: ended ones have no due_at and cost nothing here.
         IndexModel(
-            [("state", ASCENDING), ("due_at", ASCENDING)],
-            name="due",
+            [("state", ASCENDING), ("due_at", ASCENDING), ("tenant", ASCENDING)],
+            name="open",
             partialFilterExpression={"due_at": {"$exists": True}},
         ),
         IndexModel(
@@ -33,9 +33,11 @@ INDEXES: dict[str, list[IndexModel]] = {
     progress.COLLECTION: [IndexModel([("at", ASCENDING)], name="at", expireAfterSeconds=_PROGRESS_SECONDS)],
 }
 
+REPLACED: dict[str, tuple[str, ...]] = {row.COLLECTION: ("due",)}  # `open` serves the same queries
+
 
 async def ensure_schema(store: Store) -> None:
-    """Create what is missing.
+    """Create what is missing, then drop what it replaces: no query is ever without an index.
 
     Raises:
         Unavailable: the store is away.
@@ -44,4 +46,7 @@ async def ensure_schema(store: Store) -> None:
     with unavailable_when_away():
         for collection, indexes in INDEXES.items():
             await store.collection(collection).create_indexes(indexes)
+        for collection, names in REPLACED.items():
+            for name in (await store.collection(collection).index_information()).keys() & set(names):
+                await store.collection(collection).drop_index(name)
     await Blobs(store).ensure_indexes()

@@ -29,6 +29,7 @@ from mailyard.store.body import Body
 from mailyard.store.client import DUPLICATE_KEY, Row, Store, unavailable_when_away
 from mailyard.store.group import GroupCommit
 from mailyard.store.logorder import insert_durably
+from mailyard.store.watch import timed_write
 
 _BATCH_MESSAGES = 200
 _BATCH_OCTETS = 8 * 1024 * 1024
@@ -131,7 +132,8 @@ class Spool:
         self._batches.observe(len(batch))
         batch_id, now = ObjectId(), self._clock()
         rows = [_new_row(acceptance, batch_id, now) for acceptance in batch]
-        known = await self._store_batch([acceptance.body for acceptance in batch], rows)
+        with timed_write("accept"):
+            known = await self._store_batch([acceptance.body for acceptance in batch], rows)
         new = [row for number, row in enumerate(rows) if number not in known]
         spool_ids = ["" if number in known else row["_id"] for number, row in enumerate(rows)]
         return _StoredBatch(

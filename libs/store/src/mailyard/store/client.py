@@ -18,6 +18,8 @@ from pymongo.read_concern import ReadConcern
 
 from mailyard.runtime.errors import Misconfigured, Unavailable
 from mailyard.runtime.logs import get_logger
+from mailyard.runtime.metrics import counter
+from mailyard.store.watch import ConnectionWatch
 
 Row = dict[str, Any]
 Collection = AsyncCollection[Row]
@@ -35,6 +37,7 @@ _PASSING_CODES = frozenset(
 _NO_SPACE_CODES = frozenset({14031})
 DUPLICATE_KEY = 11_000
 _RETRY_SECONDS = 2.0
+_UNAVAILABLE = counter("mailyard_store_unavailable_total")
 
 
 @contextmanager
@@ -48,6 +51,7 @@ def unavailable_when_away() -> Iterator[None]:
     try:
         yield
     except ConnectionFailure as error:
+        _UNAVAILABLE.inc()
         raise Unavailable(f"MongoDB is away: {_brief(error)}") from error
     except OperationFailure as error:
         passing = ("RetryableWriteError", "TransientTransactionError", "UnknownTransactionCommitResult")
@@ -55,6 +59,7 @@ def unavailable_when_away() -> Iterator[None]:
             any(error.has_error_label(label) for label in passing)
             or error.code in _PASSING_CODES | _NO_SPACE_CODES
         ):
+            _UNAVAILABLE.inc()
             raise Unavailable(f"MongoDB cannot write now: {_brief(error)}") from error
         raise
 
@@ -103,6 +108,7 @@ class Store:
                 retryWrites=True,
                 appname="mailyard",
                 maxPoolSize=64,
+                event_listeners=[ConnectionWatch()],
             )
         except (InvalidURI, ConfigurationError, ValueError) as error:  # its text never shows the password
             raise Misconfigured(f"MAILYARD_MONGO_URL is not a MongoDB connection string: {error}") from None

@@ -10,7 +10,7 @@ from typing import Protocol
 from mailyard.proto.v1.ticket_pb2 import Ticket
 from mailyard.relay.attempt import Answer, Attempt, Lends
 from mailyard.relay.bodies import Bodies
-from mailyard.relay.conclusion import conclude, fate_of, postpone
+from mailyard.relay.conclusion import Fate, conclude, fate_of, postpone
 from mailyard.relay.destination import Destination, Unroutable
 from mailyard.relay.letter import Letter
 from mailyard.relay.providers import NEXT_HOP, OTHER, provider_of
@@ -23,6 +23,7 @@ from mailyard.smtp.client import Outcome, Step
 from mailyard.smtp.client.replies import own_reply
 from mailyard.smtp.reply import Reply
 from mailyard.spool.outcome import Report
+from mailyard.spool.reasons import reason_of
 from mailyard.store.blobs import BodyMissing
 
 _log = get_logger(__name__)
@@ -63,6 +64,7 @@ class Courier:
         self._clock = clock
         self._dice = dice
         self._results = counter("mailyard_relay_recipients_total")
+        self._refusals = counter("mailyard_relay_refusals_total")
         self._uncertain = counter("mailyard_relay_uncertain_total")
         self._seconds = histogram("mailyard_relay_attempt_seconds")
 
@@ -102,10 +104,15 @@ class Courier:
             return provider, _alike(ticket, own_reply(451, "4.3.0", "the message's body cannot be read"))
 
     def _count(self, provider: str, answers: Sequence[Answer]) -> None:
+        uncertain = self._uncertain.labels(provider)
         for answer in answers:
-            self._results.labels(provider, fate_of(answer.outcome).name.lower()).inc()
+            fate = fate_of(answer.outcome)
+            self._results.labels(provider, fate.name.lower()).inc()
+            if fate is not Fate.RELAYED:
+                reason = reason_of(answer.reply.enhanced or "")
+                self._refusals.labels(provider, fate.name.lower(), reason).inc()
             if answer.outcome.uncertain:
-                self._uncertain.labels(provider).inc()
+                uncertain.inc()
 
 
 def _alike(ticket: Ticket, reply: Reply) -> list[Answer]:

@@ -11,6 +11,7 @@ from mailyard.directory.directory import Directory
 from mailyard.router.bouncer import Bouncer
 from mailyard.router.housekeeping import Housekeeping
 from mailyard.router.intake import Intake
+from mailyard.router.overview import Overview
 from mailyard.router.settings import RouterSettings
 from mailyard.router.sweep import Sweep
 from mailyard.runtime.periodic import Periodic
@@ -32,6 +33,7 @@ async def build(runtime: Runtime[RouterSettings]) -> Sequence[Component]:
     consumer = TicketConsumer(broker, Queue.SMTP_IN_ROUTE, intake.handle, on_poison=intake.poison)
     progress = ProgressReporter(store, settings.instance, consumers=[consumer], publisher=publisher)
     duties = Housekeeping(store, broker, publisher, settings)
+    overview = Overview(store, settings)
     bouncer = Bouncer(store, spool, settings)
     periodic = [
         Periodic("release", settings.release_seconds, duties.release_due),
@@ -39,6 +41,8 @@ async def build(runtime: Runtime[RouterSettings]) -> Sequence[Component]:
         Periodic("depth", settings.depth_seconds, duties.measure),
         Periodic("sweep", settings.sweep_seconds, Sweep(store, settings).work),
         Periodic("ledger", settings.ledger_seconds, duties.keep_books),
+        Periodic("census", settings.census_seconds, overview.count),
+        Periodic("canary", settings.census_seconds, overview.tell_canary),
     ]
     if not settings.test_no_reconciler:
         periodic.append(Periodic("reconciler", settings.reconcile_seconds, duties.reconcile))

@@ -24,6 +24,15 @@ class RouterSettings(CommonSettings):
     depth_seconds: float = Field(
         default=5.0, gt=0, le=300, description="How often depth and age of the queues are measured."
     )
+    census_seconds: float = Field(
+        default=30.0, gt=0, le=3600, description="How often the waiting mails of tenants are counted."
+    )
+    census_tenants: int = Field(
+        default=20,
+        ge=0,
+        le=200,
+        description="How many tenants, those with most waiting mails, are shown by name in metrics.",
+    )
     bounce_headers_only_octets: int = Field(
         default=100_000,
         ge=0,

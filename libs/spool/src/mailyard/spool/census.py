@@ -1,0 +1,75 @@
+"""How many mails have not ended, by tenant and by state: one walk over an index of open rows, never over the mail.
+
+It is a question about all tenants on purpose: an operator asks whose mail fills the queues. It tells numbers only.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from pymongo.errors import ExecutionTimeout
+
+from mailyard.spool.row import COLLECTION, State
+from mailyard.store.client import Row, Store, unavailable_when_away
+
+_EVER = datetime(
+    1970, 1, 1, tzinfo=UTC
+)  # with a bound the index alone answers; {"$exists": True} reads the rows
+
+
+@dataclass(frozen=True, slots=True)
+class Census:
+    """Open rows by tenant and by state, and when the earliest deferred one is, or was, due."""
+
+    tenants: Mapping[str, int]
+    states: Mapping[State, int]
+    earliest_due: datetime | None
+
+
+class TooMany(Exception):
+    """There are more open rows than can be counted in the time that was given."""
+
+
+async def take_census(store: Store, limit_ms: int) -> Census:
+    """Count open rows; the server stops after `limit_ms`.
+
+    Raises:
+        TooMany: the time was up.
+        Unavailable: the store is away.
+
+    """
+    rows = store.collection(COLLECTION)
+    tenants: Counter[str] = Counter()
+    states = {State.ACTIVE: 0, State.DEFERRED: 0}
+    earliest: datetime | None = None
+    with unavailable_when_away():
+        try:
+            cursor = await rows.aggregate(_BY_TENANT, maxTimeMS=limit_ms)
+            async for group in cursor:
+                state = State(group["_id"]["state"])
+                tenants[group["_id"]["tenant"]] += group["count"]
+                states[state] += group["count"]
+                if state is State.DEFERRED:
+                    earliest = min(filter(None, (earliest, group["due"])))
+        except ExecutionTimeout as error:
+            raise TooMany(f"open rows could not be counted within {limit_ms} ms") from error
+    return Census(tenants, states, earliest)
+
+
+_BY_TENANT: list[Row] = [
+    {"$match": {"state": {"$in": [State.ACTIVE, State.DEFERRED]}, "due_at": {"$gte": _EVER}}},
+    {
+        "$group": {
+            "_id": {"state": "$state", "tenant": "$tenant"},
+            "count": {"$sum": 1},
+            "due": {"$min": "$due_at"},
+        }
+    },
+]
+
+
+def foremost(tenants: Mapping[str, int], most: int) -> tuple[dict[str, int], int]:
+    """Return the `most` tenants with most mails, equal ones by name, and the sum of all others."""
+    ranked = sorted(tenants.items(), key=lambda item: (-item[1], item[0]))
+    return dict(ranked[:most]), sum(count for _, count in ranked[most:])
