@@ -436,6 +436,7 @@ class MemoryChannel:
 
     def __init__(self, clock: Clock) -> None:
         self.client_ip = "192.0.2.7"
+        self.is_local = False
         self.secure = True
         self.may_start_tls = False
         self.ended = False

@@ -14,6 +14,7 @@ from mailyard.directory.identity import Identity, Refusal, RefusalReason
 from mailyard.directory.model import Account, Expansion, LocalAccount, Remote, Resolution, Unknown
 from mailyard.message.address import Address
 from mailyard.runtime.admission import Admission
+from mailyard.runtime.balancers import Balancers
 from mailyard.runtime.certificates import Certificates
 from mailyard.runtime.endpoint import Endpoint
 from mailyard.runtime.errors import Unavailable
@@ -224,6 +225,7 @@ class House:
     certificates: Certificates | None = None
     patience: Patience = PATIENT
     admission: Admission = field(default_factory=lambda: Admission(100, 0))
+    balancers: Balancers = field(default_factory=Balancers)
     stack: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     def __post_init__(self) -> None:
@@ -245,14 +247,23 @@ class House:
             name is DoorName.SUBMISSIONS,
             plaintext_auth,
         )
-        listener = Listener(door, [Endpoint("127.0.0.1", 0)], self.admission, self.patience, 128)
+        listener = Listener(
+            door,
+            [Endpoint("127.0.0.1", 0)],
+            self.admission,
+            self.patience,
+            128,
+            balancers=self.balancers,
+        )
         await listener.start()
         self.stack.push_async_callback(listener.close)
         return listener
 
-    async def client(self, listener: Listener, hello: str = "EHLO client.test") -> Client:
+    async def client(
+        self, listener: Listener, hello: str = "EHLO client.test", source: str = "127.0.0.1"
+    ) -> Client:
         """Connect and say hello; with an empty one, nothing is read."""
-        reader, writer = await asyncio.open_connection(*listener.addresses[0])
+        reader, writer = await asyncio.open_connection(*listener.addresses[0], local_addr=(source, 0))
         self.stack.callback(writer.close)
         client = Client(reader, writer)
         if hello:

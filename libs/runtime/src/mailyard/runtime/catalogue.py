@@ -348,7 +348,8 @@ _EVENTS = (
     Event("relay.claims_not_renewed", "The store did not take the renewal of claims; it is tried again."),
     Event("relay.fault", "A leg met a fault of the program; it waits."),
     Event("relay.report_delayed", "What became of a leg could not be written; it is tried again."),
-    Event("sink.listening", "The sink of local mode accepts mail."),
+    Event("sink.listening", "The sink accepts mail for every domain."),
+    Event("sink.echo_dropped", "An echo could not be sent back; the canary that waits for it will tell."),
     Event("certificate.renewed", "A renewed certificate serves the handshakes to come."),
     Event("certificate.unusable", "A changed certificate cannot be used; the one before serves on."),
     # broker

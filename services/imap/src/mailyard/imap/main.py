@@ -46,6 +46,7 @@ async def build(runtime: Runtime[ImapSettings]) -> Sequence[Component]:
         admission=Admission(raise_file_limit(settings.connections), settings.connections_per_address),
         certificates=certificates,
         backlog=settings.backlog,
+        balancers=settings.balancers(),
     )
     parts: list[Component] = [store, broker, events]
     if certificates is not None:

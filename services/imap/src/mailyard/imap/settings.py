@@ -8,13 +8,14 @@ from pydantic import Field, field_validator
 from mailyard.directory.settings import DirectorySettings, LoginSettings
 from mailyard.imap.core.limits import Limits
 from mailyard.imap.session.options import Options
+from mailyard.runtime.balancers import ProxySettings
 from mailyard.runtime.endpoint import Endpoint
 from mailyard.runtime.settings import CommonSettings, settings_config
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
 
-class ImapSettings(DirectorySettings, LoginSettings, CommonSettings):
+class ImapSettings(DirectorySettings, LoginSettings, ProxySettings, CommonSettings):
     """Settings of imap."""
 
     model_config = settings_config("imap")

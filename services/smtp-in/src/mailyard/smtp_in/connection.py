@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from typing import cast
 
+from mailyard.runtime.callers import Caller, direct
 from mailyard.runtime.logs import get_logger
 from mailyard.smtp.reply import Reply
 from mailyard.smtp.server.events import Closing, TlsRequested
@@ -19,7 +20,7 @@ _log = get_logger(__name__)
 
 
 class Connection(asyncio.Protocol):
-    """One client, from banner to farewell; where TLS comes first, from the end of the handshake.
+    """One client, from banner to farewell; where something comes before the banner, from the end of that.
 
     `arrived` counts it in or says why it cannot stay; `left` is called once it is gone.
     """
@@ -42,13 +43,15 @@ class Connection(asyncio.Protocol):
         self._is_gone = False
         self._is_open = False  # there is a transport
         self._upgrade: asyncio.Task[None] | None = None
-        self.address = ""
+        self._is_announced = False
+        self.caller = Caller("")
 
-    # Where TLS comes first.
+    # Where a PROXY header or TLS comes first.
 
-    def announce(self, address: str) -> Reply | None:
-        """Count in before the handshake; a refusal ends it."""
-        self.address = address
+    def announce(self, caller: Caller) -> Reply | None:
+        """Count in before anything is said; a refusal ends it."""
+        self._is_announced = True
+        self.caller = caller
         refusal = self._arrived(self)
         if refusal is not None:
             self._is_gone = True
@@ -56,7 +59,7 @@ class Connection(asyncio.Protocol):
         return refusal
 
     def connection_failed(self) -> None:
-        """The handshake failed: `connection_made` will not come."""
+        """It broke after `announce`: `connection_made` will not come."""
         self._end()
 
     # From the loop.
@@ -65,9 +68,8 @@ class Connection(asyncio.Protocol):
         """Greet, or turn away."""
         self._transport = cast("asyncio.Transport", transport)
         self._is_open = True
-        if not self._door.implicit_tls:
-            peer = transport.get_extra_info("peername")
-            refusal = self.announce(ip_address(peer[0]) if peer else "")
+        if not self._is_announced:
+            refusal = self.announce(direct(transport.get_extra_info("peername")))
             if refusal is not None:
                 self._turn_away(refusal)
                 return
@@ -76,12 +78,14 @@ class Connection(asyncio.Protocol):
 
     def _begin(self) -> None:
         door = self._door
-        visitor = Visitor(self.address, _tls_description(self._transport) if door.implicit_tls else "")
-        plaintext_auth = door.plaintext_auth_on_loopback and visitor.is_on_loopback
+        plaintext_auth = door.plaintext_auth_on_loopback and self.caller.is_on_loopback
         self._session = Session(door.profile, secured=door.implicit_tls, plaintext_auth=plaintext_auth)
         self._receiver = Receiver(door, self._session, self._advance)
-        self._receiver.meet(visitor)
+        self._receiver.meet(self._visitor(secured=door.implicit_tls))
         self._advance()
+
+    def _visitor(self, *, secured: bool) -> Visitor:
+        return Visitor(self.caller.address, _tls_description(self._transport) if secured else "")
 
     def data_received(self, data: bytes) -> None:
         """Take octets."""
@@ -235,7 +239,7 @@ class Connection(asyncio.Protocol):
             self._transport = await certificates.secure(self._transport, self)
         except (OSError, asyncio.CancelledError) as error:  # ssl.SSLError and time-outs are OSErrors
             measures.handshake(succeeded=False)
-            _log.info("smtp_in.handshake_failed", client_ip=self.address, error=str(error))
+            _log.info("smtp_in.handshake_failed", client_ip=self.caller.address, error=str(error))
             self._transport.abort()
             self._end()
             return
@@ -244,13 +248,8 @@ class Connection(asyncio.Protocol):
         measures.handshake(succeeded=True)
         self._heard = time.monotonic()
         self._session.tls_established()
-        self._receiver.meet(Visitor(self.address, _tls_description(self._transport)))
+        self._receiver.meet(self._visitor(secured=True))
         self._advance()
-
-
-def ip_address(text: str) -> str:
-    """An address as it is shown and counted: IPv4 within IPv6 as IPv4 (RFC 4291 section 2.5.5.2)."""
-    return text.removeprefix("::ffff:")
 
 
 def _tls_description(transport: asyncio.Transport) -> str:

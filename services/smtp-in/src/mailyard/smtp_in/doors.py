@@ -73,8 +73,3 @@ class Visitor:
 
     address: str
     tls: str = ""
-
-    @property
-    def is_on_loopback(self) -> bool:
-        """Whether the client runs on this machine."""
-        return self.address == "::1" or self.address.startswith("127.")

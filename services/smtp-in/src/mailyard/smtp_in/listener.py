@@ -6,12 +6,14 @@ import time
 from collections.abc import Sequence
 
 from mailyard.runtime.admission import Admission, Crowded
+from mailyard.runtime.balancers import Balancers
 from mailyard.runtime.endpoint import Endpoint
+from mailyard.runtime.introductions import Introductions
 from mailyard.runtime.logs import get_logger
 from mailyard.smtp.reply import Reply
+from mailyard.smtp_in.accepting import Acceptor
 from mailyard.smtp_in.connection import Connection
 from mailyard.smtp_in.doors import Door
-from mailyard.smtp_in.handshakes import Handshakes
 from mailyard.smtp_in.memory import give_back
 from mailyard.smtp_in.patience import Patience
 from mailyard.smtp_in.replies import TOO_MANY_CONNECTIONS, TOO_MANY_FROM_ADDRESS
@@ -19,6 +21,7 @@ from mailyard.smtp_in.replies import TOO_MANY_CONNECTIONS, TOO_MANY_FROM_ADDRESS
 _CHECK_SECONDS = 1.0
 _CROWD = 256
 _CROWDED = {Crowded.TOTAL: TOO_MANY_CONNECTIONS, Crowded.ADDRESS: TOO_MANY_FROM_ADDRESS}
+_NOBODY = Balancers()
 _log = get_logger(__name__)
 
 
@@ -32,17 +35,20 @@ class Listener:
         admission: Admission,
         patience: Patience,
         backlog: int,
+        *,
+        balancers: Balancers = _NOBODY,
     ) -> None:
-        """Share `admission` between all listeners of the process."""
+        """Share `admission` between all listeners of the process; `balancers` must name the clients they bring."""
         self.name = f"listener-{door.name}"
         self._door = door
         self._endpoints = endpoints
         self._admission = admission
         self._patience = patience
         self._backlog = backlog
+        self._introductions = Introductions(door.name, balancers, admission)
         self._connections: set[Connection] = set()
         self._sockets: list[socket.socket] = []
-        self._acceptors: list[asyncio.Server | Handshakes] = []
+        self._acceptors: list[asyncio.Server | Acceptor] = []
         self._most = 0  # connections at once since memory was given back
         self._checking: asyncio.Task[None] | None = None
         self._empty = asyncio.Event()
@@ -94,12 +100,11 @@ class Listener:
         listening.setblocking(False)
         return listening
 
-    async def _accept_at(self, listening: socket.socket) -> asyncio.Server | Handshakes:
-        if not self._door.implicit_tls:
-            loop = asyncio.get_running_loop()
-            return await loop.create_server(self._make, sock=listening, backlog=self._backlog)
-        assert self._door.certificates is not None, "TLS needs a certificate"
-        return Handshakes(listening, self._door.certificates, self._door.measures, self._make)
+    async def _accept_at(self, listening: socket.socket) -> asyncio.Server | Acceptor:
+        if self._door.implicit_tls or self._introductions.are_needed:
+            return Acceptor(listening, self._door, self._introductions, self._make)
+        loop = asyncio.get_running_loop()
+        return await loop.create_server(self._make, sock=listening, backlog=self._backlog)
 
     def _stop_listening(self) -> None:
         for acceptor in self._acceptors:
@@ -112,7 +117,7 @@ class Listener:
 
     def _arrived(self, connection: Connection) -> Reply | None:
         self._door.measures.connections.inc()
-        refusal = self._admission.refusal(connection.address)
+        refusal = self._admission.refusal(connection.caller.counted_as)
         if refusal is None:
             self._door.measures.open_connections.inc()
             self._connections.add(connection)
@@ -121,7 +126,7 @@ class Listener:
 
     def _left(self, connection: Connection) -> None:
         self._connections.discard(connection)
-        self._admission.gone(connection.address)
+        self._admission.gone(connection.caller.counted_as)
         self._door.measures.open_connections.dec()
         if not self._connections:
             self._empty.set()

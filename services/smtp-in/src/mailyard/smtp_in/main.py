@@ -120,7 +120,7 @@ def _listeners(
     )
     for name, endpoints in doors.items():
         door = door_of(name, settings, backend, certificates)
-        yield Listener(door, endpoints, admission, patience, settings.backlog)
+        yield Listener(door, endpoints, admission, patience, settings.backlog, balancers=settings.balancers())
 
 
 def door_of(

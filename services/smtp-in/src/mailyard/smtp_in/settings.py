@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from mailyard.directory.settings import DirectorySettings, LoginSettings
+from mailyard.runtime.balancers import ProxySettings
 from mailyard.runtime.endpoint import Endpoint
 from mailyard.runtime.settings import CommonSettings, settings_config
 from mailyard.smtp.server.limits import BareNewline, Limits
@@ -13,7 +14,7 @@ from mailyard.smtp.server.limits import BareNewline, Limits
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
 
-class SmtpInSettings(DirectorySettings, LoginSettings, CommonSettings):
+class SmtpInSettings(DirectorySettings, LoginSettings, ProxySettings, CommonSettings):
     """Settings of smtp-in."""
 
     model_config = settings_config("smtp-in")

@@ -170,6 +170,10 @@ class Channel(Protocol):
         """Where the client stands."""
 
     @property
+    def is_local(self) -> bool:
+        """Whether the client is known to run on this machine."""
+
+    @property
     def secure(self) -> bool:
         """Whether TLS protects the connection."""
 

@@ -3,7 +3,6 @@
 A session ends with LOGOUT, with a BYE (time is up, too many mistakes, shutdown), or when the client is gone.
 """
 
-import ipaddress
 from collections.abc import Awaitable, Callable, Iterable
 from itertools import islice
 from uuid import uuid4
@@ -85,7 +84,7 @@ class Session:
     @property
     def may_log_in(self) -> bool:
         """Whether a password may be sent: under TLS, or from this machine itself when that is permitted."""
-        return self.channel.secure or (self.options.plaintext_on_loopback and self._is_local())
+        return self.channel.secure or (self.options.plaintext_on_loopback and self.channel.is_local)
 
     @property
     def capabilities(self) -> tuple[str, ...]:
@@ -105,9 +104,6 @@ class Session:
         if self.connection.state is State.NOT_AUTHENTICATED:
             return max(0.0, self._login_until - self.doors.monotonic())
         return self.options.idle_seconds
-
-    def _is_local(self) -> bool:
-        return ipaddress.ip_address(self.channel.client_ip.partition("%")[0]).is_loopback
 
     def stop(self) -> None:
         """Finish the command in hand, say BYE and end."""

@@ -6,6 +6,7 @@ Reading pauses while the session has more than it has taken; writing waits while
 import asyncio
 from typing import Protocol, cast
 
+from mailyard.runtime.callers import Caller
 from mailyard.runtime.certificates import Certificates
 from mailyard.runtime.metrics import counter
 
@@ -36,10 +37,12 @@ class ClientChannel(asyncio.BufferedProtocol):
     """The asyncio side of a session's `Channel`."""
 
     def __init__(
-        self, client_ip: str, certificates: Certificates | None, stall_seconds: float, *, secure: bool
+        self, caller: Caller, certificates: Certificates | None, stall_seconds: float, *, secure: bool
     ) -> None:
         """`secure`: TLS comes before anything else, so the connection is made when it is there."""
-        self.client_ip = client_ip
+        self.caller = caller
+        self.client_ip = caller.address
+        self.is_local = caller.is_on_loopback
         self.secure = secure
         self.ended = False
         self._certificates = certificates

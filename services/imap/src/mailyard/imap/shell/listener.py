@@ -15,8 +15,11 @@ from mailyard.imap.session.options import Options
 from mailyard.imap.session.session import Session
 from mailyard.imap.shell.channel import ClientChannel
 from mailyard.runtime.admission import Admission
+from mailyard.runtime.balancers import Balancers
+from mailyard.runtime.callers import Caller
 from mailyard.runtime.certificates import Certificates
 from mailyard.runtime.endpoint import Endpoint
+from mailyard.runtime.introductions import Introductions
 from mailyard.runtime.logs import get_logger
 from mailyard.runtime.metrics import counter, gauge
 
@@ -38,6 +41,7 @@ class Reception:
     admission: Admission
     certificates: Certificates | None
     backlog: int
+    balancers: Balancers
 
 
 class Listener:
@@ -51,6 +55,7 @@ class Listener:
         self._endpoints = endpoints
         self._reception = reception
         self._tls_first = tls_first
+        self._introductions = Introductions(label, reception.balancers, reception.admission)
         self._sockets: list[socket.socket] = []
         self._accepting: list[asyncio.Task[None]] = []
         self._sessions: dict[asyncio.Task[None], tuple[Session, ClientChannel]] = {}
@@ -102,6 +107,7 @@ class Listener:
         accepting, self._accepting = self._accepting, []
         for task in accepting:
             task.cancel()
+        self._introductions.close()
         if accepting:
             await asyncio.wait(accepting)
         while self._sockets:
@@ -119,11 +125,11 @@ class Listener:
                 _log.warning("imap.accept_failed", listener=self._label, error=str(error))
                 await asyncio.sleep(_PAUSE_SECONDS)
                 continue
-            self._admit(connection, str(address[0]))
+            self._introductions.meet(connection, address, self._admit)
 
-    def _admit(self, connection: socket.socket, client_ip: str) -> None:
+    def _admit(self, connection: socket.socket, caller: Caller) -> None:
         """Begin a session, or turn the client away."""
-        crowded = self._reception.admission.refusal(client_ip)
+        crowded = self._reception.admission.refusal(caller.counted_as)
         if crowded is not None:
             _REFUSED.labels(crowded.value).inc()
             self._turn_away(connection)
@@ -132,7 +138,7 @@ class Listener:
         _OPEN.labels(self._label).inc()
         reception = self._reception
         stall_seconds = reception.options.stall_seconds
-        channel = ClientChannel(client_ip, reception.certificates, stall_seconds, secure=self._tls_first)
+        channel = ClientChannel(caller, reception.certificates, stall_seconds, secure=self._tls_first)
         session = Session(channel, reception.doors, reception.options)
         channel.feed(session.connection)
         task = asyncio.create_task(self._serve(connection, session, channel))
@@ -146,7 +152,7 @@ class Listener:
 
     def _left(self, task: asyncio.Task[None]) -> None:
         _, channel = self._sessions.pop(task)
-        self._reception.admission.gone(channel.client_ip)
+        self._reception.admission.gone(channel.caller.counted_as)
         _OPEN.labels(self._label).dec()
 
     async def _serve(self, connection: socket.socket, session: Session, channel: ClientChannel) -> None:
