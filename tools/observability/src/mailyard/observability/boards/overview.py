@@ -1,0 +1,200 @@
+"""Is mail going through? The first look."""
+
+from mailyard.observability import limits
+from mailyard.observability.boards.expressions import by_service, highest, quantile, rate, total
+from mailyard.observability.dashboard import (
+    Board,
+    Colour,
+    Kind,
+    Panel,
+    Query,
+    Row,
+    Step,
+    Unit,
+    bad_from,
+    warn_from,
+)
+
+BOARD = Board(
+    uid="mailyard-overview",
+    title="Overview",
+    description="Whether mail goes through, how fast, and what stands in its way.",
+    rows=(
+        Row(
+            "Now",
+            (
+                Panel(
+                    "Unaccounted recipients",
+                    "Recipients by which the two books of the ledger differ. Anything but 0 is an alarm.",
+                    (Query("sum(mailyard_mail_unaccounted)"),),
+                    steps=bad_from(1),
+                    kind=Kind.NUMBER,
+                    width=4,
+                    height=4,
+                ),
+                Panel(
+                    "Mails in queues",
+                    "Mails that wait in all queues together, dead letters not counted.",
+                    (Query('sum(max by (queue) (mailyard_queue_depth_mails{queue!="dead"}))'),),
+                    steps=warn_from(limits.QUEUE_DEPTH_MAILS),
+                    kind=Kind.NUMBER,
+                    width=4,
+                    height=4,
+                ),
+                Panel(
+                    "Oldest mail in a queue",
+                    "How long the oldest mail of any queue has waited.",
+                    (Query('max(mailyard_queue_oldest_seconds{queue!="dead"})'),),
+                    unit=Unit.SECONDS,
+                    steps=bad_from(limits.QUEUE_AGE_CRITICAL_SECONDS, limits.QUEUE_AGE_SECONDS),
+                    kind=Kind.NUMBER,
+                    width=4,
+                    height=4,
+                ),
+                Panel(
+                    "Dead letters",
+                    "Tickets that their consumers gave up.",
+                    (Query('max(mailyard_queue_depth_mails{queue="dead"})'),),
+                    steps=warn_from(1),
+                    kind=Kind.NUMBER,
+                    width=4,
+                    height=4,
+                ),
+                Panel(
+                    "Edge refuses",
+                    "Yes while an smtp-in answers all new mail with 4xx: store slow, disk full or queue too old.",
+                    (Query("max(mailyard_smtp_in_refusing_state)"),),
+                    unit=Unit.YES_NO,
+                    steps=bad_from(1),
+                    kind=Kind.NUMBER,
+                    width=4,
+                    height=4,
+                ),
+                Panel(
+                    "Canary",
+                    "Whether the last mail of the canary arrived, by leg: local to IMAP, echo to the outside and back.",
+                    (Query("min by (leg) (mailyard_canary_success_state)", "{{leg}}"),),
+                    unit=Unit.YES_NO,
+                    below=Colour.BAD,
+                    steps=(Step(1, Colour.GOOD),),
+                    kind=Kind.NUMBER,
+                    width=4,
+                    height=4,
+                ),
+            ),
+        ),
+        Row(
+            "Flow",
+            (
+                Panel(
+                    "Messages",
+                    "Messages accepted with 250, put in mailboxes, and recipients relayed, each second.",
+                    (
+                        Query(rate("mailyard_smtp_in_accepted_messages_total"), "accepted"),
+                        Query(rate("mailyard_delivery_messages_total"), "delivered"),
+                        Query(rate('mailyard_relay_recipients_total{fate="relayed"}'), "relayed"),
+                    ),
+                    unit=Unit.PER_SECOND,
+                    width=12,
+                ),
+                Panel(
+                    "From acceptance to the mailbox",
+                    "Time that local mail takes, from its 250 to the mailbox.",
+                    (
+                        Query(quantile(0.5, "mailyard_delivery_age_seconds"), "half within"),
+                        Query(quantile(0.95, "mailyard_delivery_age_seconds"), "95 % within"),
+                        Query(quantile(0.99, "mailyard_delivery_age_seconds"), "99 % within"),
+                    ),
+                    unit=Unit.SECONDS,
+                    width=12,
+                    steps=warn_from(limits.DELIVERY_SECONDS),
+                ),
+                Panel(
+                    "What became of recipients",
+                    "Recipients that ended, by how.",
+                    (Query(rate("mailyard_spool_outcomes_total", "result"), "{{result}}"),),
+                    unit=Unit.PER_SECOND,
+                    stacked=True,
+                ),
+                Panel(
+                    "Mail that has not ended",
+                    "Mails, or legs of mails: active ones have a ticket in a queue, deferred ones wait for their time.",
+                    (Query(total("mailyard_spool_open_mails", "state"), "{{state}}"),),
+                    stacked=True,
+                ),
+                Panel(
+                    "The canary's mail",
+                    "How long the canary's last mail took.",
+                    (Query(highest("mailyard_canary_seconds", "leg"), "{{leg}}"),),
+                    unit=Unit.SECONDS,
+                    steps=warn_from(limits.CANARY_SECONDS),
+                ),
+            ),
+        ),
+        Row(
+            "Services",
+            (
+                Panel(
+                    "Ready instances",
+                    "Instances whose /readyz answers 200, by service.",
+                    (Query("sum by (service) (mailyard:service_ready_instances:sum)", "{{service}}"),),
+                ),
+                Panel(
+                    "CPU",
+                    "CPU cores that all instances of a service use.",
+                    (
+                        Query(
+                            f"sum by (service) ({by_service('rate(process_cpu_seconds_total[$__rate_interval])')})",
+                            "{{service}}",
+                        ),
+                    ),
+                    unit=Unit.CORES,
+                    stacked=True,
+                ),
+                Panel(
+                    "Memory",
+                    "Resident memory of all instances of a service.",
+                    (
+                        Query(
+                            f"sum by (service) ({by_service('process_resident_memory_bytes')})", "{{service}}"
+                        ),
+                    ),
+                    unit=Unit.OCTETS,
+                    stacked=True,
+                ),
+                Panel(
+                    "Loop lag",
+                    "How late the event loop runs a timer, 99th percentile; the worst instance of each service.",
+                    (
+                        Query(
+                            "max by (service) ("
+                            + by_service(quantile(0.99, "mailyard_loop_lag_seconds", "namespace, instance"))
+                            + ")",
+                            "{{service}}",
+                        ),
+                    ),
+                    unit=Unit.SECONDS,
+                    steps=warn_from(limits.LOOP_LAG_SECONDS),
+                ),
+                Panel(
+                    "Open files",
+                    "Share of the open files that are allowed; the worst instance of each service.",
+                    (
+                        Query(
+                            f"max by (service) ({by_service('(process_open_fds / process_max_fds)')})",
+                            "{{service}}",
+                        ),
+                    ),
+                    unit=Unit.SHARE,
+                    steps=warn_from(limits.OPEN_FILES_SHARE),
+                ),
+                Panel(
+                    "Versions",
+                    "Instances by service and version: two versions at once are a rollout.",
+                    (Query("count by (service, version) (mailyard_build_info)", "{{service}} {{version}}"),),
+                    kind=Kind.BARS,
+                ),
+            ),
+        ),
+    ),
+)
