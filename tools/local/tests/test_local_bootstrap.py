@@ -27,10 +27,19 @@ def test_a_folder_of_links_that_is_missing_is_left_out_because_uv_would_fail(tmp
 def test_programs_and_libraries_of_the_tree_come_after_those_of_the_machine(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", "/usr/bin")
     monkeypatch.delenv("LD_LIBRARY_PATH", raising=False)
+    monkeypatch.setattr("sysconfig.get_config_var", {}.get)
     (tmp_path / "usr/lib/x86_64-linux-gnu").mkdir(parents=True)
     environment = PackageTree(tmp_path).environment()
     assert environment["PATH"].startswith("/usr/bin:")
     assert environment["LD_LIBRARY_PATH"] == f"{tmp_path}/usr/lib/x86_64-linux-gnu"
+
+
+def test_a_python_with_a_shared_library_finds_its_own_before_that_of_the_tree(tmp_path, monkeypatch):
+    monkeypatch.delenv("LD_LIBRARY_PATH", raising=False)
+    monkeypatch.setattr("sysconfig.get_config_var", {"Py_ENABLE_SHARED": 1, "LIBDIR": "/opt/python/lib"}.get)
+    (tmp_path / "usr/lib/x86_64-linux-gnu").mkdir(parents=True)
+    found = PackageTree(tmp_path).environment()["LD_LIBRARY_PATH"]
+    assert found == f"/opt/python/lib:{tmp_path}/usr/lib/x86_64-linux-gnu"
 
 
 def test_without_a_tree_nothing_but_the_path_is_set(tmp_path, monkeypatch):

@@ -7,6 +7,7 @@ import os
 import platform
 import shutil
 import subprocess
+import sysconfig
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,7 +44,8 @@ class PackageTree:
             self.root / "sbin",
         ]
         libraries = [path for base in (usr / "lib", self.root / "lib") for path in _library_folders(base)]
-        return {"PATH": _after("PATH", programs), "LD_LIBRARY_PATH": _after("LD_LIBRARY_PATH", libraries)}
+        shared = [*_own_library_folder(), *libraries]
+        return {"PATH": _after("PATH", programs), "LD_LIBRARY_PATH": _after("LD_LIBRARY_PATH", shared)}
 
     def install(self, packages: Sequence[str]) -> None:
         """Fetches the packages and those of their dependencies that the machine lacks, and unpacks them."""
@@ -141,3 +143,9 @@ def _move_erlang(root: Path) -> None:
             text = script.read_bytes()
             if text.startswith(b"#!"):
                 script.write_bytes(text.replace(new, old).replace(old, new))
+
+
+def _own_library_folder() -> list[Path]:
+    """A Python that is one with its library must find that before one of the tree, which may be of another version."""
+    folder = sysconfig.get_config_var("LIBDIR") if sysconfig.get_config_var("Py_ENABLE_SHARED") else None
+    return [Path(folder)] if folder else []
