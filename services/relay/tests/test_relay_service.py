@@ -15,7 +15,8 @@ from pydantic import SecretStr
 from mailyard.broker.connection import Broker
 from mailyard.broker.publisher import TicketPublisher
 from mailyard.broker.topology import Queue
-from mailyard.local.sink import Memory, Sink
+from mailyard.probe.boxes import Memory
+from mailyard.probe.sink import Sink
 from mailyard.proto.v1.ticket_pb2 import Action, Recipient, Ticket
 from mailyard.relay.main import build
 from mailyard.relay.settings import RelaySettings

@@ -20,9 +20,9 @@ from mailyard.local.instance import AlreadyRunning, end_leftovers, only_one
 from mailyard.local.layout import Layout
 from mailyard.local.ports import LISTENERS, Ports, PortsTaken, require_free
 from mailyard.local.processes import free_port
-from mailyard.local.roundtrip import Passage
 from mailyard.local.servers import Unreachable, require_reachable, through
 from mailyard.local.settings import LocalSettings
+from mailyard.probe.roundtrip import Passage
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 NAMES = ("localhost", "mailyard.test", "127.0.0.1")

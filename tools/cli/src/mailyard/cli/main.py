@@ -10,8 +10,12 @@ from typing import Annotated
 import typer
 
 from mailyard.cli import account, alias, domain, queue, tenant
+from mailyard.cli.canary import canary
 from mailyard.cli.ledger import ledger
+from mailyard.cli.replicaset import command as replica_set
 from mailyard.cli.schema import schema
+from mailyard.cli.setup.command import setup
+from mailyard.cli.sink import sink
 from mailyard.cli.trace import trace
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
@@ -20,6 +24,10 @@ app.add_typer(domain.app, name="domain")
 app.add_typer(account.app, name="account")
 app.add_typer(alias.app, name="alias")
 app.add_typer(queue.app, name="queue")
+app.add_typer(replica_set.app, name="replica-set")
+app.command()(setup)
+app.command()(canary)
+app.command()(sink)
 app.command()(trace)
 app.command()(ledger)
 app.command()(schema)
@@ -46,7 +54,7 @@ def root(
         bool, typer.Option("--version", help="Print the version.", callback=_show_version, is_eager=True)
     ] = False,
 ) -> None:
-    """Look after a Mailyard: tenants, domains, accounts, aliases, queues, traces, the ledger."""
+    """Look after a Mailyard: first start, tenants, domains, accounts, aliases, queues, traces, the ledger, trials."""
     context.obj = config
 
 

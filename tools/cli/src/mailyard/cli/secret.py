@@ -40,9 +40,9 @@ def chosen_password(*, stdin: bool, file: Path | None, generate: bool) -> Passwo
     if generate:
         return Password("".join(secrets.choice(_ALPHABET) for _ in range(_LENGTH)), generated=True)
     if stdin:
-        return Password(_first_line(sys.stdin.read()))
+        return Password(first_line(sys.stdin.read()))
     if file is not None:
-        return Password(_first_line(_content(file)))
+        return Password(password_in(file))
     if not _on_terminal():
         raise typer.BadParameter("no terminal to ask on: use --password-stdin, --password-file or --generate")
     return Password(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
@@ -52,12 +52,14 @@ def _on_terminal() -> bool:
     return sys.stdin.isatty()
 
 
-def _content(file: Path) -> str:
+def password_in(file: Path) -> str:
+    """Read the first line of a file; end the command when that fails."""
     try:
-        return file.read_text()
+        return first_line(file.read_text())
     except (OSError, UnicodeDecodeError) as error:
         fail(f"cannot read the password: {error}", MISCONFIGURED)
 
 
-def _first_line(text: str) -> str:
+def first_line(text: str) -> str:
+    """Leave out the line end, which editors add."""
     return text.partition("\n")[0].removesuffix("\r")

@@ -77,11 +77,16 @@ class Session:
             await broker.close()
 
 
-def perform(context: typer.Context, work: Callable[[Session], Awaitable[T]]) -> T:
-    """Do `work` with an open session; end the command with a message and a status when it fails."""
+def perform(
+    context: typer.Context,
+    work: Callable[[Session], Awaitable[T]],
+    *,
+    ready: Callable[[Store], Awaitable[None]] = Store.ping,
+) -> T:
+    """Do `work` with an open session, once `ready` returns; end the command with a message and a status when it fails."""
     configure_logs("cli", "error", "console", stream=sys.stderr)
     try:
-        return asyncio.run(_with_session(context.obj, work))
+        return asyncio.run(_with_session(context.obj, work, ready))
     except (DirectoryError, Refused) as error:
         fail(str(error), REFUSED)
     except Unavailable as error:
@@ -98,14 +103,18 @@ def fail(text: str, status: int) -> NoReturn:
     raise typer.Exit(status)
 
 
-async def _with_session(config: Path | None, work: Callable[[Session], Awaitable[T]]) -> T:
+async def _with_session(
+    config: Path | None,
+    work: Callable[[Session], Awaitable[T]],
+    ready: Callable[[Store], Awaitable[None]],
+) -> T:
     settings = configuration(config)
     store = Store(
         settings.mongo_url.get_secret_value(), settings.mongo_database, timeout_ms=_SERVER_TIMEOUT_MS
     )
     passwords = Passwords(HashCost())
     try:
-        await store.ping()
+        await ready(store)
         return await work(Session(settings, store, Provisioning(store, passwords, now_utc)))
     finally:
         passwords.close()

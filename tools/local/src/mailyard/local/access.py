@@ -8,6 +8,7 @@ from typing import Any
 
 from mailyard.local.layout import write_json
 from mailyard.local.ports import HOST, LISTENERS, Ports
+from mailyard.runtime.endpoint import Endpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,14 +21,6 @@ class DemoAccount:
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Where a listener is."""
-
-    host: str
-    port: int
-
-
-@dataclass(frozen=True, slots=True)
 class Access:
     """Everything that a client needs to know."""
 
@@ -37,7 +30,7 @@ class Access:
 
     def write(self, path: Path) -> None:
         """Writes access.json, for its owner only."""
-        listeners = {name: asdict(endpoint) for name, endpoint in self.listeners.items()}
+        listeners = {name: endpoint._asdict() for name, endpoint in self.listeners.items()}
         accounts = [asdict(account) for account in self.accounts]
         write_json(path, {**listeners, "accounts": accounts, "ca": str(self.authority)})
 

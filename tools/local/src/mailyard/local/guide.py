@@ -11,7 +11,7 @@ from mailyard.cli.configuration import LOCAL_FILE
 from mailyard.local.access import Access
 from mailyard.local.layout import Layout
 from mailyard.local.ports import HEALTH, HOST, Ports
-from mailyard.local.roundtrip import Passage
+from mailyard.probe.roundtrip import Passage
 
 _TITLES = {
     "smtp": "SMTP, from other servers (STARTTLS)",

@@ -12,11 +12,11 @@ from mailyard.local.instance import AlreadyRunning
 from mailyard.local.ports import PortsTaken
 from mailyard.local.processes import StartFailed
 from mailyard.local.provision import NotProvided
-from mailyard.local.roundtrip import MailLost
 from mailyard.local.run import NoRoom, Options, run
 from mailyard.local.screen import Screen
 from mailyard.local.servers import Unreachable
 from mailyard.local.settings import LocalSettings
+from mailyard.probe.roundtrip import MailLost
 from mailyard.runtime.errors import Unavailable
 from mailyard.runtime.settings import load_settings
 

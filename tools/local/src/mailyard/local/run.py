@@ -23,17 +23,21 @@ from mailyard.local.instance import only_one
 from mailyard.local.layout import Layout, write_private
 from mailyard.local.ports import HOST, Ports, require_free
 from mailyard.local.pulse import LEAST_FREE_BYTES, disk_trouble, read_pulse
-from mailyard.local.roundtrip import Passage, send_and_find
 from mailyard.local.screen import Screen
 from mailyard.local.servers import Unreachable, plan_servers, require_reachable, through
 from mailyard.local.services import HOSTNAME, Surroundings, common_environment, service_parts, sink_part
 from mailyard.local.settings import LocalSettings
 from mailyard.local.supervisor import TICK_SECONDS, Part, Supervisor
+from mailyard.probe.door import Door, Login, Trust
+from mailyard.probe.letter import compose
+from mailyard.probe.roundtrip import Passage, Roundtrip
 from mailyard.runtime.clock import now_utc
 from mailyard.runtime.logs import configure_logs
 from mailyard.store.client import Store
 
 ARRIVAL_SECONDS = 30.0
+DEMO_SUBJECT = "Welcome to Mailyard"
+DEMO_TEXT = "This mail came in by submission and went through every service.\n"
 PULSE_SECONDS = 1.0
 SERVERS_SECONDS = 120.0
 CERTIFICATE_NAMES = ("localhost", HOSTNAME, *DOMAINS, HOST, "::1")
@@ -160,8 +164,7 @@ class _Local:
     async def _send_mail(self, access: Access) -> Passage:
         """From the first account to the last one: they are in different domains."""
         self._screen.say("==> sending a mail through")
-        sender, recipient = access.accounts[0], access.accounts[-1]
-        return await asyncio.to_thread(send_and_find, access, sender, recipient, ARRIVAL_SECONDS)
+        return await asyncio.to_thread(_send_and_find, access)
 
     async def _watch(self, store: Store, around: Surroundings) -> None:
         """The pulse never delays a restart: it runs beside the supervisor's ticks."""
@@ -177,6 +180,20 @@ class _Local:
             while True:
                 self._screen.live(await read_pulse(store, broker, self._layout.root, self._supervisor.down()))
                 await asyncio.sleep(PULSE_SECONDS)
+
+
+def _send_and_find(access: Access) -> Passage:
+    """Raises MailLost when the mail does not arrive in time."""
+    trust = Trust(authority=access.authority)
+    sender, reader = (
+        Login(each.address, each.password) for each in (access.accounts[0], access.accounts[-1])
+    )
+    way = Roundtrip(
+        Door(access.listeners["submission"], trust), sender, Door(access.listeners["imap"], trust), reader
+    )
+    return way.pass_through(
+        compose(sender.address, reader.address, DEMO_SUBJECT, DEMO_TEXT, now_utc()), ARRIVAL_SECONDS
+    )
 
 
 @asynccontextmanager

@@ -41,7 +41,8 @@ def sink_part(around: Surroundings) -> Part:
     """The server that takes all mail to the outside: nothing leaves this machine."""
     port = around.ports.back_end("sink")
     kept = str(around.layout.sink)
-    argv = (sys.executable, "-m", "mailyard.local.sink", "--port", str(port), "--directory", kept)
+    command = str(Path(sys.executable).with_name("mailyard"))
+    argv = (command, "sink", "--listen", f"{HOST}:{port}", "--directory", kept)
     return Part(Program(SINK, argv, around.layout.log(SINK)), partial(listening, port), stop_seconds=5)
 
 

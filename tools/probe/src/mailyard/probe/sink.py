@@ -1,22 +1,13 @@
-"""The sink: takes mail for every domain, so that nothing leaves the machine in local mode.
-
-    python -m mailyard.local.sink --port 2526                      counts and forgets
-    python -m mailyard.local.sink --port 2526 --directory var/out  keeps NUMBER.eml and NUMBER.json (the envelope)
+"""The sink: takes mail for every domain, so that nothing leaves the machine or the cluster in trials.
 
 Recipients whose local part begins with `refuse` get 550, with `defer` 451: bounces and retries can be watched.
 """
 
-import argparse
 import asyncio
-import json
-import signal
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
-from typing import Final, Protocol, Self, cast
+from typing import Final, Self, cast
 
-from mailyard.runtime.logs import configure_logs, get_logger
+from mailyard.probe.boxes import Box, Taken
 from mailyard.smtp.reply import Reply, reply
 from mailyard.smtp.server.events import (
     BodyData,
@@ -40,70 +31,6 @@ _RCPT_OK: Final = reply(250, "2.1.5", "Ok")
 _REFUSED: Final = reply(550, "5.1.1", "The sink refuses recipients that begin with refuse")
 _DEFERRED: Final = reply(451, "4.2.1", "The sink defers recipients that begin with defer")
 _NO_LOGIN: Final = reply(535, "5.7.8", "The sink knows no logins")
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """One message."""
-
-    sender: str
-    recipients: tuple[str, ...]
-    octets: bytes
-
-
-class Box(Protocol):
-    """Where messages go; `keeps_octets`: else it never sees any."""
-
-    keeps_octets: bool
-
-    def keep(self, taken: Taken) -> None:
-        """Have one more."""
-
-
-class Counter:
-    """Counts and forgets."""
-
-    keeps_octets = False
-
-    def __init__(self) -> None:
-        self.messages = 0
-        self.recipients = 0
-
-    def keep(self, taken: Taken) -> None:
-        """Count one more."""
-        self.messages += 1
-        self.recipients += len(taken.recipients)
-
-
-class Memory:
-    """Keeps everything, for tests."""
-
-    keeps_octets = True
-
-    def __init__(self) -> None:
-        self.messages: list[Taken] = []
-
-    def keep(self, taken: Taken) -> None:
-        """Have one more."""
-        self.messages.append(taken)
-
-
-class Directory:
-    """Keeps each message in a file, octet for octet, and its envelope beside it."""
-
-    keeps_octets = True
-
-    def __init__(self, path: Path) -> None:
-        path.mkdir(parents=True, exist_ok=True)
-        self._path = path
-        self._number = max((int(file.stem) for file in path.glob("*.eml") if file.stem.isdigit()), default=0)
-
-    def keep(self, taken: Taken) -> None:
-        """Write one more; the .eml comes last, so that whoever sees it finds both."""
-        self._number += 1
-        envelope = {"sender": taken.sender, "recipients": taken.recipients}
-        self._path.joinpath(f"{self._number:08}.json").write_text(json.dumps(envelope), encoding="utf-8")
-        self._path.joinpath(f"{self._number:08}.eml").write_bytes(taken.octets)
 
 
 def decide(recipient: RcptTo) -> Reply:
@@ -200,27 +127,3 @@ class Sink:
     ) -> None:
         if self._server is not None:
             self._server.close()
-
-
-async def _serve(box: Box, host: str, port: int) -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with Sink(box, host=host, port=port) as sink:
-        get_logger(__name__).info("sink.listening", host=host, port=sink.port)
-        await stop.wait()
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the sink until it is told to stop."""
-    parser = argparse.ArgumentParser(prog="mailyard.local.sink", description="Takes mail for every domain.")
-    parser.add_argument("--host", default=HOST, help="address to listen on")
-    parser.add_argument("--port", type=int, required=True, help="port to listen on")
-    parser.add_argument("--directory", type=Path, help="keep messages here; without it they are counted only")
-    given = parser.parse_args(arguments)
-    configure_logs("sink")
-    asyncio.run(_serve(Directory(given.directory) if given.directory else Counter(), given.host, given.port))
-
-
-if __name__ == "__main__":
-    main()

@@ -3,16 +3,14 @@
 import asyncio
 import json
 import smtplib
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mailyard.local.processes import free_port
-from mailyard.local.sink import Counter, Directory, Memory, Sink, Taken
+from mailyard.probe.boxes import Counter, Directory, Memory, Taken
+from mailyard.probe.sink import Sink
 
 MAIL = b"Subject: x\r\n\r\n.dot\r\n\xff\0\r\n"
 
@@ -76,18 +74,3 @@ async def test_a_message_that_breaks_off_is_not_kept() -> None:
         writer.close()
         await speak(sink.port, lambda client: client.sendmail("a@x.test", ["b@y.test"], MAIL))
     assert [taken.octets for taken in memory.messages] == [MAIL]
-
-
-def test_the_command_listens_until_it_is_told_to_stop(tmp_path: Path) -> None:
-    port = free_port()
-    argv = [sys.executable, "-m", "mailyard.local.sink", "--port", str(port), "--directory", str(tmp_path)]
-    process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        assert json.loads(process.stdout.readline())["event"] == "sink.listening"
-        with smtplib.SMTP("127.0.0.1", port, timeout=10) as client:
-            client.sendmail("a@x.test", ["b@y.test"], MAIL)
-    finally:
-        process.terminate()
-    assert process.wait(10) == 0
-    assert (tmp_path / "00000001.eml").read_bytes() == MAIL

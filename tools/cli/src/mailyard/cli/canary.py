@@ -1,0 +1,74 @@
+"""`mailyard canary`: shows that mail comes through, by sending some."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mailyard.cli.places import HOST_PORT, place
+from mailyard.cli.secret import password_in
+from mailyard.cli.session import REFUSED, Session, perform
+from mailyard.probe.canary import Canary, Flight
+from mailyard.probe.door import Door, Encryption, Login, Trust
+from mailyard.runtime.clock import now_utc
+from mailyard.runtime.endpoint import Endpoint
+from mailyard.spool.canary import Canary as CanaryRows
+
+
+def canary(
+    context: typer.Context,
+    *,
+    submission: Annotated[
+        Endpoint, typer.Option(parser=place, metavar=HOST_PORT, help="Where mail is sent, with a login.")
+    ],
+    imap: Annotated[Endpoint, typer.Option(parser=place, metavar=HOST_PORT, help="Where it is read.")],
+    account: Annotated[str, typer.Option(help="The account that sends and reads.")],
+    password_file: Annotated[Path, typer.Option(help="File with its password.", dir_okay=False)],
+    tls: Annotated[
+        Encryption, typer.Option(help="How both connections are encrypted.")
+    ] = Encryption.STARTTLS,
+    ca_file: Annotated[
+        Path | None, typer.Option(help="Authorities to trust instead of the system's.", dir_okay=False)
+    ] = None,
+    tls_name: Annotated[
+        str | None, typer.Option(help="The name in the certificates, where it is not the host's.")
+    ] = None,
+    insecure_tls: Annotated[
+        bool, typer.Option("--insecure-tls", help="Take any certificate: trials only.")
+    ] = False,
+    echo: Annotated[str | None, typer.Option(help="An address whose host sends mail back.")] = None,
+    timeout: Annotated[float, typer.Option(help="Seconds to wait for each mail.", min=1)] = 60.0,
+    record: Annotated[
+        bool, typer.Option("--record", help="Write the results to the store, for the metrics.")
+    ] = False,
+) -> None:
+    """Send a mail to oneself, and one to an echo; tell how long each took.
+
+    Exit status 0 only when all arrived. They are deleted afterwards.
+    """
+    trust = Trust(ca_file, tls_name, insecure_tls)
+    bird = Canary(
+        Door(submission, trust, tls),
+        Door(imap, trust, tls),
+        Login(account, password_in(password_file)),
+        timeout,
+    )
+    flights: list[Flight] = []
+    for flight in bird.fly(echo):
+        typer.echo(_line(flight), err=not flight.succeeded)
+        flights.append(flight)
+    if record:
+        perform(context, lambda session: _record(session, flights))
+    if not all(flight.succeeded for flight in flights):
+        raise typer.Exit(REFUSED)
+
+
+def _line(flight: Flight) -> str:
+    result = "arrived" if flight.succeeded else f"FAILED: {flight.text}"
+    return f"{flight.leg:8}{flight.seconds:8.2f} s  {result}"
+
+
+async def _record(session: Session, flights: list[Flight]) -> None:
+    rows = CanaryRows(session.store)
+    for flight in flights:
+        await rows.record(flight.leg, flight.succeeded, flight.seconds, now_utc())

@@ -1,0 +1,15 @@
+"""HOST:PORT on the command line."""
+
+import typer
+
+from mailyard.runtime.endpoint import Endpoint
+
+HOST_PORT = "HOST:PORT"
+
+
+def place(text: str) -> Endpoint:
+    """Read an address and a port."""
+    try:
+        return Endpoint.parse(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None

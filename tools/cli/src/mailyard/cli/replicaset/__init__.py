@@ -1,0 +1,1 @@
+"""`mailyard replica-set`: makes one of MongoDB servers that are new."""

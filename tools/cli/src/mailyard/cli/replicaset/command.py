@@ -1,0 +1,66 @@
+"""`mailyard replica-set initiate`: for MongoDB servers that start with `--replSet` and `--keyFile`."""
+
+import signal
+import socket
+import threading
+import time
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mailyard.cli.places import HOST_PORT, place
+from mailyard.cli.replicaset.initiation import Initiation, Wanted, is_first, until_complete
+from mailyard.cli.secret import password_in
+from mailyard.cli.session import UNAVAILABLE, fail
+from mailyard.runtime.endpoint import Endpoint
+
+app = typer.Typer(no_args_is_help=True, help="MongoDB replica sets: a new one for a trial.")
+PAUSE_SECONDS = 1.0
+
+
+@app.command()
+def initiate(
+    *,
+    member: Annotated[
+        list[Endpoint], typer.Option(parser=place, metavar=HOST_PORT, help="A member; once for each.")
+    ],
+    user: Annotated[str, typer.Option(help="The first user, who may do everything.")],
+    password_file: Annotated[Path, typer.Option(help="File with the user's password.", dir_okay=False)],
+    name: Annotated[str, typer.Option(help="The name in --replSet.")] = "rs0",
+    at: Annotated[
+        Endpoint, typer.Option(parser=place, metavar=HOST_PORT, help="The server on this machine.")
+    ] = "127.0.0.1:27017",  # type: ignore[assignment]  # typer parses it
+    wait: Annotated[float, typer.Option(help="Seconds until it gives up.", min=0)] = 600.0,
+    stay: Annotated[
+        bool, typer.Option("--stay", help="Do not end after success, but when told to: a sidecar.")
+    ] = False,
+) -> None:
+    """Initiate a replica set of new servers and make its first user.
+
+    It may run beside every member: the first one initiates, the one that becomes primary gets the user, the others
+    wait. Where all is there already it changes nothing.
+    """
+    stop = _stop_on_signals()
+    wanted = Wanted(name, tuple(member), user, password_in(password_file))
+    initiation = Initiation(wanted, at, is_first(member, socket.gethostname()))
+    deadline = time.monotonic() + wait
+    missing = until_complete(
+        initiation,
+        lambda: stop.is_set() or time.monotonic() > deadline,
+        partial(stop.wait, PAUSE_SECONDS),
+        typer.echo,
+    )
+    if missing is not None:
+        fail(missing, UNAVAILABLE)
+    typer.echo(f"The replica set {name} is complete, {user} can log in.")
+    if stay:
+        stop.wait()
+
+
+def _stop_on_signals() -> threading.Event:
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop

@@ -1,0 +1,1 @@
+"""`mailyard setup`: everything that a first start needs, and nothing twice."""

@@ -1,0 +1,109 @@
+"""Brings the directory to what a plan asks for: adds what is missing, changes nothing that is there.
+
+Two runs at once do no harm: whoever comes second finds what the first one made.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from mailyard.cli.secret import first_line
+from mailyard.cli.session import Refused
+from mailyard.cli.setup.plan import AccountPlan, AliasPlan, Plan, TenantPlan
+from mailyard.directory.errors import AlreadyExists, DirectoryError
+from mailyard.directory.model import Account, Alias
+from mailyard.directory.names import domain_name, mail_address
+from mailyard.directory.provisioning import Provisioning
+from mailyard.mailbox.mailboxes import Mailboxes
+
+
+class Applier:
+    """One run; `say` gets one line for each tenant, domain, account and alias. Raises Refused, Unavailable."""
+
+    def __init__(
+        self, directory: Provisioning, mailboxes: Mailboxes, folder: Path, say: Callable[[str], None]
+    ) -> None:
+        self._directory = directory
+        self._mailboxes = mailboxes
+        self._folder = folder
+        self._say = say
+
+    async def apply(self, plan: Plan) -> None:
+        """Do all of it, tenant by tenant."""
+        for number, tenant in enumerate(plan.tenants):
+            try:
+                await self._tenant(tenant)
+            except DirectoryError as error:
+                raise Refused(f"tenants[{number}]: {error}") from None
+
+    async def _tenant(self, plan: TenantPlan) -> None:
+        try:
+            await self._directory.add_tenant(plan.id, plan.name)
+            self._say(f"tenant {plan.id}: added")
+        except AlreadyExists:
+            self._say(f"tenant {plan.id}: there already")
+        for domain in plan.domains:
+            await self._domain(plan.id, domain)
+        for account in plan.accounts:
+            await self._account(plan.id, account)
+        for alias in plan.aliases:
+            await self._alias(plan.id, alias)
+
+    async def _domain(self, tenant: str, name: str) -> None:
+        try:
+            await self._directory.add_domain(tenant, name)
+            self._say(f"domain {name}: added")
+        except AlreadyExists:
+            if await self._directory.domains.get(tenant, domain_name(name)) is None:
+                raise
+            self._say(f"domain {name}: there already")
+
+    async def _account(self, tenant: str, plan: AccountPlan) -> None:
+        account = await self._existing(tenant, plan.address)
+        if account is None:
+            account = await self._new_account(tenant, plan)
+        else:
+            self._say(f"account {plan.address}: there already, with its password")
+        await self._mailboxes.ensure_defaults(account.id)
+
+    async def _new_account(self, tenant: str, plan: AccountPlan) -> Account:
+        password = self._password(plan)
+        try:
+            account = await self._directory.add_account(tenant, plan.address, password)
+        except AlreadyExists:
+            other = await self._existing(tenant, plan.address)  # added since we looked
+            if other is None:
+                raise
+            account = other
+        self._say(f"account {plan.address}: added")
+        return account
+
+    async def _existing(self, tenant: str, address: str) -> Account | None:
+        return await self._directory.accounts.get(tenant, mail_address(address))
+
+    def _password(self, plan: AccountPlan) -> str:
+        file = self._folder / plan.password_file
+        try:
+            return first_line(file.read_text())
+        except (OSError, UnicodeDecodeError) as error:
+            raise Refused(f"the password of {plan.address} cannot be read: {error}") from None
+
+    async def _alias(self, tenant: str, plan: AliasPlan) -> None:
+        try:
+            await self._directory.add_alias(tenant, plan.address, plan.targets)
+            self._say(f"alias {plan.address}: added")
+        except AlreadyExists:
+            self._say(f"alias {plan.address}: {await self._kept(tenant, plan)}")
+
+    async def _kept(self, tenant: str, plan: AliasPlan) -> str:
+        """Somebody may have changed it on purpose since the file was written."""
+        found = await self._alias_of(tenant, plan.address)
+        if found is None:
+            raise AlreadyExists(f"the address {plan.address} is taken")
+        if found.targets == tuple(mail_address(target) for target in plan.targets):
+            return "there already"
+        return f"kept as it is, for {', '.join(map(str, found.targets))}"
+
+    async def _alias_of(self, tenant: str, address: str) -> Alias | None:
+        key = mail_address(address).key
+        found = (await self._directory.addresses.entry_by_keys([key])).get(key)
+        return found if isinstance(found, Alias) and found.tenant == tenant else None

@@ -1,0 +1,56 @@
+"""`mailyard setup`: indexes, topology, and the directory's first entries."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mailyard.broker.connection import Broker
+from mailyard.cli.session import MISCONFIGURED, Session, fail, perform
+from mailyard.cli.setup.apply import Applier
+from mailyard.cli.setup.plan import BadPlan, Plan, read_plan
+from mailyard.cli.setup.waiting import declare_topology, store_reason, until_ready
+from mailyard.mailbox.mailboxes import Mailboxes
+from mailyard.store.client import Store
+
+
+def setup(
+    context: typer.Context,
+    file: Annotated[
+        Path | None,
+        typer.Option(help="YAML with tenants, domains, accounts and aliases to add.", dir_okay=False),
+    ] = None,
+    wait: Annotated[float, typer.Option(help="Seconds to wait for MongoDB and RabbitMQ.", min=0)] = 300.0,
+) -> None:
+    """Prepare a first start or an upgrade: indexes, topology, and what the file names.
+
+    It adds what is missing and changes nothing that is there, so it may run again, twice at once, and beside services
+    of an older version. The password of an account that exists stays.
+    """
+    plan = _plan(file)
+    folder = file.parent if file is not None else Path()
+
+    async def ready(store: Store) -> None:
+        await until_ready("MongoDB", lambda: store_reason(store), _deadline(wait), typer.echo)
+
+    async def work(session: Session) -> None:
+        directory = await session.prepared()
+        typer.echo("MongoDB: has all indexes")
+        broker = Broker(session.settings.amqp_url.get_secret_value(), "mailyard-setup", required=False)
+        await declare_topology(broker, _deadline(wait), typer.echo)
+        typer.echo("RabbitMQ: has all exchanges and queues")
+        await Applier(directory, Mailboxes(session.store), folder, typer.echo).apply(plan)
+
+    perform(context, work, ready=ready)
+
+
+def _plan(file: Path | None) -> Plan:
+    try:
+        return read_plan(file) if file is not None else Plan()
+    except BadPlan as error:
+        fail(str(error), MISCONFIGURED)
+
+
+def _deadline(seconds: float) -> float:
+    return asyncio.get_running_loop().time() + seconds

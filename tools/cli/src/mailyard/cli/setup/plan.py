@@ -1,0 +1,108 @@
+"""What a setup file asks for: tenants with their domains, accounts and aliases, checked before anything is done.
+
+tenants:
+  - id: acme
+    name: Acme Ltd.
+    domains: [acme.example]
+    accounts:
+      - {address: anna@acme.example, passwordFile: anna.password}
+    aliases:
+      - {address: info@acme.example, targets: [anna@acme.example]}
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
+
+from mailyard.directory.errors import Invalid
+from mailyard.directory.names import domain_name, mail_address, tenant_slug
+
+
+class BadPlan(Exception):
+    """The file cannot be used; the text has a line for each problem."""
+
+
+def _checked(check: Callable[[str], object]) -> AfterValidator:
+    def valid(text: str) -> str:
+        try:
+            check(text)
+        except Invalid as error:
+            raise ValueError(str(error)) from None
+        return text
+
+    return AfterValidator(valid)
+
+
+Slug = Annotated[str, _checked(tenant_slug)]
+DomainName = Annotated[str, _checked(domain_name)]
+MailAddress = Annotated[str, _checked(mail_address)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
+
+
+class AccountPlan(_Part):
+    """An account; its password is read only when the account is new. A relative path begins at the setup file."""
+
+    address: MailAddress
+    password_file: Path
+
+
+class AliasPlan(_Part):
+    """An address that stands for others."""
+
+    address: MailAddress
+    targets: Annotated[tuple[MailAddress, ...], Field(min_length=1)]
+
+
+class TenantPlan(_Part):
+    """A customer."""
+
+    id: Slug
+    name: str = ""
+    domains: tuple[DomainName, ...] = ()
+    accounts: tuple[AccountPlan, ...] = ()
+    aliases: tuple[AliasPlan, ...] = ()
+
+
+class Plan(_Part):
+    """All of the file."""
+
+    tenants: tuple[TenantPlan, ...] = ()
+
+
+def read_plan(file: Path) -> Plan:
+    """Read and check a file.
+
+    Raises:
+        BadPlan: it cannot be read, or holds what makes no sense.
+
+    """
+    try:
+        content: Any = yaml.safe_load(file.read_text())
+        return Plan.model_validate({} if content is None else content)
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadPlan(f"cannot read {file}: {error}") from None
+    except yaml.YAMLError as error:
+        raise BadPlan(f"{file} is not YAML: {error}") from None
+    except ValidationError as error:
+        problems = [f"{file}: {_path(each['loc'])}: {_problem(each['msg'])}" for each in error.errors()]
+        raise BadPlan("\n".join(problems)) from None
+
+
+def _path(keys: tuple[int | str, ...]) -> str:
+    """Write `tenants[0].accounts[1].passwordFile`."""
+    steps = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys)
+    return steps.removeprefix(".") or "the file"
+
+
+def _problem(text: str) -> str:
+    """Leave out how the check is made."""
+    return text.removeprefix("Value error, ").replace(
+        "Extra inputs are not permitted", "there is no such setting"
+    )

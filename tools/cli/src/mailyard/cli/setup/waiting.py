@@ -1,0 +1,64 @@
+"""Waits for MongoDB and RabbitMQ, and says so once for each new reason."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from pymongo.errors import PyMongoError
+
+from mailyard.broker.connection import Broker
+from mailyard.runtime.errors import Unavailable
+from mailyard.store.client import Store
+
+PAUSE_SECONDS = 1.0
+
+Say = Callable[[str], None]
+Look = Callable[[], Awaitable[str | None]]
+
+
+async def until_ready(name: str, look: Look, deadline: float, say: Say) -> None:
+    """Look until nothing stands in the way; `deadline` in the loop's time.
+
+    Raises:
+        Unavailable: something still does then.
+
+    """
+    told = None
+    while (reason := await look()) is not None:
+        if reason != told:
+            say(f"{name}: waiting, {reason}")
+            told = reason
+        if asyncio.get_running_loop().time() > deadline:
+            raise Unavailable(f"{name} did not become ready in time: {reason}")
+        await asyncio.sleep(PAUSE_SECONDS)
+    say(f"{name}: ready")
+
+
+async def store_reason(store: Store) -> str | None:
+    """Why the store takes nothing yet: it is away, knows no such user yet, is no replica set yet or has no primary."""
+    try:
+        await store.ping()
+        hello = await store.db.command("hello")
+    except (Unavailable, PyMongoError) as error:
+        return str(error).partition(", full error")[0]
+    if "setName" not in hello and hello.get("msg") != "isdbgrid":
+        return "it is no member of a replica set yet (mailyard replica-set initiate makes one)"
+    return None
+
+
+async def declare_topology(broker: Broker, deadline: float, say: Say) -> None:
+    """Connect, which declares every exchange and queue.
+
+    Raises:
+        Unavailable: RabbitMQ stays away.
+        Misconfigured: something is there with other properties.
+
+    """
+
+    async def reason() -> str | None:
+        return broker.unready()
+
+    try:
+        await broker.start()
+        await until_ready("RabbitMQ", reason, deadline, say)
+    finally:
+        await broker.close()

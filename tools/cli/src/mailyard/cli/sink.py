@@ -1,0 +1,54 @@
+"""`mailyard sink`: takes all mail to the outside where none may leave, and sends echoes."""
+
+import asyncio
+import signal
+from contextlib import AsyncExitStack
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mailyard.cli.places import HOST_PORT, place
+from mailyard.cli.session import MISCONFIGURED, fail
+from mailyard.probe.boxes import Box, Counter, Directory
+from mailyard.probe.echo import Echoer, send_echo
+from mailyard.probe.sink import Sink
+from mailyard.runtime.endpoint import Endpoint
+from mailyard.runtime.logs import configure_logs, get_logger
+
+
+def sink(
+    listen: Annotated[Endpoint, typer.Option(parser=place, metavar=HOST_PORT, help="Where it takes mail.")],
+    echo_to: Annotated[
+        Endpoint | None,
+        typer.Option(
+            parser=place, metavar=HOST_PORT, help="MX listener that gets mail for `echo` back, to its sender."
+        ),
+    ] = None,
+    directory: Annotated[
+        Path | None, typer.Option(help="Keep mails here; without it they are counted only.", file_okay=False)
+    ] = None,
+) -> None:
+    """Take all mail, for every domain, until told to stop.
+
+    Recipients that begin with `refuse` get 550, with `defer` 451. It has no login and no limits: let only Mailyard's
+    relay reach it.
+    """
+    configure_logs("sink")
+    try:
+        asyncio.run(_serve(Directory(directory) if directory else Counter(), listen, echo_to))
+    except OSError as error:
+        fail(f"the sink cannot run: {error}", MISCONFIGURED)
+
+
+async def _serve(box: Box, listen: Endpoint, echo_to: Endpoint | None) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with AsyncExitStack() as stack:
+        if echo_to is not None:
+            box = await stack.enter_async_context(Echoer(box, partial(send_echo, echo_to)))
+        running = await stack.enter_async_context(Sink(box, host=listen.host, port=listen.port))
+        get_logger(__name__).info("sink.listening", host=listen.host, port=running.port)
+        await stop.wait()

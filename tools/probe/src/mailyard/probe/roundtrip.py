@@ -1,0 +1,141 @@
+"""One mail the whole way, as a person would send it: in by submission with a login, out by IMAP with another."""
+
+import imaplib
+import re
+import smtplib
+import time
+from dataclasses import dataclass
+from email.message import EmailMessage
+from email.policy import SMTP
+
+from mailyard.probe.door import Door, Encryption, Login
+
+TIMEOUT_SECONDS = 10.0
+_PAUSE_SECONDS = 0.05
+_SPOOL_ID = re.compile(r"\b[0-9a-v]{20}\b")
+
+
+class MailLost(Exception):
+    """The mail was not taken, or did not arrive in time; the text says how far it came."""
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """How a mail went through."""
+
+    sender: str
+    recipient: str
+    answer: str
+    seconds: float
+
+    @property
+    def spool_id(self) -> str | None:
+        """What the server called the mail in its 250."""
+        found = _SPOOL_ID.search(self.answer)
+        return found[0] if found else None
+
+
+@dataclass(frozen=True, slots=True)
+class Roundtrip:
+    """Where a mail goes in and where it comes out again."""
+
+    submission: Door
+    sender: Login
+    imap: Door
+    reader: Login
+
+    def pass_through(self, message: EmailMessage, seconds: float, *, delete: bool = False) -> Passage:
+        """Send a mail and find it in the reader's INBOX; `delete` removes it there.
+
+        Raises:
+            MailLost: it was refused, or is not there in time.
+
+        """
+        began = time.monotonic()
+        try:
+            answer = submit(self.submission, self.sender, message)
+            self._await_arrival(message["Message-ID"], began + seconds, delete=delete)
+        except (OSError, smtplib.SMTPException, imaplib.IMAP4.error) as error:
+            raise MailLost(
+                f"The test mail from {self.sender.address} to {message['To']} failed: {_words(error)}"
+            ) from error
+        return Passage(self.sender.address, message["To"], answer, time.monotonic() - began)
+
+    def _await_arrival(self, message_id: str, deadline: float, *, delete: bool) -> None:
+        with open_imap(self.imap) as client:
+            client.login(self.reader.address, self.reader.password)
+            client.select("INBOX", readonly=not delete)
+            while not (found := search(client, "HEADER", "Message-ID", f'"{message_id}"')):
+                if time.monotonic() > deadline:
+                    raise MailLost(
+                        f"The test mail was accepted but is not in the INBOX of {self.reader.address} in time"
+                    )
+                time.sleep(_PAUSE_SECONDS)
+                client.noop()
+            if delete:
+                remove(client, found)
+
+
+def submit(door: Door, sender: Login, message: EmailMessage) -> str:
+    """Send a mail and return what the server said after the data: its 250 names the spool id.
+
+    Raises:
+        MailLost: the data were refused.
+        OSError, SMTPException: it did not come so far.
+
+    """
+    with open_smtp(door) as client:
+        client.login(sender.address, sender.password)
+        _accepted(client.mail(sender.address))
+        _accepted(client.rcpt(message["To"]))
+        code, answer = client.data(message.as_bytes(policy=SMTP))
+    if code != 250:
+        raise MailLost(f"The test mail was refused after its data: {code} {answer.decode()}")
+    return answer.decode()
+
+
+def open_smtp(door: Door) -> smtplib.SMTP:
+    """Connect, with TLS as the door wants it. Raises OSError or SMTPException."""
+    context = door.trust.context()
+    if door.encryption is Encryption.IMPLICIT:
+        return smtplib.SMTP_SSL(*door.place, timeout=TIMEOUT_SECONDS, context=context)
+    client = smtplib.SMTP(*door.place, timeout=TIMEOUT_SECONDS)
+    if door.encryption is Encryption.STARTTLS:
+        client.starttls(context=context)
+    return client
+
+
+def open_imap(door: Door) -> imaplib.IMAP4:
+    """Connect, with TLS as the door wants it. Raises OSError or IMAP4.error."""
+    context = door.trust.context()
+    if door.encryption is Encryption.IMPLICIT:
+        return imaplib.IMAP4_SSL(*door.place, timeout=TIMEOUT_SECONDS, ssl_context=context)
+    client = imaplib.IMAP4(*door.place, timeout=TIMEOUT_SECONDS)
+    if door.encryption is Encryption.STARTTLS:
+        client.starttls(context)
+    return client
+
+
+def _accepted(reply: tuple[int, bytes]) -> None:
+    """A refusal of the envelope is told in the server's words, and not in those of the command after it."""
+    if reply[0] // 100 != 2:
+        raise smtplib.SMTPResponseException(*reply)
+
+
+def search(client: imaplib.IMAP4, *criteria: str) -> str:
+    """Return the UIDs that are found as a set for the next command, empty: none."""
+    _, (found, *_) = client.uid("SEARCH", *criteria)
+    return ",".join(found.decode().split()) if found else ""
+
+
+def remove(client: imaplib.IMAP4, uids: str) -> None:
+    """Delete these mails, and no others that somebody has marked (RFC 4315, section 2.1)."""
+    client.uid("STORE", uids, "+FLAGS.SILENT", r"(\Deleted)")
+    client.uid("EXPUNGE", uids)
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, smtplib.SMTPResponseException):
+        text = error.smtp_error
+        return f"{error.smtp_code} {text.decode(errors='replace') if isinstance(text, bytes) else text}"
+    return str(error) or type(error).__name__
