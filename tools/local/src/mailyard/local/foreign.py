@@ -15,6 +15,7 @@ from mailyard.local.paths import VAR
 PROGRAMS: Mapping[str, str] = MappingProxyType(
     {
         "curl": "curl",
+        "haproxy": "haproxy",
         "mbsync": "isync",
         "openssl": "openssl",
         "prometheus": "prometheus",
