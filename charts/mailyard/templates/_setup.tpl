@@ -1,0 +1,100 @@
+{{/* What setup makes in the directory, and how it runs. */}}
+
+{{- define "mailyard.canaryAccount" -}}
+{{- .Values.canary.account | default (printf "canary@canary.%s" .Values.hostname) -}}
+{{- end -}}
+
+{{- define "mailyard.echoDomain" -}}
+{{- .Values.canary.echoDomain | default (printf "echo.%s" .Values.hostname) -}}
+{{- end -}}
+
+{{/* The tenants of the values, with one for the canary. */}}
+{{- define "mailyard.tenants" -}}
+{{- $tenants := .Values.setup.tenants -}}
+{{- if and .Values.canary.enabled .Values.canary.createAccount -}}
+{{- $address := include "mailyard.canaryAccount" . -}}
+{{- $tenants = append $tenants (dict
+  "id" "canary" "name" "Canary"
+  "domains" (list (splitList "@" $address | last))
+  "accounts" (list (dict "address" $address))) -}}
+{{- end -}}
+{{- toYaml $tenants -}}
+{{- end -}}
+
+{{/* The file for `mailyard setup`. */}}
+{{- define "mailyard.setupFile" -}}
+tenants:
+{{- range include "mailyard.tenants" . | fromYamlArray }}
+  - id: {{ .id | quote }}
+    {{- with .name }}
+    name: {{ . | quote }}
+    {{- end }}
+    domains:
+      {{- toYaml .domains | nindent 6 }}
+    {{- with .accounts }}
+    accounts:
+      {{- range . }}
+      - address: {{ .address | quote }}
+        passwordFile: /etc/mailyard/accounts/{{ include "mailyard.accountKey" .address }}
+      {{- end }}
+    {{- end }}
+    {{- with .aliases }}
+    aliases:
+      {{- toYaml . | nindent 6 }}
+    {{- end }}
+{{- else }} []
+{{- end }}
+{{- end -}}
+
+{{/* The specification of a setup job; takes (list root withFile). */}}
+{{- define "mailyard.setupSpec" -}}
+{{- $root := index . 0 }}{{ $withFile := index . 1 -}}
+backoffLimit: 10
+activeDeadlineSeconds: {{ int $root.Values.setup.timeoutSeconds }}
+template:
+  metadata:
+    labels:
+      {{- include "mailyard.podLabels" (list $root "setup") | nindent 6 }}
+    annotations:
+      {{- include "mailyard.connectionsChecksum" $root | nindent 6 }}
+      checksum/setup: {{ include "mailyard.setupFile" $root | sha256sum }}
+  spec:
+    {{- include "mailyard.podSpec" (list $root "setup") | nindent 4 }}
+    restartPolicy: OnFailure
+    containers:
+      - name: setup
+        {{- include "mailyard.container" (list $root "toolbox") | nindent 8 }}
+        args:
+          - setup
+          - --wait
+          - {{ sub (int $root.Values.setup.timeoutSeconds) 30 | quote }}
+          {{- if $withFile }}
+          - --file
+          - /etc/mailyard/setup/setup.yaml
+          {{- end }}
+        env:
+          {{- include "mailyard.connectionsEnv" $root | nindent 10 }}
+        resources:
+          {{- toYaml $root.Values.setup.resources | nindent 10 }}
+        volumeMounts:
+          {{- include "mailyard.connectionsMounts" $root | nindent 10 }}
+          {{- if $withFile }}
+          - name: setup
+            mountPath: /etc/mailyard/setup
+            readOnly: true
+          - name: accounts
+            mountPath: /etc/mailyard/accounts
+            readOnly: true
+          {{- end }}
+    volumes:
+      {{- include "mailyard.connectionsVolumes" $root | nindent 6 }}
+      {{- if $withFile }}
+      - name: setup
+        configMap:
+          name: {{ include "mailyard.fullname" $root }}-setup
+      - name: accounts
+        secret:
+          secretName: {{ include "mailyard.accountsSecret" $root }}
+          defaultMode: 0440
+      {{- end }}
+{{- end -}}
