@@ -8,7 +8,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.chaos.run import Trial, run, say
+from tests.chaos.reading import say
+from tests.chaos.run import Trial, run
 from tests.chaos.schedule import Amounts
 
 SWITCHES = {

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import random
+import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -17,15 +18,16 @@ REPLY_LIMIT_SECONDS = 30
 
 @dataclass(frozen=True, slots=True)
 class ImapServer:
-    """Where accounts are read, and their passwords by login."""
+    """Where accounts are read, and their passwords by login; a TLS context when the port speaks TLS from the start."""
 
     host: str
     port: int
     passwords: Mapping[str, str]
+    tls: ssl.SSLContext | None = None
 
     async def connect(self, login: str) -> ImapConnection:
         """A new authenticated connection; raises ImapFailed."""
-        return await ImapConnection.open(self.host, self.port, login, self.passwords[login])
+        return await ImapConnection.open(self.host, self.port, login, self.passwords[login], tls=self.tls)
 
 
 class Observer:

@@ -11,18 +11,17 @@ from pathlib import Path
 
 from mailyard.local.processes import free_port
 from tests.chaos import mails, schedule, verdict
-from tests.chaos.observers import Collector, ImapServer, Observer
+from tests.chaos.observers import ImapServer, Observer
 from tests.chaos.proxy import FaultProxy
+from tests.chaos.reading import drain, say, watching
 from tests.chaos.schedule import Amounts, Fault, Kind
 from tests.chaos.senders import Book, Senders
 from tests.chaos.verdict import Verdict
 from tests.trial import accounts, metrics
-from tests.trial.imap import ImapFailed
 from tests.trial.instance import Instance
 
 TENANT, DOMAIN = "chaos", "chaos.test"
 OVERTIME_SECONDS = 240  # for the senders after the last fault
-QUIET_SECONDS = 10.0  # without a new mail anywhere: doubles have had their time
 UNACCOUNTED = "mailyard_mail_unaccounted"
 
 
@@ -85,14 +84,9 @@ async def _send_and_judge(trial: Trial, instance: Instance, links: Links) -> Ver
     server = ImapServer("127.0.0.1", instance.ports.listener("imap"), passwords)
     observers = [Observer(server, box, idles=number % 2 == 0) for number, box in enumerate(boxes)]
     book = Book(trial.seed)
-    watching = [asyncio.create_task(observer.run()) for observer in observers]
-    try:
+    async with watching(observers):
         await _send_while_failing(trial, instance, links, book, boxes)
-        collector = await _drain(trial, server, book, boxes)
-    finally:
-        for task in watching:
-            task.cancel()
-        await asyncio.gather(*watching, return_exceptions=True)
+        collector = await drain(server, book, boxes, trial.drain_seconds)
     unaccounted = await _unaccounted(instance, trial.drain_seconds)
     complaints = [line for observer in observers for line in observer.view.complaints]
     rounds = sum(observer.rounds for observer in observers)
@@ -151,34 +145,6 @@ async def _fail(
     await asyncio.gather(*under_way)
 
 
-async def _drain(trial: Trial, server: ImapServer, book: Book, boxes: Sequence[str]) -> Collector:
-    """Collect until all that was acknowledged is found and nothing new comes, or the time is up."""
-    collector = Collector(server)
-    limit = time.monotonic() + trial.drain_seconds
-    last_news = time.monotonic()
-    while time.monotonic() < limit:
-        if await _collect(collector, boxes):
-            last_news = time.monotonic()
-        missing = book.acknowledged() - collector.found()
-        if not missing and time.monotonic() - last_news > QUIET_SECONDS:
-            return collector
-        await asyncio.sleep(1)
-    say(f"after {trial.drain_seconds:.0f} s still missing: {len(book.acknowledged() - collector.found())}")
-    return collector
-
-
-async def _collect(collector: Collector, boxes: Sequence[str]) -> int:
-    """A pass over all mailboxes; a failing server is asked again in the next pass, and counts as news."""
-    news = 0
-    for box in boxes:
-        try:
-            news += await collector.collect(box)
-        except ImapFailed as error:
-            say(f"collecting {box}: {error}")
-            news += 1
-    return news
-
-
 async def _unaccounted(instance: Instance, seconds: float) -> float:
     """By how much the books differ now, by the ledger and by the router's figure; the best of many looks."""
     limit = time.monotonic() + seconds
@@ -190,8 +156,3 @@ async def _unaccounted(instance: Instance, seconds: float) -> float:
             found = exported + await accounts.unaccounted(instance.mongo_url)
         await asyncio.sleep(0.5)
     return found
-
-
-def say(line: str) -> None:
-    """Print at once."""
-    print(line, flush=True)  # noqa: T201  # the log of a run is for the person who started it

@@ -98,6 +98,8 @@ class Senders:
         result = await connection.send(SENDER, mail.recipients, octets)
         mailboxes = mail.recipients if result.outcome is Outcome.UNKNOWN else result.accepted
         self._book.end(number, mailboxes, result.outcome)
+        for refusal in result.refusals:
+            self._note(f"{refusal.code} {refusal.text}")
         left = mail.recipients
         if result.outcome is Outcome.ACKNOWLEDGED:
             left = tuple(one for one in mail.recipients if one not in result.accepted)

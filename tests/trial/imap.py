@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import re
+import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from itertools import count
@@ -45,11 +46,13 @@ class ImapConnection:
         self.limit_seconds: float = LIMIT_SECONDS
 
     @classmethod
-    async def open(cls, host: str, port: int, login: str, password: str) -> Self:
-        """Connect and LOGIN; raises ImapFailed."""
+    async def open(
+        cls, host: str, port: int, login: str, password: str, *, tls: ssl.SSLContext | None = None
+    ) -> Self:
+        """Connect, over TLS from the start where a context is given, and LOGIN; raises ImapFailed."""
         try:
             async with asyncio.timeout(10):
-                reader, writer = await asyncio.open_connection(host, port, limit=LINE_LIMIT)
+                reader, writer = await asyncio.open_connection(host, port, limit=LINE_LIMIT, ssl=tls)
         except (OSError, TimeoutError) as error:
             raise ImapFailed(f"cannot connect: {error}") from error
         connection = cls(reader, writer)

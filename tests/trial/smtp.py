@@ -38,11 +38,12 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Outcome of one attempt, the recipients that it holds for, and the server's last words."""
+    """Outcome of one attempt, the recipients that it holds for, the server's last words, and its words to the others."""
 
     outcome: Outcome
     accepted: tuple[str, ...]
     reply: Reply | None
+    refusals: tuple[Reply, ...] = ()  # of single recipients, while others were accepted
 
 
 class ConnectionEnded(Exception):
@@ -94,6 +95,7 @@ class SmtpConnection:
             raise ValueError("a mail in DATA ends with CRLF")
         reply: Reply | None = None
         accepted: list[str] = []
+        refusals: list[Reply] = []
         try:
             reply = await self.command(f"MAIL FROM:<{sender}> {parameters}".rstrip())
             if not reply.positive:
@@ -102,6 +104,8 @@ class SmtpConnection:
                 reply = await self.command(f"RCPT TO:<{recipient}>")
                 if reply.positive:
                     accepted.append(recipient)
+                else:
+                    refusals.append(reply)
             if not accepted:
                 return await self._refused(reply)
             reply = await self.command("DATA")
@@ -110,8 +114,8 @@ class SmtpConnection:
             await self._write_body(octets)
         except ConnectionEnded:
             await self.close()
-            return Result(Outcome.UNSENT, (), reply)
-        return await self._end_of_data(tuple(accepted))
+            return Result(Outcome.UNSENT, (), reply, tuple(refusals))
+        return await self._end_of_data(tuple(accepted), tuple(refusals))
 
     async def close(self) -> None:
         """Close without QUIT."""
@@ -135,14 +139,14 @@ class SmtpConnection:
         except (OSError, TimeoutError) as error:
             raise ConnectionEnded(str(error)) from error
 
-    async def _end_of_data(self, accepted: tuple[str, ...]) -> Result:
+    async def _end_of_data(self, accepted: tuple[str, ...], refusals: tuple[Reply, ...]) -> Result:
         try:
             reply = await self.command(".")
         except ConnectionEnded:
             await self.close()
-            return Result(Outcome.UNKNOWN, accepted, None)
+            return Result(Outcome.UNKNOWN, accepted, None, refusals)
         outcome = Outcome.ACKNOWLEDGED if reply.positive else Outcome.REFUSED
-        return Result(outcome, accepted, reply)
+        return Result(outcome, accepted, reply, refusals)
 
     async def _refused(self, reply: Reply) -> Result:
         with contextlib.suppress(ConnectionEnded):
