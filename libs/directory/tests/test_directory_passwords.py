@@ -26,9 +26,9 @@ async def test_the_hash_of_nobody_fits_nothing_and_costs_what_others_cost():
     hashed = await passwords.hash("correct horse")
 
     async def seconds(target: str) -> float:
-        begun = time.perf_counter()
+        begun = time.process_time()  # what others do on the machine costs no time of ours
         assert not await passwords.verify(target, "wrong")
-        return time.perf_counter() - begun
+        return time.process_time() - begun
 
     of_nobody = min([await seconds(passwords.of_nobody) for _ in range(5)])
     of_somebody = min([await seconds(hashed) for _ in range(5)])
