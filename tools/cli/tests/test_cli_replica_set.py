@@ -1,0 +1,130 @@
+"""A new replica set of three real servers, which know each other by a key file and nobody else."""
+
+import threading
+import time
+from contextlib import ExitStack, contextmanager
+
+import pytest
+from pymongo import MongoClient
+from typer.testing import CliRunner
+
+from mailyard.cli.main import app
+from mailyard.cli.replicaset.initiation import Initiation, Wanted, is_first, until_complete
+from mailyard.local import provision
+from mailyard.local.paths import VAR
+from mailyard.local.processes import Program, free_port, start, stop
+from mailyard.runtime.endpoint import Endpoint
+
+SECONDS = 90
+PASSWORD = "correct-horse"
+
+
+@pytest.fixture(scope="module")
+def members(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("set")
+    key = folder / "key"
+    key.write_text("a2V5IG9mIGEgdGVzdA==")
+    key.chmod(0o600)
+    places = [Endpoint("127.0.0.1", free_port()) for _ in range(3)]
+    with ExitStack() as stack:
+        for place in places:
+            stack.enter_context(mongod(folder, place, key))
+        yield places
+
+
+@contextmanager
+def mongod(folder, place, key):
+    found = provision.mongod(VAR)
+    data = folder / str(place.port)
+    data.mkdir()
+    words = f"--nounixsocket --bind_ip 127.0.0.1 --replSet rs0 --oplogSize 64 --wiredTigerCacheSizeGB 0.25 --port {place.port} --dbpath {data} --keyFile {key} --setParameter diagnosticDataCollectionEnabled=false"
+    process = start(
+        Program("mongod", (str(found.binary), *words.split()), folder / f"{place.port}.log", found.env)
+    )
+    try:
+        yield
+    finally:
+        stop(process, 20)
+
+
+def missing_after(initiation, seconds=SECONDS):
+    said = []
+    end = time.monotonic() + seconds
+    missing = until_complete(initiation, lambda: time.monotonic() > end, lambda: time.sleep(0.2), said.append)
+    return missing, said
+
+
+@pytest.fixture(scope="module")
+def replica_set(members):
+    """All three are at it at once, as sidecars are."""
+    wanted = Wanted("rs0", tuple(members), "mailyard", PASSWORD)
+    results = {}
+
+    def complete(place, first):
+        results[place] = missing_after(Initiation(wanted, place, first))
+
+    sidecars = [
+        threading.Thread(target=complete, args=(place, number == 0)) for number, place in enumerate(members)
+    ]
+    for sidecar in sidecars:
+        sidecar.start()
+    for sidecar in sidecars:
+        sidecar.join()
+    assert [results[place][0] for place in members] == [None, None, None], results
+    return wanted
+
+
+def test_three_new_servers_become_a_set_whose_user_may_do_everything(replica_set, members):
+    url = f"mongodb://{','.join(map(str, members))}/?replicaSet=rs0&authSource=admin"
+    with MongoClient(url, username="mailyard", password=PASSWORD) as client:
+        config = client.admin.command("replSetGetConfig")["config"]
+        assert [member["host"] for member in config["members"]] == [str(place) for place in members]
+        client.get_database("trial")["x"].with_options(write_concern=None).insert_one({})
+
+
+def test_a_set_that_is_complete_is_left_alone(replica_set, members):
+    for number, place in enumerate(members):
+        assert missing_after(Initiation(replica_set, place, number == 0)) == (None, [])
+
+
+def test_the_command_says_that_all_is_there(replica_set, members, tmp_path):
+    done = run(members[0], tmp_path, PASSWORD, "10")
+    assert (done.exit_code, done.stdout) == (0, "The replica set rs0 is complete, mailyard can log in.\n")
+
+
+def test_a_wrong_password_is_told_and_given_up(replica_set, members, tmp_path):
+    places = [run(place, tmp_path, "wrong", "0") for place in members]
+    assert {done.exit_code for done in places} == {69}
+    assert any("must hold this one's password" in done.stderr for done in places)  # the primary tells
+
+
+def run(place, folder, password, seconds):
+    secret = folder / "secret"
+    secret.write_text(f"{password}\n")
+    arguments = ["--member", str(place), "--at", str(place), "--user", "mailyard", "--wait", seconds]
+    return CliRunner().invoke(
+        app, ["replica-set", "initiate", *arguments, "--password-file", str(secret)], prog_name="mailyard"
+    )
+
+
+def test_a_server_that_is_away_is_named():
+    port = free_port()
+    wanted = Wanted("rs0", (Endpoint("127.0.0.1", port),), "mailyard", PASSWORD)
+    missing, said = missing_after(Initiation(wanted, wanted.members[0], True), 0)
+    assert missing is not None
+    assert missing.startswith(f"MongoDB at 127.0.0.1:{port}: ")
+    assert said == [missing]
+
+
+@pytest.mark.parametrize(
+    ("host", "first"),
+    [
+        ("mail-mongodb-0", True),
+        ("mail-mongodb-1", False),
+        ("mail-mongodb-0.mail-mongodb.default.svc", True),
+        ("toolbox-7", True),
+    ],
+)
+def test_the_first_member_initiates_and_a_person_may_from_anywhere(host, first):
+    members = [Endpoint(f"mail-mongodb-{number}.mail-mongodb", 27017) for number in range(3)]
+    assert is_first(members, host) is first
