@@ -7,6 +7,18 @@ ROOMS := proto $(sort $(wildcard libs/* services/* tools/*))
 CODE := $(ROOMS) tests bench conftest.py
 .DEFAULT_GOAL := help
 
+# Images: how to build one and how to write one to the output as an archive, its name, and what its labels say.
+BUILD ?= docker build
+SAVE ?= docker save
+BASE_IMAGE ?= python:3.13-slim-trixie
+REPOSITORY ?= mailyard
+TAG ?= $(shell sed -nE 's/^version = "(.*)"/\1/p' pyproject.toml)
+SOURCE ?= unknown
+REVISION ?= $(shell git describe --always --dirty --abbrev=40)
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct)
+CREATED = $(shell $(PYTHON) -c 'import sys, time; print(time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(int(sys.argv[1]))))' $(SOURCE_DATE_EPOCH))
+IMAGES ?= smtp-in router filter delivery relay imap toolbox
+
 .PHONY: help
 help:  ## Explains every target
 	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F '\t' '{ printf "%-15s %s\n", $$1, $$2 }'
@@ -40,6 +52,7 @@ lint: $(READY)  ## Checks style, types, import rules, contracts, tenant scope, f
 	$(BIN)/python -m tests.lint.tenant_scope
 	$(BIN)/python -m tests.lint.file_size
 	$(BIN)/python -m mailyard.local.docs --check
+	$(BIN)/python -m mailyard.local.dockerfiles --check
 
 .PHONY: packages
 packages: $(READY)  ## Installs each package alone and imports all of it: finds undeclared dependencies
@@ -58,6 +71,24 @@ proto: $(READY)  ## Generates the code of the contracts in proto/ and takes addi
 .PHONY: docs
 docs: $(READY)  ## Writes the reference pages of docs/ from the code
 	$(BIN)/python -m mailyard.local.docs
+
+.PHONY: images
+images: $(IMAGES:%=image-%)  ## Builds the container images; BUILD=, BASE_IMAGE=, REPOSITORY=, TAG=, IMAGES=: docs/images.md
+
+.PHONY: $(IMAGES:%=image-%)
+$(IMAGES:%=image-%): image-%:
+	SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) $(BUILD) -t $(REPOSITORY)/$*:$(TAG) -f $(wildcard services/$*/Dockerfile $(if $(filter toolbox,$*),tools/cli/Dockerfile)) \
+	  --build-arg BASE_IMAGE=$(BASE_IMAGE) --build-arg VERSION=$(TAG) --build-arg REVISION=$(REVISION) \
+	  --build-arg CREATED=$(CREATED) --build-arg SOURCE=$(SOURCE) .
+
+.PHONY: images-check
+images-check: $(READY)  ## Checks the images: content, size, two builds the same, a change rebuilds one; ARGS=--help
+	$(BIN)/python -m tests.images --build "$(BUILD)" --save "$(SAVE)" --base-image $(BASE_IMAGE) \
+	  --repository $(REPOSITORY) --tag $(TAG) $(ARGS)
+
+.PHONY: dockerfiles
+dockerfiles: $(READY)  ## Writes the Dockerfiles from what the packages say that they need
+	$(BIN)/python -m mailyard.local.dockerfiles
 
 .PHONY: chaos
 chaos: $(READY)  ## Sends mail while everything is killed, cut and stalled, and proves that none is lost; ARGS=--help

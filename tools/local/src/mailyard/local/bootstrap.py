@@ -1,7 +1,7 @@
-"""Makes an environment from uv.lock on a machine that has nothing but Python: run by `make` and by the Dockerfiles.
+"""Makes `.venv` with the whole workspace from uv.lock, on a machine that has nothing but Python: run by `make`.
 
-Without arguments it is `.venv` with the whole workspace, to work in; with --package it is what one image needs. Only the standard library is used here. pip is found or fetched, uv comes by pip, and uv installs what uv.lock names,
-from the package index that the user's pip settings name.
+Only the standard library is used here. pip is found or fetched, uv comes by pip, and uv installs what uv.lock names,
+from the package index that the user's pip settings name. `mailyard.local.image` fills images by the same means.
 """
 
 import argparse
@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mailyard.local.pip import Pip, PipFailed, find_pip
+from mailyard.local.pip import PipFailed, find_pip
 
 UV = "uv==0.13.9"
 _PIP_TO_UV = {
@@ -34,55 +34,58 @@ class BootstrapFailed(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """Which environment, and what is in it: one package and its dependencies, or everything."""
+class Uv:
+    """The pinned uv with the settings of the user's pip, at work in one repository."""
 
-    environment: Path
-    package: str | None = None
+    program: Path
+    settings: Mapping[str, str]
+    repository: Path
 
-    def selection(self) -> tuple[str, ...]:
-        """The same as options of uv."""
-        return ("--no-dev", "--no-editable", "--package", self.package) if self.package else ()
+    def run(self, *arguments: str) -> None:
+        """Run one command of it; raises BootstrapFailed."""
+        run((str(self.program), *arguments), self.settings, self.repository)
 
 
 def main() -> int:
     """Works for the repository in the current directory."""
     parser = argparse.ArgumentParser(prog="python -m mailyard.local.bootstrap", description=__doc__)
     parser.add_argument("--environment", type=Path, default=Path(".venv"), help="folder to make (.venv)")
-    parser.add_argument(
-        "--package", help="only this package of the workspace, ready to run without the repository"
-    )
-    arguments = parser.parse_args()
     try:
-        bootstrap(Path.cwd(), Plan(arguments.environment.absolute(), arguments.package))
+        bootstrap(Path.cwd(), parser.parse_args().environment.absolute())
     except (BootstrapFailed, PipFailed) as error:
         print(f"bootstrap: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-def bootstrap(repository: Path, plan: Plan) -> None:
+def bootstrap(repository: Path, environment: Path) -> None:
     """The environment, pip, uv, the locked packages: in this order."""
-    _step(f"virtual environment in {plan.environment}")
-    if not (plan.environment / "bin/python").exists():
-        command = (sys.executable, "-m", "venv", "--without-pip", str(plan.environment))
-        _run(command, os.environ, repository)
-    pip = find_pip(repository / "var")
-    uv = _uv(repository / "var/uv", pip)
-    _step("packages of uv.lock")
-    env = {**uv_settings(pip.settings(), os.environ), "UV_PROJECT_ENVIRONMENT": str(plan.environment)}
-    env.pop("VIRTUAL_ENV", None)
-    _sync(repository, uv, plan, env)
+    make_environment(environment)
+    uv = find_uv(repository, environment)
+    step("packages of uv.lock")
+    _sync(uv, environment)
 
 
-def _uv(folder: Path, pip: Pip) -> Path:
+def make_environment(folder: Path) -> None:
+    """A virtual environment of the Python that runs this, without pip."""
+    step(f"virtual environment in {folder}")
+    if not (folder / "bin/python").exists():
+        command = (sys.executable, "-m", "venv", "--without-pip", str(folder))
+        run(command, os.environ, Path.cwd())
+
+
+def find_uv(repository: Path, environment: Path) -> Uv:
     """Pinned, in `var/uv`, beside the environment: a sync removes from that what the lock does not name."""
+    pip = find_pip(repository / "var")
+    folder = repository / "var/uv"
     stamp = folder / UV
     if not stamp.exists():
-        _step(UV)
+        step(UV)
         pip.install(UV, folder)
         stamp.touch()
-    return folder / "bin/uv"
+    env = {**uv_settings(pip.settings(), os.environ), "UV_PROJECT_ENVIRONMENT": str(environment)}
+    env.pop("VIRTUAL_ENV", None)
+    return Uv(folder / "bin/uv", env, repository)
 
 
 def uv_settings(pip_settings: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
@@ -101,24 +104,26 @@ def _uv_value(key: str, value: str) -> str:
     return " ".join(value.split())
 
 
-def _sync(repository: Path, uv: Path, plan: Plan, env: Mapping[str, str]) -> None:
+def _sync(uv: Uv, environment: Path) -> None:
     """The lock names every file by its address, so another index than the lock's gets a list of versions and hashes."""
-    index = env.get("UV_DEFAULT_INDEX")
-    if index is None or f'registry = "{index.rstrip("/")}"' in (repository / "uv.lock").read_text():
-        _run((str(uv), "sync", "--frozen", *plan.selection()), env, repository)
+    index = uv.settings.get("UV_DEFAULT_INDEX")
+    lock = uv.repository / "uv.lock"
+    if index is None or f'registry = "{index.rstrip("/")}"' in lock.read_text():
+        uv.run("sync", "--frozen")
         return
-    listed = str(repository / "var/requirements.txt")
-    export = (str(uv), "export", "--frozen", "--quiet", *plan.selection(), "--output-file", listed)
-    _run(export, env, repository)
-    _run((str(uv), "pip", "sync", "--python", str(plan.environment), listed), env, repository)
+    listed = str(uv.repository / "var/requirements.txt")
+    uv.run("export", "--frozen", "--quiet", "--output-file", listed)
+    uv.run("pip", "sync", "--python", str(environment), listed)
 
 
-def _run(command: Sequence[str], env: Mapping[str, str], folder: Path) -> None:
+def run(command: Sequence[str], env: Mapping[str, str], folder: Path) -> None:
+    """Run a command to its end; raises BootstrapFailed."""
     if subprocess.run(command, env=env, cwd=folder, check=False).returncode != 0:
         raise BootstrapFailed(f"{shlex.join(command)} failed; what it says is above.")
 
 
-def _step(what: str) -> None:
+def step(what: str) -> None:
+    """Say what comes next."""
     print(f"==> {what}", flush=True)
 
 

@@ -1,0 +1,1 @@
+"""Checks of the container images: `make images-check`, and what can be told without building."""

@@ -1,0 +1,1 @@
+"""Fills /opt/mailyard of an image, in two steps that become two layers; run by the Dockerfiles, standard library only."""

@@ -1,0 +1,32 @@
+"""The second layer: our own packages, built from the folders that are in the repository, without the network."""
+
+from pathlib import Path
+
+from mailyard.local.bootstrap import Uv, find_uv, step
+from mailyard.local.image.dependencies import backend_folder
+from mailyard.local.image.layout import Layout
+from mailyard.local.image.tidy import compile_modules, remove_clutter, set_times
+
+_ROOMS = ("proto", "libs/*", "services/*", "tools/*")
+
+
+def add_code(repository: Path, layout: Layout) -> None:
+    """Install every package whose folder is there; which those are is the Dockerfile's to say."""
+    folders = package_folders(repository)
+    step(f"our own: {' '.join(str(folder.relative_to(repository)) for folder in folders)}")
+    found = find_uv(repository, layout.environment)
+    backend = {"PYTHONPATH": str(backend_folder(repository)), "UV_OFFLINE": "1"}
+    uv = Uv(found.program, {**found.settings, **backend}, repository)
+    options = ("--no-deps", "--no-build-isolation", "--link-mode", "copy", "--target", str(layout.code))
+    uv.run("pip", "install", "--python", str(layout.python), *options, *map(str, folders))
+    remove_clutter(layout.code)
+    compile_modules(layout.python, layout.code)
+    set_times(layout.code)
+
+
+def package_folders(repository: Path) -> list[Path]:
+    """The folders with a package's source."""
+    found = (folder for room in _ROOMS for folder in repository.glob(room))
+    return sorted(
+        folder for folder in found if (folder / "src").is_dir() and (folder / "pyproject.toml").exists()
+    )
