@@ -47,9 +47,13 @@ def is_closed(far: socket.socket) -> bool:
         return True
 
 
-def count(outcome: str, listener: str) -> float:
+def sample(outcome: str, listener: str) -> float | None:
     labels = {"listener": listener, "outcome": outcome}
-    return REGISTRY.get_sample_value("mailyard_proxy_headers_total", labels) or 0
+    return REGISTRY.get_sample_value("mailyard_proxy_headers_total", labels)
+
+
+def count(outcome: str, listener: str) -> float:
+    return sample(outcome, listener) or 0
 
 
 async def met(connection, balancers=BALANCERS, admission=None, peer=PEER, listener="test") -> Caller | None:
@@ -135,6 +139,13 @@ async def test_without_a_right_header_the_connection_is_closed_and_counted(pair,
     assert await met(near, listener="refusals") is None
     assert is_closed(far)
     assert count(outcome, "refusals") == before + 1
+
+
+def test_what_has_not_happened_is_shown_as_0_where_there_are_balancers_and_not_elsewhere():
+    Introductions("fresh", BALANCERS, Admission(10, 0))
+    Introductions("none", Balancers(), Admission(10, 0))
+    assert [sample(each, "fresh") for each in ("proxied", "missing", "crowded")] == [0, 0, 0]
+    assert sample("proxied", "none") is None
 
 
 @pytest.mark.parametrize("octets", [b"", b"PROXY TCP4 192.0.2.7", SIGNATURE])

@@ -48,6 +48,10 @@ class Introductions:
         self._admission = admission
         self._is_closed = False
         self._waiting: set[asyncio.Task[Header]] = set()
+        if self.are_needed:  # shown as 0 before anything happens, so that the first of a kind is a change
+            _WAITING.labels(listener)
+            for outcome in Outcome:
+                _HEADERS.labels(listener, outcome.value)
 
     @property
     def are_needed(self) -> bool:
