@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from mailyard.store.group import GroupCommit
+from mailyard.store.group import LONGEST_GATHER_SECONDS, GroupCommit
 
 
 class Recorder:
@@ -102,3 +102,65 @@ async def test_a_waiter_that_gave_up_does_not_disturb_the_others() -> None:
     assert await second == 20
     with pytest.raises(asyncio.CancelledError):
         await first
+
+
+class Store:
+    """A commit that takes some time, and who comes back after it."""
+
+    def __init__(self, seconds: float) -> None:
+        self.sizes: list[int] = []
+        self._seconds = seconds
+        self.group: GroupCommit[int, Sequence[int], int] = GroupCommit(
+            self._commit, self._conclude, max_items=100, max_octets=1000
+        )
+
+    async def _commit(self, items: Sequence[int]) -> Sequence[int]:
+        self.sizes.append(len(items))
+        await asyncio.sleep(self._seconds)
+        return items
+
+    async def _conclude(self, items: Sequence[int]) -> Sequence[int]:
+        return items
+
+    async def client(self, number: int, times: int) -> None:
+        for _ in range(times):
+            await self.group.submit(number)
+            await asyncio.sleep(0.0005 * (number % 4))  # they come back one by one
+
+
+async def test_clients_that_come_back_one_by_one_share_batches() -> None:
+    store = Store(0.01)
+    await asyncio.gather(*(store.client(number, 20) for number in range(20)))
+    assert sum(store.sizes) == 400
+    assert len(store.sizes) < 40  # 20 rounds of everybody; one batch for the first alone would make it 40
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The waits for others that a group begins."""
+    begun: list[float] = []
+
+    def noted(seconds: float) -> asyncio.Timeout:
+        begun.append(seconds)
+        return asyncio.Timeout(asyncio.get_running_loop().time() + seconds)
+
+    monkeypatch.setattr("mailyard.store.group.asyncio.timeout", noted)
+    return begun
+
+
+async def test_a_client_that_is_alone_never_waits_for_others(waits: list[float]) -> None:
+    store = Store(0.001)
+    await store.client(0, 5)
+    assert store.sizes == [1] * 5
+    assert waits == []
+
+
+async def test_a_crowd_that_does_not_come_back_costs_few_short_waits(waits: list[float]) -> None:
+    store = Store(0.02)
+    await asyncio.gather(*(store.client(number, 1) for number in range(20)))
+    store.sizes.clear()
+    waits.clear()
+    await store.client(0, 10)
+    assert store.sizes == [1] * 10
+    assert waits == [LONGEST_GATHER_SECONDS] * len(waits)
+    assert len(waits) <= 5  # 20, 10, 5, 3 and 2 are expected in turn, and then one

@@ -1,13 +1,19 @@
 """Group commit: one batch is on its way to the store while the next one gathers.
 
-No lingering: a lone item goes at once, a crowd goes together. What follows the commit (telling others)
-runs beside the commit of the next batch.
+A lone item goes at once, a crowd goes together. Those who have just been answered come back one by one, within
+moments: a batch that began with the first of them would leave the others to the next one, and everything would be
+paid for twice. So a batch waits for as many as came last time, no longer than a commit takes; who was alone last
+time waits for nobody. What follows the commit (telling others) runs beside the commit of the next batch.
 """
 
 import asyncio
+import contextlib
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
+
+LONGEST_GATHER_SECONDS = 0.01
 
 T = TypeVar("T")
 M = TypeVar("M")
@@ -44,12 +50,19 @@ class GroupCommit(Generic[T, M, R]):
         self._max_octets = max_octets
         self._waiting: deque[_Waiting[T, R]] = deque()
         self._draining = False
+        self._crowd = 1  # how many submit at the same time, as far as we have seen
+        self._announcing = 0  # items that are committed and not answered
+        self._commit_seconds = 0.0  # of the last commit
+        self._expected = 0
+        self._complete: asyncio.Event | None = None  # while a batch waits for `_expected` items
         self._tasks: set[asyncio.Task[None]] = set()
 
     def submit(self, item: T, octets: int = 0) -> "asyncio.Future[R]":
         """Put an item in the next batch; the future ends with its result or the batch's error."""
         future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future, octets))
+        if self._complete is not None and len(self._waiting) >= self._expected:
+            self._complete.set()
         if not self._draining:
             self._draining = True
             self._spawn(self._drain())
@@ -68,8 +81,10 @@ class GroupCommit(Generic[T, M, R]):
     async def _drain(self) -> None:
         try:
             while self._waiting:
+                await self._gather()
                 batch = self._take()
                 futures = [future for _, future, _ in batch]
+                began = time.monotonic()
                 try:
                     committed = await self._commit([item for item, _, _ in batch])
                 except BaseException as error:
@@ -77,9 +92,22 @@ class GroupCommit(Generic[T, M, R]):
                     if not isinstance(error, Exception):
                         raise
                 else:
+                    self._commit_seconds = time.monotonic() - began
                     self._spawn(self._settle(futures, committed))
         finally:
             self._draining = False
+
+    async def _gather(self) -> None:
+        """Wait for the crowd that came last time."""
+        expected = min(self._crowd, self._max_items)
+        if len(self._waiting) < expected:
+            self._expected, self._complete = expected, asyncio.Event()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(min(self._commit_seconds, LONGEST_GATHER_SECONDS)):
+                    await self._complete.wait()
+            self._complete = None
+        came = len(self._waiting)
+        self._crowd = max(came + self._announcing, (self._crowd + came) // 2)
 
     def _take(self) -> list[_Waiting[T, R]]:
         batch: list[_Waiting[T, R]] = []
@@ -90,6 +118,7 @@ class GroupCommit(Generic[T, M, R]):
         return batch
 
     async def _settle(self, futures: "list[asyncio.Future[R]]", committed: M) -> None:
+        self._announcing += len(futures)
         try:
             results = await self._conclude(committed)
         except BaseException as error:
@@ -97,6 +126,8 @@ class GroupCommit(Generic[T, M, R]):
             if not isinstance(error, Exception):
                 raise
             return
+        finally:
+            self._announcing -= len(futures)
         for future, result in zip(futures, results, strict=True):
             if not future.done():
                 future.set_result(result)

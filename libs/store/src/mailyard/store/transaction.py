@@ -14,6 +14,7 @@ from mailyard.runtime.metrics import counter
 from mailyard.store.client import DURABLE, Store, unavailable_when_away
 
 R = TypeVar("R")
+_RETRIES = counter("mailyard_store_transaction_retries_total")
 
 
 async def in_transaction(store: Store, work: Callable[[AsyncClientSession], Awaitable[R]]) -> R:
@@ -38,4 +39,4 @@ async def in_transaction(store: Store, work: Callable[[AsyncClientSession], Awai
                 )
             finally:
                 if tries > 1:
-                    counter("mailyard_store_transaction_retries_total").inc(tries - 1)
+                    _RETRIES.inc(tries - 1)
