@@ -34,6 +34,9 @@ QUEUE_ARGUMENTS: Mapping[str, FieldValue] = {
 Callback = Callable[[MailboxEvent], None]
 
 _log = get_logger(__name__)
+_PUBLISHED = counter("mailyard_broker_events_published_total")
+_DROPPED = counter("mailyard_broker_events_dropped_total")
+_RECEIVED = counter("mailyard_broker_events_received_total")
 
 
 class MailboxEvents:
@@ -77,9 +80,9 @@ class MailboxEvents:
                 for start in range(0, len(events), EVENTS_PER_MESSAGE):
                     await _send(channel, events[start : start + EVENTS_PER_MESSAGE])
         except Unavailable:
-            counter("mailyard_broker_events_dropped_total").inc(len(events))
+            _DROPPED.inc(len(events))
         else:
-            counter("mailyard_broker_events_published_total").inc(len(events))
+            _PUBLISHED.inc(len(events))
 
     async def subscribe(self, mailbox_id: str, callback: Callback) -> None:
         """Call `callback`, in the event loop, for each event of a mailbox; it must not block.
@@ -156,7 +159,7 @@ class MailboxEvents:
             return  # whoever published it is not one of us
         for event in batch.events:
             if event.mailbox in self._callbacks:
-                counter("mailyard_broker_events_received_total").inc()
+                _RECEIVED.inc()
                 self._dispatch(event)
 
     def _dispatch(self, event: MailboxEvent) -> None:

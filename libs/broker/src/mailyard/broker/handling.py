@@ -19,6 +19,7 @@ from mailyard.proto.v1.ticket_pb2 import Ticket
 from mailyard.runtime.errors import Unavailable
 from mailyard.runtime.logs import get_logger
 from mailyard.runtime.metrics import counter, histogram
+from mailyard.runtime.tracing import StageSpan, stage_spans
 
 FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 10.0
@@ -32,6 +33,11 @@ _log = get_logger(__name__)
 def entered_ms(ticket: Ticket) -> int:
     """Return when a ticket came into its queue: at the last step of its way, or at its release if that is later."""
     return max(ticket.released_at_ms, ticket.timeline[-1].at_ms) if ticket.timeline else ticket.released_at_ms
+
+
+def _end(spans: Sequence[StageSpan], *, failed: bool = False) -> None:
+    for span in spans:
+        span.end(failed=failed)
 
 
 class GivenUp(Exception):
@@ -53,6 +59,7 @@ class Handling:
         self._stopping = asyncio.Event()
         self._seconds = histogram("mailyard_broker_handler_seconds").labels(queue)
         self._sizes = histogram("mailyard_broker_handler_tickets").labels(queue)
+        self._attributes = {"messaging.system": "rabbitmq", "messaging.destination.name": str(queue)}
         self._waits = histogram("mailyard_queue_wait_seconds").labels(queue)
         self._poison_total = counter("mailyard_broker_poison_tickets_total").labels(queue)
 
@@ -68,11 +75,15 @@ class Handling:
         """Handle deliveries; those that it rejects it also takes out of the list. Raises GivenUp."""
         tickets = [ticket for delivery in deliveries for ticket in delivery.tickets]
         self._note_waits(tickets)
+        spans = stage_spans(f"{self._queue} process", tickets, self._attributes)
         try:
             await self._call(session, tickets)
+            _end(spans)
         except GivenUp:
+            _end(spans, failed=True)
             raise
         except Exception as error:
+            _end(spans, failed=True)
             _log.exception(
                 "consumer.handler_failed", queue=self._queue, tickets=len(tickets), error=describe(error)
             )

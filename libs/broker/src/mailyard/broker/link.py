@@ -59,6 +59,7 @@ class Link:
         self._mismatch: Misconfigured | None = None
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._reconnects = counter("mailyard_broker_reconnects_total").labels(purpose)
 
     @property
     def reason(self) -> str | None:
@@ -120,7 +121,7 @@ class Link:
                 backoff.reset()
                 await asyncio.wait((closing,))
                 await self._disconnect(f"connection to RabbitMQ lost: {_cause(closing)}")
-                counter("mailyard_broker_reconnects_total").labels(self.purpose).inc()
+                self._reconnects.inc()
                 _log.warning(
                     "broker.connection_lost", purpose=self.purpose, place=self.place, error=_cause(closing)
                 )

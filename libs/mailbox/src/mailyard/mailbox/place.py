@@ -25,6 +25,7 @@ from mailyard.store.transaction import in_transaction
 from mailyard.store.watch import timed_write
 
 _ROUNDS = 5
+_DUPLICATES = counter("mailyard_mailbox_duplicates_total")
 _NUMBERS = {"uid_next": 1, "modseq": 1, "uid_validity": 1}
 
 
@@ -85,7 +86,7 @@ async def place(
             return await _place_all(store, left, clock())
         except (BulkWriteError, DuplicateKeyError):
             known = await _known(store, [each.message.id for each in left])
-            counter("mailyard_mailbox_duplicates_total").inc(len(known))
+            _DUPLICATES.inc(len(known))
             if not known:
                 await _raise_uid_next(store, {each.mailbox: each.message.account for each in left})
             left = [each for each in left if each.message.id not in known]

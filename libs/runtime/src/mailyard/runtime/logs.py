@@ -12,6 +12,8 @@ from typing import Any, TextIO, cast
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
+from mailyard.runtime.tracing import add_trace_id
+
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 _SECRET_KEYS = frozenset({"password", "secret", "token", "authorization", "credentials"})
 _URL_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]*@")
@@ -50,6 +52,7 @@ def _shared(service: str) -> list[Processor]:
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
         add_service,
+        add_trace_id,
         hide_secrets,
     ]
 

@@ -24,6 +24,7 @@ from mailyard.runtime.logs import configure_logs, get_logger
 from mailyard.runtime.memory import return_large_blocks
 from mailyard.runtime.metrics import gauge, histogram
 from mailyard.runtime.settings import EX_CONFIG, CommonSettings
+from mailyard.runtime.spanexport import SpanExporter
 
 EX_OK = 0
 EX_SOFTWARE = 70
@@ -122,15 +123,32 @@ async def _serve(service: str, settings: SettingsType, build: Build[SettingsType
     gauge("mailyard_build_info").labels(service, _version(service)).set(1)
     lag = asyncio.create_task(_measure_lag(), name="loop-lag")
     _log.info("service.starting", version=_version(service), instance=settings.instance)
+    tracing = _tracing(service, settings)
+    if tracing is not None:
+        tracing.start()
     try:
         await _start_or_stop(runtime, build)
         await runtime.stop_asked.wait()
     finally:
         await runtime.finish()
+        if tracing is not None:
+            await tracing.close()
         lag.cancel()
         await runtime.health.close()
     _log.info("service.stopped", exit_code=runtime.exit_code)
     return runtime.exit_code
+
+
+def _tracing(service: str, settings: CommonSettings) -> SpanExporter | None:
+    if settings.tracing_endpoint is None:
+        return None
+    return SpanExporter(
+        settings.tracing_endpoint,
+        settings.tracing_sample_ratio,
+        service=service,
+        instance=settings.instance,
+        version=_version(service),
+    )
 
 
 async def _start_or_stop(runtime: Runtime[SettingsType], build: Build[SettingsType]) -> None:

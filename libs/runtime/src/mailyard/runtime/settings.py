@@ -77,6 +77,16 @@ class CommonSettings(BaseSettings):
         description="Name of this process among its peers, for leases and logs.",
     )
 
+    tracing_endpoint: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s/]+",
+        description="Base URL of an OpenTelemetry collector (OTLP over HTTP), for instance http://collector:4318;"
+        " unset: no tracing. See docs/tracing.md.",
+    )
+    tracing_sample_ratio: float = Field(
+        default=0.01, ge=0, le=1, description="Share of new messages that are traced, where tracing is on."
+    )
+
     @model_validator(mode="after")
     def _test_switches_stay_in_trials(self) -> Self:
         """A switch that loses mail on purpose works under a host name of RFC 6761's `.test` only."""

@@ -6,6 +6,7 @@ A broker that is away does not stop acceptance: the row is the truth, and the re
 """
 
 import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +21,7 @@ from mailyard.runtime.clock import Clock, now_utc
 from mailyard.runtime.errors import Unavailable
 from mailyard.runtime.logs import get_logger
 from mailyard.runtime.metrics import counter, histogram
+from mailyard.runtime.tracing import tell_root
 from mailyard.spool.acceptance import Acceptance
 from mailyard.spool.ids import new_spool_id
 from mailyard.spool.ledger import AcceptedBook, entry_of
@@ -46,6 +48,7 @@ class _StoredBatch:
     spool_ids: list[str]  # "" for a bounce that was there already
     tickets: list[Ticket]
     entry: Row
+    began_ns: int
 
 
 class Spool:
@@ -129,6 +132,7 @@ class Spool:
         return spool_id
 
     async def _commit(self, batch: Sequence[Acceptance]) -> _StoredBatch:
+        began_ns = time.time_ns()
         self._batches.observe(len(batch))
         batch_id, now = ObjectId(), self._clock()
         rows = [_new_row(acceptance, batch_id, now) for acceptance in batch]
@@ -137,7 +141,7 @@ class Spool:
         new = [row for number, row in enumerate(rows) if number not in known]
         spool_ids = ["" if number in known else row["_id"] for number, row in enumerate(rows)]
         return _StoredBatch(
-            spool_ids, [ticket_of(row) for row in new], entry_of(batch_id, now, self._stage, new)
+            spool_ids, [ticket_of(row) for row in new], entry_of(batch_id, now, self._stage, new), began_ns
         )
 
     async def _store_batch(self, bodies: Sequence[Body], rows: list[Row]) -> set[int]:
@@ -167,6 +171,8 @@ class Spool:
 
     async def _announce(self, batch: _StoredBatch) -> list[str]:
         await asyncio.gather(self._publish(batch.tickets), self._note(batch.entry))
+        for ticket in batch.tickets:
+            tell_root(f"{self._stage} accept", ticket, batch.began_ns, {"mailyard.batch": len(batch.tickets)})
         return batch.spool_ids
 
     async def _publish(self, tickets: list[Ticket]) -> None:

@@ -19,6 +19,7 @@ from mailyard.runtime.clock import Clock, now_utc
 from mailyard.runtime.errors import Unavailable
 from mailyard.runtime.logs import get_logger
 from mailyard.runtime.metrics import counter
+from mailyard.runtime.tracing import stage_spans
 from mailyard.spool.outcome import Report
 
 _ROOM_SECONDS: Final = 5.0
@@ -102,12 +103,15 @@ class Relay:
         self._pool.close()
 
     async def _send(self, ticket: Ticket) -> None:
+        spans = stage_spans("relay send", [ticket])
         try:
             await self._record(await self._carry(ticket))
         except LeaseLost:
             _log.warning("relay.claim_lost", spool_id=ticket.spool_id, leg=ticket.leg)
         finally:
             self._holds.release(ticket)
+            for span in spans:
+                span.end()
 
     async def _carry(self, ticket: Ticket) -> Report:
         try:

@@ -7,6 +7,7 @@ from mailyard.directory.identity import Identity
 from mailyard.message.received import Hop, received_field
 from mailyard.proto.v1.ticket_pb2 import Recipient
 from mailyard.runtime.trace import new_trace
+from mailyard.runtime.tracing import samples_next
 from mailyard.smtp.parameters import NO_MAIL_PARAMETERS, MailParameters
 from mailyard.smtp_in.doors import Visitor
 from mailyard.spool.acceptance import Acceptance, Client, Source
@@ -65,7 +66,7 @@ def acceptance_of(reception: Reception, envelope: Envelope, body: Body) -> Accep
         envid=envelope.parameters.envid,
         smtputf8=envelope.parameters.smtputf8,
         body_type=envelope.parameters.body.value,
-        traceparent=str(new_trace()),
+        traceparent=str(new_trace(sampled=samples_next())),
     )
 
 

@@ -29,6 +29,7 @@ class RuleSource:
         self._stamp: _Stamp | None = None
         self._hang_up = asyncio.Event()
         self._watching: asyncio.Task[None] | None = None
+        self._refused = counter("mailyard_filter_rules_refused_total")
 
     @property
     def current(self) -> RuleSet:
@@ -77,7 +78,7 @@ class RuleSource:
             try:
                 self._use(path)
             except RuleFileError as error:
-                counter("mailyard_filter_rules_refused_total").inc()
+                self._refused.inc()
                 _log.error("filter.rules_refused", file=str(path), problems=error.problems)
 
     async def _was_asked(self) -> bool:

@@ -14,7 +14,7 @@ from mailyard.imap.session.octets import ResponseBroken
 from mailyard.imap.session.options import Options
 from mailyard.imap.session.session import Session
 from mailyard.imap.shell.channel import ClientChannel
-from mailyard.runtime.admission import Admission
+from mailyard.runtime.admission import Admission, Crowded
 from mailyard.runtime.balancers import Balancers
 from mailyard.runtime.callers import Caller
 from mailyard.runtime.certificates import Certificates
@@ -26,6 +26,8 @@ from mailyard.runtime.metrics import counter, gauge
 _OPEN = gauge("mailyard_imap_open_connections")
 _ARRIVED = counter("mailyard_imap_connections_total")
 _REFUSED = counter("mailyard_imap_refused_connections_total")
+for _limit in Crowded:  # shown as 0 before anybody is turned away
+    _REFUSED.labels(_limit.value)
 _PAUSE_SECONDS = 0.1
 _CROWDED = responses.untagged(Completion(Condition.BYE, "Too many connections, try again later", "LIMIT"))
 
