@@ -5,6 +5,8 @@ BIN := .venv/bin
 READY := .venv/.mailyard-ready
 ROOMS := proto $(sort $(wildcard libs/* services/* tools/*))
 CODE := $(ROOMS) tests bench conftest.py
+CHART := charts/mailyard
+CHART_LINTS := $(CHART)/values/trial.yaml $(CHART)/values/production.yaml $(CHART)/values/production.yaml,$(CHART)/values/large.yaml
 .DEFAULT_GOAL := help
 
 # Images: how to build one and how to write one to the output as an archive, its name, and what its labels say.
@@ -52,6 +54,11 @@ lint: $(READY)  ## Checks style, types, import rules, contracts, tenant scope, f
 	$(BIN)/python -m tests.lint.tenant_scope
 	$(BIN)/python -m tests.lint.file_size
 	$(BIN)/python -m mailyard.local.docs --check
+	$(BIN)/mailyard-chart --check
+	@set -e; for values in $(CHART_LINTS); do \
+	  echo "helm lint --strict $(CHART) --values $$values"; \
+	  $(BIN)/helm lint --strict --quiet $(CHART) --set hostname=mail.example.org --values $$values 2>$(if $(V),/dev/stderr,/dev/null); \
+	done  # V=1 shows which objects of others the values ask for
 	$(BIN)/python -m mailyard.local.dockerfiles --check
 
 .PHONY: packages
@@ -89,6 +96,10 @@ images-check: $(READY)  ## Checks the images: content, size, two builds the same
 .PHONY: dockerfiles
 dockerfiles: $(READY)  ## Writes the Dockerfiles from what the packages say that they need
 	$(BIN)/python -m mailyard.local.dockerfiles
+
+.PHONY: chart
+chart: $(READY)  ## Writes README.md and values.schema.json of the Helm chart from its values.yaml
+	$(BIN)/mailyard-chart
 
 .PHONY: chaos
 chaos: $(READY)  ## Sends mail while everything is killed, cut and stalled, and proves that none is lost; ARGS=--help

@@ -11,7 +11,7 @@
   value: {{ sub (sub (int $values.terminationGracePeriodSeconds) 5) (int (include "mailyard.preStopSeconds" $about)) | quote }}
 {{- range $port, $variable := $about.listen }}
 - name: {{ $prefix }}_{{ $variable }}
-  value: "{{ $root.Values.listenAddress }}:{{ get $about.ports $port }}"
+  value: {{ list (printf "%s:%v" $root.Values.listenAddress (get $about.ports $port)) | toJson | quote }}
 {{- end }}
 {{- if $about.tls }}
 - name: {{ $prefix }}_TLS_CERTIFICATE_FILE

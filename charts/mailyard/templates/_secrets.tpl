@@ -34,12 +34,43 @@ They are letters and digits only, so that they may stand in a URL as they are.
 {{ join "," $members }}
 {{- end -}}
 
-{{/* The volume with amqp-url and mongo-url. */}}
+{{/* The volume with amqp-url and mongo-url, wherever each of them is kept. */}}
 {{- define "mailyard.connectionsVolume" -}}
-{{- $own := printf "%s-connections" (include "mailyard.fullname" .) -}}
+{{- $given := .Values.connections -}}
+{{- $secret := $given.existingSecret | default (printf "%s-connections" (include "mailyard.fullname" .)) -}}
 projected:
   defaultMode: 0440
   sources:
-    - secret:
-        name: {{ .Values.connections.existingSecret | default $own }}
+    {{- if $given.rabbitmqCluster.name }}
+    {{- include "mailyard.projected" (list (printf "%s-default-user" $given.rabbitmqCluster.name) "connection_string" "amqp-url") | nindent 4 }}
+    {{- else }}
+    {{- include "mailyard.projected" (list $secret "amqp-url" "amqp-url") | nindent 4 }}
+    {{- end }}
+    {{- if $given.mongoDBCommunity.name }}
+    {{- include "mailyard.projected" (list $given.mongoDBCommunity.connectionStringSecret "connectionString.standard" "mongo-url") | nindent 4 }}
+    {{- else }}
+    {{- include "mailyard.projected" (list $secret "mongo-url" "mongo-url") | nindent 4 }}
+    {{- end }}
+{{- end -}}
+
+{{/* One entry of a secret as a file; takes (list secret key file). */}}
+{{- define "mailyard.projected" -}}
+- secret:
+    name: {{ index . 0 }}
+    items:
+      - key: {{ index . 1 }}
+        path: {{ index . 2 }}
+{{- end -}}
+
+{{/* The URL of a PerconaServerMongoDB, with the administrator that its operator made. */}}
+{{- define "mailyard.perconaUrl" -}}
+{{- $given := .Values.connections.perconaServerMongoDB -}}
+{{- $users := $given.usersSecret | default (printf "%s-secrets" $given.name) -}}
+{{- $data := (lookup "v1" "Secret" .Release.Namespace $users | default dict).data | default dict -}}
+{{- $user := get $data "MONGODB_DATABASE_ADMIN_USER" | b64dec | urlquery -}}
+{{- $password := get $data "MONGODB_DATABASE_ADMIN_PASSWORD" | b64dec | urlquery -}}
+{{- $host := printf "%s-%s.%s.svc" $given.name $given.replicaSet .Release.Namespace -}}
+{{- if $data -}}
+mongodb://{{ $user }}:{{ $password }}@{{ $host }}:27017/?replicaSet={{ $given.replicaSet }}&authSource=admin
+{{- end -}}
 {{- end -}}
