@@ -12,6 +12,7 @@ import typer
 from mailyard.cli import account, alias, domain, queue, tenant
 from mailyard.cli.canary import canary
 from mailyard.cli.ledger import ledger
+from mailyard.cli.load import load
 from mailyard.cli.replicaset import command as replica_set
 from mailyard.cli.schema import schema
 from mailyard.cli.setup.command import setup
@@ -28,6 +29,7 @@ app.add_typer(replica_set.app, name="replica-set")
 app.command()(setup)
 app.command()(canary)
 app.command()(sink)
+app.command()(load)
 app.command()(trace)
 app.command()(ledger)
 app.command()(schema)

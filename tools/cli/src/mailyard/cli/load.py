@@ -1,0 +1,102 @@
+"""`mailyard load`: sends many mails at a set pace, and tells what the server said."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mailyard.cli.places import HOST_PORT, place
+from mailyard.cli.secret import password_in
+from mailyard.cli.session import REFUSED
+from mailyard.probe.door import Door, Encryption, Login, Trust
+from mailyard.probe.load import Load, Plan, Report
+from mailyard.runtime.clock import now_utc
+from mailyard.runtime.endpoint import Endpoint
+
+_REASONS_SHOWN = 5
+
+
+def load(
+    *,
+    recipient: Annotated[list[str], typer.Option(help="Who gets the mails, in turn; may be repeated.")],
+    mx: Annotated[
+        Endpoint | None,
+        typer.Option(
+            parser=place, metavar=HOST_PORT, help="Where mail from the Internet comes in, without a login."
+        ),
+    ] = None,
+    submission: Annotated[
+        Endpoint | None,
+        typer.Option(parser=place, metavar=HOST_PORT, help="Where mail is sent, with a login."),
+    ] = None,
+    account: Annotated[str | None, typer.Option(help="The account that submits.")] = None,
+    password_file: Annotated[
+        Path | None, typer.Option(help="File with its password.", dir_okay=False)
+    ] = None,
+    sender: Annotated[str, typer.Option(help="Reverse-path at the MX.")] = "load@load.test",
+    mails: Annotated[int, typer.Option(help="How many.", min=1, max=1_000_000)] = 1_000,
+    rate: Annotated[float, typer.Option(help="How many in a second.", min=0.01, max=10_000)] = 50.0,
+    connections: Annotated[int, typer.Option(help="Over how many connections.", min=1, max=200)] = 10,
+    seconds: Annotated[float, typer.Option(help="Begin no mail later than this.", min=1, max=86_400)] = 600.0,
+    size: Annotated[int, typer.Option(help="Bytes of text in a mail.", min=1, max=25_000_000)] = 4_000,
+    tls: Annotated[Encryption, typer.Option(help="How the connections are encrypted.")] = Encryption.STARTTLS,
+    ca_file: Annotated[
+        Path | None, typer.Option(help="Authorities to trust instead of the system's.", dir_okay=False)
+    ] = None,
+    tls_name: Annotated[
+        str | None, typer.Option(help="The name in the certificate, where it is not the host's.")
+    ] = None,
+    insecure_tls: Annotated[
+        bool, typer.Option("--insecure-tls", help="Take any certificate: trials only.")
+    ] = False,
+) -> None:
+    """Send many mails to your own Mailyard: to its MX, or to submission as an account.
+
+    Exit status 0 only when all were accepted.
+    """
+    login = _login(mx, submission, account, password_file)
+    server = mx or submission
+    assert server is not None
+    plan = Plan(
+        mails=mails,
+        per_second=rate,
+        connections=connections,
+        seconds=seconds,
+        sender=login.address if login else sender,
+        recipients=recipient,
+        octets=size,
+        login=login,
+    )
+    report = Load(Door(server, Trust(ca_file, tls_name, insecure_tls), tls), plan, now_utc).run()
+    typer.echo(_table(report))
+    if report.accepted != mails:
+        raise typer.Exit(REFUSED)
+
+
+def _login(
+    mx: Endpoint | None, submission: Endpoint | None, account: str | None, password_file: Path | None
+) -> Login | None:
+    """Submission has a login and an MX has none; anything between is a mistake."""
+    if (mx is None) == (submission is None):
+        raise typer.BadParameter("name either --mx or --submission")
+    if mx is not None:
+        if account or password_file:
+            raise typer.BadParameter("an MX takes no login: use --submission with --account")
+        return None
+    if account is None or password_file is None:
+        raise typer.BadParameter("--submission needs --account and --password-file")
+    return Login(account, password_in(password_file))
+
+
+def _table(report: Report) -> str:
+    speed = report.accepted / report.seconds
+    half, most, every = (report.latency(share) for share in (0.5, 0.95, 1))
+    lines = [
+        f"accepted  {report.accepted}  ({speed:.1f} a second for {report.seconds:.1f} s)",
+        f"refused   {report.refused}",
+        f"failed    {report.failed}",
+        f"unsent    {report.unsent}",
+        f"answered  half within {half:.3f} s, 95 % within {most:.3f} s, all within {every:.3f} s",
+    ]
+    lines += [f"{count:8}x {text}" for text, count in report.reasons()[:_REASONS_SHOWN]]
+    return "\n".join(lines)
