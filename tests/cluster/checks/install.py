@@ -1,0 +1,38 @@
+"""From nothing to a passing `helm test`, with no step by hand, timed; the server judges every object before."""
+
+import asyncio
+
+from tests.cluster.report import Figures, Stopwatch
+from tests.cluster.subject import CheckFailed, Subject
+
+LIMIT_SECONDS = 300
+
+
+async def run(subject: Subject) -> Figures:
+    """Lint, dry-run on the server, install, test."""
+    release = subject.release
+    await asyncio.to_thread(release.wipe)
+    await asyncio.to_thread(release.lint)
+    await asyncio.to_thread(subject.objects.make_namespace)
+    await asyncio.to_thread(release.dry_run)
+    watch = Stopwatch()
+    await asyncio.to_thread(release.install)
+    ready = watch.seconds
+    await asyncio.to_thread(release.test)
+    tested = watch.seconds
+    restarts = _restarts(subject)
+    if tested > LIMIT_SECONDS:
+        raise CheckFailed(f"helm install and helm test took {tested:.0f} s, the limit is {LIMIT_SECONDS} s")
+    return {
+        "all ready after s": ready,
+        "helm test passed after s": tested,
+        "restarts of containers": restarts,
+    }
+
+
+def _restarts(subject: Subject) -> int:
+    return sum(
+        status.restart_count
+        for pod in subject.objects.pods()
+        for status in pod.status.container_statuses or []
+    )

@@ -1,0 +1,160 @@
+"""The release's objects through the Kubernetes API: read, killed, restarted, asked for their metrics."""
+
+import base64
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import kubernetes
+from kubernetes.client.exceptions import ApiException
+
+from tests.cluster.quantities import quantity
+
+NAME_LABEL = "app.kubernetes.io/component"
+HTTP_PORT = 9100
+REQUEST_SECONDS = 20
+
+
+class Objects:
+    """One namespace's objects of one release; every method is one or few requests and raises ApiException."""
+
+    def __init__(self, kubeconfig: str, namespace: str, release: str) -> None:
+        kubernetes.config.load_kube_config(config_file=kubeconfig)  # type: ignore[no-untyped-call]
+        self.namespace = namespace
+        self.selector = f"app.kubernetes.io/instance={release}"
+        # The client's types call everything optional, even what the API server always fills in.
+        self.core: Any = kubernetes.client.CoreV1Api()
+        self.apps: Any = kubernetes.client.AppsV1Api()
+        self.batch: Any = kubernetes.client.BatchV1Api()
+        self.scaling: Any = kubernetes.client.AutoscalingV2Api()
+        self._custom: Any = kubernetes.client.CustomObjectsApi()
+        self._version: Any = kubernetes.client.VersionApi()
+
+    def version(self) -> str:
+        """The API server's."""
+        return str(self._version.get_code().git_version)
+
+    def make_namespace(self) -> None:
+        """With the restricted Pod Security Standard enforced."""
+        labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+        body = {"metadata": {"name": self.namespace, "labels": labels}}
+        try:
+            self.core.create_namespace(body)
+        except ApiException as error:
+            if error.status != 409:
+                raise
+
+    def delete_namespace(self) -> None:
+        """With all that is in it; no error when it is not there."""
+        try:
+            self.core.delete_namespace(self.namespace)
+        except ApiException as error:
+            if error.status != 404:
+                raise
+
+    def has_namespace(self) -> bool:
+        """Whether it exists, also while it is being deleted."""
+        return any(one.metadata.name == self.namespace for one in self.core.list_namespace().items)
+
+    def pods(self, component: str | None = None) -> list[Any]:
+        """Pods that are not on their way out, of one component or of all."""
+        selector = self.selector + (f",{NAME_LABEL}={component}" if component else "")
+        found = self.core.list_namespaced_pod(
+            self.namespace, label_selector=selector, _request_timeout=REQUEST_SECONDS
+        )
+        return [pod for pod in found.items if pod.metadata.deletion_timestamp is None]
+
+    def kill(self, pod: str) -> None:
+        """Without a grace period; one that is gone already is fine."""
+        try:
+            self.core.delete_namespaced_pod(pod, self.namespace, grace_period_seconds=0)
+        except ApiException as error:
+            if error.status != 404:
+                raise
+
+    def workloads(self) -> list[Any]:
+        """Deployments and StatefulSets."""
+        return [
+            *self.apps.list_namespaced_deployment(self.namespace, label_selector=self.selector).items,
+            *self.apps.list_namespaced_stateful_set(self.namespace, label_selector=self.selector).items,
+        ]
+
+    def unsettled(self) -> list[str]:
+        """Workloads whose pods are not all new and ready."""
+        return [workload.metadata.name for workload in self.workloads() if not _settled(workload)]
+
+    def restart_all(self) -> None:
+        """A rolling restart of every workload, as `kubectl rollout restart` does it."""
+        mark = {"kubectl.kubernetes.io/restartedAt": datetime.now(UTC).isoformat()}
+        body = {"spec": {"template": {"metadata": {"annotations": mark}}}}
+        for workload in self.workloads():
+            stateful = hasattr(workload.spec, "service_name")
+            patch = (
+                self.apps.patch_namespaced_stateful_set if stateful else self.apps.patch_namespaced_deployment
+            )
+            patch(workload.metadata.name, self.namespace, body)
+
+    def secret(self, name: str) -> dict[str, bytes]:
+        """A secret's entries, decoded."""
+        data: Mapping[str, str] = self.core.read_namespaced_secret(name, self.namespace).data or {}
+        return {key: base64.b64decode(value) for key, value in data.items()}
+
+    def replace_secret(self, name: str, entries: Mapping[str, bytes]) -> None:
+        """Put other octets in entries of a secret."""
+        data = {key: base64.b64encode(value).decode() for key, value in entries.items()}
+        self.core.patch_namespaced_secret(name, self.namespace, {"data": data})
+
+    def custom(self, group: str, version: str, plural: str) -> list[dict[str, Any]]:
+        """Custom objects of the release."""
+        found = self._custom.list_namespaced_custom_object(
+            group, version, self.namespace, plural, label_selector=self.selector
+        )
+        return list(found["items"])
+
+    def memory(self) -> dict[str, dict[str, int]]:
+        """Octets in use now, by pod and container, from metrics.k8s.io."""
+        found = self._custom.list_namespaced_custom_object(
+            "metrics.k8s.io", "v1beta1", self.namespace, "pods", label_selector=self.selector
+        )
+        return {
+            item["metadata"]["name"]: {
+                one["name"]: round(quantity(one["usage"]["memory"])) for one in item["containers"]
+            }
+            for item in found["items"]
+        }
+
+    def external_metric(self, name: str, scaled_object: str) -> float:
+        """What the HPA is told of a KEDA trigger."""
+        path = f"/apis/external.metrics.k8s.io/v1beta1/namespaces/{self.namespace}/{name}"
+        answer = self.core.api_client.call_api(
+            *self.core.api_client.param_serialize(
+                "GET",
+                path,
+                query_params=[("labelSelector", f"scaledobject.keda.sh/name={scaled_object}")],
+                auth_settings=["BearerToken"],
+            )
+        )
+        answer.read()
+        return max(quantity(item["value"]) for item in json.loads(answer.data)["items"])
+
+    def http(self, pod: str, path: str = "metrics") -> str:
+        """A page of a service's health port, through the API server's proxy."""
+        answer = self.core.connect_get_namespaced_pod_proxy_with_path(
+            f"{pod}:{HTTP_PORT}",
+            self.namespace,
+            path,
+            _preload_content=False,
+            _request_timeout=REQUEST_SECONDS,
+        )
+        return bytes(answer.data).decode()
+
+
+def _settled(workload: Any) -> bool:
+    status, wanted = workload.status, workload.spec.replicas
+    return bool(
+        (status.observed_generation or 0) >= workload.metadata.generation
+        and (status.updated_replicas or 0) == wanted
+        and (status.replicas or 0) == wanted
+        and (status.ready_replicas or 0) == wanted
+    )
