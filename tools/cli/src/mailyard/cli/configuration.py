@@ -29,10 +29,18 @@ def configuration(file: Path | None) -> CommonSettings:
     """
     if file is not None:
         return _from_file(file)
-    named = any(variable in os.environ or f"{variable}_FILE" in os.environ for variable in _SERVERS)
-    if not named and LOCAL_FILE.exists():
+    if not _environment_names_servers() and LOCAL_FILE.exists():
         return _from_file(LOCAL_FILE)
     return load_settings(CommonSettings)
+
+
+def names_servers(file: Path | None) -> bool:
+    """Tell whether anything says where the servers are; else they are looked for on this machine."""
+    return file is not None or _environment_names_servers() or LOCAL_FILE.exists()
+
+
+def _environment_names_servers() -> bool:
+    return any(variable in os.environ or f"{variable}_FILE" in os.environ for variable in _SERVERS)
 
 
 def _from_file(file: Path) -> CommonSettings:

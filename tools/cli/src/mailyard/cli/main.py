@@ -11,6 +11,7 @@ import typer
 
 from mailyard.cli import account, alias, domain, queue, tenant
 from mailyard.cli.canary import canary
+from mailyard.cli.installcheck.command import install_check
 from mailyard.cli.ledger import ledger
 from mailyard.cli.load import load
 from mailyard.cli.replicaset import command as replica_set
@@ -27,6 +28,7 @@ app.add_typer(alias.app, name="alias")
 app.add_typer(queue.app, name="queue")
 app.add_typer(replica_set.app, name="replica-set")
 app.command()(setup)
+app.command()(install_check)
 app.command()(canary)
 app.command()(sink)
 app.command()(load)

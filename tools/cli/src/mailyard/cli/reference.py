@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import typer
+from typer.main import get_command_name
 from typer.testing import CliRunner
 
 from mailyard.cli.main import app
@@ -45,7 +46,7 @@ def commands(group: typer.Typer, above: tuple[str, ...] = ()) -> Iterator[tuple[
             yield from commands(inner.typer_instance, (*above, inner.name))
     for command in group.registered_commands:
         if command.callback is not None:
-            yield (*above, command.name or command.callback.__name__)
+            yield (*above, command.name or get_command_name(command.callback.__name__))
 
 
 def _section(command: tuple[str, ...]) -> str:

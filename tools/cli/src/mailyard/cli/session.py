@@ -86,7 +86,7 @@ def perform(
     """Do `work` with an open session, once `ready` returns; end the command with a message and a status when it fails."""
     configure_logs("cli", "error", "console", stream=sys.stderr)
     try:
-        return asyncio.run(_with_session(context.obj, work, ready))
+        return asyncio.run(with_session(context.obj, work, ready))
     except (DirectoryError, Refused) as error:
         fail(str(error), REFUSED)
     except Unavailable as error:
@@ -103,11 +103,12 @@ def fail(text: str, status: int) -> NoReturn:
     raise typer.Exit(status)
 
 
-async def _with_session(
+async def with_session(
     config: Path | None,
     work: Callable[[Session], Awaitable[T]],
-    ready: Callable[[Store], Awaitable[None]],
+    ready: Callable[[Store], Awaitable[None]] = Store.ping,
 ) -> T:
+    """Do `work` with an open session. Raises Unavailable, BadConfiguration, Misconfigured, and what `work` raises."""
     settings = configuration(config)
     store = Store(
         settings.mongo_url.get_secret_value(), settings.mongo_database, timeout_ms=_SERVER_TIMEOUT_MS

@@ -1,0 +1,1 @@
+"""`mailyard install-check`: errors, warnings and instructions, before and after an installation."""

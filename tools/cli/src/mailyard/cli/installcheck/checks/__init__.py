@@ -1,0 +1,1 @@
+"""Decisions over facts, one file for each area: values in, findings out."""

@@ -1,0 +1,40 @@
+"""Certificates of the listeners: chain, name and time."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from mailyard.cli.installcheck.finding import Finding, error, ok, warning
+
+SOON = timedelta(days=14)
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerFacts:
+    """What a listener showed; `problem`: there was no handshake; `distrust`: why clients will not trust it."""
+
+    listener: str
+    problem: str = ""
+    distrust: str = ""
+    names: tuple[str, ...] = ()
+    expires: datetime | None = None
+
+
+def check_certificate(facts: ListenerFacts, now: datetime) -> list[Finding]:
+    """Worst first: no handshake, no trust, no time left."""
+    if facts.problem or facts.expires is None:
+        advice = "Check that the listener is reachable, offers TLS, and has a certificate in tls."
+        return [error(f"{facts.listener} makes no TLS: {facts.problem}", advice)]
+    names = ", ".join(facts.names) or "no name"
+    if facts.expires <= now:
+        return [error(f"the certificate of {facts.listener} expired on {facts.expires:%Y-%m-%d}", _RENEW)]
+    if facts.distrust:
+        advice = (
+            "Get a certificate for the host name from an authority that clients know, with its whole chain."
+        )
+        return [error(f"clients do not trust {facts.listener} (for {names}): {facts.distrust}", advice)]
+    if facts.expires - now < SOON:
+        return [warning(f"the certificate of {facts.listener} ends on {facts.expires:%Y-%m-%d}", _RENEW)]
+    return [ok(f"{facts.listener}: {names}, until {facts.expires:%Y-%m-%d}")]
+
+
+_RENEW = "Renew it; with cert-manager: kubectl describe certificate. The listeners take it without a restart."

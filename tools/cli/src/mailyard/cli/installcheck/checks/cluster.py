@@ -1,0 +1,63 @@
+"""The cluster: its version, and what is installed in it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from mailyard.cli.installcheck.finding import Finding, error, ok, warning
+
+OLDEST = (1, 30)
+NEWEST = (1, 37)
+_CAPABILITIES = {
+    "metrics.k8s.io": (
+        "metrics API",
+        "Autoscaling on CPU needs it: install metrics-server.",
+    ),
+    "keda.sh": (
+        "KEDA",
+        "Without it the services scale on CPU only: install KEDA 2.20 or newer for queue depth and age.",
+    ),
+    "monitoring.coreos.com": (
+        "prometheus-operator",
+        "Leave monitoring.podMonitor and monitoring.rules off, or install it.",
+    ),
+    "cert-manager.io": (
+        "cert-manager",
+        "Give a certificate in tls.existingSecret, or install cert-manager.",
+    ),
+    "gateway.networking.k8s.io": (
+        "Gateway API",
+        "Only frontDoors.gateway needs it; Services of type LoadBalancer do without.",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterFacts:
+    """What the API server says of itself."""
+
+    major: int
+    minor: int
+    groups: frozenset[str]
+
+
+def check_cluster(facts: ClusterFacts) -> list[Finding]:
+    """Version first, then one finding for each capability."""
+    return [_version(facts), *_capabilities(facts)]
+
+
+def _version(facts: ClusterFacts) -> Finding:
+    version = (facts.major, facts.minor)
+    text = f"Kubernetes {facts.major}.{facts.minor}"
+    if version < OLDEST:
+        return error(f"{text} is too old", f"Upgrade the cluster to {OLDEST[0]}.{OLDEST[1]} or newer.")
+    if version > NEWEST:
+        return warning(f"{text} is newer than what was tested", f"Tested up to {NEWEST[0]}.{NEWEST[1]}.")
+    return ok(text)
+
+
+def _capabilities(facts: ClusterFacts) -> Iterator[Finding]:
+    for group, (name, advice) in _CAPABILITIES.items():
+        if group in facts.groups:
+            yield ok(f"{name} is installed")
+        else:
+            yield warning(f"{name} is not installed", advice)

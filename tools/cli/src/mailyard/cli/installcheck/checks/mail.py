@@ -1,0 +1,62 @@
+"""The mail itself: queues with consumers, a ledger without a gap, a canary that came home."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from mailyard.broker.topology import Queue
+from mailyard.cli.installcheck.finding import Finding, error, ok, warning
+from mailyard.spool.canary import CanaryRun
+from mailyard.spool.depth import Depth
+
+OLD_SECONDS = 300.0
+CANARY_AGE = timedelta(hours=1)
+
+
+def check_queues(depths: Sequence[Depth]) -> list[Finding]:
+    """Every queue is there, else nobody could have asked for its depth."""
+    findings = [finding for depth in depths if (finding := _queue(depth)) is not None]
+    return findings or [ok(f"all {len(depths)} queues are there, have consumers and move")]
+
+
+def _queue(depth: Depth) -> Finding | None:
+    name = depth.queue.value
+    if depth.queue is Queue.DEAD:
+        advice = "mailyard trace of their ids says why; the rows have kept the mails."
+        return warning(f"{depth.messages} message(s) are dead letters", advice) if depth.messages else None
+    if not depth.consumers:
+        return error(f"nobody takes from {name}", "Look whether its service is ready, and at its log.")
+    if depth.oldest_seconds > OLD_SECONDS:
+        text = f"mail waits in {name} for {depth.oldest_seconds:.0f} s"
+        return warning(text, "Look at the service's log, or give it more pods.")
+    return None
+
+
+def check_ledger(unaccounted: int) -> list[Finding]:
+    """Accepted is what became of it."""
+    if unaccounted == 0:
+        return [ok("the ledger accounts for every recipient of the last day")]
+    return [
+        error(
+            f"{unaccounted} recipient(s) of the last day are unaccounted for", "mailyard ledger tells when."
+        )
+    ]
+
+
+def check_canary(runs: Sequence[CanaryRun], now: datetime) -> list[Finding]:
+    """Its last run, leg by leg."""
+    if not runs:
+        advice = "Set canary.enabled, or run mailyard canary --record."
+        return [warning("the canary has never flown", advice)]
+    return [_leg(run, now) for run in runs]
+
+
+def _leg(run: CanaryRun, now: datetime) -> Finding:
+    when = f"{run.at:%Y-%m-%d %H:%M} UTC"
+    if not run.succeeded:
+        text = f"the canary's leg {run.leg} failed at {when}"
+        return error(text, "The log of its job says how far the mail came.")
+    if now - run.at > CANARY_AGE:
+        return warning(
+            f"the canary's leg {run.leg} flew last at {when}", "Look at the CronJob of the canary."
+        )
+    return ok(f"the canary's leg {run.leg} arrived in {run.seconds:.1f} s at {when}")

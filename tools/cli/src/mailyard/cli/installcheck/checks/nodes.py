@@ -1,0 +1,56 @@
+"""Nodes: processors that there are images for, and room for what the pods request."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mailyard.cli.installcheck.finding import Finding, error, ok, warning
+
+ARCHITECTURES = frozenset({"amd64", "arm64"})
+MEBI = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node that takes pods; `free` is what it can allocate less what is requested there already."""
+
+    name: str
+    architecture: str
+    free_cpu: float
+    free_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """What all pods together request."""
+
+    cpu: float
+    octets: int
+
+
+def check_nodes(nodes: Sequence[Node], requests: Requests) -> list[Finding]:
+    """Processors, and room; where other pods of the release run already, room is what is left beside them."""
+    usable = [node for node in nodes if node.architecture in ARCHITECTURES]
+    if not usable:
+        return [
+            error("no node is ready and takes pods with an amd64 or arm64 image", "kubectl get nodes -o wide")
+        ]
+    others = sorted({node.architecture for node in nodes} - ARCHITECTURES)
+    findings = [_room(usable, requests)]
+    if others:
+        advice = "Set nodeSelector kubernetes.io/arch of the services: there are images for amd64 and arm64."
+        findings.append(warning(f"there are nodes of other processors: {', '.join(others)}", advice))
+    if len(usable) == 1:
+        advice = "A restart of the node stops mail: use three nodes in production."
+        findings.append(warning("there is one node", advice))
+    return findings
+
+
+def _room(nodes: Sequence[Node], requests: Requests) -> Finding:
+    cpu, octets = sum(node.free_cpu for node in nodes), sum(node.free_bytes for node in nodes)
+    free = f"{cpu:.1f} CPU and {octets // MEBI} MiB are free on {len(nodes)} node(s)"
+    if cpu >= requests.cpu and octets >= requests.octets:
+        return ok(free)
+    wanted = f"{requests.cpu:.1f} CPU and {requests.octets // MEBI} MiB"
+    return error(
+        f"{free}, {wanted} are requested", "Add a node, or lower resources.requests and minReplicas."
+    )

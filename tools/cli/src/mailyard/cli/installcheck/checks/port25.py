@@ -1,0 +1,42 @@
+"""Port 25, out to a host that was named and in to the front door."""
+
+from dataclasses import dataclass
+
+from mailyard.cli.installcheck.finding import Finding, error, ok, warning
+
+
+@dataclass(frozen=True, slots=True)
+class Greeting:
+    """What a server said first; `problem` when it did not."""
+
+    place: str
+    text: str
+    problem: str = ""
+
+
+def check_way_out(facts: Greeting) -> list[Finding]:
+    """Providers often close port 25."""
+    if facts.problem:
+        advice = (
+            "Ask your provider to open port 25 to the outside for the nodes, or send through a smarthost "
+            "(MAILYARD_RELAY_NEXT_HOP)."
+        )
+        return [error(f"{facts.place} cannot be reached: {facts.problem}", advice)]
+    if not facts.text.startswith("220"):
+        return [warning(f"{facts.place} answers {facts.text!r}", "Name another host in --probe-host.")]
+    return [ok(f"{facts.place} greets: {facts.text}")]
+
+
+def check_way_in(facts: Greeting, hostname: str | None) -> list[Finding]:
+    """Who answers at the front door is Mailyard, by the name in the MX records."""
+    if facts.problem:
+        advice = "Check the Service's address, firewalls and security groups; run this from outside the cluster too."
+        return [error(f"{facts.place} cannot be reached: {facts.problem}", advice)]
+    if not facts.text.startswith("220"):
+        return [
+            error(f"{facts.place} answers {facts.text!r}", "kubectl logs of smtp-in tell why it refuses.")
+        ]
+    if hostname is not None and hostname not in facts.text.split():
+        text = f"{facts.place} greets as another host: {facts.text}"
+        return [warning(text, f"Set hostname to {hostname}, or check what answers there.")]
+    return [ok(f"{facts.place} greets: {facts.text}")]

@@ -1,0 +1,33 @@
+"""Rights: what `helm install` must be allowed to create."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mailyard.cli.installcheck.finding import Finding, error, ok
+
+
+@dataclass(frozen=True, slots=True)
+class Right:
+    """Whether the user of the kubeconfig may create a resource in the namespace."""
+
+    group: str
+    resource: str
+    allowed: bool
+
+    @property
+    def name(self) -> str:
+        """As kubectl writes it."""
+        return f"{self.resource}.{self.group}" if self.group else self.resource
+
+
+def check_rights(rights: Sequence[Right], namespace: str) -> list[Finding]:
+    """One finding for all: each right that is missing is named."""
+    missing = [right.name for right in rights if not right.allowed]
+    if not missing:
+        return [ok(f"all that the chart makes may be created in {namespace}")]
+    return [
+        error(
+            f"not allowed in {namespace}: create {', '.join(missing)}",
+            f"Install as a user who may: kubectl auth can-i create {missing[0]} -n {namespace}",
+        )
+    ]

@@ -1,0 +1,36 @@
+"""Services: each has the pods that it should have, and they are ready."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mailyard.cli.installcheck.finding import Finding, error, ok, warning
+
+COMPONENTS = ("smtp-in", "router", "filter", "delivery", "relay", "imap")
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """How many pods there should be, and how many are ready."""
+
+    component: str
+    wanted: int
+    ready: int
+
+
+def check_services(deployments: Sequence[Deployment]) -> list[Finding]:
+    """All six, and what runs beside them."""
+    found = {each.component: each for each in deployments}
+    missing = [name for name in COMPONENTS if name not in found]
+    findings = [_deployment(each) for each in deployments]
+    if missing:
+        advice = "Check --release and --namespace, and helm status."
+        findings.append(error(f"there is no deployment of {', '.join(missing)}", advice))
+    return findings
+
+
+def _deployment(found: Deployment) -> Finding:
+    text = f"{found.component}: {found.ready} of {found.wanted} pods are ready"
+    advice = f"kubectl describe pods -l app.kubernetes.io/component={found.component}"
+    if found.ready < min(found.wanted, 1):
+        return error(text, advice)
+    return warning(text, advice) if found.ready < found.wanted else ok(text)

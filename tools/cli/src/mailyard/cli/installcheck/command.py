@@ -1,0 +1,111 @@
+"""`mailyard install-check before|after`: errors, warnings, and what to do about each."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mailyard.cli.installcheck.checks.nodes import MEBI, Requests
+from mailyard.cli.installcheck.facts.listeners import Kind, Listener
+from mailyard.cli.installcheck.options import Options
+from mailyard.cli.listing import AsJson
+from mailyard.cli.places import HOST_PORT, place
+from mailyard.cli.session import REFUSED
+from mailyard.probe.door import Trust
+from mailyard.runtime.endpoint import Endpoint
+
+
+def _listener(text: str) -> Listener:
+    kind, _, where = text.partition("=")
+    if kind not in list(Kind):
+        raise typer.BadParameter(f"{text!r} does not begin with one of {', '.join(Kind)}")
+    return Listener(Kind(kind), place(where))
+
+
+class Moment(StrEnum):
+    """When it looks."""
+
+    BEFORE = "before"
+    AFTER = "after"
+
+
+def install_check(
+    context: typer.Context,
+    *,
+    moment: Annotated[
+        Moment, typer.Argument(help="Before or after the installation.", metavar="before|after")
+    ],
+    namespace: Annotated[str, typer.Option(help="The release's namespace.")] = "default",
+    release: Annotated[str, typer.Option(help="The release's name.")] = "mailyard",
+    kubeconfig: Annotated[
+        Path | None, typer.Option(help="File that leads to the cluster; else KUBECONFIG.", dir_okay=False)
+    ] = None,
+    kube_context: Annotated[
+        str | None, typer.Option(help="Its context; else the current one.", metavar="NAME")
+    ] = None,
+    host: Annotated[str | None, typer.Option(help="The host name that MX records shall name.")] = None,
+    domain: Annotated[
+        list[str] | None, typer.Option(help="A domain whose records to check; else, after, all tenants'.")
+    ] = None,
+    dkim_selector: Annotated[
+        list[str] | None, typer.Option(help="A selector that signs for the domains.")
+    ] = None,
+    listener: Annotated[
+        list[Listener] | None,
+        typer.Option(
+            parser=_listener,
+            help="smtp, submission, submissions, imap or imaps, and where it is; else --host's, else the Services'.",
+            metavar=f"KIND={HOST_PORT}",
+        ),
+    ] = None,
+    ca_file: Annotated[
+        Path | None, typer.Option(help="Authorities to trust instead of the system's.", dir_okay=False)
+    ] = None,
+    resolver: Annotated[
+        Endpoint | None,
+        typer.Option(parser=place, metavar="ADDRESS:PORT", help="DNS server to ask; else the machine's."),
+    ] = None,
+    signed_name: Annotated[
+        str | None,
+        typer.Option(help="A name in a zone signed with DNSSEC, to see whether that is validated."),
+    ] = None,
+    probe_host: Annotated[
+        Endpoint | None,
+        typer.Option(
+            parser=place, metavar=HOST_PORT, help="A mail server outside that may be asked for its greeting."
+        ),
+    ] = None,
+    outgoing: Annotated[
+        str | None, typer.Option(help="The address that mail leaves from; else what --probe-host sees.")
+    ] = None,
+    requests_cpu: Annotated[float, typer.Option(help="CPUs that all pods request.", min=0)] = 2.0,
+    requests_mib: Annotated[int, typer.Option(help="MiB of memory that all pods request.", min=0)] = 2048,
+    as_json: AsJson = False,
+) -> None:
+    """Check the cluster and the world around it, before or after the installation.
+
+    Nothing is changed, and no host is asked that was not named. What cannot be seen from here is unknown; exit status
+    1: there are errors.
+    """
+    # The client of Kubernetes is big: no other command, and above all no sink, shall hold it in memory.
+    from mailyard.cli.installcheck.run import run  # noqa: PLC0415
+
+    options = Options(
+        namespace=namespace,
+        release=release,
+        kubeconfig=kubeconfig,
+        context=kube_context,
+        host=host,
+        domains=domain or [],
+        selectors=dkim_selector or [],
+        listeners=listener or [],
+        trust=Trust(authority=ca_file, name=host),
+        resolver=resolver,
+        signed_name=signed_name,
+        probe_host=probe_host,
+        outgoing=outgoing,
+        requests=Requests(requests_cpu, requests_mib * MEBI),
+    )
+    if run(options, context.obj, after=moment is Moment.AFTER, as_json=as_json):
+        raise typer.Exit(REFUSED)

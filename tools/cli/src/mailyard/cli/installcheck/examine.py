@@ -1,0 +1,43 @@
+"""Runs checks one after the other: a check that cannot look becomes an unknown, and never ends the others."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+from pymongo.errors import PyMongoError
+
+from mailyard.cli.installcheck.facts.absent import Absent
+from mailyard.cli.installcheck.finding import Finding, Line, error, unknown
+from mailyard.runtime.errors import Misconfigured, Unavailable
+
+Look = Callable[[], Sequence[Finding]]
+LookAtMail = Callable[[], Awaitable[Sequence[Finding]]]
+
+
+@dataclass(slots=True)
+class Report:
+    """What was found so far; `say` hears of each area before it is looked at."""
+
+    say: Callable[[str], None]
+    lines: list[Line] = field(default_factory=list)
+
+    def look(self, area: str, look: Look) -> None:
+        """Look at one area."""
+        self.say(area)
+        try:
+            self.add(area, look())
+        except Absent as absent:
+            self.add(area, [unknown(str(absent), absent.instruction)])
+
+    async def look_at_mail(self, area: str, look: LookAtMail) -> None:
+        """Look at one area through store and broker, which may be away."""
+        self.say(area)
+        try:
+            self.add(area, await look())
+        except (Unavailable, PyMongoError) as problem:
+            self.add(area, [error(str(problem), "Look whether MongoDB and RabbitMQ run and let us in.")])
+        except Misconfigured as problem:
+            self.add(area, [error(str(problem), "")])
+
+    def add(self, area: str, findings: Sequence[Finding]) -> None:
+        """Take findings that are known already."""
+        self.lines += [Line(area, finding) for finding in findings]

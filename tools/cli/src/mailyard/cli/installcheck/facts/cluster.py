@@ -1,0 +1,128 @@
+"""Asks the API for what the cluster is: version, storage, rights, nodes, balancers."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+
+from kubernetes.utils.quantity import parse_quantity
+
+from mailyard.cli.installcheck.checks.cluster import ClusterFacts
+from mailyard.cli.installcheck.checks.frontdoor import Balancers
+from mailyard.cli.installcheck.checks.nodes import Node
+from mailyard.cli.installcheck.checks.podsecurity import NamespaceFacts
+from mailyard.cli.installcheck.checks.rights import Right
+from mailyard.cli.installcheck.checks.storage import StorageClass
+from mailyard.cli.installcheck.facts.api import Api, Json
+
+_ENFORCE = "pod-security.kubernetes.io/enforce"
+_DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
+_RESOURCES = (
+    ("", "configmaps"),
+    ("", "secrets"),
+    ("", "serviceaccounts"),
+    ("", "services"),
+    ("apps", "deployments"),
+    ("autoscaling", "horizontalpodautoscalers"),
+    ("batch", "cronjobs"),
+    ("batch", "jobs"),
+    ("networking.k8s.io", "networkpolicies"),
+    ("policy", "poddisruptionbudgets"),
+)
+_OPTIONAL = (
+    ("cert-manager.io", "certificates"),
+    ("keda.sh", "scaledobjects"),
+    ("monitoring.coreos.com", "podmonitors"),
+)
+
+
+def read_cluster(api: Api) -> ClusterFacts:
+    """Version and API groups."""
+    version = api.get("/version")
+    major, minor = (int(re.sub(r"\D.*", "", str(version[part]))) for part in ("major", "minor"))
+    return ClusterFacts(major, minor, _groups(api))
+
+
+def _groups(api: Api) -> frozenset[str]:
+    return frozenset(group["name"] for group in api.get("/apis").get("groups") or [])
+
+
+def read_storage(api: Api) -> list[StorageClass]:
+    """All classes of volumes."""
+    return [
+        StorageClass(
+            item["metadata"]["name"],
+            (item["metadata"].get("annotations") or {}).get(_DEFAULT_CLASS) == "true",
+            item["provisioner"],
+            bool(item.get("allowVolumeExpansion")),
+        )
+        for item in api.items("/apis/storage.k8s.io/v1/storageclasses")
+    ]
+
+
+def read_rights(api: Api, namespace: str) -> list[Right]:
+    """Ask for each resource that the chart makes here; those of others only where their API is."""
+    groups = _groups(api)
+    wanted = [*_RESOURCES, *(each for each in _OPTIONAL if each[0] in groups)]
+    return [_right(api, namespace, group, resource) for group, resource in wanted]
+
+
+def _right(api: Api, namespace: str, group: str, resource: str) -> Right:
+    attributes = {"namespace": namespace, "verb": "create", "group": group, "resource": resource}
+    answer = api.post(
+        "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
+        {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectAccessReview",
+            "spec": {"resourceAttributes": attributes},
+        },
+    )
+    return Right(group, resource, bool(answer["status"].get("allowed")))
+
+
+def read_namespace(api: Api, name: str) -> NamespaceFacts:
+    """Whether it is there, and what it enforces."""
+    found = api.find(f"/api/v1/namespaces/{name}")
+    labels = found["metadata"].get("labels") or {} if found else {}
+    return NamespaceFacts(name, found is not None, labels.get(_ENFORCE, ""))
+
+
+def read_nodes(api: Api) -> list[Node]:
+    """Nodes that are ready and take pods, with what is free on each."""
+    pods: dict[str, list[Json]] = defaultdict(list)
+    for pod in api.items("/api/v1/pods"):
+        if pod.get("status", {}).get("phase") not in {"Succeeded", "Failed"}:
+            pods[pod["spec"].get("nodeName", "")].append(pod)
+    nodes = [node for node in api.items("/api/v1/nodes") if _takes_pods(node)]
+    return [_node(node, pods[node["metadata"]["name"]]) for node in nodes]
+
+
+def _takes_pods(node: Json) -> bool:
+    conditions = {each["type"]: each["status"] for each in node["status"].get("conditions", [])}
+    return conditions.get("Ready") == "True" and not node.get("spec", {}).get("unschedulable")
+
+
+def _node(node: Json, pods: Iterable[Json]) -> Node:
+    room = node["status"]["allocatable"]
+    requests = [
+        container.get("resources", {}).get("requests") or {}
+        for pod in pods
+        for container in pod["spec"]["containers"]
+    ]
+    cpu = parse_quantity(room["cpu"]) - sum(parse_quantity(each.get("cpu", "0")) for each in requests)
+    octets = parse_quantity(room["memory"]) - sum(
+        parse_quantity(each.get("memory", "0")) for each in requests
+    )
+    return Node(node["metadata"]["name"], node["status"]["nodeInfo"]["architecture"], float(cpu), int(octets))
+
+
+def read_balancers(api: Api) -> Balancers:
+    """Services of type LoadBalancer in all namespaces."""
+    services = [each for each in api.items("/api/v1/services") if each["spec"].get("type") == "LoadBalancer"]
+    served = sum(1 for each in services if addresses(each))
+    return Balancers(served, len(services) - served)
+
+
+def addresses(service: Json) -> tuple[str, ...]:
+    """What the balancer gave to a Service."""
+    ingress = service.get("status", {}).get("loadBalancer", {}).get("ingress") or []
+    return tuple(each.get("ip") or each.get("hostname", "") for each in ingress)

@@ -1,0 +1,124 @@
+"""Connects to listeners: what they say first, and which certificate they show."""
+
+import imaplib
+import re
+import smtplib
+import socket
+import ssl
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from cryptography import x509
+
+from mailyard.cli.installcheck.checks.certificates import ListenerFacts
+from mailyard.cli.installcheck.checks.port25 import Greeting
+from mailyard.probe.door import Door, Encryption, Trust
+from mailyard.probe.roundtrip import open_imap, open_smtp
+from mailyard.runtime.endpoint import Endpoint
+
+SECONDS: Final = 10.0
+_MOST_OCTETS: Final = 2000
+_ADDRESS: Final = re.compile(r"\[([0-9A-Fa-f.:]+)\]")
+
+
+class Kind(StrEnum):
+    """What a listener speaks, by the name of its port."""
+
+    SMTP = "smtp"
+    SUBMISSION = "submission"
+    SUBMISSIONS = "submissions"
+    IMAP = "imap"
+    IMAPS = "imaps"
+
+    @property
+    def port(self) -> int:
+        """Where clients look for it."""
+        return _PORTS[self]
+
+    @property
+    def encryption(self) -> Encryption:
+        """How its connections become encrypted."""
+        return Encryption.IMPLICIT if self in {Kind.SUBMISSIONS, Kind.IMAPS} else Encryption.STARTTLS
+
+
+_PORTS: Final = {
+    Kind.SMTP: 25,
+    Kind.SUBMISSION: 587,
+    Kind.SUBMISSIONS: 465,
+    Kind.IMAP: 143,
+    Kind.IMAPS: 993,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """One to look at."""
+
+    kind: Kind
+    place: Endpoint
+
+    def __str__(self) -> str:
+        return f"{self.kind} at {self.place}"
+
+
+def read_certificate(listener: Listener, trust: Trust) -> ListenerFacts:
+    """Shake hands as a client would; where that fails for want of trust, once more to see what is shown."""
+    distrust = ""
+    try:
+        shown = _certificate(listener, trust)
+    except ssl.SSLCertVerificationError as error:
+        distrust = error.verify_message
+        shown = _shown_to_anybody(listener)
+    except (OSError, smtplib.SMTPException, imaplib.IMAP4.error) as error:
+        return ListenerFacts(str(listener), problem=str(error))
+    if shown is None:
+        return ListenerFacts(str(listener), problem="it showed no certificate")
+    return ListenerFacts(str(listener), "", distrust, _names(shown), shown.not_valid_after_utc)
+
+
+def _shown_to_anybody(listener: Listener) -> x509.Certificate | None:
+    try:
+        return _certificate(listener, Trust(insecure=True))
+    except (OSError, smtplib.SMTPException, imaplib.IMAP4.error):
+        return None
+
+
+def _certificate(listener: Listener, trust: Trust) -> x509.Certificate | None:
+    door = Door(listener.place, trust, listener.kind.encryption)
+    with open_imap(door) if listener.kind in {Kind.IMAP, Kind.IMAPS} else open_smtp(door) as client:
+        encoded = (
+            client.sock.getpeercert(binary_form=True) if isinstance(client.sock, ssl.SSLSocket) else None
+        )
+    return x509.load_der_x509_certificate(encoded) if encoded else None
+
+
+def _names(certificate: x509.Certificate) -> tuple[str, ...]:
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return ()
+    return tuple(names.get_values_for_type(x509.DNSName))
+
+
+def read_greeting(place: Endpoint) -> Greeting:
+    """Connect, and hear the first line."""
+    try:
+        with socket.create_connection(place, SECONDS) as connection:
+            first = connection.recv(_MOST_OCTETS)
+            connection.sendall(b"QUIT\r\n")
+    except OSError as error:
+        return Greeting(str(place), "", str(error))
+    lines = first.decode(errors="replace").splitlines()
+    return Greeting(str(place), lines[0], "") if lines else Greeting(str(place), "", "it hangs up at once")
+
+
+def own_address(place: Endpoint) -> str | None:
+    """The address that a server says it sees us come from, in its answer to EHLO (RFC 5321, section 4.1.1.1)."""
+    try:
+        with smtplib.SMTP(place.host, place.port, timeout=SECONDS) as client:
+            _, answer = client.ehlo()
+    except (OSError, smtplib.SMTPException):
+        return None
+    found = _ADDRESS.search(answer.decode(errors="replace"))
+    return found[1] if found else None

@@ -1,0 +1,53 @@
+"""Asks store and broker: clocks, callers, queues, ledger, canary, domains."""
+
+from datetime import UTC, datetime, timedelta
+
+from mailyard.cli.installcheck.checks.clock import Skew
+from mailyard.cli.session import Session
+from mailyard.runtime.clock import now_utc
+from mailyard.spool.callers import entry_callers
+from mailyard.spool.canary import Canary, CanaryRun
+from mailyard.spool.depth import Depth, read_depths
+from mailyard.spool.ledger import Ledger, hour_of
+from mailyard.store.client import unavailable_when_away
+
+LATEST_MAILS = 200
+
+
+async def read_skew(session: Session) -> Skew:
+    """Compare clocks by what the store calls now."""
+    before = now_utc()
+    with unavailable_when_away():
+        told: datetime = (await session.store.db.command("hello"))["localTime"]
+    after = now_utc()
+    middle = before + (after - before) / 2
+    return Skew("MongoDB", round((told.replace(tzinfo=UTC) - middle).total_seconds(), 3))
+
+
+async def read_callers(session: Session) -> frozenset[str]:
+    """From where the latest mails of other servers came: without a login, and not from ourselves."""
+    return await entry_callers(session.store, LATEST_MAILS)
+
+
+async def read_queues(session: Session) -> list[Depth]:
+    """All queues."""
+    async with session.broker() as broker:
+        return await read_depths(session.store, broker, now_utc())
+
+
+async def read_unaccounted(session: Session) -> int:
+    """By how many recipients the books differ; the hour that runs is left out, for mail is on its way in it."""
+    until = hour_of(now_utc())
+    lines = await Ledger(session.store).accounts(until - timedelta(days=1), until)
+    return sum(abs(line.unaccounted) for line in lines)
+
+
+async def read_canary(session: Session) -> list[CanaryRun]:
+    """The last run of each leg."""
+    return await Canary(session.store).latest()
+
+
+async def read_domains(session: Session) -> list[str]:
+    """All domains of all tenants."""
+    tenants = await session.directory.tenants.list()
+    return [each.name for tenant in tenants for each in await session.directory.domains.list(tenant.id)]
