@@ -17,6 +17,7 @@ from mailyard.runtime.metrics import counter, gauge
 from mailyard.spool.books import Bookkeeper
 from mailyard.spool.depth import read_depths
 from mailyard.spool.horizon import queue_horizon, way_horizons
+from mailyard.spool.ledger import COLUMNS, EXPANDED
 from mailyard.spool.progress import read_progress
 from mailyard.spool.release import Release, Released
 from mailyard.spool.timeline import note
@@ -83,12 +84,13 @@ class Housekeeping:
         """Compare the two books of the ledger and export the difference."""
         if not await self._lease.hold():
             gauge("mailyard_mail_unaccounted").set(0)  # the holder of the lease tells
+            gauge("mailyard_ledger_recipients").clear()
             return False
         audit = await self._books.audit(self._settings.instance)
         counter("mailyard_ledger_audits_total").inc()
         gauge("mailyard_mail_unaccounted").set(sum(abs(line.unaccounted) for line in audit.wrong))
-        for column, count in audit.totals.items():
-            gauge("mailyard_ledger_recipients").labels(column).set(count)
+        for column in ("accepted", EXPANDED, *COLUMNS):
+            gauge("mailyard_ledger_recipients").labels(column).set(audit.totals.get(column, 0))
         if audit.recovered:
             _log.info("ledger.entries_recovered", batches=audit.recovered)
         for line in audit.wrong:

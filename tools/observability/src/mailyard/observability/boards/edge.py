@@ -139,7 +139,7 @@ BOARD = Board(
                     "Logins to submission, by outcome.",
                     (
                         Query(
-                            rate('mailyard_login_attempts_total{login_service="smtp"}', "outcome"),
+                            rate('mailyard_login_attempts_total{login_service="smtp-in"}', "outcome"),
                             "{{outcome}}",
                         ),
                     ),

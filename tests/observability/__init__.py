@@ -1,0 +1,1 @@
+"""Dashboards and rules against promtool, and against a Prometheus that scrapes a running instance."""
