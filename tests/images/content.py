@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mailyard.local.image.tidy import TIME
-from tests.images.archive import File, Image, is_ours
+from tests.images.archive import ROOT, File, Image, is_ours
 
 MEGABYTE = 1_000_000
 BUDGETS = {  # megabytes in files above the base
@@ -18,13 +18,14 @@ BUDGETS = {  # megabytes in files above the base
     "toolbox": 250,
 }
 LABELS = ("title", "description", "version", "revision", "source", "licenses", "created")
+INTERPRETER = b"#!/opt/mailyard/environment/bin/python\n"
 BILL_LABEL = "org.mailyard.image.sbom"
 _CLUTTER = ("/tests/", "/pip/", "/uv/", "/hatchling/", "/.lock", "/RECORD", "/direct_url.json")
 
 
 def problems(component: str, image: Image) -> list[str]:
     """What is wrong with an image, in sentences."""
-    found = [*_configuration(image.config), *_layers(image), *_bill(image)]
+    found = [*_configuration(image.config), *_command(image), *_layers(image), *_bill(image)]
     found += [problem for file in image.files() for problem in _file(file)]
     if image.size > BUDGETS[component] * MEGABYTE:
         found.append(f"{image.size / MEGABYTE:.1f} MB are more than the budget of {BUDGETS[component]} MB")
@@ -40,6 +41,14 @@ def _configuration(config: Mapping[str, Any]) -> Iterator[str]:
     for label in LABELS:
         if not labels.get(f"org.opencontainers.image.{label}"):
             yield f"has no label org.opencontainers.image.{label}"
+
+
+def _command(image: Image) -> Iterator[str]:
+    """The kernel starts the interpreter itself."""
+    path = f"{ROOT}/code/bin/{image.config['Entrypoint'][0]}"
+    octets = next((file.octets for file in image.files() if file.path == path), b"")
+    if not octets.startswith(INTERPRETER):
+        yield f"/{path} does not begin with {INTERPRETER.decode().strip()}"
 
 
 def _layers(image: Image) -> Iterator[str]:

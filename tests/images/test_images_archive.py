@@ -6,7 +6,7 @@ import pytest
 
 from mailyard.local.image.tidy import TIME
 from tests.images.archive import Image, read_image
-from tests.images.content import BUDGETS, problems
+from tests.images.content import BUDGETS, INTERPRETER, problems
 
 BILL = "opt/mailyard/environment/sbom.cdx.json"
 LABELS = {
@@ -25,6 +25,7 @@ PACKAGES = "opt/mailyard/environment/lib/python3.13/site-packages"
 BASE = {"usr/bin/python3": b"base"}
 DEPENDENCIES = {BILL: DOCUMENT, f"{PACKAGES}/aio_pika-10.2.1.dist-info/METADATA": b""}
 CODE = {
+    "opt/mailyard/code/bin/mailyard-router": INTERPRETER,
     "opt/mailyard/code/mailyard_router-0.1.0.dist-info/METADATA": b"",
     "opt/mailyard/code/mailyard/x.py": b"x",
 }
@@ -57,7 +58,7 @@ def good() -> list[bytes]:
 def test_a_good_image_has_no_problems_and_its_base_does_not_count():
     image = image_of(*good())
     assert problems("router", image) == []
-    assert image.size == len(DOCUMENT) + 1
+    assert image.size == len(DOCUMENT) + len(INTERPRETER) + 1
 
 
 @pytest.mark.parametrize(
@@ -111,7 +112,15 @@ def test_what_does_not_belong_in_an_image_is_found(layer, problem):
     ],
 )
 def test_a_configuration_that_is_not_as_it_should_be_is_found(change, problem):
-    assert problems("router", image_of(*good(), config={**CONFIG, **change})) == [f"router: {problem}"]
+    found = problems("router", image_of(*good(), config={**CONFIG, **change}))
+    assert found[0] == f"router: {problem}"
+
+
+def test_a_command_that_needs_a_shell_is_found():
+    code = tar_of({**CODE, "opt/mailyard/code/bin/mailyard-router": b"#!/bin/sh\n"})
+    assert problems("router", image_of(tar_of(BASE), tar_of(DEPENDENCIES), code)) == [
+        "router: /opt/mailyard/code/bin/mailyard-router does not begin with #!/opt/mailyard/environment/bin/python"
+    ]
 
 
 def test_two_layers_with_the_same_files_in_another_order_are_equal_and_another_byte_makes_them_differ():

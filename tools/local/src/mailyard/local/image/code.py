@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mailyard.local.bootstrap import Uv, find_uv, step
+from mailyard.local.bootstrap import Uv, find_uv, run, step
 from mailyard.local.image.dependencies import backend_folder
 from mailyard.local.image.layout import Layout
 from mailyard.local.image.tidy import compile_modules, remove_clutter, set_times
@@ -21,6 +21,7 @@ def add_code(repository: Path, layout: Layout) -> None:
     uv.run("pip", "install", "--python", str(layout.python), *options, *map(str, folders))
     remove_clutter(layout.code)
     compile_modules(layout.python, layout.code)
+    _import_all(layout)
     set_times(layout.code)
 
 
@@ -30,3 +31,11 @@ def package_folders(repository: Path) -> list[Path]:
     return sorted(
         folder for folder in found if (folder / "src").is_dir() and (folder / "pyproject.toml").exists()
     )
+
+
+def _import_all(layout: Layout) -> None:
+    """Show that nothing is missing; a `__main__` does its work when it is imported."""
+    files = sorted(path.relative_to(layout.code) for path in (layout.code / "mailyard").rglob("*.py"))
+    modules = [path.with_suffix("").parts for path in files if path.name != "__main__.py"]
+    names = ", ".join(".".join(parts).removesuffix(".__init__") for parts in modules)
+    run((str(layout.python), "-B", "-c", f"import {names}"), {}, layout.root)

@@ -13,10 +13,14 @@ _SUFFIXES = frozenset({".pyi", ".pyx", ".pxd", ".pxi", ".c", ".h", ".proto"})
 _RECORDS = frozenset(
     {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json"}
 )
+_UNUSED = ("kubernetes/aio",)  # a second client for the same API, 62 MB, which ours does not import
 
 
 def remove_clutter(folder: Path) -> None:
     """Remove what no program needs at run time, and what says where and when the packages were installed."""
+    for unused in _UNUSED:
+        for found in folder.rglob(unused):
+            shutil.rmtree(found)
     for path in sorted(folder.rglob("*"), reverse=True):
         if path.is_dir() and not path.is_symlink():
             if path.name in _FOLDERS:
