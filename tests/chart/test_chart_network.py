@@ -1,0 +1,94 @@
+"""NetworkPolicies: nothing by default, then what each part needs."""
+
+from typing import Any
+
+import pytest
+
+from tests.chart.render import SERVICES, Objects, render
+
+
+def rules(objects: Objects, name: str, direction: str) -> list[tuple[set[Any], list[str]]]:
+    """Ports of each rule, and the components that it names; none: anybody."""
+    return [
+        (
+            {each["port"] for each in rule.get("ports", [])},
+            [
+                peer["podSelector"].get("matchLabels", {}).get("app.kubernetes.io/component", "any of ours")
+                for peer in rule.get("from", []) + rule.get("to", [])
+            ],
+        )
+        for rule in objects.of("NetworkPolicy")[name]["spec"].get(direction, [])
+    ]
+
+
+def test_nothing_is_allowed_by_default(overlay: Objects):
+    assert overlay.of("NetworkPolicy")["default-deny"]["spec"] == {
+        "podSelector": {
+            "matchLabels": {"app.kubernetes.io/name": "mailyard", "app.kubernetes.io/instance": "mailyard"}
+        },
+        "policyTypes": ["Ingress", "Egress"],
+    }
+
+
+def test_every_component_has_a_policy_of_its_own(overlay: Objects):
+    components = {pod["serviceAccountName"].removeprefix("mailyard-") for pod in overlay.pods().values()}
+    assert set(overlay.of("NetworkPolicy")) == components | {"default-deny"}
+
+
+@pytest.mark.parametrize("service", sorted(set(SERVICES) - {"smtp-in", "imap"}))
+def test_inner_services_are_asked_for_health_and_metrics_only(trial: Objects, service: str):
+    assert rules(trial, service, "ingress") == [({"http"}, [])]
+
+
+def test_front_doors_are_open_and_lmtp_is_for_the_namespace(trial: Objects):
+    assert rules(trial, "smtp-in", "ingress") == [
+        ({"http"}, []),
+        ({"smtp", "submission", "submissions"}, []),
+        ({"lmtp"}, ["any of ours"]),
+    ]
+    assert rules(trial, "imap", "ingress") == [({"http"}, []), ({"imap", "imaps"}, [])]
+
+
+@pytest.mark.parametrize("service", sorted(set(SERVICES) - {"relay"}))
+def test_services_reach_the_dns_and_the_databases_only(trial: Objects, service: str):
+    assert rules(trial, service, "egress") == [({53}, []), ({5672}, ["rabbitmq"]), ({27017}, ["mongodb"])]
+
+
+def test_relay_reaches_other_servers_and_the_sink_too(trial: Objects):
+    assert rules(trial, "relay", "egress")[3:] == [({24, 25, 465, 587}, []), ({2526}, ["sink"])]
+
+
+def test_databases_elsewhere_are_reached_at_their_ports(production: Objects):
+    assert rules(production, "router", "egress") == [({53}, []), ({5671, 5672}, []), ({27017}, [])]
+
+
+def test_databases_may_be_named_as_peers():
+    objects = render("production", "networkPolicies.databasesTo[0].ipBlock.cidr=10.1.0.0/16")
+    egress = objects.of("NetworkPolicy")["router"]["spec"]["egress"]
+    assert [rule.get("to") for rule in egress] == [None, *[[{"ipBlock": {"cidr": "10.1.0.0/16"}}]] * 2]
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "port"),
+    [("http://collector.watch:4318", 4318), ("https://traces.example.com", 443), ("http://collector/v1", 80)],
+)
+def test_a_collector_is_reached_at_its_port(endpoint: str, port: int):
+    objects = render("production", f"tracing.endpoint={endpoint}")
+    assert ({port}, []) in rules(objects, "imap", "egress")
+
+
+def test_the_trials_databases_hear_this_release_only(trial: Objects):
+    assert rules(trial, "mongodb", "ingress") == [({"mongodb"}, ["any of ours"]), ({27017}, ["mongodb"])]
+    assert rules(trial, "rabbitmq", "ingress") == [
+        ({"amqp", "prometheus"}, ["any of ours"]),
+        ({4369, 25672, 35672}, ["rabbitmq"]),
+    ]
+
+
+def test_the_sink_hears_relay_and_answers_to_smtp_in(trial: Objects):
+    assert rules(trial, "sink", "ingress") == [({"smtp"}, ["relay"])]
+    assert rules(trial, "sink", "egress") == [({53}, []), ({2525}, ["smtp-in"])]
+
+
+def test_policies_may_be_left_to_others():
+    assert render("trial", "networkPolicies.enabled=false").of("NetworkPolicy") == {}

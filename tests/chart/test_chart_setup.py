@@ -1,0 +1,214 @@
+"""First start and upgrades: setup, accounts, toolbox, canary and certificate."""
+
+import base64
+from typing import Any
+
+import yaml
+from cryptography import x509
+
+from mailyard.cli.setup.plan import Plan
+from tests.chart.render import Object, Objects, environment, render
+
+
+def setup_jobs(objects: Objects) -> dict[str, Object]:
+    return {name: job for name, job in objects.of("Job").items() if name.startswith("setup-")}
+
+
+def setup_file(objects: Objects) -> Any:
+    return yaml.safe_load(objects.of("ConfigMap")["setup"]["data"]["setup.yaml"])
+
+
+def test_an_install_runs_setup_beside_the_databases_it_waits_for(trial: Objects):
+    ((name, job),) = setup_jobs(trial).items()
+    assert "annotations" not in job["metadata"]
+    assert len(name.removeprefix("setup-")) == 8
+    container = trial.container("Job", name)
+    assert container["image"] == "mailyard/toolbox:0.1.0"
+    assert container["args"] == ["setup", "--wait", "870", "--file", "/etc/mailyard/setup/setup.yaml"]
+
+
+def test_an_upgrade_runs_setup_before_new_pods_start():
+    objects = render("trial", upgrade=True)
+    job = objects.of("Job")["setup-upgrade"]
+    assert job["metadata"]["annotations"] == {
+        "helm.sh/hook": "pre-upgrade",
+        "helm.sh/hook-delete-policy": "before-hook-creation,hook-succeeded",
+    }
+    assert objects.container("Job", "setup-upgrade")["args"] == ["setup", "--wait", "870"]
+
+
+def test_the_hook_needs_nothing_that_the_upgrade_brings():
+    objects = render("trial", upgrade=True)
+    volumes = objects.pod("Job", "setup-upgrade")["volumes"]
+    assert [each["name"] for each in volumes] == ["connections", "tmp"]
+
+
+def test_another_tenant_or_image_is_another_job():
+    def name(*settings: str) -> str:
+        return next(iter(setup_jobs(render("trial", *settings))))
+
+    assert name("setup.tenants[0].domains={alpha.test,beta.test,gamma.test}") != name()
+    assert name("image.tag=0.2.0") != name()
+    assert name("services.imap.replicas=3") == name()
+
+
+def test_setup_reads_the_file_and_makes_the_tenants_and_the_canary(trial: Objects):
+    plan = Plan.model_validate(setup_file(trial))
+    assert [tenant.id for tenant in plan.tenants] == ["trial", "canary"]
+    assert [account.address for tenant in plan.tenants for account in tenant.accounts] == [
+        "anna@alpha.test",
+        "ben@beta.test",
+        "canary@canary.mail.mailyard.test",
+    ]
+
+
+def test_aliases_reach_the_file():
+    objects = render(
+        "trial",
+        "setup.tenants[0].aliases[0].address=info@alpha.test",
+        "setup.tenants[0].aliases[0].targets={anna@alpha.test,ben@beta.test}",
+    )
+    (alias,) = setup_file(objects)["tenants"][0]["aliases"]
+    assert alias == {"address": "info@alpha.test", "targets": ["anna@alpha.test", "ben@beta.test"]}
+
+
+def test_without_tenants_the_file_asks_for_nothing():
+    assert setup_file(render("trial", "setup.tenants=null", "canary.enabled=false")) == {"tenants": []}
+
+
+def test_every_account_has_a_password_where_setup_looks_for_it(trial: Objects):
+    passwords = trial.of("Secret")["accounts"]["stringData"]
+    files = [each["passwordFile"] for tenant in setup_file(trial)["tenants"] for each in tenant["accounts"]]
+    assert files == [f"/etc/mailyard/accounts/{key}" for key in sorted(passwords)]
+    assert set(passwords) == {
+        "anna_at_alpha.test",
+        "ben_at_beta.test",
+        "canary_at_canary.mail.mailyard.test",
+    }
+    assert all(len(password) == 24 for password in passwords.values())
+    assert len(set(passwords.values())) == 3
+
+
+def test_passwords_of_ones_own_are_used_where_given():
+    objects = render("trial", "setup.existingPasswordSecret=mine")
+    assert "accounts" not in objects.of("Secret")
+    name = next(iter(setup_jobs(objects)))
+    secrets = [
+        each["secret"]["secretName"] for each in objects.pod("Job", name)["volumes"] if "secret" in each
+    ]
+    assert secrets == ["mine"]
+
+
+def test_connections_of_ones_own_are_used_where_given(production: Objects):
+    assert "connections" not in production.of("Secret")
+    assert connection_sources(production) == [
+        ("mailyard-databases", "amqp-url", "amqp-url"),
+        ("mailyard-databases", "mongo-url", "mongo-url"),
+    ]
+
+
+def test_secrets_of_operators_are_used_where_they_are():
+    objects = render(
+        "production",
+        "connections.existingSecret=",
+        "connections.rabbitmqCluster.name=broker",
+        "connections.mongoDBCommunity.name=store",
+        "connections.mongoDBCommunity.connectionStringSecret=store-admin-mailyard",
+    )
+    assert "connections" not in objects.of("Secret")
+    assert connection_sources(objects) == [
+        ("broker-default-user", "connection_string", "amqp-url"),
+        ("store-admin-mailyard", "connectionString.standard", "mongo-url"),
+    ]
+
+
+def connection_sources(objects: Objects) -> list[tuple[str, str, str]]:
+    (volume,) = [
+        each for each in objects.pod("Deployment", "router")["volumes"] if each["name"] == "connections"
+    ]
+    return [
+        (source["secret"]["name"], item["key"], item["path"])
+        for source in volume["projected"]["sources"]
+        for item in source["secret"]["items"]
+    ]
+
+
+def test_the_canary_of_the_schedule_and_of_helm_test_are_the_same(trial: Objects):
+    assert trial.pod("CronJob", "canary") == trial.pod("Pod", "canary-test")
+    assert trial.of("Pod")["canary-test"]["metadata"]["annotations"]["helm.sh/hook"] == "test"
+    assert trial.container("Pod", "canary-test")["args"] == [
+        "canary",
+        "--submission",
+        "mailyard-smtp-in.post.svc:587",
+        "--imap",
+        "mailyard-imap.post.svc:143",
+        "--account",
+        "canary@canary.mail.mailyard.test",
+        "--password-file",
+        "/etc/mailyard/accounts/canary_at_canary.mail.mailyard.test",
+        "--tls",
+        "starttls",
+        "--tls-name",
+        "mail.mailyard.test",
+        "--ca-file",
+        "/etc/mailyard/authority/ca.crt",
+        "--echo",
+        "echo@echo.mail.mailyard.test",
+        "--timeout",
+        "60",
+        "--record",
+    ]
+
+
+def test_the_canary_may_come_from_outside():
+    args = render(
+        "production",
+        "canary.submission=mail.example.org:465",
+        "canary.imap=mail.example.org:993",
+        "canary.encryption=implicit",
+    ).container("CronJob", "canary")["args"]
+    assert args[args.index("--submission") + 1] == "mail.example.org:465"
+    assert args[args.index("--imap") + 1] == "mail.example.org:993"
+    assert args[args.index("--tls") + 1] == "implicit"
+    assert "--ca-file" not in args
+    assert "--insecure-tls" not in args
+
+
+def test_the_toolbox_has_the_connections(trial: Objects):
+    given = environment(trial.container("Deployment", "toolbox"))
+    assert given["MAILYARD_AMQP_URL_FILE"] == "/etc/mailyard/connections/amqp-url"
+    assert given["MAILYARD_MONGO_URL_FILE"] == "/etc/mailyard/connections/mongo-url"
+
+
+def test_the_sink_sends_echoes_to_the_mx_listener(trial: Objects):
+    assert trial.container("Deployment", "sink")["args"] == [
+        "sink",
+        "--listen",
+        "0.0.0.0:2526",
+        "--echo-to",
+        "mailyard-smtp-in.post.svc:25",
+    ]
+
+
+def test_the_trials_certificate_is_for_its_host_name_and_signed_by_its_authority(trial: Objects):
+    data = {key: base64.b64decode(value) for key, value in trial.of("Secret")["tls"]["data"].items()}
+    certificate = x509.load_pem_x509_certificate(data["tls.crt"])
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert names.get_values_for_type(x509.DNSName) == ["mail.mailyard.test", "localhost"]
+    certificate.verify_directly_issued_by(x509.load_pem_x509_certificate(data["ca.crt"]))
+
+
+def test_cert_manager_is_asked_for_all_names():
+    objects = render("production", "tls.certManager.dnsNames={smtp.example.org,imap.example.org}")
+    spec = objects.of("Certificate")["tls"]["spec"]
+    assert spec["dnsNames"] == ["mail.example.org", "smtp.example.org", "imap.example.org"]
+    assert spec["secretName"] == "mailyard-tls"
+    assert spec["issuerRef"] == {"name": "letsencrypt", "kind": "ClusterIssuer", "group": "cert-manager.io"}
+
+
+def test_a_certificate_is_mounted_as_a_folder_so_that_a_new_one_is_seen(overlay: Objects):
+    for service in ("smtp-in", "imap"):
+        (mount,) = [
+            each for each in overlay.container("Deployment", service)["volumeMounts"] if each["name"] == "tls"
+        ]
+        assert mount == {"name": "tls", "mountPath": "/etc/mailyard/tls", "readOnly": True}
