@@ -1,0 +1,277 @@
+"""`mailyard install-check` between a small Kubernetes API, a name server and mail servers of this machine."""
+
+import asyncio
+import json
+import threading
+from contextlib import contextmanager
+
+import pytest
+from typer.testing import CliRunner
+
+from mailyard.cli.main import app
+from mailyard.local.processes import free_port
+from mailyard.probe.boxes import Counter
+from mailyard.probe.sink import NAME, Sink
+from tests.trial.cluster import fake_cluster, kubeconfig
+from tests.trial.nameserver import fake_dns
+
+HOST = "mail.example.org"
+SELECTOR = "labelSelector=app.kubernetes.io/name%3Dmailyard,app.kubernetes.io/instance%3Dyard"
+
+
+def pod(node, cpu, memory, phase="Running"):
+    requests = {"requests": {"cpu": cpu, "memory": memory}}
+    spec = {"nodeName": node, "containers": [{"name": "a", "resources": requests}, {"name": "b"}]}
+    return {"spec": spec, "status": {"phase": phase}}
+
+
+def node(name, ready="True"):
+    status = {
+        "allocatable": {"cpu": "4", "memory": "8Gi"},
+        "conditions": [{"type": "Ready", "status": ready}],
+        "nodeInfo": {"architecture": "amd64"},
+        "addresses": [{"type": "InternalIP", "address": "10.0.0.1"}, {"type": "Hostname", "address": name}],
+    }
+    return {"metadata": {"name": name}, "spec": {"podCIDRs": ["10.42.0.0/24"]}, "status": status}
+
+
+def service(name, component, ingress):
+    return {
+        "metadata": {"name": name, "labels": {"app.kubernetes.io/component": component}},
+        "spec": {"type": "LoadBalancer", "externalTrafficPolicy": "Cluster"},
+        "status": {"loadBalancer": {"ingress": ingress}},
+    }
+
+
+def deployment(component, ready, env=()):
+    return {
+        "metadata": {"name": f"yard-{component}", "labels": {"app.kubernetes.io/component": component}},
+        "spec": {
+            "replicas": 2,
+            "template": {"spec": {"containers": [{"name": component, "env": list(env)}]}},
+        },
+        "status": {"readyReplicas": ready},
+    }
+
+
+PROXIED = [{"name": "MAILYARD_IMAP_PROXY_NETWORKS", "value": "10.9.0.0/16"}]
+ANSWERS = {
+    "/version": {"major": "1", "minor": "34+"},
+    "/apis": {"groups": [{"name": "keda.sh"}, {"name": "metrics.k8s.io"}]},
+    "/apis/storage.k8s.io/v1/storageclasses": {
+        "items": [
+            {
+                "metadata": {
+                    "name": "fast",
+                    "annotations": {"storageclass.kubernetes.io/is-default-class": "true"},
+                },
+                "provisioner": "csi.example",
+                "allowVolumeExpansion": True,
+            }
+        ]
+    },
+    "/api/v1/namespaces/mail": {"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "restricted"}}},
+    "/api/v1/nodes": {"items": [node("a"), node("b"), node("c", ready="False")]},
+    "/api/v1/pods": {
+        "items": [pod("a", "1500m", "1Gi"), pod("b", "1", "2Gi"), pod("b", "3", "5Gi", "Succeeded")]
+    },
+    "/api/v1/services": {"items": [service("x", "y", [{"ip": "192.0.2.7"}]), service("z", "y", None)]},
+    f"/apis/apps/v1/namespaces/mail/deployments?{SELECTOR}": {
+        "items": [
+            deployment(name, 2, PROXIED if name == "imap" else ())
+            for name in ("smtp-in", "router", "filter", "delivery", "relay", "imap")
+        ]
+    },
+    f"/api/v1/namespaces/mail/services?{SELECTOR}": {
+        "items": [
+            service("yard-mailyard-smtp-in", "smtp-in", [{"ip": "192.0.2.7"}]),
+            service("yard-mailyard-smtp-in-lmtp", "smtp-in", None),
+            service("yard-mailyard-imap", "imap", [{"hostname": "lb.example"}]),
+            service("yard-mailyard-router-http", "router", None),
+        ]
+    },
+}
+ZONE = {
+    ("example.org", "MX"): [f"10 {HOST}."],
+    ("example.org", "TXT"): ['"v=spf1 " "mx -all"', '"other"'],
+    ("_dmarc.example.org", "TXT"): ['"v=DMARC1; p=none"'],
+    ("s1._domainkey.example.org", "TXT"): ['"v=DKIM1; k=rsa; p=abc"'],
+    ("1.2.0.192.in-addr.arpa", "PTR"): [f"{HOST}."],
+    (HOST, "A"): ["192.0.2.1"],
+    ("signed.example", "SOA"): ["ns.signed.example. x.signed.example. 1 2 3 4 5"],
+}
+
+
+def check(*arguments, environment=None):
+    result = CliRunner().invoke(
+        app, ["install-check", *arguments, "--json"], env=environment, prog_name="mailyard"
+    )
+    lines = json.loads(result.stdout)
+    return result.exit_code, lines
+
+
+def found(lines, area):
+    return [(line["level"], line["what"]) for line in lines if line["area"] == area]
+
+
+@contextmanager
+def mail_server():
+    """A sink in a thread of its own: the command's own loop is busy."""
+    started, stop, place = threading.Event(), threading.Event(), []
+
+    async def serve():
+        async with Sink(Counter()) as sink:
+            place.append(f"127.0.0.1:{sink.port}")
+            started.set()
+            await asyncio.to_thread(stop.wait)
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()))
+    thread.start()
+    started.wait(10)
+    try:
+        yield place[0]
+    finally:
+        stop.set()
+        thread.join()
+
+
+@pytest.fixture
+def away(monkeypatch, tmp_path):
+    """No cluster, no store and no local mode."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
+    for name in ("MAILYARD_MONGO_URL", "MAILYARD_AMQP_URL", "MAILYARD_MONGO_DATABASE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_before_a_good_cluster_in_a_good_world_has_no_errors(tmp_path):
+    with (
+        fake_cluster(ANSWERS, frozenset()) as url,
+        fake_dns(ZONE, validates=True) as resolver,
+        mail_server() as outside,
+    ):
+        status, lines = check(
+            "before",
+            f"--kubeconfig={kubeconfig(tmp_path, url)}",
+            "--namespace=mail",
+            f"--host={HOST}",
+            "--domain=example.org",
+            "--dkim-selector=s1",
+            f"--resolver={resolver}",
+            "--signed-name=signed.example",
+            f"--probe-host={outside}",
+            "--outgoing=192.0.2.1",
+        )
+    assert (status, [line for line in lines if line["level"] == "error"]) == (0, [])
+    assert found(lines, "cluster")[0] == ("ok", "Kubernetes 1.34")
+    assert [what for level, what in found(lines, "cluster") if level == "warning"] == [
+        "prometheus-operator is not installed",
+        "cert-manager is not installed",
+        "Gateway API is not installed",
+    ]
+    assert found(lines, "rights") == [("ok", "all that the chart makes may be created in mail")]
+    assert found(lines, "pod security")[0][0] == "ok"
+    assert found(lines, "nodes") == [("ok", "5.5 CPU and 13312 MiB are free on 2 node(s)")]
+    assert found(lines, "storage") == [("ok", "default storage class fast (csi.example), volumes can grow")]
+    assert found(lines, "load balancer")[0][0] == found(lines, "clock")[0][0] == "ok"
+    assert found(lines, "port 25 out")[0][1].startswith(f"{outside} greets: 220 {NAME} ")
+    assert found(lines, "reverse DNS") == [("ok", f"192.0.2.1 is {HOST}, which leads back")]
+    assert found(lines, "resolver") == [("ok", "the resolver validates DNSSEC (signed.example)")]
+    assert [level for level, _ in found(lines, "DNS records")] == ["ok"] * 5
+
+
+def test_before_what_is_wrong_is_an_error_with_an_instruction_and_ends_with_status_1(tmp_path):
+    zone = {("example.org", "MX"): ["10 mail.other.org."], ("1.2.0.192.in-addr.arpa", "PTR"): ["x.example."]}
+    with (
+        fake_cluster(ANSWERS, frozenset({"secrets", "scaledobjects"}), ahead=120) as url,
+        fake_dns(zone, validates=False) as resolver,
+    ):
+        closed = f"127.0.0.1:{free_port()}"
+        status, lines = check(
+            "before",
+            f"--kubeconfig={kubeconfig(tmp_path, url)}",
+            "--namespace=mail",
+            "--requests-cpu=6",
+            f"--host={HOST}",
+            "--domain=example.org",
+            f"--resolver={resolver}",
+            "--signed-name=example.org",
+            f"--probe-host={closed}",
+            "--outgoing=192.0.2.1",
+        )
+    errors = {line["area"]: line for line in lines if line["level"] == "error"}
+    assert status == 1
+    assert set(errors) == {"rights", "nodes", "clock", "port 25 out", "reverse DNS", "DNS records"}
+    assert all(line["instruction"] for line in errors.values())
+    assert errors["rights"]["what"] == "not allowed in mail: create secrets, scaledobjects.keda.sh"
+    assert errors["DNS records"]["what"] == f"mail for example.org goes to mail.other.org, and not to {HOST}"
+    assert found(lines, "resolver") == [("warning", "the resolver does not validate DNSSEC (example.org)")]
+
+
+def test_where_nothing_can_be_seen_everything_is_unknown_and_nothing_an_error(away):
+    status, lines = check("after")
+    assert status == 0
+    assert {line["level"] for line in lines} == {"unknown"}
+    assert [line["area"] for line in lines] == [
+        "cluster", "listeners", "port 25 out", "reverse DNS", "resolver", "store",
+    ]  # fmt: skip
+
+
+def test_an_api_that_refuses_us_is_unknown(tmp_path, away):
+    with fake_cluster(ANSWERS, frozenset()) as url:
+        status, lines = check("before", f"--kubeconfig={kubeconfig(tmp_path, url, 'wrong')}")
+    assert status == 0
+    assert found(lines, "cluster") == [("unknown", "the Kubernetes API refuses /version: 401 Unauthorized")]
+
+
+def test_after_the_release_is_looked_at(tmp_path, away):
+    port = free_port()
+    with fake_cluster(ANSWERS, frozenset()) as url:
+        _, lines = check(
+            "after",
+            f"--kubeconfig={kubeconfig(tmp_path, url)}",
+            "--namespace=mail",
+            "--release=yard",
+            f"--listener=smtp=127.0.0.1:{port}",
+        )
+    assert found(lines, "services") == [
+        ("ok", f"{name}: 2 of 2 pods are ready")
+        for name in ("smtp-in", "router", "filter", "delivery", "relay", "imap")
+    ]
+    assert found(lines, "front doors") == [
+        ("ok", "yard-mailyard-smtp-in has the address 192.0.2.7"),
+        ("warning", "yard-mailyard-smtp-in may show nodes' addresses instead of clients'"),
+        ("ok", "yard-mailyard-imap has the address lb.example"),
+        ("ok", "yard-mailyard-imap learns clients' addresses from PROXY headers"),
+    ]
+    assert found(lines, "port 25 in") == [
+        ("error", f"127.0.0.1:{port} cannot be reached: [Errno 111] Connection refused")
+    ]
+
+
+def test_a_store_that_is_named_and_away_is_an_error(away):
+    environment = {"MAILYARD_MONGO_URL": f"mongodb://127.0.0.1:{free_port()}/"}
+    status, lines = check("after", environment=environment)
+    assert status == 1
+    [(level, what)] = found(lines, "store")
+    assert (level, what.startswith("MongoDB is away: ")) == ("error", True)
+
+
+def test_the_table_has_each_instruction_below_its_finding(away):
+    shown = CliRunner().invoke(app, ["install-check", "before"], prog_name="mailyard")
+    lines = [line.strip() for line in shown.stdout.splitlines()]
+    below = lines.index("-> Name a mail server in --probe-host HOST:25.")
+    assert lines[below - 1].split(maxsplit=4) == [
+        "port",
+        "25",
+        "out",
+        "unknown",
+        "whether port 25 is open to the outside",
+    ]
+    assert lines[-1] == "0 ok, 0 warning, 0 error, 4 unknown"
+
+
+def test_a_listener_of_no_kind_is_wrong_usage():
+    refused = CliRunner().invoke(app, ["install-check", "after", "--listener=pop3=a:1"], prog_name="mailyard")
+    assert refused.exit_code == 2
+    assert "does not begin with one of smtp, submission" in refused.stderr
