@@ -17,7 +17,7 @@ from bench.autoscale.simulation import Settings, simulate
 from bench.autoscale.values import BadValues
 
 CHART = Path(__file__).parent.parent / "charts" / "mailyard"
-RATES = {"router": 2500.0, "filter": 2500.0, "delivery": 600.0, "relay": 100.0}
+RATES = {"router": 2400.0, "filter": 2400.0, "delivery": 800.0, "relay": 100.0}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
