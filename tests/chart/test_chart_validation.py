@@ -73,7 +73,7 @@ def test_all_problems_are_told_at_once_with_advice():
         ),
         (
             PRODUCTION,
-            ["frontDoors.imap.type=NodePort", "frontDoors.imap.externalTrafficPolicy=Cluster"],
+            ["frontDoors.imap.externalTrafficPolicy=Cluster"],
             "frontDoors.imap: with externalTrafficPolicy Cluster the clients' addresses are lost,",
         ),
         ("trial", ["frontDoors.gateway.enabled=true"], "frontDoors.gateway.parentRefs is empty."),

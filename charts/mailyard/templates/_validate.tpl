@@ -95,7 +95,7 @@ wrong, and what to do. What a single value may be is said by values.schema.json.
 {{- end }}
 {{- end }}
 {{- range $key, $door := dict "smtpIn" $doors.smtpIn "imap" $doors.imap }}
-{{- if and (ne $door.type "ClusterIP") (eq $door.externalTrafficPolicy "Cluster") (not $proxy.enabled) }}
+{{- if and (eq $door.type "LoadBalancer") (eq $door.externalTrafficPolicy "Cluster") (not $proxy.enabled) }}
 {{- include "mailyard.problem" (printf "frontDoors.%s: with externalTrafficPolicy Cluster the clients' addresses are lost, and with them limits, logs and reputation. Set it to Local, or enable frontDoors.proxyProtocol." $key) }}
 {{- end }}
 {{- end }}
