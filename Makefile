@@ -54,6 +54,7 @@ lint: $(READY)  ## Checks style, types, import rules, contracts, tenant scope, f
 	$(BIN)/python -m tests.lint.tenant_scope
 	$(BIN)/python -m tests.lint.file_size
 	$(BIN)/python -m mailyard.local.docs --check
+	$(BIN)/mailyard-observability check
 	$(BIN)/mailyard-chart --check
 	@set -e; for values in $(CHART_LINTS); do \
 	  echo "helm lint --strict $(CHART) --values $$values"; \

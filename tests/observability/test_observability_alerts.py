@@ -1,0 +1,69 @@
+"""Each alert fires when it should and stays quiet otherwise, with texts that a person can read."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from mailyard.observability.rule import RUNBOOKS, Alert
+from mailyard.observability.rules import ALERTS
+from mailyard.runtime.catalogue import METRICS
+from tests.observability.alertcase import Case, promtool_tests
+from tests.observability.alertcases import CASES
+from tests.observability.promtool import program, rule_files
+from tests.trial.instance import REPOSITORY
+
+BY_NAME = {alert.name: alert for alert in ALERTS}
+SECTIONS = ["Meaning", "Impact", "Look", "Do"]
+
+
+def test_every_alert_has_a_case_and_every_case_an_alert() -> None:
+    assert {case.alert for case in CASES} == BY_NAME.keys()
+
+
+def test_rules_are_what_prometheus_reads() -> None:
+    checked = subprocess.run(
+        [program("promtool"), "check", "rules", *rule_files()], capture_output=True, text=True, check=False
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.alert}-{case.at}")
+def test_alert_fires_when_it_should_and_stays_quiet_otherwise(case: Case, tmp_path: Path) -> None:
+    tests = tmp_path / "tests.yaml"
+    tests.write_text(
+        yaml.safe_dump(
+            {
+                "rule_files": rule_files(),
+                "evaluation_interval": "30s",
+                "tests": promtool_tests(case, BY_NAME[case.alert]),
+            }
+        )
+    )
+    done = subprocess.run(
+        [program("promtool"), "test", "rules", tests], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert.name)
+def test_alert_has_a_runbook_with_all_its_parts(alert: Alert) -> None:
+    text = (REPOSITORY / alert.runbook).read_text()
+    assert text.startswith(f"# {alert.name}\n")
+    assert re.findall(r"^## (.+)$", text, re.MULTILINE) == SECTIONS
+    assert "```" in text, "a runbook has commands to type"
+
+
+def test_runbooks_name_metrics_settings_and_alerts_that_there_are() -> None:
+    text = "\n".join(path.read_text() for path in (REPOSITORY / RUNBOOKS).glob("*.md"))
+    settings = (REPOSITORY / "docs/settings.md").read_text()
+    assert set(re.findall(r"\bmailyard_[a-z_]+", text)) <= METRICS.keys()
+    assert {name for name in re.findall(r"\bMAILYARD_[A-Z_]+", text) if f"`{name}`" not in settings} == set()
+    assert set(re.findall(r"\bMailyard[A-Z]\w+", text)) == BY_NAME.keys()
+
+
+def test_no_runbook_is_left_of_an_alert_that_is_gone() -> None:
+    runbooks = {path.stem for path in (REPOSITORY / RUNBOOKS).glob("Mailyard*.md")}
+    assert runbooks == BY_NAME.keys()
