@@ -1,6 +1,11 @@
 """The door to MongoDB: wrong URLs and absent servers are told apart."""
 
+import asyncio
+import contextlib
+from urllib.parse import urlsplit
+
 import pytest
+from structlog.testing import capture_logs
 
 from mailyard.runtime.errors import Misconfigured, Unavailable
 from mailyard.store.client import Store
@@ -28,4 +33,21 @@ async def test_a_replica_set_that_answers_makes_the_store_ready(mongo_url: str) 
     store = Store(mongo_url, "x")
     await store.start()
     assert store.unready() is None
+    await store.close()
+
+
+async def test_a_refused_login_is_tried_again_because_a_new_server_gets_its_users_late(
+    mongo_url: str,
+) -> None:
+    parts = urlsplit(mongo_url)
+    url = parts._replace(netloc=f"nobody:secret@{parts.netloc}").geturl()
+    store = Store(url, "x", timeout_ms=2_000)
+    with capture_logs() as logs, contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(5):
+            await store.start()
+    refused = [line["error"] for line in logs if line["event"] == "store.unavailable"]
+    assert len(refused) > 1, logs
+    assert "check user, password and authSource in MAILYARD_MONGO_URL" in refused[0]
+    assert "secret" not in str(logs)
+    assert store.unready() == "MongoDB has not answered yet"
     await store.close()

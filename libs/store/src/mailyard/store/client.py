@@ -35,6 +35,7 @@ _PASSING_CODES = frozenset(
     {6, 7, 64, 89, 91, 112, 133, 134, 189, 202, 246, 251, 262, 290, 9001, 10107, 11600, 11602}
 )
 _NO_SPACE_CODES = frozenset({14031})
+_LOGIN_REFUSED = 18
 DUPLICATE_KEY = 11_000
 _RETRY_SECONDS = 2.0
 _UNAVAILABLE = counter("mailyard_store_unavailable_total")
@@ -141,13 +142,24 @@ class Store:
         """Wait until the server answers and is a replica set member, telling the log why it does not."""
         while True:
             try:
-                await self.ping()
+                await self._log_in()
                 await self._require_replica_set()
                 self._answered = True
                 return
             except Unavailable as error:
                 self._log.warning("store.unavailable", error=str(error), retry_seconds=_RETRY_SECONDS)
                 await asyncio.sleep(_RETRY_SECONDS)
+
+    async def _log_in(self) -> None:
+        """The first answer. A new server gets its users late, so a refused login is worth another try."""
+        try:
+            await self.ping()
+        except OperationFailure as error:
+            if error.code != _LOGIN_REFUSED:
+                raise
+            raise Unavailable(
+                "MongoDB: authentication failed; if that goes on, check user, password and authSource in MAILYARD_MONGO_URL"
+            ) from None
 
     async def _require_replica_set(self) -> None:
         hello = await self.db.command("hello")
