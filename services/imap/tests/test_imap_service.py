@@ -85,6 +85,13 @@ def test_an_address_gets_only_so_many_connections(imap_service):
     Wire(service.port).login()
 
 
+def test_open_connections_are_shown_for_every_listener_before_anybody_comes(imap_service):
+    """KEDA takes a metric that is missing for a failure."""
+    page = imap_service().metrics()
+    for listener in ("imap", "imaps"):
+        assert f'mailyard_imap_open_connections{{listener="{listener}"}} 0.0' in page
+
+
 def test_clients_that_do_not_log_in_are_let_go(imap_service):
     service = imap_service(login_seconds="0.5")
     with Wire(service.port) as silent, Wire(service.tls_port, greeted=False) as half_open:

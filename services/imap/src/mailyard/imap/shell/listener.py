@@ -69,6 +69,7 @@ class Listener:
 
     async def start(self) -> None:
         """Listen; raises OSError with the endpoint's name where that is not possible."""
+        _OPEN.labels(self._label)  # shown as 0 before anybody comes: autoscaling reads it
         for endpoint in self._endpoints:
             self._sockets.append(self._listening_at(endpoint))
         self._accepting = [asyncio.create_task(self._accept(each), name=self.name) for each in self._sockets]
