@@ -1,0 +1,130 @@
+"""What one router tells for all: waiting mail of tenants within bounds, and the canary."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from prometheus_client import REGISTRY
+
+from mailyard.router.overview import OTHERS, Overview
+from mailyard.router.settings import RouterSettings
+from mailyard.runtime.metrics import gauge
+from mailyard.spool.canary import Canary
+from mailyard.spool.census import TooMany, foremost, take_census
+from mailyard.spool.row import COLLECTION, State
+from mailyard.spool.schema import ensure_schema
+from mailyard.store.client import Row, Store
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_shown() -> None:
+    """Metrics belong to the process: what the test before has shown is none of this one's."""
+    for name in ("mailyard_tenant_waiting_mails", "mailyard_spool_open_mails", "mailyard_canary_seconds"):
+        gauge(name).clear()
+
+
+@pytest.fixture
+async def store(mongo_url: str, database: str) -> AsyncIterator[Store]:
+    opened = Store(mongo_url, database)
+    await opened.start()
+    await ensure_schema(opened)
+    yield opened
+    await opened.close()
+
+
+def overview(store: Store, *, most: int = 2, instance: str = "router-0") -> Overview:
+    settings = RouterSettings(census_tenants=most, instance=instance)
+    return Overview(store, settings, clock=lambda: NOON)
+
+
+async def insert(store: Store, tenant: str, count: int, state: State, due_at: datetime | None = NOON) -> None:
+    row: Row = {"tenant": tenant, "state": state} | ({"due_at": due_at} if due_at else {})
+    await store.collection(COLLECTION).insert_many([dict(row) for _ in range(count)])
+
+
+def waiting() -> dict[str, float]:
+    return shown("mailyard_tenant_waiting_mails", "tenant")
+
+
+def shown(name: str, label: str) -> dict[str, float]:
+    samples = [sample for metric in REGISTRY.collect() for sample in metric.samples if sample.name == name]
+    return {sample.labels[label]: sample.value for sample in samples}
+
+
+async def test_tenants_with_most_waiting_mail_are_named_and_the_others_summed(store: Store) -> None:
+    await insert(store, "large", 5, State.ACTIVE)
+    await insert(store, "middle", 3, State.DEFERRED)
+    await insert(store, "small", 2, State.ACTIVE)
+    await insert(store, "tiny", 1, State.DEFERRED)
+    await insert(store, "idle", 9, State.DONE, None)
+    await overview(store).count()
+    assert waiting() == {"large": 5, "middle": 3, OTHERS: 3}
+    assert shown("mailyard_spool_open_mails", "state") == {"active": 7, "deferred": 4}
+
+
+async def test_a_tenant_whose_mail_has_ended_is_shown_no_more(store: Store) -> None:
+    told = overview(store)
+    await insert(store, "past", 1, State.ACTIVE)
+    await told.count()
+    await store.collection(COLLECTION).delete_many({"tenant": "past"})
+    await insert(store, "present", 1, State.ACTIVE)
+    await told.count()
+    assert waiting() == {"present": 1, OTHERS: 0}
+
+
+async def test_who_does_not_hold_the_lease_shows_nothing(store: Store) -> None:
+    await insert(store, "large", 5, State.ACTIVE)
+    await overview(store, instance="router-0").count()
+    await overview(store, instance="router-1").count()
+    assert shown("mailyard_spool_open_mails", "state") == {}
+
+
+async def test_overdue_is_the_delay_of_the_earliest_deferred_mail(store: Store) -> None:
+    await insert(store, "a", 1, State.DEFERRED, NOON - timedelta(seconds=90))
+    await insert(store, "a", 1, State.DEFERRED, NOON + timedelta(seconds=90))
+    await insert(store, "a", 1, State.ACTIVE, NOON - timedelta(hours=1))
+    await overview(store).count()
+    assert REGISTRY.get_sample_value("mailyard_spool_overdue_seconds") == 90
+
+
+async def test_mail_that_is_due_later_is_not_overdue(store: Store) -> None:
+    await insert(store, "a", 1, State.DEFERRED, NOON + timedelta(seconds=90))
+    await overview(store).count()
+    assert REGISTRY.get_sample_value("mailyard_spool_overdue_seconds") == 0
+
+
+async def test_counting_reads_an_index_and_no_row(store: Store) -> None:
+    await insert(store, "a", 300, State.ACTIVE)
+    await insert(store, "b", 300, State.DONE, None)
+    await store.db.command("profile", 2)
+    await take_census(store, 5_000)
+    await store.db.command("profile", 0)
+    (seen,) = [row async for row in store.db["system.profile"].find({"command.aggregate": COLLECTION})]
+    assert (seen["docsExamined"], seen["planSummary"]) == (
+        0,
+        "IXSCAN { state: 1, due_at: 1, tenant: 1 }",
+    )
+
+
+async def test_counting_ends_when_its_time_is_up(store: Store) -> None:
+    await insert(store, "a", 20_000, State.ACTIVE)
+    with pytest.raises(TooMany, match="within 1 ms"):
+        await take_census(store, 1)
+
+
+def test_equal_tenants_are_ranked_by_name() -> None:
+    assert foremost({"c": 1, "b": 1, "a": 1, "d": 2}, 2) == ({"d": 2, "a": 1}, 2)
+    assert foremost({}, 2) == ({}, 0)
+
+
+async def test_the_last_run_of_the_canary_is_told(store: Store) -> None:
+    canary = Canary(store)
+    await canary.record("local", succeeded=True, seconds=1.5, at=NOON)
+    await canary.record("echo", succeeded=False, seconds=60.0, at=NOON + timedelta(seconds=10))
+    await overview(store).tell_canary()
+    assert shown("mailyard_canary_success_state", "leg") == {"local": 1, "echo": 0}
+    assert shown("mailyard_canary_seconds", "leg") == {"local": 1.5, "echo": 60.0}
+    told = REGISTRY.get_sample_value("mailyard_canary_run_timestamp_seconds")
+    assert told == (NOON + timedelta(seconds=10)).timestamp()

@@ -1,0 +1,86 @@
+"""The command writes the chart's files, and tells which are not what the code says."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from mailyard.observability import main as command
+from mailyard.observability.boards import BOARDS
+from mailyard.observability.dashboard import WIDTH
+from mailyard.observability.grafana import model_of
+
+
+def run(monkeypatch: pytest.MonkeyPatch, chart: Path, action: str) -> str | int | None:
+    monkeypatch.setattr(sys, "argv", ["mailyard-observability", action, "--chart", str(chart)])
+    try:
+        command.main()
+    except SystemExit as end:
+        return end.code
+    return None
+
+
+def test_what_was_generated_is_current(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert run(monkeypatch, tmp_path, "generate") is None
+    assert run(monkeypatch, tmp_path, "check") is None
+    assert len(list(tmp_path.glob("dashboards/*.json"))) == len(BOARDS)
+
+
+def test_changed_missing_and_superfluous_files_are_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    run(monkeypatch, tmp_path, "generate")
+    changed = tmp_path / "dashboards/mailyard-queues.json"
+    missing = tmp_path / "rules/mailyard-queues.yaml"
+    superfluous = tmp_path / "dashboards/old.json"
+    changed.write_text("{}")
+    missing.unlink()
+    superfluous.write_text("{}")
+    told = run(monkeypatch, tmp_path, "check")
+    assert told == (
+        f"{changed} is not what the code says\n{missing} is not what the code says\n"
+        f"{superfluous} is written by nothing\nrun: mailyard-observability generate"
+    )
+    run(monkeypatch, tmp_path, "generate")
+    assert run(monkeypatch, tmp_path, "check") is None
+
+
+def test_uids_and_titles_are_unique() -> None:
+    assert len({board.uid for board in BOARDS}) == len({board.title for board in BOARDS}) == len(BOARDS)
+
+
+@pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.uid)
+def test_panels_do_not_overlap_and_have_ids_of_their_own(board) -> None:
+    taken: set[tuple[int, int]] = set()
+    panels = model_of(board)["panels"]
+    for panel in panels:
+        place = panel["gridPos"]
+        cells = {
+            (x, y)
+            for x in range(place["x"], place["x"] + place["w"])
+            for y in range(place["y"], place["y"] + place["h"])
+        }
+        assert place["x"] + place["w"] <= WIDTH
+        assert not cells & taken, panel["title"]
+        taken |= cells
+    assert len({panel["id"] for panel in panels}) == len(panels)
+
+
+@pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.uid)
+def test_every_query_is_bound_to_the_variables(board) -> None:
+    model = model_of(board)
+    assert [variable["name"] for variable in model["templating"]["list"]] == ["datasource", "namespace"]
+    for panel in model["panels"]:
+        for target in panel.get("targets", ()):
+            assert target["datasource"]["uid"] == "${datasource}"
+            assert "$namespace" in target["expr"] or "keda_" in target["expr"], target["expr"]
+
+
+def test_a_panel_that_needs_a_cluster_says_so() -> None:
+    (board,) = [board for board in BOARDS if board.uid == "mailyard-autoscaling"]
+    told = {
+        panel["title"]: panel["description"] for panel in model_of(board)["panels"] if "description" in panel
+    }
+    assert told["What KEDA reads"].endswith("Needs KEDA.")
+    assert told["Restarts"].endswith("Needs kube-state-metrics.")
+    assert "Needs" not in told["Queue depth"]
