@@ -1,9 +1,13 @@
 """A new replica set of three real servers, which know each other by a key file and nobody else."""
 
+import subprocess
+import sys
 import threading
 import time
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
+import psutil
 import pytest
 from pymongo import MongoClient
 from typer.testing import CliRunner
@@ -14,7 +18,9 @@ from mailyard.local import provision
 from mailyard.local.paths import VAR
 from mailyard.local.processes import Program, free_port, start, stop
 from mailyard.runtime.endpoint import Endpoint
+from tests.trial.waiting import wait_until
 
+COMMAND = str(Path(sys.executable).with_name("mailyard"))
 SECONDS = 90
 PASSWORD = "correct-horse"
 
@@ -90,6 +96,38 @@ def test_a_set_that_is_complete_is_left_alone(replica_set, members):
 def test_the_command_says_that_all_is_there(replica_set, members, tmp_path):
     done = run(members[0], tmp_path, PASSWORD, "10")
     assert (done.exit_code, done.stdout) == (0, "The replica set rs0 is complete, mailyard can log in.\n")
+
+
+def test_a_sidecar_stays_until_it_is_told_to_stop_and_is_small(replica_set, members, tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_text(f"{PASSWORD}\n")
+    place = str(members[0])
+    options = (
+        "--member",
+        place,
+        "--at",
+        place,
+        "--user",
+        "mailyard",
+        "--password-file",
+        str(secret),
+        "--stay",
+    )
+    process = subprocess.Popen(
+        (COMMAND, "replica-set", "initiate", *options), stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("The replica set rs0 is complete")
+        wait_until(lambda: resident_mib(process.pid) < 20, seconds=20, what="a small process")
+        assert process.poll() is None
+    finally:
+        process.terminate()
+    assert process.wait(10) == 0
+
+
+def resident_mib(pid):
+    return psutil.Process(pid).memory_info().rss / 2**20
 
 
 def test_a_wrong_password_is_told_and_given_up(replica_set, members, tmp_path):

@@ -208,6 +208,16 @@ def test_before_what_is_wrong_is_an_error_with_an_instruction_and_ends_with_stat
     assert found(lines, "resolver") == [("warning", "the resolver does not validate DNSSEC (example.org)")]
 
 
+def test_a_dns_that_does_not_answer_is_asked_for_one_domain_only(away, monkeypatch):
+    monkeypatch.setattr("mailyard.cli.installcheck.facts.names.SECONDS", 0.3)
+    domains = [f"--domain={name}.example" for name in "abc"]
+    status, lines = check("before", f"--resolver=127.0.0.1:{free_port()}", *domains)
+    assert status == 0
+    [(_, first), (_, rest)] = found(lines, "DNS records")
+    assert first.startswith("the DNS does not tell MX of a.example: ")
+    assert rest == "2 more domain(s) were not looked at"
+
+
 def test_where_nothing_can_be_seen_everything_is_unknown_and_nothing_an_error(away):
     status, lines = check("after")
     assert status == 0

@@ -63,10 +63,15 @@ def look_around(report: Report, options: Options) -> None:
 
 
 def look_at_domains(report: Report, options: Options, domains: Sequence[str]) -> None:
-    """The records of each domain."""
+    """The records of each domain, until the DNS does not answer: nobody shall wait for each of a thousand."""
     names = Names(options.resolver)
-    for domain in domains:
-        report.look("DNS records", partial(_records, names, domain, options))
+    for number, domain in enumerate(domains, start=1):
+        if not report.look("DNS records", partial(_records, names, domain, options)):
+            if rest := len(domains) - number:
+                report.add(
+                    "DNS records", [unknown(f"{rest} more domain(s) were not looked at", "Try again later.")]
+                )
+            return
 
 
 def _records(names: Names, domain: str, options: Options) -> list[Finding]:

@@ -79,8 +79,12 @@ def install_check(
     outgoing: Annotated[
         str | None, typer.Option(help="The address that mail leaves from; else what --probe-host sees.")
     ] = None,
-    requests_cpu: Annotated[float, typer.Option(help="CPUs that all pods request.", min=0)] = 2.0,
-    requests_mib: Annotated[int, typer.Option(help="MiB of memory that all pods request.", min=0)] = 2048,
+    requests_cpu: Annotated[
+        float, typer.Option(help="CPUs that all pods request; in a trial 0.5.", min=0)
+    ] = 0.5,
+    requests_mib: Annotated[
+        int, typer.Option(help="MiB of memory that all pods request; in a trial 1536.", min=0)
+    ] = 1536,
     as_json: AsJson = False,
 ) -> None:
     """Check the cluster and the world around it, before or after the installation.

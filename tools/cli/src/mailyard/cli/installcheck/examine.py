@@ -20,13 +20,15 @@ class Report:
     say: Callable[[str], None]
     lines: list[Line] = field(default_factory=list)
 
-    def look(self, area: str, look: Look) -> None:
-        """Look at one area."""
+    def look(self, area: str, look: Look) -> bool:
+        """Look at one area; False when it cannot be seen from here."""
         self.say(area)
         try:
             self.add(area, look())
         except Absent as absent:
             self.add(area, [unknown(str(absent), absent.instruction)])
+            return False
+        return True
 
     async def look_at_mail(self, area: str, look: LookAtMail) -> None:
         """Look at one area through store and broker, which may be away."""

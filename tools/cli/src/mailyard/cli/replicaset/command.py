@@ -1,12 +1,14 @@
 """`mailyard replica-set initiate`: for MongoDB servers that start with `--replSet` and `--keyFile`."""
 
+import os
 import signal
 import socket
+import sys
 import threading
 import time
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -18,6 +20,7 @@ from mailyard.runtime.endpoint import Endpoint
 
 app = typer.Typer(no_args_is_help=True, help="MongoDB replica sets: a new one for a trial.")
 PAUSE_SECONDS = 1.0
+_WAIT = "import signal; signal.sigwait({signal.SIGTERM, signal.SIGINT})"
 
 
 @app.command()
@@ -56,7 +59,17 @@ def initiate(
         fail(missing, UNAVAILABLE)
     typer.echo(f"The replica set {name} is complete, {user} can log in.")
     if stay:
-        stop.wait()
+        _stay()
+
+
+def _stay() -> NoReturn:
+    """Become an interpreter that only waits: a sidecar lives long, and shall not hold the memory of its work.
+
+    A signal that comes in between is kept for it.
+    """
+    sys.stdout.flush()
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
+    os.execv(sys.executable, (sys.executable, "-I", "-S", "-c", _WAIT))  # noqa: S606  # no shell is wanted
 
 
 def _stop_on_signals() -> threading.Event:

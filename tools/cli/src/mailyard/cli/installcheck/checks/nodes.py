@@ -52,5 +52,6 @@ def _room(nodes: Sequence[Node], requests: Requests) -> Finding:
         return ok(free)
     wanted = f"{requests.cpu:.1f} CPU and {requests.octets // MEBI} MiB"
     return error(
-        f"{free}, {wanted} are requested", "Add a node, or lower resources.requests and minReplicas."
+        f"{free}, {wanted} are requested",
+        "Add a node, or lower resources.requests and minReplicas; --requests-cpu and --requests-mib name other needs.",
     )
