@@ -20,7 +20,7 @@ class Objects:
     """One namespace's objects of one release; every method is one or few requests and raises ApiException."""
 
     def __init__(self, kubeconfig: str, namespace: str, release: str) -> None:
-        kubernetes.config.load_kube_config(config_file=kubeconfig)  # type: ignore[no-untyped-call]
+        kubernetes.config.load_kube_config(config_file=kubeconfig)
         self.namespace = namespace
         self.selector = f"app.kubernetes.io/instance={release}"
         # The client's types call everything optional, even what the API server always fills in.
