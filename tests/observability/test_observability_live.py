@@ -14,7 +14,8 @@ import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from mailyard.local.processes import free_port
-from mailyard.observability.rules import RECORDED
+from mailyard.observability.rule import Alert, Severity
+from mailyard.observability.rules import ALERTS, RECORDED
 from mailyard.runtime.clock import now_utc
 from mailyard.spool.canary import Canary
 from mailyard.store.client import Store
@@ -30,6 +31,7 @@ from tests.trial.waiting import NotReached, until, wait_until
 pytestmark = pytest.mark.slow
 
 DASHBOARDS = REPOSITORY / "charts/mailyard/dashboards"
+CRITICAL = [alert for alert in ALERTS if alert.severity is Severity.CRITICAL]
 ROUNDS = 3
 SCRAPE_SECONDS = 30
 DATA_SECONDS = 40
@@ -137,6 +139,11 @@ def test_recording_rule_has_data(stage: Stage, name: str) -> None:
     wait_until(
         lambda: stage.watcher.has_data(name, instant=False), seconds=DATA_SECONDS, what=f"data of {name}"
     )
+
+
+@pytest.mark.parametrize("alert", CRITICAL, ids=lambda alert: alert.name)
+def test_no_critical_alert_is_about_to_fire_while_all_is_well(stage: Stage, alert: Alert) -> None:
+    assert stage.watcher.series(alert.expr) == []
 
 
 def test_the_variable_of_namespaces_finds_the_namespace(stage: Stage) -> None:

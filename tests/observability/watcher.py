@@ -50,6 +50,10 @@ class Watcher:
             values = [value for each in found for value in each["values"]]
         return any(not math.isnan(float(value)) for _, value in values)
 
+    def series(self, query: str) -> list[dict[str, str]]:
+        """The labels of each series that a query finds now."""
+        return [each["metric"] for each in self._ask("query", {"query": query, "time": time.time()})]
+
     def has_seen(self, since: float) -> bool:
         """Whether all services were scraped with success after a moment (Unix time)."""
         found = self._ask("query", {"query": 'timestamp(up{job="mailyard"} == 1)', "time": time.time()})

@@ -12,7 +12,6 @@ class Kind(StrEnum):
     TIMES = "timeseries"
     NUMBER = "stat"
     BARS = "bargauge"
-    TABLE = "table"
 
 
 class Unit(StrEnum):

@@ -161,7 +161,7 @@ def _target(query: Query, index: int, kind: Kind) -> Json:
         "legendFormat": query.legend or "__auto",
         "instant": kind is not Kind.TIMES,
         "range": kind is Kind.TIMES,
-        "format": "table" if kind is Kind.TABLE else "time_series",
+        "format": "time_series",
     }
 
 
@@ -222,5 +222,3 @@ def _options(kind: Kind) -> Json:
                 "showUnfilled": True,
                 "valueMode": "color",
             }
-        case Kind.TABLE:
-            return {"showHeader": True, "cellHeight": "sm"}
