@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import IO, Any
 
 ROOT = "opt/mailyard"
-_PARENTS = frozenset({"", "opt", ROOT})
+_COPIED_INTO = frozenset({"", "opt", ROOT, f"{ROOT}/environment", f"{ROOT}/code"})
 
 
 class NoImage(Exception):
@@ -41,7 +41,7 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """A layer of ours, sorted by path; folders above the two of ours are left out, for builders make them as they like."""
+    """A layer of ours, sorted by path; the folders that the builder copies into are its own work and left out."""
 
     files: tuple[File, ...]
 
@@ -115,7 +115,7 @@ def _layer(content: IO[bytes]) -> Layer:
     with tarfile.open(fileobj=content) as tar:
         files = [_file(tar, entry) for entry in tar]
     return Layer(
-        tuple(sorted((each for each in files if each.path not in _PARENTS), key=lambda each: each.path))
+        tuple(sorted((each for each in files if each.path not in _COPIED_INTO), key=lambda each: each.path))
     )
 
 

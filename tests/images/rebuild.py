@@ -72,18 +72,18 @@ class Builder:
 def differences(builder: Builder, component: str) -> list[str]:
     """Build one twice from nothing; return what is not the same in the layers above the base."""
     trees = []
-    for tag in ("check-first", "check-second"):
-        builder.run(component, tag, REPOSITORY, "--no-cache")
-        trees.append(
-            {line for layer in builder.saved(component, tag).layers for line in layer.fingerprints()}
-        )
+    with _own_context() as context:
+        for tag in ("check-first", "check-second"):
+            builder.run(component, tag, context, "--no-cache")
+            layers = builder.saved(component, tag).layers
+            trees.append({line for layer in layers for line in layer.fingerprints()})
     return [f"{component}: two builds differ in {line}" for line in sorted(trees[0] ^ trees[1])]
 
 
 def rebuilt_without_need(builder: Builder, others: tuple[str, ...]) -> list[str]:
     """Change one service; return what was built although the change does not concern it."""
     found = []
-    with _changeable_context() as context:
+    with _own_context() as context:
         for component in (*others, _CHANGED):
             builder.run(component, "check", context)
         before = {component: builder.saved(component, "check") for component in (*others, _CHANGED)}
@@ -112,8 +112,8 @@ def _changed(builder: Builder, context: Path, before: Image) -> list[str]:
 
 
 @contextmanager
-def _changeable_context() -> Iterator[Path]:
-    """A copy of what the builder gets, so that nobody's checkout changes."""
+def _own_context() -> Iterator[Path]:
+    """A copy of what the builder gets, so that the checkout is not changed, and may change meanwhile."""
     with tempfile.TemporaryDirectory() as folder:
         context = Path(folder)
         for name in _CONTEXT:

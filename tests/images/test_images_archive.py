@@ -123,6 +123,18 @@ def test_a_command_that_needs_a_shell_is_found():
     ]
 
 
+def test_folders_that_the_builder_makes_to_copy_into_do_not_count():
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for path in ("opt", "opt/mailyard", "opt/mailyard/code", "opt/mailyard/code/mailyard"):
+            entry = tarfile.TarInfo(path)
+            entry.type = tarfile.DIRTYPE
+            tar.addfile(entry)
+    assert [file.path for file in image_of(buffer.getvalue()).layers[0].files] == [
+        "opt/mailyard/code/mailyard"
+    ]
+
+
 def test_two_layers_with_the_same_files_in_another_order_are_equal_and_another_byte_makes_them_differ():
     in_order, reversed_ = tar_of(CODE), tar_of(dict(reversed(CODE.items())))
     other = tar_of({**CODE, "opt/mailyard/code/mailyard/x.py": b"y"})
