@@ -103,6 +103,11 @@ def test_all_problems_are_told_at_once_with_advice():
             ],
             "setup.tenants: the passwords of a+b@alpha.test and a_b@alpha.test would be kept under one key,",
         ),
+        (
+            "trial",
+            ["canary.account=canary@alpha.test"],
+            "setup.tenants: the domain alpha.test would belong to the tenants trial and canary.",
+        ),
         (PRODUCTION, ["sink.enabled=false"], "canary.echo needs something outside that sends its mail back."),
         (PRODUCTION, ["canary.createAccount=false"], "canary.createAccount is false,"),
         (
@@ -186,6 +191,12 @@ def test_a_balancer_that_tells_addresses_by_the_proxy_protocol_may_hide_them():
         "frontDoors.proxyProtocol.enabled=true",
         "frontDoors.proxyProtocol.networks={10.0.0.0/24}",
     )
+
+
+def test_the_canary_may_be_an_account_of_a_tenant():
+    objects = render("trial", "canary.account=anna@alpha.test", "canary.createAccount=false")
+    args = objects.container("CronJob", "canary")["args"]
+    assert args[args.index("--password-file") + 1] == "/etc/mailyard/accounts/anna_at_alpha.test"
 
 
 def test_a_release_whose_name_is_too_long_is_refused():

@@ -133,7 +133,14 @@ wrong, and what to do. What a single value may be is said by values.schema.json.
 
 {{- define "mailyard.problemsAccounts" -}}
 {{- $keys := dict -}}
+{{- $owners := dict -}}
 {{- range $tenant := include "mailyard.tenants" . | fromYamlArray }}
+{{- range .domains }}
+{{- if hasKey $owners . }}
+{{- include "mailyard.problem" (printf "setup.tenants: the domain %s would belong to the tenants %s and %s. Leave it to one of them; the canary's account may stand among a tenant's accounts, with canary.createAccount false." . (get $owners .) $tenant.id) }}
+{{- end }}
+{{- $_ := set $owners . $tenant.id }}
+{{- end }}
 {{- range .accounts }}
 {{- $key := include "mailyard.accountKey" .address }}
 {{- if hasKey $keys $key }}
@@ -152,8 +159,12 @@ wrong, and what to do. What a single value may be is said by values.schema.json.
 {{- if and $canary.enabled $canary.echo (not .Values.sink.enabled) }}
 {{- include "mailyard.problem" "canary.echo needs something outside that sends its mail back. Set sink.enabled, or canary.echo to false." }}
 {{- end }}
-{{- if and $canary.enabled (not $canary.createAccount) (not .Values.setup.existingPasswordSecret) }}
-{{- include "mailyard.problem" "canary.createAccount is false, so nobody makes the canary's password. Give it in a secret by setup.existingPasswordSecret." }}
+{{- $known := .Values.setup.existingPasswordSecret }}
+{{- range include "mailyard.tenants" . | fromYamlArray }}{{ range .accounts }}
+{{- if eq .address (include "mailyard.canaryAccount" $) }}{{ $known = .address }}{{ end }}
+{{- end }}{{ end }}
+{{- if and $canary.enabled (not $known) }}
+{{- include "mailyard.problem" "canary.createAccount is false, so nobody makes the canary's password. Put its account among setup.tenants, or give the password in a secret by setup.existingPasswordSecret." }}
 {{- end }}
 {{- if and .Values.sink.catchAll (not .Values.sink.enabled) }}
 {{- include "mailyard.problem" "sink.catchAll needs the sink. Set sink.enabled." }}

@@ -109,6 +109,10 @@ def test_the_readme_shows_where_defaults_of_alike_children_differ():
     assert text.endswith("| value | a | b |\n| --- | --- | --- |\n| `size` | `1` | `2` |\n")
 
 
+def test_placeholders_in_descriptions_are_not_taken_for_html():
+    assert "| `a` | `1` | Of \\<name>. |\n" in readme_text(TEMPLATE, entries("## S\n\n# Of <name>.\na: 1\n"))
+
+
 def test_a_template_without_its_marker_is_refused():
     with pytest.raises(BadComment, match=r"README\.template\.md has no line <!-- values -->"):
         readme_text("# Chart\n", ())

@@ -49,7 +49,7 @@ def _rows(entry: Entry, path: str) -> Iterator[tuple[str, ...]]:
 def _meaning(entry: Entry) -> str:
     allowed = entry.keywords.get("enum")
     choices = f" One of {', '.join(_default(value) for value in allowed)}." if allowed else ""
-    return entry.description + choices
+    return entry.description.replace("<", "\\<") + choices  # else Markdown takes <name> for HTML
 
 
 def _comparison(entry: Entry) -> str:
