@@ -155,6 +155,20 @@ def test_a_broker_that_is_away_is_named(mailyard):
     assert "secret" not in given_up.output
 
 
+def test_a_queue_that_somebody_made_otherwise_needs_a_person(cluster, vhost_url):
+    async def make():
+        async with await aio_pika.connect(vhost_url) as connection:
+            channel = await connection.channel()
+            await channel.declare_queue(Queue.LOCAL_FILTER, durable=True)
+
+    asyncio.run(make())
+    refused = cluster("setup")
+    assert refused.exit_code == 78
+    assert (
+        "RabbitMQ has a queue 'local.filter' with other properties than Mailyard declares" in refused.stderr
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [

@@ -25,14 +25,16 @@ def pod(node, cpu, memory, phase="Running"):
     return {"spec": spec, "status": {"phase": phase}}
 
 
-def node(name, ready="True"):
+def node(name, ready="True", taint=None, unschedulable=False):
     status = {
         "allocatable": {"cpu": "4", "memory": "8Gi"},
         "conditions": [{"type": "Ready", "status": ready}],
         "nodeInfo": {"architecture": "amd64"},
         "addresses": [{"type": "InternalIP", "address": "10.0.0.1"}, {"type": "Hostname", "address": name}],
     }
-    return {"metadata": {"name": name}, "spec": {"podCIDRs": ["10.42.0.0/24"]}, "status": status}
+    taints = [{"key": "x", "effect": taint}] if taint else []
+    spec = {"podCIDRs": ["10.42.0.0/24"], "taints": taints, "unschedulable": unschedulable}
+    return {"metadata": {"name": name}, "spec": spec, "status": status}
 
 
 def service(name, component, ingress):
@@ -71,7 +73,15 @@ ANSWERS = {
         ]
     },
     "/api/v1/namespaces/mail": {"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "restricted"}}},
-    "/api/v1/nodes": {"items": [node("a"), node("b"), node("c", ready="False")]},
+    "/api/v1/nodes": {
+        "items": [
+            node("a", taint="PreferNoSchedule"),
+            node("b"),
+            node("not-ready", ready="False"),
+            node("tainted", taint="NoSchedule"),
+            node("cordoned", unschedulable=True),
+        ]
+    },
     "/api/v1/pods": {
         "items": [pod("a", "1500m", "1Gi"), pod("b", "1", "2Gi"), pod("b", "3", "5Gi", "Succeeded")]
     },

@@ -16,6 +16,7 @@ from mailyard.cli.installcheck.facts.api import Api, Json
 
 _ENFORCE = "pod-security.kubernetes.io/enforce"
 _DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
+_CLOSING = frozenset({"NoSchedule", "NoExecute"})
 _RESOURCES = (
     ("", "configmaps"),
     ("", "secrets"),
@@ -97,8 +98,11 @@ def read_nodes(api: Api) -> list[Node]:
 
 
 def _takes_pods(node: Json) -> bool:
+    """Ready, and open to pods that tolerate nothing in particular."""
     conditions = {each["type"]: each["status"] for each in node["status"].get("conditions", [])}
-    return conditions.get("Ready") == "True" and not node.get("spec", {}).get("unschedulable")
+    taints = node["spec"].get("taints") or []
+    closed = node["spec"].get("unschedulable") or any(taint["effect"] in _CLOSING for taint in taints)
+    return conditions.get("Ready") == "True" and not closed
 
 
 def _node(node: Json, pods: Iterable[Json]) -> Node:
