@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from bench.autoscale.pipeline import SERVICES
 from bench.autoscale.simulation import Timeline
@@ -29,5 +30,6 @@ def draw(timeline: Timeline, title: str, file: Path) -> None:
         axis.grid(alpha=0.3)
     depth.legend(ncols=len(SERVICES), fontsize="small", loc="upper right")
     arrivals.set_title(title, fontsize="medium")
+    replicas.yaxis.set_major_locator(MaxNLocator(integer=True))
     replicas.set_xlabel("minutes")
     figure.savefig(file, dpi=90, metadata={"Software": None})
