@@ -106,6 +106,10 @@ chart: $(READY)  ## Writes README.md and values.schema.json of the Helm chart fr
 chaos: $(READY)  ## Sends mail while everything is killed, cut and stalled, and proves that none is lost; ARGS=--help
 	$(BIN)/python -m tests.chaos $(ARGS)
 
+.PHONY: cluster-test
+cluster-test: $(READY)  ## Checks the chart on a real cluster, MAILYARD_CLUSTER_KUBECONFIG: docs/cluster-test.md; ARGS=--help
+	$(BIN)/python -m tests.cluster $(ARGS)
+
 .PHONY: bench
 bench: $(READY)  ## Measures Mailyard beside Postfix and Dovecot, which must be installed; ARGS=--help
 	$(BIN)/python -m bench $(ARGS)
