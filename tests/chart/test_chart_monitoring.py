@@ -44,6 +44,21 @@ def test_every_file_of_rules_is_an_object_as_it_is():
         }
 
 
+def test_alerts_link_to_the_runbooks_where_they_are_published():
+    found = render("production", "monitoring.rules.runbookBaseUrl=https://help.example.org/mail/").of(
+        "PrometheusRule"
+    )
+    links = {
+        rule["annotations"]["runbook_url"]
+        for each in found.values()
+        for group in each["spec"]["groups"]
+        for rule in group["rules"]
+        if "alert" in rule
+    }
+    assert "https://help.example.org/mail/MailyardMailUnaccounted.md" in links
+    assert all(link.startswith("https://help.example.org/mail/Mailyard") for link in links)
+
+
 def test_a_trial_asks_for_no_foreign_objects(trial: Objects):
     kinds = {each["kind"] for each in trial}
     assert kinds & {"PodMonitor", "PrometheusRule", "GrafanaDashboard", "Certificate", "TCPRoute"} == set()
