@@ -95,6 +95,11 @@ class Objects:
             )
             patch(workload.metadata.name, self.namespace, body)
 
+    def scale(self, deployment: str, replicas: int) -> None:
+        """Set the number of pods, until a scaler sets another one."""
+        body = {"spec": {"replicas": replicas}}
+        self.apps.patch_namespaced_deployment_scale(deployment, self.namespace, body)
+
     def secret(self, name: str) -> dict[str, bytes]:
         """A secret's entries, decoded."""
         data: Mapping[str, str] = self.core.read_namespaced_secret(name, self.namespace).data or {}
