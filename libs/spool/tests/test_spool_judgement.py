@@ -107,3 +107,14 @@ def test_an_empty_queue_has_no_age_and_one_without_consumers_that_of_the_oldest_
     assert depth_of(Queue.DEAD, QueueDepth(0, 0), [], LONG_AGO, NOW).oldest_seconds == 0
     depth = depth_of(Queue.LOCAL_DELIVER, QueueDepth(3, 0), [], LONG_AGO, NOW)
     assert (depth.mails, depth.oldest_seconds) == (3, 3 * 3600)
+
+
+def test_after_an_idle_time_the_age_counts_from_what_is_open_and_not_from_what_was_taken_before_it() -> None:
+    idle = [report(taken_until_ms=to_ms(LONG_AGO))]
+    depth = depth_of(Queue.LOCAL_DELIVER, QueueDepth(3, 1), idle, NOW - timedelta(seconds=2), NOW)
+    assert depth.oldest_seconds == 2
+
+
+def test_an_open_row_that_waits_elsewhere_does_not_make_a_moving_queue_old() -> None:
+    moving = [report(taken_until_ms=to_ms(NOW - timedelta(seconds=5)))]
+    assert depth_of(Queue.LOCAL_DELIVER, QueueDepth(3, 1), moving, LONG_AGO, NOW).oldest_seconds == 5

@@ -70,8 +70,13 @@ def tickets_per_message(reports: Sequence[QueueProgress]) -> float:
 
 
 def _head(reports: Sequence[QueueProgress], oldest_open: datetime | None, now: datetime) -> datetime | None:
+    """When what waits first was released, at the earliest: not before what was taken last, nor before what is open.
+
+    What was taken last may be long ago, when nothing came for a while.
+    """
     taken = [report.taken_until_ms for report in live(reports, now) if report.taken_until_ms is not None]
-    return from_ms(min(taken)) if taken else oldest_open
+    bounds = [from_ms(min(taken))] if taken else []
+    return max([*bounds, oldest_open] if oldest_open else bounds, default=None)
 
 
 async def _oldest_open(store: Store) -> datetime | None:
