@@ -30,7 +30,7 @@ async def drain(server: ImapServer, book: Book, boxes: Sequence[str], limit_seco
     limit = time.monotonic() + limit_seconds
     last_news = time.monotonic()
     while time.monotonic() < limit:
-        if await _collect(collector, boxes):
+        if await collect(collector, boxes):
             last_news = time.monotonic()
         missing = book.acknowledged() - collector.found()
         if not missing and time.monotonic() - last_news > QUIET_SECONDS:
@@ -40,7 +40,7 @@ async def drain(server: ImapServer, book: Book, boxes: Sequence[str], limit_seco
     return collector
 
 
-async def _collect(collector: Collector, boxes: Sequence[str]) -> int:
+async def collect(collector: Collector, boxes: Sequence[str]) -> int:
     """A pass over all mailboxes; a failing server is asked again in the next pass, and counts as news."""
     news = 0
     for box in boxes:

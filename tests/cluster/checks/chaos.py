@@ -8,7 +8,7 @@ from tests.cluster.report import Figures
 from tests.cluster.subject import SERVICES, CheckFailed, Subject
 from tests.cluster.traffic import Load, Steady, Traffic, prepare
 
-MAILS = 7_000
+MAILS = 4_500
 PER_SECOND = 20.0
 PAUSE_SECONDS = 6.0  # of load between two faults
 PRIMARY = """
