@@ -14,10 +14,13 @@ QUIET_SECONDS = 10.0  # without a new mail anywhere: doubles have had their time
 
 @contextlib.asynccontextmanager
 async def watching(observers: Sequence[Observer]) -> AsyncIterator[None]:
-    """Let all observers run meanwhile."""
+    """Let all observers run meanwhile; raises what ended one before its time."""
     tasks = [asyncio.create_task(observer.run()) for observer in observers]
     try:
         yield
+        for task in tasks:
+            if task.done():  # they run until they are cancelled: this one saw nothing more since
+                await task
     finally:
         for task in tasks:
             task.cancel()

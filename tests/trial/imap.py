@@ -127,13 +127,16 @@ class ImapConnection:
 
     async def _told_within(self, seconds: float) -> bool:
         """Whether an EXISTS comes in time; only the wait for a line's first octet is cut short."""
-        with contextlib.suppress(TimeoutError):
+        try:
             async with asyncio.timeout(seconds):
                 while True:
                     line = await self._reader.readuntil(b"\r\n")
                     if b"EXISTS" in line:
                         return True
-        return False
+        except TimeoutError:
+            return False
+        except (OSError, asyncio.IncompleteReadError) as error:
+            raise ImapFailed(f"connection: {error!r}") from error
 
     async def _continuation(self) -> None:
         while not (response := await self._next_response()).text.startswith(b"+"):
