@@ -107,3 +107,12 @@ def test_storage_is_as_the_values_say():
         "storageClassName": "fast",
         "resources": {"requests": {"storage": "50Gi"}},
     }
+
+
+def test_secrets_that_open_volumes_outlive_the_release_as_the_volumes_do(trial: Objects):
+    kept = {
+        name
+        for name, secret in trial.of("Secret").items()
+        if secret["metadata"].get("annotations", {}).get("helm.sh/resource-policy") == "keep"
+    }
+    assert kept == {"rabbitmq", "mongodb", "accounts"}

@@ -10,6 +10,12 @@ They are letters and digits only, so that they may stand in a URL as they are.
 {{- if $kept -}}{{ $kept | b64dec }}{{- else -}}{{ randAlphaNum (index . 3) }}{{- end -}}
 {{- end -}}
 
+{{/* What opens data that outlives the release outlives it too; the next install under the same name takes it over. */}}
+{{- define "mailyard.kept" -}}
+annotations:
+  helm.sh/resource-policy: keep
+{{- end -}}
+
 {{- define "mailyard.tlsSecret" -}}
 {{- .Values.tls.existingSecret | default (printf "%s-tls" (include "mailyard.fullname" .)) -}}
 {{- end -}}
