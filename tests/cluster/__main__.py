@@ -35,9 +35,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     output = Path(options.output)
     with subject(read, output, DOCS if options.write_docs else None) as under_test:
         report = run(under_test, options.only or list(CHECKS))
+        report.write(output / "result.json")  # before the cluster is asked for anything again
         if not options.keep:
             under_test.release.wipe()
-    report.write(output / "result.json")
     say(f"{'PASSED' if report.passed else 'FAILED'}, details in {output / 'result.json'}")
     return 0 if report.passed else 1
 
