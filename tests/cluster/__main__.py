@@ -12,6 +12,7 @@ from kubernetes.client.exceptions import ApiException
 from tests.chaos.reading import say
 from tests.cluster import surroundings
 from tests.cluster.checks import CHECKS, Check
+from tests.cluster.objects import said
 from tests.cluster.release import REPOSITORY
 from tests.cluster.report import Report, Result, Stopwatch
 from tests.cluster.subject import Subject, subject
@@ -65,12 +66,11 @@ def _result(under_test: Subject, name: str, check: Check) -> Result:
             under_test.release.install()
             watch = Stopwatch()
         figures = asyncio.run(check.run(under_test))
-    except (
-        AssertionError,
-        ApiException,
-    ) as error:  # what was found; all else is a fault of ours, and shown whole
+    except AssertionError as error:  # what was found
         return Result(name, watch.seconds, {}, str(error) or repr(error))
-    except Exception:
+    except ApiException as error:
+        return Result(name, watch.seconds, {}, f"the API server said {said(error)}")
+    except Exception:  # a fault of ours, shown whole
         return Result(name, watch.seconds, {}, traceback.format_exc())
     return Result(name, watch.seconds, figures)
 

@@ -4,6 +4,7 @@ import base64
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any
 
 import kubernetes
@@ -42,7 +43,7 @@ class Objects:
         try:
             self.core.create_namespace(body)
         except ApiException as error:
-            if error.status != 409:
+            if error.status != HTTPStatus.CONFLICT:
                 raise
 
     def delete_namespace(self) -> None:
@@ -50,12 +51,18 @@ class Objects:
         try:
             self.core.delete_namespace(self.namespace)
         except ApiException as error:
-            if error.status != 404:
+            if error.status != HTTPStatus.NOT_FOUND:
                 raise
 
     def has_namespace(self) -> bool:
         """Whether it exists, also while it is being deleted."""
-        return any(one.metadata.name == self.namespace for one in self.core.list_namespace().items)
+        try:
+            self.core.read_namespace(self.namespace)
+        except ApiException as error:
+            if error.status != HTTPStatus.NOT_FOUND:
+                raise
+            return False
+        return True
 
     def pods(self, component: str | None = None) -> list[Any]:
         """Pods that are not on their way out, of one component or of all."""
@@ -70,7 +77,7 @@ class Objects:
         try:
             self.core.delete_namespaced_pod(pod, self.namespace, grace_period_seconds=0)
         except ApiException as error:
-            if error.status != 404:
+            if error.status != HTTPStatus.NOT_FOUND:
                 raise
 
     def workloads(self) -> list[Any]:
@@ -130,29 +137,37 @@ class Objects:
         }
 
     def external_metric(self, name: str, scaled_object: str) -> float:
-        """What the HPA is told of a KEDA trigger."""
+        """What the HPA is told of a KEDA trigger; raises LookupError when the answer holds no value."""
         path = f"/apis/external.metrics.k8s.io/v1beta1/namespaces/{self.namespace}/{name}"
-        answer = self.core.api_client.call_api(
-            *self.core.api_client.param_serialize(
-                "GET",
-                path,
-                query_params=[("labelSelector", f"scaledobject.keda.sh/name={scaled_object}")],
-                auth_settings=["BearerToken"],
-            )
-        )
-        answer.read()
-        return max(quantity(item["value"]) for item in json.loads(answer.data)["items"])
+        answer = self._get(path, labelSelector=f"scaledobject.keda.sh/name={scaled_object}")
+        values = [quantity(item["value"]) for item in json.loads(answer)["items"]]
+        if not values:
+            raise LookupError(f"the answer holds no value of {name}")
+        return max(values)
 
     def http(self, pod: str, path: str = "metrics") -> str:
         """A page of a service's health port, through the API server's proxy."""
-        answer = self.core.connect_get_namespaced_pod_proxy_with_path(
-            f"{pod}:{HTTP_PORT}",
-            self.namespace,
-            path,
-            _preload_content=False,
-            _request_timeout=REQUEST_SECONDS,
+        return self._get(f"/api/v1/namespaces/{self.namespace}/pods/{pod}:{HTTP_PORT}/proxy/{path}").decode()
+
+    def _get(self, path: str, **query: str) -> bytes:
+        """The octets of an answer: the client's own methods take them for objects, or an error page for an answer."""
+        client = self.core.api_client
+        request = client.param_serialize(
+            "GET", path, query_params=list(query.items()), auth_settings=["BearerToken"]
         )
-        return bytes(answer.data).decode()
+        answer = client.call_api(*request, _request_timeout=REQUEST_SECONDS)
+        octets = bytes(answer.read())
+        if answer.status != HTTPStatus.OK:
+            raise ApiException(http_resp=answer)
+        return octets
+
+
+def said(error: ApiException) -> str:
+    """The API server's own words, in one line."""
+    try:
+        return f"{error.status}: {json.loads(error.body or '')['message']}"
+    except (ValueError, LookupError, TypeError):
+        return f"{error.status}: {error.reason or 'no answer'}"
 
 
 def _settled(workload: Any) -> bool:

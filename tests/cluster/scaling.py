@@ -1,31 +1,26 @@
-"""KEDA's ScaledObjects as they stand in the API, and whether what the HPA is told is what the routers export."""
+"""KEDA's ScaledObjects as they stand in the API, their triggers, and what a trigger's source exports."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
-LOCATION = re.compile(r'(\w+)\{queue="([^"]+)"\}')
-TOLERANCE = 0.0011  # an external metric is a quantity in thousandths
-EARLIER_SECONDS, LATER_SECONDS = 2.0, 1.0  # a request to a page, and the way through KEDA
+LOCATION = re.compile(r'\w+\{\w+="[^"]+"\}')
 
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """A trigger that reads the routers: its metric's name for the HPA, and what it reads."""
+    """A trigger that reads a metrics page: its metric's name for the HPA, what it reads, and of which service."""
 
     scaled_object: str
     external_name: str
-    metric: str
-    queue: str
+    location: str  # a sample, as it stands at the start of its line
+    source: str  # the service whose pods export it
+    summed: bool  # over the pods; else any pod's word is taken
 
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """A figure at a time (monotonic seconds)."""
-
-    at: float
-    value: float
+    def __str__(self) -> str:
+        return f"{self.location} of {self.scaled_object}"
 
 
 def faults(scaled_objects: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -41,22 +36,35 @@ def faults(scaled_objects: Iterable[Mapping[str, Any]]) -> list[str]:
     return found
 
 
-def triggers(scaled_objects: Iterable[Mapping[str, Any]]) -> list[Trigger]:
-    """The triggers on queues; KEDA numbers external metrics by the trigger's place."""
-    found = []
-    for one in scaled_objects:
-        names = {name.split("-")[0]: name for name in one.get("status", {}).get("externalMetricNames", [])}
-        for number, trigger in enumerate(one["spec"]["triggers"]):
-            location = LOCATION.fullmatch(trigger["metadata"].get("valueLocation", ""))
-            external = names.get(f"s{number}")
-            if location and external:
-                found.append(Trigger(one["metadata"]["name"], external, location[1], location[2]))
-    return found
+def triggers(scaled_objects: Iterable[Mapping[str, Any]], release: str) -> list[Trigger]:
+    """The triggers that read pages; KEDA numbers external metrics by the trigger's place."""
+    return [
+        _trigger(one, number, trigger["metadata"], release)
+        for one in scaled_objects
+        for number, trigger in enumerate(one["spec"]["triggers"])
+        if trigger["type"] == "metrics-api"
+    ]
 
 
-def matches(told: Reading, asked_at: float, exported: Sequence[Reading]) -> bool:
-    """Whether some router exported that value at about the time when the HPA's view was asked for."""
-    around = (
-        one.value for one in exported if asked_at - EARLIER_SECONDS <= one.at <= told.at + LATER_SECONDS
-    )
-    return any(abs(value - told.value) <= TOLERANCE for value in around)
+def _trigger(
+    scaled_object: Mapping[str, Any], number: int, metadata: Mapping[str, str], release: str
+) -> Trigger:
+    """Raises LookupError when KEDA does not serve it, ValueError when its location is no single sample."""
+    name, location = scaled_object["metadata"]["name"], metadata["valueLocation"]
+    if not LOCATION.fullmatch(location):
+        raise ValueError(f"{name} reads {location!r}, which is not one sample")
+    served = {each.split("-")[0]: each for each in scaled_object["status"].get("externalMetricNames", [])}
+    if f"s{number}" not in served:
+        raise LookupError(f"{name} has no external metric for its trigger {number}, {location}")
+    host = (urlsplit(metadata["url"]).hostname or "").split(".")[0]
+    source = host.removeprefix(f"{release}-").removesuffix("-http")
+    summed = metadata.get("aggregateFromKubeServiceEndpoints") == "true"
+    return Trigger(name, served[f"s{number}"], location, source, summed)
+
+
+def exported(pages: Sequence[str], trigger: Trigger) -> list[float]:
+    """The values that the trigger may tell, by the pages of all pods of its source; none when no pod exports it."""
+    start = f"{trigger.location} "
+    lines = (line for page in pages for line in page.splitlines() if line.startswith(start))
+    values = [float(line.removeprefix(start)) for line in lines]
+    return [sum(values)] if trigger.summed and values else values

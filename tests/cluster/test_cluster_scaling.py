@@ -1,24 +1,58 @@
-"""ScaledObjects as KEDA writes them, and the comparison of both sides of a scaler."""
+"""ScaledObjects as KEDA writes them, and what their triggers' sources export."""
 
 from typing import Any
 
 import pytest
 
-from tests.cluster.scaling import Reading, Trigger, faults, matches, triggers
+from tests.cluster.scaling import Trigger, exported, faults, triggers
+
+ROUTER = {
+    "type": "metrics-api",
+    "metadata": {
+        "url": "http://mailyard-router-http.mail:9100/metrics",
+        "valueLocation": 'mailyard_queue_depth_mails{queue="local.filter"}',
+    },
+}
+OWN = {
+    "type": "metrics-api",
+    "metadata": {
+        "url": "http://mailyard-smtp-in-http.mail.svc.cluster.local:9100/metrics",
+        "valueLocation": 'mailyard_smtp_in_open_connections{listener="mx"}',
+        "aggregateFromKubeServiceEndpoints": "true",
+    },
+}
+DEPTH = Trigger(
+    "mailyard-filter",
+    "s1-metric-api-depth",
+    'mailyard_queue_depth_mails{queue="local.filter"}',
+    "router",
+    summed=False,
+)
+CONNECTIONS = Trigger(
+    "mailyard-filter",
+    "s2-metric-api-mx",
+    'mailyard_smtp_in_open_connections{listener="mx"}',
+    "smtp-in",
+    summed=True,
+)
+PAGES = [
+    """# TYPE mailyard_queue_depth_mails gauge
+mailyard_queue_depth_mails{queue="local.filter"} 40.0
+mailyard_queue_depth_mails{queue="local.filter.dead"} 9.0
+mailyard_smtp_in_open_connections{listener="mx"} 2.0
+""",
+    """mailyard_queue_depth_mails{queue="local.filter"} 38.0
+mailyard_smtp_in_open_connections{listener="mx"} 3.0
+""",
+]
 
 
 def scaled_object(**conditions: str) -> dict[str, Any]:
-    location = 'mailyard_queue_depth_mails{queue="local.filter"}'
     return {
         "metadata": {"name": "mailyard-filter"},
-        "spec": {
-            "triggers": [
-                {"type": "cpu", "metadata": {"value": "70"}},
-                {"type": "metrics-api", "metadata": {"valueLocation": location}},
-            ]
-        },
+        "spec": {"triggers": [{"type": "cpu", "metadata": {"value": "70"}}, ROUTER, OWN]},
         "status": {
-            "externalMetricNames": ["s1-metric-api-depth"],
+            "externalMetricNames": ["s1-metric-api-depth", "s2-metric-api-mx"],
             "conditions": [{"type": kind, "status": status} for kind, status in conditions.items()],
         },
     }
@@ -40,18 +74,29 @@ def test_what_is_wrong_with_an_object_is_said_with_its_name(conditions: dict[str
     assert faults([scaled_object(**conditions)]) == [fault]
 
 
-def test_a_trigger_on_a_queue_is_found_by_its_place_among_all_triggers() -> None:
-    assert triggers([scaled_object()]) == [
-        Trigger("mailyard-filter", "s1-metric-api-depth", "mailyard_queue_depth_mails", "local.filter")
-    ]
+def test_every_trigger_that_reads_a_page_is_found_by_its_place_among_all_triggers() -> None:
+    assert triggers([scaled_object()], "mailyard") == [DEPTH, CONNECTIONS]
 
 
-@pytest.mark.parametrize(
-    ("value", "at", "expected"),
-    [(40.0, 10.0, True), (41.0, 10.0, False), (40.0, 5.0, False), (40.0, 13.0, False), (39.9995, 11.0, True)],
-)
-def test_a_value_matches_when_a_router_exported_it_at_about_that_time(
-    value: float, at: float, expected: bool
-) -> None:
-    exported = [Reading(10.0, 40.0), Reading(10.1, 7.0)]
-    assert matches(Reading(at + 0.1, value), at, exported) is expected
+def test_a_trigger_that_keda_does_not_serve_is_an_error_and_not_left_out() -> None:
+    one = scaled_object()
+    one["status"]["externalMetricNames"] = ["s1-metric-api-depth"]
+    with pytest.raises(LookupError, match="mailyard-filter has no external metric for its trigger 2"):
+        triggers([one], "mailyard")
+
+
+def test_a_location_that_is_no_single_sample_is_an_error_and_not_left_out() -> None:
+    one = scaled_object()
+    one["spec"]["triggers"].append({"type": "metrics-api", "metadata": {"valueLocation": "mailyard_up"}})
+    with pytest.raises(ValueError, match="reads 'mailyard_up', which is not one sample"):
+        triggers([one], "mailyard")
+
+
+def test_any_routers_word_on_a_queue_counts_and_connections_are_added_up() -> None:
+    assert exported(PAGES, DEPTH) == [40.0, 38.0]
+    assert exported(PAGES, CONNECTIONS) == [5.0]
+
+
+def test_what_no_page_holds_is_not_exported() -> None:
+    assert exported(["mailyard_other 1.0\n"], DEPTH) == []
+    assert exported([], CONNECTIONS) == []

@@ -1,120 +1,129 @@
-"""The ScaledObjects are Ready and not in fallback, and the HPA is told exactly what the routers export, under load too."""
+"""Each trigger of KEDA's tells the HPA exactly what the pods export: above 0 while something waits, and 0 after it.
+
+Connections are compared in peace; the queues while mail for here and for elsewhere waits in each of them in turn.
+"""
 
 import asyncio
 import contextlib
-import time
-from collections import defaultdict
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 
-from kubernetes.client.exceptions import ApiException
-
-from tests.cluster.release import NAME
+from tests.cluster.comparison import Comparison
+from tests.cluster.readings import compare
+from tests.cluster.release import NAME, VALUES
 from tests.cluster.report import Figures
-from tests.cluster.scaling import Reading, Trigger, faults, matches, triggers
+from tests.cluster.scaling import Trigger, faults, triggers
 from tests.cluster.subject import SERVICES, CheckFailed, Subject
 from tests.cluster.traffic import Load, Traffic, burst, prepare
-from tests.trial import metrics
-from tests.trial.waiting import wait_until
+from tests.trial.waiting import NotReached, wait_until
 
-METRICS = ("mailyard_queue_depth_mails", "mailyard_queue_oldest_seconds")
+SLOW_ROUTER = VALUES / "scalers.yaml"
 READY_SECONDS = 120
-MAILS = 1_500
-LONGEST_SECONDS = 150
-MARGIN_SECONDS = 2  # the routers' side must be known before the first value and after the last one
-CONSUMERS = ("filter", "delivery")
-COMPARED_QUEUES = ("local.filter", "local.deliver")
-
-
-@dataclass(slots=True)
-class Comparison:
-    """What routers exported, and what the HPA was told, by metric and queue."""
-
-    exported: dict[tuple[str, str], list[Reading]] = field(default_factory=lambda: defaultdict(list))
-    told: list[tuple[Trigger, float, Reading]] = field(default_factory=list)
-
-    def wrong(self) -> list[str]:
-        """Sentences about values that no router exported then."""
-        return [
-            f"{trigger.metric} of {trigger.queue}: the HPA was told {reading.value:g}"
-            for trigger, asked_at, reading in self.told
-            if not matches(reading, asked_at, self.exported[trigger.metric, trigger.queue])
-        ]
-
-    @property
-    def above_zero(self) -> int:
-        """How many of the compared values say something."""
-        return sum(reading.value > 0 for _, _, reading in self.told)
-
-    def has_seen_a_burst_pass(self) -> bool:
-        """Whether every trigger told more than 0 at some time, and tells 0 now."""
-        values: dict[Trigger, list[float]] = defaultdict(list)
-        for trigger, _, reading in self.told:
-            values[trigger].append(reading.value)
-        return bool(values) and all(any(all_) and not all_[-1] for all_ in values.values())
+CONNECTIONS_SECONDS = 60
+QUEUES_SECONDS = 240
+MAILS = 3_000
+MAILS_ELSEWHERE = 60
+HELD_CONNECTIONS = 3
+DOORS = (("smtp-in", 25), ("smtp-in", 587), ("smtp-in", 465), ("imap", 143), ("imap", 993))
+TLS_PORTS = (465, 993)
+CONSUMERS = ("filter", "delivery", "relay")
 
 
 async def run(subject: Subject) -> Figures:
-    """Look at the objects, then compare while a burst passes through."""
-    listed = await asyncio.to_thread(_ready, subject)
-    wanted = [one for one in triggers(listed) if one.queue in COMPARED_QUEUES]
-    if {one.metric for one in wanted} != set(METRICS):
-        raise CheckFailed(f"no triggers on depth and age of {COMPARED_QUEUES}: {wanted}")
-    comparison = Comparison()
-    traffic = await prepare(subject, "scalers", Load(MAILS, burst, largest=8_000, observers=0))
-    await traffic.run(subject, _compare(subject, traffic, wanted, comparison))
-    wrong = comparison.wrong()
-    if wrong:
-        raise CheckFailed(
-            f"{len(wrong)} of {len(comparison.told)} values were exported by no router, as {wrong[0]}"
-        )
-    if not comparison.above_zero:
-        raise CheckFailed("all values were 0: the burst left no trace in the queues, so nothing was compared")
+    """Look at the objects; then compare, first connections, then queues."""
+    await asyncio.to_thread(subject.release.upgrade, extra=[SLOW_ROUTER])
+    try:
+        listed = await asyncio.to_thread(_ready, subject)
+        wanted = triggers(listed, NAME)
+        comparison = Comparison()
+        await _connections(subject, [one for one in wanted if one.summed], comparison)
+        await _queues(subject, [one for one in wanted if not one.summed], comparison)
+        await asyncio.to_thread(_ready, subject)
+    finally:
+        await asyncio.to_thread(subject.release.upgrade)
+    compared, above = comparison.counts()
     return {
         "ScaledObjects ready": len(listed),
-        "values compared": len(comparison.told),
-        "of those above 0": comparison.above_zero,
+        "triggers seen above 0 and at 0 again": len(wanted),
+        "values compared": compared,
+        "of those above 0": above,
     }
 
 
 def _ready(subject: Subject) -> list[dict[str, object]]:
-    def listed() -> list[dict[str, object]]:
-        return subject.objects.custom("keda.sh", "v1alpha1", "scaledobjects")
+    def complaints() -> list[str]:
+        listed = subject.objects.custom("keda.sh", "v1alpha1", "scaledobjects")
+        few = [f"there are {len(listed)} ScaledObjects"] if len(listed) != len(SERVICES) else []
+        return [*few, *faults(listed)]
 
-    wait_until(
-        lambda: len(listed()) == len(SERVICES) and not faults(listed()),
-        seconds=READY_SECONDS,
-        what=f"all six ScaledObjects are ready and none is in fallback: {faults(listed())}",
-    )
-    return listed()
-
-
-async def _compare(subject: Subject, traffic: Traffic, wanted: list[Trigger], comparison: Comparison) -> None:
-    """Take the consumers away for the moment until KEDA brings them back, and read both sides until the queues are empty."""
-    for service in CONSUMERS:
-        await asyncio.to_thread(subject.objects.scale, f"{NAME}-{service}", 0)
-    exporting = asyncio.create_task(_watch_routers(subject, comparison))
-    limit = time.monotonic() + LONGEST_SECONDS
     try:
-        await asyncio.sleep(MARGIN_SECONDS)
-        while time.monotonic() < limit and not (comparison.has_seen_a_burst_pass() and not traffic.left):
-            for trigger in wanted:
-                asked_at = time.monotonic()
-                value = await asyncio.to_thread(
-                    subject.objects.external_metric, trigger.external_name, trigger.scaled_object
-                )
-                comparison.told.append((trigger, asked_at, Reading(time.monotonic(), value)))
-        await asyncio.sleep(MARGIN_SECONDS)
+        wait_until(lambda: not complaints(), seconds=READY_SECONDS, what="all ScaledObjects are ready")
+    except NotReached as error:
+        raise CheckFailed(f"{error}: {complaints()}; see the log of KEDA's operator") from None
+    return subject.objects.custom("keda.sh", "v1alpha1", "scaledobjects")
+
+
+async def _connections(subject: Subject, wanted: Sequence[Trigger], comparison: Comparison) -> None:
+    """Hold some of each kind until all have been told of, then none."""
+    async with contextlib.AsyncExitStack() as held:
+        for service, port in DOORS * HELD_CONNECTIONS:
+            held.push_async_callback(_close, await _opened(subject, service, port))
+
+        async def each_round() -> bool:
+            if all(comparison.seen(one) for one in wanted):
+                await held.aclose()
+            return all(comparison.passed(one) for one in wanted)
+
+        await compare(subject, wanted, comparison, each_round, seconds=CONNECTIONS_SECONDS)
+
+
+async def _opened(subject: Subject, service: str, port: int) -> asyncio.StreamWriter:
+    host, number = await asyncio.to_thread(subject.access.address, f"{NAME}-{service}", port)
+    tls = await asyncio.to_thread(subject.tls) if port in TLS_PORTS else None
+    _, writer = await asyncio.open_connection(host, number, ssl=tls)
+    return writer
+
+
+async def _close(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
+
+
+async def _queues(subject: Subject, wanted: Sequence[Trigger], comparison: Comparison) -> None:
+    load = Load(MAILS, burst, largest=8_000, observers=0)
+    traffic = await prepare(subject, "scalers", load)
+    await traffic.run(subject, _fill_and_empty(subject, traffic, wanted, comparison))
+
+
+async def _fill_and_empty(
+    subject: Subject, traffic: Traffic, wanted: Sequence[Trigger], comparison: Comparison
+) -> None:
+    """Keep each consumer away until its queues have been told of, and go on until all are empty again."""
+    away = set(CONSUMERS)
+    elsewhere = asyncio.create_task(asyncio.to_thread(_send_elsewhere, subject, traffic.boxes[0]))
+
+    async def each_round() -> bool:
+        for service in sorted(away):
+            done = all(comparison.seen(one) for one in wanted if one.scaled_object == f"{NAME}-{service}")
+            await asyncio.to_thread(subject.objects.scale, f"{NAME}-{service}", int(done))
+            away.difference_update([service] if done else [])
+        if elsewhere.done():
+            await elsewhere  # raises what went wrong
+        return not traffic.left and elsewhere.done() and all(comparison.passed(one) for one in wanted)
+
+    try:
+        await compare(subject, wanted, comparison, each_round, seconds=QUEUES_SECONDS)
     finally:
-        exporting.cancel()
-        await asyncio.gather(exporting, return_exceptions=True)
+        for service in away:  # KEDA would bring them back too, in its own time
+            await asyncio.to_thread(subject.objects.scale, f"{NAME}-{service}", 1)
+        await elsewhere
 
 
-async def _watch_routers(subject: Subject, comparison: Comparison) -> None:
-    while True:
-        with contextlib.suppress(ApiException):
-            for page in await asyncio.to_thread(subject.pages, "router"):
-                now = time.monotonic()
-                for metric in METRICS:
-                    for queue, value in metrics.by_label(page, metric, "queue").items():
-                        comparison.exported[metric, queue].append(Reading(now, value))
-        await asyncio.sleep(0.2)
+def _send_elsewhere(subject: Subject, account: str) -> None:
+    """Mail that filter and relay have to do with; the sink takes it."""
+    tenant = account.partition("@")[2].removesuffix(".test")
+    subject.toolbox.mailyard(
+        "load", f"--submission={NAME}-smtp-in:587", f"--account={account}", "--insecure-tls",
+        f"--password-file=/tmp/{tenant}.password", "--recipient=somebody@elsewhere.test",
+        f"--mails={MAILS_ELSEWHERE}", "--rate=200", "--connections=4", "--size=1000",
+    )  # fmt: skip
