@@ -13,7 +13,7 @@ from pymongo import MongoClient
 from typer.testing import CliRunner
 
 from mailyard.cli.main import app
-from mailyard.cli.replicaset.initiation import Initiation, Wanted, is_first, until_complete
+from mailyard.cli.replicaset.initiation import Initiation, Wanted, own_member, until_complete
 from mailyard.local import provision
 from mailyard.local.paths import VAR
 from mailyard.local.processes import Program, free_port, start
@@ -39,16 +39,16 @@ def members(tmp_path_factory):
 
 
 @contextmanager
-def mongod(folder, place, key):
+def mongod(folder, place, key, data=None):
     found = provision.mongod(VAR)
-    data = folder / str(place.port)
-    data.mkdir()
+    data = folder / str((data or place).port)
+    data.mkdir(exist_ok=True)
     words = f"--nounixsocket --bind_ip 127.0.0.1 --replSet rs0 --oplogSize 64 --wiredTigerCacheSizeGB 0.25 --port {place.port} --dbpath {data} --keyFile {key} --setParameter diagnosticDataCollectionEnabled=false"
     process = start(
         Program("mongod", (str(found.binary), *words.split()), folder / f"{place.port}.log", found.env)
     )
     try:
-        yield
+        yield process
     finally:
         process.kill()  # nobody needs its data: an orderly end waits for an election
         process.wait(20)
@@ -67,12 +67,10 @@ def replica_set(members):
     wanted = Wanted("rs0", tuple(members), "mailyard", PASSWORD)
     results = {}
 
-    def complete(place, first):
-        results[place] = missing_after(Initiation(wanted, place, first))
+    def complete(place):
+        results[place] = missing_after(Initiation(wanted, place, place))
 
-    sidecars = [
-        threading.Thread(target=complete, args=(place, number == 0)) for number, place in enumerate(members)
-    ]
+    sidecars = [threading.Thread(target=complete, args=(place,)) for place in members]
     for sidecar in sidecars:
         sidecar.start()
     for sidecar in sidecars:
@@ -90,8 +88,8 @@ def test_three_new_servers_become_a_set_whose_user_may_do_everything(replica_set
 
 
 def test_a_set_that_is_complete_is_left_alone(replica_set, members):
-    for number, place in enumerate(members):
-        assert missing_after(Initiation(replica_set, place, number == 0)) == (None, [])
+    for place in members:
+        assert missing_after(Initiation(replica_set, place, place)) == (None, [])
 
 
 def test_the_command_says_that_all_is_there(replica_set, members, tmp_path):
@@ -149,21 +147,55 @@ def run(place, folder, password, seconds):
 def test_a_server_that_is_away_is_named():
     port = free_port()
     wanted = Wanted("rs0", (Endpoint("127.0.0.1", port),), "mailyard", PASSWORD)
-    missing, said = missing_after(Initiation(wanted, wanted.members[0], True), 0)
+    missing, said = missing_after(Initiation(wanted, wanted.members[0], None), 0)
     assert missing is not None
     assert missing.startswith(f"MongoDB at 127.0.0.1:{port}: ")
     assert said == [missing]
 
 
 @pytest.mark.parametrize(
-    ("host", "first"),
+    ("host", "number"),
     [
-        ("mail-mongodb-0", True),
-        ("mail-mongodb-1", False),
-        ("mail-mongodb-0.mail-mongodb.default.svc", True),
-        ("toolbox-7", True),
+        ("mail-mongodb-0", 0),
+        ("mail-mongodb-1", 1),
+        ("mail-mongodb-2.mail-mongodb.default.svc", 2),
+        ("toolbox-7", None),
     ],
 )
-def test_the_first_member_initiates_and_a_person_may_from_anywhere(host, first):
-    members = [Endpoint(f"mail-mongodb-{number}.mail-mongodb", 27017) for number in range(3)]
-    assert is_first(members, host) is first
+def test_a_machine_is_the_member_of_its_name(host, number):
+    members = [Endpoint(f"mail-mongodb-{each}.mail-mongodb", 27017) for each in range(3)]
+    assert own_member(members, host) == (None if number is None else members[number])
+
+
+@pytest.fixture
+def alone(tmp_path):
+    """A set of one, complete, whose server then starts under another name than the set's."""
+    key = tmp_path / "key"
+    key.write_text("a2V5IG9mIGEgdGVzdA==")
+    key.chmod(0o600)
+    member, other = (Endpoint("127.0.0.1", free_port()) for _ in range(2))
+    wanted = Wanted("rs0", (member,), "mailyard", PASSWORD)
+    with mongod(tmp_path, member, key):
+        assert missing_after(Initiation(wanted, member, member))[0] is None
+    with mongod(tmp_path, other, key, data=member) as process:
+        yield wanted, other, process
+    with mongod(tmp_path, member, key):
+        assert missing_after(Initiation(wanted, member, member))[0] is None
+
+
+def test_a_server_that_did_not_find_itself_is_ended_to_start_anew(alone):
+    wanted, at, process = alone
+    own = wanted.members[0]
+    wait_until(
+        lambda: "it is ended, to be started again" in (Initiation(wanted, at, own).missing() or ""),
+        seconds=SECONDS,
+        what="the end of the server",
+    )
+    assert process.wait(20) == 0
+
+
+def test_a_server_that_was_removed_from_its_set_goes_on(alone):
+    wanted, at, process = alone
+    missing, _ = missing_after(Initiation(wanted, at, at), 3)
+    assert missing == f"MongoDB at {at} is no member of its set, which has {wanted.members[0]}"
+    assert process.poll() is None

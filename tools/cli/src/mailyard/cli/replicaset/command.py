@@ -13,7 +13,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from mailyard.cli.places import HOST_PORT, place
-from mailyard.cli.replicaset.initiation import Initiation, Wanted, is_first, until_complete
+from mailyard.cli.replicaset.initiation import Initiation, Wanted, own_member, until_complete
 from mailyard.cli.secret import password_in
 from mailyard.cli.session import UNAVAILABLE, fail
 from mailyard.runtime.endpoint import Endpoint
@@ -47,7 +47,7 @@ def initiate(
     """
     stop = _stop_on_signals()
     wanted = Wanted(name, tuple(member), user, password_in(password_file))
-    initiation = Initiation(wanted, at, is_first(member, socket.gethostname()))
+    initiation = Initiation(wanted, at, own_member(member, socket.gethostname()))
     deadline = time.monotonic() + wait
     missing = until_complete(
         initiation,

@@ -2,6 +2,9 @@
 
 One server of a new set initiates it, the one that is named first; whichever becomes primary makes the user. So this
 may run beside every member at once, and again after each restart.
+
+A server looks for itself in the set when it starts, by name. Where names come a moment after the address, as in
+Kubernetes, it may find none: it is no member then, and in a set of one nobody makes it look again but a restart.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,13 +12,14 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from pymongo import MongoClient
-from pymongo.errors import OperationFailure, PyMongoError
+from pymongo.errors import AutoReconnect, OperationFailure, PyMongoError
 
 from mailyard.runtime.endpoint import Endpoint
 
 ROLE: Final = "root"  # the first user makes the others
 _TIMEOUT_MS: Final = 3_000
 _ALREADY_INITIALIZED: Final = 23
+_NOT_A_MEMBER: Final = 93
 _USER_EXISTS: Final = 51_003
 _AUTHENTICATION_FAILED: Final = 18
 
@@ -34,11 +38,11 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Initiation:
-    """The work at one server; `at` is its address on this machine, `initiates` whether it is the first member."""
+    """The work at one server; `at` is its address on this machine, `own` the member that it is, if any."""
 
     wanted: Wanted
     at: Endpoint
-    initiates: bool
+    own: Endpoint | None
 
     def missing(self) -> str | None:
         """Do the next step and say what is still missing, or None when all is there."""
@@ -47,14 +51,18 @@ class Initiation:
                 return None
             with self._connect() as server:
                 return self._next_step(server)
+        except OperationFailure as error:
+            return self._restart() if error.code == _NOT_A_MEMBER else self._refused(error)
         except PyMongoError as error:
-            return f"MongoDB at {self.at}: {_brief(error)}"
+            return self._refused(error)
+
+    def _refused(self, error: PyMongoError) -> str:
+        return f"MongoDB at {self.at}: {_brief(error)}"
 
     def _user_can_log_in(self) -> bool:
         """Users are replicated: this also tells that the set has a primary that this member follows."""
-        credentials = {"username": self.wanted.user, "password": self.wanted.password, "authSource": "admin"}
         try:
-            with self._connect(**credentials) as server:
+            with self._log_in() as server:
                 state = server.admin.command("hello")
                 server.admin.command("replSetGetStatus")
         except OperationFailure as error:
@@ -68,7 +76,8 @@ class Initiation:
         if state.get("setName") not in (None, self.wanted.name):
             return f"MongoDB at {self.at} belongs to the set {state['setName']}, not to {self.wanted.name}"
         if "setName" not in state:
-            return self._initiate(server) if self.initiates else f"{self.wanted.members[0]} initiates the set"
+            first = self.wanted.members[0]
+            return self._initiate(server) if self.own in {None, first} else f"{first} initiates the set"
         if state.get("isWritablePrimary"):
             return self._create_user(server)
         return "the set elects a primary, which gets the user"
@@ -98,6 +107,24 @@ class Initiation:
                 )
         return f"the user {self.wanted.user} is made"
 
+    def _restart(self) -> str:
+        """End a server that is in the set and does not know it: whoever runs it starts it again."""
+        try:
+            with self._log_in() as server:
+                config = server.admin.command("replSetGetConfig")["config"]
+                hosts = [member["host"] for member in config["members"]]
+                if str(self.own) not in hosts:
+                    return f"MongoDB at {self.at} is no member of its set, which has {', '.join(hosts)}"
+                server.admin.command("shutdown", force=True)
+        except AutoReconnect:  # its answer to `shutdown`
+            pass
+        except PyMongoError as error:
+            return self._refused(error)
+        return f"MongoDB at {self.at} did not find itself as {self.own}: it is ended, to be started again"
+
+    def _log_in(self) -> Server:
+        return self._connect(username=self.wanted.user, password=self.wanted.password, authSource="admin")
+
     def _connect(self, **credentials: Any) -> Server:
         return MongoClient(
             self.at.host,
@@ -110,11 +137,10 @@ class Initiation:
         )
 
 
-def is_first(members: Sequence[Endpoint], host: str) -> bool:
-    """Tell whether the machine named `host` initiates: it is the first member, or none at all and so a person's."""
+def own_member(members: Sequence[Endpoint], host: str) -> Endpoint | None:
+    """Return the member that the machine named `host` is; None for a person's, who may initiate from anywhere."""
     own = host.partition(".")[0]
-    names = [member.host.partition(".")[0] for member in members]
-    return own == names[0] or own not in names
+    return next((member for member in members if member.host.partition(".")[0] == own), None)
 
 
 def until_complete(
