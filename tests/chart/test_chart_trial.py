@@ -41,10 +41,19 @@ def test_erlangs_cookie_and_mongodbs_key_belong_to_their_owners_alone(trial: Obj
     for database, path in (("rabbitmq", "/var/lib/rabbitmq/.erlang.cookie"), ("mongodb", "/run/key/keyfile")):
         pod = trial.pod("StatefulSet", database)
         (copy,) = pod["initContainers"]
-        assert copy["command"][:2] == ["install", "--mode=0400"]
-        assert copy["command"][3] == path
+        words = " ".join(copy["command"]).split()
+        assert words[words.index("install") + 1] == "--mode=0400"
+        assert words[words.index("install") + 3] == path
         assert copy["image"] == pod["containers"][0]["image"]
         assert pod["securityContext"]["fsGroupChangePolicy"] == "OnRootMismatch"
+
+
+def test_mongodb_starts_when_its_name_in_the_set_leads_to_it(trial: Objects):
+    (key,) = trial.pod("StatefulSet", "mongodb")["initContainers"]
+    nodes, address = key["env"]
+    host = f"mailyard-mongodb-0.{nodes['value']}:27017"
+    assert host in trial.pod("StatefulSet", "mongodb")["containers"][1]["args"]
+    assert address["valueFrom"]["fieldRef"]["fieldPath"] == "status.podIP"
 
 
 def test_rabbitmq_starts_anew_when_its_configuration_changes():
