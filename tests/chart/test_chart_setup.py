@@ -23,7 +23,7 @@ def test_an_install_runs_setup_beside_the_databases_it_waits_for(trial: Objects)
     assert "annotations" not in job["metadata"]
     assert len(name.removeprefix("setup-")) == 8
     container = trial.container("Job", name)
-    assert container["image"] == "mailyard/toolbox:0.1.0"
+    assert container["image"] == "mailyard/toolbox:0.2.0"
     assert container["args"] == ["setup", "--wait", "870", "--file", "/etc/mailyard/setup/setup.yaml"]
 
 
@@ -48,7 +48,7 @@ def test_another_tenant_or_image_is_another_job():
         return next(iter(setup_jobs(render("trial", *settings))))
 
     assert name("setup.tenants[0].domains={alpha.test,beta.test,gamma.test}") != name()
-    assert name("image.tag=0.2.0") != name()
+    assert name("image.tag=another") != name()
     assert name("services.imap.replicas=3") == name()
 
 

@@ -2,6 +2,8 @@
 
 import tomllib
 
+import yaml
+
 from mailyard.local.paths import REPOSITORY
 from mailyard.local.ports import HEALTH
 from tests.lint.file_size import sources, too_long
@@ -32,6 +34,22 @@ def test_local_mode_runs_every_service_and_every_service_has_a_dockerfile():
     services = {folder.name for folder in packages() if folder.parent.name == "services"}
     assert services == set(HEALTH)
     assert [name for name in services if not (REPOSITORY / "services" / name / "Dockerfile").exists()] == []
+
+
+def test_packages_and_chart_have_one_version_and_the_chart_runs_its_images():
+    stated = {
+        str(folder.relative_to(REPOSITORY)): tomllib.loads((folder / "pyproject.toml").read_text())[
+            "project"
+        ]["version"]
+        for folder in packages()
+    }
+    chart = yaml.safe_load((REPOSITORY / "charts/mailyard/Chart.yaml").read_text())
+    stated |= {f"Chart.yaml: {key}": chart[key] for key in ("version", "appVersion")}
+    assert {name: text for name, text in stated.items() if text != ROOT["project"]["version"]} == {}
+
+
+def test_a_version_is_not_there_without_a_word_on_how_to_upgrade_to_it():
+    assert f"\n### {ROOT['project']['version']}\n" in (REPOSITORY / "UPGRADING.md").read_text()
 
 
 def test_a_file_that_is_too_long_is_named_with_its_length(tmp_path):
