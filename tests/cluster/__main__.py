@@ -9,11 +9,11 @@ from pathlib import Path
 
 from kubernetes.client.exceptions import ApiException
 
+from mailyard.local.paths import REPOSITORY
 from tests.chaos.reading import say
 from tests.cluster import surroundings
 from tests.cluster.checks import CHECKS, Check
 from tests.cluster.objects import said
-from tests.cluster.release import REPOSITORY
 from tests.cluster.report import Report, Result, Stopwatch
 from tests.cluster.subject import Subject, subject
 from tests.cluster.surroundings import WrongSurroundings
@@ -35,12 +35,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     output = Path(options.output)
     with subject(read, output, DOCS if options.write_docs else None) as under_test:
-        report = run(under_test, options.only or list(CHECKS))
-        report.write(output / "result.json")  # before the cluster is asked for anything again
-        if not options.keep:
-            under_test.release.wipe()
+        try:
+            report = run(under_test, options.only or list(CHECKS))
+            report.write(output / "result.json")  # before the cluster is asked for anything again
+        finally:
+            removed = options.keep or _removed(under_test)
     say(f"{'PASSED' if report.passed else 'FAILED'}, details in {output / 'result.json'}")
-    return 0 if report.passed else 1
+    return 0 if report.passed and removed else 1
+
+
+def _removed(under_test: Subject) -> bool:
+    """Whether nothing is left of the run; what to do is said otherwise."""
+    try:
+        under_test.release.wipe()
+    except (AssertionError, ApiException) as error:
+        words = said(error) if isinstance(error, ApiException) else error
+        namespace = under_test.surroundings.namespace
+        say(f"cluster-test: {namespace} is still there ({words}): kubectl delete namespace {namespace}")
+        return False
+    return True
 
 
 def run(under_test: Subject, names: Sequence[str]) -> Report:

@@ -15,6 +15,11 @@ from tests.cluster.quantities import quantity
 NAME_LABEL = "app.kubernetes.io/component"
 HTTP_PORT = 9100
 REQUEST_SECONDS = 20
+OURS = {"app.kubernetes.io/managed-by": "mailyard-cluster-test"}
+
+
+class NotOurs(AssertionError):
+    """The namespace holds what somebody else may want to keep."""
 
 
 class Objects:
@@ -37,22 +42,20 @@ class Objects:
         return str(self._version.get_code().git_version)
 
     def make_namespace(self) -> None:
-        """With the restricted Pod Security Standard enforced."""
-        labels = {"pod-security.kubernetes.io/enforce": "restricted"}
-        body = {"metadata": {"name": self.namespace, "labels": labels}}
+        """With the restricted Pod Security Standard enforced; raises NotOurs when somebody else has made it."""
+        labels = {"pod-security.kubernetes.io/enforce": "restricted", **OURS}
         try:
-            self.core.create_namespace(body)
+            self.core.create_namespace({"metadata": {"name": self.namespace, "labels": labels}})
         except ApiException as error:
             if error.status != HTTPStatus.CONFLICT:
                 raise
+            self._own()
 
     def delete_namespace(self) -> None:
-        """With all that is in it; no error when it is not there."""
-        try:
+        """With all that is in it; no error when it is not there; raises NotOurs when somebody else has made it."""
+        if self.has_namespace():
+            self._own()
             self.core.delete_namespace(self.namespace)
-        except ApiException as error:
-            if error.status != HTTPStatus.NOT_FOUND:
-                raise
 
     def has_namespace(self) -> bool:
         """Whether it exists, also while it is being deleted."""
@@ -64,6 +67,14 @@ class Objects:
             return False
         return True
 
+    def _own(self) -> None:
+        labels = self.core.read_namespace(self.namespace).metadata.labels or {}
+        if not OURS.items() <= labels.items():
+            raise NotOurs(
+                f"namespace {self.namespace} was not made by the cluster test, which deletes its own:"
+                " name another one in MAILYARD_CLUSTER_NAMESPACE, or remove it by hand"
+            )
+
     def pods(self, component: str | None = None) -> list[Any]:
         """Pods that are not on their way out, of one component or of all."""
         selector = self.selector + (f",{NAME_LABEL}={component}" if component else "")
@@ -71,6 +82,10 @@ class Objects:
             self.namespace, label_selector=selector, _request_timeout=REQUEST_SECONDS
         )
         return [pod for pod in found.items if pod.metadata.deletion_timestamp is None]
+
+    def lives(self, component: str | None = None) -> set[str]:
+        """What tells each pod from its successor of the same name."""
+        return {pod.metadata.uid for pod in self.pods(component)}
 
     def kill(self, pod: str) -> None:
         """Without a grace period; one that is gone already is fine."""

@@ -1,30 +1,35 @@
 """The Helm release under test: trial overlay, images of this run, and what a check wants on top."""
 
+import contextlib
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from mailyard.local.paths import REPOSITORY
 from tests.cluster.objects import Objects
-from tests.cluster.programs import Programs
+from tests.cluster.programs import ProgramFailed, Programs
 from tests.cluster.surroundings import AccessKind, Surroundings
 from tests.trial.waiting import wait_until
 
 NAME = "mailyard"
-REPOSITORY = Path(__file__).parents[2]
 CHART = REPOSITORY / "charts" / "mailyard"
 VALUES = Path(__file__).parent / "values"
 INSTALL_SECONDS = 600
 SETTLE_SECONDS = 300
 GONE_SECONDS = 240
+WAIT = ("--wait", "--wait-for-jobs", "--timeout", f"{INSTALL_SECONDS}s")
 
 
-def values_of(chart: Path, surroundings: Surroundings, extra: Sequence[Path] = ()) -> list[str]:
+def values_of(
+    chart: Path, surroundings: Surroundings, extra: Sequence[Path] = (), tag: str | None = None
+) -> list[str]:
     """Helm's arguments for the values: overlay, access, surroundings, check, images; the later one wins."""
     files = [chart / "values" / "trial.yaml"]
     if surroundings.access is AccessKind.NODEPORT:
         files.append(VALUES / "nodeport.yaml")
     files += [*surroundings.values, *extra]
     arguments = [part for file in files for part in ("--values", str(file))]
-    images = {"repository": surroundings.image_repository, "tag": surroundings.image_tag}
+    images = {"repository": surroundings.image_repository, "tag": tag or surroundings.image_tag}
     return arguments + [part for key, value in images.items() for part in ("--set", f"image.{key}={value}")]
 
 
@@ -41,6 +46,11 @@ class Release:
         listed = self._helm("list", "--all", "--short", "--filter", f"^{NAME}$")
         return NAME in listed.split()
 
+    def chart(self) -> str:
+        """Name and version of the chart that is installed, as Helm recorded it."""
+        listed = json.loads(self._helm("list", "--all", "--filter", f"^{NAME}$", "--output", "json"))
+        return str(listed[0]["chart"])
+
     def lint(self) -> None:
         """`helm lint --strict` with the values of this run."""
         arguments = values_of(CHART, self.surroundings)
@@ -51,18 +61,16 @@ class Release:
         arguments = values_of(CHART, self.surroundings)
         self._helm("install", NAME, str(CHART), "--dry-run=server", *arguments)
 
-    def install(self, *, chart: Path = CHART, extra: Sequence[Path] = ()) -> None:
+    def install(self, *, chart: Path = CHART, tag: str | None = None) -> None:
         """From nothing until everything is ready."""
         self._objects.make_namespace()
-        wait = ("--wait", "--wait-for-jobs", "--timeout", f"{INSTALL_SECONDS}s")
-        arguments = values_of(chart, self.surroundings, extra)
-        self._helm("install", NAME, str(chart), *wait, *arguments, seconds=INSTALL_SECONDS + 60)
+        arguments = values_of(chart, self.surroundings, tag=tag)
+        self._helm("install", NAME, str(chart), *WAIT, *arguments, seconds=INSTALL_SECONDS + 60)
 
     def upgrade(self, *more: str, extra: Sequence[Path] = ()) -> None:
         """To the chart of this working copy, until everything is ready."""
-        wait = ("--wait", "--wait-for-jobs", "--timeout", f"{INSTALL_SECONDS}s")
         arguments = values_of(CHART, self.surroundings, extra)
-        self._helm("upgrade", NAME, str(CHART), *wait, *arguments, *more, seconds=INSTALL_SECONDS + 60)
+        self._helm("upgrade", NAME, str(CHART), *WAIT, *arguments, *more, seconds=INSTALL_SECONDS + 60)
         self.settle()
 
     def settle(self, seconds: float = SETTLE_SECONDS) -> None:
@@ -78,9 +86,10 @@ class Release:
         self._helm("uninstall", NAME, "--wait", "--timeout", f"{GONE_SECONDS}s", seconds=GONE_SECONDS + 60)
 
     def wipe(self) -> None:
-        """Remove the namespace with everything, volumes too."""
-        if self.exists():
-            self.uninstall()
+        """Remove the namespace with everything, volumes too, also when Helm fails to remove its part."""
+        with contextlib.suppress(ProgramFailed):
+            if self.exists():
+                self.uninstall()
         self._objects.delete_namespace()
         wait_until(
             lambda: not self._objects.has_namespace(), seconds=GONE_SECONDS, what="the namespace is gone"

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+from tests.cluster import previous
+
 KUBECONFIG = "MAILYARD_CLUSTER_KUBECONFIG"
 
 
@@ -28,13 +30,18 @@ class Surroundings:
     kubeconfig: Path
     image_repository: str
     image_tag: str
-    next_tag: str  # the same images under another name, for the upgrade
     programs: Path | None  # a folder with helm and kubectl
     values: tuple[Path, ...]
     access: AccessKind
     node: str | None  # the address for node ports; default: the first node's internal one
     namespace: str
     previous: str | None  # a git ref with the chart to upgrade from
+    previous_tag: str  # the images to upgrade from
+
+    @property
+    def upgrades_from_earlier(self) -> bool:
+        """Whether the upgrade begins with something else than what is installed anyway."""
+        return self.previous is not None or self.previous_tag != self.image_tag
 
 
 def read(environment: Mapping[str, str] = os.environ) -> Surroundings:
@@ -47,13 +54,13 @@ def read(environment: Mapping[str, str] = os.environ) -> Surroundings:
         kubeconfig=_existing(KUBECONFIG, environment.get(KUBECONFIG) or default),
         image_repository=environment.get("MAILYARD_CLUSTER_IMAGE_REPOSITORY") or "mailyard",
         image_tag=tag,
-        next_tag=environment.get("MAILYARD_CLUSTER_NEXT_TAG") or tag,
         programs=_existing("MAILYARD_CLUSTER_BIN", programs) if programs else None,
         values=tuple(_existing("MAILYARD_CLUSTER_VALUES", one) for one in values.split(",") if one),
         access=_access(environment.get("MAILYARD_CLUSTER_ACCESS") or AccessKind.DIRECT.value),
-        node=environment.get("MAILYARD_CLUSTER_NODE"),
+        node=environment.get("MAILYARD_CLUSTER_NODE") or None,
         namespace=environment.get("MAILYARD_CLUSTER_NAMESPACE") or "mailyard-cluster-test",
-        previous=environment.get("MAILYARD_CLUSTER_PREVIOUS"),
+        previous=_previous(environment.get("MAILYARD_CLUSTER_PREVIOUS")),
+        previous_tag=environment.get("MAILYARD_CLUSTER_PREVIOUS_TAG") or tag,
     )
 
 
@@ -62,6 +69,15 @@ def _existing(variable: str, text: str) -> Path:
     if not path.exists():
         raise WrongSurroundings(f"{path} does not exist; set {variable} to a path that does")
     return path
+
+
+def _previous(ref: str | None) -> str | None:
+    if ref:
+        try:
+            previous.ensure(ref)
+        except previous.NoEarlierChart as error:
+            raise WrongSurroundings(f"MAILYARD_CLUSTER_PREVIOUS: {error}") from None
+    return ref or None
 
 
 def _access(text: str) -> AccessKind:

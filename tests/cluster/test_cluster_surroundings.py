@@ -26,8 +26,9 @@ def kubeconfig(tmp_path: Path) -> Path:
 def test_a_kubeconfig_is_enough_for_images_that_already_work(kubeconfig: Path) -> None:
     read = surroundings.read({"KUBECONFIG": str(kubeconfig)})
     assert (read.kubeconfig, read.access) == (kubeconfig, AccessKind.DIRECT)
-    assert (read.image_repository, read.image_tag, read.next_tag) == ("mailyard", "dev", "dev")
+    assert (read.image_repository, read.image_tag, read.previous_tag) == ("mailyard", "dev", "dev")
     assert (read.programs, read.values, read.previous) == (None, (), None)
+    assert not read.upgrades_from_earlier
 
 
 def test_our_own_variable_goes_before_that_of_kubectl(kubeconfig: Path) -> None:
@@ -42,11 +43,19 @@ def test_our_own_variable_goes_before_that_of_kubectl(kubeconfig: Path) -> None:
         ("MAILYARD_CLUSTER_BIN", "/nowhere"),
         ("MAILYARD_CLUSTER_VALUES", "/nowhere,/neither"),
         ("MAILYARD_CLUSTER_ACCESS", "telepathy"),
+        ("MAILYARD_CLUSTER_PREVIOUS", "no-such-commit"),
     ],
 )
 def test_a_variable_that_cannot_be_used_is_named(kubeconfig: Path, variable: str, value: str) -> None:
     with pytest.raises(WrongSurroundings, match=variable):
         surroundings.read({"KUBECONFIG": str(kubeconfig), variable: value})
+
+
+def test_an_upgrade_comes_from_earlier_images_when_their_tag_is_another_one(kubeconfig: Path) -> None:
+    read = surroundings.read({"KUBECONFIG": str(kubeconfig), "MAILYARD_CLUSTER_PREVIOUS_TAG": "0.1.0"})
+    assert read.upgrades_from_earlier
+    assert values_of(CHART, read)[-1] == "image.tag=dev"
+    assert values_of(CHART, read, tag=read.previous_tag)[-1] == "image.tag=0.1.0"
 
 
 def test_later_values_win_and_node_ports_are_asked_for_where_they_are_used(kubeconfig: Path) -> None:

@@ -17,9 +17,11 @@ from tests.chaos.verdict import Verdict
 from tests.cluster.subject import CheckFailed, Subject
 from tests.cluster.toolbox import PASSWORD
 from tests.trial import metrics
+from tests.trial.waiting import NotReached, until
 
 MAILBOXES = 20
 OVERTIME_SECONDS = 300  # for the senders after all that happens meanwhile
+FLOW_SECONDS = 120
 DRAIN_SECONDS = 300.0
 CONVERGE_SECONDS = 90
 LEDGER_SECONDS = 240.0  # the books of an hour are compared when it has settled
@@ -70,6 +72,25 @@ class Traffic:
     def left(self) -> int:
         """Mails that have not been acknowledged yet."""
         return self.load.mails - self.senders.acknowledged
+
+    async def flows(self, mails: int) -> None:
+        """Return when so many more have been acknowledged, or all; raises CheckFailed."""
+        wanted = min(self.senders.acknowledged + mails, self.load.mails)
+        try:
+            await until(
+                lambda: self.senders.acknowledged >= wanted,
+                seconds=FLOW_SECONDS,
+                what=f"{mails} more mails are acknowledged",
+            )
+        except NotReached as error:
+            raise CheckFailed(f"{error}; senders heard {self.senders.refusals}") from None
+
+    def must_be_under_way(self, what: str) -> None:
+        """Raise CheckFailed when there was no load at the end of something."""
+        if not self.left:
+            raise CheckFailed(
+                f"all {self.load.mails} mails were sent before {what} had ended: it needs more of them"
+            )
 
     async def _send(self) -> None:
         begun = time.monotonic()

@@ -1,0 +1,19 @@
+"""Which images run: those of Mailyard itself, by the tag that they must have."""
+
+from collections.abc import Iterable
+from typing import Any
+
+ENDED = ("Succeeded", "Failed")
+OURS = ("smtp-in", "router", "filter", "delivery", "relay", "imap", "toolbox")
+
+
+def stale(pods: Iterable[Any], repository: str, tag: str) -> list[str]:
+    """Sentences about pods that still run an image of ours with another tag; databases have images of their own."""
+    ours = {f"{repository}/{component}" for component in OURS}
+    return [
+        f"{pod.metadata.name} runs {container.image}"
+        for pod in pods
+        if pod.status.phase not in ENDED
+        for container in [*pod.spec.containers, *(pod.spec.init_containers or [])]
+        if container.image.rpartition(":")[0] in ours and container.image.rpartition(":")[2] != tag
+    ]
