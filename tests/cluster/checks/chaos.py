@@ -1,16 +1,17 @@
 """Pods die without warning while mail comes and IMAP clients watch: every service, the broker, the store's primary."""
 
 import asyncio
-from collections.abc import Callable, Sequence
 
 from tests.chaos.reading import say
 from tests.cluster.report import Figures
 from tests.cluster.subject import SERVICES, CheckFailed, Subject
 from tests.cluster.traffic import Load, Steady, Traffic, prepare
+from tests.trial.waiting import wait_until
 
-MAILS = 4_500
+MAILS = 6_000
 PER_SECOND = 20.0
-PAUSE_SECONDS = 6.0  # of load between two faults
+BETWEEN = 120  # mails that get through between two faults
+GONE_SECONDS = 60
 PRIMARY = """
 import pathlib, pymongo
 url = pathlib.Path("/etc/mailyard/connections/mongo-url").read_text().strip()
@@ -21,7 +22,7 @@ print(client.primary[0].split(".")[0])
 
 
 async def run(subject: Subject) -> Figures:
-    """Kill all services' pods twice over, then broker and primary, then restart everything."""
+    """Kill all services' pods twice over, the broker and the primary between them, then restart everything."""
     pace = Steady(PER_SECOND)
     traffic = await prepare(subject, "chaos", Load(MAILS, pace))
     await traffic.run(subject, _hurt(subject, traffic, pace))
@@ -30,32 +31,34 @@ async def run(subject: Subject) -> Figures:
 
 
 async def _hurt(subject: Subject, traffic: Traffic, pace: Steady) -> None:
-    faults: Sequence[tuple[str, Callable[[], None]]] = (
-        *((service, lambda service=service: _kill(subject, service)) for service in SERVICES),
-        ("rabbitmq", lambda: _kill(subject, "rabbitmq")),
-        *((service, lambda service=service: _kill(subject, service)) for service in reversed(SERVICES)),
-        ("primary of mongodb", lambda: _kill_primary(subject)),
-    )
-    for name, strike in faults:
-        await asyncio.sleep(PAUSE_SECONDS)
-        say(f"    kill {name} ({traffic.senders.acknowledged} acknowledged)")
-        await asyncio.to_thread(strike)
-        await asyncio.to_thread(subject.release.settle)
+    for component in (*SERVICES, "rabbitmq", *reversed(SERVICES), "mongodb"):
+        await traffic.flows(BETWEEN)
+        await asyncio.to_thread(_kill, subject, component, traffic)
     say(f"    rolling restart of everything ({traffic.senders.acknowledged} acknowledged)")
     await asyncio.to_thread(subject.objects.restart_all)
     await asyncio.to_thread(subject.release.settle)
-    if not traffic.left:
-        raise CheckFailed("all mails were sent before the last fault had passed: raise MAILS")
-    await asyncio.sleep(PAUSE_SECONDS)
+    traffic.must_be_under_way("the last fault")
+    await traffic.flows(BETWEEN)
     pace.hurry()
 
 
-def _kill(subject: Subject, component: str) -> None:
-    """All pods of a component; databases outside the release are left alone."""
-    for pod in subject.objects.pods(component):
-        subject.objects.kill(pod.metadata.name)
-
-
-def _kill_primary(subject: Subject) -> None:
-    if subject.objects.pods("mongodb"):
-        subject.objects.kill(subject.toolbox.python(PRIMARY).strip())
+def _kill(subject: Subject, component: str, traffic: Traffic) -> None:
+    """All pods of a component, or MongoDB's primary, until there are others; databases outside the release are left alone."""
+    killed = {pod.metadata.uid: pod.metadata.name for pod in subject.objects.pods(component)}
+    if not killed and component in SERVICES:
+        raise CheckFailed(f"there is no pod of {component} to kill")
+    if killed and component == "mongodb":
+        primary = subject.toolbox.python(PRIMARY).strip()
+        killed = {uid: name for uid, name in killed.items() if name == primary}
+        if not killed:
+            raise CheckFailed(f"MongoDB's primary {primary} is no pod of the release")
+    say(f"    kill {component} {sorted(killed.values())} ({traffic.senders.acknowledged} acknowledged)")
+    for name in killed.values():
+        subject.objects.kill(name)
+    wait_until(
+        lambda: not killed.keys() & subject.objects.lives(component),
+        seconds=GONE_SECONDS,
+        what=f"the pods of {component} that were killed are gone",
+    )
+    subject.release.settle()
+    traffic.figures["pods killed"] = traffic.figures.get("pods killed", 0) + len(killed)

@@ -3,9 +3,10 @@
 import asyncio
 import time
 
+from tests.cluster.objects import NAME_LABEL
 from tests.cluster.report import Figures
-from tests.cluster.subject import SERVICES, CheckFailed, Subject
-from tests.trial.waiting import wait_until
+from tests.cluster.subject import CheckFailed, Subject
+from tests.trial.waiting import NotReached, wait_until
 
 LIMIT_MEGABYTES = 700
 IDLE_SECONDS = 60  # nothing is sent meanwhile, and the figures are of the last 15 to 30 seconds
@@ -15,30 +16,39 @@ DATABASES = ("rabbitmq", "mongodb")
 async def run(subject: Subject) -> Figures:
     """Wait until all pods have been measured in peace; add up."""
     await asyncio.to_thread(time.sleep, IDLE_SECONDS)
-    await asyncio.to_thread(
-        wait_until, lambda: not _unmeasured(subject), seconds=90, what="every service's pod is measured"
-    )
-    by_component = _megabytes(subject)
-    ours = sum(size for name, size in by_component.items() if name not in DATABASES)
+    try:
+        await asyncio.to_thread(
+            wait_until, lambda: not _unmeasured(subject), seconds=90, what="every pod that runs is measured"
+        )
+    except NotReached as error:
+        raise CheckFailed(
+            f"{error}: {', '.join(_unmeasured(subject))}; does the metrics server run?"
+        ) from None
+    sizes = await asyncio.to_thread(_megabytes, subject)
+    ours = sum(sum(each) for name, each in sizes.items() if name not in DATABASES)
+    told = {name: f"{sum(each):.0f} MB ({len(each)})" for name, each in sorted(sizes.items())}
     if ours > LIMIT_MEGABYTES:
-        raise CheckFailed(f"{ours:.0f} MB, the limit is {LIMIT_MEGABYTES} MB: {by_component}")
-    told = {name: f"{size:.0f} MB" for name, size in sorted(by_component.items())}
+        raise CheckFailed(f"{ours:.0f} MB, the limit is {LIMIT_MEGABYTES} MB; by component (pods): {told}")
     return {"all of Mailyard": f"{ours:.0f} MB", **told}
 
 
-def _unmeasured(subject: Subject) -> set[str]:
-    return set(SERVICES) - set(_megabytes(subject))
-
-
-def _megabytes(subject: Subject) -> dict[str, float]:
-    """By component; pods that have ended use nothing."""
-    components = {
-        pod.metadata.name: pod.metadata.labels["app.kubernetes.io/component"]
+def _running(subject: Subject) -> dict[str, str]:
+    """Components by pod; those that have ended use nothing."""
+    return {
+        pod.metadata.name: pod.metadata.labels[NAME_LABEL]
         for pod in subject.objects.pods()
+        if pod.status.phase == "Running"
     }
-    sizes: dict[str, float] = {}
-    for pod, containers in subject.objects.memory().items():
-        component = components.get(pod)
-        if component is not None:
-            sizes[component] = sizes.get(component, 0.0) + sum(containers.values()) / 1e6
+
+
+def _unmeasured(subject: Subject) -> list[str]:
+    return sorted(_running(subject).keys() - subject.objects.memory().keys())
+
+
+def _megabytes(subject: Subject) -> dict[str, list[float]]:
+    """Of each pod, by component."""
+    measured = subject.objects.memory()
+    sizes: dict[str, list[float]] = {}
+    for pod, component in _running(subject).items():
+        sizes.setdefault(component, []).append(sum(measured.get(pod, {}).values()) / 1e6)
     return sizes

@@ -1,7 +1,11 @@
 """From nothing to a passing `helm test`, with no step by hand, timed; the server judges every object before."""
 
 import asyncio
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
 
+from tests.cluster.objects import NAME_LABEL
 from tests.cluster.report import Figures, Stopwatch
 from tests.cluster.subject import CheckFailed, Subject
 
@@ -27,7 +31,15 @@ async def run(subject: Subject) -> Figures:
         "all ready after s": ready,
         "helm test passed after s": tested,
         "restarts of containers": restarts,
+        "chart": subject.release.chart(),
+        "pods": replicas(subject.objects.pods()),
     }
+
+
+def replicas(pods: Iterable[Any]) -> str:
+    """How many pods run of each component."""
+    running = Counter(pod.metadata.labels[NAME_LABEL] for pod in pods if pod.status.phase == "Running")
+    return ", ".join(f"{component} {count}" for component, count in sorted(running.items()))
 
 
 def _restarts(subject: Subject) -> int:
