@@ -15,7 +15,7 @@ from tests.cluster import surroundings
 from tests.cluster.checks import CHECKS, Check
 from tests.cluster.objects import said
 from tests.cluster.report import Report, Result, Stopwatch
-from tests.cluster.subject import Subject, subject
+from tests.cluster.subject import CheckSkipped, Subject, subject
 from tests.cluster.surroundings import WrongSurroundings
 
 OUTPUT = REPOSITORY / "var" / "cluster"
@@ -79,6 +79,8 @@ def _result(under_test: Subject, name: str, check: Check) -> Result:
             under_test.release.install()
             watch = Stopwatch()
         figures = asyncio.run(check.run(under_test))
+    except CheckSkipped as reason:
+        return Result(name, watch.seconds, {}, skipped=str(reason))
     except AssertionError as error:  # what was found
         return Result(name, watch.seconds, {}, str(error) or repr(error))
     except ApiException as error:

@@ -1,6 +1,7 @@
 """helm, kubectl and git as subprocesses, with the cluster's kubeconfig."""
 
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -31,6 +32,10 @@ class Programs:
             "PATH": os.pathsep.join(folders),
             "KUBECONFIG": str(self.surroundings.kubeconfig),
         }
+
+    def has(self, program: str) -> bool:
+        """Whether it is found."""
+        return shutil.which(program, path=self.environment["PATH"]) is not None
 
     def run(self, *command: str, seconds: float = 120, text: str | None = None) -> str:
         """Standard output; `text` goes to standard input. Raises ProgramFailed."""
@@ -63,8 +68,7 @@ class Programs:
         )
 
     def _found(self, command: tuple[str, ...]) -> list[str]:
-        for folder in self.environment["PATH"].split(os.pathsep):
-            program = Path(folder) / command[0]
-            if program.is_file() and os.access(program, os.X_OK):
-                return [str(program), *command[1:]]
-        raise ProgramFailed(f"there is no {command[0]}; name its folder in MAILYARD_CLUSTER_BIN")
+        program = shutil.which(command[0], path=self.environment["PATH"])
+        if program is None:
+            raise ProgramFailed(f"there is no {command[0]}; name its folder in MAILYARD_CLUSTER_BIN")
+        return [program, *command[1:]]

@@ -13,6 +13,7 @@ from tests.trial.waiting import wait_until
 
 NAME = "mailyard"
 CHART = REPOSITORY / "charts" / "mailyard"
+CHART_IMAGES = "mailyard"  # its default image.repository
 VALUES = Path(__file__).parent / "values"
 INSTALL_SECONDS = 600
 SETTLE_SECONDS = 300
@@ -20,14 +21,17 @@ GONE_SECONDS = 240
 WAIT = ("--wait", "--wait-for-jobs", "--timeout", f"{INSTALL_SECONDS}s")
 
 
+def files_over(surroundings: Surroundings) -> list[Path]:
+    """Values files on top of the trial overlay: for the access, then those of the surroundings."""
+    nodeport = [VALUES / "nodeport.yaml"] if surroundings.access is AccessKind.NODEPORT else []
+    return [*nodeport, *surroundings.values]
+
+
 def values_of(
     chart: Path, surroundings: Surroundings, extra: Sequence[Path] = (), tag: str | None = None
 ) -> list[str]:
     """Helm's arguments for the values: overlay, access, surroundings, check, images; the later one wins."""
-    files = [chart / "values" / "trial.yaml"]
-    if surroundings.access is AccessKind.NODEPORT:
-        files.append(VALUES / "nodeport.yaml")
-    files += [*surroundings.values, *extra]
+    files = [chart / "values" / "trial.yaml", *files_over(surroundings), *extra]
     arguments = [part for file in files for part in ("--values", str(file))]
     images = {"repository": surroundings.image_repository, "tag": tag or surroundings.image_tag}
     return arguments + [part for key, value in images.items() for part in ("--set", f"image.{key}={value}")]

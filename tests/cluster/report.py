@@ -12,22 +12,30 @@ Figures = Mapping[str, str | float]
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One check's outcome; `error` is empty when it passed."""
+    """One check's outcome; `error` is empty when it passed, `skipped` unless it could not begin."""
 
     check: str
     seconds: float
     figures: Figures
     error: str = ""
+    skipped: str = ""
 
     @property
     def passed(self) -> bool:
-        """Whether it found what must be."""
+        """Whether it found nothing else than what must be."""
         return not self.error
+
+    @property
+    def outcome(self) -> str:
+        """In a word."""
+        if self.skipped:
+            return "skipped"
+        return "passed" if self.passed else "FAILED"
 
     def line(self) -> str:
         """For the person who waits; what went wrong follows below it."""
-        told = "; ".join(f"{name}: {value}" for name, value in self.figures.items())
-        head = f"{self.check:<12} {'passed' if self.passed else 'FAILED'} {self.seconds:7.1f} s  {told}"
+        told = self.skipped or "; ".join(f"{name}: {value}" for name, value in self.figures.items())
+        head = f"{self.check:<12} {self.outcome:<7}{self.seconds:7.1f} s  {told}"
         return head.rstrip() + "".join(f"\n    {line}" for line in self.error.splitlines())
 
 
@@ -48,7 +56,7 @@ class Report:
     def write(self, path: Path) -> None:
         """As JSON."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        checks = [{**asdict(result), "passed": result.passed} for result in self.results]
+        checks = [{**asdict(result), "outcome": result.outcome} for result in self.results]
         whole = {
             "cluster": self.cluster,
             "image": self.image,

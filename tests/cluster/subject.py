@@ -21,6 +21,10 @@ class CheckFailed(AssertionError):
     """What was found instead of what must be."""
 
 
+class CheckSkipped(Exception):
+    """What a check needs is not there; the text says what."""
+
+
 @dataclass(frozen=True, slots=True)
 class Subject:
     """The release under test, and the ways to it."""

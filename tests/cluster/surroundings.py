@@ -68,7 +68,7 @@ def _existing(variable: str, text: str) -> Path:
     path = Path(text).expanduser()
     if not path.exists():
         raise WrongSurroundings(f"{path} does not exist; set {variable} to a path that does")
-    return path
+    return path.absolute()  # programs may run in other folders
 
 
 def _previous(ref: str | None) -> str | None:

@@ -115,12 +115,18 @@ def test_a_failed_check_fails_the_report_and_keeps_its_words(tmp_path: Path) -> 
     report.write(tmp_path / "new" / "result.json")
     written = json.loads((tmp_path / "new" / "result.json").read_text())
     assert not written["passed"]
-    assert [check["passed"] for check in written["checks"]] == [True, False]
+    assert [check["outcome"] for check in written["checks"]] == ["passed", "FAILED"]
     assert report.results[0].line() == "install      passed    41.5 s  ready after s: 36.5"
     assert report.results[1].line().splitlines()[1:] == ["    2 mails lost", "    user00: number 7"]
 
 
-def test_checks_begin_with_the_install_and_end_with_the_removal() -> None:
+def test_a_skipped_check_fails_nothing_and_says_why() -> None:
+    result = Result("skaffold", 0.0, {}, skipped="there is no skaffold")
+    assert Report("v1.34.4", "mailyard/*:dev", results=[result]).passed
+    assert result.line() == "skaffold     skipped    0.0 s  there is no skaffold"
+
+
+def test_checks_begin_with_the_install_and_nothing_but_skaffold_comes_after_the_removal() -> None:
     assert next(iter(CHECKS)) == "install"
-    assert list(CHECKS)[-1] == "removal"
-    assert [name for name, check in CHECKS.items() if check.from_nothing] == ["install"]
+    assert list(CHECKS)[-2:] == ["removal", "skaffold"]
+    assert [name for name, check in CHECKS.items() if check.from_nothing] == ["install", "skaffold"]

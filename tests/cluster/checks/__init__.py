@@ -1,4 +1,4 @@
-"""The checks in the order in which they run: all but the first want an installed release, the last removes it."""
+"""The checks in the order in which they run: first a release is installed, the last but one removes it."""
 
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from tests.cluster.checks import (
     install,
     removal,
     scalers,
+    skaffold,
     upgrade,
 )
 from tests.cluster.report import Figures
@@ -42,4 +43,9 @@ CHECKS: Mapping[str, Check] = {
     "chaos": Check("pod kills and a rolling restart under load lose and double nothing", chaos.run),
     "upgrade": Check("helm upgrade under load loses and refuses nothing", upgrade.run),
     "removal": Check("helm uninstall leaves only what is meant to stay", removal.run),
+    "skaffold": Check(
+        "skaffold deploys the trial and its load in a namespace of its own, and removes them",
+        skaffold.run,
+        True,
+    ),
 }
