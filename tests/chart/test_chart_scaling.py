@@ -4,7 +4,7 @@ import pytest
 
 from mailyard.broker.topology import Queue
 from mailyard.runtime.catalogue import METRICS
-from tests.chart.render import APIS, SERVICES, Objects, render
+from tests.chart.render import APIS, OVERLAYS, SERVICES, Objects, render
 
 QUEUES = {
     "router": {Queue.SMTP_IN_ROUTE},
@@ -80,6 +80,53 @@ def test_without_keda_cpu_scales():
     assert metric["resource"] == {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 70}}
 
 
+def test_where_cpu_is_all_that_scales_its_percentage_is_a_value():
+    objects = render(
+        "production",
+        "services.filter.autoscaling.cpu.percentWithoutKeda=55",
+        "services.imap.autoscaling.cpu.percentWithoutKeda=55",
+        apis=WITHOUT_KEDA,
+    )
+    assert {name: cpu_percent(objects, name) for name in ("filter", "imap", "relay")} == {
+        "filter": 55,
+        "imap": 60,
+        "relay": 70,
+    }
+
+
+def cpu_percent(objects: Objects, service: str) -> int | None:
+    """Utilization above which a service's scaler wants more pods; None where it does not look."""
+    if scaled := objects.of("HorizontalPodAutoscaler").get(service):
+        target: int = scaled["spec"]["metrics"][0]["resource"]["target"]["averageUtilization"]
+        return target
+    triggers = objects.of("ScaledObject")[service]["spec"]["triggers"]
+    return next((int(each["metadata"]["value"]) for each in triggers if each["type"] == "cpu"), None)
+
+
+def requested_millicores(objects: Objects, service: str) -> float:
+    text: str = objects.container("Deployment", service)["resources"]["requests"]["cpu"]
+    return float(text[:-1]) if text.endswith("m") else float(text) * 1000
+
+
+@pytest.mark.parametrize("apis", [APIS, WITHOUT_KEDA], ids=["keda", "hpa"])
+@pytest.mark.parametrize("name", sorted(OVERLAYS))
+def test_a_pod_that_idles_asks_for_no_other(name: str, apis: tuple[str, ...]):
+    objects = render(name, apis=apis)
+    from_millicores = {
+        service: requested_millicores(objects, service) * percent / 100
+        for service in SERVICES
+        if (percent := cpu_percent(objects, service))
+    }
+    assert {"imap", "smtp-in"} <= set(from_millicores)
+    assert {service: found for service, found in from_millicores.items() if found < 75} == {}
+
+
+def test_the_cpu_of_a_start_is_over_before_front_doors_count_it(overlay: Objects):
+    for service in ("smtp-in", "imap"):
+        behaviour = overlay.of("ScaledObject")[service]["spec"]["advanced"]["horizontalPodAutoscalerConfig"]
+        assert behaviour["behavior"]["scaleUp"]["stabilizationWindowSeconds"] >= 30, service
+
+
 def test_where_nothing_scales_the_number_of_pods_is_as_said():
     objects = render("production", "autoscaling.mode=none", "services.imap.replicas=7")
     assert objects.of("ScaledObject") == objects.of("HorizontalPodAutoscaler") == {}
@@ -100,4 +147,3 @@ def test_clients_of_imap_are_not_sent_away_in_haste(production: Objects):
         "selectPolicy": "Max",
         "policies": [{"type": "Pods", "value": 1, "periodSeconds": 60}],
     }
-    assert behaviour["scaleUp"]["stabilizationWindowSeconds"] == 0
