@@ -1,7 +1,8 @@
 """A client that may begin with a PROXY header, for a pod with nothing but Python's standard library.
 
 Arguments: host, port, v1 or v2 or none, the client's address to tell. Standard input: a JSON list of what to send, each
-after one line of the server's. Prints a JSON list of the lines that came; an empty one means that the server hung up.
+after one line of the server's. Prints a JSON list of the lines that came; an empty one means that the server hung up, and
+SILENCE that it did neither.
 """
 
 import ipaddress
@@ -13,6 +14,8 @@ from typing import BinaryIO
 
 SIGNATURE = b"\r\n\r\n\x00\r\nQUIT\n"
 CLIENT_PORT = 40_000
+SILENCE = "(silence)"
+LIMIT_SECONDS = 20.0
 
 
 def header(version: str, source: str, server: tuple[str, int]) -> bytes:
@@ -27,14 +30,16 @@ def header(version: str, source: str, server: tuple[str, int]) -> bytes:
     return b""
 
 
-def talk(server: tuple[str, int], start: bytes, texts: list[str]) -> list[str]:
-    """The dialogue; ends early when the server hangs up."""
-    with socket.create_connection(server, timeout=20) as connection:
+def talk(
+    server: tuple[str, int], start: bytes, texts: list[str], seconds: float = LIMIT_SECONDS
+) -> list[str]:
+    """The dialogue; ends early when the server hangs up or is silent."""
+    with socket.create_connection(server, timeout=seconds) as connection:
         connection.sendall(start)
         lines = connection.makefile("rb")
         heard = [_line(lines)]
         for text in texts:
-            if not heard[-1]:
+            if heard[-1] in ("", SILENCE):
                 break
             connection.sendall(text.encode())
             heard.append(_line(lines))
@@ -44,7 +49,9 @@ def talk(server: tuple[str, int], start: bytes, texts: list[str]) -> list[str]:
 def _line(lines: BinaryIO) -> str:
     try:
         return lines.readline().decode(errors="replace").strip()
-    except OSError:  # a reset, or silence
+    except TimeoutError:
+        return SILENCE
+    except OSError:  # a reset
         return ""
 
 

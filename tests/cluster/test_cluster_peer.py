@@ -41,3 +41,14 @@ async def test_a_server_that_hangs_up_leaves_an_empty_line_and_hears_no_more() -
     async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         assert await asyncio.to_thread(peer.talk, ("127.0.0.1", port), b"", mail(BOX, "v1")) == [""]
+
+
+async def test_a_server_that_keeps_the_connection_and_says_nothing_did_not_hang_up() -> None:
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(say_nothing, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        heard = await asyncio.to_thread(peer.talk, ("127.0.0.1", port), b"", mail(BOX, "v1"), 0.2)
+        assert heard == [peer.SILENCE]
