@@ -5,9 +5,7 @@ from pathlib import Path
 import pytest
 
 from mailyard.cli.configuration import BadConfiguration, configuration
-from mailyard.cli.reference import page
 
-ROOT = Path(__file__).parents[3]
 NOBODY = "mongodb://127.0.0.1:1/?directConnection=true"
 
 
@@ -87,13 +85,3 @@ def test_a_broker_that_is_away_ends_with_status_69(mailyard):
 
 def test_the_version_is_printed(mailyard):
     assert mailyard("--version").stdout == "mailyard 0.2.0\n"
-
-
-def test_the_reference_is_current():
-    assert (ROOT / "docs/cli.md").read_text() == page()
-
-
-def test_the_reference_tells_of_every_command():
-    written = page()
-    for command in ("account passwd", "alias add", "queue list", "trace", "ledger"):
-        assert f"\n## mailyard {command}\n" in written

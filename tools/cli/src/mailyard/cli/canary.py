@@ -5,9 +5,10 @@ from typing import Annotated
 
 import typer
 
+from mailyard.cli.ending import REFUSED
 from mailyard.cli.places import HOST_PORT, place
 from mailyard.cli.secret import password_in
-from mailyard.cli.session import REFUSED, Session, perform
+from mailyard.cli.session import Session, perform
 from mailyard.probe.canary import Canary, Flight
 from mailyard.probe.door import Door, Encryption, Login, Trust
 from mailyard.runtime.clock import now_utc

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
+from mailyard.cli.ending import REFUSED
 from mailyard.cli.places import HOST_PORT, place
 from mailyard.cli.secret import password_in
-from mailyard.cli.session import REFUSED
 from mailyard.probe.door import Door, Encryption, Login, Trust
 from mailyard.probe.load import Load, Plan, Report
 from mailyard.runtime.clock import now_utc

@@ -9,32 +9,10 @@ from typing import Annotated
 
 import typer
 
-from mailyard.cli import account, alias, domain, queue, tenant
-from mailyard.cli.canary import canary
-from mailyard.cli.installcheck.command import install_check
-from mailyard.cli.ledger import ledger
-from mailyard.cli.load import load
-from mailyard.cli.replicaset import command as replica_set
-from mailyard.cli.schema import schema
-from mailyard.cli.setup.command import setup
-from mailyard.cli.sink import sink
-from mailyard.cli.trace import trace
+from mailyard.cli.verbs import Verbs, add_verbs
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
-app.add_typer(tenant.app, name="tenant")
-app.add_typer(domain.app, name="domain")
-app.add_typer(account.app, name="account")
-app.add_typer(alias.app, name="alias")
-app.add_typer(queue.app, name="queue")
-app.add_typer(replica_set.app, name="replica-set")
-app.command()(setup)
-app.command()(install_check)
-app.command()(canary)
-app.command()(sink)
-app.command()(load)
-app.command()(trace)
-app.command()(ledger)
-app.command()(schema)
+app = typer.Typer(cls=Verbs, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+add_verbs(app)
 
 
 def _show_version(wanted: bool) -> None:

@@ -4,11 +4,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import typer
-from typer.main import get_command_name
 from typer.testing import CliRunner
 
 from mailyard.cli.main import app
+from mailyard.cli.verbs import VERBS
 
 PAGE = Path("docs/cli.md")
 _TERMINAL = {"COLUMNS": "80", "TERMINAL_WIDTH": "80", "NO_COLOR": "1"}
@@ -35,18 +34,14 @@ input or a file, never from an argument.
 
 def page() -> str:
     """Return the whole page."""
-    return _OPENING + "".join(_section(command) for command in commands(app))
+    return _OPENING + "".join(_section(words) for words in [(), *_calls()])
 
 
-def commands(group: typer.Typer, above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """Name a group, its groups and its commands, each by the words that call it."""
-    yield above
-    for inner in group.registered_groups:
-        if inner.typer_instance is not None and inner.name:
-            yield from commands(inner.typer_instance, (*above, inner.name))
-    for command in group.registered_commands:
-        if command.callback is not None:
-            yield (*above, command.name or get_command_name(command.callback.__name__))
+def _calls() -> Iterator[tuple[str, ...]]:
+    """Name every verb, and every command of a verb that has several, by the words that call it."""
+    for verb in VERBS.values():
+        yield (verb.name,)
+        yield from ((verb.name, inner) for inner in getattr(verb.load(), "commands", ()))
 
 
 def _section(command: tuple[str, ...]) -> str:

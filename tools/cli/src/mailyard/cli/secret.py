@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from mailyard.cli.session import MISCONFIGURED, fail
+from mailyard.cli.ending import MISCONFIGURED, fail
 
 _ALPHABET = (
     "abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"  # nothing that looks like something else

@@ -6,13 +6,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import TypeVar
 
 import typer
 from pymongo.errors import OperationFailure
 
 from mailyard.broker.connection import Broker
 from mailyard.cli.configuration import BadConfiguration, configuration
+from mailyard.cli.ending import MISCONFIGURED, REFUSED, UNAVAILABLE, fail
 from mailyard.cli.indexes import ensure_all
 from mailyard.directory.errors import DirectoryError, NotFound
 from mailyard.directory.passwords import HashCost, Passwords
@@ -24,9 +25,6 @@ from mailyard.runtime.logs import configure_logs
 from mailyard.runtime.settings import CommonSettings
 from mailyard.store.client import Store
 
-REFUSED = 1  # what was asked for cannot be done: the name is taken, nothing is found
-UNAVAILABLE = 69  # sysexits.h: EX_UNAVAILABLE, a server is away
-MISCONFIGURED = 78  # sysexits.h: EX_CONFIG
 _SERVER_TIMEOUT_MS = 5_000
 
 T = TypeVar("T")
@@ -95,12 +93,6 @@ def perform(
         fail(str(error), MISCONFIGURED)
     except OperationFailure as error:
         fail(f"MongoDB refuses: {error}", UNAVAILABLE)
-
-
-def fail(text: str, status: int) -> NoReturn:
-    """Say on standard error why, and end."""
-    typer.echo(f"mailyard: {text}", err=True)
-    raise typer.Exit(status)
 
 
 async def with_session(

@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
+from mailyard.cli.ending import MISCONFIGURED, fail
 from mailyard.cli.places import HOST_PORT, place
-from mailyard.cli.session import MISCONFIGURED, fail
 from mailyard.probe.boxes import Box, Counter, Directory
 from mailyard.probe.echo import Echoer, send_echo
 from mailyard.probe.sink import Sink

@@ -6,12 +6,13 @@ from typing import Annotated
 
 import typer
 
+from mailyard.cli.ending import REFUSED
 from mailyard.cli.installcheck.checks.nodes import MEBI, Requests
 from mailyard.cli.installcheck.facts.listeners import Kind, Listener
 from mailyard.cli.installcheck.options import Options
+from mailyard.cli.installcheck.run import run
 from mailyard.cli.listing import AsJson
 from mailyard.cli.places import HOST_PORT, place
-from mailyard.cli.session import REFUSED
 from mailyard.probe.door import Trust
 from mailyard.runtime.endpoint import Endpoint
 
@@ -92,9 +93,6 @@ def install_check(
     Nothing is changed, and no host is asked that was not named. What cannot be seen from here is unknown; exit status
     1: there are errors.
     """
-    # The client of Kubernetes is big: no other command, and above all no sink, shall hold it in memory.
-    from mailyard.cli.installcheck.run import run  # noqa: PLC0415
-
     options = Options(
         namespace=namespace,
         release=release,

@@ -12,10 +12,10 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from mailyard.cli.ending import UNAVAILABLE, fail
 from mailyard.cli.places import HOST_PORT, place
 from mailyard.cli.replicaset.initiation import Initiation, Wanted, own_member, until_complete
 from mailyard.cli.secret import password_in
-from mailyard.cli.session import UNAVAILABLE, fail
 from mailyard.runtime.endpoint import Endpoint
 
 app = typer.Typer(no_args_is_help=True, help="MongoDB replica sets: a new one for a trial.")

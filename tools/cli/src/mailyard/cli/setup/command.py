@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from mailyard.broker.connection import Broker
-from mailyard.cli.session import MISCONFIGURED, Session, fail, perform
+from mailyard.cli.ending import MISCONFIGURED, fail
+from mailyard.cli.session import Session, perform
 from mailyard.cli.setup.apply import Applier
 from mailyard.cli.setup.plan import BadPlan, Plan, read_plan
 from mailyard.cli.setup.waiting import declare_topology, store_reason, until_ready

@@ -1,0 +1,15 @@
+"""How the command ends when it cannot do what was asked: a status, and why on standard error."""
+
+from typing import NoReturn
+
+import typer
+
+REFUSED = 1  # what was asked for cannot be done: the name is taken, nothing is found
+UNAVAILABLE = 69  # sysexits.h: EX_UNAVAILABLE, a server is away
+MISCONFIGURED = 78  # sysexits.h: EX_CONFIG
+
+
+def fail(text: str, status: int) -> NoReturn:
+    """Say on standard error why, and end."""
+    typer.echo(f"mailyard: {text}", err=True)
+    raise typer.Exit(status)
