@@ -1,8 +1,9 @@
 """The Helm release under test: trial overlay, images of this run, and what a check wants on top."""
 
+import asyncio
 import contextlib
 import json
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 from mailyard.local.paths import REPOSITORY
@@ -76,6 +77,18 @@ class Release:
         arguments = values_of(CHART, self.surroundings, extra)
         self._helm("upgrade", NAME, str(CHART), *WAIT, *arguments, *more, seconds=INSTALL_SECONDS + 60)
         self.settle()
+
+    @contextlib.asynccontextmanager
+    async def changed(self, *more: str, extra: Sequence[Path] = ()) -> AsyncIterator[None]:
+        """Other values for a while; whatever happens, those of the run again. The first failure is what is told."""
+        try:
+            await asyncio.to_thread(self.upgrade, *more, extra=extra)
+            yield
+        except BaseException:
+            with contextlib.suppress(AssertionError):
+                await asyncio.to_thread(self.upgrade)
+            raise
+        await asyncio.to_thread(self.upgrade)
 
     def settle(self, seconds: float = SETTLE_SECONDS) -> None:
         """Wait until every workload's pods are new and ready; raises NotReached."""

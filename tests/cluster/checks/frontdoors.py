@@ -27,15 +27,11 @@ async def run(subject: Subject) -> Figures:
     """The toolbox pod is the balancer; this machine is everybody else."""
     pod = await asyncio.to_thread(lambda: subject.objects.pods("toolbox")[0])
     networks = json.dumps([f"{pod.status.pod_ip}/32"])
-    await asyncio.to_thread(
-        subject.release.upgrade,
+    async with subject.release.changed(
         "--set", "frontDoors.proxyProtocol.enabled=true",
         "--set-json", f"frontDoors.proxyProtocol.networks={networks}",
-    )  # fmt: skip
-    try:
+    ):  # fmt: skip
         return await _try_out(subject)
-    finally:
-        await asyncio.to_thread(subject.release.upgrade)
 
 
 async def _try_out(subject: Subject) -> Figures:

@@ -30,16 +30,15 @@ CONSUMERS = ("filter", "delivery", "relay")
 
 async def run(subject: Subject) -> Figures:
     """Look at the objects; then compare, first connections, then queues."""
-    await asyncio.to_thread(subject.release.upgrade, extra=[SLOW_ROUTER])
-    try:
+    async with subject.release.changed(extra=[SLOW_ROUTER]):
         listed = await asyncio.to_thread(_ready, subject)
         wanted = triggers(listed, NAME)
+        if without := {f"{NAME}-{service}" for service in SERVICES} - {one.scaled_object for one in wanted}:
+            raise CheckFailed(f"nothing but CPU scales {sorted(without)}")
         comparison = Comparison()
         await _connections(subject, [one for one in wanted if one.summed], comparison)
         await _queues(subject, [one for one in wanted if not one.summed], comparison)
         await asyncio.to_thread(_ready, subject)
-    finally:
-        await asyncio.to_thread(subject.release.upgrade)
     compared, above = comparison.counts()
     return {
         "ScaledObjects ready": len(listed),
