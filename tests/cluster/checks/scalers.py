@@ -20,6 +20,7 @@ SLOW_ROUTER = VALUES / "scalers.yaml"
 READY_SECONDS = 120
 CONNECTIONS_SECONDS = 60
 QUEUES_SECONDS = 240
+AWAY_SECONDS = 60
 MAILS = 3_000
 MAILS_ELSEWHERE = 60
 HELD_CONNECTIONS = 3
@@ -91,7 +92,19 @@ async def _close(writer: asyncio.StreamWriter) -> None:
 async def _queues(subject: Subject, wanted: Sequence[Trigger], comparison: Comparison) -> None:
     load = Load(MAILS, burst, largest=8_000, observers=0)
     traffic = await prepare(subject, "scalers", load)
+    await asyncio.to_thread(_take_away, subject)
     await traffic.run(subject, _fill_and_empty(subject, traffic, wanted, comparison))
+
+
+def _take_away(subject: Subject) -> None:
+    """KEDA brings them back within half a minute, and each round of the comparison takes them away again."""
+    for service in CONSUMERS:
+        subject.objects.scale(f"{NAME}-{service}", 0)
+    wait_until(
+        lambda: not any(subject.objects.pods(service) for service in CONSUMERS),
+        seconds=AWAY_SECONDS,
+        what=f"{', '.join(CONSUMERS)} have no pods",
+    )
 
 
 async def _fill_and_empty(
