@@ -65,6 +65,10 @@ def test_readme_and_schema_are_what_the_values_say():
         ),
         ("setup.tenants[0].accounts[0].password=x", "Additional property password is not allowed"),
         (
+            r"services.imap.podLabels.app\.kubernetes\.io/component=x",
+            "services.imap.podLabels: Property name of",
+        ),
+        (
             "services.imap.disruption.maxUnavailable=0",
             "services.imap.disruption.maxUnavailable: Must be greater",
         ),

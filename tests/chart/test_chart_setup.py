@@ -3,6 +3,7 @@
 import base64
 from typing import Any
 
+import pytest
 import yaml
 from cryptography import x509
 
@@ -172,6 +173,12 @@ def test_the_canary_may_come_from_outside():
     assert args[args.index("--tls") + 1] == "implicit"
     assert "--ca-file" not in args
     assert "--insecure-tls" not in args
+
+
+@pytest.mark.parametrize(("echo", "seconds"), [("true", 240), ("false", 150)])
+def test_the_canary_has_time_to_tell_that_no_mail_came(echo: str, seconds: int):
+    objects = render("trial", f"canary.echo={echo}", "canary.timeoutSeconds=90")
+    assert objects.of("CronJob")["canary"]["spec"]["jobTemplate"]["spec"]["activeDeadlineSeconds"] == seconds
 
 
 def test_the_toolbox_has_the_connections(trial: Objects):

@@ -101,6 +101,37 @@ def test_members_find_each_other_before_they_are_ready(trial: Objects):
         )
 
 
+def test_several_nodes_are_kept_apart_and_drained_in_turn():
+    objects = render("trial", "trial.rabbitmq.nodes=3", "trial.mongodb.members=3")
+    for database in ("rabbitmq", "mongodb"):
+        (spread,) = objects.pod("StatefulSet", database)["topologySpreadConstraints"]
+        assert (spread["topologyKey"], spread["matchLabelKeys"]) == (
+            "kubernetes.io/hostname",
+            ["controller-revision-hash"],
+        )
+        budget = objects.of("PodDisruptionBudget")[database]["spec"]
+        template = objects.of("StatefulSet")[database]["spec"]["template"]
+        assert budget["maxUnavailable"] == 1
+        assert budget["selector"]["matchLabels"].items() <= template["metadata"]["labels"].items()
+        assert spread["labelSelector"] == budget["selector"]
+
+
+def test_a_single_node_has_nothing_to_be_kept_apart_from(trial: Objects):
+    for database in ("rabbitmq", "mongodb"):
+        assert "topologySpreadConstraints" not in trial.pod("StatefulSet", database)
+        assert database not in trial.of("PodDisruptionBudget")
+
+
+def test_databases_run_as_their_images_want_it_and_services_as_ours(trial: Objects):
+    users = {
+        name: (pod["securityContext"]["runAsUser"], pod["securityContext"]["fsGroup"])
+        for name, pod in trial.pods().items()
+    }
+    databases = {name: user for name, user in users.items() if name.startswith("StatefulSet")}
+    assert set(databases.values()) == {(999, 999)}
+    assert {user for name, user in users.items() if name not in databases} == {(10001, 10001)}
+
+
 def test_databases_have_places_for_all_that_they_write(trial: Objects):
     assert {"/var/lib/rabbitmq", "/var/log/rabbitmq", "/tmp"} <= set(
         mounts(trial.container("StatefulSet", "rabbitmq"))

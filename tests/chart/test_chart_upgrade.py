@@ -1,4 +1,4 @@
-"""What an upgrade finds in the cluster stays: passwords, certificates, and the size of databases."""
+"""What an upgrade finds in the cluster stays: selectors, volumes, passwords, certificates, and the size of databases."""
 
 import base64
 from collections.abc import Iterator
@@ -7,7 +7,49 @@ from pathlib import Path
 import pytest
 
 from tests.chart.cluster import cluster_with
-from tests.chart.render import Object, Objects, Refused, render, render_on
+from tests.chart.render import SERVICES, Object, Objects, Refused, render, render_on
+
+# What Kubernetes does not let an upgrade change, as 0.1.0 had it: another value here is a release that cannot be upgraded.
+CLAIM = {
+    "apiVersion": "v1",
+    "kind": "PersistentVolumeClaim",
+    "metadata": {"name": "data"},
+    "spec": {"accessModes": ["ReadWriteOnce"]},
+}
+VOLUMES = {"mongodb": "4Gi", "rabbitmq": "2Gi"}
+DEPLOYMENTS = {*SERVICES, "sink", "toolbox"}
+
+
+def selector(component: str) -> dict[str, dict[str, str]]:
+    labels = {"name": "mailyard", "instance": "mailyard", "component": component}
+    return {"matchLabels": {f"app.kubernetes.io/{key}": value for key, value in labels.items()}}
+
+
+def test_deployments_select_the_pods_that_they_always_did(trial: Objects):
+    found = {name: each["spec"]["selector"] for name, each in trial.of("Deployment").items()}
+    assert found == {name: selector(name) for name in DEPLOYMENTS}
+
+
+@pytest.mark.parametrize("database", VOLUMES)
+@pytest.mark.parametrize("nodes", [1, 3])
+def test_databases_keep_all_that_cannot_change(database: str, nodes: int):
+    objects = render("trial", f"trial.rabbitmq.nodes={nodes}", f"trial.mongodb.members={nodes}")
+    spec = objects.of("StatefulSet")[database]["spec"]
+    size = {"resources": {"requests": {"storage": VOLUMES[database]}}}
+    assert {key: value for key, value in spec.items() if key not in ("replicas", "template")} == {
+        "serviceName": f"mailyard-{database}-nodes",
+        "podManagementPolicy": "Parallel",
+        "selector": selector(database),
+        "volumeClaimTemplates": [{**CLAIM, "spec": {**CLAIM["spec"], **size}}],
+    }
+
+
+def test_headless_services_keep_all_that_cannot_change(trial: Objects):
+    addresses = {name: each["spec"].get("clusterIP") for name, each in trial.of("Service").items()}
+    assert {name for name, address in addresses.items() if address == "None"} == {
+        "mongodb-nodes",
+        "rabbitmq-nodes",
+    }
 
 
 def stored(secret: Object) -> Object:

@@ -1,19 +1,25 @@
 {{/* What all pods have in common: no rights, no shell, no names in the environment, secrets as files. */}}
 
-{{/* The start of a pod's specification; takes (list root component). */}}
+{{/*
+The start of a pod's specification; takes (list root component) or (list root component values), the values being where
+it may run, and podSecurity where it is not that of all.
+*/}}
 {{- define "mailyard.podSpec" -}}
 {{- $root := index . 0 -}}
+{{- $values := dict -}}
+{{- if gt (len .) 2 -}}{{- $values = index . 2 -}}{{- end -}}
 serviceAccountName: {{ include "mailyard.fullname" $root }}-{{ index . 1 }}
 automountServiceAccountToken: false
 enableServiceLinks: false
 securityContext:
-  {{- include "mailyard.podSecurityContext" $root.Values.podSecurity | nindent 2 }}
+  {{- include "mailyard.podSecurityContext" ($values.podSecurity | default $root.Values.podSecurity) | nindent 2 }}
 {{- with $root.Values.image.pullSecrets }}
 imagePullSecrets:
   {{- range . }}
   - name: {{ . }}
   {{- end }}
 {{- end }}
+{{- include "mailyard.scheduling" (list $root (index . 1) $values) }}
 {{- end -}}
 
 {{/* Takes a map with runAsUser, runAsGroup, fsGroup; null leaves the choice to the cluster. */}}

@@ -3,8 +3,10 @@ What sets the six services apart, as data: everything else about them is the sam
 
   ports        what it listens on, beside http
   listen       the setting that each port's address goes to
+  openTo       the ports that everybody may reach
   tls          whether it shows the certificate
-  frontDoor    whether clients hold connections to it: it gets a pause before it stops, and scales on connections
+  frontDoor    whether clients hold connections to it: it gets a pause before it stops, and PROXY headers
+  connections  the metric of its open connections and its listeners, on which it scales
   queues       what it takes mail from, and so scales on
   egress       where its connections go, beside the databases and the DNS
 */}}
