@@ -39,11 +39,19 @@ def fast(name: str, labels: str = "") -> dict[str, str]:
 QUEUES = (
     Case(
         "MailyardMailUnaccounted",
-        "10m",
+        "6m",
         {gauge("mailyard_mail_unaccounted"): "3x90"},
         NS,
         {gauge("mailyard_mail_unaccounted"): "0x90"},
         "3",
+    ),
+    Case(  # as long as a restore takes to settle
+        "MailyardMailUnaccounted",
+        "6m",
+        {gauge("mailyard_mail_unaccounted"): "7x90"},
+        NS,
+        {gauge("mailyard_mail_unaccounted"): "0x1 7x88"},
+        "7",
     ),
     Case(
         "MailyardLedgerSilent",
@@ -136,7 +144,7 @@ SERVICES = (
     ),
     Case(
         "MailyardServiceDown",
-        "60m",
+        "90m",
         {
             'mailyard_build_info{namespace="mail",instance="a:9100",service="router",version="1"}': "1x40 stale"
         },
@@ -260,6 +268,14 @@ EDGE = (
             gauge("mailyard_login_attempts_total", 'login_service="imap",outcome="wrong"'): "0+60x90",
         },
         "75%",
+    ),
+    Case(
+        "MailyardLoginsFailing",
+        "30m",
+        {gauge("mailyard_login_attempts_total", 'login_service="imap",outcome="wrong"'): "0+12x90"},
+        {**NS, "login_service": "imap"},
+        {gauge("mailyard_login_attempts_total", 'login_service="imap",outcome="wrong"'): "0+3x90"},
+        "100%",
     ),
     Case(
         "MailyardImapSlow",

@@ -12,6 +12,7 @@ IMAP_SECONDS: Final = 2
 DEFERRED_SHARE: Final = 0.3
 REFUSED_SHARE: Final = 0.5
 LOGIN_FAILURE_SHARE: Final = 0.5
+LOGINS_PER_SECOND: Final = 0.1  # fewer say nothing: somebody mistypes
 LOOP_LAG_SECONDS: Final = 0.5
 CERTIFICATE_DAYS: Final = 14
 CERTIFICATE_CRITICAL_DAYS: Final = 2

@@ -28,7 +28,8 @@ GROUP = Group(
             "MailyardLoginsFailing",
             'sum by (namespace, login_service) (mailyard:logins:rate10m{outcome!="accepted"})'
             " / sum by (namespace, login_service) (mailyard:logins:rate10m)"
-            f" > {limits.LOGIN_FAILURE_SHARE} and sum by (namespace, login_service) (mailyard:logins:rate10m) > 1",
+            f" > {limits.LOGIN_FAILURE_SHARE} and sum by (namespace, login_service) (mailyard:logins:rate10m)"
+            f" > {limits.LOGINS_PER_SECOND}",
             "10m",
             Severity.WARNING,
             "{{ $value | humanizePercentage }} of logins to {{ $labels.login_service }} fail",

@@ -9,7 +9,7 @@ GROUP = Group(
         Alert(
             "MailyardServiceDown",
             "mailyard:service_ready_instances:sum == 0"
-            " or (mailyard:service_instances:count offset 30m unless on (namespace, service)"
+            " or (max_over_time(mailyard:service_instances:count[1d]) unless on (namespace, service)"
             " mailyard:service_instances:count) * 0",
             "2m",
             Severity.CRITICAL,
