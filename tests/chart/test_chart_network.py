@@ -13,7 +13,11 @@ def rules(objects: Objects, name: str, direction: str) -> list[tuple[set[Any], l
         (
             {each["port"] for each in rule.get("ports", [])},
             [
-                peer["podSelector"].get("matchLabels", {}).get("app.kubernetes.io/component", "any of ours")
+                "any pod"
+                if "namespaceSelector" in peer
+                else peer["podSelector"]
+                .get("matchLabels", {})
+                .get("app.kubernetes.io/component", "any of ours")
                 for peer in rule.get("from", []) + rule.get("to", [])
             ],
         )
@@ -37,16 +41,67 @@ def test_every_component_has_a_policy_of_its_own(overlay: Objects):
 
 @pytest.mark.parametrize("service", sorted(set(SERVICES) - {"smtp-in", "imap"}))
 def test_inner_services_are_asked_for_health_and_metrics_only(trial: Objects, service: str):
-    assert rules(trial, service, "ingress") == [({"http"}, [])]
+    assert rules(trial, service, "ingress") == [({"http"}, ["any pod"])]
 
 
 def test_front_doors_are_open_and_lmtp_is_for_the_namespace(trial: Objects):
     assert rules(trial, "smtp-in", "ingress") == [
-        ({"http"}, []),
+        ({"http"}, ["any pod"]),
         ({"smtp", "submission", "submissions"}, []),
         ({"lmtp"}, ["any of ours"]),
     ]
-    assert rules(trial, "imap", "ingress") == [({"http"}, []), ({"imap", "imaps"}, [])]
+    assert rules(trial, "imap", "ingress") == [({"http"}, ["any pod"]), ({"imap", "imaps"}, [])]
+
+
+def test_metrics_may_be_for_the_toolbox_and_those_who_are_named_alone():
+    objects = render(
+        "trial",
+        r"networkPolicies.metricsFrom[0].podSelector.matchLabels.app\.kubernetes\.io/component=watcher",
+    )
+    expected = ["toolbox", "watcher"]
+    for service in SERVICES:
+        assert rules(objects, service, "ingress")[0] == ({"http"}, expected), service
+    assert ({"prometheus"}, expected) in rules(objects, "rabbitmq", "ingress")
+
+
+def test_lmtp_may_be_for_those_who_are_named():
+    objects = render("trial", "networkPolicies.lmtpFrom[0].podSelector.matchLabels.app=lists")
+    (rule,) = [
+        rule
+        for rule in objects.of("NetworkPolicy")["smtp-in"]["spec"]["ingress"]
+        if rule["ports"][0]["port"] == "lmtp"
+    ]
+    assert rule["from"] == [{"podSelector": {"matchLabels": {"app": "lists"}}}]
+
+
+def test_the_dns_may_be_named_and_listen_elsewhere():
+    objects = render(
+        "trial",
+        "networkPolicies.dnsPorts={5353}",
+        r"networkPolicies.dnsTo[0].namespaceSelector.matchLabels.kubernetes\.io/metadata\.name=openshift-dns",
+    )
+    for name, policy in objects.of("NetworkPolicy").items():
+        if name != "default-deny":
+            assert policy["spec"]["egress"][0] == {
+                "ports": [{"protocol": protocol, "port": 5353} for protocol in ("UDP", "TCP")],
+                "to": [
+                    {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "openshift-dns"}}}
+                ],
+            }, name
+
+
+def test_a_collector_may_be_named():
+    objects = render(
+        "production",
+        "tracing.endpoint=http://collector:4318",
+        "networkPolicies.collectorTo[0].podSelector.matchLabels.app=collector",
+    )
+    (rule,) = [
+        rule
+        for rule in objects.of("NetworkPolicy")["imap"]["spec"]["egress"]
+        if rule["ports"][0]["port"] == 4318
+    ]
+    assert rule["to"] == [{"podSelector": {"matchLabels": {"app": "collector"}}}]
 
 
 @pytest.mark.parametrize("service", sorted(set(SERVICES) - {"relay"}))
@@ -80,7 +135,8 @@ def test_a_collector_is_reached_at_its_port(endpoint: str, port: int):
 def test_the_trials_databases_hear_this_release_only(trial: Objects):
     assert rules(trial, "mongodb", "ingress") == [({"mongodb"}, ["any of ours"]), ({27017}, ["mongodb"])]
     assert rules(trial, "rabbitmq", "ingress") == [
-        ({"amqp", "prometheus"}, ["any of ours"]),
+        ({"amqp"}, ["any of ours"]),
+        ({"prometheus"}, ["any pod"]),
         ({4369, 25672, 35672}, ["rabbitmq"]),
     ]
 

@@ -138,6 +138,24 @@ def test_all_problems_are_told_at_once_with_advice():
             ],
             "the users of the PerconaServerMongoDB store cannot be seen.",
         ),
+        (
+            PRODUCTION,
+            [
+                "connections.existingSecret=",
+                "connections.amqpUrl=amqps://mail:5673@broker:5674/mail",
+                "connections.mongoUrl=mongodb://a:b@store-0:27017\\,store-1:27017/?replicaSet=rs0",
+            ],
+            "networkPolicies.rabbitmqPorts has no 5674, the port in connections.amqpUrl:",
+        ),
+        (
+            PRODUCTION,
+            [
+                "connections.existingSecret=",
+                "connections.amqpUrl=amqp://broker/",
+                "connections.mongoUrl=mongodb://store-0\\,store-1:27018/?replicaSet=rs0",
+            ],
+            "networkPolicies.mongodbPorts has no 27018, the port in connections.mongoUrl:",
+        ),
     ],
 )
 def test_what_cannot_work_is_refused(overlay: str, settings: list[str], problem: str):
@@ -191,6 +209,13 @@ def test_a_balancer_that_tells_addresses_by_the_proxy_protocol_may_hide_them():
         "frontDoors.proxyProtocol.enabled=true",
         "frontDoors.proxyProtocol.networks={10.0.0.0/24}",
     )
+
+
+def test_databases_may_have_any_port_that_the_policies_know_or_where_there_are_none():
+    moved = ["connections.existingSecret=", "connections.amqpUrl=amqp://broker:5673/"]
+    moved += ["connections.mongoUrl=mongodb://store"]
+    render(PRODUCTION, *moved, "networkPolicies.rabbitmqPorts={5673}")
+    render(PRODUCTION, *moved, "networkPolicies.enabled=false")
 
 
 def test_the_canary_may_be_an_account_of_a_tenant():

@@ -14,10 +14,32 @@
 {{- end }}
 {{- end -}}
 
+{{/* The rest of a rule of egress: its peers; none: anywhere. */}}
+{{- define "mailyard.to" -}}
+{{- with . }}
+  to:
+    {{- toYaml . | nindent 4 }}
+{{- end }}
+{{- end -}}
+
 {{- define "mailyard.egressDns" -}}
+{{- $policies := .Values.networkPolicies -}}
 - ports:
-    - {protocol: UDP, port: 53}
-    - {protocol: TCP, port: 53}
+    {{- range $policies.dnsPorts }}
+    - {protocol: UDP, port: {{ int . }}}
+    - {protocol: TCP, port: {{ int . }}}
+    {{- end }}
+{{- include "mailyard.to" $policies.dnsTo }}
+{{- end -}}
+
+{{/* Who reads health and metrics: the toolbox and whom the values name, else all pods of the cluster. */}}
+{{- define "mailyard.metricsPeers" -}}
+{{- with .Values.networkPolicies.metricsFrom }}
+{{- include "mailyard.peer" (list $ "toolbox") }}
+{{ toYaml . }}
+{{- else -}}
+- namespaceSelector: {}
+{{- end }}
 {{- end -}}
 
 {{/* A database: the trial's pods, else anywhere that the values say; takes (list root component ports). */}}
@@ -30,10 +52,7 @@
     {{- include "mailyard.peer" (list $root (index . 1)) | nindent 4 }}
     {{- else }}
     {{- include "mailyard.tcpPorts" (index . 2) | nindent 4 }}
-  {{- with $root.Values.networkPolicies.databasesTo }}
-  to:
-    {{- toYaml . | nindent 4 }}
-  {{- end }}
+    {{- include "mailyard.to" $root.Values.networkPolicies.databasesTo }}
     {{- end }}
 {{- end -}}
 
@@ -50,6 +69,7 @@
 {{- $port := regexFind "[0-9]+$" (regexFind ":[0-9]+$" $url.host) }}
 - ports:
     - {protocol: TCP, port: {{ $port | default (ternary "443" "80" (eq $url.scheme "https")) }}}
+{{- include "mailyard.to" $.Values.networkPolicies.collectorTo }}
 {{- end }}
 {{- end -}}
 

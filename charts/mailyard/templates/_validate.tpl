@@ -4,7 +4,7 @@ wrong, and what to do. What a single value may be is said by values.schema.json.
 */}}
 
 {{- define "mailyard.problems" -}}
-{{- $groups := list "Name" "Databases" "Trial" "Tls" "FrontDoors" "Scaling" "Services" "Accounts" "Canary" "Objects" -}}
+{{- $groups := list "Name" "Databases" "Ports" "Trial" "Tls" "FrontDoors" "Scaling" "Services" "Accounts" "Canary" "Objects" -}}
 {{- range $group := $groups }}
 {{ include (printf "mailyard.problems%s" $group) $ }}
 {{- end }}
@@ -54,6 +54,24 @@ wrong, and what to do. What a single value may be is said by values.schema.json.
 {{- end }}
 {{- if and $given.perconaServerMongoDB.name (not (include "mailyard.perconaUrl" .)) }}
 {{- include "mailyard.problem" (printf "the users of the PerconaServerMongoDB %s cannot be seen. Install with Helm on the cluster, after the operator has made its secret; or give the URL by connections.existingSecret." $given.perconaServerMongoDB.name) }}
+{{- end }}
+{{- end -}}
+
+{{/* A policy in the way would show as a database that is away. The login in a URL is cut off first, and never shown. */}}
+{{- define "mailyard.problemsPorts" -}}
+{{- $policies := .Values.networkPolicies -}}
+{{- $urls := list
+  (list "connections.amqpUrl" .Values.connections.amqpUrl "rabbitmqPorts" $policies.rabbitmqPorts)
+  (list "connections.mongoUrl" .Values.connections.mongoUrl "mongodbPorts" $policies.mongodbPorts) -}}
+{{- range $database := ternary $urls list $policies.enabled }}
+{{- $allowed := list }}{{ range index $database 3 }}{{ $allowed = append $allowed (int . | toString) }}{{ end }}
+{{- $hosts := regexReplaceAll "^[a-z0-9+]+://([^/]*@)?" (index $database 1) "" | regexFind "^[^/?]+" }}
+{{- range $host := splitList "," $hosts }}
+{{- $port := regexFind ":[0-9]+$" $host | trimPrefix ":" }}
+{{- if and $port (not (has $port $allowed)) }}
+{{- include "mailyard.problem" (printf "networkPolicies.%s has no %s, the port in %s: nothing could reach it. Add the port." (index $database 2) $port (index $database 0)) }}
+{{- end }}
+{{- end }}
 {{- end }}
 {{- end -}}
 
