@@ -1,13 +1,10 @@
-"""Dashboards and rules that come with the chart, notes, and objects of the user."""
+"""Dashboards and rules that come with the chart, and objects of the user."""
 
 import json
-import shutil
-import subprocess
-from pathlib import Path
 
 import yaml
 
-from tests.chart.render import CHART, HELM, Objects, render
+from tests.chart.render import CHART, Objects, render
 
 DASHBOARDS = {path.stem.removeprefix("mailyard-"): path for path in CHART.glob("dashboards/*.json")}
 RULES = {path.stem.removeprefix("mailyard-"): path for path in CHART.glob("rules/*.yaml")}
@@ -80,43 +77,3 @@ def test_objects_of_the_user_come_along_and_may_be_templates():
     )
     (mine,) = [each for each in objects if each["metadata"]["name"] == "mine"]
     assert mine["data"] == {"release": "mailyard"}
-
-
-def notes(overlay: str, folder: Path) -> str:
-    """What an install prints: Helm shows it on a cluster only, so it is rendered as an object."""
-    chart = folder / "mailyard"
-    shutil.copytree(CHART, chart)
-    text = (chart / "templates/NOTES.txt").read_text()
-    (chart / "templates/notes.yaml").write_text(
-        f"""{{{{- define "notes" -}}}}\n{text}\n{{{{- end -}}}}\nnotes: {{{{ include "notes" . | quote }}}}\n"""
-    )
-    command = [
-        HELM,
-        "template",
-        "mailyard",
-        chart,
-        "--namespace",
-        "post",
-        "--show-only",
-        "templates/notes.yaml",
-    ]
-    command += ["--values", chart / f"values/{overlay}.yaml"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    told: str = yaml.safe_load(done.stdout)["notes"]
-    return told
-
-
-def test_notes_say_the_next_three_steps(tmp_path: Path):
-    text = notes("trial", tmp_path)
-    assert [line for line in text.splitlines() if line[:2] in ("1.", "2.", "3.")] == [
-        "1. Accounts",
-        "2. The zone of each domain; where mail goes, who may send it, and whom to tell",
-        "3. Checks",
-    ]
-    assert (
-        "kubectl -n post get secret mailyard-accounts -o go-template="
-        """'{{ index .data "anna_at_alpha.test" | base64decode }}'""" in text
-    )
-    assert "alpha.test.                MX   10 mail.mailyard.test." in text
-    assert "helm -n post test mailyard --logs" in text
-    assert "mailyard install-check after" in text
