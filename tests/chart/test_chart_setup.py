@@ -123,6 +123,18 @@ def test_secrets_of_operators_are_used_where_they_are():
     ]
 
 
+def test_an_authority_of_ones_own_is_a_file_beside_the_urls():
+    objects = render("production", "connections.authoritySecret=authority", upgrade=True)
+    assert connection_sources(objects)[2:] == [("authority", "ca.crt", "ca.crt")]
+    volumes = [
+        next(each["projected"] for each in pod["volumes"] if each["name"] == "connections")
+        for name, pod in objects.pods().items()
+        if name != "Deployment mailyard-sink"
+    ]
+    assert len(volumes) == 11
+    assert all(volume == volumes[0] for volume in volumes)
+
+
 def connection_sources(objects: Objects) -> list[tuple[str, str, str]]:
     (volume,) = [
         each for each in objects.pod("Deployment", "router")["volumes"] if each["name"] == "connections"
@@ -185,6 +197,27 @@ def test_the_toolbox_has_the_connections(trial: Objects):
     given = environment(trial.container("Deployment", "toolbox"))
     assert given["MAILYARD_AMQP_URL_FILE"] == "/etc/mailyard/connections/amqp-url"
     assert given["MAILYARD_MONGO_URL_FILE"] == "/etc/mailyard/connections/mongo-url"
+
+
+def test_the_toolbox_knows_what_install_check_looks_at(trial: Objects):
+    given = environment(trial.container("Deployment", "toolbox"))
+    prefix = "MAILYARD_INSTALL_CHECK_"
+    assert {name.removeprefix(prefix): value for name, value in given.items() if name.startswith(prefix)} == {
+        "NAMESPACE": "post",
+        "RELEASE": "mailyard",
+        "LISTENERS": "smtp=mailyard-smtp-in.post.svc:25 submission=mailyard-smtp-in.post.svc:587"
+        " submissions=mailyard-smtp-in.post.svc:465 imap=mailyard-imap.post.svc:143 imaps=mailyard-imap.post.svc:993",
+        "CA_FILE": "/etc/mailyard/authority/ca.crt",
+    }
+    assert given["MAILYARD_HOSTNAME"] == "mail.mailyard.test"
+
+
+def test_with_a_certificate_that_is_given_install_check_trusts_whom_clients_trust():
+    toolbox = render("trial", "tls.selfSigned.enabled=false", "tls.existingSecret=own").container(
+        "Deployment", "toolbox"
+    )
+    assert "MAILYARD_INSTALL_CHECK_CA_FILE" not in environment(toolbox)
+    assert "authority" not in [each["name"] for each in toolbox["volumeMounts"]]
 
 
 def test_the_sink_sends_echoes_to_the_mx_listener(trial: Objects):

@@ -3,9 +3,9 @@
 {{- $smtp := include "mailyard.host" (list . "smtp-in") -}}
 {{- $imap := include "mailyard.host" (list . "imap") -}}
 - name: MAILYARD_INSTALL_CHECK_NAMESPACE
-  value: {{ .Release.Namespace }}
+  value: {{ .Release.Namespace | quote }}
 - name: MAILYARD_INSTALL_CHECK_RELEASE
-  value: {{ .Release.Name }}
+  value: {{ .Release.Name | quote }}
 - name: MAILYARD_INSTALL_CHECK_LISTENERS
   value: smtp={{ $smtp }}:25 submission={{ $smtp }}:587 submissions={{ $smtp }}:465 imap={{ $imap }}:143 imaps={{ $imap }}:993
 {{- if .Values.tls.selfSigned.enabled }}

@@ -112,6 +112,9 @@ ZONE = {
 }
 
 
+SERVERS = ("MAILYARD_MONGO_URL", "MAILYARD_AMQP_URL", "MAILYARD_MONGO_DATABASE")
+
+
 def check(*arguments, environment=None):
     result = CliRunner().invoke(
         app, ["install-check", *arguments, "--json"], env=environment, prog_name="mailyard"
@@ -150,7 +153,7 @@ def away(monkeypatch, tmp_path):
     """No cluster, no store and no local mode."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
-    for name in ("MAILYARD_MONGO_URL", "MAILYARD_AMQP_URL", "MAILYARD_MONGO_DATABASE"):
+    for name in (*SERVERS, "MAILYARD_HOSTNAME", "KUBERNETES_SERVICE_HOST"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -266,6 +269,48 @@ def test_after_the_release_is_looked_at(tmp_path, away):
     ]
     assert found(lines, "port 25 in") == [
         ("error", f"127.0.0.1:{port} cannot be reached: [Errno 111] Connection refused")
+    ]
+
+
+def test_in_the_toolbox_the_releases_listeners_are_looked_at_and_what_a_pod_cannot_see_has_its_command(away):
+    with mail_server() as place:
+        _, lines = check(
+            "after",
+            environment={
+                "KUBERNETES_SERVICE_HOST": "10.0.0.1",
+                "MAILYARD_HOSTNAME": HOST,
+                "MAILYARD_INSTALL_CHECK_NAMESPACE": "post",
+                "MAILYARD_INSTALL_CHECK_RELEASE": "yard",
+                "MAILYARD_INSTALL_CHECK_LISTENERS": f"smtp={place} submission={place}",
+            },
+        )
+    assert found(lines, "port 25 in") == [
+        ("unknown", "whether it is open from outside the cluster"),
+        ("warning", f"{place} greets as another host: 220 {NAME} ESMTP ready"),
+    ]
+    assert [what.partition(" makes ")[0] for _, what in found(lines, "certificates")] == [
+        f"smtp at {place}",
+        f"submission at {place}",
+    ]
+    advice = [line["instruction"] for line in lines if line["area"] in ("cluster", "port 25 in")][:2]
+    command = f"mailyard install-check after --namespace post --release yard --host {HOST}"
+    assert advice == [f"On a machine outside where kubectl works, run: {command}"] * 2
+
+
+def test_where_no_host_is_named_it_is_the_releases(tmp_path, away):
+    named = [{"name": "MAILYARD_HOSTNAME", "value": HOST}]
+    path = f"/apis/apps/v1/namespaces/mail/deployments?{SELECTOR}"
+    answers = {**ANSWERS, path: {"items": [deployment("smtp-in", 1, named)]}}
+    with fake_cluster(answers, frozenset()) as url, mail_server() as place:
+        _, lines = check(
+            "after",
+            f"--kubeconfig={kubeconfig(tmp_path, url)}",
+            "--namespace=mail",
+            "--release=yard",
+            f"--listener=smtp={place}",
+        )
+    assert found(lines, "port 25 in") == [
+        ("warning", f"{place} greets as another host: 220 {NAME} ESMTP ready"),
     ]
 
 

@@ -132,6 +132,12 @@ def test_a_certificate_is_trusted_and_lasts(facts, level):
     assert levels(check_certificate(facts, NOW)) == [level]
 
 
+def test_a_certificate_that_only_a_file_vouches_for_is_told_as_such():
+    facts = ListenerFacts("smtp", names=(HOST,), expires=NOW + timedelta(days=15), authority="/ca.crt")
+    [found] = check_certificate(facts, NOW)
+    assert found.what == f"smtp: {HOST}, until 2026-12-10, by the authorities in /ca.crt"
+
+
 def depths(**changes):
     return [
         Depth(queue, 0, *changes.get(queue.name, (0.0, 0, 0 if queue is Queue.DEAD else 1)))

@@ -13,7 +13,7 @@ from mailyard.cli.installcheck.checks.frontdoor import Callers, FrontDoor, check
 from mailyard.cli.installcheck.checks.mail import check_canary, check_ledger, check_queues
 from mailyard.cli.installcheck.checks.port25 import check_way_in
 from mailyard.cli.installcheck.checks.services import check_services
-from mailyard.cli.installcheck.examine import Report
+from mailyard.cli.installcheck.examine import SERVERS_AWAY, Report
 from mailyard.cli.installcheck.facts import mail, release
 from mailyard.cli.installcheck.facts.absent import Absent
 from mailyard.cli.installcheck.facts.api import Api
@@ -26,19 +26,27 @@ from mailyard.runtime.endpoint import Endpoint
 from mailyard.runtime.errors import Misconfigured, Unavailable
 
 _OF_SERVICE = {"smtp-in": (Kind.SMTP, Kind.SUBMISSION, Kind.SUBMISSIONS), "imap": (Kind.IMAP, Kind.IMAPS)}
-_IN_TOOLBOX = (
-    "Run it in the toolbox pod too: kubectl exec deploy/<name>-toolbox -- mailyard install-check after"
-)
+_IN_TOOLBOX = "Run it in the toolbox pod too: kubectl -n {namespace} exec deploy/<name>-toolbox -- mailyard install-check after"
 
 
 def look_after(report: Report, options: Options, config: Path | None) -> None:
     """Look at everything that can be seen from here."""
     api = connect(report, options)
+    if api is not None:
+        options = _named(api, options)
     doors, nodes = _look_at_release(report, api, options) if api is not None else ([], None)
     look_at_listeners(report, options, [*options.listeners, *_listeners(options, doors)])
     look_around(report, options)
-    domains = asyncio.run(_mail(report, config, nodes))
+    domains = asyncio.run(_mail(report, options, config, nodes))
     look_at_domains(report, options, options.domains or domains)
+
+
+def _named(api: Api, options: Options) -> Options:
+    """Where no host was named it is the release's; what keeps us from asking is told with the services."""
+    try:
+        return options.for_host(release.read_hostname(api, options.namespace, options.release))
+    except Absent:
+        return options
 
 
 def _look_at_release(
@@ -78,6 +86,8 @@ def look_at_listeners(report: Report, options: Options, listeners: Sequence[List
     if not listeners:
         advice = "Name listeners in --listener smtp=HOST:25, or the host's name in --host."
         report.add("listeners", [unknown("where the listeners are", advice)])
+    if options.in_pod:
+        report.add("port 25 in", [unknown("whether it is open from outside the cluster", options.outside)])
     for listener in listeners:
         if listener.kind is Kind.SMTP:
             report.look("port 25 in", partial(_way_in, listener, options))
@@ -92,13 +102,18 @@ def _certificate(listener: Listener, options: Options) -> list[Finding]:
     return check_certificate(read_certificate(listener, options.trust), now_utc())
 
 
-async def _mail(report: Report, config: Path | None, nodes: frozenset[str] | None) -> list[str]:
+async def _mail(
+    report: Report, options: Options, config: Path | None, nodes: frozenset[str] | None
+) -> list[str]:
     """Look through store and broker, and return the tenants' domains."""
     try:
         return await with_session(config, lambda session: _look_at_mail(report, session, nodes))
     except (Unavailable, Misconfigured, BadConfiguration) as problem:
         named = names_servers(config)
-        report.add("store", [(error if named else unknown)(str(problem), _IN_TOOLBOX)])
+        advice = _IN_TOOLBOX.format(namespace=options.namespace)
+        report.add(
+            "store", [(error if named else unknown)(str(problem), SERVERS_AWAY if options.in_pod else advice)]
+        )
         return []
 
 

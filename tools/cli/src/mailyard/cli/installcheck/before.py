@@ -51,7 +51,8 @@ def connect(report: Report, options: Options) -> Api | None:
     try:
         return Api.connect(options.kubeconfig, options.context)
     except Absent as absent:
-        report.add("cluster", [unknown(str(absent), absent.instruction)])
+        instruction = options.outside if options.in_pod else absent.instruction
+        report.add("cluster", [unknown(str(absent), instruction)])
         return None
 
 
@@ -97,5 +98,10 @@ def _reverse(options: Options) -> list[Finding]:
 
 def _resolver(options: Options) -> list[Finding]:
     if options.signed_name is None:
-        return [unknown("whether the resolver validates DNSSEC", "Name a signed zone in --signed-name.")]
+        return [
+            unknown(
+                "whether the resolver validates DNSSEC",
+                "Name a signed zone in --signed-name, such as the root: --signed-name .",
+            )
+        ]
     return check_resolver(Names(options.resolver).validation(options.signed_name))

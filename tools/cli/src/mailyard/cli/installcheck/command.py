@@ -1,6 +1,6 @@
 """`mailyard install-check before|after`: errors, warnings, and what to do about each."""
 
-from enum import StrEnum
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -9,12 +9,14 @@ import typer
 from mailyard.cli.ending import REFUSED
 from mailyard.cli.installcheck.checks.nodes import MEBI, Requests
 from mailyard.cli.installcheck.facts.listeners import Kind, Listener
-from mailyard.cli.installcheck.options import Options
+from mailyard.cli.installcheck.options import Moment, Options
 from mailyard.cli.installcheck.run import run
 from mailyard.cli.listing import AsJson
 from mailyard.cli.places import HOST_PORT, place
 from mailyard.probe.door import Trust
 from mailyard.runtime.endpoint import Endpoint
+
+_VARIABLES = "MAILYARD_INSTALL_CHECK"  # the chart sets them in the toolbox pod
 
 
 def _listener(text: str) -> Listener:
@@ -24,28 +26,31 @@ def _listener(text: str) -> Listener:
     return Listener(Kind(kind), place(where))
 
 
-class Moment(StrEnum):
-    """When it looks."""
-
-    BEFORE = "before"
-    AFTER = "after"
-
-
 def install_check(
     context: typer.Context,
     *,
     moment: Annotated[
         Moment, typer.Argument(help="Before or after the installation.", metavar="before|after")
     ],
-    namespace: Annotated[str, typer.Option(help="The release's namespace.")] = "default",
-    release: Annotated[str, typer.Option(help="The release's name.")] = "mailyard",
+    namespace: Annotated[
+        str, typer.Option(help="The release's namespace.", envvar=f"{_VARIABLES}_NAMESPACE")
+    ] = "default",
+    release: Annotated[
+        str, typer.Option(help="The release's name.", envvar=f"{_VARIABLES}_RELEASE")
+    ] = "mailyard",
     kubeconfig: Annotated[
         Path | None, typer.Option(help="File that leads to the cluster; else KUBECONFIG.", dir_okay=False)
     ] = None,
     kube_context: Annotated[
         str | None, typer.Option(help="Its context; else the current one.", metavar="NAME")
     ] = None,
-    host: Annotated[str | None, typer.Option(help="The host name that MX records shall name.")] = None,
+    host: Annotated[
+        str | None,
+        typer.Option(
+            help="The host name that MX records shall name; else, after, the release's.",
+            envvar="MAILYARD_HOSTNAME",
+        ),
+    ] = None,
     domain: Annotated[
         list[str] | None, typer.Option(help="A domain whose records to check; else, after, all tenants'.")
     ] = None,
@@ -58,10 +63,16 @@ def install_check(
             parser=_listener,
             help="smtp, submission, submissions, imap or imaps, and where it is; else --host's, else the Services'.",
             metavar=f"KIND={HOST_PORT}",
+            envvar=f"{_VARIABLES}_LISTENERS",
         ),
     ] = None,
     ca_file: Annotated[
-        Path | None, typer.Option(help="Authorities to trust instead of the system's.", dir_okay=False)
+        Path | None,
+        typer.Option(
+            help="Authorities to trust instead of the system's.",
+            dir_okay=False,
+            envvar=f"{_VARIABLES}_CA_FILE",
+        ),
     ] = None,
     resolver: Annotated[
         Endpoint | None,
@@ -69,7 +80,9 @@ def install_check(
     ] = None,
     signed_name: Annotated[
         str | None,
-        typer.Option(help="A name in a zone signed with DNSSEC, to see whether that is validated."),
+        typer.Option(
+            help="A name in a zone signed with DNSSEC, such as the root (.), to see whether that is validated."
+        ),
     ] = None,
     probe_host: Annotated[
         Endpoint | None,
@@ -94,6 +107,8 @@ def install_check(
     1: there are errors.
     """
     options = Options(
+        moment=moment,
+        in_pod="KUBERNETES_SERVICE_HOST" in os.environ,
         namespace=namespace,
         release=release,
         kubeconfig=kubeconfig,
@@ -109,5 +124,5 @@ def install_check(
         outgoing=outgoing,
         requests=Requests(requests_cpu, requests_mib * MEBI),
     )
-    if run(options, context.obj, after=moment is Moment.AFTER, as_json=as_json):
+    if run(options, context.obj, as_json=as_json):
         raise typer.Exit(REFUSED)

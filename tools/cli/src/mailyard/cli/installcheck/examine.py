@@ -11,6 +11,7 @@ from mailyard.runtime.errors import Misconfigured, Unavailable
 
 Look = Callable[[], Sequence[Finding]]
 LookAtMail = Callable[[], Awaitable[Sequence[Finding]]]
+SERVERS_AWAY = "Look whether MongoDB and RabbitMQ run and let us in."
 
 
 @dataclass(slots=True)
@@ -36,7 +37,7 @@ class Report:
         try:
             self.add(area, await look())
         except (Unavailable, PyMongoError) as problem:
-            self.add(area, [error(str(problem), "Look whether MongoDB and RabbitMQ run and let us in.")])
+            self.add(area, [error(str(problem), SERVERS_AWAY)])
         except Misconfigured as problem:
             self.add(area, [error(str(problem), "")])
 

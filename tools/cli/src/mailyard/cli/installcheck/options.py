@@ -1,8 +1,10 @@
 """What the command line asks install-check to look at."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from pathlib import Path
+from typing import Self
 
 from mailyard.cli.installcheck.checks.nodes import Requests
 from mailyard.cli.installcheck.facts.listeners import Listener
@@ -10,10 +12,22 @@ from mailyard.probe.door import Trust
 from mailyard.runtime.endpoint import Endpoint
 
 
+class Moment(StrEnum):
+    """When it looks."""
+
+    BEFORE = "before"
+    AFTER = "after"
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Names that are None or empty are not looked at, and told as unknown where they matter."""
+    """Names that are None or empty are not looked at, and told as unknown where they matter.
 
+    `in_pod`: it runs in the cluster, from where neither the API nor the way in from outside is seen.
+    """
+
+    moment: Moment
+    in_pod: bool
     namespace: str
     release: str
     kubeconfig: Path | None
@@ -28,3 +42,16 @@ class Options:
     probe_host: Endpoint | None
     outgoing: str | None
     requests: Requests
+
+    @property
+    def outside(self) -> str:
+        """What to do about that which a pod does not see."""
+        named = {"namespace": self.namespace, "release": self.release, "host": self.host}
+        words = " ".join(f"--{option} {value}" for option, value in named.items() if value)
+        return f"On a machine outside where kubectl works, run: mailyard install-check {self.moment} {words}"
+
+    def for_host(self, host: str | None) -> Self:
+        """Where none was named: the host that the release says it is."""
+        if self.host is not None or host is None:
+            return self
+        return replace(self, host=host, trust=replace(self.trust, name=host))

@@ -8,16 +8,16 @@ import typer
 from mailyard.cli.installcheck.after import look_after
 from mailyard.cli.installcheck.before import look_before
 from mailyard.cli.installcheck.examine import Report
-from mailyard.cli.installcheck.options import Options
+from mailyard.cli.installcheck.options import Moment, Options
 from mailyard.cli.installcheck.report import has_errors, show_report
 from mailyard.runtime.logs import configure_logs
 
 
-def run(options: Options, config: Path | None, *, after: bool, as_json: bool) -> bool:
+def run(options: Options, config: Path | None, *, as_json: bool) -> bool:
     """Look, print, and tell whether there are errors."""
     configure_logs("cli", "error", "console", stream=sys.stderr)
     report = Report(_progress)
-    if after:
+    if options.moment is Moment.AFTER:
         look_after(report, options, config)
     else:
         look_before(report, options)

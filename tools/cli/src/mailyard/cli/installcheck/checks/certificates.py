@@ -10,13 +10,17 @@ SOON = timedelta(days=14)
 
 @dataclass(frozen=True, slots=True)
 class ListenerFacts:
-    """What a listener showed; `problem`: there was no handshake; `distrust`: why clients will not trust it."""
+    """What a listener showed; `problem`: there was no handshake; `distrust`: why clients will not trust it.
+
+    `authority`: the file of those that were trusted instead of the system's.
+    """
 
     listener: str
     problem: str = ""
     distrust: str = ""
     names: tuple[str, ...] = ()
     expires: datetime | None = None
+    authority: str = ""
 
 
 def check_certificate(facts: ListenerFacts, now: datetime) -> list[Finding]:
@@ -34,7 +38,8 @@ def check_certificate(facts: ListenerFacts, now: datetime) -> list[Finding]:
         return [error(f"clients do not trust {facts.listener} (for {names}): {facts.distrust}", advice)]
     if facts.expires - now < SOON:
         return [warning(f"the certificate of {facts.listener} ends on {facts.expires:%Y-%m-%d}", _RENEW)]
-    return [ok(f"{facts.listener}: {names}, until {facts.expires:%Y-%m-%d}")]
+    trusted = f", by the authorities in {facts.authority}" if facts.authority else ""
+    return [ok(f"{facts.listener}: {names}, until {facts.expires:%Y-%m-%d}{trusted}")]
 
 
 _RENEW = "Renew it; with cert-manager: kubectl describe certificate. The listeners take it without a restart."

@@ -16,7 +16,9 @@ from mailyard.cli.installcheck.checks.clock import Skew
 from mailyard.cli.installcheck.facts.absent import Absent
 
 SECONDS: Final = 5.0
-_ADVICE: Final = "Run it where kubectl works: from the toolbox pod the API may not be asked."
+_ADVICE: Final = (
+    "Run it where kubectl works, as a user who may read the cluster; or name the way in --kubeconfig."
+)
 Json = dict[str, Any]
 
 

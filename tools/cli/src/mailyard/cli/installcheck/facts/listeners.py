@@ -74,7 +74,8 @@ def read_certificate(listener: Listener, trust: Trust) -> ListenerFacts:
         return ListenerFacts(str(listener), problem=str(error))
     if shown is None:
         return ListenerFacts(str(listener), problem="it showed no certificate")
-    return ListenerFacts(str(listener), "", distrust, _names(shown), shown.not_valid_after_utc)
+    authority = str(trust.authority or "")
+    return ListenerFacts(str(listener), "", distrust, _names(shown), shown.not_valid_after_utc, authority)
 
 
 def _shown_to_anybody(listener: Listener) -> x509.Certificate | None:

@@ -35,6 +35,12 @@ def read_front_doors(api: Api, namespace: str, release: str) -> list[FrontDoor]:
     ]
 
 
+def read_hostname(api: Api, namespace: str, release: str) -> str | None:
+    """The host name that the release's services greet with; None where none says one."""
+    told = (_variables(each).get("MAILYARD_HOSTNAME") for each in _deployments(api, namespace, release))
+    return next(filter(None, told), None)
+
+
 def _door(service: Json, proxied: bool) -> FrontDoor:
     return FrontDoor(
         service["metadata"]["name"],
@@ -50,11 +56,15 @@ def _proxied(deployments: list[Json]) -> set[str]:
     found = set()
     for deployment in deployments:
         component = deployment["metadata"]["labels"].get(_COMPONENT, "")
-        containers = deployment["spec"]["template"]["spec"]["containers"]
-        variables = {each["name"]: each.get("value") for one in containers for each in one.get("env") or []}
-        if variables.get(FRONT_DOORS.get(component, "")):
+        if _variables(deployment).get(FRONT_DOORS.get(component, "")):
             found.add(component)
     return found
+
+
+def _variables(deployment: Json) -> dict[str, str | None]:
+    """The environment of a deployment's containers; None: the value comes from elsewhere."""
+    containers = deployment["spec"]["template"]["spec"]["containers"]
+    return {each["name"]: each.get("value") for one in containers for each in one.get("env") or []}
 
 
 def read_node_addresses(api: Api) -> frozenset[str]:
