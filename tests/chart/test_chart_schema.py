@@ -53,6 +53,10 @@ def test_readme_and_schema_are_what_the_values_say():
         ),
         ("trial.rabbitmq.nodes=2", "trial.rabbitmq.nodes must be one of the following: 1, 3"),
         ("services.relay.resources.limit.memory=1Gi", "Additional property limit is not allowed"),
+        (
+            "services.relay.resources.limits.memroy=1Gi",
+            "services.relay.resources.limits: Property name of",
+        ),
         ("hostname=Mail Server", "hostname: Does not match pattern"),
         ("connections.amqpUrl=http://broker", "connections.amqpUrl: Does not match pattern"),
         (

@@ -84,10 +84,24 @@ def test_every_pod_has_an_account_that_exists(overlay: Objects):
     assert {pod["serviceAccountName"] for pod in overlay.pods().values()} == accounts
 
 
-def test_every_container_says_what_memory_it_takes(overlay: Objects):
+def test_every_container_asks_for_cpu_and_memory_and_only_memory_is_limited(overlay: Objects):
     for name, pod in overlay.pods().items():
         for container in [*pod.get("initContainers", []), *pod["containers"]]:
-            assert {"requests", "limits"} <= set(container["resources"]), f"{name}: {container['name']}"
+            resources, where = container["resources"], f"{name}: {container['name']}"
+            assert set(resources["requests"]) == {"cpu", "memory"}, where
+            assert set(resources["limits"]) == {"memory"}, where
+            assert octets(resources["requests"]) <= octets(resources["limits"]), where
+
+
+def octets(resources: dict[str, str]) -> int:
+    text = resources["memory"]
+    return int(text[:-2]) * {"Mi": 2**20, "Gi": 2**30}[text[-2:]]
+
+
+def test_services_may_take_the_memory_that_large_mails_were_measured_with(overlay: Objects):
+    for service in SERVICES:
+        limits = overlay.container("Deployment", service)["resources"]["limits"]
+        assert octets(limits) > 150 * 2**20, f"{service}: docs/operations/sizing.md states 150 MiB"
 
 
 def secret_values(objects: Objects) -> set[str]:

@@ -40,7 +40,7 @@ annotations:
 {{ join "," $members }}
 {{- end -}}
 
-{{/* The volume with amqp-url and mongo-url, wherever each of them is kept. */}}
+{{/* The volume with amqp-url, mongo-url and perhaps ca.crt, wherever each of them is kept. */}}
 {{- define "mailyard.connectionsVolume" -}}
 {{- $given := .Values.connections -}}
 {{- $secret := $given.existingSecret | default (printf "%s-connections" (include "mailyard.fullname" .)) -}}
@@ -56,6 +56,9 @@ projected:
     {{- include "mailyard.projected" (list $given.mongoDBCommunity.connectionStringSecret "connectionString.standard" "mongo-url") | nindent 4 }}
     {{- else }}
     {{- include "mailyard.projected" (list $secret "mongo-url" "mongo-url") | nindent 4 }}
+    {{- end }}
+    {{- with $given.authoritySecret }}
+    {{- include "mailyard.projected" (list . "ca.crt" "ca.crt") | nindent 4 }}
     {{- end }}
 {{- end -}}
 

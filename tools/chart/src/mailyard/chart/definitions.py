@@ -6,6 +6,7 @@ from typing import Any, Final
 
 _QUANTITIES: Final = {
     "type": "object",
+    "propertyNames": {"pattern": "^(cpu|memory|ephemeral-storage|hugepages-.+|[^/]+/[^/]+)$"},
     "additionalProperties": {"type": ["string", "number"], "pattern": "^[0-9.]+(m|[kKMGTPE]i?)?$"},
 }
 _ADDRESS: Final = {"type": "string", "pattern": "^[^@\\s]+@[^@\\s]+$"}
