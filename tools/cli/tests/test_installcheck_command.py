@@ -2,12 +2,15 @@
 
 import asyncio
 import json
+import re
 import threading
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from mailyard.cli.installcheck.facts.cluster import OPTIONAL, RESOURCES
 from mailyard.cli.main import app
 from mailyard.local.processes import free_port
 from mailyard.probe.boxes import Counter
@@ -16,6 +19,7 @@ from tests.trial.cluster import fake_cluster, kubeconfig
 from tests.trial.nameserver import fake_dns
 
 HOST = "mail.example.org"
+CHART = Path(__file__).parents[3] / "charts/mailyard"
 SELECTOR = "labelSelector=app.kubernetes.io/name%3Dmailyard,app.kubernetes.io/instance%3Dyard"
 
 
@@ -334,6 +338,18 @@ def test_the_table_has_each_instruction_below_its_finding(away):
         "whether port 25 is open to the outside",
     ]
     assert lines[-1] == "0 ok, 0 warning, 0 error, 4 unknown"
+
+
+def test_an_address_that_is_none_is_wrong_usage():
+    refused = CliRunner().invoke(app, ["install-check", "before", "--outgoing=mail"], prog_name="mailyard")
+    assert (refused.exit_code, "'mail' does not appear to be an IPv4 or IPv6" in refused.stderr) == (2, True)
+
+
+def test_rights_are_asked_for_all_that_the_chart_makes():
+    texts = [path.read_text() for path in (CHART / "templates").rglob("*.yaml")]
+    kinds = {kind for text in texts for kind in re.findall(r"^kind: (\w+)$", text, re.MULTILINE)}
+    asked = {resource for _, resource in (*RESOURCES, *OPTIONAL)}
+    assert {f"{kind.lower()}s".replace("policys", "policies") for kind in kinds} <= asked
 
 
 def test_a_listener_of_no_kind_is_wrong_usage():

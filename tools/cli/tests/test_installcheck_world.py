@@ -46,6 +46,7 @@ def test_a_domain_with_all_records_is_well():
         ({"exchangers": []}, "mx", "error"),
         ({"exchangers": ["mail.other.org"]}, "mx", "error"),
         ({"exchangers": ["mail.other.org", HOST]}, "mx", "ok"),
+        ({"exchangers": ["Mail.Example.ORG"]}, "mx", "ok"),
         ({"spf": []}, "spf", "warning"),
         ({"spf": ["v=spf1 mx -all", "v=spf1 -all"]}, "spf", "error"),
         ({"spf": ["v=spf1 +all"]}, "spf", "error"),
@@ -92,10 +93,16 @@ def test_the_address_has_a_name_that_leads_back(forward, level, words):
     assert (found.level, found.what) == (level, words)
 
 
+def test_an_ipv6_address_leads_back_however_it_is_written():
+    facts = ReverseFacts("2001:DB8:0::1", {HOST: frozenset({"192.0.2.1", "2001:db8::1"})})
+    assert levels(check_reverse_dns(facts, "MAIL.example.org")) == ["ok"]
+
+
 @pytest.mark.parametrize(
     ("facts", "out", "inward"),
     [
         (Greeting("h:25", f"220 {HOST} ESMTP"), "ok", "ok"),
+        (Greeting("h:25", "220 Mail.Example.org ESMTP"), "ok", "ok"),
         (Greeting("h:25", "220 other.example ESMTP"), "ok", "warning"),
         (Greeting("h:25", "554 go away"), "warning", "error"),
         (Greeting("h:25", "", "timed out"), "error", "error"),

@@ -1,6 +1,7 @@
 """`mailyard install-check before|after`: errors, warnings, and what to do about each."""
 
 import os
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +18,13 @@ from mailyard.probe.door import Trust
 from mailyard.runtime.endpoint import Endpoint
 
 _VARIABLES = "MAILYARD_INSTALL_CHECK"  # the chart sets them in the toolbox pod
+
+
+def _address(text: str) -> str:
+    try:
+        return str(ip_address(text))
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 def _listener(text: str) -> Listener:
@@ -91,7 +99,12 @@ def install_check(
         ),
     ] = None,
     outgoing: Annotated[
-        str | None, typer.Option(help="The address that mail leaves from; else what --probe-host sees.")
+        str | None,
+        typer.Option(
+            parser=_address,
+            metavar="ADDRESS",
+            help="The address that mail leaves from; else what --probe-host sees.",
+        ),
     ] = None,
     requests_cpu: Annotated[
         float, typer.Option(help="CPUs that all pods request; in a trial 0.5.", min=0)

@@ -34,10 +34,11 @@ def _queue(depth: Depth) -> Finding | None:
 def check_ledger(unaccounted: int) -> list[Finding]:
     """Accepted is what became of it."""
     if unaccounted == 0:
-        return [ok("the ledger accounts for every recipient of the last day")]
+        return [ok("the ledger accounts for every recipient of the last 24 full hours")]
     return [
         error(
-            f"{unaccounted} recipient(s) of the last day are unaccounted for", "mailyard ledger tells when."
+            f"{unaccounted} recipient(s) of the last 24 full hours are unaccounted for",
+            "mailyard ledger tells when; docs/runbooks/MailyardMailUnaccounted.md what to do.",
         )
     ]
 

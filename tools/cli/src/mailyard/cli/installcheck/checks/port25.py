@@ -36,7 +36,7 @@ def check_way_in(facts: Greeting, hostname: str | None) -> list[Finding]:
         return [
             error(f"{facts.place} answers {facts.text!r}", "kubectl logs of smtp-in tell why it refuses.")
         ]
-    if hostname is not None and hostname not in facts.text.split():
+    if hostname is not None and hostname.lower() not in facts.text.lower().split():
         text = f"{facts.place} greets as another host: {facts.text}"
         return [warning(text, f"Set hostname to {hostname}, or check what answers there.")]
     return [ok(f"{facts.place} greets: {facts.text}")]

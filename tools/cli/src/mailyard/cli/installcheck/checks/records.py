@@ -30,7 +30,7 @@ def _mx(records: DomainRecords, hostname: str | None) -> Finding:
         return error(f"{domain} has no MX record", f"Add: {advice}")
     if hostname is None:
         return unknown(f"{domain} has MX {found}", "Name your host in --host to compare.")
-    if hostname not in records.exchangers:
+    if hostname.lower() not in {name.lower() for name in records.exchangers}:
         return error(f"mail for {domain} goes to {found}, and not to {hostname}", f"Add: {advice}")
     return ok(f"{domain} has MX {found}")
 

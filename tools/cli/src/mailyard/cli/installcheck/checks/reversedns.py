@@ -1,6 +1,7 @@
 """The address that mail leaves from: others take mail only from one whose name leads back to it (RFC 1912, section 2.1)."""
 
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 from mailyard.cli.installcheck.finding import Finding, error, ok, warning
 
@@ -20,12 +21,15 @@ def check_reverse_dns(facts: ReverseFacts, hostname: str | None) -> list[Finding
             f"Ask whoever gave you the address for a PTR record that leads to {hostname or 'your host name'}."
         )
         return [error(f"{facts.address} has no name (PTR record)", advice)]
-    confirmed = sorted(name for name, addresses in facts.forward.items() if facts.address in addresses)
+    address = ip_address(facts.address)
+    confirmed = sorted(
+        name for name, addresses in facts.forward.items() if address in map(ip_address, addresses)
+    )
     if not confirmed:
         names = ", ".join(sorted(facts.forward))
         advice = f"Add an A or AAAA record of {names} with {facts.address}."
         return [error(f"{facts.address} leads to {names}, which does not lead back", advice)]
-    if hostname is not None and hostname not in confirmed:
+    if hostname is not None and hostname.lower() not in {name.lower() for name in confirmed}:
         text = f"{facts.address} is {', '.join(confirmed)}, and not {hostname}"
         return [
             warning(text, f"Let the PTR record lead to {hostname}: receivers compare it with the EHLO name.")

@@ -17,22 +17,27 @@ from mailyard.cli.installcheck.facts.api import Api, Json
 _ENFORCE = "pod-security.kubernetes.io/enforce"
 _DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 _CLOSING = frozenset({"NoSchedule", "NoExecute"})
-_RESOURCES = (
+RESOURCES = (
     ("", "configmaps"),
+    ("", "pods"),
     ("", "secrets"),
     ("", "serviceaccounts"),
     ("", "services"),
     ("apps", "deployments"),
+    ("apps", "statefulsets"),
     ("autoscaling", "horizontalpodautoscalers"),
     ("batch", "cronjobs"),
     ("batch", "jobs"),
     ("networking.k8s.io", "networkpolicies"),
     ("policy", "poddisruptionbudgets"),
 )
-_OPTIONAL = (
+OPTIONAL = (
     ("cert-manager.io", "certificates"),
+    ("gateway.networking.k8s.io", "tcproutes"),
+    ("grafana.integreatly.org", "grafanadashboards"),
     ("keda.sh", "scaledobjects"),
     ("monitoring.coreos.com", "podmonitors"),
+    ("monitoring.coreos.com", "prometheusrules"),
 )
 
 
@@ -63,7 +68,7 @@ def read_storage(api: Api) -> list[StorageClass]:
 def read_rights(api: Api, namespace: str) -> list[Right]:
     """Ask for each resource that the chart makes here; those of others only where their API is."""
     groups = _groups(api)
-    wanted = [*_RESOURCES, *(each for each in _OPTIONAL if each[0] in groups)]
+    wanted = [*RESOURCES, *(each for each in OPTIONAL if each[0] in groups)]
     return [_right(api, namespace, group, resource) for group, resource in wanted]
 
 
