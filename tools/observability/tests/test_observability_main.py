@@ -1,5 +1,6 @@
 """The command writes the chart's files, and tells which are not what the code says."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -74,6 +75,23 @@ def test_every_query_is_bound_to_the_variables(board) -> None:
         for target in panel.get("targets", ()):
             assert target["datasource"]["uid"] == "${datasource}"
             assert "$namespace" in target["expr"] or "keda_" in target["expr"], target["expr"]
+
+
+def test_what_may_lie_below_0_is_not_cut_off() -> None:
+    panels = [panel for board in BOARDS for panel in model_of(board)["panels"] if "fieldConfig" in panel]
+    from_nothing = {panel["title"] for panel in panels if "min" not in panel["fieldConfig"]["defaults"]}
+    assert from_nothing == {"Growth", "Certificate"}
+
+
+@pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.uid)
+def test_what_every_router_tells_is_added_up_over_namespaces_and_not_over_routers(board) -> None:
+    told_alike = re.compile(r"mailyard_queue_(depth_mails|broker_messages|consumers)\b")
+    for panel in board.panels:
+        for query in panel.queries:
+            if told_alike.search(query.expr):
+                assert re.match(r"sum(?: by \(queue\) )?\(max by \(namespace(, queue)?\)", query.expr), (
+                    query.expr
+                )
 
 
 def test_a_panel_that_needs_a_cluster_says_so() -> None:

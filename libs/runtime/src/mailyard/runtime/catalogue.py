@@ -160,7 +160,7 @@ _METRICS = (
     Metric(
         "mailyard_ledger_recipients",
         "gauge",
-        "Recipients of the open hours, by what became of them.",
+        "Recipients of the ledger's open minutes, by what became of them.",
         ("became",),
     ),
     # filter

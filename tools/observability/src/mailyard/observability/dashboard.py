@@ -65,6 +65,7 @@ class Panel:
     steps: tuple[Step, ...] = ()
     stacked: bool = False
     below: Colour = Colour.GOOD
+    signed: bool = False  # its values may lie below 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -170,7 +170,7 @@ def _defaults(panel: Panel) -> Json:
     steps += [{"color": step.colour.value, "value": step.value} for step in panel.steps]
     defaults: Json = {
         "unit": panel.unit.value,
-        "min": 0,
+        **({} if panel.signed else {"min": 0}),
         "color": {"mode": "palette-classic" if panel.kind is Kind.TIMES else "thresholds"},
         "thresholds": {"mode": "absolute", "steps": steps},
         "noValue": "no data",

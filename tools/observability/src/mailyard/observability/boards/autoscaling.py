@@ -1,7 +1,7 @@
 """Replicas, what they are scaled on, and whether the scalers work."""
 
 from mailyard.observability import limits
-from mailyard.observability.boards.expressions import by_service, highest, total
+from mailyard.observability.boards.expressions import by_service, highest, shared, total
 from mailyard.observability.dashboard import Board, Panel, Query, Row, Unit, bad_from, warn_from
 from mailyard.observability.rules.scaling import OURS
 
@@ -82,7 +82,7 @@ BOARD = Board(
                 Panel(
                     "Queue depth",
                     "Mails; router, filter, delivery and relay scale on mails for each replica.",
-                    (Query(highest('mailyard_queue_depth_mails{queue!="dead"}', "queue"), "{{queue}}"),),
+                    (Query(shared('mailyard_queue_depth_mails{queue!="dead"}', "queue"), "{{queue}}"),),
                 ),
                 Panel(
                     "Queue age",

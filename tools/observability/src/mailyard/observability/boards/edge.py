@@ -2,9 +2,10 @@
 
 from mailyard.observability import limits
 from mailyard.observability.boards.expressions import mean, quantile, rate, total
-from mailyard.observability.dashboard import Board, Panel, Query, Row, Unit, bad_from, warn_from
+from mailyard.observability.dashboard import Board, Colour, Panel, Query, Row, Step, Unit, bad_from, warn_from
 
 _BY = "{{listener}}"
+_DAY = 86_400
 
 BOARD = Board(
     uid="mailyard-edge",
@@ -111,6 +112,12 @@ BOARD = Board(
                     "Time until the served certificate ends; the earliest of all instances.",
                     (Query("min(mailyard_certificate_expiry_timestamp_seconds) - time()", "left"),),
                     unit=Unit.SECONDS,
+                    signed=True,
+                    below=Colour.BAD,
+                    steps=(
+                        Step(limits.CERTIFICATE_CRITICAL_DAYS * _DAY, Colour.WARNING),
+                        Step(limits.CERTIFICATE_DAYS * _DAY, Colour.GOOD),
+                    ),
                 ),
             ),
         ),

@@ -15,14 +15,20 @@ def quantile(share: float, histogram: str, by: str = "", matchers: str = "") -> 
     return f"histogram_quantile({share:g}, sum by ({labels}) (rate({histogram}_bucket{braces}[{_INTERVAL}])))"
 
 
-def mean(histogram: str, by: str = "") -> str:
-    """Return the mean of what a histogram observed."""
-    return f"{rate(f'{histogram}_sum', by)} / {rate(f'{histogram}_count', by)}"
+def mean(histogram: str, by: str = "", matchers: str = "") -> str:
+    """Return the mean of what a histogram observed; `matchers` as between braces."""
+    braces = f"{{{matchers}}}" if matchers else ""
+    return f"{rate(f'{histogram}_sum{braces}', by)} / {rate(f'{histogram}_count{braces}', by)}"
 
 
 def highest(gauge: str, by: str = "") -> str:
     """Return the highest of several instances that tell the same."""
     return _grouped("max", gauge, by)
+
+
+def shared(gauge: str, by: str = "") -> str:
+    """Return the sum over namespaces of what all instances of one tell alike."""
+    return _grouped("sum", f"max by ({', '.join(filter(None, ('namespace', by)))}) ({gauge})", by)
 
 
 def total(gauge: str, by: str = "") -> str:

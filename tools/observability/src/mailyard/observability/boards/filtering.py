@@ -1,6 +1,6 @@
 """filter: verdicts and what they come from."""
 
-from mailyard.observability.boards.expressions import highest, mean, quantile, rate
+from mailyard.observability.boards.expressions import highest, mean, quantile, rate, shared
 from mailyard.observability.dashboard import Board, Panel, Query, Row, Unit, warn_from
 
 _QUEUES = 'queue=~"(local|remote).filter"'
@@ -59,7 +59,7 @@ BOARD = Board(
                 Panel(
                     "Waiting mail",
                     "Mails in front of the filter.",
-                    (Query(f"max by (queue) (mailyard_queue_depth_mails{{{_QUEUES}}})", "{{queue}}"),),
+                    (Query(shared(f"mailyard_queue_depth_mails{{{_QUEUES}}}", "queue"), "{{queue}}"),),
                 ),
                 Panel(
                     "Duration of a call, 95 % within",
@@ -73,8 +73,8 @@ BOARD = Board(
                 ),
                 Panel(
                     "Tickets in a call",
-                    "Mean number, over both directions.",
-                    (Query(mean("mailyard_broker_handler_tickets", "queue"), "{{queue}}"),),
+                    "Mean number, by direction.",
+                    (Query(mean("mailyard_broker_handler_tickets", "queue", _QUEUES), "{{queue}}"),),
                 ),
             ),
         ),

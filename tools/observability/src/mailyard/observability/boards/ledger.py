@@ -38,9 +38,14 @@ BOARD = Board(
             "What became of recipients",
             (
                 Panel(
-                    "Recipients of the open hours",
-                    "Recipients accepted in the hours that are not closed yet, by what became of them.",
-                    (Query("max by (became) (mailyard_ledger_recipients)", "{{became}}"),),
+                    "Recipients of open minutes",
+                    "Recipients accepted in the minutes that are not closed yet, by what became of them.",
+                    (
+                        Query(
+                            total('mailyard_ledger_recipients{became!~"accepted|expanded"}', "became"),
+                            "{{became}}",
+                        ),
+                    ),
                     width=12,
                     stacked=True,
                 ),

@@ -1,7 +1,7 @@
 """Is mail going through? The first look."""
 
 from mailyard.observability import limits
-from mailyard.observability.boards.expressions import by_service, highest, quantile, rate, total
+from mailyard.observability.boards.expressions import by_service, highest, quantile, rate, shared, total
 from mailyard.observability.dashboard import (
     Board,
     Colour,
@@ -35,7 +35,7 @@ BOARD = Board(
                 Panel(
                     "Mails in queues",
                     "Mails that wait in all queues together, dead letters not counted.",
-                    (Query('sum(max by (queue) (mailyard_queue_depth_mails{queue!="dead"}))'),),
+                    (Query('sum(max by (namespace, queue) (mailyard_queue_depth_mails{queue!="dead"}))'),),
                     steps=warn_from(limits.QUEUE_DEPTH_MAILS),
                     kind=Kind.NUMBER,
                     width=4,
@@ -54,7 +54,7 @@ BOARD = Board(
                 Panel(
                     "Dead letters",
                     "Tickets that their consumers gave up.",
-                    (Query('max(mailyard_queue_depth_mails{queue="dead"})'),),
+                    (Query(shared('mailyard_queue_depth_mails{queue="dead"}')),),
                     steps=warn_from(1),
                     kind=Kind.NUMBER,
                     width=4,

@@ -1,7 +1,7 @@
 """The queues: how much waits, for how long, for whom."""
 
 from mailyard.observability import limits
-from mailyard.observability.boards.expressions import highest, mean, quantile, rate
+from mailyard.observability.boards.expressions import highest, mean, quantile, rate, shared, total
 from mailyard.observability.dashboard import Board, Kind, Panel, Query, Row, Unit, bad_from, warn_from
 
 _BY = "{{queue}}"
@@ -17,7 +17,7 @@ BOARD = Board(
                 Panel(
                     "Depth",
                     "Mails that wait in each queue. One AMQP message carries up to 50 of them.",
-                    (Query(highest("mailyard_queue_depth_mails", "queue"), _BY),),
+                    (Query(shared("mailyard_queue_depth_mails", "queue"), _BY),),
                     steps=warn_from(limits.QUEUE_DEPTH_MAILS),
                 ),
                 Panel(
@@ -28,9 +28,9 @@ BOARD = Board(
                     steps=bad_from(limits.QUEUE_AGE_CRITICAL_SECONDS, limits.QUEUE_AGE_SECONDS),
                 ),
                 Panel(
-                    "Deferred and overdue",
-                    "Mails that wait for their next try, and those whose ticket is under way.",
-                    (Query("sum by (state) (mailyard_spool_open_mails)", "{{state}}"),),
+                    "Active and deferred",
+                    "Mails, or legs of mails: active ones have a ticket under way, deferred ones wait for their next try.",
+                    (Query(total("mailyard_spool_open_mails", "state"), "{{state}}"),),
                 ),
             ),
         ),
@@ -61,6 +61,7 @@ BOARD = Board(
                         ),
                     ),
                     unit=Unit.PER_SECOND,
+                    signed=True,
                 ),
             ),
         ),
@@ -107,7 +108,7 @@ BOARD = Board(
                 Panel(
                     "Consumers",
                     "Consumers of each queue, as RabbitMQ counts them. 0 is an alarm.",
-                    (Query('max by (queue) (mailyard_queue_consumers{queue!="dead"})', _BY),),
+                    (Query(shared('mailyard_queue_consumers{queue!="dead"}', "queue"), _BY),),
                 ),
             ),
         ),
@@ -144,7 +145,7 @@ BOARD = Board(
                 Panel(
                     "Dead letters",
                     "Tickets in the queue of dead letters.",
-                    (Query('max(mailyard_queue_depth_mails{queue="dead"})', "dead"),),
+                    (Query(shared('mailyard_queue_depth_mails{queue="dead"}'), "dead"),),
                     width=6,
                     steps=warn_from(1),
                 ),

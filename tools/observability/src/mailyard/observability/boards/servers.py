@@ -1,7 +1,7 @@
 """MongoDB and RabbitMQ, as the services see them."""
 
 from mailyard.observability import limits
-from mailyard.observability.boards.expressions import by_service, quantile, rate
+from mailyard.observability.boards.expressions import by_service, quantile, rate, shared
 from mailyard.observability.dashboard import Board, Colour, Panel, Query, Row, Step, Unit, warn_from
 
 _UP = (Step(1, Colour.GOOD),)
@@ -87,7 +87,7 @@ BOARD = Board(
                 Panel(
                     "AMQP messages",
                     "Ready in each queue, as RabbitMQ counts them; each carries up to 50 mails.",
-                    (Query("max by (queue) (mailyard_queue_broker_messages)", "{{queue}}"),),
+                    (Query(shared("mailyard_queue_broker_messages", "queue"), "{{queue}}"),),
                 ),
                 Panel(
                     "Unconfirmed",
