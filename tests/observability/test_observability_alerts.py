@@ -9,7 +9,7 @@ import yaml
 
 from mailyard.observability.rule import RUNBOOKS, Alert
 from mailyard.observability.rules import ALERTS
-from mailyard.runtime.catalogue import METRICS
+from mailyard.runtime.catalogue import EVENTS, METRICS
 from tests.observability.alertcase import Case, promtool_tests
 from tests.observability.alertcases import CASES
 from tests.observability.promtool import program, rule_files
@@ -62,6 +62,20 @@ def test_runbooks_name_metrics_settings_and_alerts_that_there_are() -> None:
     assert set(re.findall(r"\bmailyard_[a-z_]+", text)) <= METRICS.keys()
     assert {name for name in re.findall(r"\bMAILYARD_[A-Z_]+", text) if f"`{name}`" not in settings} == set()
     assert set(re.findall(r"\bMailyard[A-Z]\w+", text)) == BY_NAME.keys()
+
+
+def test_runbooks_name_events_that_there_are() -> None:
+    text = "\n".join(path.read_text() for path in (REPOSITORY / RUNBOOKS).glob("*.md"))
+    origins = "|".join(sorted({name.partition(".")[0] for name in EVENTS}))
+    named = set(re.findall(rf"\b((?:{origins})\.[a-z_]+)\b(?!\()", text))  # db.spool.find() is none
+    assert named <= EVENTS.keys()
+    assert "ledger.unaccounted" in named
+
+
+def test_runbooks_read_whole_logs() -> None:
+    """Of pods that are chosen by label kubectl shows ten lines of each, unless it is told otherwise."""
+    lines = [line for path in (REPOSITORY / RUNBOOKS).glob("*.md") for line in path.read_text().splitlines()]
+    assert [line for line in lines if "kubectl" in line and "logs -l" in line and "--tail" not in line] == []
 
 
 def test_no_runbook_is_left_of_an_alert_that_is_gone() -> None:
