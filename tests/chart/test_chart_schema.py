@@ -25,6 +25,7 @@ def test_readme_and_schema_are_what_the_values_say():
     [
         ("hostnam=x", "(root): Additional property hostnam is not allowed"),
         ("image.tags=x", "image: Additional property tags is not allowed"),
+        ("image.digests.imap=latest", "image.digests.imap: Does not match pattern"),
         ("services.smpt-in.replicas=2", "services: Additional property smpt-in is not allowed"),
         (
             "services.smtp-in.settings.mxListen=:25",

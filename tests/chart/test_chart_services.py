@@ -3,10 +3,11 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
 from mailyard.chart.settings import settings_class
 from mailyard.runtime.settings import CommonSettings
-from tests.chart.render import SERVICES, Objects, environment, render
+from tests.chart.render import CHART, SERVICES, Objects, environment, render
 
 PER_SERVICE = ("Deployment", "PodDisruptionBudget", "ServiceAccount", "NetworkPolicy", "ScaledObject")
 
@@ -119,6 +120,32 @@ def test_tracing_goes_to_the_collector_of_the_values(tmp_path: Path, monkeypatch
     settings = settings_given_to(objects, "router", tmp_path, monkeypatch)
     assert settings.tracing_endpoint == "http://collector.watch:4318"
     assert settings.tracing_sample_ratio == 0.5
+
+
+def test_images_come_from_the_registry_of_the_values_by_tag_and_digest():
+    digest = f"sha256:{'0a' * 32}"
+    objects = render(
+        "trial",
+        "image.registry=registry.example.org/mail",
+        "image.tag=stable",
+        f"image.digests.imap={digest}",
+    )
+    found = {name: objects.container("Deployment", name)["image"] for name in ("imap", "relay")}
+    assert found == {
+        "imap": f"registry.example.org/mail/mailyard/imap:stable@{digest}",
+        "relay": "registry.example.org/mail/mailyard/relay:stable",
+    }
+
+
+def test_what_runs_has_the_version_of_the_chart_where_no_tag_is_said(trial: Objects):
+    version = yaml.safe_load((CHART / "Chart.yaml").read_text())["appVersion"]
+    images = {
+        container["image"]
+        for pod in trial.pods().values()
+        for container in pod["containers"]
+        if container["image"].startswith("mailyard/")
+    }
+    assert images == {f"mailyard/{name}:{version}" for name in (*SERVICES, "toolbox")}
 
 
 @pytest.mark.parametrize("service", SERVICES)

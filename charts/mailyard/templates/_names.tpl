@@ -45,6 +45,7 @@ labels:
 {{- $image := (index . 0).Values.image -}}
 {{- $registry := ternary "" (printf "%s/" $image.registry) (empty $image.registry) -}}
 {{- printf "%s%s/%s:%s" $registry $image.repository (index . 1) ($image.tag | default (index . 0).Chart.AppVersion) -}}
+{{- with get $image.digests (index . 1) }}@{{ . }}{{ end -}}
 {{- end -}}
 
 {{/* A name that resolves from every namespace; takes (list root suffix). */}}
