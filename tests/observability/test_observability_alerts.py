@@ -78,6 +78,17 @@ def test_runbooks_read_whole_logs() -> None:
     assert [line for line in lines if "kubectl" in line and "logs -l" in line and "--tail" not in line] == []
 
 
+def test_runbooks_ask_mongodb_as_a_user_that_it_knows() -> None:
+    pages = {path.name: path.read_text() for path in (REPOSITORY / RUNBOOKS).glob("*.md")}
+    assert "mongosh() {" in pages.pop("README.md")
+    asking = [text for text in pages.values() if "mongosh" in text]
+    assert asking
+    assert all(
+        re.search(r"^mongosh '.+'  # a function: see README\.md$", text, re.MULTILINE) for text in asking
+    )
+    assert not any("-- mongosh" in text for text in asking)
+
+
 def test_no_runbook_is_left_of_an_alert_that_is_gone() -> None:
     runbooks = {path.stem for path in (REPOSITORY / RUNBOOKS).glob("Mailyard*.md")}
     assert runbooks == BY_NAME.keys()
