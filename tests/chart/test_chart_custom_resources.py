@@ -1,4 +1,4 @@
-"""Objects of KEDA, cert-manager, the Prometheus Operator and the Gateway API keep to those projects' definitions."""
+"""Objects of KEDA, cert-manager, Prometheus' and Grafana's operators and the Gateway API keep to those projects' definitions."""
 
 import json
 import shutil
@@ -25,6 +25,10 @@ DEFINITIONS: Mapping[str, tuple[str, str]] = {
     "TCPRoute": (
         "sigs.k8s.io/gateway-api@v1.3.0",
         "config/crd/experimental/gateway.networking.k8s.io_tcproutes.yaml",
+    ),
+    "GrafanaDashboard": (
+        "github.com/grafana/grafana-operator/v5@v5.18.0",
+        "config/crd/bases/grafana.integreatly.org_grafanadashboards.yaml",
     ),
     "PodMonitor": (
         "github.com/prometheus-operator/prometheus-operator@v0.85.0",
@@ -97,13 +101,19 @@ def checked(objects: list[Object], definitions: dict[tuple[str, str], Any]) -> s
 def test_objects_of_others_are_as_their_projects_define_them(
     name: str, definitions: dict[tuple[str, str], Any]
 ):
-    expected = {"ScaledObject"} if name == "trial" else set(DEFINITIONS) - {"TCPRoute"}
+    asked_for = {"GrafanaDashboard", "TCPRoute"}
+    expected = {"ScaledObject"} if name == "trial" else set(DEFINITIONS) - asked_for
     assert checked(list(render(name)), definitions) == expected
 
 
 def test_routes_are_as_the_gateway_api_defines_them(definitions: dict[tuple[str, str], Any]):
     objects = render("trial", "frontDoors.gateway.enabled=true", "frontDoors.gateway.parentRefs[0].name=edge")
     assert "TCPRoute" in checked(list(objects), definitions)
+
+
+def test_dashboards_are_as_the_grafana_operator_defines_them(definitions: dict[tuple[str, str], Any]):
+    objects = render("production", "monitoring.dashboards.grafanaOperator.enabled=true")
+    assert "GrafanaDashboard" in checked(list(objects), definitions)
 
 
 def test_a_field_that_a_project_does_not_define_would_be_noticed(definitions: dict[tuple[str, str], Any]):
