@@ -225,6 +225,16 @@ def test_before_what_is_wrong_is_an_error_with_an_instruction_and_ends_with_stat
     assert found(lines, "resolver") == [("warning", "the resolver does not validate DNSSEC (example.org)")]
 
 
+def test_ways_out_that_were_seen_from_outside_the_cluster_are_said_to_be(away, monkeypatch):
+    asked = ["before", f"--resolver=127.0.0.1:{free_port()}", "--signed-name=."]
+    monkeypatch.setattr("mailyard.cli.installcheck.facts.names.SECONDS", 0.3)
+    [line] = [line for line in check(*asked)[1] if line["area"] == "way out"]
+    assert line["level"] == "unknown"
+    assert " run install-check " in line["instruction"]
+    _, lines = check(*asked, environment={"KUBERNETES_SERVICE_HOST": "10.0.0.1"})
+    assert found(lines, "way out") == []
+
+
 def test_a_dns_that_does_not_answer_is_asked_for_one_domain_only(away, monkeypatch):
     monkeypatch.setattr("mailyard.cli.installcheck.facts.names.SECONDS", 0.3)
     domains = [f"--domain={name}.example" for name in "abc"]

@@ -26,7 +26,6 @@ from mailyard.runtime.endpoint import Endpoint
 from mailyard.runtime.errors import Misconfigured, Unavailable
 
 _OF_SERVICE = {"smtp-in": (Kind.SMTP, Kind.SUBMISSION, Kind.SUBMISSIONS), "imap": (Kind.IMAP, Kind.IMAPS)}
-_IN_TOOLBOX = "Run it in the toolbox pod too: kubectl -n {namespace} exec deploy/<name>-toolbox -- mailyard install-check after"
 
 
 def look_after(report: Report, options: Options, config: Path | None) -> None:
@@ -109,11 +108,8 @@ async def _mail(
     try:
         return await with_session(config, lambda session: _look_at_mail(report, session, nodes))
     except (Unavailable, Misconfigured, BadConfiguration) as problem:
-        named = names_servers(config)
-        advice = _IN_TOOLBOX.format(namespace=options.namespace)
-        report.add(
-            "store", [(error if named else unknown)(str(problem), SERVERS_AWAY if options.in_pod else advice)]
-        )
+        text, named = str(problem), names_servers(config)
+        report.add("store", [error(text, SERVERS_AWAY) if named else unknown(text, options.inside)])
         return []
 
 

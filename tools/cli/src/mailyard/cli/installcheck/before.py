@@ -61,6 +61,11 @@ def look_around(report: Report, options: Options) -> None:
     report.look("port 25 out", lambda: _way_out(options))
     report.look("reverse DNS", lambda: _reverse(options))
     report.look("resolver", lambda: _resolver(options))
+    if not options.in_pod and (options.probe_host or options.signed_name):
+        text = (
+            "port 25, the own address and the resolver were looked at from this machine: pods may have others"
+        )
+        report.add("way out", [unknown(text, f"{options.inside}, with the same options.")])
 
 
 def look_at_domains(report: Report, options: Options, domains: Sequence[str]) -> None:

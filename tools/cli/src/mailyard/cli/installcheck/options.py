@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from importlib.metadata import version
 from pathlib import Path
 from typing import Self
 
@@ -49,6 +50,14 @@ class Options:
         named = {"namespace": self.namespace, "release": self.release, "host": self.host}
         words = " ".join(f"--{option} {value}" for option, value in named.items() if value)
         return f"On a machine outside where kubectl works, run: mailyard install-check {self.moment} {words}"
+
+    @property
+    def inside(self) -> str:
+        """What to do about that which is another thing in the cluster than here."""
+        if self.moment is Moment.AFTER:
+            return f"Run it in the toolbox too: kubectl -n {self.namespace} exec deploy/<name>-toolbox -- mailyard install-check after"
+        image = f"mailyard/toolbox:{version('mailyard-cli')}"
+        return f"Run it in the cluster too: kubectl run install-check --rm -i --restart=Never --image={image} -- install-check before"
 
     def for_host(self, host: str | None) -> Self:
         """Where none was named: the host that the release says it is."""
