@@ -4,7 +4,8 @@ import pytest
 
 from mailyard.broker.topology import Queue
 from mailyard.runtime.catalogue import METRICS
-from tests.chart.render import APIS, OVERLAYS, SERVICES, Objects, render
+from tests.chart.quantities import millicores, octets
+from tests.chart.render import APIS, OVERLAYS, SERVICES, WORKLOADS, Object, Objects, pod_spec, render
 
 QUEUES = {
     "router": {Queue.SMTP_IN_ROUTE},
@@ -103,9 +104,9 @@ def cpu_percent(objects: Objects, service: str) -> int | None:
     return next((int(each["metadata"]["value"]) for each in triggers if each["type"] == "cpu"), None)
 
 
-def requested_millicores(objects: Objects, service: str) -> float:
-    text: str = objects.container("Deployment", service)["resources"]["requests"]["cpu"]
-    return float(text[:-1]) if text.endswith("m") else float(text) * 1000
+def requests(objects: Objects, service: str) -> dict[str, str]:
+    found: dict[str, str] = objects.container("Deployment", service)["resources"]["requests"]
+    return found
 
 
 @pytest.mark.parametrize("apis", [APIS, WITHOUT_KEDA], ids=["keda", "hpa"])
@@ -113,7 +114,7 @@ def requested_millicores(objects: Objects, service: str) -> float:
 def test_a_pod_that_idles_asks_for_no_other(name: str, apis: tuple[str, ...]):
     objects = render(name, apis=apis)
     from_millicores = {
-        service: requested_millicores(objects, service) * percent / 100
+        service: millicores(requests(objects, service)["cpu"]) * percent / 100
         for service in SERVICES
         if (percent := cpu_percent(objects, service))
     }
@@ -147,3 +148,19 @@ def test_clients_of_imap_are_not_sent_away_in_haste(production: Objects):
         "selectPolicy": "Max",
         "policies": [{"type": "Pods", "value": 1, "periodSeconds": 60}],
     }
+
+
+def test_a_trial_fits_where_it_says_even_when_all_of_it_has_scaled_out(trial: Objects):
+    def asked(container: Object, pods: int) -> tuple[int, int]:
+        amounts = container["resources"]["requests"]
+        return millicores(amounts["cpu"]) * pods, octets(amounts["memory"]) * pods
+
+    most = {name: each["spec"]["maxReplicaCount"] for name, each in trial.of("ScaledObject").items()}
+    all_asked = [
+        asked(container, most.get(each["metadata"]["name"].removeprefix("mailyard-"), 1))
+        for each in trial
+        if each["kind"] in WORKLOADS
+        for container in pod_spec(each)["containers"]
+    ]
+    assert sum(cpu for cpu, _ in all_asked) <= 2000
+    assert sum(memory for _, memory in all_asked) <= 3 * 2**30

@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from tests.chart.quantities import octets
 from tests.chart.render import SERVICES, Object, Objects, environment, render
 
 # https://kubernetes.io/docs/concepts/security/pod-security-standards/, restricted
@@ -90,18 +91,13 @@ def test_every_container_asks_for_cpu_and_memory_and_only_memory_is_limited(over
             resources, where = container["resources"], f"{name}: {container['name']}"
             assert set(resources["requests"]) == {"cpu", "memory"}, where
             assert set(resources["limits"]) == {"memory"}, where
-            assert octets(resources["requests"]) <= octets(resources["limits"]), where
-
-
-def octets(resources: dict[str, str]) -> int:
-    text = resources["memory"]
-    return int(text[:-2]) * {"Mi": 2**20, "Gi": 2**30}[text[-2:]]
+            assert octets(resources["requests"]["memory"]) <= octets(resources["limits"]["memory"]), where
 
 
 def test_services_may_take_the_memory_that_large_mails_were_measured_with(overlay: Objects):
     for service in SERVICES:
         limits = overlay.container("Deployment", service)["resources"]["limits"]
-        assert octets(limits) > 150 * 2**20, f"{service}: docs/operations/sizing.md states 150 MiB"
+        assert octets(limits["memory"]) > 150 * 2**20, f"{service}: docs/operations/sizing.md states 150 MiB"
 
 
 def secret_values(objects: Objects) -> set[str]:
