@@ -23,7 +23,7 @@ app.kubernetes.io/managed-by: {{ $root.Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" }}
 {{- end -}}
 
-{{/* Labels of a pod: nothing that changes with the chart's version, which must not restart a database; as before. */}}
+{{/* Labels of a pod, none of which changes with the chart's version: that must restart no database; takes (list root component). */}}
 {{- define "mailyard.podLabels" -}}
 {{ include "mailyard.selector" . }}
 app.kubernetes.io/part-of: mailyard

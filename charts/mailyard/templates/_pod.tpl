@@ -1,4 +1,4 @@
-{{/* What all pods have in common: no rights, no shell, no names in the environment, secrets as files. */}}
+{{/* What all pods have in common: no rights, no names of services in the environment, secrets as files. */}}
 
 {{/*
 The start of a pod's specification; takes (list root component) or (list root component values), the values being where

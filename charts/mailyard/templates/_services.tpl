@@ -3,9 +3,9 @@ What sets the six services apart, as data: everything else about them is the sam
 
   ports        what it listens on, beside http
   listen       the setting that each port's address goes to
-  openTo       the ports that everybody may reach
   tls          whether it shows the certificate
-  frontDoor    whether clients hold connections to it: it gets a pause before it stops, and PROXY headers
+  frontDoor    where clients hold connections to it: its part of the values; it gets a pause before it stops, and PROXY headers
+  public       the ports that everybody may reach, each with its number outside
   connections  the metric of its open connections and its listeners, on which it scales
   queues       what it takes mail from, and so scales on
   egress       where its connections go, beside the databases and the DNS
@@ -14,9 +14,9 @@ What sets the six services apart, as data: everything else about them is the sam
 smtp-in:
   ports: {smtp: 2525, submission: 2587, submissions: 2465, lmtp: 2424}
   listen: {smtp: MX_LISTEN, submission: SUBMISSION_LISTEN, submissions: SUBMISSIONS_LISTEN, lmtp: LMTP_LISTEN}
-  openTo: [smtp, submission, submissions]
   tls: true
-  frontDoor: true
+  frontDoor: smtpIn
+  public: {smtp: 25, submission: 587, submissions: 465}
   connections: {metric: mailyard_smtp_in_open_connections, listeners: [mx, submission, submissions]}
 router:
   queues: [smtp-in.route]
@@ -30,9 +30,9 @@ relay:
 imap:
   ports: {imap: 2143, imaps: 2993}
   listen: {imap: LISTEN, imaps: TLS_LISTEN}
-  openTo: [imap, imaps]
   tls: true
-  frontDoor: true
+  frontDoor: imap
+  public: {imap: 143, imaps: 993}
   connections: {metric: mailyard_imap_open_connections, listeners: [imap, imaps]}
 {{- end -}}
 
@@ -58,5 +58,5 @@ imap:
 
 {{/* How long a service waits before it stops, so that no new connection is on its way to it any more. */}}
 {{- define "mailyard.preStopSeconds" -}}
-{{- ternary 10 0 (.frontDoor | default false) -}}
+{{- ternary 0 10 (empty .frontDoor) -}}
 {{- end -}}
