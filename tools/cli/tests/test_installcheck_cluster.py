@@ -61,6 +61,22 @@ def test_what_is_not_installed_is_named():
 
 
 @pytest.mark.parametrize(
+    ("version", "level", "words"),
+    [
+        ((2, 19), "warning", "KEDA 2.19 is too old"),
+        ((2, 20), "ok", "KEDA is installed"),
+        ((3, 0), "ok", "KEDA is installed"),
+        (None, "ok", "KEDA is installed"),
+    ],
+)
+def test_keda_must_read_metrics_of_the_router(version, level, words):
+    [found] = [
+        each for each in check_cluster(ClusterFacts(1, 34, ALL_GROUPS, version)) if "KEDA" in each.what
+    ]
+    assert (found.level, found.what) == (level, words)
+
+
+@pytest.mark.parametrize(
     ("classes", "level", "words"),
     [
         ([("fast", True, True)], "ok", "default storage class fast (csi), volumes can grow"),

@@ -254,6 +254,14 @@ def test_where_nothing_can_be_seen_everything_is_unknown_and_nothing_an_error(aw
     ]  # fmt: skip
 
 
+def test_a_keda_that_is_too_old_is_told(tmp_path, away):
+    operator = {"metadata": {"labels": {"app.kubernetes.io/version": "2.19.1"}}}
+    path = "/apis/apps/v1/deployments?labelSelector=app.kubernetes.io/name%3Dkeda-operator"
+    with fake_cluster({**ANSWERS, path: {"items": [operator]}}, frozenset()) as url:
+        _, lines = check("before", f"--kubeconfig={kubeconfig(tmp_path, url)}")
+    assert ("warning", "KEDA 2.19 is too old") in found(lines, "cluster")
+
+
 def test_an_api_that_refuses_us_is_unknown(tmp_path, away):
     with fake_cluster(ANSWERS, frozenset()) as url:
         status, lines = check("before", f"--kubeconfig={kubeconfig(tmp_path, url, 'wrong')}")

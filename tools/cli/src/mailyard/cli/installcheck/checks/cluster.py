@@ -7,12 +7,14 @@ from mailyard.cli.installcheck.finding import Finding, error, ok, warning
 
 OLDEST = (1, 30)
 NEWEST = (1, 37)
+OLDEST_KEDA = (2, 20)  # reads queue depth and age from the router's metrics
+_KEDA = "keda.sh"
 _CAPABILITIES = {
     "metrics.k8s.io": (
         "metrics API",
         "Autoscaling on CPU needs it: install metrics-server.",
     ),
-    "keda.sh": (
+    _KEDA: (
         "KEDA",
         "Without it the services scale on CPU only: install KEDA 2.20 or newer for queue depth and age.",
     ),
@@ -30,14 +32,19 @@ _CAPABILITIES = {
     ),
 }
 
+_UPGRADE_KEDA = (
+    "It cannot read queue depth and age: install KEDA 2.20 or newer, or set autoscaling.mode to hpa."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class ClusterFacts:
-    """What the API server says of itself."""
+    """What the API server says of itself; `keda`: the version that its operator is labelled with, where it is."""
 
     major: int
     minor: int
     groups: frozenset[str]
+    keda: tuple[int, int] | None = None
 
 
 def check_cluster(facts: ClusterFacts) -> list[Finding]:
@@ -57,7 +64,9 @@ def _version(facts: ClusterFacts) -> Finding:
 
 def _capabilities(facts: ClusterFacts) -> Iterator[Finding]:
     for group, (name, advice) in _CAPABILITIES.items():
-        if group in facts.groups:
+        if group == _KEDA and facts.keda is not None and facts.keda < OLDEST_KEDA:
+            yield warning(f"KEDA {facts.keda[0]}.{facts.keda[1]} is too old", _UPGRADE_KEDA)
+        elif group in facts.groups:
             yield ok(f"{name} is installed")
         else:
             yield warning(f"{name} is not installed", advice)

@@ -12,10 +12,14 @@ from mailyard.cli.installcheck.checks.nodes import Node
 from mailyard.cli.installcheck.checks.podsecurity import NamespaceFacts
 from mailyard.cli.installcheck.checks.rights import Right
 from mailyard.cli.installcheck.checks.storage import StorageClass
+from mailyard.cli.installcheck.facts.absent import Absent
 from mailyard.cli.installcheck.facts.api import Api, Json
 
 _ENFORCE = "pod-security.kubernetes.io/enforce"
 _DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
+_NAME = "app.kubernetes.io/name"
+_VERSION = "app.kubernetes.io/version"
+_NUMBERS = re.compile(r"v?(\d+)\.(\d+)")
 _CLOSING = frozenset({"NoSchedule", "NoExecute"})
 RESOURCES = (
     ("", "configmaps"),
@@ -45,7 +49,18 @@ def read_cluster(api: Api) -> ClusterFacts:
     """Version and API groups."""
     version = api.get("/version")
     major, minor = (int(re.sub(r"\D.*", "", str(version[part]))) for part in ("major", "minor"))
-    return ClusterFacts(major, minor, _groups(api))
+    return ClusterFacts(major, minor, _groups(api), _keda(api))
+
+
+def _keda(api: Api) -> tuple[int, int] | None:
+    """The version that the operator's deployment is labelled with; None where nobody may see it."""
+    try:
+        found = api.items(f"/apis/apps/v1/deployments?labelSelector={_NAME}%3Dkeda-operator")
+    except Absent:
+        return None
+    labels = (each["metadata"]["labels"].get(_VERSION, "") for each in found)
+    parts = next((match for text in labels if (match := _NUMBERS.match(text))), None)
+    return (int(parts[1]), int(parts[2])) if parts else None
 
 
 def _groups(api: Api) -> frozenset[str]:
