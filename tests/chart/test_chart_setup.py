@@ -207,6 +207,7 @@ def test_the_toolbox_knows_what_install_check_looks_at(trial: Objects):
         "RELEASE": "mailyard",
         "LISTENERS": "smtp=mailyard-smtp-in.post.svc:25 submission=mailyard-smtp-in.post.svc:587"
         " submissions=mailyard-smtp-in.post.svc:465 imap=mailyard-imap.post.svc:143 imaps=mailyard-imap.post.svc:993",
+        "INNER_DOMAINS": "canary.mail.mailyard.test",
         "CA_FILE": "/etc/mailyard/authority/ca.crt",
     }
     assert given["MAILYARD_HOSTNAME"] == "mail.mailyard.test"
@@ -218,6 +219,13 @@ def test_with_a_certificate_that_is_given_install_check_trusts_whom_clients_trus
     )
     assert "MAILYARD_INSTALL_CHECK_CA_FILE" not in environment(toolbox)
     assert "authority" not in [each["name"] for each in toolbox["volumeMounts"]]
+
+
+def test_a_canary_that_is_a_tenants_account_has_a_domain_with_records():
+    objects = render("trial", "canary.account=anna@alpha.test")
+    assert "MAILYARD_INSTALL_CHECK_INNER_DOMAINS" not in environment(
+        objects.container("Deployment", "toolbox")
+    )
 
 
 def test_the_sink_sends_echoes_to_the_mx_listener(trial: Objects):

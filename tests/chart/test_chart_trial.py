@@ -1,5 +1,11 @@
 """The databases of a trial: small, without rights on the API, on the images' own terms."""
 
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
 from tests.chart.render import Object, Objects, environment, render
 
 
@@ -54,6 +60,29 @@ def test_mongodb_starts_when_its_name_in_the_set_leads_to_it(trial: Objects):
     host = f"mailyard-mongodb-0.{nodes['value']}:27017"
     assert host in trial.pod("StatefulSet", "mongodb")["containers"][1]["args"]
     assert address["valueFrom"]["fieldRef"]["fieldPath"] == "status.podIP"
+
+
+@pytest.mark.parametrize(("answers", "seconds"), [(["", "10.0.0.7"], 1), (["10.0.0.9"], 60)])
+def test_mongodbs_name_is_waited_for_and_a_minute_is_the_most(
+    trial: Objects, tmp_path: Path, answers: list[str], seconds: int
+):
+    """The script of the container, with programs that tell what was asked of them: the last answer is given ever after."""
+    (key,) = trial.pod("StatefulSet", "mongodb")["initContainers"]
+    waits = tmp_path / "waits"
+    waits.touch()
+    cases = "".join(f"{number}) echo '{each} STREAM' ;; " for number, each in enumerate(answers))
+    scripts = {
+        "install": "exit 0",
+        "sleep": f"echo $1 >> {waits}",
+        "getent": f"case $(wc -l < {waits}) in {cases}*) echo '{answers[-1]} STREAM' ;; esac",
+    }
+    for name, script in scripts.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+    given = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "NODES": "nodes", "ADDRESS": "10.0.0.7"}
+    done = subprocess.run(key["command"], env=given, capture_output=True, text=True, check=True)
+    assert waits.read_text().splitlines() == ["1"] * seconds
+    assert ("does not lead to 10.0.0.7" in done.stderr) == (seconds == 60)
 
 
 def test_rabbitmq_starts_anew_when_its_configuration_changes():

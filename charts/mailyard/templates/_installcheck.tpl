@@ -8,6 +8,10 @@
   value: {{ .Release.Name | quote }}
 - name: MAILYARD_INSTALL_CHECK_LISTENERS
   value: smtp={{ $smtp }}:25 submission={{ $smtp }}:587 submissions={{ $smtp }}:465 imap={{ $imap }}:143 imaps={{ $imap }}:993
+{{- if and .Values.canary.enabled (not .Values.canary.account) }}
+- name: MAILYARD_INSTALL_CHECK_INNER_DOMAINS
+  value: {{ include "mailyard.canaryAccount" . | splitList "@" | last | quote }}
+{{- end }}
 {{- if .Values.tls.selfSigned.enabled }}
 - name: MAILYARD_INSTALL_CHECK_CA_FILE
   value: /etc/mailyard/authority/ca.crt
