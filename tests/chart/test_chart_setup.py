@@ -222,7 +222,7 @@ def test_with_a_certificate_that_is_given_install_check_trusts_whom_clients_trus
 
 
 def test_a_canary_that_is_a_tenants_account_has_a_domain_with_records():
-    objects = render("trial", "canary.account=anna@alpha.test")
+    objects = render("trial", "canary.account=anna@alpha.test", "canary.createAccount=false")
     assert "MAILYARD_INSTALL_CHECK_INNER_DOMAINS" not in environment(
         objects.container("Deployment", "toolbox")
     )

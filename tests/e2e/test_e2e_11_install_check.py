@@ -107,3 +107,5 @@ def test_the_records_of_all_tenants_domains_are_looked_at(
     lines = check(instance, tmp_path, kinds=["smtp"])
     domain = account.partition("@")[2]
     assert f"{domain} has no MX record" in [line["what"] for line in of(lines, "DNS records")]
+    rest = check(instance, tmp_path, f"--inner-domain={domain}", kinds=["smtp"])
+    assert not any(line["what"].startswith(f"{domain} ") for line in of(rest, "DNS records"))

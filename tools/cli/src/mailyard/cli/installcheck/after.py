@@ -37,7 +37,8 @@ def look_after(report: Report, options: Options, config: Path | None) -> None:
     look_at_listeners(report, options, [*options.listeners, *_listeners(options, doors)])
     look_around(report, options)
     domains = asyncio.run(_mail(report, options, config, nodes))
-    look_at_domains(report, options, options.domains or domains)
+    outer = [domain for domain in domains if domain not in options.inner_domains]
+    look_at_domains(report, options, options.domains or outer)
 
 
 def _named(api: Api, options: Options) -> Options:

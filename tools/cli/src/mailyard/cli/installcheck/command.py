@@ -62,6 +62,13 @@ def install_check(
     domain: Annotated[
         list[str] | None, typer.Option(help="A domain whose records to check; else, after, all tenants'.")
     ] = None,
+    inner_domain: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A tenant's domain that has no records, as that of the canary.",
+            envvar=f"{_VARIABLES}_INNER_DOMAINS",
+        ),
+    ] = None,
     dkim_selector: Annotated[
         list[str] | None, typer.Option(help="A selector that signs for the domains.")
     ] = None,
@@ -128,6 +135,7 @@ def install_check(
         context=kube_context,
         host=host,
         domains=domain or [],
+        inner_domains=inner_domain or [],
         selectors=dkim_selector or [],
         listeners=listener or [],
         trust=Trust(authority=ca_file, name=host),

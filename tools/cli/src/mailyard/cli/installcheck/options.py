@@ -35,6 +35,7 @@ class Options:
     context: str | None
     host: str | None
     domains: Sequence[str]
+    inner_domains: Sequence[str]
     selectors: Sequence[str]
     listeners: Sequence[Listener]
     trust: Trust
