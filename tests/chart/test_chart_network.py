@@ -141,6 +141,15 @@ def test_the_trials_databases_hear_this_release_only(trial: Objects):
     ]
 
 
+def test_the_canary_reaches_submission_and_imap_and_no_lmtp(trial: Objects):
+    assert rules(trial, "canary", "egress")[3:] == [({2143, 2465, 2587, 2993}, ["smtp-in", "imap"])]
+
+
+def test_a_canary_that_comes_from_outside_reaches_the_ports_that_it_is_given():
+    objects = render("production", "canary.submission=mail.example.org:465", "canary.imap=[2001:db8::1]:1993")
+    assert rules(objects, "canary", "egress")[3:] == [({465, 1993, 2143, 2465, 2587, 2993}, [])]
+
+
 def test_the_sink_hears_relay_and_answers_to_smtp_in(trial: Objects):
     assert rules(trial, "sink", "ingress") == [({"smtp"}, ["relay"])]
     assert rules(trial, "sink", "egress") == [({53}, []), ({2525}, ["smtp-in"])]

@@ -58,6 +58,7 @@ def test_readme_and_schema_are_what_the_values_say():
             "services.relay.resources.limits.memroy=1Gi",
             "services.relay.resources.limits: Property name of",
         ),
+        ("canary.imap=mail.example.org", "canary.imap: Does not match pattern"),
         ("hostname=Mail Server", "hostname: Does not match pattern"),
         ("connections.amqpUrl=http://broker", "connections.amqpUrl: Does not match pattern"),
         (

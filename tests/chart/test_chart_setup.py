@@ -213,6 +213,12 @@ def test_the_toolbox_knows_what_install_check_looks_at(trial: Objects):
     assert given["MAILYARD_HOSTNAME"] == "mail.mailyard.test"
 
 
+def test_the_toolbox_may_reach_the_listeners_that_it_looks_at(trial: Objects):
+    ours = {"app.kubernetes.io/name": "mailyard", "app.kubernetes.io/instance": "mailyard"}
+    rules = trial.of("NetworkPolicy")["toolbox"]["spec"]["egress"]
+    assert {"to": [{"podSelector": {"matchLabels": ours}}]} in rules
+
+
 def test_with_a_certificate_that_is_given_install_check_trusts_whom_clients_trust():
     toolbox = render("trial", "tls.selfSigned.enabled=false", "tls.existingSecret=own").container(
         "Deployment", "toolbox"

@@ -18,9 +18,9 @@ containers:
     args:
       - canary
       - --submission
-      - {{ .Values.canary.submission | default (printf "%s:%s" (include "mailyard.host" (list . "smtp-in")) (ternary "465" "587" $implicit)) }}
+      - {{ .Values.canary.submission | default (printf "%s:%s" (include "mailyard.host" (list . "smtp-in")) (ternary "465" "587" $implicit)) | quote }}
       - --imap
-      - {{ .Values.canary.imap | default (printf "%s:%s" (include "mailyard.host" (list . "imap")) (ternary "993" "143" $implicit)) }}
+      - {{ .Values.canary.imap | default (printf "%s:%s" (include "mailyard.host" (list . "imap")) (ternary "993" "143" $implicit)) | quote }}
       - --account
       - {{ $account | quote }}
       - --password-file
