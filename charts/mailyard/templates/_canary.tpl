@@ -54,9 +54,7 @@ containers:
         mountPath: /etc/mailyard/accounts
         readOnly: true
       {{- if eq $tls "authority" }}
-      - name: authority
-        mountPath: /etc/mailyard/authority
-        readOnly: true
+      {{- include "mailyard.authorityMount" . | nindent 6 }}
       {{- end }}
 volumes:
   {{- include "mailyard.connectionsVolumes" . | nindent 2 }}
@@ -68,12 +66,6 @@ volumes:
         - key: {{ include "mailyard.accountKey" $account }}
           path: {{ include "mailyard.accountKey" $account }}
   {{- if eq $tls "authority" }}
-  - name: authority
-    secret:
-      secretName: {{ include "mailyard.tlsSecret" . }}
-      defaultMode: 0440
-      items:
-        - key: ca.crt
-          path: ca.crt
+  {{- include "mailyard.authorityVolume" . | nindent 2 }}
   {{- end }}
 {{- end -}}

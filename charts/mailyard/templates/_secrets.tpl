@@ -20,6 +20,23 @@ annotations:
 {{- .Values.tls.existingSecret | default (printf "%s-tls" (include "mailyard.fullname" .)) -}}
 {{- end -}}
 
+{{/* The authority of the chart's own certificate, as a file; the key stays where it is. */}}
+{{- define "mailyard.authorityMount" -}}
+- name: authority
+  mountPath: /etc/mailyard/authority
+  readOnly: true
+{{- end -}}
+
+{{- define "mailyard.authorityVolume" -}}
+- name: authority
+  secret:
+    secretName: {{ include "mailyard.tlsSecret" . }}
+    defaultMode: 0440
+    items:
+      - key: ca.crt
+        path: ca.crt
+{{- end -}}
+
 {{- define "mailyard.accountsSecret" -}}
 {{- .Values.setup.existingPasswordSecret | default (printf "%s-accounts" (include "mailyard.fullname" .)) -}}
 {{- end -}}
