@@ -22,9 +22,11 @@ GONE_SECONDS = 180
 
 
 async def run(subject_: Subject) -> Figures:
-    """Skipped where there is no Skaffold; whatever happens, the namespace is deleted."""
+    """Skipped where there is no Skaffold; whatever happens, the namespace is deleted. The release of other checks ends."""
     if not subject_.programs.has("skaffold"):
         raise CheckSkipped("there is no skaffold in MAILYARD_CLUSTER_BIN or PATH")
+    if subject_.release.exists():  # a small node has room for one
+        await asyncio.to_thread(subject_.release.uninstall)
     read = subject_.surroundings
     own = replace(read, namespace=f"{read.namespace}-skaffold")
     wanted = Wanted(own.namespace, files_over(own), own.image_repository, own.image_tag)
