@@ -205,8 +205,8 @@ def test_the_toolbox_knows_what_install_check_looks_at(trial: Objects):
     assert {name.removeprefix(prefix): value for name, value in given.items() if name.startswith(prefix)} == {
         "NAMESPACE": "post",
         "RELEASE": "mailyard",
-        "LISTENERS": "smtp=mailyard-smtp-in.post.svc:25 submission=mailyard-smtp-in.post.svc:587"
-        " submissions=mailyard-smtp-in.post.svc:465 imap=mailyard-imap.post.svc:143 imaps=mailyard-imap.post.svc:993",
+        "LISTENERS": "imap=mailyard-imap.post.svc:143 imaps=mailyard-imap.post.svc:993 smtp=mailyard-smtp-in.post.svc:25"
+        " submission=mailyard-smtp-in.post.svc:587 submissions=mailyard-smtp-in.post.svc:465",
         "INNER_DOMAINS": "canary.mail.mailyard.test",
         "CA_FILE": "/etc/mailyard/authority/ca.crt",
     }

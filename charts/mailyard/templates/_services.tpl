@@ -10,7 +10,7 @@ What sets the six services apart, as data: everything else about them is the sam
   queues       what it takes mail from, and so scales on
   egress       where its connections go, beside the databases and the DNS
 */}}
-{{- define "mailyard.services" -}}
+{{- define "mailyard.allServices" -}}
 smtp-in:
   ports: {smtp: 2525, submission: 2587, submissions: 2465, lmtp: 2424}
   listen: {smtp: MX_LISTEN, submission: SUBMISSION_LISTEN, submissions: SUBMISSIONS_LISTEN, lmtp: LMTP_LISTEN}
@@ -39,6 +39,15 @@ imap:
 {{/* Settings of every service, and not of one: their variables carry no service's name. */}}
 {{- define "mailyard.commonSettings" -}}
 [logLevel, logFormat]
+{{- end -}}
+
+{{/* Those of them that this release runs. */}}
+{{- define "mailyard.services" -}}
+{{- $services := include "mailyard.allServices" . | fromYaml -}}
+{{- range $service, $values := .Values.services }}
+{{- if not $values.enabled }}{{ $services = omit $services $service }}{{ end }}
+{{- end }}
+{{- toYaml $services -}}
 {{- end -}}
 
 {{/* A value as the settings loader reads it from the environment: lists with commas, maps as JSON. */}}

@@ -135,6 +135,15 @@ wrong, and what to do. What a single value may be is said by values.schema.json.
 {{- end -}}
 
 {{- define "mailyard.problemsServices" -}}
+{{- $here := include "mailyard.services" . | fromYaml -}}
+{{- range $service, $about := $here }}
+{{- if and $about.queues (not $here.router) (include "mailyard.scaled" (list $ (index $.Values.services $service))) (eq (include "mailyard.scaler" $) "keda") }}
+{{- include "mailyard.problem" (printf "services.%s.autoscaling reads the depth of queues from the router, which services.router.enabled leaves out. Enable it beside %s, or set services.%s.autoscaling.enabled to false." $service $service $service) }}
+{{- end }}
+{{- end }}
+{{- if and .Values.sink.enabled (not (index $here "smtp-in")) }}
+{{- include "mailyard.problem" "sink.enabled sends mail back to smtp-in, which services.smtp-in.enabled leaves out. Enable both in one release." }}
+{{- end }}
 {{- range $service, $about := include "mailyard.services" . | fromYaml }}
 {{- $values := index $.Values.services $service }}
 {{- $set := list }}
@@ -176,6 +185,11 @@ wrong, and what to do. What a single value may be is said by values.schema.json.
 {{- $canary := .Values.canary -}}
 {{- if and $canary.enabled $canary.echo (not .Values.sink.enabled) }}
 {{- include "mailyard.problem" "canary.echo needs something outside that sends its mail back. Set sink.enabled, or canary.echo to false." }}
+{{- end }}
+{{- range $service, $way := dict "smtp-in" "submission" "imap" "imap" }}
+{{- if and $canary.enabled (not (index $.Values.services $service).enabled) (not (get $canary $way)) }}
+{{- include "mailyard.problem" (printf "canary.enabled needs %s, which services.%s.enabled leaves out. Name the one of another release in canary.%s, or run the canary there." $service $service $way) }}
+{{- end }}
 {{- end }}
 {{- $known := .Values.setup.existingPasswordSecret }}
 {{- range include "mailyard.tenants" . | fromYamlArray }}{{ range .accounts }}

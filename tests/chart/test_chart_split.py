@@ -1,0 +1,80 @@
+"""One Mailyard as two releases on the same databases: front ends here, back ends there."""
+
+import pytest
+
+from tests.chart.render import SERVICES, Objects, environment, render
+from tests.chart.test_chart_validation import refusal
+
+FRONT = {"smtp-in", "imap"}
+BACK = set(SERVICES) - FRONT
+ALONE = ("canary.enabled=false", "sink.enabled=false", "sink.catchAll=false")
+PER_SERVICE = (
+    "Deployment",
+    "PodDisruptionBudget",
+    "ServiceAccount",
+    "NetworkPolicy",
+    "ScaledObject",
+    "PodMonitor",
+)
+
+
+def only(services: set[str], *more: str) -> Objects:
+    return render("production", *without(set(SERVICES) - services), *ALONE, *more)
+
+
+def without(services: set[str]) -> list[str]:
+    return [f"services.{service}.enabled=false" for service in sorted(services)]
+
+
+@pytest.mark.parametrize("kind", PER_SERVICE)
+@pytest.mark.parametrize("services", [FRONT, BACK], ids=["front", "back"])
+def test_a_release_has_the_objects_of_its_own_services_alone(services: set[str], kind: str):
+    assert set(only(services).of(kind)) & set(SERVICES) == services
+
+
+def test_front_ends_alone_keep_their_doors_and_back_ends_have_none():
+    doors = {"smtp-in", "smtp-in-lmtp", "imap"}
+    front, back = set(only(FRONT).of("Service")), set(only(BACK).of("Service"))
+    assert front == doors | {f"{service}-http" for service in FRONT}
+    assert back == {f"{service}-http" for service in BACK}
+
+
+def test_rules_of_the_filter_go_where_the_filter_is():
+    rules = "filterRules=x"
+    assert "filter" in only(BACK, rules).of("ConfigMap")
+    assert "filter" not in only(FRONT, rules).of("ConfigMap")
+
+
+def test_install_check_looks_at_the_doors_that_are_there():
+    def listeners(objects: Objects) -> list[str]:
+        given = environment(objects.container("Deployment", "toolbox"))["MAILYARD_INSTALL_CHECK_LISTENERS"]
+        return [each.partition("=")[0] for each in (given or "").split()]
+
+    assert listeners(only(FRONT)) == ["imap", "imaps", "smtp", "submission", "submissions"]
+    assert listeners(only(BACK)) == []
+
+
+def test_what_needs_a_service_that_is_left_out_is_refused():
+    assert refusal("trial", *without({"smtp-in", "imap", "router"})) == [
+        *(
+            f"services.{service}.autoscaling reads the depth of queues from the router, which services.router.enabled "
+            f"leaves out. Enable it beside {service}, or set services.{service}.autoscaling.enabled to false."
+            for service in ("delivery", "filter", "relay")
+        ),
+        "sink.enabled sends mail back to smtp-in, which services.smtp-in.enabled leaves out. Enable both in one release.",
+        *(
+            f"canary.enabled needs {service}, which services.{service}.enabled leaves out. Name the one of another release "
+            f"in canary.{way}, or run the canary there."
+            for service, way in (("imap", "imap"), ("smtp-in", "submission"))
+        ),
+    ]
+
+
+def test_the_canary_may_use_front_ends_of_another_release():
+    front = (
+        "canary.submission=mail.example.org:587",
+        "canary.imap=mail.example.org:993",
+        "canary.enabled=true",
+    )
+    objects = render("production", *without(FRONT), "sink.enabled=false", "canary.echo=false", *front)
+    assert "canary" in objects.of("CronJob")
