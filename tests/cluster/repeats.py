@@ -13,6 +13,7 @@ from mailyard.broker.topology import Queue
 from mailyard.cli.session import with_session
 from mailyard.proto.v1.ticket_pb2 import Ticket
 from mailyard.runtime.clock import now_utc, to_ms
+from mailyard.runtime.logs import configure_logs
 
 async def publish(session):
     rows = await session.store.collection("spool").find({}, {"epoch": 1, "tenant": 1}).limit(int(sys.argv[1])).to_list()
@@ -27,6 +28,7 @@ def ticket(row, now):
     spool_id, _, leg = row["_id"].partition(".")
     return Ticket(spool_id=spool_id, leg=int(leg or 0), epoch=row["epoch"], tenant=row["tenant"], released_at_ms=now)
 
+configure_logs("cluster-test", "error", "console", stream=sys.stderr)
 asyncio.run(with_session(None, publish))
 """
 
