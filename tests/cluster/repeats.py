@@ -1,4 +1,4 @@
-"""Tickets a second time: they do no harm, and a queue that the router keeps empty holds something for a while."""
+"""Tickets of mails that are done, again: they do no harm, and a queue that the router keeps empty holds something."""
 
 import json
 
@@ -11,22 +11,19 @@ import asyncio, sys
 from mailyard.broker.publisher import TicketPublisher
 from mailyard.broker.topology import Queue
 from mailyard.cli.session import with_session
-from mailyard.proto.v1.ticket_pb2 import Ticket
-from mailyard.runtime.clock import now_utc, to_ms
+from mailyard.runtime.clock import now_utc
 from mailyard.runtime.logs import configure_logs
+from mailyard.spool.row import COLLECTION, Route, State, ticket_of
 
 async def publish(session):
-    rows = await session.store.collection("spool").find({}, {"epoch": 1, "tenant": 1}).limit(int(sys.argv[1])).to_list()
-    tickets = [ticket(row, to_ms(now_utc())) for row in rows]
+    done = {"state": State.DONE, "route": {"$ne": Route.REMOTE}}
+    rows = await session.store.collection(COLLECTION).find(done).limit(int(sys.argv[1])).to_list()
+    tickets = [ticket_of({**row, "due_at": now_utc()}) for row in rows]
     async with session.broker() as broker:
         publisher = TicketPublisher(broker)
         for _ in range(int(sys.argv[2])):
             await publisher.publish(Queue.SMTP_IN_ROUTE, tickets)
     print(len(tickets))
-
-def ticket(row, now):
-    spool_id, _, leg = row["_id"].partition(".")
-    return Ticket(spool_id=spool_id, leg=int(leg or 0), epoch=row["epoch"], tenant=row["tenant"], released_at_ms=now)
 
 configure_logs("cluster-test", "error", "console", stream=sys.stderr)
 asyncio.run(with_session(None, publish))
@@ -34,6 +31,6 @@ asyncio.run(with_session(None, publish))
 
 
 def repeat_tickets(toolbox: Toolbox) -> int:
-    """Publish tickets of mails that there are for the router, some times over; return how many mails."""
+    """Publish tickets of delivered mails to the router, some times over; return of how many mails."""
     found: int = json.loads(toolbox.python(PROGRAM, str(TICKETS), str(TIMES)))
     return found
