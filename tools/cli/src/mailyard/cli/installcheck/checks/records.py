@@ -38,7 +38,10 @@ def _mx(records: DomainRecords, hostname: str | None) -> Finding:
 def _spf(records: DomainRecords) -> Finding:
     domain = records.domain
     if not records.spf:
-        return warning(f"{domain} has no SPF record", f'Add: {domain}. TXT "v=spf1 mx -all"')
+        return warning(
+            f"{domain} has no SPF record",
+            f'Add: {domain}. TXT "v=spf1 ip4:ADDRESS -all", with what relay sends from',
+        )
     if len(records.spf) > 1:
         return error(
             f"{domain} has {len(records.spf)} SPF records: receivers take none", "Leave one of them."
