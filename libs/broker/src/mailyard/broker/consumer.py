@@ -13,6 +13,7 @@ from aiormq.exceptions import ChannelNotFoundEntity
 
 from mailyard.broker.backoff import Backoff, pause
 from mailyard.broker.connection import Broker
+from mailyard.broker.ending import end
 from mailyard.broker.faults import describe
 from mailyard.broker.handling import (
     FIRST_PAUSE_SECONDS,
@@ -117,11 +118,7 @@ class TicketConsumer:
         """Let go; tickets whose handler has not returned are redelivered to another consumer."""
         self._stopping.set()
         self._handling.stop()
-        tasks = [task for task in (self._work_task, self._probe_task) if task is not None]
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        await end(*(task for task in (self._work_task, self._probe_task) if task is not None))
         await self._close_session()
 
     def progress(self) -> Progress:

@@ -17,6 +17,7 @@ from pamqp.common import FieldValue
 
 from mailyard.broker.backoff import Backoff
 from mailyard.broker.connection import Broker
+from mailyard.broker.ending import end
 from mailyard.broker.faults import describe, faults
 from mailyard.broker.keptchannel import KeptChannel
 from mailyard.broker.link import RPC_SECONDS, close_quietly
@@ -68,8 +69,7 @@ class MailboxEvents:
     async def close(self) -> None:
         """Stop; the queue goes with the consuming connection."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait((self._task,))
+            await end(self._task)
         await self._sending.close()
 
     async def publish(self, events: Sequence[MailboxEvent]) -> None:

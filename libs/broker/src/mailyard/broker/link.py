@@ -19,6 +19,7 @@ from aiormq.exceptions import ProbableAuthenticationError
 from yarl import URL
 
 from mailyard.broker.backoff import Backoff
+from mailyard.broker.ending import end
 from mailyard.broker.faults import describe, faults
 from mailyard.broker.topology import declare
 from mailyard.runtime.errors import Misconfigured, Unavailable
@@ -98,8 +99,7 @@ class Link:
     async def close(self) -> None:
         """Close the connection and stop keeping it up."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait((self._task,))
+            await end(self._task)
         await self._disconnect("closed")
 
     def _up(self) -> aio_pika.Connection:
