@@ -20,9 +20,10 @@ def too_long(files: Iterable[Path], most_lines: int = MOST_LINES) -> list[str]:
 
 
 def sources() -> list[Path]:
-    """Return all Python files of the repository that people write."""
+    """Return all Python files of the repository that people write, and the values of charts."""
     files = sorted(path for root in ROOTS for path in Path(root).rglob("*.py"))
-    return [path for path in files if not path.name.endswith(GENERATED)]
+    values = sorted(Path("charts").rglob("values*.yaml"))
+    return [*(path for path in files if not path.name.endswith(GENERATED)), *values]
 
 
 if __name__ == "__main__":
