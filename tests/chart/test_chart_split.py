@@ -1,7 +1,11 @@
 """One Mailyard as two releases on the same databases: front ends here, back ends there."""
 
-import pytest
+import re
 
+import pytest
+import yaml
+
+from mailyard.local.paths import REPOSITORY
 from tests.chart.render import SERVICES, Objects, environment, render
 from tests.chart.test_chart_validation import refusal
 
@@ -61,7 +65,10 @@ def test_what_needs_a_service_that_is_left_out_is_refused():
             f"leaves out. Enable it beside {service}, or set services.{service}.autoscaling.enabled to false."
             for service in ("delivery", "filter", "relay")
         ),
-        "sink.enabled sends mail back to smtp-in, which services.smtp-in.enabled leaves out. Enable both in one release.",
+        (
+            "sink.enabled needs smtp-in beside it, which services.smtp-in.enabled leaves out. Enable both in one release, "
+            "or set sink.enabled and canary.echo to false."
+        ),
         *(
             f"canary.enabled needs {service}, which services.{service}.enabled leaves out. Name the one of another release "
             f"in canary.{way}, or run the canary there."
@@ -70,11 +77,37 @@ def test_what_needs_a_service_that_is_left_out_is_refused():
     ]
 
 
+def test_the_sink_wants_relay_beside_it():
+    (problem,) = refusal("production", *without({"relay"}))
+    assert problem.startswith("sink.enabled needs relay beside it, which services.relay.enabled leaves out.")
+
+
 def test_the_canary_may_use_front_ends_of_another_release():
     front = (
         "canary.submission=mail.example.org:587",
-        "canary.imap=mail.example.org:993",
+        "canary.imap=mail.example.org:143",
         "canary.enabled=true",
     )
     objects = render("production", *without(FRONT), "sink.enabled=false", "canary.echo=false", *front)
     assert "canary" in objects.of("CronJob")
+
+
+@pytest.mark.parametrize(("name", "services"), [("front", FRONT), ("back", BACK)])
+def test_the_files_that_the_page_shows_can_be_installed(name: str, services: set[str]):
+    page = (REPOSITORY / "docs/operations/front-end-back-end.md").read_text()
+    (block,) = re.findall(rf"^```\n(# {name}\.yaml.*?)^```", page, re.MULTILINE | re.DOTALL)
+    objects = render("production", *settings(yaml.safe_load(block)))
+    assert set(objects.of("Deployment")) == {*services, "toolbox"}
+
+
+def settings(values: dict[str, dict[str, object]], above: str = "") -> list[str]:
+    """Values as for `--set`."""
+    return [
+        setting
+        for name, value in values.items()
+        for setting in (
+            settings(value, f"{above}{name}.")
+            if isinstance(value, dict)
+            else [f"{above}{name}:={str(value).lower()}"]
+        )
+    ]

@@ -141,8 +141,10 @@ wrong, and what to do. What a single value may be is said by values.schema.json.
 {{- include "mailyard.problem" (printf "services.%s.autoscaling reads the depth of queues from the router, which services.router.enabled leaves out. Enable it beside %s, or set services.%s.autoscaling.enabled to false." $service $service $service) }}
 {{- end }}
 {{- end }}
-{{- if and .Values.sink.enabled (not (index $here "smtp-in")) }}
-{{- include "mailyard.problem" "sink.enabled sends mail back to smtp-in, which services.smtp-in.enabled leaves out. Enable both in one release." }}
+{{- range $service := ternary (list "relay" "smtp-in") list .Values.sink.enabled }}
+{{- if not (index $here $service) }}
+{{- include "mailyard.problem" (printf "sink.enabled needs %s beside it, which services.%s.enabled leaves out. Enable both in one release, or set sink.enabled and canary.echo to false." $service $service) }}
+{{- end }}
 {{- end }}
 {{- range $service, $about := include "mailyard.services" . | fromYaml }}
 {{- $values := index $.Values.services $service }}
