@@ -47,7 +47,6 @@ class Mailbox:
     unseen: int
     octets: int
     special_use: str | None = None  # RFC 6154 attribute, "\\Sent"
-    subscribed: bool = True
     recent_from: int = 1  # messages from this UID on have been \Recent for no session yet
 
 

@@ -108,6 +108,11 @@ _METRICS = (
     ),
     # mailbox
     Metric("mailyard_mailbox_duplicates_total", "counter", "Messages that were in their mailbox already."),
+    Metric(
+        "mailyard_mailbox_transactions_split_total",
+        "counter",
+        "Transactions that other writers kept from committing, and that were cut or given back.",
+    ),
     # router
     Metric(
         "mailyard_router_routed_total", "counter", "Tickets routed, by the queue they went to.", ("queue",)

@@ -9,6 +9,7 @@ from mailyard.broker.events import MailboxEvents
 from mailyard.directory.authentication import Authenticator
 from mailyard.directory.directory import Directory
 from mailyard.directory.passwords import Passwords
+from mailyard.directory.quotas import AccountQuotas
 from mailyard.imap.session.doors import Doors
 from mailyard.imap.settings import ImapSettings
 from mailyard.imap.shell.listener import Listener, Reception
@@ -63,6 +64,7 @@ def _doors(settings: ImapSettings, store: Store, events: MailboxEvents) -> Doors
         messages=Messages(store, events),
         bodies=Blobs(store),
         logins=Authenticator(store, directory, passwords, settings.login_limits()),
+        quotas=AccountQuotas(store),
         events=events,
         now=now_utc,
         monotonic=time.monotonic,
