@@ -11,6 +11,7 @@ from mailyard.directory.directory import Directory
 from mailyard.directory.passwords import Passwords
 from mailyard.directory.quotas import AccountQuotas
 from mailyard.imap.session.doors import Doors
+from mailyard.imap.session.watch import MailboxWatch
 from mailyard.imap.settings import ImapSettings
 from mailyard.imap.shell.listener import Listener, Reception
 from mailyard.mailbox.mailboxes import Mailboxes
@@ -41,22 +42,23 @@ async def build(runtime: Runtime[ImapSettings]) -> Sequence[Component]:
     store = Store(settings.mongo_url.get_secret_value(), settings.mongo_database)
     broker = Broker(settings.amqp_url.get_secret_value(), settings.instance, required=False)
     events = MailboxEvents(broker)
+    watch = MailboxWatch(events, Mailboxes(store).highest_modseqs, settings.poll_seconds)
     reception = Reception(
-        doors=_doors(settings, store, events),
+        doors=_doors(settings, store, events, watch),
         options=settings.options(),
         admission=Admission(raise_file_limit(settings.connections), settings.connections_per_address),
         certificates=certificates,
         backlog=settings.backlog,
         balancers=settings.balancers(),
     )
-    parts: list[Component] = [store, broker, events]
+    parts: list[Component] = [store, broker, events, watch]
     if certificates is not None:
         parts.append(Periodic("certificates", _CERTIFICATE_SECONDS, certificates.refresh))
     parts.extend(_listeners(settings, reception))
     return parts
 
 
-def _doors(settings: ImapSettings, store: Store, events: MailboxEvents) -> Doors:
+def _doors(settings: ImapSettings, store: Store, events: MailboxEvents, watch: MailboxWatch) -> Doors:
     passwords = Passwords(settings.hash_cost(), threads=settings.password_threads)
     directory = Directory(store, settings.cache_limits())
     return Doors(
@@ -65,7 +67,7 @@ def _doors(settings: ImapSettings, store: Store, events: MailboxEvents) -> Doors
         bodies=Blobs(store),
         logins=Authenticator(store, directory, passwords, settings.login_limits()),
         quotas=AccountQuotas(store),
-        events=events,
+        events=watch,
         now=now_utc,
         monotonic=time.monotonic,
     )
