@@ -12,7 +12,7 @@ from mailyard.mailbox.account import MAX_SUBSCRIPTIONS, AccountState, load, save
 from mailyard.mailbox.errors import AlreadyExists, NotFound, NotPermitted, TooMany
 from mailyard.mailbox.model import INBOX, JUNK, SEPARATOR
 from mailyard.mailbox.names import checked, names_above
-from mailyard.mailbox.rows import DELETED_MAILBOXES, MAILBOXES, mailbox_row
+from mailyard.mailbox.rows import ACCOUNTS, DELETED_MAILBOXES, MAILBOXES, mailbox_row
 from mailyard.runtime.clock import Clock
 from mailyard.store.client import Collection, Row, Store
 
@@ -93,6 +93,15 @@ class AccountChange:
             {**row, "deleted_at": self._clock()}, session=self._session
         )
         await self._rows.delete_one({"_id": row["_id"], "account": self._account}, session=self._session)
+
+    async def delete_all(self) -> None:
+        """Move the rows of all mailboxes to `mailboxes_deleted`, and remove the account's row."""
+        deleted_at = self._clock()
+        rows = [{**row, "deleted_at": deleted_at} for row in self._by_name.values()]
+        if rows:
+            await self._store.collection(DELETED_MAILBOXES).insert_many(rows, session=self._session)
+        await self._rows.delete_many({"account": self._account}, session=self._session)
+        await self._store.collection(ACCOUNTS).delete_one({"_id": self._account}, session=self._session)
 
     async def rename(self, old: str, new: str) -> None:
         """Rename a mailbox and its children, or move the messages of INBOX."""

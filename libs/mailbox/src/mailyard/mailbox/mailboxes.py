@@ -133,6 +133,16 @@ class Mailboxes:
             raise NotPermitted("INBOX cannot be deleted")
         await self._change(account, lambda change: change.delete(name))
 
+    async def delete_all(self, account: ObjectId) -> None:
+        """Delete all mailboxes of an account that is removed, INBOX and the subscriptions included."""
+
+        async def write(session: AsyncClientSession) -> None:
+            change = AccountChange(self._store, account, self._clock, session)
+            await change.load()
+            await change.delete_all()
+
+        await in_transaction(self._store, write)
+
     async def rename(self, account: ObjectId, old: str, new: str) -> None:
         """Rename a mailbox and its children; of INBOX, move the messages (section 6.3.5).
 
