@@ -10,6 +10,7 @@ from pathlib import Path
 from mailyard.local.processes import free_port
 from tests.chaos.reading import say
 from tests.hostile import imap, smtp
+from tests.hostile.peer import PeerGone
 from tests.hostile.target import Target, environment, prepare, tarpits
 from tests.hostile.watch import (
     SLOWER_FACTOR,
@@ -68,6 +69,10 @@ async def _attack(names: Sequence[str], target: Target) -> list[str]:
             try:
                 async with asyncio.timeout(ATTACK_SECONDS):
                     words = await ATTACKS[name](target)
+            except PeerGone as error:  # a server may hang up on an attacker; it may not fall silent
+                words = f"ended: {error}"
+                if error.silent:
+                    target.faults.append("a command was not answered in time")
             except TimeoutError:
                 words = f"not done within {ATTACK_SECONDS:g} s"
                 target.faults.append(words)

@@ -12,7 +12,11 @@ _LAST_LINE = re.compile(rb"^\d{3} ")
 
 
 class PeerGone(Exception):
-    """The server closed the connection, refused it, or said nothing in time."""
+    """The server closed the connection, refused it, or said nothing in time (`silent`)."""
+
+    def __init__(self, error: object) -> None:
+        self.silent = isinstance(error, TimeoutError)
+        super().__init__("no answer in time" if self.silent else str(error) or repr(error))
 
 
 @dataclass(slots=True)
@@ -29,7 +33,7 @@ class Peer:
             async with asyncio.timeout(REPLY_SECONDS):
                 await self.writer.drain()
         except (OSError, TimeoutError) as error:
-            raise PeerGone(repr(error)) from error
+            raise PeerGone(error) from error
 
     async def line(self, seconds: float = REPLY_SECONDS) -> bytes:
         """Read one line; raises PeerGone."""
@@ -37,7 +41,7 @@ class Peer:
             async with asyncio.timeout(seconds):
                 line = await self.reader.readline()
         except (OSError, TimeoutError, ValueError) as error:
-            raise PeerGone(repr(error)) from error
+            raise PeerGone(error) from error
         if not line.endswith(b"\n"):
             raise PeerGone("closed")
         return line
@@ -68,7 +72,7 @@ class Peer:
                     if literal := re.search(rb"\{(\d+)\}\r\n$", line):
                         await self._skip(int(literal[1]))
         except (OSError, TimeoutError, ValueError, asyncio.IncompleteReadError) as error:
-            raise PeerGone(repr(error)) from error
+            raise PeerGone(error) from error
 
     async def _skip(self, octets: int) -> None:
         while octets > 0:
@@ -88,7 +92,7 @@ async def peer(port: int, source: str = "127.0.0.1") -> AsyncIterator[Peer]:
                 "127.0.0.1", port, local_addr=(source, 0), limit=1 << 24
             )
     except (OSError, TimeoutError) as error:
-        raise PeerGone(repr(error)) from error
+        raise PeerGone(error) from error
     found = Peer(reader, writer)
     try:
         yield found

@@ -48,6 +48,11 @@ def test_the_lag_between_two_readings_is_a_buckets_upper_bound() -> None:
 
 def test_a_service_that_started_anew_is_read_from_nothing() -> None:
     assert lag_quantile({}, buckets(PAGE), 0.9) == 0.1
+    assert lag_quantile({0.1: 200.0, 1.0: 200.0, inf: 200.0}, buckets(PAGE), 0.9) == 0.1
+
+
+def test_a_service_that_cannot_be_read_at_the_end_has_an_endless_lag() -> None:
+    assert lag_quantile(buckets(PAGE), {}, 0.5) == inf
 
 
 def test_percentiles_are_by_nearest_rank() -> None:

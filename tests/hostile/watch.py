@@ -93,7 +93,14 @@ def percentile(values: Sequence[float], percent: float) -> float:
 
 
 def lag_quantile(before: Buckets, after: Buckets, quantile: float) -> float:
-    """The upper bound of the bucket in which a quantile of the observations between two readings lies; 0 without any."""
+    """The upper bound of the bucket in which a quantile of the observations between two readings lies; 0 without any.
+
+    A process that started anew between them counts from 0; one that could not be read at the end has an endless lag.
+    """
+    if not after:
+        return inf
+    if after[inf] < before.get(inf, 0.0):
+        before = {}
     counts = {bound: after[bound] - before.get(bound, 0.0) for bound in sorted(after)}
     total = counts.get(inf, 0.0)
     if not total:
@@ -148,7 +155,7 @@ def _lags(instance: Instance) -> dict[str, Buckets]:
         try:
             found[name] = buckets(instance.http(name, "/metrics"))
         except OSError:
-            found[name] = {inf: 1.0}  # a service that answers nobody has an endless lag
+            found[name] = {}
     return found
 
 
