@@ -1,5 +1,6 @@
 """SELECT and the news of a session are answered from an index, and rows of version 0.2.0 are understood."""
 
+import random
 from collections.abc import AsyncIterator
 
 import pytest
@@ -133,6 +134,21 @@ async def test_a_message_whose_flags_change_while_the_index_is_read_is_there_onc
         table.add(uid, modseq, flags)
     table.settle()
     assert list(table) == [FlagState(1, 3, SEEN), FlagState(2, 4, DELETED), FlagState(3, 5, SEEN)]
+
+
+def test_a_table_in_any_order_becomes_one_in_the_order_of_uids() -> None:
+    order = list(range(1, 70_001))
+    random.Random(7).shuffle(order)
+    table = FlagTable()
+    for modseq, uid in enumerate(order, start=1):
+        table.add(uid, modseq, SEEN if uid % 2 else DELETED)
+    table.add(5, 100_000, frozenset())
+    table.settle()
+    found = list(table)
+    assert [state.uid for state in found] == list(range(1, 70_001))
+    assert (found[4].modseq, found[4].flags) == (100_000, frozenset())
+    assert all(state.modseq == order.index(state.uid) + 1 for state in found[:4])
+    assert all(state.flags == (SEEN if state.uid % 2 else DELETED) for state in found[5:])
 
 
 async def test_setup_replaces_the_index_of_version_0_2(store: Store) -> None:

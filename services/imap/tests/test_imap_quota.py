@@ -46,7 +46,7 @@ S~ .*UIDV.*
 S~ .*UIDN.*
 S~ b3 OK .*
 C: b4 MOVE 1 Sent
-S: * OK [COPYUID 1700000003 1 2] Moved
+S: * OK [COPYUID 1700000005 1 2] Moved
 S: * 1 EXPUNGE
 S: b4 OK MOVE completed
 """

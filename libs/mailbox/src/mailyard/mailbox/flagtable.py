@@ -1,9 +1,12 @@
 """The flags of all messages of a mailbox in arrays: 16 octets a message, where objects would cost 130."""
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from heapq import merge
 
 from mailyard.mailbox.model import FlagState
+
+_RUN = 20_000  # values that are sorted or compared in one step
 
 
 class FlagTable:
@@ -36,17 +39,30 @@ class FlagTable:
         self._modseqs.append(modseq)
 
     def settle(self) -> None:
-        """Sort by UID. Of a message that was added twice the state with the higher modseq stays."""
-        uids, modseqs = self.uids, self._modseqs
-        if all(map(int.__lt__, uids, uids[1:])):
+        """Sort by UID. Of a message that was added twice the state with the higher modseq stays.
+
+        No step keeps the interpreter for long, so this can run in a thread beside an event loop.
+        """
+        uids, numbers, modseqs = self.uids, self.numbers, self._modseqs
+        if _ascends(uids):
             return
-        places = sorted(range(len(uids)), key=uids.__getitem__)
-        kept: list[int] = []
-        for place in places:
-            if not kept or uids[kept[-1]] != uids[place]:
-                kept.append(place)
-            elif modseqs[place] >= modseqs[kept[-1]]:
-                kept[-1] = place
-        self.uids = array("I", map(uids.__getitem__, kept))
-        self.numbers = array("I", map(self.numbers.__getitem__, kept))
-        self._modseqs = array("Q", map(modseqs.__getitem__, kept))
+        self.uids, self.numbers, self._modseqs = array("I"), array("I"), array("Q")
+        starts = range(0, len(uids), _RUN)
+        runs = [sorted(range(start, min(start + _RUN, len(uids))), key=uids.__getitem__) for start in starts]
+        for place in merge(*runs, key=uids.__getitem__):
+            if self.uids and self.uids[-1] == uids[place]:
+                if modseqs[place] < self._modseqs[-1]:
+                    continue
+                self.numbers[-1], self._modseqs[-1] = numbers[place], modseqs[place]
+            else:
+                self.uids.append(uids[place])
+                self.numbers.append(numbers[place])
+                self._modseqs.append(modseqs[place])
+
+
+def _ascends(values: Sequence[int]) -> bool:
+    for start in range(0, len(values), _RUN):
+        some = values[start : start + _RUN + 1]
+        if not all(map(int.__lt__, some, some[1:])):
+            return False
+    return True

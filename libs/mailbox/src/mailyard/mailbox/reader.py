@@ -19,7 +19,7 @@ from mailyard.mailbox.statetext import EXPUNGED, flags_in, is_expunged, state_te
 from mailyard.store.client import Collection, Row, Store, unavailable_when_away
 
 _FETCH_UIDS = 1000  # rows of one query by UIDs
-_BATCH = 5_000  # index entries that are decoded at a time: about 10 ms
+_BATCH = 2_000  # index entries that are decoded at a time: a few milliseconds
 _REPAIRED_AT_ONCE = 10_000  # states of messages of version 0.2.0 that one SELECT writes
 _INDEXED = {"_id": 0, "uid": 1, "modseq": 1, "state": 1}  # answered from the index alone
 _OWN = {"_id": 0, "uid": 1, "modseq": 1, "flags": 1, "expunged": 1}

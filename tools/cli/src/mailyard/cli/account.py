@@ -48,7 +48,12 @@ def add(
     address: AddressArgument,
     *,
     tenant: OfOwner = None,
-    quota: Annotated[int | None, typer.Option(parser=octets, metavar="SIZE", help="What its mailboxes may hold: 500M, 5G; no limit without it.")] = None,
+    quota: Annotated[
+        int | None,
+        typer.Option(
+            parser=octets, metavar="SIZE", help="What its mailboxes may hold: 500M, 5G; no limit without it."
+        ),
+    ] = None,
     password_stdin: FromStdin = False,
     password_file: FromFile = None,
     generate: Generate = False,
