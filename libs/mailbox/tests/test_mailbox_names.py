@@ -7,10 +7,10 @@ from bson import ObjectId
 from mailbox_builders import HandClock, fill, message, old_mailbox, open_store
 
 from mailyard.mailbox import account, change
-from mailyard.mailbox.change import DEFAULTS
 from mailyard.mailbox.errors import AlreadyExists, NotFound, NotPermitted, TooMany
 from mailyard.mailbox.mailboxes import Mailboxes
 from mailyard.mailbox.messages import Messages
+from mailyard.mailbox.model import DEFAULTS
 from mailyard.mailbox.place import MailboxGone, Placement, place
 from mailyard.mailbox.retention import purge_expunged
 from mailyard.store.client import Store
@@ -128,6 +128,16 @@ async def test_an_account_of_version_0_2_keeps_a_renamed_special_use_mailbox(sto
         await old_mailbox(store, ACCOUNT, "Entwürfe" if name == "Drafts" else name, **fields)
     await Mailboxes(store).ensure_defaults(ACCOUNT)
     assert await names(Mailboxes(store)) == {*DEFAULTS, "Entwürfe"} - {"Drafts"}
+
+
+async def test_a_special_use_mailbox_of_version_0_2_that_is_deleted_now_stays_deleted(store: Store) -> None:
+    for name, use in DEFAULTS.items():
+        await old_mailbox(store, ACCOUNT, name, **({"special_use": use} if use else {}))
+    mailboxes = Mailboxes(store)
+    await mailboxes.ensure_defaults(ACCOUNT)
+    await mailboxes.delete(ACCOUNT, "Trash")
+    await mailboxes.ensure_defaults(ACCOUNT)
+    assert await names(mailboxes) == set(DEFAULTS) - {"Trash"}
 
 
 async def test_a_mailbox_that_has_the_name_of_a_default_gets_its_special_use(store: Store) -> None:

@@ -141,6 +141,21 @@ async def test_processes_that_create_at_the_same_time_never_give_one_value_twice
         await own.close()
 
 
+async def test_a_name_that_several_processes_create_at_once_is_created_once(
+    mongo_url: str, store: Store
+) -> None:
+    stores = [Store(mongo_url, store.db.name) for _ in range(4)]
+    await asyncio.gather(*(Mailboxes(own).ensure_defaults(ACCOUNT) for own in stores))
+    assert len(await values(Mailboxes(store))) == len(set((await values(Mailboxes(store))).values())) == 6
+    results = await asyncio.gather(
+        *(Mailboxes(own).create(ACCOUNT, "a/x") for own in stores), return_exceptions=True
+    )
+    assert sorted(type(each).__name__ for each in results) == ["AlreadyExists"] * 3 + ["Mailbox"]
+    assert len(await values(Mailboxes(store))) == 8
+    for own in stores:
+        await own.close()
+
+
 async def test_messages_keep_their_uids_when_their_mailbox_is_renamed(store: Store, clock: HandClock) -> None:
     mailboxes = Mailboxes(store, clock=clock)
     filled = await fill(store, await mailboxes.create(ACCOUNT, "a"), 3)

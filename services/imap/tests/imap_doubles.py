@@ -11,11 +11,11 @@ from bson import ObjectId
 
 from mailyard.directory.identity import Identity, Refusal, RefusalReason
 from mailyard.imap.session.doors import Doors
-from mailyard.mailbox.change import DEFAULTS
 from mailyard.mailbox.errors import AlreadyExists, NotFound, NotPermitted
 from mailyard.mailbox.flagtable import FlagTable
 from mailyard.mailbox.messages import changed
 from mailyard.mailbox.model import (
+    DEFAULTS,
     AppendResult,
     Changes,
     CopyResult,

@@ -18,6 +18,7 @@ from datetime import datetime
 from bson import ObjectId
 from pymongo.asynchronous.client_session import AsyncClientSession
 
+from mailyard.mailbox.model import DEFAULTS
 from mailyard.mailbox.rows import ACCOUNTS
 from mailyard.store.client import Row, Store
 
@@ -42,10 +43,15 @@ def state_of(row: Row | None, mailboxes: Iterable[Row]) -> AccountState:
     highest = max((each["uid_validity"] for each in mailboxes), default=0)
     if row is None:
         subscribed = frozenset(each["name"] for each in mailboxes if each.get("subscribed"))
-        return AccountState(highest, subscribed)
+        return AccountState(highest, subscribed, has_defaults(each.get("special_use") for each in mailboxes))
     return AccountState(
         max(highest, row["uid_validity"]), frozenset(row["subscriptions"]), row.get("defaults_made", False)
     )
+
+
+def has_defaults(uses: Iterable[str | None]) -> bool:
+    """Say whether every special use of a new account is there."""
+    return set(uses) >= set(DEFAULTS.values()) - {None}
 
 
 async def load(

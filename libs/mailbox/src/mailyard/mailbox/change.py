@@ -10,20 +10,12 @@ from pymongo.asynchronous.client_session import AsyncClientSession
 
 from mailyard.mailbox.account import MAX_SUBSCRIPTIONS, AccountState, load, save, uid_validities
 from mailyard.mailbox.errors import AlreadyExists, NotFound, NotPermitted, TooMany
-from mailyard.mailbox.model import INBOX, JUNK, SEPARATOR
+from mailyard.mailbox.model import DEFAULTS, INBOX, JUNK, SEPARATOR
 from mailyard.mailbox.names import checked, names_above
 from mailyard.mailbox.rows import ACCOUNTS, DELETED_MAILBOXES, MAILBOXES, mailbox_row
 from mailyard.runtime.clock import Clock
 from mailyard.store.client import Collection, Row, Store
 
-DEFAULTS: Mapping[str, str | None] = {
-    INBOX: None,
-    "Archive": "\\Archive",
-    "Drafts": "\\Drafts",
-    JUNK: "\\Junk",
-    "Sent": "\\Sent",
-    "Trash": "\\Trash",
-}
 MAX_MAILBOXES = 10_000  # of an account
 
 
@@ -113,11 +105,10 @@ class AccountChange:
             await self._move_tree(old, new)
 
     async def _move_tree(self, old: str, new: str) -> None:
+        # Short names first: when "a/b" becomes "a", it goes before "a/b/b" takes its name.
         moved = {
             name: new + name.removeprefix(old)
-            for name in sorted(
-                self._by_name, key=len
-            )  # when "a/b" becomes "a", it goes before "a/b/b" takes its name
+            for name in sorted(self._by_name, key=len)
             if name == old or name.startswith(old + SEPARATOR)
         }
         if not moved:

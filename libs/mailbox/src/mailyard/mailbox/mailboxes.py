@@ -11,10 +11,10 @@ from bson import ObjectId
 from pymongo import ReturnDocument
 from pymongo.asynchronous.client_session import AsyncClientSession
 
-from mailyard.mailbox.account import state_of
-from mailyard.mailbox.change import DEFAULTS, AccountChange
+from mailyard.mailbox.account import has_defaults, state_of
+from mailyard.mailbox.change import AccountChange
 from mailyard.mailbox.errors import NotFound, NotPermitted
-from mailyard.mailbox.model import INBOX, JUNK, SEPARATOR, Mailbox
+from mailyard.mailbox.model import DEFAULTS, INBOX, JUNK, SEPARATOR, Mailbox
 from mailyard.mailbox.names import canonical, checked
 from mailyard.mailbox.rows import ACCOUNTS, MAILBOXES, mailbox_of
 from mailyard.runtime.clock import Clock, now_utc
@@ -47,7 +47,7 @@ class Mailboxes:
         present = await self.list(account)
         uses = {each.special_use for each in present}
         has_inbox = any(each.name == INBOX for each in present)
-        if has_inbox and uses >= set(DEFAULTS.values()) - {None}:
+        if has_inbox and has_defaults(uses):
             return
         if has_inbox:
             with unavailable_when_away():
