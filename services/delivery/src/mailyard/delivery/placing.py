@@ -36,9 +36,7 @@ class Placer:
         for _ in range(_ROUNDS):
             placements = await self._places.placements(left)
             some = await place_many(self._store, placements, quotas=quotas, clock=self._clock)
-            result.placed |= some.placed
-            result.over_quota |= some.over_quota
-            result.busy |= some.busy
+            result.add(some)
             if not some.gone:
                 return result
             self._places.forget(some.gone)
