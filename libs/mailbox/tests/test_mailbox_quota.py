@@ -79,6 +79,18 @@ async def test_a_full_account_takes_no_mail_and_the_others_of_the_batch_do(store
     assert await used(store) == Usage(300, 2)
 
 
+async def test_a_message_that_was_delivered_before_is_no_matter_of_the_quota(store: Store) -> None:
+    inbox = await mailbox(store)
+    old, new = message(ACCOUNT, key="old"), message(ACCOUNT, key="new")
+    assert set((await place_many(store, [Placement(inbox.id, old)], quotas={ACCOUNT: 100})).placed) == {"old"}
+    again = await place_many(store, [Placement(inbox.id, old)], quotas={ACCOUNT: 100})
+    assert (again.placed, again.over_quota) == ({}, set())
+    both = [Placement(inbox.id, old), Placement(inbox.id, new)]
+    assert (await place_many(store, both, quotas={ACCOUNT: 199})).over_quota == {"new"}
+    assert set((await place_many(store, both, quotas={ACCOUNT: 200})).placed) == {"new"}
+    assert await used(store) == Usage(200, 2)
+
+
 async def test_an_account_over_its_lowered_quota_takes_nothing_and_loses_nothing(store: Store) -> None:
     await fill(store, await mailbox(store), 5)
     with pytest.raises(OverQuota) as caught:

@@ -16,7 +16,7 @@ from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from mailyard.mailbox.model import INBOX, NewMessage
-from mailyard.mailbox.quota import NO_QUOTAS, Quotas, require_room
+from mailyard.mailbox.quota import NO_QUOTAS, OverQuota, Quotas, require_room
 from mailyard.mailbox.rows import MAILBOXES, MESSAGES, is_unseen, message_row
 from mailyard.runtime.clock import Clock, now_utc
 from mailyard.runtime.errors import Unavailable
@@ -44,9 +44,8 @@ class Placement:
 
     mailbox: ObjectId
     message: NewMessage
-    name: str | None = (
-        None  # the mailbox counts as gone when it has another name: RENAME INBOX leaves the row behind
-    )
+    name: str | None = None
+    """The mailbox counts as gone when it has another name: RENAME INBOX leaves the row behind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +102,12 @@ async def place(
             return {}
         try:
             return await _place_all(store, left, quotas, clock(), max_tries)
+        except OverQuota:
+            known = await _known(store, [each.message.id for each in left])
+            if not known:
+                raise
+            _DUPLICATES.inc(len(known))
+            left = [each for each in left if each.message.id not in known]
         except (BulkWriteError, DuplicateKeyError):
             known = await _known(store, [each.message.id for each in left])
             _DUPLICATES.inc(len(known))

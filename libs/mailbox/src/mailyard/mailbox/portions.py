@@ -26,9 +26,13 @@ class Placing:
     placed: dict[str, Placed] = field(default_factory=dict)
     over_quota: set[str] = field(default_factory=set)  # message ids
     busy: set[str] = field(default_factory=set)  # message ids: other writers were first each time
-    gone: set[ObjectId] = field(
-        default_factory=set
-    )  # mailboxes that do not exist any more; look again and repeat
+    gone: set[ObjectId] = field(default_factory=set)  # mailboxes that do not exist: look again and repeat
+
+    def add(self, other: "Placing") -> None:
+        """Take what became of other placements; the mailboxes that are gone are the caller's to repeat."""
+        self.placed |= other.placed
+        self.over_quota |= other.over_quota
+        self.busy |= other.busy
 
 
 async def place_many(

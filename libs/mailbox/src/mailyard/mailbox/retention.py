@@ -8,6 +8,8 @@ from bson import ObjectId
 from mailyard.mailbox.rows import DELETED_MAILBOXES, MESSAGES
 from mailyard.store.client import Store, unavailable_when_away
 
+_BY_ID = "_id_"  # other indexes would find all messages of the mailbox or of the window
+
 
 async def blobs_in_mailboxes(store: Store, blobs: Collection[ObjectId]) -> set[ObjectId]:
     """Return those bodies that a message names, expunged ones of the undelete window included.
@@ -34,7 +36,7 @@ async def purge_expunged(store: Store, before: datetime, limit: int) -> int:
         found = messages.find({"expunged_at": {"$lt": before}}, {"_id": 1}).limit(limit)
         ids = [row["_id"] async for row in found]
         if ids:
-            await messages.delete_many({"_id": {"$in": ids}, "expunged_at": {"$lt": before}})
+            await messages.delete_many({"_id": {"$in": ids}, "expunged_at": {"$lt": before}}, hint=_BY_ID)
     return len(ids) + await _purge_deleted_mailboxes(store, before, limit - len(ids))
 
 
@@ -55,7 +57,7 @@ async def _purge_deleted_mailboxes(store: Store, before: datetime, limit: int) -
             found = messages.find(theirs, {"_id": 1}).limit(limit - purged)
             ids = [row["_id"] async for row in found]
             if ids:
-                await messages.delete_many({"_id": {"$in": ids}, **theirs})
+                await messages.delete_many({"_id": {"$in": ids}, **theirs}, hint=_BY_ID)
                 purged += len(ids)
             else:
                 await deleted.delete_one({"_id": mailbox["_id"]})

@@ -110,7 +110,8 @@ class Deliverer:
         for report in reports:
             ended = sum(each.result is Result.DELIVERED for each in report.outcomes.values())
             self._delivered.labels(_kind(report.ticket)).inc(ended)
-            self._age.observe((to_ms(now) - report.ticket.accepted_at_ms) / 1000)
+            if ended:
+                self._age.observe((to_ms(now) - report.ticket.accepted_at_ms) / 1000)
 
     async def _put_off(self, tickets: Sequence[Ticket], text: str) -> None:
         now = self._clock()
