@@ -42,8 +42,26 @@ def test_an_upgrade_runs_setup_before_new_pods_start():
 
 def test_the_hook_needs_nothing_that_the_upgrade_brings():
     objects = render("trial", upgrade=True)
-    volumes = objects.pod("Job", "setup-upgrade")["volumes"]
-    assert [each["name"] for each in volumes] == ["connections", "tmp"]
+    pod = objects.pod("Job", "setup-upgrade")
+    installed = {f"mailyard-{name}" for name in ("connections", "mongodb", "rabbitmq")}  # since 0.1.0
+    brought = {
+        secret["metadata"]["name"]
+        for secret in objects.of("Secret").values()
+        if "helm.sh/hook" in secret["metadata"].get("annotations", {})
+    }
+    assert secrets_of(pod) == {"mailyard-connections", "mailyard-mongodb-users-upgrade"}
+    assert secrets_of(pod) <= installed | brought
+    assert not any("configMap" in each for each in pod["volumes"])
+
+
+def secrets_of(pod: Object) -> set[str]:
+    """Names of the secrets that a pod has as volumes."""
+    volumes = pod["volumes"]
+    sources = [source for each in volumes for source in each.get("projected", {}).get("sources", ())]
+    return {
+        *(each["secret"]["secretName"] for each in volumes if "secret" in each),
+        *(source["secret"]["name"] for source in sources),
+    }
 
 
 def test_another_tenant_or_image_is_another_job():
@@ -96,10 +114,8 @@ def test_passwords_of_ones_own_are_used_where_given():
     objects = render("trial", "setup.existingPasswordSecret=mine")
     assert "accounts" not in objects.of("Secret")
     name = next(iter(setup_jobs(objects)))
-    secrets = [
-        each["secret"]["secretName"] for each in objects.pod("Job", name)["volumes"] if "secret" in each
-    ]
-    assert secrets == ["mine"]
+    (accounts,) = [each for each in objects.pod("Job", name)["volumes"] if each["name"] == "accounts"]
+    assert accounts["secret"]["secretName"] == "mine"
 
 
 def test_connections_of_ones_own_are_used_where_given(production: Objects):

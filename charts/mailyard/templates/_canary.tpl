@@ -57,7 +57,7 @@ containers:
       {{- include "mailyard.authorityMount" . | nindent 6 }}
       {{- end }}
 volumes:
-  {{- include "mailyard.connectionsVolumes" . | nindent 2 }}
+  {{- include "mailyard.connectionsVolumes" (list . "canary") | nindent 2 }}
   - name: accounts
     secret:
       secretName: {{ include "mailyard.accountsSecret" . }}

@@ -85,7 +85,7 @@
 {{- end -}}
 
 {{- define "mailyard.serviceVolumes" -}}
-{{ include "mailyard.connectionsVolumes" (index . 0) }}
+{{ include "mailyard.connectionsVolumes" (list (index . 0) (index . 1)) }}
 {{- with include "mailyard.serviceFiles" . }}
 {{ . }}
 {{- end }}

@@ -74,6 +74,7 @@ securityContext:
   mountPath: /tmp
 {{- end -}}
 
+{{/* Takes what mailyard.connectionsVolume takes. */}}
 {{- define "mailyard.connectionsVolumes" -}}
 - name: connections
   {{- include "mailyard.connectionsVolume" . | nindent 2 }}

@@ -57,19 +57,38 @@ annotations:
 {{ join "," $members }}
 {{- end -}}
 
-{{/* The volume with amqp-url, mongo-url and perhaps ca.crt, wherever each of them is kept. */}}
+{{/* The secret with the chart's own URLs, or yours; the URL of MongoDB in it is that of a user who may make others. */}}
+{{- define "mailyard.connectionsSecret" -}}
+{{- .Values.connections.existingSecret | default (printf "%s-connections" (include "mailyard.fullname" .)) -}}
+{{- end -}}
+
+{{/*
+The volume with amqp-url, mongo-url and perhaps ca.crt, wherever each of them is kept; takes (list root component) or
+(list root component usersSecret), where the trial's users are in another secret.
+*/}}
 {{- define "mailyard.connectionsVolume" -}}
-{{- $given := .Values.connections -}}
-{{- $secret := $given.existingSecret | default (printf "%s-connections" (include "mailyard.fullname" .)) -}}
+{{- $root := index . 0 -}}
+{{- $component := ternary "toolbox" (index . 1) (eq (index . 1) "setup") -}}
+{{- $users := include "mailyard.usersSecret" $root -}}
+{{- if gt (len .) 2 -}}{{- $users = index . 2 -}}{{- end -}}
+{{- $given := $root.Values.connections -}}
+{{- $own := get $given.perService $component | default dict -}}
+{{- $secret := include "mailyard.connectionsSecret" $root -}}
 projected:
   defaultMode: 0440
   sources:
-    {{- if $given.rabbitmqCluster.name }}
+    {{- if $own.amqpSecret }}
+    {{- include "mailyard.projected" (list $own.amqpSecret "amqp-url" "amqp-url") | nindent 4 }}
+    {{- else if $given.rabbitmqCluster.name }}
     {{- include "mailyard.projected" (list (printf "%s-default-user" $given.rabbitmqCluster.name) "connection_string" "amqp-url") | nindent 4 }}
     {{- else }}
     {{- include "mailyard.projected" (list $secret "amqp-url" "amqp-url") | nindent 4 }}
     {{- end }}
-    {{- if $given.mongoDBCommunity.name }}
+    {{- if $own.mongoSecret }}
+    {{- include "mailyard.projected" (list $own.mongoSecret "mongo-url" "mongo-url") | nindent 4 }}
+    {{- else if $root.Values.trial.mongodb.enabled }}
+    {{- include "mailyard.projected" (list $users (printf "%s-url" $component) "mongo-url") | nindent 4 }}
+    {{- else if $given.mongoDBCommunity.name }}
     {{- include "mailyard.projected" (list $given.mongoDBCommunity.connectionStringSecret "connectionString.standard" "mongo-url") | nindent 4 }}
     {{- else }}
     {{- include "mailyard.projected" (list $secret "mongo-url" "mongo-url") | nindent 4 }}
@@ -77,6 +96,28 @@ projected:
     {{- with $given.authoritySecret }}
     {{- include "mailyard.projected" (list . "ca.crt" "ca.crt") | nindent 4 }}
     {{- end }}
+{{- end -}}
+
+{{/* Who has a user of MongoDB: every service, the toolbox (and setup with it), the canary. */}}
+{{- define "mailyard.databaseUsers" -}}
+{{- append (append (keys (include "mailyard.allServices" . | fromYaml) | sortAlpha) "toolbox") "canary" | toYaml -}}
+{{- end -}}
+
+{{- define "mailyard.usersSecret" -}}
+{{ include "mailyard.fullname" . }}-mongodb-users
+{{- end -}}
+
+{{/*
+Password and URL of each user of the trial MongoDB; takes (list root password members). A password is a hash of the
+first user's: two secrets in one upgrade have the same, and no service learns another one's from its own.
+*/}}
+{{- define "mailyard.trialUsers" -}}
+{{- $database := (index . 0).Values.connections.mongoDatabase -}}
+{{- range $user := include "mailyard.databaseUsers" (index . 0) | fromYamlArray }}
+{{- $password := printf "%s/%s" (index $ 1) $user | sha256sum | trunc 40 }}
+{{ $user }}: {{ $password | quote }}
+{{ $user }}-url: {{ printf "mongodb://mailyard-%s:%s@%s/?replicaSet=rs0&authSource=%s" $user $password (index $ 2) (urlquery $database) | quote }}
+{{- end }}
 {{- end -}}
 
 {{/* One entry of a secret as a file; takes (list secret key file). */}}

@@ -46,9 +46,60 @@ tenants:
 {{- end }}
 {{- end -}}
 
-{{/* The specification of a setup job; takes (list root withFile). */}}
+{{/*
+Makes the users of the trial MongoDB, as its first user, before setup runs as the toolbox's. So pods of a new version
+find their users, and pods of a version without them keep the first user.
+*/}}
+{{- define "mailyard.usersContainer" -}}
+- name: database-users
+  {{- include "mailyard.container" (list . "toolbox") | nindent 2 }}
+  args:
+    - database-user
+    - apply
+    - --passwords
+    - /etc/mailyard/database-users
+    - --wait
+    - {{ int .Values.setup.waitSeconds | quote }}
+  env:
+    - name: MAILYARD_MONGO_URL_FILE
+      value: /etc/mailyard/administration/mongo-url
+    - name: MAILYARD_MONGO_DATABASE
+      value: {{ .Values.connections.mongoDatabase | quote }}
+  resources:
+    {{- toYaml .Values.setup.resources | nindent 4 }}
+  volumeMounts:
+    - name: administration
+      mountPath: /etc/mailyard/administration
+      readOnly: true
+    - name: database-users
+      mountPath: /etc/mailyard/database-users
+      readOnly: true
+    - name: tmp
+      mountPath: /tmp
+{{- end -}}
+
+{{/* Takes (list root usersSecret). */}}
+{{- define "mailyard.usersVolumes" -}}
+- name: administration
+  projected:
+    defaultMode: 0440
+    sources:
+      {{- include "mailyard.projected" (list (include "mailyard.connectionsSecret" (index . 0)) "mongo-url" "mongo-url") | nindent 6 }}
+- name: database-users
+  secret:
+    secretName: {{ index . 1 }}
+    defaultMode: 0440
+    items:
+      {{- range include "mailyard.databaseUsers" (index . 0) | fromYamlArray }}
+      - key: {{ . }}
+        path: {{ . }}
+      {{- end }}
+{{- end -}}
+
+{{/* The specification of a setup job; takes (list root withFile), without a file for the job before an upgrade. */}}
 {{- define "mailyard.setupSpec" -}}
 {{- $root := index . 0 }}{{ $withFile := index . 1 -}}
+{{- $users := printf "%s%s" (include "mailyard.usersSecret" $root) (ternary "" "-upgrade" $withFile) -}}
 backoffLimit: 10
 activeDeadlineSeconds: {{ int $root.Values.setup.timeoutSeconds }}
 template:
@@ -61,6 +112,10 @@ template:
   spec:
     {{- include "mailyard.podSpec" (list $root "setup") | nindent 4 }}
     restartPolicy: OnFailure
+    {{- if $root.Values.trial.mongodb.enabled }}
+    initContainers:
+      {{- include "mailyard.usersContainer" $root | nindent 6 }}
+    {{- end }}
     containers:
       - name: setup
         {{- include "mailyard.container" (list $root "toolbox") | nindent 8 }}
@@ -87,7 +142,10 @@ template:
             readOnly: true
           {{- end }}
     volumes:
-      {{- include "mailyard.connectionsVolumes" $root | nindent 6 }}
+      {{- include "mailyard.connectionsVolumes" (list $root "setup" $users) | nindent 6 }}
+      {{- if $root.Values.trial.mongodb.enabled }}
+      {{- include "mailyard.usersVolumes" (list $root $users) | nindent 6 }}
+      {{- end }}
       {{- if $withFile }}
       - name: setup
         configMap:

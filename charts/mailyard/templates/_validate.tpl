@@ -49,6 +49,14 @@ wrong, and what to do. What a single value may be is said by values.schema.json.
   "connections.perconaServerMongoDB" $given.perconaServerMongoDB.name
   "connections.mongoDBCommunity" $given.mongoDBCommunity.name
   "trial.mongodb" .Values.trial.mongodb.enabled)) }}
+{{- range $service, $own := $given.perService }}
+{{- if not (or $own.mongoSecret $own.amqpSecret) }}
+{{- include "mailyard.problem" (printf "connections.perService.%s names no secret. Set mongoSecret or amqpSecret, or remove the entry." $service) }}
+{{- end }}
+{{- if and $own.mongoSecret $.Values.trial.mongodb.enabled }}
+{{- include "mailyard.problem" (printf "connections.perService.%s.mongoSecret is set, but the trial's MongoDB gives each service a user of its own. Remove it, or set trial.mongodb.enabled to false." $service) }}
+{{- end }}
+{{- end }}
 {{- if and $given.mongoDBCommunity.name (not $given.mongoDBCommunity.connectionStringSecret) }}
 {{- include "mailyard.problem" "connections.mongoDBCommunity.connectionStringSecret is not set. Name the secret that the operator wrote for your user: <name>-<auth database>-<user>." }}
 {{- end }}

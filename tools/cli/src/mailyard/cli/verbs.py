@@ -68,6 +68,12 @@ _VERBS = (
     Verb("alias", "alias", "app", "Aliases: addresses that stand for others."),
     Verb("queue", "queue", "app", "Queues: work that waits for a service."),
     Verb("replica-set", "replicaset.command", "app", "MongoDB replica sets: a new one for a trial."),
+    Verb(
+        "database-user",
+        "databaseuser.command",
+        "app",
+        "Database users: one for each service, with the rights that it needs and no others.",
+    ),
 )
 
 VERBS: Mapping[str, Verb] = MappingProxyType({verb.name: verb for verb in _VERBS})

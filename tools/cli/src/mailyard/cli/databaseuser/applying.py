@@ -1,0 +1,98 @@
+"""Makes roles and users in MongoDB, or brings those that are there to what they shall be."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import OperationFailure
+
+from mailyard.cli.databaseuser.mongodb import Command, role_command, user_command
+from mailyard.cli.databaseuser.rights import ServiceRights
+from mailyard.cli.secret import first_line
+from mailyard.cli.session import Refused
+from mailyard.store.client import Row, Store, unavailable_when_away
+
+_ROLE_EXISTS = 51_002
+_USER_EXISTS = 51_003
+_UNAUTHORIZED = 13
+_MAJORITY = {"w": "majority"}
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """A service's rights, and the password of its user."""
+
+    rights: ServiceRights
+    password: str = field(repr=False)
+
+
+def logins_in(folder: Path, wanted: Sequence[ServiceRights]) -> list[Login]:
+    """Read one password file for each service, named like the service. Raises Refused, and names each bad file."""
+    found: list[Login] = []
+    problems: list[str] = []
+    for rights in wanted:
+        try:
+            password = first_line((folder / rights.service).read_text())
+        except (OSError, UnicodeDecodeError) as error:
+            problems.append(f"cannot read the password of {rights.service}: {error}")
+            continue
+        if not password:
+            problems.append(
+                f"{folder / rights.service} is empty: write the password of {rights.service} to it"
+            )
+        found.append(Login(rights, password))
+    if problems:
+        raise Refused("; ".join(problems))
+    return found
+
+
+async def apply(store: Store, logins: Sequence[Login], say: Callable[[str], None]) -> None:
+    """Make or update the role and the user of each service, the role first. It may run again, and twice at once.
+
+    A user that is there keeps its connections: it is never removed, and its password and roles change in one step.
+
+    Raises:
+        Refused: the URL's own user may not do this.
+        Unavailable: MongoDB is unreachable.
+
+    """
+    with unavailable_when_away():
+        for login in logins:
+            rights, database = login.rights, store.db
+            role = await _run(database, "Role", rights, role_command_of(rights, database.name), _ROLE_EXISTS)
+            user = await _run(database, "User", rights, user_command_of(login), _USER_EXISTS)
+            say(f"{rights.user}: role {role}, user {user}")
+
+
+def role_command_of(rights: ServiceRights, database: str) -> Callable[[str], Command]:
+    """Return what makes the command for a role, given its verb."""
+    return lambda verb: role_command(verb, rights, database)
+
+
+def user_command_of(login: Login) -> Callable[[str], Command]:
+    """Return what makes the command for a user, given its verb."""
+    return lambda verb: {**user_command(verb, login.rights), "pwd": login.password}
+
+
+async def _run(
+    database: AsyncDatabase[Row],
+    kind: str,
+    rights: ServiceRights,
+    command: Callable[[str], Command],
+    exists: int,
+) -> str:
+    """Create it; update it where it exists."""
+    try:
+        await database.command({**command(f"create{kind}"), "writeConcern": _MAJORITY})
+    except OperationFailure as error:
+        if error.code == _UNAUTHORIZED:
+            raise Refused(
+                f"the user of MAILYARD_MONGO_URL may not make {rights.user} in the database {database.name}: "
+                "name a user with the role userAdmin on it"
+            ) from None
+        if error.code != exists:
+            raise
+        await database.command({**command(f"update{kind}"), "writeConcern": _MAJORITY})
+        return "updated"
+    return "created"

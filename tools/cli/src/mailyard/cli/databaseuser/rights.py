@@ -1,0 +1,141 @@
+"""The rights that each service needs, in MongoDB and in RabbitMQ: the one table of them.
+
+A user of its own for each service limits what a stranger gains who takes a service over. MongoDB knows no rights on
+single fields: who may read `accounts` may read the password hashes in it.
+
+The job before an upgrade brings the roles to the new version's table while pods of the old version still run. So a
+right leaves this table only in the version after the one that stopped to use it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from mailyard.broker.topology import EVENTS_EXCHANGE, Queue
+from mailyard.directory.accounts import COLLECTION as ACCOUNTS
+from mailyard.directory.addresses import COLLECTION as ADDRESSES
+from mailyard.directory.domains import COLLECTION as DOMAINS
+from mailyard.directory.tenants import COLLECTION as TENANTS
+from mailyard.mailbox.rows import ACCOUNTS as MAILBOX_ACCOUNTS
+from mailyard.mailbox.rows import DELETED_MAILBOXES, MAILBOXES, MESSAGES
+from mailyard.spool.canary import COLLECTION as CANARY
+from mailyard.spool.ledger import ENTRIES as LEDGER
+from mailyard.spool.ledger import HOURS as LEDGER_HOURS
+from mailyard.spool.progress import COLLECTION as PROGRESS
+from mailyard.spool.row import COLLECTION as SPOOL
+from mailyard.store.blobs import CHUNKS, FILES
+from mailyard.store.lease import COLLECTION as LEASES
+
+BODIES: Final = (FILES, CHUNKS)
+COLLECTIONS: Final = (
+    *(TENANTS, DOMAINS, ADDRESSES, ACCOUNTS),
+    *(MAILBOXES, MAILBOX_ACCOUNTS, DELETED_MAILBOXES, MESSAGES, *BODIES),
+    *(SPOOL, PROGRESS, LEDGER, LEDGER_HOURS, LEASES, CANARY),
+)
+_EXCHANGES: Final = (*dict.fromkeys(queue.exchange for queue in Queue), EVENTS_EXCHANGE)
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceRights:
+    """What one service does with collections of MongoDB, and with exchanges and queues of RabbitMQ."""
+
+    service: str
+    why: str  # what it reads of other people's data, for the documentation
+    read: tuple[str, ...] = ()
+    insert: tuple[str, ...] = ()
+    update: tuple[str, ...] = ()
+    remove: tuple[str, ...] = ()
+    index: tuple[str, ...] = ()  # list, create and drop indexes
+    statistics: bool = False  # `dbStats`: the free space of the database's disks
+    broker: bool = True  # connects to RabbitMQ
+    publishes: tuple[str, ...] = ()  # exchanges
+    consumes: tuple[Queue, ...] = ()
+    receives_events: bool = False  # through a queue of its own, which RabbitMQ names
+
+    @property
+    def user(self) -> str:
+        """Name of its user in both servers, and of its role in MongoDB."""
+        return f"mailyard-{self.service}"
+
+
+_TABLE: Final = (
+    ServiceRights(
+        "smtp-in",
+        "domains, addresses and password hashes (for logins), names and sizes of mailboxes (for quotas), envelopes of the "
+        "spool (for the age of the queue); no message",
+        read=(DOMAINS, ADDRESSES, ACCOUNTS, MAILBOXES, SPOOL, PROGRESS),
+        insert=(*BODIES, SPOOL, LEDGER, PROGRESS),
+        update=(ACCOUNTS, PROGRESS),  # accounts: a stronger hash of the same password
+        remove=BODIES,  # a body that was broken off
+        statistics=True,
+        publishes=(Queue.SMTP_IN_ROUTE.exchange,),
+    ),
+    ServiceRights(
+        "router",
+        "domains, addresses with the accounts behind them and so password hashes, the spool, bodies (for bounces), and "
+        "messages (to purge them)",
+        read=(
+            *(DOMAINS, ADDRESSES, ACCOUNTS, SPOOL, PROGRESS, LEDGER, LEDGER_HOURS, LEASES, CANARY),
+            *(MESSAGES, DELETED_MAILBOXES, *BODIES),
+        ),
+        insert=(SPOOL, PROGRESS, LEDGER, LEDGER_HOURS, LEASES, *BODIES),
+        update=(SPOOL, PROGRESS, LEDGER_HOURS, LEASES),
+        remove=(SPOOL, LEDGER, LEASES, MESSAGES, DELETED_MAILBOXES, *BODIES),
+        publishes=tuple(dict.fromkeys(queue.exchange for queue in Queue if queue is not Queue.DEAD)),
+        consumes=(Queue.SMTP_IN_ROUTE, Queue.DEAD),
+    ),
+    ServiceRights(
+        "filter",
+        "bodies of messages",
+        read=BODIES,
+        insert=(PROGRESS,),
+        update=(SPOOL, PROGRESS),
+        publishes=(Queue.LOCAL_DELIVER.exchange, Queue.REMOTE_SEND.exchange),
+        consumes=(Queue.LOCAL_FILTER, Queue.REMOTE_FILTER),
+    ),
+    ServiceRights(
+        "delivery",
+        "bodies, mailboxes, messages, and accounts with their password hashes (for quotas)",
+        read=(ACCOUNTS, MAILBOXES, MAILBOX_ACCOUNTS, MESSAGES, *BODIES),
+        insert=(MAILBOXES, MAILBOX_ACCOUNTS, MESSAGES, PROGRESS),
+        update=(SPOOL, PROGRESS, MAILBOXES, MAILBOX_ACCOUNTS),
+        publishes=(EVENTS_EXCHANGE,),
+        consumes=(Queue.LOCAL_DELIVER,),
+    ),
+    ServiceRights(
+        "relay",
+        "bodies and the spool",
+        read=(SPOOL, *BODIES),
+        insert=(PROGRESS,),
+        update=(SPOOL, PROGRESS),
+        consumes=(Queue.REMOTE_SEND,),
+    ),
+    ServiceRights(
+        "imap",
+        "domains, addresses, password hashes (for logins), mailboxes, messages and bodies; nothing of the spool",
+        read=(DOMAINS, ADDRESSES, ACCOUNTS, MAILBOXES, MAILBOX_ACCOUNTS, MESSAGES, *BODIES),
+        insert=(MAILBOXES, MAILBOX_ACCOUNTS, DELETED_MAILBOXES, MESSAGES, *BODIES),
+        update=(ACCOUNTS, MAILBOXES, MAILBOX_ACCOUNTS, MESSAGES),
+        remove=(MAILBOXES, *BODIES),
+        publishes=(EVENTS_EXCHANGE,),
+        receives_events=True,
+    ),
+    ServiceRights(
+        "toolbox",
+        "everything: it is the `mailyard` command, and the setup job",
+        read=COLLECTIONS,
+        insert=COLLECTIONS,
+        update=COLLECTIONS,
+        remove=COLLECTIONS,
+        index=COLLECTIONS,
+        statistics=True,
+        publishes=_EXCHANGES,
+        consumes=tuple(Queue),
+    ),
+    ServiceRights(
+        "canary", "nothing: it writes its results", insert=(CANARY,), update=(CANARY,), broker=False
+    ),
+)
+
+RIGHTS: Final[Mapping[str, ServiceRights]] = MappingProxyType({each.service: each for each in _TABLE})
