@@ -13,7 +13,7 @@ from aiosmtpd.smtp import AuthResult
 
 from mailyard.relay.connector import Connector, Manners, Refusal, tls_contexts
 from mailyard.relay.destination import Host
-from mailyard.relay.nexthop import Policy
+from mailyard.relay.nexthop import NextHop, Policy, Routing
 from mailyard.relay.session import Session
 from mailyard.relay.timeouts import Timeouts
 from mailyard.runtime.errors import Unavailable
@@ -239,8 +239,8 @@ async def test_verify_takes_the_right_certificate_only(peer, certificate: Path) 
     session.close()
     refusal = await refused_or_open(host.port, verify)
     assert isinstance(refusal, Refusal)
-    assert (refusal.step, refusal.reply.enhanced) == (Step.STARTTLS, "4.4.2")
-    assert "TLS handshake failed" in refusal.reply.text
+    assert (refusal.step, refusal.reply.enhanced) == (Step.STARTTLS, "4.7.5")
+    assert "does not prove the host's name" in refusal.reply.text
 
 
 async def test_verify_takes_the_right_name_only(peer, certificate: Path) -> None:
@@ -283,6 +283,54 @@ async def test_a_handshake_that_never_ends_times_out(peer) -> None:
     refusal = await refused_or_open(host.port, Policy(security=Security.ENCRYPT), timeouts=SHORT)
     assert isinstance(refusal, Refusal)
     assert refusal.step is Step.STARTTLS
+
+
+CREDENTIALS = Credentials("alice", "secret")
+AUTH = AFTER_TLS.replace("S: 250 PIPELINING", "S: 250 AUTH PLAIN") + "C: AUTH\nS: 235 Ok\n"
+
+
+@pytest.mark.parametrize("written", ["submission://127.0.0.1", "smtp://127.0.0.1"])
+async def test_a_password_never_goes_to_a_certificate_that_proves_nothing(peer, written: str) -> None:
+    host = await peer(STARTTLS + "tls\n" + AUTH)
+    hop = NextHop.parse(written)
+    policy = Routing({"*": hop}, {}, {"127.0.0.1": CREDENTIALS}).policy("b.example", hop)
+    refusal = await refused_or_open(host.port, policy)
+    assert isinstance(refusal, Refusal)
+    assert (refusal.step, refusal.reply.code, refusal.reply.enhanced) == (Step.STARTTLS, 454, "4.7.5")
+    assert "certificate" in refusal.reply.text
+    assert not [line for line in host.lines if line.startswith(b"AUTH")]
+    assert host.connections == 1  # no second try in clear
+
+
+async def test_a_password_goes_to_the_host_that_proves_its_name(peer, certificate: Path) -> None:
+    host = await peer(STARTTLS + "tls\n" + AUTH)
+    policy = Policy(security=Security.VERIFY, credentials=CREDENTIALS)
+    session = await opened(host.port, policy, ca_file=certificate)
+    session.close()
+    assert [line for line in host.lines if line.startswith(b"AUTH")] == [
+        b"AUTH PLAIN AGFsaWNlAHNlY3JldA==\r\n"
+    ]
+
+
+async def test_a_password_goes_to_any_certificate_where_the_hop_says_encrypt(peer) -> None:
+    host = await peer(STARTTLS + "tls\n" + AUTH)
+    hop = NextHop.parse("submission://mx.example?security=encrypt")
+    policy = Routing({"*": hop}, {}, {"mx.example": CREDENTIALS}).policy("b.example", hop)
+    session = await opened(host.port, policy)
+    session.close()
+    assert [line for line in host.lines if line.startswith(b"AUTH")]
+
+
+@pytest.mark.parametrize(
+    "offers", ["S: 250 AUTH PLAIN", "S: 250-STARTTLS\nS: 250 AUTH PLAIN\nC: STARTTLS\nS: 454 No"]
+)
+async def test_a_password_is_not_said_in_clear_when_tls_is_taken_away(peer, offers: str) -> None:
+    host = await peer(OPENING + "S: 250-mx.example\n" + offers + "\nhang")
+    refusal = await refused_or_open(host.port, Policy(security=Security.VERIFY, credentials=CREDENTIALS))
+    assert isinstance(refusal, Refusal)
+    assert refusal.step is Step.STARTTLS
+    assert refusal.reply.is_transient
+    assert not [line for line in host.lines if line.startswith(b"AUTH")]
 
 
 # Independent peers
@@ -400,6 +448,10 @@ async def test_tls_from_the_first_octet(server_tls: ssl.SSLContext, certificate:
         assert done.outcomes[0].reply.code == 250
         session.close()
         refusal = await refused_or_open(controller.port, policy)
+        assert isinstance(refusal, Refusal)
+        assert (refusal.step, refusal.reply.enhanced) == (Step.STARTTLS, "4.7.5")
+        login = replace(policy, credentials=Credentials("alice", "secret"))
+        refusal = await refused_or_open(controller.port, login)
         assert isinstance(refusal, Refusal)
         assert (refusal.step, refusal.reply.enhanced) == (Step.STARTTLS, "4.7.5")
     finally:

@@ -344,6 +344,11 @@ _EVENTS = (
     # relay
     Event("relay.attempt_cut_short", "A try ended early; who had not been answered is tried again."),
     Event("relay.body_missing", "A message's body is not in the store; its recipients wait."),
+    Event("relay.credentials_unused", "A line of credentials names no next hop; it is never used."),
+    Event(
+        "relay.credentials_unverified",
+        "A next hop gets credentials over TLS with any certificate, because security=encrypt is written at the hop.",
+    ),
     Event("relay.claim_lost", "A claim could not be renewed in time; another process may send the leg."),
     Event("relay.claims_not_renewed", "The store did not take the renewal of claims; it is tried again."),
     Event("relay.fault", "A leg met a fault of the program; it waits."),

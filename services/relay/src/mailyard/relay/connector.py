@@ -9,7 +9,7 @@ from mailyard.relay.destination import Host, literal_address
 from mailyard.relay.link import Link
 from mailyard.relay.nexthop import Policy
 from mailyard.relay.providers import NEXT_HOP, provider_of
-from mailyard.relay.session import Session
+from mailyard.relay.session import Session, brief
 from mailyard.relay.timeouts import Timeouts
 from mailyard.runtime.metrics import counter
 from mailyard.smtp.client import Client, EightBit, Options, Refused, Security, Step
@@ -99,7 +99,7 @@ class Connector:
         try:
             async with asyncio.timeout(self._timeouts.connect):
                 link = await Link.connect(address, host.port, context if policy.implicit_tls else None, name)
-        except OSError as error:
+        except (OSError, ValueError) as error:  # ValueError: a name that TLS cannot say
             return _unreachable(error, place)
         session = Session(link, Client(self._options(policy), tls=policy.implicit_tls), self._timeouts, place)
         try:
@@ -123,12 +123,12 @@ class Connector:
         )
 
 
-def _unreachable(error: OSError, place: str) -> Refusal:
+def _unreachable(error: Exception, place: str) -> Refusal:
     """No answer from the host (RFC 3463 section 3.5), or no TLS where TLS comes first."""
-    if isinstance(error, ssl.SSLError):
-        reply = own_reply(454, "4.7.5", f"TLS handshake failed: {error.strerror or error}")
+    if isinstance(error, (ssl.SSLError, ValueError)):
+        reply = own_reply(454, "4.7.5", f"TLS handshake failed: {brief(error)}")
         return Refusal(Step.STARTTLS, reply, place, own=True)
-    text = "connecting took too long" if isinstance(error, TimeoutError) else error.strerror or str(error)
+    text = "connecting took too long" if isinstance(error, TimeoutError) else brief(error)
     return Refusal(Step.CONNECT, own_reply(451, "4.4.1", text), place, own=True)
 
 

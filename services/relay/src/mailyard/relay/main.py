@@ -11,30 +11,35 @@ from mailyard.relay.bodies import Bodies
 from mailyard.relay.connector import Connector, Manners, tls_contexts
 from mailyard.relay.courier import Courier, CourierLimits
 from mailyard.relay.holds import Holds
-from mailyard.relay.nexthop import NextHop, Routing, parse_credentials
+from mailyard.relay.nexthop import Routing
 from mailyard.relay.pool import Pool, PoolLimits
 from mailyard.relay.relay import Relay
 from mailyard.relay.resolver import Resolver, ResolverOptions
 from mailyard.relay.settings import RelaySettings
 from mailyard.relay.timeouts import Timeouts
 from mailyard.runtime.errors import Misconfigured
+from mailyard.runtime.logs import get_logger
 from mailyard.runtime.service import Component, Runtime, run
 from mailyard.runtime.settings import load_settings
+from mailyard.smtp.client import Security
 from mailyard.spool.leases import Leases
 from mailyard.spool.outcomes import Outcomes
 from mailyard.spool.progress import ProgressReporter
 from mailyard.store.blobs import Blobs
 from mailyard.store.client import Store
 
+_log = get_logger(__name__)
+
 
 def routing(settings: RelaySettings) -> Routing:
-    """The routes and policies that the settings name."""
-    next_hops = {domain.lower(): NextHop.parse(hop) for domain, hop in settings.routes.items()}
-    if settings.next_hop is not None:
-        next_hops.setdefault("*", NextHop.parse(settings.next_hop))
-    security = {domain.lower(): policy for domain, policy in settings.security_domains.items()}
-    security.setdefault("*", settings.security)
-    return Routing(next_hops, security, parse_credentials(settings.credentials.get_secret_value()))
+    """Where mail goes by configuration; what is doubtful about the credentials is logged."""
+    routes = settings.routing()
+    for hop in routes.with_credentials():
+        if hop.security is Security.ENCRYPT:
+            _log.warning("relay.credentials_unverified", host=hop.host, security=hop.security.value)
+    for host in routes.unused_credentials():
+        _log.warning("relay.credentials_unused", host=host)
+    return routes
 
 
 def resolver(settings: RelaySettings) -> Resolver:

@@ -118,8 +118,8 @@ class Session:
         try:
             async with asyncio.timeout(self._patience.left(Step.STARTTLS, self._client.answers)):
                 await self._link.start_tls(context, name)
-        except OSError as error:
-            return self._client.connection_lost(f"TLS handshake failed: {_brief(error)}")
+        except (OSError, ValueError) as error:  # ValueError: a name that TLS cannot say
+            return self._client.tls_failed(brief(error))
         return self._client.tls_established()
 
     async def _exchange(self) -> list[Event]:
@@ -150,9 +150,14 @@ class Session:
 
     def _lose(self, error: OSError, what: str) -> list[Event]:
         timed_out = isinstance(error, TimeoutError)
-        reason = f"timed out waiting for the server {what}" if timed_out else _brief(error)
+        reason = f"timed out waiting for the server {what}" if timed_out else brief(error)
         return self._client.connection_lost(f"connection lost: {reason}")
 
 
-def _brief(error: OSError) -> str:
-    return error.strerror or str(error) or type(error).__name__
+def brief(error: Exception) -> str:
+    """What went wrong, in words for a log and for the sender."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"the certificate does not prove the host's name: {error.verify_message}"
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__

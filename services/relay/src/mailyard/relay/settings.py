@@ -1,11 +1,11 @@
 """Settings of relay: `MAILYARD_RELAY_*`, beside those of every service."""
 
 import ipaddress
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from mailyard.relay.nexthop import NextHop, parse_credentials
+from mailyard.relay.nexthop import NextHop, Routing, parse_credentials, refuse_exposed_credentials
 from mailyard.runtime.settings import CommonSettings, Port, settings_config
 from mailyard.smtp.client import EightBit, Security
 
@@ -48,7 +48,9 @@ class RelaySettings(CommonSettings):
     )
     credentials: Annotated[SecretStr, AfterValidator(_credentials)] = Field(
         default=SecretStr(""),
-        description="Logins for next hops, a line for each: host username password. They travel under TLS only.",
+        description="Logins for next hops, a line for each: host username password. They travel only under TLS with a "
+        "certificate that proves the host's name, whatever security says; ?security=encrypt written at the hop takes "
+        "any certificate, so whoever can answer in the hop's place gets the password.",
     )
     smtp_port: Port = Field(default=25, description="Port of the hosts that the DNS names.")
     resolvers: list[IpAddress] = Field(
@@ -126,3 +128,20 @@ class RelaySettings(CommonSettings):
     block_seconds: Seconds = Field(default=180.0, description="For each piece of the message to go out.")
     final_seconds: Seconds = Field(default=600.0, description="For the reply after the message.")
     transaction_seconds: Seconds = Field(default=3600.0, description="For a whole transaction.")
+
+    @model_validator(mode="after")
+    def _keep_credentials_hidden(self) -> Self:
+        try:
+            refuse_exposed_credentials(self.routing())
+        except ValueError as error:
+            raise ValueError(f"MAILYARD_RELAY_NEXT_HOP, MAILYARD_RELAY_ROUTES: {error}") from error
+        return self
+
+    def routing(self) -> Routing:
+        """The routes, policies and credentials that the settings name."""
+        next_hops = {domain.lower(): NextHop.parse(hop) for domain, hop in self.routes.items()}
+        if self.next_hop is not None:
+            next_hops.setdefault("*", NextHop.parse(self.next_hop))
+        security = {domain.lower(): policy for domain, policy in self.security_domains.items()}
+        security.setdefault("*", self.security)
+        return Routing(next_hops, security, parse_credentials(self.credentials.get_secret_value()))
