@@ -104,6 +104,22 @@ async def test_what_did_not_reach_the_message_goes_to_the_next_host(pool: Pool, 
     assert second.bodies == [BODY + b".\r\n"]
 
 
+async def test_all_hosts_of_a_domain_are_tried(pool: Pool, peer, unused_tcp_port_factory) -> None:
+    dead = [unused_tcp_port_factory() for _ in range(15)]
+    last = await peer(OPEN + TAKES)
+    assert said(await attempt(pool, *dead, last.port)) == ["250 2.0.0 Queued"]
+
+
+async def test_a_host_that_is_ourselves_ends_the_attempt(peer) -> None:
+    manners = Manners("relay.example", own_names=frozenset({"mx.example"}))
+    lent = Pool(Connector(manners, TIMEOUTS, tls_contexts(None)), PoolLimits(), time.monotonic)
+    first, second = await peer(OPEN), await peer(OPEN + TAKES)
+    answers = await attempt(lent, first.port, second.port, to=2)
+    assert [(each.reply.code, each.reply.enhanced) for each in answers] == [(554, "5.4.6")] * 2
+    assert second.connections == 0
+    lent.close()
+
+
 async def test_a_closed_port_goes_to_the_next_host(pool: Pool, peer, unused_tcp_port: int) -> None:
     second = await peer(OPEN + TAKES)
     assert said(await attempt(pool, unused_tcp_port, second.port)) == ["250 2.0.0 Queued"]

@@ -216,6 +216,19 @@ async def test_a_cancelled_transaction_does_not_end_the_message(peer, wait_until
     assert host.bodies == []
 
 
+async def test_a_host_that_has_our_own_name_is_ourselves(peer) -> None:
+    host = await peer("S: 220 hello\nC: EHLO\nS: 250-Us.example at your service\nS: 250 PIPELINING\nC: QUIT")
+    manners = Manners("relay.example", own_names=frozenset({"us.example"}))
+    dialled = Host("mx.example", host.port, ("127.0.0.1", "127.0.0.2"))
+    connecting = Connector(manners, Timeouts(), tls_contexts(None))
+    refusal = await connecting.connect(dialled, CLEAR, configured=False)
+    assert isinstance(refusal, Refusal)
+    assert (refusal.reply.code, refusal.reply.enhanced, refusal.own) == (554, "5.4.6", True)
+    session = await connecting.connect(dialled, CLEAR, configured=True)  # a next hop may be our own
+    assert isinstance(session, Session)
+    session.close()
+
+
 # TLS
 
 STARTTLS = OPENING + "S: 250-mx.example\nS: 250 STARTTLS\nC: STARTTLS\nS: 220 Go on\n"

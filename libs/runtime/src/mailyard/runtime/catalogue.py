@@ -342,6 +342,7 @@ _EVENTS = (
     Event("filter.rules_loaded", "The content rules were read and are in force."),
     Event("filter.rules_refused", "The file of rules changed and cannot be used; the old rules stay."),
     # relay
+    Event("relay.addresses_refused", "A domain has only addresses that must not be dialled; the mail fails."),
     Event("relay.attempt_cut_short", "A try ended early; who had not been answered is tried again."),
     Event("relay.body_missing", "A message's body is not in the store; its recipients wait."),
     Event("relay.credentials_unused", "A line of credentials names no next hop; it is never used."),

@@ -18,7 +18,6 @@ from mailyard.smtp.client import Outcome, Step
 from mailyard.smtp.client.replies import own_reply
 from mailyard.smtp.reply import Reply
 
-MAX_HOSTS: Final = 4  # of one domain that one attempt tries
 _STALE: Final = {Step.MAIL, Step.RSET}  # where a kept connection shows that the server has closed it
 
 _log = get_logger(__name__)
@@ -87,7 +86,7 @@ class Attempt:
         """
         try:
             self._smtputf8 = await self._letter.needs_smtputf8()
-            for host in self._destination.hosts[:MAX_HOSTS]:
+            for host in self._destination.hosts:
                 await self._try(host)
                 if not self._open:
                     break
@@ -108,6 +107,10 @@ class Attempt:
             session = await self._pool.borrow(host, policy, configured=configured)
             if isinstance(session, Refusal):
                 self._last = Answer(Outcome(session.step, session.reply, session.own), session.place)
+                if (
+                    session.own and session.reply.is_permanent
+                ):  # the host is ourselves: none behind it is closer
+                    self._answers |= dict.fromkeys(self._open, self._last)
                 return
             try:
                 if not self._permitted():

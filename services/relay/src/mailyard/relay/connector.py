@@ -51,11 +51,12 @@ def tls_contexts(ca_file: str | None) -> TlsContexts:
 
 @dataclass(frozen=True, slots=True)
 class Manners:
-    """How we introduce ourselves and what we do without."""
+    """How we introduce ourselves, what we do without, and the names that only our own MX says of itself."""
 
     hostname: str
     eight_bit: EightBit = EightBit.SEND
     chunking_from: int | None = None
+    own_names: frozenset[str] = frozenset()
 
 
 class Connector:
@@ -76,6 +77,9 @@ class Connector:
         )
         for address in host.addresses[:MAX_ADDRESSES]:
             opened = await self._at(host, address, policy)
+            if isinstance(opened, Session) and not configured and self._is_ourselves(opened):
+                opened.close()
+                return _loop(host, opened.place)
             if isinstance(opened, Session):
                 self._sessions.labels(provider, opened.tls.partition(" ")[0] or "none").inc()
                 return opened
@@ -112,6 +116,10 @@ class Connector:
         session.close()
         return _refusal(refused, place)
 
+    def _is_ourselves(self, session: Session) -> bool:
+        """A name without a dot, such as localhost, says nothing."""
+        return "." in session.server_name and session.server_name in self._manners.own_names
+
     def _options(self, policy: Policy) -> Options:
         return Options(
             hostname=self._manners.hostname,
@@ -130,6 +138,12 @@ def _unreachable(error: Exception, place: str) -> Refusal:
         return Refusal(Step.STARTTLS, reply, place, own=True)
     text = "connecting took too long" if isinstance(error, TimeoutError) else brief(error)
     return Refusal(Step.CONNECT, own_reply(451, "4.4.1", text), place, own=True)
+
+
+def _loop(host: Host, place: str) -> Refusal:
+    """The MX is ourselves, by whatever address: mail must come closer with each hop (RFC 5321 section 5.1)."""
+    reply = own_reply(554, "5.4.6", f"mail for {host.name} leads back to ourselves")
+    return Refusal(Step.CONNECT, reply, place, own=True)
 
 
 def _refusal(refused: Refused, place: str) -> Refusal:

@@ -1,5 +1,6 @@
 """The service relay: sends mail to the Internet, or to the next hops that a person has named."""
 
+import ipaddress
 import sys
 import time
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from mailyard.relay.connector import Connector, Manners, tls_contexts
 from mailyard.relay.courier import Courier, CourierLimits
 from mailyard.relay.holds import Holds
 from mailyard.relay.nexthop import Routing
+from mailyard.relay.ownaddresses import interface_addresses
 from mailyard.relay.pool import Pool, PoolLimits
 from mailyard.relay.relay import Relay
 from mailyard.relay.resolver import Resolver, ResolverOptions
@@ -42,6 +44,11 @@ def routing(settings: RelaySettings) -> Routing:
     return routes
 
 
+def own_names(settings: RelaySettings) -> frozenset[str]:
+    """The names of our own MX hosts."""
+    return frozenset(name.lower().rstrip(".") for name in (settings.hostname, *settings.own_names))
+
+
 def resolver(settings: RelaySettings) -> Resolver:
     """Where mail goes."""
     options = ResolverOptions(
@@ -49,8 +56,9 @@ def resolver(settings: RelaySettings) -> Resolver:
         server_port=settings.resolver_port,
         seconds=settings.dns_seconds,
         smtp_port=settings.smtp_port,
-        own_names=frozenset(name.lower().rstrip(".") for name in (settings.hostname, *settings.own_names)),
-        own_addresses=frozenset(settings.own_addresses),
+        own_names=own_names(settings),
+        own_addresses=frozenset(settings.own_addresses) | {str(address) for address in interface_addresses()},
+        allowed_networks=tuple(ipaddress.ip_network(each) for each in settings.allowed_networks),
     )
     return Resolver(routing(settings), options)
 
@@ -73,7 +81,9 @@ def pool(settings: RelaySettings) -> Pool:
         raise Misconfigured(f"MAILYARD_RELAY_CA_FILE: cannot read {settings.ca_file}: {error}") from error
     # With one host for everything there is nobody whom a long line could stop: nothing is put off.
     everything_goes_one_way = settings.next_hop is not None and not settings.routes
-    manners = Manners(settings.hostname, settings.eight_bit, settings.chunking_octets)
+    manners = Manners(
+        settings.hostname, settings.eight_bit, settings.chunking_octets, own_names=own_names(settings)
+    )
     limits = PoolLimits(
         connections=settings.max_connections,
         site_connections=settings.site_connections,

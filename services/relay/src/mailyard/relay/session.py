@@ -46,6 +46,11 @@ class Session:
         return self._link.tls
 
     @property
+    def server_name(self) -> str:
+        """The name that the server said of itself."""
+        return self._client.server_name
+
+    @property
     def usable(self) -> bool:
         """Another transaction may begin: the peer is there and has nothing more to say."""
         return self._client.state is State.READY and not self._link.pending

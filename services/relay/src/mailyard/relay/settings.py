@@ -24,6 +24,11 @@ def _address(text: str) -> str:
     return str(ipaddress.ip_address(text))
 
 
+def _network(text: str) -> str:
+    return str(ipaddress.ip_network(text))
+
+
+NetworkText = Annotated[str, AfterValidator(_network)]
 NextHopText = Annotated[str, AfterValidator(_next_hop)]
 IpAddress = Annotated[str, AfterValidator(_address)]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
@@ -61,11 +66,18 @@ class RelaySettings(CommonSettings):
     dns_seconds: Seconds = Field(default=10.0, description="How long one DNS question may take in all.")
     own_addresses: list[IpAddress] = Field(
         default_factory=list,
-        description="Addresses under which our own MX is reached from outside: mail is never sent there by DNS.",
+        description="Addresses at which our own MX is reached from outside: mail is never sent there by DNS. Those of "
+        "the host's network interfaces, of hostname and of own_names are known without this setting.",
     )
     own_names: list[str] = Field(
         default_factory=list,
         description="Names of our own MX hosts: only hosts that are preferred to these get mail by DNS.",
+    )
+
+    allowed_networks: list[NetworkText] = Field(
+        default_factory=list,
+        description="Private networks, as 10.1.0.0/16, that may be dialled when the DNS or an address literal names "
+        "them; next_hop and routes need no entry. All other private, loopback and link-local addresses are skipped.",
     )
 
     # How others are spoken to

@@ -58,6 +58,11 @@ class Client:
         return self._wire.extensions
 
     @property
+    def server_name(self) -> str:
+        """The name that the server said in its reply to EHLO, in lower case (RFC 5321 section 4.1.1.1)."""
+        return self._opening.server_name
+
+    @property
     def awaiting(self) -> Step | None:
         """What is waited for, BODY while the message is being sent; None: nothing."""
         if self._wire.state is State.BODY:
