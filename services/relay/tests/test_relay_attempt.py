@@ -10,12 +10,13 @@ from bson import ObjectId
 from mailyard.proto.v1.ticket_pb2 import Recipient, Ticket
 from mailyard.relay.attempt import Answer, Attempt, LeaseLost
 from mailyard.relay.bodies import Bodies
+from mailyard.relay.busy import SiteBusy
 from mailyard.relay.connector import Connector, Manners, tls_contexts
 from mailyard.relay.destination import Destination, Host
 from mailyard.relay.letter import Letter
 from mailyard.relay.nexthop import Policy
 from mailyard.relay.pool import Pool, PoolLimits
-from mailyard.relay.site import SiteBusy
+from mailyard.relay.room import Room, RoomLimits
 from mailyard.relay.timeouts import Timeouts
 from mailyard.runtime.errors import Unavailable
 from mailyard.smtp.client import Security
@@ -47,6 +48,7 @@ class Blobs:
 def pool():
     lent = Pool(
         Connector(Manners("relay.example"), TIMEOUTS, tls_contexts(None)),
+        Room(RoomLimits()),
         PoolLimits(site_connections=2, site_waiting=5, waiting_seconds=0.2),
         time.monotonic,
     )
@@ -55,7 +57,13 @@ def pool():
 
 
 async def attempt(
-    pool: Pool, *ports: int, to: int = 1, most: int = 100, blobs: Blobs | None = None, ours: bool = True
+    pool: Pool,
+    *ports: int,
+    to: int = 1,
+    most: int = 100,
+    blobs: Blobs | None = None,
+    ours: bool = True,
+    domain: str = "example",
 ) -> list[Answer]:
     ticket = Ticket(
         blob_id=ObjectId().binary,
@@ -63,7 +71,7 @@ async def attempt(
         sender="alice@a.example",
         recipients=[Recipient(address=f"user{number}@b.example", index=number) for number in range(to)],
     )
-    hosts = tuple(Host(f"mx{n}.example", port, ("127.0.0.1",)) for n, port in enumerate(ports))
+    hosts = tuple(Host(f"mx{n}.{domain}", port, ("127.0.0.1",)) for n, port in enumerate(ports))
     destination = Destination(hosts, Policy(security=Security.NONE))
     letter = Letter(ticket, Bodies(blobs or Blobs()))
     return await Attempt(letter, destination, pool, most_recipients=most, permitted=lambda: ours).run()
@@ -112,7 +120,9 @@ async def test_all_hosts_of_a_domain_are_tried(pool: Pool, peer, unused_tcp_port
 
 async def test_a_host_that_is_ourselves_ends_the_attempt(peer) -> None:
     manners = Manners("relay.example", own_names=frozenset({"mx.example"}))
-    lent = Pool(Connector(manners, TIMEOUTS, tls_contexts(None)), PoolLimits(), time.monotonic)
+    lent = Pool(
+        Connector(manners, TIMEOUTS, tls_contexts(None)), Room(RoomLimits()), PoolLimits(), time.monotonic
+    )
     first, second = await peer(OPEN), await peer(OPEN + TAKES)
     answers = await attempt(lent, first.port, second.port, to=2)
     assert [(each.reply.code, each.reply.enhanced) for each in answers] == [(554, "5.4.6")] * 2
@@ -220,7 +230,7 @@ async def test_a_slow_host_does_not_stop_others(pool: Pool, peer) -> None:
     await asyncio.sleep(0.02)
     began = time.monotonic()
     for _ in range(20):
-        assert said(await attempt(pool, quick.port)) == ["250 2.0.0 Queued"]
+        assert said(await attempt(pool, quick.port, domain="quick.example")) == ["250 2.0.0 Queued"]
     assert time.monotonic() - began < 0.9
     assert not any(task.done() and not task.exception() for task in slow)
     await asyncio.gather(*slow, return_exceptions=True)

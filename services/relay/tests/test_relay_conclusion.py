@@ -6,7 +6,7 @@ import pytest
 
 from mailyard.proto.v1.ticket_pb2 import MailClass, Recipient, Ticket
 from mailyard.relay.attempt import Answer
-from mailyard.relay.conclusion import Fate, conclude, fate_of, postpone, words
+from mailyard.relay.conclusion import Fate, conclude, defer_after_fault, fate_of, give_back, postpone, words
 from mailyard.runtime.clock import to_ms
 from mailyard.smtp.client import Outcome, Step
 from mailyard.smtp.client.replies import lost_reply, own_reply
@@ -115,13 +115,42 @@ def test_an_old_leg_is_given_up() -> None:
     assert leg.timeline[-1].event == "message.failed"
 
 
-def test_a_leg_that_was_not_tried_comes_again_soon_however_old() -> None:
-    leg = ticket(1, accepted=NOW - timedelta(days=6))
+def test_a_leg_that_was_not_tried_comes_again_soon_and_its_row_does_not_grow() -> None:
+    leg = ticket(1, accepted=NOW - timedelta(days=4))
     report = postpone(leg, NOW, timedelta(seconds=30), "all connections to the host are in use")
     assert report.outcomes == {}
     assert report.deferral is not None
     assert report.deferral.due_at == NOW + timedelta(seconds=30)
     assert not report.deferral.tried
+    assert not leg.timeline
+
+
+@pytest.mark.parametrize(
+    ("mail_class", "days"),
+    [(MailClass.MAIL_CLASS_NORMAL, 5), (MailClass.MAIL_CLASS_URGENT, 2), (MailClass.MAIL_CLASS_BULK, 3)],
+)
+def test_a_leg_that_never_got_its_turn_expires_like_any_other(mail_class: MailClass, days: int) -> None:
+    leg = ticket(2, accepted=NOW - timedelta(days=days))
+    leg.mail_class = mail_class
+    report = postpone(leg, NOW, timedelta(seconds=30), "all connections to the host are in use")
+    assert report.deferral is None
+    assert {each.result for each in report.outcomes.values()} == {Result.EXPIRED}
+    assert "in use" in report.outcomes[10].text
+    assert [step.event for step in leg.timeline] == ["message.failed"]
+
+
+def test_a_leg_that_always_meets_a_fault_expires_too() -> None:
+    young, old = ticket(1), ticket(1, accepted=NOW - timedelta(days=5))
+    report = defer_after_fault(young, NOW, "internal error", lambda: 0.5)
+    assert report.deferral is not None
+    assert report.deferral.tried
+    assert defer_after_fault(old, NOW, "internal error", lambda: 0.5).deferral is None
+
+
+def test_a_leg_is_given_back_at_once() -> None:
+    report = give_back(ticket(1, accepted=NOW - timedelta(days=6)), NOW, "relay is stopping")
+    assert report.deferral is not None
+    assert (report.deferral.due_at, report.deferral.tried) == (NOW, False)
 
 
 def test_our_own_words_carry_no_code() -> None:

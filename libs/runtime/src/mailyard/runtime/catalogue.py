@@ -240,6 +240,11 @@ _METRICS = (
         ("provider",),
     ),
     Metric("mailyard_relay_connections_open", "gauge", "Open connections, idle ones included."),
+    Metric(
+        "mailyard_relay_busy_state",
+        "gauge",
+        "1 while connections are short, so that slow hosts get less time for their replies.",
+    ),
     Metric("mailyard_relay_legs_open", "gauge", "Legs that are claimed and not reported."),
     Metric("mailyard_relay_void_tickets_total", "counter", "Tickets whose leg was not to be claimed."),
     Metric(

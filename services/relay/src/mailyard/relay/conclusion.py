@@ -71,10 +71,27 @@ def conclude(ticket: Ticket, answers: Sequence[Answer], now: datetime, dice: Cal
     return report
 
 
+def give_back(ticket: Ticket, now: datetime, reason: str) -> Report:
+    """The report of a leg that another relay should take at once."""
+    return Report(ticket, {}, Deferral(now, Route.REMOTE, "4.3.2", reason, tried=False))
+
+
 def postpone(ticket: Ticket, now: datetime, wait: timedelta, reason: str) -> Report:
-    """The report of a leg that could not be tried: it comes again soon, however old it is."""
-    note(ticket, now, STAGE, _EVENTS[Fate.DEFERRED], reason)
+    """The report of a leg that could not be tried: it comes again after `wait`, until its lifetime is over.
+
+    The timeline gets no entry: a leg may be postponed for days, and its row must not grow.
+    """
+    report = put_off(ticket, Route.REMOTE, now, "4.3.2", reason)
+    if report.deferral is None:
+        note(ticket, now, STAGE, _EVENTS[Fate.FAILED], f"waited for too long: {reason}")
+        return report
     return Report(ticket, {}, Deferral(now + wait, Route.REMOTE, "4.3.2", reason, tried=False))
+
+
+def defer_after_fault(ticket: Ticket, now: datetime, reason: str, dice: Callable[[], float]) -> Report:
+    """The report of a leg that met a fault of the program: it is tried again like after any failure for now."""
+    note(ticket, now, STAGE, _EVENTS[Fate.DEFERRED], reason)
+    return put_off(ticket, Route.REMOTE, now, "4.3.0", reason, dice=dice)
 
 
 def words(answer: Answer) -> str:

@@ -2,13 +2,17 @@
 
 import asyncio
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
+from mailyard.relay.busy import SiteBusy
 from mailyard.relay.destination import Host, literal_address
 from mailyard.relay.link import Link
 from mailyard.relay.nexthop import Policy
 from mailyard.relay.providers import NEXT_HOP, provider_of
+from mailyard.relay.seats import SeatLimits, Seats
 from mailyard.relay.session import Session, brief
 from mailyard.relay.timeouts import Timeouts
 from mailyard.runtime.metrics import counter
@@ -16,7 +20,7 @@ from mailyard.smtp.client import Client, EightBit, Options, Refused, Security, S
 from mailyard.smtp.client.replies import own_reply
 from mailyard.smtp.reply import Reply
 
-MAX_ADDRESSES: Final = 5  # of one host that one attempt tries
+MAX_ADDRESSES: Final = 10  # of one host that one attempt tries
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,30 +66,63 @@ class Manners:
 class Connector:
     """One call is one session, or the last reason why there is none."""
 
-    def __init__(self, manners: Manners, timeouts: Timeouts, contexts: TlsContexts) -> None:
+    def __init__(
+        self,
+        manners: Manners,
+        timeouts: Timeouts,
+        contexts: TlsContexts,
+        *,
+        seats: Seats | None = None,
+        busy: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """`seats`: connections for each address. `busy`: whether connections are short now."""
         self._manners = manners
         self._timeouts = timeouts
         self._contexts = contexts
+        self._seats = seats or Seats(SeatLimits())
+        self._busy = busy
         self._sessions = counter("mailyard_relay_sessions_total")
         self._failures = counter("mailyard_relay_session_failures_total")
 
     async def connect(self, host: Host, policy: Policy, *, configured: bool) -> Session | Refusal:
-        """Try the addresses of a host."""
+        """Try the addresses of a host. Raises SiteBusy when one has as many connections as it may have."""
         provider = NEXT_HOP if configured else provider_of(host.name)
         refusal = Refusal(
             Step.CONNECT, own_reply(451, "4.4.1", "the host has no address"), str(host), own=True
         )
+        full = False
         for address in host.addresses[:MAX_ADDRESSES]:
-            opened = await self._at(host, address, policy)
-            if isinstance(opened, Session) and not configured and self._is_ourselves(opened):
+            opened = await (
+                self._at(host, address, policy) if configured else self._seated(host, address, policy)
+            )
+            if opened is None:
+                full = True
+            elif isinstance(opened, Refusal):
+                self._failures.labels(provider, opened.step.value).inc()
+                refusal = opened
+            elif not configured and self._is_ourselves(opened):
                 opened.close()
                 return _loop(host, opened.place)
-            if isinstance(opened, Session):
+            else:
                 self._sessions.labels(provider, opened.tls.partition(" ")[0] or "none").inc()
                 return opened
-            self._failures.labels(provider, opened.step.value).inc()
-            refusal = opened
+        if full:
+            raise SiteBusy("all connections to the host's addresses are in use")
         return refusal
+
+    async def _seated(self, host: Host, address: str, policy: Policy) -> Session | Refusal | None:
+        """One address, unless it has as many connections as it may have; the seat is free when the session ends."""
+        if not self._seats.take(address):
+            return None
+        opened: Session | Refusal | None = None
+        try:
+            opened = await self._at(host, address, policy)
+        finally:
+            if isinstance(opened, Session):
+                opened.when_closed(partial(self._seats.free, address))
+            else:
+                self._seats.free(address)
+        return opened
 
     async def _at(self, host: Host, address: str, policy: Policy) -> Session | Refusal:
         """One address; opportunistic TLS that fails is followed by a try in clear."""
@@ -101,11 +138,12 @@ class Connector:
         name = address if literal_address(host.name) else host.name
         context = self._contexts.of(policy.security)
         try:
-            async with asyncio.timeout(self._timeouts.connect):
+            async with asyncio.timeout(self._timeouts.connect):  # TLS from the first octet included
                 link = await Link.connect(address, host.port, context if policy.implicit_tls else None, name)
         except (OSError, ValueError) as error:  # ValueError: a name that TLS cannot say
             return _unreachable(error, place)
-        session = Session(link, Client(self._options(policy), tls=policy.implicit_tls), self._timeouts, place)
+        client = Client(self._options(policy), tls=policy.implicit_tls)
+        session = Session(link, client, self._timeouts, place, busy=self._busy)
         try:
             refused = await session.open(context, name)
         except BaseException:

@@ -26,6 +26,11 @@ class Letter:
         self._bodies = bodies
 
     @property
+    def tenant(self) -> str:
+        """Whose message it is."""
+        return self._ticket.tenant
+
+    @property
     def size(self) -> int:
         """Octets of the message."""
         return len(self.head) + self._ticket.size

@@ -4,11 +4,13 @@ import ipaddress
 import sys
 import time
 from collections.abc import Sequence
+from typing import Final
 
 from mailyard.broker.connection import Broker
 from mailyard.broker.consumer import TicketConsumer
 from mailyard.broker.topology import Queue
 from mailyard.relay.bodies import Bodies
+from mailyard.relay.busy import BusyLimits
 from mailyard.relay.connector import Connector, Manners, tls_contexts
 from mailyard.relay.courier import Courier, CourierLimits
 from mailyard.relay.holds import Holds
@@ -17,6 +19,8 @@ from mailyard.relay.ownaddresses import interface_addresses
 from mailyard.relay.pool import Pool, PoolLimits
 from mailyard.relay.relay import Relay
 from mailyard.relay.resolver import Resolver, ResolverOptions
+from mailyard.relay.room import Room, RoomLimits
+from mailyard.relay.seats import SeatLimits, Seats
 from mailyard.relay.settings import RelaySettings
 from mailyard.relay.timeouts import Timeouts
 from mailyard.runtime.errors import Misconfigured
@@ -29,6 +33,8 @@ from mailyard.spool.outcomes import Outcomes
 from mailyard.spool.progress import ProgressReporter
 from mailyard.store.blobs import Blobs
 from mailyard.store.client import Store
+
+_CUT_SECONDS: Final = 60.0  # at a stop, for messages that are being sent to reach their final dot
 
 _log = get_logger(__name__)
 
@@ -74,26 +80,39 @@ def pool(settings: RelaySettings) -> Pool:
         block=settings.block_seconds,
         final=settings.final_seconds,
         transaction=settings.transaction_seconds,
+        busy=settings.busy_reply_seconds,
     )
     try:
         contexts = tls_contexts(settings.ca_file)
     except OSError as error:
         raise Misconfigured(f"MAILYARD_RELAY_CA_FILE: cannot read {settings.ca_file}: {error}") from error
-    # With one host for everything there is nobody whom a long line could stop: nothing is put off.
-    everything_goes_one_way = settings.next_hop is not None and not settings.routes
     manners = Manners(
         settings.hostname, settings.eight_bit, settings.chunking_octets, own_names=own_names(settings)
     )
-    limits = PoolLimits(
+    room = Room(
+        RoomLimits(
+            settings.max_connections, settings.tenant_share, settings.slow_share, settings.reserve_share
+        )
+    )
+    seats = Seats(SeatLimits(settings.address_connections, settings.network_connections))
+    connector = Connector(manners, timeouts, contexts, seats=seats, busy=lambda: room.busy)
+    return Pool(connector, room, _pool_limits(settings), time.monotonic)
+
+
+def _pool_limits(settings: RelaySettings) -> PoolLimits:
+    # With one host for everything there is nobody whom a long line could stop: nothing is deferred.
+    everything_goes_one_way = settings.next_hop is not None and not settings.routes
+    return PoolLimits(
         connections=settings.max_connections,
         site_connections=settings.site_connections,
+        provider_connections=settings.provider_connections,
         site_waiting=settings.max_legs if everything_goes_one_way else settings.site_waiting,
         waiting_seconds=settings.waiting_seconds,
         pause_seconds=settings.pause_seconds,
         connection_messages=settings.connection_messages,
         idle_seconds=settings.idle_seconds,
+        busy=BusyLimits(settings.busy_seconds, max(settings.busy_seconds, settings.busy_max_seconds)),
     )
-    return Pool(Connector(manners, timeouts, contexts), limits, time.monotonic)
 
 
 async def build(runtime: Runtime[RelaySettings]) -> Sequence[Component]:
@@ -109,7 +128,9 @@ async def build(runtime: Runtime[RelaySettings]) -> Sequence[Component]:
         CourierLimits(settings.transaction_recipients, settings.busy_seconds),
     )
     holds = Holds(Leases(store), settings.max_legs, time.monotonic)
-    relay = Relay(holds, courier, Outcomes(store), lent)
+    relay = Relay(
+        holds, courier, Outcomes(store), lent, cut_seconds=min(_CUT_SECONDS, settings.drain_seconds / 4)
+    )
     consumer = TicketConsumer(broker, Queue.REMOTE_SEND, relay.take)
     progress = ProgressReporter(store, settings.instance, consumers=[consumer])
     return [store, broker, relay, consumer, progress]

@@ -32,6 +32,7 @@ NetworkText = Annotated[str, AfterValidator(_network)]
 NextHopText = Annotated[str, AfterValidator(_next_hop)]
 IpAddress = Annotated[str, AfterValidator(_address)]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
+Share = Annotated[float, Field(gt=0, le=1)]
 Count = Annotated[int, Field(ge=1, le=100_000)]
 
 
@@ -105,16 +106,45 @@ class RelaySettings(CommonSettings):
     # How much at a time
     max_legs: Count = Field(default=2000, description="Legs in hand, waiting ones included.")
     max_connections: Count = Field(default=500, description="Open connections in all, idle ones included.")
-    site_connections: Count = Field(default=20, description="Open connections to one host.")
+    site_connections: Count = Field(
+        default=20,
+        description="Open connections to one site: all hosts below one registered domain, or one next hop. As all "
+        "limits here for each pod: n pods open n times as many.",
+    )
+    provider_connections: Count = Field(
+        default=100, description="Open connections to one of the large providers that docs/relay.md lists."
+    )
+    address_connections: Count = Field(
+        default=20, description="Open connections to one address (IPv6: one /64) that the DNS names."
+    )
+    network_connections: Count = Field(
+        default=50, description="Open connections to one network (IPv4: /24, IPv6: /48) that the DNS names."
+    )
+    tenant_share: Share = Field(default=0.5, description="Share of max_connections that one tenant may use.")
+    slow_share: Share = Field(
+        default=0.5, description="Share of max_connections that all slow sites together may use."
+    )
+    reserve_share: Annotated[float, Field(ge=0, lt=1)] = Field(
+        default=0.1,
+        description="Share of max_connections that only sites get whose last mail went through quickly.",
+    )
     site_waiting: Annotated[int, Field(ge=0, le=100_000)] = Field(
         default=500,
-        description="Legs that wait here for a connection to one host; more are put off for busy_seconds.",
+        description="Legs that wait here for a connection to one site; more are deferred for busy_seconds.",
     )
     waiting_seconds: Seconds = Field(
-        default=60.0, description="How long a leg waits here for a connection before it is put off."
+        default=60.0, description="How long a leg waits here for a connection before it is deferred."
     )
     busy_seconds: Seconds = Field(
-        default=30.0, description="How long a leg is put off when all connections to its host are in use."
+        default=30.0,
+        description="How long a leg is deferred, on average, when all connections to its site are in use; the time "
+        "doubles as long as the site stays busy. It does not count as a try.",
+    )
+    busy_max_seconds: Seconds = Field(default=900.0, description="The longest of these times, on average.")
+    busy_reply_seconds: Seconds = Field(
+        default=30.0,
+        description="While 70 % of max_connections are in use: for each reply before the message; less than RFC 5321 "
+        "section 4.5.3.2 asks for, so that slow hosts do not stop all others. final_seconds stays as it is.",
     )
     pause_seconds: Seconds = Field(
         default=60.0, description="How long a host that could not be reached is left alone."
@@ -138,8 +168,13 @@ class RelaySettings(CommonSettings):
     envelope_seconds: Seconds = Field(default=300.0, description="For the replies to AUTH, MAIL and RCPT.")
     data_seconds: Seconds = Field(default=120.0, description="For the reply to DATA.")
     block_seconds: Seconds = Field(default=180.0, description="For each piece of the message to go out.")
-    final_seconds: Seconds = Field(default=600.0, description="For the reply after the message.")
-    transaction_seconds: Seconds = Field(default=3600.0, description="For a whole transaction.")
+    final_seconds: Seconds = Field(
+        default=600.0,
+        description="For the reply after the message. A stop waits for it, too: drain_seconds must be long enough.",
+    )
+    transaction_seconds: Seconds = Field(
+        default=3600.0, description="For a whole transaction up to the end of the message."
+    )
 
     @model_validator(mode="after")
     def _keep_credentials_hidden(self) -> Self:
