@@ -249,3 +249,20 @@ async def test_a_leg_that_is_not_ours_any_more_is_not_sent(pool: Pool, peer) -> 
     with pytest.raises(LeaseLost):
         await attempt(pool, host.port, ours=False)
     assert host.bodies == []
+
+
+async def test_who_was_relayed_before_the_claim_was_lost_is_reported(pool: Pool, peer) -> None:
+    host = await peer(OPEN + TAKES * 3)
+    ours = iter([True, False])
+    ticket = Ticket(
+        blob_id=ObjectId().binary,
+        size=len(BODY),
+        recipients=[Recipient(address=f"user{number}@b.example", index=number) for number in range(3)],
+    )
+    destination = Destination(
+        (Host("mx.example", host.port, ("127.0.0.1",)),), Policy(security=Security.NONE)
+    )
+    letter = Letter(ticket, Bodies(Blobs()))
+    answers = await Attempt(letter, destination, pool, most_recipients=1, permitted=lambda: next(ours)).run()
+    assert [each.reply.code for each in answers] == [250, 451, 451]
+    assert len(host.bodies) == 1

@@ -34,6 +34,9 @@ class Claims:
     async def renew(self, tickets: Sequence[Ticket]) -> None:
         return
 
+    async def held(self, tickets: Sequence[Ticket]) -> list[Ticket]:
+        return list(tickets)
+
 
 class Records:
     def __init__(self) -> None:
