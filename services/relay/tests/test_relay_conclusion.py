@@ -163,3 +163,10 @@ def test_our_own_words_carry_no_code() -> None:
 def test_long_words_are_cut() -> None:
     babble = Outcome(Step.RCPT, Reply(550, None, ("x" * 3000,)))
     assert len(words(answer(babble))) == 500
+
+
+def test_words_of_a_stranger_turn_no_text_and_break_no_line() -> None:
+    said = "a\u202eb\u2028c\u2066d\ufeffe\U000e0041f không có"
+    assert words(answer(Outcome(Step.RCPT, Reply(550, "5.1.1", (said,))))) == (
+        "550 5.1.1 a?b?c?d?e?f không có (in reply to RCPT)"
+    )

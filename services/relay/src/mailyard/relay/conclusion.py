@@ -19,6 +19,21 @@ from mailyard.spool.timeline import note
 STAGE: Final = "relay"
 _MAX_WORDS: Final = 500  # characters of a reply that are kept
 
+# What a stranger's words must not bring into logs, reports and terminals, besides the controls that `parse_reply` has
+# masked: line separators, marks that turn the direction of the text, tags that nobody sees.
+_DECEPTIVE: Final = dict.fromkeys(
+    (
+        0x061C,
+        0x200E,
+        0x200F,
+        *range(0x2028, 0x202F),
+        *range(0x2066, 0x206A),
+        0xFEFF,
+        *range(0xE0000, 0xE0080),
+    ),
+    "?",
+)
+
 # Before MAIL a refusal is about us (our address, our certificate, our password) or the host, not about the mail: it
 # waits. 521 is the host that never takes mail (RFC 7504 section 3).
 _ABOUT_US: Final = frozenset({Step.GREETING, Step.HELLO, Step.STARTTLS, Step.AUTH})
@@ -98,7 +113,7 @@ def words(answer: Answer) -> str:
     """The answer as the sender may read it."""
     said = str(answer.reply) if not answer.outcome.own else answer.reply.text
     text = f"{said} (in reply to {answer.outcome.step.name})" if not answer.outcome.own else said
-    return text[:_MAX_WORDS]
+    return text[:_MAX_WORDS].translate(_DECEPTIVE)
 
 
 def _outcome(fate: Fate, answer: Answer) -> Outcome:
