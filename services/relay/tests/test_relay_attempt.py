@@ -8,7 +8,7 @@ import pytest
 from bson import ObjectId
 
 from mailyard.proto.v1.ticket_pb2 import Recipient, Ticket
-from mailyard.relay.attempt import Answer, Attempt, LeaseLost
+from mailyard.relay.attempt import HOSTS_SECONDS, Answer, Attempt, LeaseLost
 from mailyard.relay.bodies import Bodies
 from mailyard.relay.busy import SiteBusy
 from mailyard.relay.connector import Connector, Manners, tls_contexts
@@ -266,3 +266,21 @@ async def test_who_was_relayed_before_the_claim_was_lost_is_reported(pool: Pool,
     answers = await Attempt(letter, destination, pool, most_recipients=1, permitted=lambda: next(ours)).run()
     assert [each.reply.code for each in answers] == [250, 451, 451]
     assert len(host.bodies) == 1
+
+
+async def test_no_further_host_is_tried_after_ten_minutes(pool: Pool, peer, unused_tcp_port: int) -> None:
+    second = await peer(OPEN + TAKES)
+    times = iter([0.0, HOSTS_SECONDS])
+    ticket = Ticket(blob_id=ObjectId().binary, size=len(BODY), recipients=[Recipient(address="x@b.example")])
+    ports = (unused_tcp_port, second.port)
+    hosts = tuple(Host(f"mx{port}.example", port, ("127.0.0.1",)) for port in ports)
+    (answer,) = await Attempt(
+        Letter(ticket, Bodies(Blobs())),
+        Destination(hosts, Policy(security=Security.NONE)),
+        pool,
+        most_recipients=1,
+        permitted=lambda: True,
+        clock=lambda: next(times),
+    ).run()
+    assert answer.reply.enhanced == "4.4.1"
+    assert second.connections == 0

@@ -216,6 +216,16 @@ async def test_a_cancelled_transaction_does_not_end_the_message(peer, wait_until
     assert host.bodies == []
 
 
+@pytest.mark.parametrize(("dead", "reached"), [(9, True), (10, False)])
+async def test_so_many_addresses_of_a_host_are_tried(peer, dead: int, reached: bool) -> None:
+    host = await peer(PIPELINING)
+    addresses = [f"127.0.0.{number}" for number in range(2, dead + 2)]
+    session = await refused_or_open(host.port, CLEAR, *addresses, "127.0.0.1")
+    assert isinstance(session, Session) is reached
+    if isinstance(session, Session):
+        session.close()
+
+
 async def test_a_host_that_has_our_own_name_is_ourselves(peer) -> None:
     host = await peer("S: 220 hello\nC: EHLO\nS: 250-Us.example at your service\nS: 250 PIPELINING\nC: QUIT")
     manners = Manners("relay.example", own_names=frozenset({"us.example"}))
