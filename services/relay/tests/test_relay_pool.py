@@ -233,6 +233,28 @@ async def test_a_site_that_is_busy_makes_legs_wait_longer_and_longer(world: Worl
     assert waits == [30.0, 60.0, 120.0, 240.0]
 
 
+async def test_legs_that_other_limits_keep_out_wait_longer_and_longer_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World(monkeypatch, replace(LIMITS, connections=10), RoomLimits(10, tenant=0.1))
+    await world.borrow(B, tenant="bad")
+
+    async def full(host: Host, policy: Policy, *, configured: bool):
+        raise SiteBusy("all connections to the host's addresses are in use")
+
+    for tenant in ("bad", "other"):  # the tenant's share, then the address
+        waits = []
+        for _ in range(3):
+            with pytest.raises(SiteBusy) as busy:
+                await world.borrow(A, tenant=tenant)
+            waits.append(busy.value.seconds)
+            world.now += busy.value.seconds
+        assert waits == [30.0, 60.0, 120.0]
+        monkeypatch.setattr(world.connector, "connect", full)
+        world.now += 10_000
+    assert world.room.used == 1
+
+
 async def test_a_site_whose_replies_take_long_gets_fewer_connections(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(monkeypatch, replace(LIMITS, site_connections=4, connections=10, site_waiting=0))
     slow = await world.borrow()

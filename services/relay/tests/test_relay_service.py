@@ -354,3 +354,29 @@ async def test_a_slow_host_fills_its_own_line_and_nobody_else_s(world: World, si
         assert tarpit.most_open == 2
         for transport in tarpit.transports:
             transport.abort()
+
+
+async def test_slow_sites_with_more_legs_than_there_is_room_for_do_not_stop_the_others(
+    world: World, sink: Sink, peer
+) -> None:
+    tarpits = [await peer("S: 220 slow.example ESMTP\nC: EHLO\nhang") for _ in range(4)]
+    routes = {f"slow{n}.example": f"127.0.0.1:{host.port}" for n, host in enumerate(tarpits)}
+    settings = world.settings(
+        routes={**routes, "b.example": f"127.0.0.1:{sink.port}"},
+        max_legs=100,
+        site_connections=5,
+        waiting_seconds=60,
+    )
+    async with running(settings):
+        for number in range(4):
+            site = f"slow{number}.example"
+            await world.send(*[await world.accept(f"u{n}@{site}", site=site) for n in range(60)])
+        quick = [await world.accept(f"u{n}@b.example") for n in range(10)]
+        began = asyncio.get_running_loop().time()
+        await world.send(*quick)
+        await world.settled(*quick)
+        assert asyncio.get_running_loop().time() - began < 15
+        assert [host.most_open for host in tarpits] == [5] * 4
+        for host in tarpits:
+            for transport in host.transports:
+                transport.abort()

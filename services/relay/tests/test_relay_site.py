@@ -6,11 +6,11 @@ import pytest
 
 from mailyard.relay.busy import BusyLimits, BusyWait, SiteBusy
 from mailyard.relay.destination import Host
-from mailyard.relay.site import Site, registered_domain, site_of
+from mailyard.relay.site import Lines, Site, registered_domain, site_of
 
 
 def site(connections: int, waiting: int) -> Site:
-    return Site(connections, waiting, BusyWait(BusyLimits(), lambda: 0.5), lambda: 0.0)
+    return Site(connections, waiting, Lines(100), BusyWait(BusyLimits(), lambda: 0.5), lambda: 0.0)
 
 
 async def test_rights_are_limited_and_given_on_in_order() -> None:
@@ -69,6 +69,24 @@ async def test_a_limit_that_falls_lets_nobody_in_until_enough_have_left() -> Non
     one.limit = 3
     one.serve()
     await asyncio.gather(*waiting)
+
+
+async def test_long_lines_of_slow_sites_leave_legs_in_hand_to_others() -> None:
+    lines = Lines(most=5)
+    slow, other = (Site(2, 500, lines, BusyWait(BusyLimits(), lambda: 0.5), lambda: 0.0) for _ in range(2))
+    for one in (slow, other):
+        await one.enter(1)
+        await one.enter(1)
+    waiting = [asyncio.create_task(slow.enter(5)) for _ in range(7)]
+    await asyncio.sleep(0)
+    assert [task.done() for task in waiting] == [False] * 5 + [True] * 2
+    short = [asyncio.create_task(other.enter(5)) for _ in range(3)]  # a short line may always form
+    await asyncio.sleep(0)
+    assert [task.done() for task in short] == [False, False, True]
+    slow.dismiss()
+    other.dismiss()
+    await asyncio.gather(*waiting, *short, return_exceptions=True)
+    assert lines.waiting == 0
 
 
 async def test_everybody_in_line_is_sent_away_at_the_end() -> None:

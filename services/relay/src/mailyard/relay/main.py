@@ -107,6 +107,7 @@ def _pool_limits(settings: RelaySettings) -> PoolLimits:
         site_connections=settings.site_connections,
         provider_connections=settings.provider_connections,
         site_waiting=settings.max_legs if everything_goes_one_way else settings.site_waiting,
+        waiting=settings.max_legs if everything_goes_one_way else settings.max_legs // 2,
         waiting_seconds=settings.waiting_seconds,
         pause_seconds=settings.pause_seconds,
         connection_messages=settings.connection_messages,

@@ -34,16 +34,17 @@ class OwnAddresses:
         self._clock = clock
         self._by_name: dict[str, frozenset[Address]] = {}
         self._refreshed: float | None = None
-        self._refreshing: asyncio.Lock | None = None
+        self._refreshing: asyncio.Task[None] | None = None
+        self._answered = False
 
     async def known(self) -> frozenset[Address]:
-        """All of them, as far as they are known now."""
-        self._refreshing = self._refreshing or asyncio.Lock()
-        async with self._refreshing:
-            now = self._clock()
-            if self._refreshed is None or now - self._refreshed >= _REFRESH_SECONDS:
-                await self._refresh()
-                self._refreshed = now
+        """All of them. Nobody waits for the DNS once it has answered; later answers count when they are there."""
+        now = self._clock()
+        if self._refreshed is None or now - self._refreshed >= _REFRESH_SECONDS:
+            self._refreshed = now
+            self._refreshing = asyncio.create_task(self._refresh(), name="own-addresses")
+        if not self._answered and self._refreshing is not None:
+            await asyncio.shield(self._refreshing)
         return self._fixed.union(*self._by_name.values())
 
     async def _refresh(self) -> None:
@@ -51,6 +52,7 @@ class OwnAddresses:
         for name, addresses in zip(self._names, found, strict=True):
             if addresses:
                 self._by_name[name] = parse_addresses(addresses)
+        self._answered = True
 
 
 def interface_addresses(if_inet6: Path = _IF_INET6) -> frozenset[Address]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
-from mailyard.relay.busy import BusyLimits, BusyWait, Stopping
+from mailyard.relay.busy import BusyLimits, BusyWait, SiteBusy, Stopping
 from mailyard.relay.connector import Refusal
 from mailyard.relay.destination import Host
 from mailyard.relay.idle import Idle
@@ -14,7 +14,7 @@ from mailyard.relay.nexthop import Policy
 from mailyard.relay.providers import PROVIDERS
 from mailyard.relay.room import Room
 from mailyard.relay.session import Session
-from mailyard.relay.site import Site, site_of
+from mailyard.relay.site import Lines, Site, site_of
 from mailyard.relay.standing import QUICK_SECONDS, SLOW_SECONDS, Speeds, Standing
 from mailyard.runtime.metrics import gauge
 
@@ -37,6 +37,7 @@ class PoolLimits:
     site_connections: int = 20
     provider_connections: int = 100
     site_waiting: int = 500
+    waiting: int = 1000  # in the lines of all sites
     waiting_seconds: float = 60.0
     pause_seconds: float = 60.0
     connection_messages: int = 100
@@ -78,6 +79,7 @@ class Pool:
         self._clock = clock
         self._dice = dice
         self._sites: dict[str, Site] = {}
+        self._lines = Lines(limits.waiting)
         self._speeds = Speeds(clock)
         self._down: dict[HostKey, tuple[Refusal, float]] = {}
         self._idle: Idle[HostKey, Session] = Idle()
@@ -102,15 +104,17 @@ class Pool:
         standing = self._speeds.of(name).standing
         try:
             await self._room.enter(standing, tenant, self._limits.waiting_seconds)
-        except BaseException:
+        except BaseException as error:
             site.leave()
-            raise
+            raise _with_wait(error, site) from None
         loan = Loan(name, key, standing, tenant)
         try:
-            return await self._lend(loan, host, policy, configured=configured)
-        except BaseException:
+            session = await self._lend(loan, host, policy, configured=configured)
+        except BaseException as error:
             self._end(loan)
-            raise
+            raise _with_wait(error, site) from None
+        site.served()
+        return session
 
     def give_back(self, session: Session) -> None:
         """Keep the session for the next leg, or end it."""
@@ -217,7 +221,7 @@ class Pool:
         if name not in self._sites:
             limit = self._speeds.of(name).share(self._limits.of_site(name))
             busy = BusyWait(self._limits.busy, self._dice)
-            self._sites[name] = Site(limit, self._limits.site_waiting, busy, self._clock)
+            self._sites[name] = Site(limit, self._limits.site_waiting, self._lines, busy, self._clock)
         return self._sites[name]
 
     def _end(self, loan: Loan) -> None:
@@ -254,6 +258,13 @@ class Pool:
 def _close(session: Session | Refusal | None) -> None:
     if isinstance(session, Session):
         session.close()
+
+
+def _with_wait(error: BaseException, site: Site) -> BaseException:
+    """Whatever a leg had no connection for, it waits longer the longer that goes on for its site."""
+    if isinstance(error, SiteBusy) and error.seconds is None:
+        return site.postponed(str(error))
+    return error
 
 
 def _cancelled() -> bool:

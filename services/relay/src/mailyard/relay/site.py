@@ -7,6 +7,7 @@ own line and nobody else's.
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 from mailyard.relay.busy import BusyWait, SiteBusy, Stopping
@@ -40,12 +41,28 @@ _SECOND_LEVEL: Final = frozenset(
 """Labels below a country's domain under which others register, as in `example.co.uk`."""
 
 
+@dataclass(slots=True)
+class Lines:
+    """How many legs wait in the lines of all sites, and how many may: the other legs in hand must go on."""
+
+    most: int
+    waiting: int = 0
+
+    @property
+    def full(self) -> bool:
+        """Only short lines may still grow."""
+        return self.waiting >= self.most
+
+
 class Site:
     """`limit` may fall while more connections are in use; then none begins until enough have ended."""
 
-    def __init__(self, connections: int, waiting: int, busy: BusyWait, clock: Callable[[], float]) -> None:
-        """`clock`: monotonic seconds."""
+    def __init__(
+        self, connections: int, waiting: int, lines: Lines, busy: BusyWait, clock: Callable[[], float]
+    ) -> None:
+        """`lines`: those of all sites. `clock`: monotonic seconds."""
         self.limit = connections
+        self._lines = lines
         self._waiting = waiting
         self._busy = busy
         self._clock = clock
@@ -65,19 +82,19 @@ class Site:
         """Take the right to a connection, waiting in line for at most `seconds`. Raises SiteBusy."""
         if self._in_use < self.limit and not self._line:
             self._in_use += 1
-            self._busy.end()
             return
-        if len(self._line) >= self._waiting:
-            raise self._postponed("all connections to the host are in use")
+        if len(self._line) >= self._waiting or (self._lines.full and len(self._line) >= self.limit):
+            raise self.postponed("all connections to the host are in use")
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._line.append(turn)
+        self._lines.waiting += 1
         try:
             async with asyncio.timeout(seconds):
                 await turn
         except BaseException as error:
             self._give_up(turn)
             if isinstance(error, TimeoutError):
-                raise self._postponed("all connections to the host have been in use for too long") from None
+                raise self.postponed("all connections to the host have been in use for too long") from None
             raise
 
     def leave(self) -> None:
@@ -88,25 +105,36 @@ class Site:
     def serve(self) -> None:
         """Let those in line enter as far as there is room."""
         while self._line and self._in_use < self.limit:
-            turn = self._line.popleft()
+            turn = self._next()
             if not turn.done():
                 self._in_use += 1
                 turn.set_result(None)
 
+    def served(self) -> None:
+        """A leg has its connection. When nobody waits, the site is not busy any more."""
+        if not self._line:
+            self._busy.end()
+
+    def postponed(self, reason: str) -> SiteBusy:
+        """What a leg without a connection is told, and for how long it should wait."""
+        return SiteBusy(reason, self._busy.next(self._clock()))
+
     def dismiss(self) -> None:
         """Send everybody in line away."""
         while self._line:
-            turn = self._line.popleft()
+            turn = self._next()
             if not turn.done():
                 turn.set_exception(Stopping("relay is stopping"))
 
-    def _postponed(self, reason: str) -> SiteBusy:
-        return SiteBusy(reason, self._busy.next(self._clock()))
+    def _next(self) -> asyncio.Future[None]:
+        self._lines.waiting -= 1
+        return self._line.popleft()
 
     def _give_up(self, turn: asyncio.Future[None]) -> None:
         """Out of line; a right that came at the last moment goes on."""
         if turn in self._line:
             self._line.remove(turn)
+            self._lines.waiting -= 1
         elif turn.done() and not turn.cancelled() and turn.exception() is None:
             self.leave()
 
