@@ -11,12 +11,12 @@ from mailyard.proto.v1.ticket_pb2 import Recipient, Ticket
 from mailyard.relay.attempt import HOSTS_SECONDS, Answer, Attempt, LeaseLost
 from mailyard.relay.bodies import Bodies
 from mailyard.relay.busy import SiteBusy
+from mailyard.relay.connectionlimiter import ConnectionLimiter, ConnectionLimits
 from mailyard.relay.connector import Connector, Manners, tls_contexts
 from mailyard.relay.destination import Destination, Host
 from mailyard.relay.letter import Letter
 from mailyard.relay.nexthop import Policy
 from mailyard.relay.pool import Pool, PoolLimits
-from mailyard.relay.room import Room, RoomLimits
 from mailyard.relay.timeouts import Timeouts
 from mailyard.runtime.errors import Unavailable
 from mailyard.smtp.client import Security
@@ -48,7 +48,7 @@ class Blobs:
 def pool():
     lent = Pool(
         Connector(Manners("relay.example"), TIMEOUTS, tls_contexts(None)),
-        Room(RoomLimits()),
+        ConnectionLimiter(ConnectionLimits()),
         PoolLimits(site_connections=2, site_waiting=5, waiting_seconds=0.2),
         time.monotonic,
     )
@@ -121,7 +121,10 @@ async def test_all_hosts_of_a_domain_are_tried(pool: Pool, peer, unused_tcp_port
 async def test_a_host_that_is_ourselves_ends_the_attempt(peer) -> None:
     manners = Manners("relay.example", own_names=frozenset({"mx.example"}))
     lent = Pool(
-        Connector(manners, TIMEOUTS, tls_contexts(None)), Room(RoomLimits()), PoolLimits(), time.monotonic
+        Connector(manners, TIMEOUTS, tls_contexts(None)),
+        ConnectionLimiter(ConnectionLimits()),
+        PoolLimits(),
+        time.monotonic,
     )
     first, second = await peer(OPEN), await peer(OPEN + TAKES)
     answers = await attempt(lent, first.port, second.port, to=2)

@@ -64,7 +64,7 @@ async def test_the_message_is_what_the_filter_says_then_the_prefix_then_the_body
         (b"X-Mailyard-A: 1\r\nX-Mailyard-B: 2\r\n", b""),
     ],
 )
-async def test_internal_fields_of_the_filter_do_not_leave_the_house(fields: bytes, left: bytes) -> None:
+async def test_internal_fields_of_the_filter_are_removed(fields: bytes, left: bytes) -> None:
     body = b"X-Mailyard-Rule: somebody else's\r\n\r\ny\r\n"
     blobs = FakeBlobs(body)
     letter = Letter(ticket_for(body, blobs, verdict=Verdict(header_fields=fields)), Bodies(blobs))

@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 
 from mailyard.relay.busy import SiteBusy, Stopping
+from mailyard.relay.connectionlimiter import ConnectionLimiter, ConnectionLimits
 from mailyard.relay.connector import Refusal
 from mailyard.relay.destination import Host
 from mailyard.relay.nexthop import Policy
 from mailyard.relay.pool import Pool, PoolLimits
-from mailyard.relay.room import Room, RoomLimits
 from mailyard.smtp.client import Security, Step
 from mailyard.smtp.client.replies import own_reply
 
@@ -70,14 +70,16 @@ class World:
         self,
         monkeypatch: pytest.MonkeyPatch,
         limits: PoolLimits = LIMITS,
-        room: RoomLimits | None = None,
+        limiter: ConnectionLimits | None = None,
     ) -> None:
         monkeypatch.setattr("mailyard.relay.pool.Session", FakeSession)
         self.now = 0.0
         self.connector = FakeConnector()
         self.connector.spend = self._spend
-        self.room = Room(room or RoomLimits(limits.connections, tenant=1, slow=1, reserve=0))
-        self.pool = Pool(self.connector, self.room, limits, lambda: self.now, dice=lambda: 0.5)
+        self.limiter = ConnectionLimiter(
+            limiter or ConnectionLimits(limits.connections, tenant=1, slow=1, reserve=0)
+        )
+        self.pool = Pool(self.connector, self.limiter, limits, lambda: self.now, dice=lambda: 0.5)
 
     def _spend(self, seconds: float) -> None:
         self.now += seconds
@@ -133,7 +135,9 @@ async def test_one_host_gets_its_connections_and_no_more(world: World) -> None:
 
 
 async def test_all_connections_are_limited_and_idle_ones_make_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    world = World(monkeypatch, replace(LIMITS, connections=2), RoomLimits(2, tenant=1, slow=1, reserve=0))
+    world = World(
+        monkeypatch, replace(LIMITS, connections=2), ConnectionLimits(2, tenant=1, slow=1, reserve=0)
+    )
     idle, _busy = await world.borrow(A), await world.borrow(A)
     world.pool.give_back(idle)
     world.now = 1.0
@@ -236,7 +240,7 @@ async def test_a_site_that_is_busy_makes_legs_wait_longer_and_longer(world: Worl
 async def test_legs_that_other_limits_keep_out_wait_longer_and_longer_too(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    world = World(monkeypatch, replace(LIMITS, connections=10), RoomLimits(10, tenant=0.1))
+    world = World(monkeypatch, replace(LIMITS, connections=10), ConnectionLimits(10, tenant=0.1))
     await world.borrow(B, tenant="bad")
 
     async def full(host: Host, policy: Policy, *, configured: bool):
@@ -252,7 +256,7 @@ async def test_legs_that_other_limits_keep_out_wait_longer_and_longer_too(
         assert waits == [30.0, 60.0, 120.0]
         monkeypatch.setattr(world.connector, "connect", full)
         world.now += 10_000
-    assert world.room.used == 1
+    assert world.limiter.used == 1
 
 
 async def test_a_site_whose_replies_take_long_gets_fewer_connections(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -272,7 +276,7 @@ async def test_a_host_that_does_not_answer_in_time_counts_as_slow_and_one_that_r
     world = World(
         monkeypatch,
         replace(LIMITS, connections=10, waiting_seconds=0.01),
-        RoomLimits(10, tenant=1, slow=0.1, reserve=0),
+        ConnectionLimits(10, tenant=1, slow=0.1, reserve=0),
     )
     world.connector.refusing = {"a.example", "b.example"}
     world.connector.takes = 30.0
@@ -291,7 +295,7 @@ async def test_a_host_that_does_not_answer_in_time_counts_as_slow_and_one_that_r
 async def test_a_tenant_with_many_tarpits_leaves_connections_to_the_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    world = World(monkeypatch, replace(LIMITS, connections=10), RoomLimits(10))
+    world = World(monkeypatch, replace(LIMITS, connections=10), ConnectionLimits(10))
     for number in range(5):
         await world.borrow(Host(f"mx.evil{number}.example", 25, ()), tenant="bad")
     with pytest.raises(SiteBusy, match="share"):
@@ -312,4 +316,4 @@ async def test_a_cut_ends_what_has_not_reached_its_final_dot(world: World) -> No
         await opening
     for session in (before, after):
         world.pool.give_back(session)
-    assert world.room.used == 0
+    assert world.limiter.used == 0

@@ -15,14 +15,14 @@ from mailyard.proto.v1.ticket_pb2 import Recipient, Ticket
 from mailyard.relay.attempt import Attempt
 from mailyard.relay.bodies import Bodies
 from mailyard.relay.busy import BusyLimits, SiteBusy
+from mailyard.relay.connectionlimiter import ConnectionLimiter, ConnectionLimits
 from mailyard.relay.connector import Connector, Manners, tls_contexts
 from mailyard.relay.courier import Courier, CourierLimits
 from mailyard.relay.destination import Destination, Host
 from mailyard.relay.letter import Letter
+from mailyard.relay.networklimiter import NetworkLimiter, NetworkLimits
 from mailyard.relay.nexthop import Policy
 from mailyard.relay.pool import Pool, PoolLimits
-from mailyard.relay.room import Room, RoomLimits
-from mailyard.relay.seats import SeatLimits, Seats
 from mailyard.relay.session import Session
 from mailyard.relay.timeouts import Timeouts
 from mailyard.runtime.clock import to_ms
@@ -75,7 +75,7 @@ async def test_five_thousand_legs_for_one_saturated_site_cost_few_updates_and_en
 ):
     now, dice = 0.0, random.Random(1).random
     limits = PoolLimits(site_connections=1, site_waiting=0, busy=BusyLimits(30, 900))
-    pool = Pool(NeverOpens(), Room(RoomLimits()), limits, lambda: now, dice=dice)
+    pool = Pool(NeverOpens(), ConnectionLimiter(ConnectionLimits()), limits, lambda: now, dice=dice)
     holding = asyncio.create_task(
         pool.borrow(Host("mx.b.example", 25, ("192.0.2.1",)), CLEAR, configured=False)
     )
@@ -145,15 +145,15 @@ async def tarpit() -> AsyncIterator[Tarpit]:
 
 class World:
     def __init__(self, busy: float = 30.0) -> None:
-        self.room = Room(RoomLimits(500))
+        self.limiter = ConnectionLimiter(ConnectionLimits(500))
         connector = Connector(
             Manners("relay.example"),
             Timeouts(busy=busy),
             tls_contexts(None),
-            seats=Seats(SeatLimits(20, 50)),
-            busy=lambda: self.room.busy,
+            networks=NetworkLimiter(NetworkLimits(20, 50)),
+            busy=lambda: self.limiter.busy,
         )
-        self.pool = Pool(connector, self.room, PoolLimits(500, waiting_seconds=20), time.monotonic)
+        self.pool = Pool(connector, self.limiter, PoolLimits(500, waiting_seconds=20), time.monotonic)
         self.tasks: list[asyncio.Task[object]] = []
 
     def stick(self, host: Host, tenant: str) -> None:

@@ -1,4 +1,4 @@
-"""What happens to a leg that a site has no place for: it waits in the spool, longer the longer the site is busy. Pure."""
+"""How long a leg waits in the spool when its site has no free connection: longer the longer the site is busy. Pure."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ class BusyWait:
         self._until = 0.0
 
     def next(self, now: float) -> float:
-        """Seconds for the next leg that finds no place."""
+        """Seconds for the next leg that gets no connection."""
         if now >= self._until:
             longer = min(2 * self._wait, self._limits.longest)
             self._wait = longer if self.goes_on(now) else self._limits.first
@@ -53,5 +53,5 @@ class BusyWait:
         return now < self._until + self._wait
 
     def end(self) -> None:
-        """The site has a place again."""
+        """The site has a free connection again."""
         self._wait = self._until = 0.0

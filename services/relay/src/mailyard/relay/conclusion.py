@@ -19,8 +19,8 @@ from mailyard.spool.timeline import note
 STAGE: Final = "relay"
 _MAX_WORDS: Final = 500  # characters of a reply that are kept
 
-# What a stranger's words must not bring into logs, reports and terminals, besides the controls that `parse_reply` has
-# masked: line separators, marks that turn the direction of the text, tags that nobody sees.
+# Characters of a reply that must not reach logs, reports and terminals, besides the control characters that
+# `parse_reply` replaces: line separators, marks of text direction, invisible tags.
 _DECEPTIVE: Final = dict.fromkeys(
     (
         0x061C,

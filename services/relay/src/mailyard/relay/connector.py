@@ -10,9 +10,9 @@ from typing import Final
 from mailyard.relay.busy import SiteBusy
 from mailyard.relay.destination import Host, literal_address
 from mailyard.relay.link import Link
+from mailyard.relay.networklimiter import NetworkLimiter, NetworkLimits
 from mailyard.relay.nexthop import Policy
 from mailyard.relay.providers import NEXT_HOP, provider_of
-from mailyard.relay.seats import SeatLimits, Seats
 from mailyard.relay.session import Session, brief
 from mailyard.relay.timeouts import Timeouts
 from mailyard.runtime.metrics import counter
@@ -72,14 +72,14 @@ class Connector:
         timeouts: Timeouts,
         contexts: TlsContexts,
         *,
-        seats: Seats | None = None,
+        networks: NetworkLimiter | None = None,
         busy: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`seats`: connections for each address. `busy`: whether connections are short now."""
+        """`networks`: connections for each address. `busy`: whether connections are short now."""
         self._manners = manners
         self._timeouts = timeouts
         self._contexts = contexts
-        self._seats = seats or Seats(SeatLimits())
+        self._networks = networks or NetworkLimiter(NetworkLimits())
         self._busy = busy
         self._sessions = counter("mailyard_relay_sessions_total")
         self._failures = counter("mailyard_relay_session_failures_total")
@@ -93,7 +93,7 @@ class Connector:
         full = False
         for address in host.addresses[:MAX_ADDRESSES]:
             opened = await (
-                self._at(host, address, policy) if configured else self._seated(host, address, policy)
+                self._at(host, address, policy) if configured else self._limited(host, address, policy)
             )
             if opened is None:
                 full = True
@@ -110,18 +110,18 @@ class Connector:
             raise SiteBusy("all connections to the host's addresses are in use")
         return refusal
 
-    async def _seated(self, host: Host, address: str, policy: Policy) -> Session | Refusal | None:
-        """One address, unless it has as many connections as it may have; the seat is free when the session ends."""
-        if not self._seats.take(address):
+    async def _limited(self, host: Host, address: str, policy: Policy) -> Session | Refusal | None:
+        """One address, unless it has as many connections as it may have; the session counts until it ends."""
+        if not self._networks.take(address):
             return None
         opened: Session | Refusal | None = None
         try:
             opened = await self._at(host, address, policy)
         finally:
             if isinstance(opened, Session):
-                opened.when_closed(partial(self._seats.free, address))
+                opened.when_closed(partial(self._networks.free, address))
             else:
-                self._seats.free(address)
+                self._networks.free(address)
         return opened
 
     async def _at(self, host: Host, address: str, policy: Policy) -> Session | Refusal:

@@ -13,7 +13,7 @@ from mailyard.smtp.parameters import Body
 
 _HEADER_END = b"\r\n\r\n"
 _INTERNAL = re.compile(rb"^X-Mailyard-[^:\r\n]*:.*\n(?:[ \t].*\n)*", re.MULTILINE | re.IGNORECASE)
-"""Header fields that the checks write for this installation alone: rule names are nobody else's business."""
+"""Header fields that the filter writes for this installation alone; they name its rules."""
 
 
 class Letter:

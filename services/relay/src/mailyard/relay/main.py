@@ -11,16 +11,16 @@ from mailyard.broker.consumer import TicketConsumer
 from mailyard.broker.topology import Queue
 from mailyard.relay.bodies import Bodies
 from mailyard.relay.busy import BusyLimits
+from mailyard.relay.connectionlimiter import ConnectionLimiter, ConnectionLimits
 from mailyard.relay.connector import Connector, Manners, tls_contexts
 from mailyard.relay.courier import Courier, CourierLimits
 from mailyard.relay.holds import Holds
+from mailyard.relay.networklimiter import NetworkLimiter, NetworkLimits
 from mailyard.relay.nexthop import Routing
 from mailyard.relay.ownaddresses import interface_addresses
 from mailyard.relay.pool import Pool, PoolLimits
 from mailyard.relay.relay import Relay
 from mailyard.relay.resolver import Resolver, ResolverOptions
-from mailyard.relay.room import Room, RoomLimits
-from mailyard.relay.seats import SeatLimits, Seats
 from mailyard.relay.settings import RelaySettings
 from mailyard.relay.timeouts import Timeouts
 from mailyard.runtime.errors import Misconfigured
@@ -89,14 +89,14 @@ def pool(settings: RelaySettings) -> Pool:
     manners = Manners(
         settings.hostname, settings.eight_bit, settings.chunking_octets, own_names=own_names(settings)
     )
-    room = Room(
-        RoomLimits(
+    limiter = ConnectionLimiter(
+        ConnectionLimits(
             settings.max_connections, settings.tenant_share, settings.slow_share, settings.reserve_share
         )
     )
-    seats = Seats(SeatLimits(settings.address_connections, settings.network_connections))
-    connector = Connector(manners, timeouts, contexts, seats=seats, busy=lambda: room.busy)
-    return Pool(connector, room, _pool_limits(settings), time.monotonic)
+    networks = NetworkLimiter(NetworkLimits(settings.address_connections, settings.network_connections))
+    connector = Connector(manners, timeouts, contexts, networks=networks, busy=lambda: limiter.busy)
+    return Pool(connector, limiter, _pool_limits(settings), time.monotonic)
 
 
 def _pool_limits(settings: RelaySettings) -> PoolLimits:

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 from mailyard.relay.busy import BusyLimits, BusyWait, SiteBusy, Stopping
+from mailyard.relay.connectionlimiter import ConnectionLimiter
 from mailyard.relay.connector import Refusal
 from mailyard.relay.destination import Host
 from mailyard.relay.idle import Idle
 from mailyard.relay.nexthop import Policy
 from mailyard.relay.providers import PROVIDERS
-from mailyard.relay.room import Room
 from mailyard.relay.session import Session
 from mailyard.relay.site import Lines, Site, site_of
 from mailyard.relay.standing import QUICK_SECONDS, SLOW_SECONDS, Speeds, Standing
@@ -66,15 +66,15 @@ class Pool:
     def __init__(
         self,
         connector: Connects,
-        room: Room,
+        limiter: ConnectionLimiter,
         limits: PoolLimits,
         clock: Callable[[], float],
         *,
         dice: Callable[[], float] = random.random,
     ) -> None:
-        """`room`: the connections in all. `clock`: monotonic seconds. `dice`: a number from 0 to 1."""
+        """`limiter`: the connections in all. `clock`: monotonic seconds. `dice`: a number from 0 to 1."""
         self._connector = connector
-        self._room = room
+        self._limiter = limiter
         self._limits = limits
         self._clock = clock
         self._dice = dice
@@ -103,7 +103,7 @@ class Pool:
         await site.enter(self._limits.waiting_seconds)
         standing = self._speeds.of(name).standing
         try:
-            await self._room.enter(standing, tenant, self._limits.waiting_seconds)
+            await self._limiter.enter(standing, tenant, self._limits.waiting_seconds)
         except BaseException as error:
             site.leave()
             raise _with_wait(error, site) from None
@@ -129,9 +129,9 @@ class Pool:
         self._end(loan)
 
     def stop(self) -> None:
-        """Nobody borrows any more; whoever waits is sent away."""
+        """Lend no more sessions, and reject the legs that wait for one."""
         self._stopping = True
-        self._room.dismiss()
+        self._limiter.dismiss()
         for site in self._sites.values():
             site.dismiss()
 
@@ -210,7 +210,7 @@ class Pool:
 
     def _make_room(self, site: str) -> None:
         """Idle sessions count like those in use, and go first."""
-        while len(self._idle) > self._limits.connections - self._room.used:
+        while len(self._idle) > self._limits.connections - self._limiter.used:
             _close(self._idle.oldest())
         while self._idle.of_site(site) and self._idle.of_site(site) + self._sites[site].in_use > max(
             self._sites[site].limit, 1
@@ -225,7 +225,7 @@ class Pool:
         return self._sites[name]
 
     def _end(self, loan: Loan) -> None:
-        self._room.leave(loan.standing, loan.tenant)
+        self._limiter.leave(loan.standing, loan.tenant)
         self._sites[loan.site].leave()
         self._show()
 
@@ -252,7 +252,7 @@ class Pool:
 
     def _show(self) -> None:
         self._open.set(len(self._loans) + len(self._idle))
-        self._short.set(self._room.busy)
+        self._short.set(self._limiter.busy)
 
 
 def _close(session: Session | Refusal | None) -> None:
@@ -261,7 +261,7 @@ def _close(session: Session | Refusal | None) -> None:
 
 
 def _with_wait(error: BaseException, site: Site) -> BaseException:
-    """Whatever a leg had no connection for, it waits longer the longer that goes on for its site."""
+    """Add the time to wait, where the error has none: it grows as long as the site gets no connection."""
     if isinstance(error, SiteBusy) and error.seconds is None:
         return site.postponed(str(error))
     return error

@@ -116,11 +116,11 @@ class Site:
             self._busy.end()
 
     def postponed(self, reason: str) -> SiteBusy:
-        """What a leg without a connection is told, and for how long it should wait."""
+        """The error for a leg that gets no connection, with the time for which it should wait."""
         return SiteBusy(reason, self._busy.next(self._clock()))
 
     def dismiss(self) -> None:
-        """Send everybody in line away."""
+        """Reject all legs in line, because relay stops."""
         while self._line:
             turn = self._next()
             if not turn.done():
@@ -131,7 +131,7 @@ class Site:
         return self._line.popleft()
 
     def _give_up(self, turn: asyncio.Future[None]) -> None:
-        """Out of line; a right that came at the last moment goes on."""
+        """Remove a leg from the line; a right that it was given at the last moment goes to the next one."""
         if turn in self._line:
             self._line.remove(turn)
             self._lines.waiting -= 1

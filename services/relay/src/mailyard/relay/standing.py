@@ -14,7 +14,7 @@ _REMEMBERED_SECONDS: Final = 3600.0
 
 
 class Standing(Enum):
-    """From the first to be served to the last."""
+    """How fast a site is, in the order in which sites are served."""
 
     GOOD = auto()
     UNKNOWN = auto()

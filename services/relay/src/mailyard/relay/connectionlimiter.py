@@ -13,7 +13,7 @@ _BUSY_SHARE: Final = 0.7  # of all connections: from here on the relay is short 
 
 
 @dataclass(frozen=True, slots=True)
-class RoomLimits:
+class ConnectionLimits:
     """Shares of `connections`, from 0 to 1; each share is at least one connection."""
 
     connections: int = 500
@@ -38,10 +38,10 @@ class RoomLimits:
         return max(1, int(self.connections * self.tenant))
 
 
-class Room:
-    """Counts the connections in use. Who waits is served by standing, then in order."""
+class ConnectionLimiter:
+    """Count the connections in use. Waiting legs are served by standing, then in order of arrival."""
 
-    def __init__(self, limits: RoomLimits) -> None:
+    def __init__(self, limits: ConnectionLimits) -> None:
         self._limits = limits
         self._used: Counter[Standing] = Counter()
         self._of_tenant: Counter[str] = Counter()
@@ -54,7 +54,7 @@ class Room:
 
     @property
     def busy(self) -> bool:
-        """Whether connections are short: then nobody is waited for as long as usual."""
+        """Whether connections are short, so that hosts get less time for their replies."""
         return self.used >= self._limits.connections * _BUSY_SHARE
 
     async def enter(self, standing: Standing, tenant: str, seconds: float) -> None:
@@ -75,7 +75,7 @@ class Room:
         self._admit()
 
     def dismiss(self) -> None:
-        """Send everybody who waits away."""
+        """Reject all legs that wait, because relay stops."""
         for line in self._lines.values():
             while line:
                 turn = line.popleft()
@@ -112,7 +112,7 @@ class Room:
                     turn.set_result(None)
 
     def _give_up(self, standing: Standing, turn: asyncio.Future[None]) -> None:
-        """Out of line; a place that came at the last moment goes on."""
+        """Remove a waiting leg; a connection that it was given at the last moment goes to the next one."""
         line = self._lines[standing]
         if turn in line:
             line.remove(turn)

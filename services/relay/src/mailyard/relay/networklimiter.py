@@ -1,4 +1,4 @@
-"""Connections to one address and to one network, whatever the names of the hosts are. Pure."""
+"""Limit connections to one address and to one network, whatever the names of the hosts are. Pure."""
 
 import ipaddress
 from collections import Counter
@@ -11,17 +11,17 @@ _BITS: Final = {4: (32, 24), 6: (64, 48)}  # an address and a network: IPv6 give
 
 
 @dataclass(frozen=True, slots=True)
-class SeatLimits:
+class NetworkLimits:
     """Connections to one address (IPv6: /64), and to one network (IPv4: /24, IPv6: /48)."""
 
     address: int = 20
     network: int = 50
 
 
-class Seats:
-    """Counts open connections, those that are being opened included."""
+class NetworkLimiter:
+    """Count open connections, those that are being opened included."""
 
-    def __init__(self, limits: SeatLimits) -> None:
+    def __init__(self, limits: NetworkLimits) -> None:
         self._most = (limits.address, limits.network)
         self._taken: Counter[str] = Counter()
 
