@@ -13,9 +13,12 @@ from datetime import datetime
 from mailyard.broker.connection import Broker, QueueDepth
 from mailyard.broker.topology import Queue
 from mailyard.runtime.clock import from_ms
+from mailyard.spool.census import EVER
 from mailyard.spool.progress import QueueProgress, live, read_progress
-from mailyard.spool.row import COLLECTION
+from mailyard.spool.row import COLLECTION, Hint, Route, State
 from mailyard.store.client import Store, unavailable_when_away
+
+_ROUTES = (None, *Route, *Hint)  # all there are: the oldest of each is read from the index, and no other
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +84,7 @@ def _head(reports: Sequence[QueueProgress], oldest_open: datetime | None, now: d
 
 async def _oldest_open(store: Store) -> datetime | None:
     """Return when the oldest row that stands for a ticket was released: what waits where nobody consumes."""
+    query = {"state": State.ACTIVE, "route": {"$in": _ROUTES}, "due_at": {"$gte": EVER}}
     with unavailable_when_away():
-        row = await store.collection(COLLECTION).find_one(
-            {"state": "active", "due_at": {"$exists": True}}, {"due_at": 1}, sort=[("due_at", 1)]
-        )
+        row = await store.collection(COLLECTION).find_one(query, {"due_at": 1}, sort=[("due_at", 1)])
     return row["due_at"] if row else None

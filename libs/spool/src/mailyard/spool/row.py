@@ -6,7 +6,7 @@
 | `state` | `active`: a ticket stands for it; `deferred`: waits for `due_at`; `split`: its legs are rows of their own; `done`: every target has its outcome |
 | `due_at` | when work on it is or was due; for `active` rows the release that its ticket carries; absent once it has ended |
 | `epoch` | raised by each release: a ticket with a lower one is void |
-| `route` | `local` or `remote` once it is routed and that is written; absent before |
+| `route` | `local` or `remote` once it is routed and that is written; before, absent or what an edge knows (`Hint`) |
 | `recipients` | as accepted; none in the rows of legs |
 | `pending` | targets without an outcome, once they are written; before, they follow from `recipients` |
 | `expansions` | by tenant: how many more targets than accepted recipients there are |
@@ -28,7 +28,7 @@ from bson import ObjectId
 
 from mailyard.proto.v1.ticket_pb2 import MailClass, Recipient, Ticket, TimelineEntry, Verdict
 from mailyard.runtime.clock import from_ms, to_ms
-from mailyard.spool.acceptance import Acceptance
+from mailyard.spool.acceptance import Acceptance, Source
 from mailyard.spool.ids import row_id
 from mailyard.store.client import Row
 
@@ -49,6 +49,15 @@ class Route(StrEnum):
 
     LOCAL = "local"
     REMOTE = "remote"
+
+
+class Hint(StrEnum):
+    """What the row of an unrouted message says of its way, for the search for lost tickets."""
+
+    EDGE_LOCAL = "edge-local"  # every recipient is one of ours: its ticket is in no queue of remote mail
+    EDGE_TRIED = (
+        "edge-tried"  # that was supposed, and the row was released for it once; an alias may lead outside
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +104,7 @@ def row_of(
             smtputf8=acceptance.smtputf8,
             traceparent=acceptance.traceparent,
             bounce_of=acceptance.bounce_of,
+            route=_hint(acceptance),
         )
     )
     if acceptance.body_type != "7BIT":
@@ -194,6 +204,12 @@ def timeline_rows(entries: Iterable[TimelineEntry]) -> list[Row]:
         else {"at": from_ms(entry.at_ms), "stage": entry.stage, "event": entry.event}
         for entry in entries
     ]
+
+
+def _hint(acceptance: Acceptance) -> Hint | None:
+    """MX and LMTP take our own recipients only; submission names the account of each recipient that has one."""
+    ours = acceptance.source in (Source.MX, Source.LMTP)
+    return Hint.EDGE_LOCAL if ours or all(each.account for each in acceptance.recipients) else None
 
 
 def _recipient_row(recipient: Recipient) -> Row:

@@ -3,18 +3,39 @@
 from pymongo import ASCENDING, IndexModel
 
 from mailyard.spool import ledger, progress, row
+from mailyard.spool.row import State
 from mailyard.store.blobs import Blobs
 from mailyard.store.client import Store, unavailable_when_away
 
 _PROGRESS_SECONDS = 3600
 
+
+def _ascending(*names: str) -> list[tuple[str, int]]:
+    return [(name, ASCENDING) for name in names]
+
+
 INDEXES: dict[str, list[IndexModel]] = {
     row.COLLECTION: [
-        # Open rows only: ended ones have no due_at and cost nothing here.
+        # Open rows only: ended ones have no due_at and cost nothing here. Lost tickets are looked for by route, release
+        # time and lease; the tenant is there for the census, which reads the index alone.
         IndexModel(
-            [("state", ASCENDING), ("due_at", ASCENDING), ("tenant", ASCENDING)],
-            name="open",
+            _ascending("state", "route", "due_at", "lease.until", "tenant"),
+            name="way",
             partialFilterExpression={"due_at": {"$exists": True}},
+        ),
+        # Deferred rows only: a message that ends at once costs nothing in these three.
+        *(
+            IndexModel(
+                _ascending(*keys), name="_".join(keys), partialFilterExpression={"state": State.DEFERRED}
+            )
+            for keys in (("due_at",), ("site", "due_at"), ("tenant", "due_at"))
+        ),
+        # For the sweep of bodies: who still needs one.
+        IndexModel(_ascending("blob"), name="blob", partialFilterExpression={"due_at": {"$exists": True}}),
+        IndexModel(
+            _ascending("blob", "bounce_at"),
+            name="blob_bounce",
+            partialFilterExpression={"bounce_at": {"$exists": True}},
         ),
         IndexModel(
             [("bounce_at", ASCENDING)],
@@ -33,7 +54,9 @@ INDEXES: dict[str, list[IndexModel]] = {
     progress.COLLECTION: [IndexModel([("at", ASCENDING)], name="at", expireAfterSeconds=_PROGRESS_SECONDS)],
 }
 
-REPLACED: dict[str, tuple[str, ...]] = {row.COLLECTION: ("due",)}  # `open` serves the same queries
+REPLACED: dict[str, tuple[str, ...]] = {
+    row.COLLECTION: ("due", "open")
+}  # `way` and `due_at` serve their queries
 
 
 async def ensure_schema(store: Store) -> None:
