@@ -10,7 +10,7 @@ from bson import ObjectId
 from mailyard.broker.topology import Queue
 from mailyard.proto.v1.ticket_pb2 import Recipient
 from mailyard.spool.acceptance import Acceptance, Client, Source
-from mailyard.spool.horizon import MARGIN, TRIED_MARGIN, Way, way_horizons
+from mailyard.spool.horizon import MARGIN, TRIED_MARGIN, way_horizons
 from mailyard.spool.ids import new_spool_id
 from mailyard.spool.release import Release
 from mailyard.spool.row import row_of

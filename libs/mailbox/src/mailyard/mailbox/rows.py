@@ -12,7 +12,8 @@ from bson import ObjectId
 from pymongo import ASCENDING, IndexModel
 
 from mailyard.mailbox.model import FlagState, Mailbox, Message, NewMessage, SystemFlag
-from mailyard.store.client import Row, Store, unavailable_when_away
+from mailyard.store.client import Row, Store
+from mailyard.store.indexes import create_indexes
 
 MAILBOXES = "mailboxes"
 MESSAGES = "messages"
@@ -50,9 +51,8 @@ async def ensure_schema(store: Store) -> None:
         Unavailable: the store is away.
 
     """
-    with unavailable_when_away():
-        for collection, indexes in INDEXES.items():
-            await store.collection(collection).create_indexes(indexes)
+    for collection, indexes in INDEXES.items():
+        await create_indexes(store, collection, indexes)
 
 
 def mailbox_of(row: Row) -> Mailbox:

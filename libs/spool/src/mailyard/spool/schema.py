@@ -4,8 +4,10 @@ from pymongo import ASCENDING, IndexModel
 
 from mailyard.spool import ledger, progress, row
 from mailyard.spool.row import State
+from mailyard.store import bodychecks
 from mailyard.store.blobs import Blobs
-from mailyard.store.client import Store, unavailable_when_away
+from mailyard.store.client import Store
+from mailyard.store.indexes import create_indexes, drop_indexes
 
 _PROGRESS_SECONDS = 3600
 
@@ -66,10 +68,9 @@ async def ensure_schema(store: Store) -> None:
         Unavailable: the store is away.
 
     """
-    with unavailable_when_away():
-        for collection, indexes in INDEXES.items():
-            await store.collection(collection).create_indexes(indexes)
-        for collection, names in REPLACED.items():
-            for name in (await store.collection(collection).index_information()).keys() & set(names):
-                await store.collection(collection).drop_index(name)
+    for collection, indexes in INDEXES.items():
+        await create_indexes(store, collection, indexes)
+    for collection, names in REPLACED.items():
+        await drop_indexes(store, collection, names)
     await Blobs(store).ensure_indexes()
+    await create_indexes(store, bodychecks.COLLECTION, bodychecks.INDEXES)

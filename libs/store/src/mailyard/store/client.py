@@ -5,7 +5,7 @@ survives the loss of the primary. Driver errors that time mends become `Unavaila
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,6 +14,7 @@ from pymongo import AsyncMongoClient, ReadPreference, WriteConcern
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import ConfigurationError, ConnectionFailure, InvalidURI, OperationFailure, PyMongoError
+from pymongo.monitoring import CommandListener, TopologyListener
 from pymongo.read_concern import ReadConcern
 
 from mailyard.runtime.errors import Misconfigured, Unavailable
@@ -38,6 +39,9 @@ _NO_SPACE_CODES = frozenset({14031})
 _LOGIN_REFUSED = 18
 DUPLICATE_KEY = 11_000
 _RETRY_SECONDS = 2.0
+LISTENERS: list[
+    CommandListener
+] = []  # of every client that is made from now on; for tests that watch the commands
 _UNAVAILABLE = counter("mailyard_store_unavailable_total")
 
 
@@ -87,6 +91,7 @@ class Store:
         self._database = database
         self._timeout_ms = timeout_ms
         self._client: AsyncMongoClient[Row] | None = None
+        self._patient: AsyncMongoClient[Row] | None = None
         self._answered = False
         self.has_one_log = False  # one replica set, not shards behind a mongos; unknown before `start`
         self._log = get_logger("store")
@@ -95,21 +100,30 @@ class Store:
     def client(self) -> AsyncMongoClient[Row]:
         """The client of the running loop. Raises Misconfigured for a URL that is none."""
         if self._client is None:
-            self._client = self._connect()
+            self._client = self._connect(self._timeout_ms * 3, [ConnectionWatch()])
         return self._client
 
-    def _connect(self) -> AsyncMongoClient[Row]:
+    @property
+    def patient(self) -> AsyncDatabase[Row]:
+        """The database by a client of its own that waits for an answer as long as it takes: for index builds."""
+        if self._patient is None:
+            self._patient = self._connect(None, [])
+        return self._patient.get_database(self._database, write_concern=DURABLE)
+
+    def _connect(
+        self, socket_timeout_ms: int | None, listeners: Sequence[TopologyListener]
+    ) -> AsyncMongoClient[Row]:
         try:
             return AsyncMongoClient(
                 self._url,
                 tz_aware=True,
                 serverSelectionTimeoutMS=self._timeout_ms,
                 connectTimeoutMS=self._timeout_ms,
-                socketTimeoutMS=self._timeout_ms * 3,
+                socketTimeoutMS=socket_timeout_ms,
                 retryWrites=True,
                 appname="mailyard",
                 maxPoolSize=64,
-                event_listeners=[ConnectionWatch()],
+                event_listeners=[*listeners, *LISTENERS],
             )
         except (InvalidURI, ConfigurationError, ValueError) as error:  # its text never shows the password
             raise Misconfigured(f"MAILYARD_MONGO_URL is not a MongoDB connection string: {error}") from None
@@ -179,6 +193,7 @@ class Store:
 
     async def close(self) -> None:
         """Close every connection."""
-        if self._client is not None:
-            await self._client.close()
-            self._client = None
+        clients, self._client, self._patient = (self._client, self._patient), None, None
+        for client in clients:
+            if client is not None:
+                await client.close()

@@ -1,0 +1,39 @@
+"""Building indexes: it may take hours on a large collection, and has to end well however long it takes.
+
+The command that builds waits without a socket time-out of its own. When the connection breaks, or another primary is
+elected, the server goes on with the build; the same command again joins it. A member that is down does not hold up a
+build: a majority of the members that vote and bear data must have the index.
+"""
+
+from collections.abc import Collection as Group
+from collections.abc import Sequence
+
+from pymongo import IndexModel
+
+from mailyard.store.client import Store, unavailable_when_away
+
+_QUORUM = "majority"
+
+
+async def create_indexes(store: Store, collection: str, indexes: Sequence[IndexModel]) -> None:
+    """Create the indexes that are missing and wait until they are built; again, it changes nothing.
+
+    Raises:
+        Unavailable: the store is unreachable; the servers go on with a build that they have begun, call again.
+
+    """
+    with unavailable_when_away():
+        await store.patient[collection].create_indexes(indexes, commitQuorum=_QUORUM)
+
+
+async def drop_indexes(store: Store, collection: str, names: Group[str]) -> None:
+    """Drop those indexes that are there.
+
+    Raises:
+        Unavailable: the store is unreachable; call again.
+
+    """
+    rows = store.collection(collection)
+    with unavailable_when_away():
+        for name in (await rows.index_information()).keys() & set(names):
+            await rows.drop_index(name)
