@@ -5,14 +5,17 @@ elected, the server goes on with the build; the same command again joins it. A m
 build: a majority of the members that vote and bear data must have the index.
 """
 
+import re
 from collections.abc import Collection as Group
 from collections.abc import Sequence
 
 from pymongo import IndexModel
+from pymongo.errors import OperationFailure
 
 from mailyard.store.client import Store, unavailable_when_away
 
 _QUORUM = "majority"
+_UNAUTHORIZED = 13
 
 
 async def create_indexes(store: Store, collection: str, indexes: Sequence[IndexModel]) -> None:
@@ -37,3 +40,25 @@ async def drop_indexes(store: Store, collection: str, names: Group[str]) -> None
     with unavailable_when_away():
         for name in (await rows.index_information()).keys() & set(names):
             await rows.drop_index(name)
+
+
+async def builds_under_way(store: Store) -> list[str]:
+    """Return how far each index build of the database is, as text; none where the user may not see them.
+
+    Raises:
+        Unavailable: the store is unreachable.
+
+    """
+    stages = [
+        {"$currentOp": {"allUsers": True, "idleConnections": False}},
+        {"$match": {"ns": {"$regex": f"^{re.escape(store.db.name)}[.]"}, "msg": {"$regex": "^Index Build"}}},
+    ]
+    with unavailable_when_away():
+        try:
+            operations = await (await store.client.admin.aggregate(stages)).to_list()
+        except OperationFailure as error:
+            if error.code == _UNAUTHORIZED:
+                return []
+            raise
+    texts = [f"{each['ns'].partition('.')[2]}: {each['msg']}" for each in operations]
+    return sorted(set(texts))
