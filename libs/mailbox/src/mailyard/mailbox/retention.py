@@ -6,7 +6,7 @@ from datetime import datetime
 from bson import ObjectId
 
 from mailyard.mailbox.rows import MESSAGES
-from mailyard.store.client import MAJORITY, Store, unavailable_when_away
+from mailyard.store.client import BY_ID, MAJORITY, Store, unavailable_when_away
 
 Note = Callable[[Sequence[ObjectId]], Awaitable[None]]
 
@@ -45,5 +45,5 @@ async def purge_expunged(store: Store, before: datetime, limit: int, note: Note)
         await note([row["blob"] for row in rows])
         ids = [row["_id"] for row in rows]
         return (
-            await messages.delete_many({"_id": {"$in": ids}, "expunged_at": {"$lt": before}})
+            await messages.delete_many({"_id": {"$in": ids}, "expunged_at": {"$lt": before}}, hint=BY_ID)
         ).deleted_count

@@ -40,7 +40,7 @@ async def read_depths(store: Store, broker: Broker, now: datetime) -> list[Depth
 
     """
     depths = await asyncio.gather(*(broker.depth(queue) for queue in Queue))
-    progress, oldest_open = await asyncio.gather(read_progress(store, now), _oldest_open(store))
+    progress, oldest_open = await asyncio.gather(read_progress(store, now), oldest_open(store))
     return [
         depth_of(queue, depth, progress[queue], oldest_open, now)
         for queue, depth in zip(Queue, depths, strict=True)
@@ -82,8 +82,13 @@ def _head(reports: Sequence[QueueProgress], oldest_open: datetime | None, now: d
     return max([*bounds, oldest_open] if oldest_open else bounds, default=None)
 
 
-async def _oldest_open(store: Store) -> datetime | None:
-    """Return when the oldest row that stands for a ticket was released: what waits where nobody consumes."""
+async def oldest_open(store: Store) -> datetime | None:
+    """Return when the oldest row that stands for a ticket was released: what waits where nobody consumes.
+
+    Raises:
+        Unavailable: the store is unreachable.
+
+    """
     query = {"state": State.ACTIVE, "route": {"$in": _ROUTES}, "due_at": {"$gte": EVER}}
     with unavailable_when_away():
         row = await store.collection(COLLECTION).find_one(query, {"due_at": 1}, sort=[("due_at", 1)])

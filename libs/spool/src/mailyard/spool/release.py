@@ -18,7 +18,7 @@ from mailyard.proto.v1.ticket_pb2 import Ticket
 from mailyard.spool.fairness import Walk, capped
 from mailyard.spool.horizon import Way
 from mailyard.spool.row import COLLECTION, Hint, Route, State, ticket_of
-from mailyard.store.client import Row, Store, unavailable_when_away
+from mailyard.store.client import BY_ID, Row, Store, unavailable_when_away
 
 Released = tuple[Queue, Ticket]
 
@@ -107,7 +107,7 @@ class Release:
         changes: Row = {"state": State.ACTIVE, "due_at": now, "released_by": token}
         changes |= {"epoch": {"$add": ["$epoch", 1]}, **(more or {})}
         with unavailable_when_away():
-            await rows.update_many({"_id": {"$in": list(ids)}, **query}, [{"$set": changes}])
+            await rows.update_many({"_id": {"$in": list(ids)}, **query}, [{"$set": changes}], hint=BY_ID)
             claimed = await rows.find({"_id": {"$in": list(ids)}, "released_by": token}).to_list()
         return [(_queue_of(row), ticket_of(row)) for row in claimed]
 

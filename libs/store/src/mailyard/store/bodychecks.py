@@ -11,7 +11,7 @@ from datetime import datetime
 from bson import ObjectId
 from pymongo import ASCENDING, IndexModel, UpdateOne
 
-from mailyard.store.client import Collection, Store, unavailable_when_away
+from mailyard.store.client import BY_ID, Collection, Store, unavailable_when_away
 
 COLLECTION = "body_checks"
 INDEXES = [IndexModel([("at", ASCENDING)], name="at")]
@@ -72,7 +72,8 @@ class BodyChecks:
         """
         if blob_ids:
             with unavailable_when_away():
-                await self._rows.delete_many({"_id": {"$in": list(blob_ids)}, "at": {"$lte": now}})
+                ended = {"_id": {"$in": list(blob_ids)}, "at": {"$lte": now}}
+                await self._rows.delete_many(ended, hint=BY_ID)
 
     async def postpone(self, checks: Sequence[BodyCheck], now: datetime) -> None:
         """Look at bodies again when they have been noted for twice as long.

@@ -38,6 +38,9 @@ _PASSING_CODES = frozenset(
 _NO_SPACE_CODES = frozenset({14031})
 _LOGIN_REFUSED = 18
 DUPLICATE_KEY = 11_000
+BY_ID = [
+    ("_id", 1)
+]  # hint for changes of listed rows on a condition: the planner may prefer the condition's index, and read all of it
 _RETRY_SECONDS = 2.0
 LISTENERS: list[
     CommandListener
