@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Load, measure, print."""
     options = _parser().parse_args(arguments)
     with contextlib.ExitStack() as stack:
-        url = options.mongo_url or stack.enter_context(_mongod(Path(options.directory), options.cache))
+        url = options.mongo_url or stack.enter_context(started_mongod(Path(options.directory), options.cache))
         return run(lambda: _measure(url, options))
 
 
@@ -56,6 +56,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--cache", type=float, default=1.0, help="its cache in gigabytes (default 1)")
     parser.add_argument(
         "--keep", action="store_true", help="use data that an earlier run left, and leave them"
+    )
+    parser.add_argument(
+        "--patience",
+        type=float,
+        default=1.0,
+        help="factor for the limits of time, on a busy machine (default 1)",
     )
     parser.add_argument("--only", default="", help="only jobs whose name contains this")
     parser.add_argument(
@@ -76,7 +82,7 @@ async def _measure(url: str, options: argparse.Namespace) -> int:
         print(_HEADING)
         for job in jobs(flow, await the_inbox(full), size):
             if options.only in job.name:
-                passed += _show(job, await meter.measure(job.work))
+                passed += _show(job, await meter.measure(job.work), options.patience)
         if options.messages:
             async with _database(url, EMPTY, keep=False) as empty:
                 speed = await compare_speed(empty, full, options.messages, options.turns)
@@ -90,8 +96,8 @@ async def _measure(url: str, options: argparse.Namespace) -> int:
     return 1 if passed else 0
 
 
-def _show(job: Job, cost: Cost) -> int:
-    broken = job.broken(cost)
+def _show(job: Job, cost: Cost, patience: float) -> int:
+    broken = job.broken(cost, patience)
     print(
         f"{job.name:46} {cost.documents:10,} {cost.keys:10,} {cost.returned:10,} {cost.commands:6} "
         f"{cost.seconds:8.3f} {cost.cpu_seconds:7.3f} {cost.memory_octets / MEGABYTE:6.1f}"
@@ -116,7 +122,8 @@ async def _database(url: str, name: str, *, keep: bool) -> AsyncIterator[Store]:
 
 
 @contextmanager
-def _mongod(directory: Path, cache: float) -> Iterator[str]:
+def started_mongod(directory: Path, cache: float) -> Iterator[str]:
+    """Run a mongod for the time of the context; give its URL."""
     found = provision.mongod(VAR)
     log = directory.with_suffix(".log")
     log.parent.mkdir(parents=True, exist_ok=True)

@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
-from pymongo import ASCENDING, IndexModel
+from pymongo import ASCENDING, AsyncMongoClient, IndexModel
 
 from mailyard.cli.setup import building
 from mailyard.runtime.errors import Unavailable
-from mailyard.store.client import Store
+from mailyard.store import client
+from mailyard.store.client import Row, Store, unavailable_when_away
 from mailyard.store.indexes import builds_under_way, create_indexes
 
 
@@ -59,15 +61,22 @@ async def test_a_store_that_stays_unreachable_ends_the_setup_after_its_patience(
         await building.build_indexes(store, 0.0, lambda _: None)
 
 
-async def test_a_build_outlasts_the_time_out_of_a_clients_other_commands(mongo_url: str, database: str) -> None:
-    store = Store(mongo_url, database, timeout_ms=2_000)
+async def test_a_build_outlasts_the_time_out_of_a_clients_other_commands(
+    mongo_url: str, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hasty(*args: Any, **options: Any) -> AsyncMongoClient[Row]:
+        return AsyncMongoClient(*args, **options | {"socketTimeoutMS": 50})
+
+    store = Store(mongo_url, database)
     await store.start()
     rows = store.collection("large")
     for _ in range(40):
         await rows.insert_many([{"a": number, "b": "x" * 50} for number in range(2_000)])
-    brief = Store(mongo_url, database, timeout_ms=2_000)
-    brief._timeout_ms = 5  # its commands end after 15 ms
+    monkeypatch.setattr(client, "AsyncMongoClient", hasty)
+    brief = Store(mongo_url, database)
     keys = [(name, ASCENDING) for name in ("b", "a", "_id")]
+    with pytest.raises(Unavailable), unavailable_when_away():
+        await brief.collection("large").find({"$where": "sleep(200) || true"}).to_list()
     await create_indexes(brief, "large", [IndexModel(keys, name="long")])
     assert "long" in await rows.index_information()
     assert await builds_under_way(store) == []

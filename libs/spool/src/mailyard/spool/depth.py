@@ -40,9 +40,9 @@ async def read_depths(store: Store, broker: Broker, now: datetime) -> list[Depth
 
     """
     depths = await asyncio.gather(*(broker.depth(queue) for queue in Queue))
-    progress, oldest_open = await asyncio.gather(read_progress(store, now), oldest_open(store))
+    progress, oldest = await asyncio.gather(read_progress(store, now), oldest_open(store))
     return [
-        depth_of(queue, depth, progress[queue], oldest_open, now)
+        depth_of(queue, depth, progress[queue], oldest, now)
         for queue, depth in zip(Queue, depths, strict=True)
     ]
 

@@ -5,7 +5,7 @@ survives the loss of the primary. Driver errors that time mends become `Unavaila
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,7 +14,7 @@ from pymongo import AsyncMongoClient, ReadPreference, WriteConcern
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import ConfigurationError, ConnectionFailure, InvalidURI, OperationFailure, PyMongoError
-from pymongo.monitoring import CommandListener, TopologyListener
+from pymongo.monitoring import CommandListener
 from pymongo.read_concern import ReadConcern
 
 from mailyard.runtime.errors import Misconfigured, Unavailable
@@ -38,13 +38,10 @@ _PASSING_CODES = frozenset(
 _NO_SPACE_CODES = frozenset({14031})
 _LOGIN_REFUSED = 18
 DUPLICATE_KEY = 11_000
-BY_ID = [
-    ("_id", 1)
-]  # hint for changes of listed rows on a condition: the planner may prefer the condition's index, and read all of it
+# The hint for a change of listed rows on a condition: the planner may prefer an index of the condition, and read all of it.
+BY_ID = [("_id", 1)]
 _RETRY_SECONDS = 2.0
-LISTENERS: list[
-    CommandListener
-] = []  # of every client that is made from now on; for tests that watch the commands
+LISTENERS: list[CommandListener] = []  # of each client that is made from now on; tests watch the commands
 _UNAVAILABLE = counter("mailyard_store_unavailable_total")
 
 
@@ -94,7 +91,6 @@ class Store:
         self._database = database
         self._timeout_ms = timeout_ms
         self._client: AsyncMongoClient[Row] | None = None
-        self._patient: AsyncMongoClient[Row] | None = None
         self._answered = False
         self.has_one_log = False  # one replica set, not shards behind a mongos; unknown before `start`
         self._log = get_logger("store")
@@ -103,30 +99,21 @@ class Store:
     def client(self) -> AsyncMongoClient[Row]:
         """The client of the running loop. Raises Misconfigured for a URL that is none."""
         if self._client is None:
-            self._client = self._connect(self._timeout_ms * 3, [ConnectionWatch()])
+            self._client = self._connect()
         return self._client
 
-    @property
-    def patient(self) -> AsyncDatabase[Row]:
-        """The database by a client of its own that waits for an answer as long as it takes: for index builds."""
-        if self._patient is None:
-            self._patient = self._connect(None, [])
-        return self._patient.get_database(self._database, write_concern=DURABLE)
-
-    def _connect(
-        self, socket_timeout_ms: int | None, listeners: Sequence[TopologyListener]
-    ) -> AsyncMongoClient[Row]:
+    def _connect(self) -> AsyncMongoClient[Row]:
         try:
             return AsyncMongoClient(
                 self._url,
                 tz_aware=True,
                 serverSelectionTimeoutMS=self._timeout_ms,
                 connectTimeoutMS=self._timeout_ms,
-                socketTimeoutMS=socket_timeout_ms,
+                socketTimeoutMS=self._timeout_ms * 3,
                 retryWrites=True,
                 appname="mailyard",
                 maxPoolSize=64,
-                event_listeners=[*listeners, *LISTENERS],
+                event_listeners=[ConnectionWatch(), *LISTENERS],
             )
         except (InvalidURI, ConfigurationError, ValueError) as error:  # its text never shows the password
             raise Misconfigured(f"MAILYARD_MONGO_URL is not a MongoDB connection string: {error}") from None
@@ -196,7 +183,6 @@ class Store:
 
     async def close(self) -> None:
         """Close every connection."""
-        clients, self._client, self._patient = (self._client, self._patient), None, None
-        for client in clients:
-            if client is not None:
-                await client.close()
+        if self._client is not None:
+            await self._client.close()
+            self._client = None

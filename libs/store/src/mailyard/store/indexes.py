@@ -1,6 +1,6 @@
 """Building indexes: it may take hours on a large collection, and has to end well however long it takes.
 
-The command that builds waits without a socket time-out of its own. When the connection breaks, or another primary is
+The command that builds has a time-out of its own, of a week. When the connection breaks, or another primary is
 elected, the server goes on with the build; the same command again joins it. A member that is down does not hold up a
 build: a majority of the members that vote and bear data must have the index.
 """
@@ -9,12 +9,14 @@ import re
 from collections.abc import Collection as Group
 from collections.abc import Sequence
 
+import pymongo
 from pymongo import IndexModel
 from pymongo.errors import OperationFailure
 
 from mailyard.store.client import Store, unavailable_when_away
 
 _QUORUM = "majority"
+_LONGEST_BUILD_SECONDS = 7 * 24 * 3600
 _UNAUTHORIZED = 13
 
 
@@ -25,8 +27,9 @@ async def create_indexes(store: Store, collection: str, indexes: Sequence[IndexM
         Unavailable: the store is unreachable; the servers go on with a build that they have begun, call again.
 
     """
-    with unavailable_when_away():
-        await store.patient[collection].create_indexes(indexes, commitQuorum=_QUORUM)
+    # The limit takes the place of the client's socket time-out.
+    with unavailable_when_away(), pymongo.timeout(_LONGEST_BUILD_SECONDS):
+        await store.collection(collection).create_indexes(indexes, commitQuorum=_QUORUM)
 
 
 async def drop_indexes(store: Store, collection: str, names: Group[str]) -> None:
