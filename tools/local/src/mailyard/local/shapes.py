@@ -46,7 +46,7 @@ class ShapeRecorder(CommandListener):
     def __init__(self, directory: Path) -> None:
         """Write to a file of this process in `directory`."""
         directory.mkdir(parents=True, exist_ok=True)
-        self._file = directory / f"shapes-{os.getpid()}.jsonl"
+        self._file = directory.resolve() / f"shapes-{os.getpid()}.jsonl"
         self._seen: set[str] = set()
 
     def started(self, event: CommandStartedEvent) -> None:
