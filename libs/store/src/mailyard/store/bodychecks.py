@@ -1,12 +1,12 @@
 """Bodies whose references must be looked at: those that may have lost the last one, and how far new bodies were looked at.
 
 A body is noted before the reference to it goes, so a process that dies between the two forgets none. A body that is
-still needed for a while is looked at again when it has waited twice as long.
+still needed is looked at again when it has waited sixteen times as long, and once a day at least.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bson import ObjectId
 from pymongo import ASCENDING, IndexModel, UpdateOne
@@ -15,6 +15,7 @@ from mailyard.store.client import BY_ID, Collection, Store, unavailable_when_awa
 
 COLLECTION = "body_checks"
 INDEXES = [IndexModel([("at", ASCENDING)], name="at")]
+_GROWTH, _LONGEST = 15, timedelta(days=1)  # the next wait: so many times the time since a body was noted
 _WALK = "walk"  # id of the row that says which new bodies were looked at
 _FIRST = ObjectId(b"\0" * 12)
 
@@ -76,7 +77,7 @@ class BodyChecks:
                 await self._rows.delete_many(ended, hint=BY_ID)
 
     async def postpone(self, checks: Sequence[BodyCheck], now: datetime) -> None:
-        """Look at bodies again when they have been noted for twice as long.
+        """Look at bodies again when they have been noted for sixteen times as long, and tomorrow at the latest.
 
         Raises:
             Unavailable: the store is unreachable.
@@ -84,7 +85,10 @@ class BodyChecks:
         """
         if checks:
             updates = [
-                UpdateOne({"_id": check.blob_id}, {"$set": {"at": now + (now - check.noted_at)}})
+                UpdateOne(
+                    {"_id": check.blob_id},
+                    {"$set": {"at": now + min(_GROWTH * (now - check.noted_at), _LONGEST)}},
+                )
                 for check in checks
             ]
             with unavailable_when_away():

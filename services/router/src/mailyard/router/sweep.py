@@ -1,8 +1,8 @@
 """Deletes what nobody needs any more: ended rows, expunged messages, and bodies that nothing refers to.
 
 A body goes when it is older than a day and no message and no open row names it, never by its age alone. Bodies are looked
-at when that can have changed: once when they are a day old, when a message that named them was deleted, and again and again
-while an open row names them, each time after twice the wait. So the work grows with the mail and not with what is stored.
+at when that can have changed: once when they are a day old, when a message that named them was deleted, and in growing
+intervals, at most a day, while an open row names them. So the work grows with the mail and not with what is stored.
 A body that is being written has no row yet: the day is there for it.
 """
 
