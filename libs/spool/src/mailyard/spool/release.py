@@ -13,17 +13,17 @@ from bson import ObjectId
 from mailyard.broker.topology import Queue
 from mailyard.proto.v1.ticket_pb2 import Ticket
 from mailyard.spool.horizon import Way
+from mailyard.spool.leases import OutageWatch
 from mailyard.spool.row import COLLECTION, Route, State, ticket_of
 from mailyard.store.client import Row, Store, unavailable_when_away
 
 Released = tuple[Queue, Ticket]
 
-_UNROUTED: Row = {"route": {"$exists": False}}
 _ON_WAY: Mapping[Way, Row] = {
     Way.LOCAL: {"route": Route.LOCAL},
     Way.REMOTE: {"route": Route.REMOTE},
-    Way.EDGE_LOCAL: {**_UNROUTED, "recipients": {"$not": {"$elemMatch": {"account": {"$exists": False}}}}},
-    Way.EDGE: _UNROUTED,
+    Way.EDGE_LOCAL: {"route": Route.EDGE},
+    Way.EDGE: {"route": {"$exists": False}},  # rows of 0.2.0
 }
 
 
@@ -32,6 +32,7 @@ class Release:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._watch = OutageWatch()
 
     async def due(self, now: datetime, limit: int) -> list[Released]:
         """Claim deferred rows that are due; return their tickets and queues, oldest first.
@@ -47,6 +48,8 @@ class Release:
     ) -> list[Released]:
         """Claim active rows whose ticket is lost: released before the horizon of their way, and not leased.
 
+        Leases that ended while the store was unreachable hold a while longer, see `OutageWatch`.
+
         Args:
             horizons: see `mailyard.spool.horizon.way_horizons`.
             now: the present; the new release time.
@@ -57,10 +60,12 @@ class Release:
 
         """
         released: list[Released] = []
+        free: list[Row] = [{"lease": {"$exists": False}}]
+        if self._watch.trusts_leases(now):
+            free.append({"lease.until": {"$lt": now}})
         for way, before in horizons.items():
             if before is not None:
-                unleased = {"$or": [{"lease": {"$exists": False}}, {"lease.until": {"$lt": now}}]}
-                query = {"state": State.ACTIVE, "due_at": {"$lt": before}, **_ON_WAY[way], **unleased}
+                query = {"state": State.ACTIVE, "due_at": {"$lt": before}, **_ON_WAY[way], "$or": free}
                 released += await self._claim(query, now, limit)
         return released
 
@@ -73,7 +78,11 @@ class Release:
                 return []
             await rows.update_many(
                 {**query, "_id": {"$in": ids}},
-                {"$set": {"state": State.ACTIVE, "due_at": now, "released_by": token}, "$inc": {"epoch": 1}},
+                {
+                    "$set": {"state": State.ACTIVE, "due_at": now, "released_by": token},
+                    "$unset": {"lease": ""},  # its holder cannot renew it any more
+                    "$inc": {"epoch": 1},
+                },
             )
             claimed = [row async for row in rows.find({"_id": {"$in": ids}, "released_by": token})]
         return [(_queue_of(row), ticket_of(row)) for row in claimed]
