@@ -94,6 +94,7 @@ class Flow:
                 await provisioning.add_account(tenant, f"{name}@{tenant}.test", PASSWORD)
         await provisioning.add_alias("one", "both@one.test", ["ann@one.test", "bob@one.test"])
         await provisioning.add_alias("one", "away@one.test", ["cat@two.test", "x@remote.test"])
+        await provisioning.add_alias("one", "out@one.test", ["x@remote.test"])
 
     async def accept(
         self,

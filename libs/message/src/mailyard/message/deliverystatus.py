@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from ipaddress import ip_address
 
 from mailyard.message.dates import rfc5322_date
 from mailyard.message.notify import Event, wants
@@ -18,7 +19,7 @@ from mailyard.message.notify import Event, wants
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f]+")
 _STATUS = re.compile(r"[245]\.[0-9]{1,3}\.[0-9]{1,3}")
 _XTEXT = re.compile(r"\+([0-9A-F]{2})")
-_PLACE = re.compile(r"(?P<host>[^\[\]\s]*)(?:\[(?:IPv6:)?(?P<address>[0-9A-Fa-f:.]+)\])?(?::[0-9]+)?")
+_PLACE = re.compile(r"(?P<host>[^\[\]\s:]*)(?:\[(?:IPv6:)?(?P<address>[0-9A-Fa-f:.]+)\])?(?::[0-9]+)?")
 _WIDTH = 76
 _MAX_WORD = 900
 _MAX_TEXT = 2000
@@ -146,11 +147,12 @@ def _recipient_fields(recipient: RecipientReport) -> Iterator[str]:
 def _mta_name(place: str) -> str:
     """Return the domain name or the address literal of a host (RFC 3464, sections 2.1.2 and 2.3.5)."""
     match = _PLACE.fullmatch(place.strip())
-    if match is None:
-        return one_line(place)
-    if match["host"] or not match["address"]:
-        return match["host"]
-    return f"[IPv6:{match['address']}]" if ":" in match["address"] else f"[{match['address']}]"
+    name = (match["host"] or match["address"] or "") if match else one_line(place)
+    try:
+        address = ip_address(name)
+    except ValueError:
+        return name
+    return f"[IPv6:{address}]" if address.version == 6 else f"[{address}]"
 
 
 def _status(recipient: RecipientReport) -> str:
