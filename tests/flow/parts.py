@@ -95,6 +95,7 @@ class Flow:
         await provisioning.add_alias("one", "both@one.test", ["ann@one.test", "bob@one.test"])
         await provisioning.add_alias("one", "away@one.test", ["cat@two.test", "x@remote.test"])
         await provisioning.add_alias("one", "out@one.test", ["x@remote.test"])
+        await provisioning.add_alias("one", "pair@one.test", ["x@remote.test", "y@remote.test"])
 
     async def accept(
         self,

@@ -118,13 +118,22 @@ async def test_an_unrouted_row_of_0_2_0_is_judged_by_all_queues(flow: Flow) -> N
     assert len(await Release(flow.store).lost({Way.EDGE: now}, now, 10)) == 1
 
 
-async def test_mail_for_an_alias_of_a_remote_address_comes_again_for_that_address(flow: Flow) -> None:
+@pytest.mark.parametrize(
+    ("alias", "targets"),
+    [("out@one.test", ["x@remote.test"]), ("pair@one.test", ["x@remote.test", "y@remote.test"])],
+)
+async def test_mail_for_an_alias_of_remote_addresses_comes_again_for_these_addresses(
+    flow: Flow, alias: str, targets: list[str]
+) -> None:
     """Its row alone must say so: the remote host does not know the alias."""
-    await flow.accept("out@one.test")
+    await flow.accept(alias)
     await flow.route()
     await Leases(flow.store).claim(flow.shelf.take(Queue.REMOTE_FILTER))
     queue, again = await released(flow)
-    assert (queue, [each.address for each in again.recipients]) == (Queue.REMOTE_FILTER, ["x@remote.test"])
+    assert (queue, [each.address for each in again.recipients]) == (Queue.REMOTE_FILTER, targets)
+    assert await flow.unaccounted() == {"one": 0}
+    [taken] = await Leases(flow.store).claim([again])
+    await Outcomes(flow.store).report(ended_alike(taken, RELAYED))
     assert await flow.unaccounted() == {"one": 0}
 
 

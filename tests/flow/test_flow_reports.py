@@ -122,6 +122,25 @@ async def test_failures_behind_an_alias_are_reported_though_success_is_not_passe
     assert len(found) == 2
 
 
+@pytest.mark.parametrize(
+    ("ret", "bound", "whole"),
+    [("FULL", 100_000, True), ("FULL", 50, False), ("", 100_000, False), ("HDRS", 100_000, False)],
+)
+@pytest.mark.parametrize("lines", [2, 2000])  # of a body that is read with others, or by itself
+async def test_a_failure_returns_the_whole_message_up_to_the_bound_if_the_sender_asked(
+    flow: Flow, ret: str, bound: int, whole: bool, lines: int
+) -> None:
+    body = b"Subject: hello\r\n\r\n" + (b"y" * 40 + b"\r\n") * lines + b"the end\r\n"
+    await flow.accept("nobody@one.test", sender=BOB, body=body, ret=ret)
+    await flow.route()
+    flow.bouncer = later(flow, 0.1, bounce_headers_only_octets=bound)
+    [report] = await flow.reports_to(BOB)
+    message = email.message_from_bytes(report, _class=EmailMessage, policy=email.policy.default)
+    returned = list(message.iter_parts())[2]
+    assert returned.get_content_type() == ("message/rfc822" if whole else "text/rfc822-headers")
+    assert (b"the end" in report) is whole
+
+
 async def test_a_sender_is_told_once_that_mail_is_late(flow: Flow) -> None:
     spool_id = await flow.accept("x@remote.test", sender=BOB)
     await flow.route()

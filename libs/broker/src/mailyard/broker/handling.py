@@ -85,7 +85,7 @@ class Handling:
         self._note_waits(tickets)
         spans = stage_spans(f"{self._queue} process", tickets, self._attributes)
         try:
-            await self._call(session, tickets)
+            await self._call(session, tickets, traced=bool(spans))
             _end(spans)
         except GivenUp:
             _end(spans, failed=True)
@@ -146,9 +146,19 @@ class Handling:
             exc_info=error,
         )
 
-    async def _call(self, session: Session, tickets: Sequence[Ticket]) -> None:
+    async def _call(self, session: Session, tickets: Sequence[Ticket], *, traced: bool = False) -> None:
+        """Call the handler with copies; spans read what it has noted, so traced tickets get it back."""
+        copies: list[Ticket] = []
+
+        async def step() -> None:
+            copies[:] = [_copy(ticket) for ticket in tickets]
+            await self._handler(list(copies))
+
         self._sizes.observe(len(tickets))
-        await self._persist(session, lambda: self._handler([_copy(ticket) for ticket in tickets]))
+        await self._persist(session, step)
+        if traced:
+            for ticket, copy in zip(tickets, copies, strict=True):
+                ticket.CopyFrom(copy)
 
     async def _persist(self, session: Session, step: Callable[[], Awaitable[None]]) -> None:
         """Do `step` until it is not Unavailable."""

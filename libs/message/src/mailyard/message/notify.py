@@ -22,7 +22,7 @@ _DEFAULT = frozenset({Event.FAILURE, Event.DELAY})
 
 def wants(notify: str, event: Event) -> bool:
     """Return whether the sender wants a report of an event."""
-    return event in _events(notify)
+    return event in (_events(notify) if notify else _DEFAULT)
 
 
 def without_success(notify: str) -> str:

@@ -134,6 +134,7 @@ def ticket_of(row: Row) -> Ticket:
         envid=row.get("envid", ""),
         smtputf8=row.get("smtputf8", False),
         body=row.get("body", "7BIT"),
+        expanded=sum(each["count"] for each in row.get("expansions", ())),
     )
     if "verdict" in row:
         ticket.verdict.CopyFrom(Verdict.FromString(row["verdict"]))

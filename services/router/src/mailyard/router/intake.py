@@ -57,6 +57,15 @@ class Intake:
             Unavailable: the store or the broker is unreachable; nothing is lost by calling again.
 
         """
+        before = [_copy(ticket) for ticket in tickets]
+        try:
+            await self._handle(tickets)
+        except BaseException:  # who calls again gives the same tickets again
+            for ticket, copy in zip(tickets, before, strict=True):
+                ticket.CopyFrom(copy)
+            raise
+
+    async def _handle(self, tickets: Sequence[Ticket]) -> None:
         parsed = {each.address: _address(each.address) for ticket in tickets for each in ticket.recipients}
         for group in self._groups(tickets, parsed):
             destinations = await self._destinations(group, parsed)
@@ -69,8 +78,7 @@ class Intake:
         remote: list[Routed] = []
         splits: list[Split] = []
         ended: list[Report] = []
-        for given, destinations in tickets:
-            ticket = _copy(given)  # who calls again gives the same tickets again
+        for ticket, destinations in tickets:
             match decide(ticket, destinations):
                 case Straight() as way:
                     _send_straight(ticket, way, now)
