@@ -275,6 +275,18 @@ async def test_a_row_that_raises_holds_up_no_other_and_is_given_up_in_the_end(
     assert row["timeline"][-1]["event"] == "message.report_failed"
 
 
+async def test_a_row_that_cannot_be_read_holds_up_no_other(flow: Flow) -> None:
+    bad = await flow.accept("nobody@one.test", sender="cat@two.test")
+    await flow.accept("nobody@one.test", sender=BOB)
+    await flow.route()
+    broken = {"bouncing": ["7"], "outcomes.0.result": "of a later version"}
+    await flow.store.collection("spool").update_one({"_id": bad}, {"$set": broken})
+    assert len(await flow.reports_to(BOB)) == 1
+    for number in range(1, MOST_TRIES):
+        await later(flow, number * CLAIM / timedelta(minutes=59) + 0.01).work()
+    assert (await flow.row(bad))["timeline"][-1]["event"] == "message.report_failed"
+
+
 async def test_reports_of_a_row_of_0_2_0_are_made(flow: Flow) -> None:
     spool_id = await flow.accept("x@remote.test", "y@remote.test", sender=BOB)
     await flow.route()

@@ -48,11 +48,17 @@ class DueReport:
 
     key: str
     row: Row
-    targets: Mapping[str, Reported]  # by key in `outcomes` or `expanded`
+    named: tuple[str, ...]  # keys in `outcomes` or `expanded`
     bounce_of: str  # of the whole message: set if it is a report itself
     tries: int  # claims since the last report, this one included
     token: ObjectId
     claimed_until: datetime
+
+    @property
+    def targets(self) -> dict[str, Reported]:
+        """What the report is about, read from the row; an error in a row concerns that row alone."""
+        known = {**self.row.get("outcomes", {}), **self.row.get("expanded", {})}
+        return {key: _reported(known[key]) for key in self.named}
 
 
 class Bounces:
@@ -138,7 +144,7 @@ def _claim(token: ObjectId, until: datetime) -> list[Row]:
 
 
 def _settled(report: DueReport, now: datetime, steps: Sequence[TimelineEntry]) -> list[Row]:
-    told = list(report.targets)
+    told = list(report.named)
     claimed: Any = {"$and": ["$_ours", {"$eq": ["$bounce_at", report.claimed_until]}]}
     settled: Row = {
         "_ours": {"$eq": ["$bounce_claim", report.token]},
@@ -186,12 +192,11 @@ _UNTOLD: Row = {
 
 
 def _due(row: Row, reports_of: Mapping[str, str], token: ObjectId, until: datetime) -> DueReport:
-    keys: list[str] = row["bouncing"]
-    known = {**row.get("outcomes", {}), **row.get("expanded", {})}
+    named = tuple(row["bouncing"])
     return DueReport(
-        key=f"{row['_id']}/{min(keys, default='')}",
+        key=f"{row['_id']}/{min(named, default='')}",
         row=row,
-        targets={key: _reported(known[key]) for key in keys},
+        named=named,
         bounce_of=reports_of.get(_whole(row), ""),
         tries=row["bounce_tries"],
         token=token,

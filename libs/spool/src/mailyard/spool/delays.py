@@ -21,11 +21,16 @@ NEVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class DueDelay:
-    """A deferred row whose sender is to hear of the delay of `targets`."""
+    """A deferred row whose sender is to hear of the delay."""
 
     key: str
     row: Row
-    targets: tuple[Recipient, ...]
+
+    @property
+    def targets(self) -> tuple[Recipient, ...]:
+        """Who waits; an error in a row concerns that row alone."""
+        waits = self.row["state"] in (State.ACTIVE, State.DEFERRED)
+        return tuple(targets_of(self.row)) if waits else ()
 
 
 class Delays:
@@ -55,7 +60,7 @@ class Delays:
             claim = {"$set": {"delay_at": now - after + CLAIM, "delay_claim": token}}
             await self._rows.update_many(due | ours, claim)
             rows = [row async for row in self._rows.find(ours | {"delay_claim": token})]
-        return [DueDelay(f"{row['_id']}/delay", row, _late(row)) for row in rows]
+        return [DueDelay(f"{row['_id']}/delay", row) for row in rows]
 
     async def settle(self, delays: Sequence[DueDelay]) -> None:
         """Note that the senders know.
@@ -70,7 +75,3 @@ class Delays:
                 await self._rows.update_many(
                     told, {"$set": {"delay_at": NEVER}, "$unset": {"delay_claim": ""}}
                 )
-
-
-def _late(row: Row) -> tuple[Recipient, ...]:
-    return tuple(targets_of(row)) if row["state"] in (State.ACTIVE, State.DEFERRED) else ()

@@ -113,7 +113,7 @@ class Bouncer:
         failed = any(recipient.outcome is Outcome.FAILED for recipient in recipients)
         self._made.inc(failed)
         event = "message.bounced" if failed else "message.reported"
-        return [self._step(event, f"report {spool_id}" if spool_id else "report made before")]
+        return [self._step(event, f"report {spool_id}" if spool_id else "the report was made before")]
 
     async def _double_bounce(
         self, due: DueReport, recipients: Sequence[RecipientReport], bodies: Mapping[ObjectId, bytes]
