@@ -26,7 +26,7 @@ _FILTERS = {Route.LOCAL: Queue.LOCAL_FILTER, Route.REMOTE: Queue.REMOTE_FILTER}
 _POISON = "451 4.3.0 internal error in the router"
 _EXPANDED_AT_ONCE = 100  # recipients; aliases may lead each to a thousand addresses
 
-_Parsed = Mapping[str, Address | None]
+_Cached = Mapping[str, Ends | None]  # by address; None: it must be looked up
 
 
 class Intake:
@@ -66,9 +66,11 @@ class Intake:
             raise
 
     async def _handle(self, tickets: Sequence[Ticket]) -> None:
-        parsed = {each.address: _address(each.address) for ticket in tickets for each in ticket.recipients}
-        for group in self._groups(tickets, parsed):
-            destinations = await self._destinations(group, parsed)
+        texts = {each.address for ticket in tickets for each in ticket.recipients}
+        parsed = {text: _address(text) for text in texts}
+        cached = {text: self._peek(address) if address else _NO_ADDRESS for text, address in parsed.items()}
+        for group in _groups(tickets, cached):
+            destinations = await self._destinations(group, parsed, cached)
             for part in _parts(group, destinations, self._most_targets):
                 await self._route(part)
 
@@ -107,49 +109,32 @@ class Intake:
         note(ticket, now, "router", "message.deferred", repr(error)[:200])
         await self._outcomes.report_many([put_off(ticket, None, now, "4.3.0", _POISON)])
 
-    async def _destinations(self, tickets: Sequence[Ticket], parsed: _Parsed) -> list[list[Ends]]:
+    async def _destinations(
+        self, tickets: Sequence[Ticket], parsed: Mapping[str, Address | None], cached: _Cached
+    ) -> list[list[Ends]]:
         """Resolve all recipients of all tickets: from the cache, or in few queries.
 
         What aliases lead to is bounded for each message, also while it is gathered.
         """
         texts = dict.fromkeys(each.address for ticket in tickets for each in ticket.recipients)
-        known = {text: self._peek(address) for text in texts if (address := parsed[text]) is not None}
-        missing = [text for text, ends in known.items() if ends is None]
+        missing = [text for text in texts if cached[text] is None]
+        found: dict[str, Ends] = {}
         room = self._most_targets * len(tickets)
         for start in range(0, len(missing), _EXPANDED_AT_ONCE):
             chunk = missing[start : start + _EXPANDED_AT_ONCE]
             addresses = [parsed[text] for text in chunk]
-            found = await self._directory.expand_many([each for each in addresses if each is not None])
-            for text, ends in zip(chunk, found, strict=True):
+            ways = await self._directory.expand_many([each for each in addresses if each is not None])
+            for text, ends in zip(chunk, ways, strict=True):
                 fits = len(ends) <= room
-                known[text] = ends if fits else (Destination(ends[0].address, too_many(self._most_targets)),)
+                found[text] = ends if fits else (Destination(ends[0].address, too_many(self._most_targets)),)
                 room -= len(ends) if fits else 0
         return [
             bounded(
-                [known.get(each.address) or _NO_ADDRESS for each in ticket.recipients], self._most_targets
+                [cached[each.address] or found[each.address] for each in ticket.recipients],
+                self._most_targets,
             )
             for ticket in tickets
         ]
-
-    def _groups(self, tickets: Sequence[Ticket], parsed: _Parsed) -> Iterator[list[Ticket]]:
-        """Cut tickets into groups of few recipients that must be looked up, at least one ticket each.
-
-        Each of them may lead to a thousand addresses: what a group holds in memory is bounded.
-        """
-        group: list[Ticket] = []
-        count = 0
-        for ticket in tickets:
-            more = sum(self._is_unresolved(parsed[recipient.address]) for recipient in ticket.recipients)
-            if group and count + more > _EXPANDED_AT_ONCE:
-                yield group
-                group, count = [], 0
-            group.append(ticket)
-            count += more
-        if group:
-            yield group
-
-    def _is_unresolved(self, address: Address | None) -> bool:
-        return address is not None and self._peek(address) is None
 
     def _peek(self, address: Address) -> Ends | None:
         resolution = self._directory.resolve_cached(address)
@@ -168,6 +153,24 @@ def _address(text: str) -> Address | None:
         return Address.parse(text)
     except AddressError:
         return None
+
+
+def _groups(tickets: Sequence[Ticket], cached: _Cached) -> Iterator[list[Ticket]]:
+    """Cut tickets into groups of few recipients that must be looked up, at least one ticket each.
+
+    Each of them may lead to a thousand addresses: what a group holds in memory is bounded.
+    """
+    group: list[Ticket] = []
+    count = 0
+    for ticket in tickets:
+        more = sum(cached[recipient.address] is None for recipient in ticket.recipients)
+        if group and count + more > _EXPANDED_AT_ONCE:
+            yield group
+            group, count = [], 0
+        group.append(ticket)
+        count += more
+    if group:
+        yield group
 
 
 def _parts(

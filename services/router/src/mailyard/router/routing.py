@@ -58,6 +58,8 @@ def too_many(most: int) -> Unknown:
 
 def bounded(destinations: Sequence[Ends], most: int) -> list[Ends]:
     """Let the recipients fail, in order, whose destinations do not fit into the bound of the message any more."""
+    if sum(map(len, destinations)) <= most:
+        return list(destinations)
     room = most
     kept: list[Ends] = []
     for ends in destinations:
@@ -151,7 +153,7 @@ def _target(recipient: Recipient, origin: int, end: Destination, *, several: boo
 
 def _expanded(ticket: Ticket, destinations: Sequence[Sequence[Destination]]) -> tuple[Recipient, ...]:
     """Return the aliases with several members whose sender asked for success (RFC 3461, section 5.2.7.3)."""
-    if not ticket.sender:
+    if not ticket.sender or not any(recipient.notify for recipient in ticket.recipients):
         return ()
     return tuple(
         Recipient(address=alias.address, index=number, notify=alias.notify, orcpt=alias.orcpt)
