@@ -73,7 +73,9 @@ def _router_jobs(store: Store, size: Size) -> Iterator[Job]:
     release = Release(store)
     backlog = dict.fromkeys(Way, now - MARGIN) | {Way.REMOTE: None, Way.EDGE: None}
     keeper = Bookkeeper(store)
-    rows_of_an_audit = 2 * 130 * (size.waiting // size.minutes + 2)  # compared, and looked through for entries
+    rows_of_an_audit = (
+        2 * 130 * (size.waiting // size.minutes + 2)
+    )  # compared, and looked through for entries
 
     async def audit() -> None:
         await keeper.audit("bench")

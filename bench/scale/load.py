@@ -42,9 +42,7 @@ class Loader:
         await flow.prepare()
         delivered = await flow.row(await _ended(flow))
         waiting = await flow.row(await flow.accept("x@remote.test", body=b"x" * 4_000))
-        waiting = {name: value for name, value in waiting.items() if name != "route"} | {
-            "source": "submission"
-        }
+        waiting |= {"source": "submission", "route": "remote"}
         message = await self._one("messages")
         for name, rows in (
             ("spool", self._ended_rows(delivered)),
@@ -92,11 +90,10 @@ class Loader:
             yield _row(template, at, number) | {"blob": blob, "ended_at": at + timedelta(seconds=1)}
 
     def _waiting_rows(self, template: Row) -> Iterator[Row]:
-        """Half of them are routed in writing, the other half stand as an edge wrote them."""
         for number in range(self._size.waiting):
             at = self._minute(number * self._size.minutes // self._size.waiting)
-            routed = {"route": "remote", "site": f"s{number % 1000}.test"} if number % 2 else {}
-            yield _row(template, at, number) | routed | {"blob": self._body(at), "due_at": at}
+            site = f"s{number % 1000}.test"
+            yield _row(template, at, number) | {"site": site, "blob": self._body(at), "due_at": at}
 
     def _deferred_rows(self, template: Row) -> Iterator[Row]:
         at = self._now - timedelta(days=6)  # their minutes of the ledger are not what is measured

@@ -27,5 +27,6 @@ async def test_the_index_that_was_replaced_goes_and_the_new_one_is_there(
             "blob_bounce",
             "bounce",
             "bounce_of",
+            "delay",
         }
     await store.close()

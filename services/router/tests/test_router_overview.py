@@ -102,10 +102,9 @@ async def test_counting_reads_an_index_and_no_row(store: Store) -> None:
     await take_census(store, 5_000)
     await store.db.command("profile", 0)
     (seen,) = [row async for row in store.db["system.profile"].find({"command.aggregate": COLLECTION})]
-    assert (seen["docsExamined"], seen["planSummary"]) == (
-        0,
-        "IXSCAN { state: 1, due_at: 1, tenant: 1 }",
-    )
+    assert seen["docsExamined"] == 0
+    assert seen["planSummary"].startswith("IXSCAN")
+    assert seen["keysExamined"] <= 301
 
 
 async def test_counting_ends_when_its_time_is_up(store: Store) -> None:

@@ -15,10 +15,10 @@ from mailyard.broker.topology import Queue
 from mailyard.runtime.clock import from_ms
 from mailyard.spool.census import EVER
 from mailyard.spool.progress import QueueProgress, live, read_progress
-from mailyard.spool.row import COLLECTION, Hint, Route, State
+from mailyard.spool.row import COLLECTION, Route, State
 from mailyard.store.client import Store, unavailable_when_away
 
-_ROUTES = (None, *Route, *Hint)  # all there are: the oldest of each is read from the index, and no other
+_ROUTES = (None, *Route)  # all there are: the oldest of each is read from the index, and no other
 
 
 @dataclass(frozen=True, slots=True)

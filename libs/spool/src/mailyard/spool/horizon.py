@@ -16,8 +16,6 @@ from mailyard.spool.progress import QueueProgress, live
 
 # Tickets pass each other by as much as batches and retries within a consumer take.
 MARGIN = timedelta(seconds=15)
-# A ticket that may in fact wait for relay is doubled at most so often. The older ticket is void: it costs, and harms nothing.
-TRIED_MARGIN = timedelta(hours=1)
 
 
 class Way(StrEnum):
@@ -25,16 +23,14 @@ class Way(StrEnum):
 
     LOCAL = "local"  # a leg for mailboxes
     REMOTE = "remote"  # a leg for the Internet
-    EDGE_LOCAL = "edge-local"  # not known to be routed; every recipient is one of ours
-    EDGE_TRIED = "edge-tried"  # the same, released once, and an alias may lead to the Internet
-    EDGE = "edge"  # not known to be routed
+    EDGE_LOCAL = "edge-local"  # before the router, or on its way to mailboxes: route `edge`
+    EDGE = "edge"  # of 0.2.0, and not known to be routed
 
 
 QUEUES: Mapping[Way, tuple[Queue, ...]] = {
     Way.LOCAL: (Queue.LOCAL_FILTER, Queue.LOCAL_DELIVER),
     Way.REMOTE: (Queue.REMOTE_FILTER, Queue.REMOTE_SEND),
     Way.EDGE_LOCAL: (Queue.SMTP_IN_ROUTE, Queue.LOCAL_FILTER, Queue.LOCAL_DELIVER),
-    Way.EDGE_TRIED: (Queue.SMTP_IN_ROUTE, Queue.LOCAL_FILTER, Queue.LOCAL_DELIVER),
     Way.EDGE: tuple(queue for queue in Queue if queue is not Queue.DEAD),
 }
 
@@ -61,12 +57,9 @@ def queue_horizon(depth: QueueDepth, reports: Sequence[QueueProgress], now: date
 
 def way_horizons(horizons: Mapping[Queue, datetime | None]) -> dict[Way, datetime | None]:
     """Return for each way the release time before which a ticket is lost, margin included; None: none is."""
-    return {
-        way: _lowest([horizons[queue] for queue in queues], TRIED_MARGIN if way is Way.EDGE_TRIED else MARGIN)
-        for way, queues in QUEUES.items()
-    }
+    return {way: _lowest([horizons[queue] for queue in queues]) for way, queues in QUEUES.items()}
 
 
-def _lowest(bounds: list[datetime | None], margin: timedelta) -> datetime | None:
+def _lowest(bounds: list[datetime | None]) -> datetime | None:
     known = [bound for bound in bounds if bound is not None]
-    return min(known) - margin if len(known) == len(bounds) else None
+    return min(known) - MARGIN if len(known) == len(bounds) else None

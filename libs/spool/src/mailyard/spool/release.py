@@ -17,7 +17,8 @@ from mailyard.broker.topology import Queue
 from mailyard.proto.v1.ticket_pb2 import Ticket
 from mailyard.spool.fairness import Walk, capped
 from mailyard.spool.horizon import Way
-from mailyard.spool.row import COLLECTION, Hint, Route, State, ticket_of
+from mailyard.spool.leases import OutageWatch
+from mailyard.spool.row import COLLECTION, Route, State, ticket_of
 from mailyard.store.client import BY_ID, Row, Store, unavailable_when_away
 
 Released = tuple[Queue, Ticket]
@@ -25,16 +26,8 @@ Released = tuple[Queue, Ticket]
 _ON_WAY: Mapping[Way, Row] = {
     Way.LOCAL: {"route": Route.LOCAL},
     Way.REMOTE: {"route": Route.REMOTE},
-    Way.EDGE_LOCAL: {"route": Hint.EDGE_LOCAL},
-    Way.EDGE_TRIED: {"route": Hint.EDGE_TRIED},
-    Way.EDGE: {"route": {"$in": [None, *Hint]}},
-}
-# A row of our own recipients that was released once may have waited for relay all the time, if it names an alias.
-_NO_ACCOUNT = {
-    "$anyElementTrue": [{"$map": {"input": "$recipients", "in": {"$lte": ["$$this.account", None]}}}]
-}
-_TRIED: Mapping[Way, Row] = {
-    Way.EDGE_LOCAL: {"route": {"$cond": [_NO_ACCOUNT, Hint.EDGE_TRIED, "$route"]}},
+    Way.EDGE_LOCAL: {"route": Route.EDGE},
+    Way.EDGE: {"route": None},  # rows of 0.2.0
 }
 
 
@@ -43,6 +36,7 @@ class Release:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._watch = OutageWatch()
         self._walks = (Walk(store, "site"), Walk(store, "tenant"))
 
     async def due(self, now: datetime, limit: int) -> list[Released]:
@@ -60,6 +54,8 @@ class Release:
     ) -> list[Released]:
         """Claim active rows whose ticket is lost: released before the horizon of their way, and not leased.
 
+        Leases that ended while the store was unreachable hold a while longer, see `OutageWatch`.
+
         Args:
             horizons: see `mailyard.spool.horizon.way_horizons`.
             now: the present; the new release time.
@@ -70,12 +66,17 @@ class Release:
 
         """
         released: list[Released] = []
+        unleased = {"$not": {"$gte": now}} if self._watch.trusts_leases(now) else {"$exists": False}
         for way, before in horizons.items():
             if before is not None:
-                unleased = {"lease.until": {"$not": {"$gte": now}}}  # absent, too
-                query = {"state": State.ACTIVE, **_ON_WAY[way], "due_at": {"$lt": before}, **unleased}
+                query = {
+                    "state": State.ACTIVE,
+                    **_ON_WAY[way],
+                    "due_at": {"$lt": before},
+                    "lease.until": unleased,
+                }
                 found = await self._oldest(query, limit)
-                released += await self._claim([row["_id"] for row in found], query, now, _TRIED.get(way))
+                released += await self._claim([row["_id"] for row in found], query, now)
         return released
 
     async def _choose(self, query: Row, now: datetime, limit: int) -> list[str]:
@@ -97,18 +98,23 @@ class Release:
             found = self._store.collection(COLLECTION).find(query, fields, batch_size=limit)
             return await found.sort("due_at").limit(limit).to_list()
 
-    async def _claim(
-        self, ids: Sequence[str], query: Mapping[str, Any], now: datetime, more: Row | None = None
-    ) -> list[Released]:
+    async def _claim(self, ids: Sequence[str], query: Mapping[str, Any], now: datetime) -> list[Released]:
         if not ids:
             return []
         rows = self._store.collection(COLLECTION)
+        ours = {"_id": {"$in": list(ids)}}
         token = ObjectId()
-        changes: Row = {"state": State.ACTIVE, "due_at": now, "released_by": token}
-        changes |= {"epoch": {"$add": ["$epoch", 1]}, **(more or {})}
         with unavailable_when_away():
-            await rows.update_many({"_id": {"$in": list(ids)}, **query}, [{"$set": changes}], hint=BY_ID)
-            claimed = await rows.find({"_id": {"$in": list(ids)}, "released_by": token}).to_list()
+            await rows.update_many(
+                {**query, **ours},
+                {
+                    "$set": {"state": State.ACTIVE, "due_at": now, "released_by": token},
+                    "$unset": {"lease": ""},  # its holder cannot renew it any more
+                    "$inc": {"epoch": 1},
+                },
+                hint=BY_ID,
+            )
+            claimed = await rows.find({**ours, "released_by": token}).to_list()
         return [(_queue_of(row), ticket_of(row)) for row in claimed]
 
 

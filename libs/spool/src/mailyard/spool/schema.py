@@ -45,6 +45,11 @@ INDEXES: dict[str, list[IndexModel]] = {
             partialFilterExpression={"bounce_at": {"$exists": True}},
         ),
         IndexModel(
+            [("delay_at", ASCENDING)],
+            name="delay",
+            partialFilterExpression={"delay_at": {"$exists": True}},
+        ),
+        IndexModel(
             [("bounce_of", ASCENDING)],
             name="bounce_of",
             unique=True,

@@ -10,7 +10,7 @@ from datetime import datetime
 from bson import ObjectId
 
 from mailyard.broker.events import MailboxEvents
-from mailyard.delivery.letter import delivery_key, message_for
+from mailyard.delivery.letter import delivery_key, has_account, message_for
 from mailyard.delivery.places import Places
 from mailyard.delivery.settings import DeliverySettings
 from mailyard.mailbox.mailboxes import Mailboxes
@@ -82,6 +82,7 @@ class Deliverer:
             (_kind(ticket), message_for(ticket, target, bodies[ObjectId(ticket.blob_id)], now))
             for ticket in tickets
             for target in ticket.recipients
+            if has_account(target)
         ]
         self._batches.observe(len(messages))
         for _ in range(_ROUNDS):
@@ -117,7 +118,7 @@ class Deliverer:
         reports = [_report_of(ticket, placed, now) for ticket in tickets]
         await self._outcomes.report_many(reports)
         for ticket in tickets:
-            self._delivered.labels(_kind(ticket)).inc(len(ticket.recipients))
+            self._delivered.labels(_kind(ticket)).inc(sum(has_account(to) for to in ticket.recipients))
             self._age.observe((to_ms(now) - ticket.accepted_at_ms) / 1000)
 
     async def _put_off(self, tickets: Sequence[Ticket], text: str) -> None:
@@ -130,12 +131,18 @@ class Deliverer:
 
 
 def _report_of(ticket: Ticket, placed: Mapping[str, Placed], now: datetime) -> Report:
-    note(ticket, now, _STAGE, "message.delivered", f"{len(ticket.recipients)} x {_kind(ticket)}")
+    delivered = sum(has_account(target) for target in ticket.recipients)
+    if delivered:
+        note(ticket, now, _STAGE, "message.delivered", f"{delivered} x {_kind(ticket)}")
+    if delivered < len(ticket.recipients):
+        note(ticket, now, _STAGE, "message.failed", f"{len(ticket.recipients) - delivered} without a mailbox")
     return Report(ticket, {target.index: _outcome(ticket, target, placed) for target in ticket.recipients})
 
 
 def _outcome(ticket: Ticket, target: Recipient, placed: Mapping[str, Placed]) -> Outcome:
     """Say where the message stands; one that was in place before was delivered by an earlier try."""
+    if not has_account(target):
+        return Outcome(Result.BOUNCED, "5.1.1", "550 5.1.1 no such mailbox here")
     place_of = placed.get(delivery_key(ticket, target))
     where = f"{_kind(ticket)} UID {place_of.uid}" if place_of else _kind(ticket)
     return Outcome(Result.DELIVERED, "2.1.5", "", where)

@@ -38,18 +38,9 @@ def owner_of(resolution: Resolution, identity: Identity | None) -> str:
 def recipient_row(
     address: Address, resolution: Resolution, identity: Identity | None, said: RcptParameters, number: int
 ) -> Recipient:
-    """Write down an accepted recipient as it was named; what it resolves to is the router's business.
-
-    The account is a hint that the message needs no relay; the router resolves the address again.
-    """
-    return Recipient(
-        address=str(address),
-        origin=number,
-        tenant=owner_of(resolution, identity),
-        account=str(resolution.account.id) if isinstance(resolution, LocalAccount) else "",
-        notify=said.notify,
-        orcpt=said.orcpt,
-    )
+    """Write down an accepted recipient as it was named; what it resolves to is the router's business."""
+    tenant = owner_of(resolution, identity)
+    return Recipient(address=str(address), origin=number, tenant=tenant, notify=said.notify, orcpt=said.orcpt)
 
 
 def is_own_address(identity: Identity, resolution: Resolution | None) -> bool:
