@@ -283,7 +283,7 @@ class Ledger:
 
     async def _closed_of(self, minutes: Group[datetime]) -> set[datetime]:
         """Return those minutes that are closed; the store looks at their hours, and names of minutes come back only."""
-        stages = [
+        stages: list[Row] = [
             {"$match": {"hour": {"$in": sorted({hour_of(minute) for minute in minutes})}}},
             {"$project": {"hour": 1, "minutes": _each({"$objectToArray": "$minutes"}, "$$one.k")}},
             {"$unwind": "$minutes"},

@@ -10,6 +10,7 @@ from mailyard.store.client import Store
 from mailyard.store.indexes import create_indexes, drop_indexes
 
 _PROGRESS_SECONDS = 3600
+WAY = "way"  # the index of open rows
 
 
 def _ascending(*names: str) -> list[tuple[str, int]]:
@@ -22,7 +23,7 @@ INDEXES: dict[str, list[IndexModel]] = {
         # time and lease; the tenant is there for the census, which reads the index alone.
         IndexModel(
             _ascending("state", "route", "due_at", "lease.until", "tenant"),
-            name="way",
+            name=WAY,
             partialFilterExpression={"due_at": {"$exists": True}},
         ),
         # Deferred rows only: a message that ends at once costs nothing in these three.

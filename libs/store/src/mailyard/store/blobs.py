@@ -132,7 +132,7 @@ class Blobs:
             whole = [row["_id"] async for row in files.sort("_id", ASCENDING).limit(limit)]
             # A writer that died left chunks without a file row. One key of each body is read, whatever its length.
             last = {"$lte": whole[-1]} if len(whole) == limit else {"$lt": before}
-            stages = [
+            stages: list[Row] = [
                 {"$match": {"files_id": {"$gt": blob_id, **last}}},
                 {"$sort": {"files_id": ASCENDING}},
                 {"$group": {"_id": "$files_id"}},

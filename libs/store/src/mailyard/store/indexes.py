@@ -13,7 +13,7 @@ import pymongo
 from pymongo import IndexModel
 from pymongo.errors import OperationFailure
 
-from mailyard.store.client import Store, unavailable_when_away
+from mailyard.store.client import Row, Store, unavailable_when_away
 
 _QUORUM = "majority"
 _LONGEST_BUILD_SECONDS = 7 * 24 * 3600
@@ -52,7 +52,7 @@ async def builds_under_way(store: Store) -> list[str]:
         Unavailable: the store is unreachable.
 
     """
-    stages = [
+    stages: list[Row] = [
         {"$currentOp": {"allUsers": True, "idleConnections": False}},
         {"$match": {"ns": {"$regex": f"^{re.escape(store.db.name)}[.]"}, "msg": {"$regex": "^Index Build"}}},
     ]
