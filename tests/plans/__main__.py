@@ -27,6 +27,7 @@ from bench.scale.size import size_of
 from mailyard.local.shapes import shape
 from tests.plans.allowed import ALLOWED
 from tests.plans.plan import Finding, findings
+from tests.plans.senders import unsent
 from tests.plans.substitution import Samples
 
 DATABASE = "mailyard-plans"
@@ -66,6 +67,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--scale", type=float, default=0.01, help="of the data, as in bench.scale (default 0.01)"
     )
+    parser.add_argument(
+        "--unsent", action="store_true", help="also name functions whose queries were not recorded"
+    )
     parser.add_argument("--mongo-url", help="a replica set to load; by default one is started")
     options = parser.parse_args(arguments)
     shapes = read_shapes(options.directory)
@@ -79,6 +83,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         run(lambda: _load(url, options.scale))
         failed = sum(_show(each, found) for each, found in _judged(client, shapes))
         client.drop_database(DATABASE)
+    if options.unsent:
+        for place in unsent({each.place for each in shapes}):
+            print(f"plans: {place}: no test of this process sends its query")
     print(f"plans: {len(shapes)} query shapes, {failed} failed")
     return 1 if failed else 0
 
