@@ -13,13 +13,16 @@ from mailyard.router import bouncer as bouncer_module
 from mailyard.router.bouncer import MOST_TRIES, Bouncer
 from mailyard.router.settings import RouterSettings
 from mailyard.runtime.clock import now_utc
-from mailyard.spool.bounces import CLAIM
+from mailyard.runtime.errors import Unavailable
+from mailyard.spool.bounces import CLAIM, Bounces
 from mailyard.spool.delays import Delays
 from mailyard.spool.outcome import Outcome, Result, ended_alike
 from mailyard.spool.outcomes import Outcomes
 from mailyard.spool.putoff import put_off
 from mailyard.spool.release import Release
 from mailyard.spool.row import Route
+from mailyard.spool.spool import Spool
+from mailyard.store.blobs import Blobs
 from tests.flow.parts import Flow
 
 BOB = "bob@one.test"
@@ -296,3 +299,28 @@ async def test_reports_of_a_row_of_0_2_0_are_made(flow: Flow) -> None:
     await flow.store.collection("spool").update_one({"_id": spool_id}, {"$set": old, "$unset": removed})
     [report] = await flow.reports_to(BOB)
     assert actions(report) == {"rfc822; y@remote.test": "failed"}
+
+
+@pytest.mark.parametrize("step", ["settle", "accept", "read_many"])
+async def test_a_store_that_is_unreachable_at_any_step_doubles_and_forgets_no_report(
+    flow: Flow, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    for sender in (BOB, "cat@two.test"):
+        await flow.accept("nobody@one.test", sender=sender)
+    await flow.route()
+    owner: Any = {"settle": Bounces, "accept": Spool, "read_many": Blobs}[step]
+    original, calls = getattr(owner, step), []
+
+    async def fail_once(self: Any, *arguments: Any) -> Any:
+        calls.append(step)
+        if len(calls) == 1:
+            raise Unavailable("the store is unreachable")
+        return await original(self, *arguments)
+
+    monkeypatch.setattr(owner, step, fail_once)
+    with pytest.raises(Unavailable):
+        await later(flow, 0.01).work()
+    await later(flow, 1).work()
+    assert len(await flow.reports_to(BOB)) == 1
+    assert len(await flow.reports_to("cat@two.test")) == 1
+    assert await flow.store.collection("spool").count_documents({"bounce_at": {"$exists": True}}) == 0
