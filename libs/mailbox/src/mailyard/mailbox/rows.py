@@ -30,6 +30,12 @@ INDEXES = {
         IndexModel(
             [("account", ASCENDING), ("mailbox", ASCENDING), ("modseq", ASCENDING)], name="mailbox_modseq"
         ),
+        # EXPUNGE: the messages that are to go, and none of the others.
+        IndexModel(
+            [("account", ASCENDING), ("mailbox", ASCENDING), ("uid", ASCENDING)],
+            name="deleted",
+            partialFilterExpression={"flags": "\\Deleted"},
+        ),
         # For the sweep of bodies, and for nothing that a user waits for.
         IndexModel([("blob", ASCENDING)], name="blob"),
         IndexModel(
