@@ -52,7 +52,11 @@ async def test_a_router_without_the_lease_forgets_what_it_knew_of_open_minutes(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     forgotten: list[Any] = []
-    monkeypatch.setattr("mailyard.spool.books.Bookkeeper.forget", lambda keeper: forgotten.append(keeper))
+
+    def forget(keeper: Any) -> None:
+        forgotten.append(keeper)
+
+    monkeypatch.setattr("mailyard.spool.books.Bookkeeper.forget", forget)
     await duties(store, "holder").keep_books()
     await duties(store, "other").keep_books()
     assert len(forgotten) == 1
