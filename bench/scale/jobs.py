@@ -174,7 +174,8 @@ def _sweep_jobs(store: Store) -> Iterator[Job]:
 
     yield Job("sweep: ten steps over new bodies", steps, 20.0, 5.0)
     yield Job("sweep: until nothing is left to look at", all_bodies, 3600.0, 600.0)
-    yield Job("sweep: nothing new", sweep.work, 0.2, 0.05)
+    # A thousand bodies of mail that waits may be due to be looked at again.
+    yield Job("sweep: nothing new", sweep.work, 1.0, 0.1)
     yield Job("sweep: a step over ended rows", later.work, 10.0, 1.0)
 
 

@@ -10,6 +10,7 @@ from pymongo import MongoClient, WriteConcern
 from pymongo.errors import BulkWriteError
 
 from bench.scale.size import TENANTS, Size
+from mailyard.mailbox.statetext import state_text
 from mailyard.runtime.clock import now_utc
 from mailyard.spool.ids import new_spool_id
 from mailyard.store.client import DUPLICATE_KEY, Row, Store
@@ -119,8 +120,10 @@ class Loader:
     def _messages(self, template: Row) -> Iterator[Row]:
         for uid in range(2, self._size.messages + 2):
             at = self._now - _DAYS * (uid / self._size.messages)
+            flags = ["\\Seen"] if uid % 10 else []
             keys = {"_id": f"{template['account']}:{uid}", "uid": uid, "modseq": uid}
-            yield template | keys | {"blob": self._body(at), "flags": ["\\Seen"] if uid % 10 else []}
+            state = {"flags": flags, "state": state_text(uid, flags)}
+            yield template | keys | state | {"blob": self._body(at)}
 
     def _body(self, at: datetime) -> ObjectId:
         self._bodies.append(_object_id(at))
