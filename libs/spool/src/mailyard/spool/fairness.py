@@ -43,14 +43,16 @@ class Walk:
         """
         ids: list[str] = []
         share = -(-most // _STEPS)
+        round_ended = False
         for _ in range(_STEPS):
             wanted = min(share, most - len(ids))
             if wanted <= 0:
                 break
             found = await self._next(now, wanted)
             ids += [row["_id"] for row in found]
-            if not found and self._reached == "":
+            if not found and (round_ended or not self._reached):
                 break
+            round_ended = round_ended or not found
             self._reached = found[-1][self._field] if found else ""
         return ids
 
