@@ -188,6 +188,18 @@ async def test_the_last_outcomes_end_the_row_also_when_an_older_ticket_brings_th
     assert await flow.unaccounted() == {"remote": 0}
 
 
+async def test_a_failure_in_a_late_report_is_told_though_other_outcomes_of_it_are_known(flow: Flow) -> None:
+    _, ticket = await claimed(flow, "x@remote.test", "y@remote.test", "z@remote.test")
+    _, newer = await released(flow)
+    outcomes = Outcomes(flow.store)
+    await outcomes.report(partial(newer, {0: RELAYED}))
+    await outcomes.report(partial(ticket, {0: RELAYED, 1: REFUSED}))
+    row = await flow.row(ticket.spool_id)
+    assert [each["address"] for each in row["pending"]] == ["z@remote.test"]
+    [report] = await flow.reports_to("bob@one.test")
+    assert b"y@remote.test" in report
+
+
 async def test_a_deferral_brings_back_no_target_that_has_ended(flow: Flow) -> None:
     _, ticket = await claimed(flow, "x@remote.test", "y@remote.test")
     _, newer = await released(flow)

@@ -324,3 +324,27 @@ async def test_a_store_that_is_unreachable_at_any_step_doubles_and_forgets_no_re
     assert len(await flow.reports_to(BOB)) == 1
     assert len(await flow.reports_to("cat@two.test")) == 1
     assert await flow.store.collection("spool").count_documents({"bounce_at": {"$exists": True}}) == 0
+
+
+async def test_a_loop_through_a_foreign_host_ends_with_one_bounce(flow: Flow) -> None:
+    """The host sends the mail for an alias back to the alias, until it has too many Received fields."""
+    for _ in range(5):
+        await flow.accept("out@one.test", sender=BOB)
+        await flow.route()
+        await relay(flow, Outcome(Result.RELAYED, "2.0.0", "250 ok", "mx.remote.test", dsn_passed=True))
+    await flow.accept("out@one.test", sender=BOB)
+    await flow.route()
+    await relay(flow, Outcome(Result.BOUNCED, "5.4.6", "554 5.4.6 Too many hops", "mx.remote.test"))
+    [report] = await flow.reports_to(BOB)
+    assert groups(report)[1]["Status"] == "5.4.6"
+
+
+async def test_a_bounce_that_runs_into_the_loop_of_its_sender_ends_there(flow: Flow) -> None:
+    await flow.accept("nobody@one.test", sender="out@one.test")
+    await flow.route()
+    await flow.bouncer.work()
+    await flow.route()  # the bounce goes out, and comes back by the alias
+    await relay(flow, Outcome(Result.BOUNCED, "5.4.6", "554 5.4.6 Too many hops", "mx.remote.test"))
+    await flow.bouncer.work()
+    assert flow.shelf.take(Queue.SMTP_IN_ROUTE) == []
+    assert await flow.store.collection("spool").count_documents({"bounce_at": {"$exists": True}}) == 0

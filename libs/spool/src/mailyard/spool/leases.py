@@ -121,9 +121,7 @@ def _without(ticket: Ticket, ended: frozenset[str]) -> Ticket:
     left.CopyFrom(ticket)
     del left.recipients[:]
     left.recipients.extend(target for target in ticket.recipients if str(target.index) not in ended)
-    left.attempt = max(
-        ticket.attempt, 1
-    )  # the row does not end at once: the ledger counts it target by target
+    left.attempt = max(ticket.attempt, 1)  # a row that does not end at once is counted target by target
     return left
 
 

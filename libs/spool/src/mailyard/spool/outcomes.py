@@ -155,7 +155,7 @@ def _kept(report: Report, deferral: Deferral, now: datetime) -> list[Row]:
     """Merge outcomes into a row; one that is there already stays."""
     ticket = report.ticket
     outcomes = outcome_rows(ticket.sender, ticket.recipients, report.outcomes, now)
-    known = {"$in": [next(iter(outcomes)), _KEYS]}
+    known = {"$setIsSubset": [list(outcomes), _KEYS]}
     changes: Row = {"_known": known}
     if any_due(outcomes.values()):
         changes |= {
