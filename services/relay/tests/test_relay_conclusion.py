@@ -92,6 +92,13 @@ def test_a_leg_is_split_between_taken_failed_and_waiting() -> None:
     ]
 
 
+@pytest.mark.parametrize("passed", [True, False])
+def test_the_report_says_whether_the_host_took_over_the_dsn_parameters(passed: bool) -> None:
+    taken = Answer(OK, "mx.example[192.0.2.1]:25", dsn_passed=passed)
+    report = conclude(ticket(1), [taken], NOW, lambda: 0.5)
+    assert report.outcomes[10].dsn_passed is passed
+
+
 def test_a_later_attempt_waits_longer() -> None:
     report = conclude(ticket(1, attempt=3), [answer(GREYLISTED)], NOW, lambda: 0.5)
     assert report.deferral is not None

@@ -125,6 +125,23 @@ _METRICS = (
     Metric("mailyard_router_reissued_total", "counter", "Tickets that were lost and published again."),
     Metric("mailyard_router_bounces_total", "counter", "Bounces made."),
     Metric(
+        "mailyard_router_reports_total",
+        "counter",
+        "Recipients that a sender got a report of (RFC 3464), by action.",
+        ("action",),
+    ),
+    Metric(
+        "mailyard_router_report_failures_total",
+        "counter",
+        "Reports to senders that could not be made, by what followed: retried, or given_up.",
+        ("next",),
+    ),
+    Metric(
+        "mailyard_router_double_bounces_total",
+        "counter",
+        "Messages without a sender that failed, nearly always bounces.",
+    ),
+    Metric(
         "mailyard_router_swept_total",
         "counter",
         "Rows, messages and bodies deleted because nobody needs them.",
@@ -353,6 +370,17 @@ _EVENTS = (
     Event("message.released", "A waiting message goes on."),
     Event("message.reissued", "The message's ticket was lost; it has a new one."),
     Event("message.bounced", "The sender was told of the failure."),
+    Event("message.reported", "The sender was told of a success that it had asked for."),
+    Event(
+        "message.double_bounced",
+        "A message without a sender failed; the postmaster is told, if there is one.",
+    ),
+    Event("message.report_failed", "The report to the sender could not be made and was given up."),
+    # router
+    Event("bounce.double", "A message without a sender, nearly always a bounce, failed."),
+    Event(
+        "bounce.failed", "A report to a sender could not be made; `given_up` says whether it is tried again."
+    ),
     # filter
     Event("filter.rules_loaded", "The content rules were read and are in force."),
     Event("filter.rules_refused", "The file of rules changed and cannot be used; the old rules stay."),

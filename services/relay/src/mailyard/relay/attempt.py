@@ -28,11 +28,15 @@ _log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one recipient was answered, by whom (`place`, empty: by ourselves) and how well hidden (`tls`)."""
+    """What one recipient was answered, by whom (`place`, empty: by ourselves) and how well hidden (`tls`).
+
+    `dsn_passed`: the host took over the DSN parameters.
+    """
 
     outcome: Outcome
     place: str = ""
     tls: str = ""
+    dsn_passed: bool = False
 
     @property
     def reply(self) -> Reply:
@@ -144,7 +148,7 @@ class Attempt:
         taken = any(outcome.reply.is_positive for outcome in done.outcomes)
         unanswered = None
         for position, outcome in zip(positions, done.outcomes, strict=True):
-            answer = Answer(outcome, session.place, session.tls)
+            answer = Answer(outcome, session.place, session.tls, done.dsn_passed)
             if goes_on(outcome):
                 self._last, unanswered = answer, outcome
             elif taken and is_one_too_many(outcome):

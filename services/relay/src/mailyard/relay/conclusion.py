@@ -118,7 +118,7 @@ def words(answer: Answer) -> str:
 
 def _outcome(fate: Fate, answer: Answer) -> Outcome:
     result = Result.RELAYED if fate is Fate.RELAYED else Result.BOUNCED
-    return Outcome(result, _status(answer.reply), words(answer), answer.place)
+    return Outcome(result, _status(answer.reply), words(answer), answer.place, answer.dsn_passed)
 
 
 def _put_off(
