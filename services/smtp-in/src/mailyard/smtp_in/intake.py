@@ -8,9 +8,12 @@ from mailyard.runtime.errors import Unavailable
 from mailyard.smtp_in.seams import BodyStore, BodyStream
 from mailyard.store.body import CHUNK_SIZE, Body
 
+SCARCE_OCTETS = 65_536
+"""What one connection holds of a body at most while memory is scarce."""
+
 
 class Intake:
-    """One message's body. `take`, and `spill` whenever it says so; at the end `held` or `finish`."""
+    """One message's body. `take`, and `spill` whenever it says so; at the end `held_body` or `finish`."""
 
     def __init__(self, bodies: BodyStore) -> None:
         """Send what does not fit into one chunk to `bodies`."""
@@ -20,28 +23,35 @@ class Intake:
         self._stream: BodyStream | None = None
 
     @property
+    def held(self) -> int:
+        """Octets that are in memory."""
+        return self._octets + (self._stream.held if self._stream is not None else 0)
+
+    @property
     def is_spilled(self) -> bool:
         """Whether a part is in the store already."""
         return self._stream is not None
 
-    def take(self, data: bytes) -> bool:
-        """Hold octets; tell whether `spill` must be awaited before more are taken."""
+    def take(self, data: bytes, *, is_scarce: bool = False) -> bool:
+        """Hold octets; tell whether `spill` must be awaited before more are taken. `is_scarce`: memory is."""
         self._pieces.append(data)
         self._octets += len(data)
-        return self._octets > CHUNK_SIZE
+        return self._octets > CHUNK_SIZE or (is_scarce and self.held > SCARCE_OCTETS)
 
-    def held(self) -> Body:
+    def held_body(self) -> Body:
         """End a message that fits into memory: the batch that accepts it writes its body too."""
         octets = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
         return Body(ObjectId(), len(octets), octets)
 
-    async def spill(self) -> None:
-        """Write what is held to the store, whole chunks of it; raises Unavailable."""
+    async def spill(self, *, is_scarce: bool = False) -> None:
+        """Write what is held to the store: whole chunks, or everything where memory is scarce; raises Unavailable."""
         if self._stream is None:
             self._stream = self._bodies.writer()
         pieces, self._pieces, self._octets = self._pieces, [], 0
         for piece in pieces:
             await self._stream.write(piece)
+        if is_scarce:
+            await self._stream.park()
 
     async def finish(self) -> Body:
         """End a message of which a part is in the store; raises Unavailable."""

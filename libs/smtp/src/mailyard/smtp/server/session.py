@@ -84,6 +84,11 @@ class Session:
         )
 
     @property
+    def waiting_octets(self) -> int:
+        """Octets of input that were not looked at yet."""
+        return len(self._input)
+
+    @property
     def is_full(self) -> bool:
         """As much input waits as is allowed: read no more until events were pulled."""
         return len(self._input) >= self._dialogue.profile.limits.pipelined
