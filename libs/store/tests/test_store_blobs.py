@@ -23,7 +23,7 @@ async def store(mongo_url: str, database: str) -> AsyncIterator[Store]:
     await store.close()
 
 
-async def stored(blobs: Blobs, octets: bytes, piece: int = 70_001) -> ObjectId:
+async def stored(blobs: Blobs, octets: bytes, piece: int = 30_001) -> ObjectId:
     writer = blobs.writer()
     for start in range(0, len(octets), piece):
         await writer.write(octets[start : start + piece])

@@ -126,7 +126,7 @@ class BodyWriter:
         if self._is_begun:
             await self.park()
         elif self._held:
-            await self._blobs.insert_chunks(self._blob_id, self._chunks, memoryview(self._pieces[0]))
+            await self._blobs.insert_chunks(self._blob_id, self._chunks, memoryview(b"".join(self._pieces)))
         await self._blobs.insert_file(self._blob_id, size)
         return Body(self._blob_id, size, None)
 

@@ -210,7 +210,7 @@ class Connection(asyncio.Protocol):
                 self._begin_tls()
                 return
             if isinstance(event, Closing):
-                self._depart()
+                self._depart(is_unread=event.is_unread)
                 return
             receiver.handle(event)
         self._say()
@@ -246,11 +246,19 @@ class Connection(asyncio.Protocol):
         self._session.close(word)
         self._depart()
 
-    def _depart(self) -> None:
+    def _depart(self, *, is_unread: bool = False) -> None:
+        """Write the last reply and close. Octets that are unread at a close reset the connection, and the client may
+
+        lose the reply: so while it still sends, only our side is closed, and `check` cuts the rest (RFC 9293 section 3.6).
+        """
         self._is_leaving = True
         self._heard = time.monotonic()
+        self._holding.release()
         self._say()
-        self._transport.close()
+        if is_unread and self._transport.can_write_eof() and not self._transport.is_closing():
+            self._transport.write_eof()
+        else:
+            self._transport.close()
 
     def _turn_away(self, refusal: Reply) -> None:
         """RFC 5321 section 3.1: a refusal in place of the banner."""

@@ -67,7 +67,9 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Closing:
-    """Write the output, then close."""
+    """Write the output, then close. `is_unread`: the client is still sending; a reset must not destroy the reply."""
+
+    is_unread: bool = False
 
 
 Event = (
