@@ -301,6 +301,10 @@ _EVENTS = (
     Event("service.starting", "The process has its settings and begins to start its parts."),
     Event("service.started", "All parts have started."),
     Event("service.start_failed", "The process cannot start; the line says why and what to do."),
+    Event(
+        "settings.unknown_variable",
+        "A variable begins with MAILYARD_ and belongs to no setting; it is ignored.",
+    ),
     Event("service.stopping", "A signal, or a failed part, asked the process to stop."),
     Event("service.drain_timeout", "A part did not finish its work in time; what it held is redelivered."),
     Event("service.stop_problem", "A part failed while it was being stopped."),
