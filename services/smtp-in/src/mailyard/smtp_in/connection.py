@@ -224,8 +224,8 @@ class Connection(asyncio.Protocol):
 
     def _count_octets(self) -> None:
         session, receiver = self._session, self._receiver
-        if receiver.transaction_since is not None and session.mail is None and not session.is_asking:
-            receiver.forget_transaction()
+        if receiver.has_envelope and session.mail is None and not session.is_asking:
+            receiver.forget_envelope()
         self._holding.resize(receiver.held + session.waiting_octets)
 
     def _say(self) -> None:

@@ -122,8 +122,13 @@ class Receiver:
         self.is_busy = True
         self._start(self._spill(self._intake, is_scarce=True))
 
-    def forget_transaction(self) -> None:
-        """The client gave its transaction up."""
+    @property
+    def has_envelope(self) -> bool:
+        """Whether there are recipients, or MAIL was answered."""
+        return self._envelope.octets > 0 or self.transaction_since is not None
+
+    def forget_envelope(self) -> None:
+        """The transaction is over, or the client gave it up."""
         self._envelope, self.transaction_since = Envelope(), None
 
     def close(self) -> None:
