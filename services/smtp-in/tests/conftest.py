@@ -20,7 +20,7 @@ from mailyard.runtime.certificates import Certificates
 from mailyard.runtime.endpoint import Endpoint
 from mailyard.runtime.errors import Unavailable
 from mailyard.smtp.reply import Reply
-from mailyard.smtp.server.limits import Limits, Profile
+from mailyard.smtp.server.limits import EarlyData, Limits, Profile
 from mailyard.smtp_in.doors import MODES, Backend, Door, DoorName
 from mailyard.smtp_in.gates import Trace
 from mailyard.smtp_in.listener import Listener
@@ -244,6 +244,7 @@ class House:
     patience: Patience = PATIENT
     admission: Admission = field(default_factory=lambda: Admission(100, 0))
     balancers: Balancers = field(default_factory=Balancers)
+    early_data: EarlyData = EarlyData.ACCEPT
     trace: Trace = field(default_factory=lambda: Trace(100, frozenset({b"mail.one.test"})))
     rules: SubmissionRules = field(default_factory=SubmissionRules)
     memory: MemoryBudget = field(default_factory=lambda: MemoryBudget(2**27))
@@ -256,7 +257,11 @@ class House:
         self, name: DoorName = DoorName.MX, *, plaintext_auth: bool = False, **limits: int
     ) -> Listener:
         profile = Profile(
-            MODES[name], "mail.one.test", Limits(**limits), starttls=self.certificates is not None
+            MODES[name],
+            "mail.one.test",
+            Limits(**limits),
+            starttls=self.certificates is not None,
+            early_data=self.early_data,
         )
         backend = Backend(
             self.directory,

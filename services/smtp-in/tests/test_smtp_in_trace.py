@@ -1,4 +1,4 @@
-"""Header fields of mail from outside: loops end, and nobody writes our fields."""
+"""Header fields of mail from outside: loops end, and nobody writes results under our name."""
 
 import pytest
 
@@ -83,7 +83,7 @@ async def test_text_without_a_header_section_stays_text(house, name, text, store
 
 
 @pytest.mark.parametrize("name", DOORS)
-async def test_fields_that_only_we_may_write_are_removed(house, name) -> None:
+async def test_results_under_our_name_are_removed_and_a_return_path_stays(house, name) -> None:
     client = await connected(house, name)
     text = (
         "Return-Path: <ceo@bank.test>\r\n"
@@ -95,6 +95,7 @@ async def test_fields_that_only_we_may_write_are_removed(house, name) -> None:
     )
     assert (await client.message(text))[:3] == "250"
     assert house.spool.stored() == (
+        b"Return-Path: <ceo@bank.test>\r\n"
         b"ARC-Authentication-Results: i=1; mail.one.test; dkim=pass\r\n"
         b"Authentication-Results: other.test; dkim=fail\r\n"
         b"Subject: x\r\n\r\nAuthentication-Results: mail.one.test; in the text\r\n"

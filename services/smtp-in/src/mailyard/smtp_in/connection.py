@@ -16,6 +16,7 @@ from mailyard.smtp_in.patience import Overdue, Patience, Waiting, overdue
 from mailyard.smtp_in.receiver import Receiver
 
 _LAST_WORD_SECONDS = 5.0
+_UNREAD_OCTETS = 8 * 1024 * 1024  # read and dropped after the last word, as much as may be on its way
 _SLOW_SECONDS = 5.0  # from MAIL on, while memory is scarce
 _SMALL_OCTETS = 8192
 _log = get_logger(__name__)
@@ -46,6 +47,7 @@ class Connection(asyncio.Protocol):
         self._is_open = False  # there is a transport
         self._upgrade: asyncio.Task[None] | None = None
         self._is_announced = False
+        self._unread = 0  # octets that came after the last word
         self._paced_from = 0.0  # since when octets of the message are counted
         self._paced_octets = 0  # how many there were then
         self._holding = door.backend.memory.holding()
@@ -95,6 +97,9 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Take octets."""
         if self._is_leaving:
+            self._unread += len(data)
+            if self._unread > _UNREAD_OCTETS:
+                self.abort()
             return
         self._heard = time.monotonic()
         self._session.receive(data)
@@ -247,9 +252,10 @@ class Connection(asyncio.Protocol):
         self._depart()
 
     def _depart(self, *, is_unread: bool = False) -> None:
-        """Write the last reply and close. Octets that are unread at a close reset the connection, and the client may
+        """Write the last reply and close.
 
-        lose the reply: so while it still sends, only our side is closed, and `check` cuts the rest (RFC 9293 section 3.6).
+        A close with unread octets resets the connection, and the reply may be lost. So while the client still sends,
+        only our side is closed, and `check` cuts the rest (RFC 9293 section 3.6).
         """
         self._is_leaving = True
         self._heard = time.monotonic()

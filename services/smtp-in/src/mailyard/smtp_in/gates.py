@@ -1,8 +1,8 @@
 """What happens to the header section of a message on its way in: by listener, and without I/O.
 
-Mail of other servers keeps its octets, but for two fields that only we may write: Return-Path (RFC 5321 section 4.4)
-and Authentication-Results under our name (RFC 8601 section 5). Mail that users submit is completed and cleaned
-(RFC 6409 section 8), see `mailyard.smtp_in.submitted`.
+Mail of other servers keeps its octets, but for Authentication-Results under our name, which MUST go (RFC 8601
+section 5). A Return-Path stays: its removal is a MAY (RFC 5321 section 4.4), and ours stands above it. Mail that users
+submit is completed and cleaned (RFC 6409 section 8), see `mailyard.smtp_in.submitted`.
 """
 
 from collections.abc import Collection, Sequence
@@ -30,9 +30,7 @@ class Trace:
         return reply(554, "5.4.6", text)
 
     def is_ours(self, name: bytes, octets: bytes) -> bool:
-        """Whether a field is one that only this server may write."""
-        if name == b"return-path":
-            return True
+        """Whether a field claims to hold results of this server."""
         return name == authresults.FIELD and authresults.is_claimed(
             octets[octets.index(b":") + 1 :], self.authserv_ids
         )

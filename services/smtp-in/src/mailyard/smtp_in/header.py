@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 HELD_OCTETS = 65_536
 _FIELD = re.compile(rb"([!-9;-~]{1,998})[ \t]*:")
+_WHOLE_FIELD = re.compile(rb"([!-9;-~]{1,998})[ \t]*:[^\n]*\n(?:[ \t][^\n]*\n)*(?=[^ \t])")
 _MBOX = re.compile(rb">?From ")
 _EMPTY_LINE = b"\r\n"
 _EMPTY_LINES = (b"\r\n", b"\n")
@@ -50,7 +51,7 @@ class HeaderStream:
 
     def feed(self, data: bytes) -> bytes:
         """Take the next octets; return those that can be stored."""
-        position, size = 0, len(data)
+        position, size = self._take_whole(data), len(data)
         while position < size and not self.is_ended:
             end = data.find(b"\n", position) + 1
             piece = data[position : end or size]
@@ -65,6 +66,21 @@ class HeaderStream:
         if self.is_ended and position < size:
             self._out.append(data[position:] if position else data)
         return self._taken()
+
+    def _take_whole(self, data: bytes) -> int:
+        """Take the complete fields at the beginning, which are nearly always all of them; return where they end."""
+        if self.is_ended or self._line or self._field or self._strays or self._passes is not None:
+            return 0
+        position = kept_from = 0
+        while match := _WHOLE_FIELD.match(data, position):
+            if not self._judge(match[1].lower(), match[0]):
+                self._out.append(data[kept_from:position])
+                kept_from = match.end()
+            position = match.end()
+            self._has_begun = True
+        if position > kept_from:
+            self._out.append(data[kept_from:position])
+        return position
 
     def finish(self) -> bytes:
         """Return what was held when the message ends."""
