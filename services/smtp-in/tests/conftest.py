@@ -22,7 +22,7 @@ from mailyard.runtime.errors import Unavailable
 from mailyard.smtp.reply import Reply
 from mailyard.smtp.server.limits import EarlyData, Limits, Profile
 from mailyard.smtp_in.doors import MODES, Backend, Door, DoorName
-from mailyard.smtp_in.gates import Trace
+from mailyard.smtp_in.headerfilters import Trace
 from mailyard.smtp_in.listener import Listener
 from mailyard.smtp_in.measures import Measures
 from mailyard.smtp_in.patience import Patience

@@ -1,8 +1,15 @@
 """Header fields of mail from outside: loops end, and nobody writes results under our name."""
 
-import pytest
+from datetime import UTC, datetime
 
+import pytest
+from structlog.testing import capture_logs
+
+from mailyard.message.received import Hop, received_field
 from mailyard.smtp_in.doors import DoorName
+from mailyard.smtp_in.headerfilters import Trace, TransitFilter
+
+NOW = datetime(2026, 11, 27, 16, 0, tzinfo=UTC)
 
 LOOP = "554 5.4.6 Mail loop: the message has more than 100 Received fields"
 DOORS = {DoorName.MX: "EHLO", DoorName.LMTP: "LHLO"}
@@ -108,3 +115,26 @@ async def test_a_utf_8_recipient_stands_in_received_as_it_is_or_not_at_all(house
     assert (await client.message("Subject: x\r\n\r\nx"))[:3] == "250"
     assert "for <hộp@elsewhere.test>;" in house.spool.prefix()
     assert "?" not in house.spool.prefix()
+
+
+def test_a_mail_that_two_servers_send_to_each_other_ends_after_a_hundred_rounds() -> None:
+    """The refusal is permanent, so the server that is told makes one bounce, and a bounce begins without fields."""
+    message, rounds = b"Subject: x\r\n\r\ntext\r\n", 0
+    while True:
+        header = TransitFilter(Trace())
+        body = header.feed(message) + header.finish()
+        if header.refusal is not None:
+            break
+        rounds += 1
+        hop = Hop("peer.test", "192.0.2.1", "", "mail.one.test", "ESMTP", f"id{rounds}", NOW)
+        message = received_field(hop) + body
+    assert (rounds, header.refusal.code, header.refusal.enhanced) == (101, 554, "5.4.6")
+
+
+async def test_nul_octets_are_replaced_and_that_is_logged(house) -> None:
+    client = await connected(house, DoorName.MX)
+    with capture_logs() as logs:
+        assert (await client.message("Subject: a\0\r\n\r\n\0\0"))[:3] == "250"
+    assert house.spool.stored() == b"Subject: a?\r\n\r\n??\r\n"
+    [line] = [line for line in logs if line["event"] == "smtp_in.nul_replaced"]
+    assert (line["octets"], line["sender"]) == (3, "x@there.test")

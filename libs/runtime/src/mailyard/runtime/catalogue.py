@@ -388,6 +388,7 @@ _EVENTS = (
     Event("events.callback_failed", "A subscriber of mailbox events raised an error."),
     # smtp-in
     Event("smtp_in.refused", "A sender, recipient, login or message was refused; `reply` is what was said."),
+    Event("smtp_in.nul_replaced", "A message held NUL octets, which were replaced by question marks."),
     Event("smtp_in.unavailable", "A server that an answer needed is away; the client was told to come back."),
     Event("smtp_in.not_stored", "A message could not be stored; the client was told to come back."),
     Event("smtp_in.body_not_stored", "A part of a long message could not be stored; its end will get a 4xx."),

@@ -10,7 +10,7 @@ from mailyard.runtime.trace import new_trace
 from mailyard.runtime.tracing import samples_next
 from mailyard.smtp.parameters import NO_MAIL_PARAMETERS, MailParameters
 from mailyard.smtp_in.doors import Visitor
-from mailyard.smtp_in.gates import NOTHING_MISSING, Missing
+from mailyard.smtp_in.headerfilters import NOTHING_MISSING, Missing
 from mailyard.spool.acceptance import Acceptance, Client, Source
 from mailyard.store.body import Body
 

@@ -9,7 +9,7 @@ from mailyard.runtime.budget import MemoryBudget
 from mailyard.runtime.certificates import Certificates
 from mailyard.smtp.reply import Reply
 from mailyard.smtp.server.limits import Mode, Profile
-from mailyard.smtp_in.gates import Trace
+from mailyard.smtp_in.headerfilters import Trace
 from mailyard.smtp_in.measures import Measures
 from mailyard.smtp_in.seams import Addresses, BodyStore, Logins, Queue
 from mailyard.smtp_in.submitted import SubmissionRules

@@ -31,10 +31,10 @@ from mailyard.smtp.server.session import Session
 from mailyard.smtp_in import replies
 from mailyard.smtp_in.acceptances import Envelope, Reception, acceptance_of
 from mailyard.smtp_in.doors import SOURCES, Door, Visitor
-from mailyard.smtp_in.gates import Gate, TransitGate
+from mailyard.smtp_in.headerfilters import HeaderFilter, TransitFilter
 from mailyard.smtp_in.intake import Intake
 from mailyard.smtp_in.policy import is_own_address, judge_recipient, recipient_row
-from mailyard.smtp_in.submitted import SubmissionGate
+from mailyard.smtp_in.submitted import SubmissionFilter
 from mailyard.store.body import Body
 
 _SERVICE = "smtp-in"
@@ -72,7 +72,7 @@ class Receiver:
         self._identity: Identity | None = None
         self._envelope = Envelope()
         self._intake = Intake(door.backend.bodies)
-        self._gate: Gate | None = None  # of the message that is being read
+        self._header: HeaderFilter | None = None  # of the message that is being read
         self._failure: Reply | None = None  # why that message cannot be taken
         self._tasks: set[asyncio.Task[None]] = set()
         self._ended_at = 0.0
@@ -99,7 +99,7 @@ class Receiver:
             case MailFrom():
                 self._on_sender(event)
             case MessageEnd():
-                self._on_end()
+                self._on_end(event)
             case Refused():
                 self._measures.refused(event.reply)
             case MessageAborted():
@@ -110,7 +110,9 @@ class Receiver:
     @property
     def held(self) -> int:
         """Octets in memory of the transaction that is open; those that wait to be stored are not among them."""
-        return self._envelope.octets + self._intake.held + (self._gate.held if self._gate is not None else 0)
+        return (
+            self._envelope.octets + self._intake.held + (self._header.held if self._header is not None else 0)
+        )
 
     @property
     def can_relieve(self) -> bool:
@@ -220,30 +222,30 @@ class Receiver:
         if self._backend.memory.is_exhausted:
             self._fail(replies.MEMORY_FULL)
         else:
-            self._keep(self._opened_gate().feed(data))
+            self._keep(self._header_filter().feed(data))
 
-    def _opened_gate(self) -> Gate:
-        if self._gate is None:
+    def _header_filter(self) -> HeaderFilter:
+        if self._header is None:
             backend, identity = self._backend, self._identity
             if self._mode is Mode.SUBMISSION and identity is not None:
                 sender = self._envelope.sender
-                self._gate = SubmissionGate(backend.trace, backend.rules, identity.address, sender)
+                self._header = SubmissionFilter(backend.trace, backend.rules, identity.address, sender)
             else:
-                self._gate = TransitGate(backend.trace)
-        return self._gate
+                self._header = TransitFilter(backend.trace)
+        return self._header
 
     def _keep(self, octets: bytes) -> None:
-        """Keep what the gate lets through, once it is known that the addresses it asks about are the login's."""
-        gate = self._opened_gate()
-        if gate.refusal is not None:
-            self._fail(gate.refusal)
-        elif gate.claims:
-            unknown = self._not_known_own(gate.claims)
+        """Keep what the header filter gives, once it is known that the addresses it asks about are the login's."""
+        header = self._header_filter()
+        if header.refusal is not None:
+            self._fail(header.refusal)
+        elif header.claims:
+            unknown = self._not_known_own(header.claims)
             if unknown:
                 self.is_busy = True
-                self._start(self._keep_after_look_up(gate, unknown))
+                self._start(self._keep_after_look_up(header, unknown))
             else:
-                self._keep(gate.settle(()))
+                self._keep(header.settle(()))
         elif octets:
             is_scarce = self._backend.memory.is_above_mark
             if self._intake.take(octets, is_scarce=is_scarce):
@@ -254,7 +256,7 @@ class Receiver:
         identity = self._identity
         return [each for each in claims if identity is None or not self._is_known_own(identity, each)]
 
-    async def _keep_after_look_up(self, gate: Gate, unknown: Sequence[Address]) -> None:
+    async def _keep_after_look_up(self, header: HeaderFilter, unknown: Sequence[Address]) -> None:
         try:
             foreign = await self._foreign(unknown)
         except Unavailable as error:
@@ -267,7 +269,7 @@ class Receiver:
         if self._is_closed:
             self._give_up()
         elif self._failure is None:
-            self._keep(gate.settle(foreign))
+            self._keep(header.settle(foreign))
         if not self.is_busy:
             self._resume()
 
@@ -278,7 +280,7 @@ class Receiver:
 
     def _fail(self, reply: Reply) -> None:
         """Keep nothing of the message; its end gets this reply."""
-        self._failure, self._gate = reply, None
+        self._failure, self._header = reply, None
         self._forget_octets()
 
     async def _spill(self, intake: Intake, *, is_scarce: bool) -> None:
@@ -295,40 +297,42 @@ class Receiver:
             await intake.abort()
         self._resume()
 
-    def _on_end(self) -> None:
+    def _on_end(self, event: MessageEnd) -> None:
         self._ended_at = time.monotonic()
+        if event.nul_octets:
+            _log.info("smtp_in.nul_replaced", octets=event.nul_octets, **self._about(""))
         self.transaction_since = self.message_since = None
         if self._failure is None:
-            gate = self._opened_gate()
-            octets = gate.finish()
-            self._failure = gate.refusal
+            header = self._header_filter()
+            octets = header.finish()
+            self._failure = header.refusal
         if self._failure is not None:
             failure = self._failure
             self._give_up()
             self._answer(failure)
-        elif unknown := self._not_known_own(gate.claims):
-            self._later(self._conclude_after_look_up(gate, unknown))
+        elif unknown := self._not_known_own(header.claims):
+            self._later(self._conclude_after_look_up(header, unknown))
         else:
-            self._conclude(gate, octets, ())
+            self._conclude(header, octets, ())
 
-    async def _conclude_after_look_up(self, gate: Gate, unknown: Sequence[Address]) -> None:
+    async def _conclude_after_look_up(self, header: HeaderFilter, unknown: Sequence[Address]) -> None:
         try:
             foreign = await self._foreign(unknown)
         except Exception:
             self._give_up()
             raise
-        self._conclude(gate, b"", foreign)
+        self._conclude(header, b"", foreign)
 
-    def _conclude(self, gate: Gate, octets: bytes, foreign: Collection[Address]) -> None:
+    def _conclude(self, header: HeaderFilter, octets: bytes, foreign: Collection[Address]) -> None:
         """All of the message is here, and everything is known about its authors."""
-        if gate.claims:
-            octets = gate.settle(foreign)
-        if gate.refusal is not None:
+        if header.claims:
+            octets = header.settle(foreign)
+        if header.refusal is not None:
             self._give_up()
-            self._answer(gate.refusal)
+            self._answer(header.refusal)
             return
-        self._envelope.missing = gate.missing
-        self._gate = None
+        self._envelope.missing = header.missing
+        self._header = None
         if self._intake.take(octets) or self._intake.is_spilled:
             self._later(self._finish_spilled(self._intake))
         else:
@@ -374,7 +378,7 @@ class Receiver:
     def _give_up(self) -> None:
         """Forget the message under way."""
         self.transaction_since = self.message_since = None
-        self._failure = self._gate = None
+        self._failure = self._header = None
         self._forget_octets()
 
     def _forget_octets(self) -> None:
@@ -388,20 +392,16 @@ class Receiver:
         """Give the session its answer; a refusal is counted, and logged with the address that it is about."""
         if not answer.is_positive:
             self._measures.refused(answer)
-            _log.info(
-                "smtp_in.refused",
-                client_ip=self._visitor.address,
-                reply=str(answer),
-                sender=self._envelope.sender,
-                address=about,
-                **self._login_fields(),
-            )
+            _log.info("smtp_in.refused", reply=str(answer), **self._about(about))
         if not self._is_closed:
             self._session.answer(answer)
 
-    def _login_fields(self) -> dict[str, str]:
-        identity = self._identity
-        return {"login": str(identity.address), "account": identity.account} if identity is not None else {}
+    def _about(self, address: str) -> dict[str, str]:
+        """Say for a log line who and what it is about."""
+        fields = {"client_ip": self._visitor.address, "sender": self._envelope.sender, "address": address}
+        if self._identity is not None:
+            fields |= {"login": str(self._identity.address), "account": self._identity.account}
+        return fields
 
     def _later(self, work: Coroutine[None, None, None]) -> None:
         """Answer when `work` has found out; whatever goes wrong, the client is told to come back."""

@@ -10,7 +10,7 @@ from mailyard.runtime.balancers import ProxySettings
 from mailyard.runtime.endpoint import Endpoint
 from mailyard.runtime.settings import CommonSettings, settings_config
 from mailyard.smtp.server.limits import BareNewline, EarlyData, Limits, NulOctet
-from mailyard.smtp_in.gates import Trace
+from mailyard.smtp_in.headerfilters import Trace
 from mailyard.smtp_in.submitted import ForeignAuthor, SubmissionRules
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]

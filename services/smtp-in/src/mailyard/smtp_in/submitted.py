@@ -11,8 +11,8 @@ from enum import StrEnum
 
 from mailyard.message.address import Address
 from mailyard.smtp.reply import Reply, reply
-from mailyard.smtp_in.gates import NOTHING_MISSING, Missing, Trace
 from mailyard.smtp_in.header import HeaderStream
+from mailyard.smtp_in.headerfilters import NOTHING_MISSING, Missing, Trace
 from mailyard.smtp_in.mailboxes import MailboxError, parse_mailboxes
 
 _REMOVED = frozenset({b"bcc", b"resent-bcc", b"return-path", b"content-length"})
@@ -51,8 +51,8 @@ class _Field:
     authors: Sequence[Address] = ()
 
 
-class SubmissionGate:
-    """The gate of submission. `login` is the account's own address, `sender` the reverse-path or empty."""
+class SubmissionFilter:
+    """The header filter of submission. `login` is the account's own address, `sender` the reverse-path or empty."""
 
     def __init__(self, trace: Trace, rules: SubmissionRules, login: Address, sender: str) -> None:
         self.refusal: Reply | None = None

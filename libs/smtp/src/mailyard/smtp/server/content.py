@@ -18,6 +18,7 @@ class Content:
     def __init__(self, limit: int, newlines: BareNewline | None, nul: NulOctet | None = None) -> None:
         self.size = 0  # octets kept
         self.seen = 0  # octets that came
+        self.nul_octets = 0  # how many were replaced
         self.refusal: Reply | None = None
         self._limit = limit
         self._newlines = newlines
@@ -49,6 +50,7 @@ class Content:
 
     def _without_nul(self, data: bytes) -> bytes:
         if self._nul is NulOctet.REPLACE:
+            self.nul_octets += data.count(b"\0")
             return data.replace(b"\0", b"?")
         self.refuse(NUL_OCTET)
         return b""

@@ -28,6 +28,7 @@ class MessageEnd:
     """All of the message is here: answer with one reply; in LMTP, one for each recipient (RFC 2033 section 4.2)."""
 
     size: int
+    nul_octets: int = 0  # how many were replaced
 
 
 @dataclass(frozen=True, slots=True)

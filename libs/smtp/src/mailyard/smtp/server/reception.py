@@ -79,7 +79,7 @@ def _end(dialogue: Dialogue, content: Content, verb: Verb) -> None:
     _hand_on(dialogue, content, content.finish(), was_refused)
     dialogue.state = State.READY
     if content.refusal is None:
-        dialogue.ask(MessageEnd(content.size))
+        dialogue.ask(MessageEnd(content.size, content.nul_octets))
         return
     dialogue.refuse(verb, content.refusal)
     for _ in range(replies_due(dialogue) - 1):

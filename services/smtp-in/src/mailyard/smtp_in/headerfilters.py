@@ -49,7 +49,7 @@ class Missing:
 NOTHING_MISSING = Missing()
 
 
-class Gate(Protocol):
+class HeaderFilter(Protocol):
     """Takes the octets of one message, and gives those to be stored.
 
     After each call `refusal` says whether the message is refused, and `claims` which addresses must belong to the
@@ -74,8 +74,8 @@ class Gate(Protocol):
         """Go on after `claims`."""
 
 
-class TransitGate:
-    """The gate of MX and LMTP."""
+class TransitFilter:
+    """The header filter of MX and LMTP."""
 
     def __init__(self, trace: Trace) -> None:
         self.refusal: Reply | None = None
