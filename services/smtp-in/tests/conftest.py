@@ -270,9 +270,9 @@ class House:
             self.spool,
             self.pressure,
             "one.test",
-            self.trace,
-            self.rules,
-            self.memory,
+            trace=self.trace,
+            rules=self.rules,
+            memory=self.memory,
         )
         door = Door(
             name,

@@ -11,6 +11,7 @@ from mailyard.smtp.reply import Reply
 from mailyard.smtp.server.limits import Mode, Profile
 from mailyard.smtp_in.headerfilters import Trace
 from mailyard.smtp_in.measures import Measures
+from mailyard.smtp_in.quota import QuotaGate
 from mailyard.smtp_in.seams import Addresses, BodyStore, Logins, Queue
 from mailyard.smtp_in.submitted import SubmissionRules
 from mailyard.spool.acceptance import Source
@@ -57,6 +58,7 @@ class Backend:
     queue: Queue
     pressure: PressureGauge
     postmaster_domain: str
+    quotas: QuotaGate | None = None
     trace: Trace = field(default_factory=Trace)
     rules: SubmissionRules = field(default_factory=SubmissionRules)
     memory: MemoryBudget = field(default_factory=lambda: MemoryBudget(_MEMORY))
