@@ -1,6 +1,7 @@
 """Bodies: short ones go with the batch, long ones stream, and nobody waits with memory full."""
 
 import asyncio
+import tracemalloc
 
 from mailyard.smtp_in.intake import Intake
 from mailyard.store.body import CHUNK_SIZE
@@ -126,6 +127,17 @@ async def test_bdat_streams_too(house) -> None:
     client.send(b"BDAT 3 LAST\r\nend")
     assert (await client.reply())[:3] == "250"
     assert bytes(house.bodies.streams[0].octets) == EMPTY + LINE * 900 + b"end"
+
+
+async def test_a_body_that_comes_in_tiny_pieces_takes_no_more_memory_than_its_octets(house) -> None:
+    intake = Intake(house.bodies)
+    tracemalloc.start()
+    for number in range(80_000):
+        intake.take(b"%03d" % (number % 1000))
+    held = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert held < 500_000
+    assert intake.held_body().octets == b"".join(b"%03d" % (number % 1000) for number in range(80_000))
 
 
 async def test_an_intake_that_never_spilled_forgets_without_asking_the_store(house) -> None:

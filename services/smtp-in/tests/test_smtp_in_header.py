@@ -143,3 +143,17 @@ def test_a_huge_header_costs_linear_time_and_bounded_memory(line: bytes) -> None
     assert 0 <= stored - len(octets) <= 2
     assert seconds < 20
     assert peak < 1_500_000
+
+
+@pytest.mark.parametrize("unit", [b"a", b"\n ", b"\r\n\t"])
+def test_octets_that_come_one_by_one_take_no_more_memory_than_others(unit: bytes) -> None:
+    stream = HeaderStream(lambda _name, _octets: True)
+    stream.feed(b"A: ")
+    tracemalloc.start()
+    for _ in range(60_000 // len(unit)):
+        for octet in unit:
+            stream.feed(bytes((octet,)))
+    held = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert stream.held > 50_000
+    assert held < 200_000

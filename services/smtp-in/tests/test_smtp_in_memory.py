@@ -53,8 +53,8 @@ async def test_a_header_section_is_counted_while_it_is_held(house, eventually) -
     client = await house.submission()
     await client.envelope("x@elsewhere.test", sender="ann@one.test")
     assert (await client.ask("DATA"))[0][:3] == "354"
-    client.send(b"X: y\r\n" * 10_000)
-    await eventually(lambda: house.memory.held >= 60_000)
+    client.send((b"X: " + b"y" * 53 + b"\r\n") * 1_000)
+    await eventually(lambda: house.memory.held >= 200_000)
     client.send(b"\r\n.\r\n")
     assert (await client.reply())[:3] == "250"
     await eventually(lambda: house.memory.held == 0)

@@ -33,12 +33,12 @@ class HeaderStream:
         self._limit = held
         self._strict = strict
         self._held = 0
-        self._line: list[bytes] = []  # the pieces of a line that is not complete
+        self._line = bytearray()  # a line that is not complete; no lists, because octets may come one by one
         self._name = b""
-        self._field: list[bytes] = []  # the lines of the field that is not complete
-        self._strays: list[
-            bytes
-        ] = []  # lines that are no fields: damage in the header section, or text behind it
+        self._field = bytearray()  # the lines of the field that is not complete
+        self._strays = (
+            bytearray()
+        )  # lines that are no fields: damage in the header section, or text behind it
         self._passes: bool | None = None  # a field that is too long to be held: whether it is kept
         self._is_within_line = False  # of that field
         self._has_begun = False
@@ -98,16 +98,15 @@ class HeaderStream:
         return out[0] if len(out) == 1 else b"".join(out)
 
     def _completed(self, piece: bytes) -> bytes:
-        if not self._line:
-            self._held += len(piece)
-            return piece
         self._held += len(piece)
-        line = b"".join((*self._line, piece))
+        if not self._line:
+            return piece
+        line = bytes(self._line + piece)
         self._line.clear()
         return line
 
     def _take_piece(self, piece: bytes) -> None:
-        self._line.append(piece)
+        self._line += piece
         self._held += len(piece)
         if self._held > self._limit and self._field:
             self._overflow()
@@ -127,7 +126,7 @@ class HeaderStream:
             self._close_field()
             self._keep_strays()
             self._name = match[1].lower()
-            self._field.append(line)
+            self._field += line
         else:
             self._close_field()
             self._stray(line)
@@ -140,11 +139,12 @@ class HeaderStream:
             self._pass_on(line)
             self._held -= len(line)
         else:
-            (self._field or self._strays).append(line)
+            held = self._field or self._strays
+            held += line
 
     def _stray(self, line: bytes) -> None:
         """RFC 5322 section 2.1: text without an empty line before it. A line of mbox files is no text."""
-        self._strays.append(line)
+        self._strays += line
         is_mbox = not self._has_begun and _MBOX.match(line) is not None
         if is_mbox and self._strict:
             self._strays.clear()
@@ -154,8 +154,8 @@ class HeaderStream:
 
     def _close_field(self) -> None:
         if self._field:
-            octets = self._field[0] if len(self._field) == 1 else b"".join(self._field)
-            self._field = []
+            octets = bytes(self._field)
+            self._field.clear()
             self._held -= len(octets)
             if self._judge(self._name, octets):
                 self._out.append(octets)
@@ -164,15 +164,15 @@ class HeaderStream:
     def _keep_strays(self) -> None:
         """Fields follow: the lines were damage within the header section."""
         if self._strays:
-            self._out += self._strays
-            self._held -= sum(map(len, self._strays))
-            self._strays = []
+            self._out.append(bytes(self._strays))
+            self._held -= len(self._strays)
+            self._strays.clear()
 
     def _overflow(self) -> None:
         """Hold no more: judge the field by its beginning, or take the strays for text."""
         if self._field:
-            octets = b"".join(self._field)
-            self._field = []
+            octets = bytes(self._field)
+            self._field.clear()
             self._passes = self._judge(self._name, octets)
             self._pass_on(octets)
             self._held -= len(octets)
@@ -184,7 +184,7 @@ class HeaderStream:
             self._out.append(octets)
 
     def _end(self, separator: bytes, line: bytes = b"") -> None:
-        self._out += [separator, *self._strays, line]
-        self._strays = []
+        self._out += [separator, bytes(self._strays), line]
+        self._strays.clear()
         self._held = 0
         self.is_ended = True

@@ -10,6 +10,7 @@ from mailyard.store.body import CHUNK_SIZE, Body
 
 SCARCE_OCTETS = 65_536
 """What one connection holds of a body at most while memory is scarce."""
+_SMALL_PIECE = 1024
 
 
 class Intake:
@@ -18,7 +19,7 @@ class Intake:
     def __init__(self, bodies: BodyStore) -> None:
         """Send what does not fit into one chunk to `bodies`."""
         self._bodies = bodies
-        self._pieces: list[bytes] = []
+        self._pieces: list[bytes | bytearray] = []
         self._octets = 0
         self._stream: BodyStream | None = None
 
@@ -34,13 +35,25 @@ class Intake:
 
     def take(self, data: bytes, *, is_scarce: bool = False) -> bool:
         """Hold octets; tell whether `spill` must be awaited before more are taken. `is_scarce`: memory is."""
-        self._pieces.append(data)
+        if self._pieces and len(data) < _SMALL_PIECE:
+            self._append(data)
+        else:
+            self._pieces.append(data)
         self._octets += len(data)
         return self._octets > CHUNK_SIZE or (is_scarce and self.held > SCARCE_OCTETS)
 
+    def _append(self, data: bytes) -> None:
+        """Join small pieces as they come: an object for each would take many times their octets."""
+        last = self._pieces[-1]
+        if not isinstance(last, bytearray):
+            last = bytearray()
+            self._pieces.append(last)
+        last += data
+
     def held_body(self) -> Body:
         """End a message that fits into memory: the batch that accepts it writes its body too."""
-        octets = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+        first = self._pieces[0] if len(self._pieces) == 1 else b""
+        octets = first if first and isinstance(first, bytes) else b"".join(self._pieces)
         return Body(ObjectId(), len(octets), octets)
 
     async def spill(self, *, is_scarce: bool = False) -> None:
@@ -49,7 +62,7 @@ class Intake:
             self._stream = self._bodies.writer()
         pieces, self._pieces, self._octets = self._pieces, [], 0
         for piece in pieces:
-            await self._stream.write(piece)
+            await self._stream.write(bytes(piece))
         if is_scarce:
             await self._stream.park()
 

@@ -22,6 +22,8 @@ _ORIGINATORS: Mapping[bytes, str] = {
     b"resent-from": "Resent-From",
     b"resent-sender": "Resent-Sender",
 }
+_MOST_FIELDS = 2000
+_FIELD_OCTETS = 200  # of memory that the objects of one field take
 _MOST_AUTHORS = 50  # of all these fields: each may cost a question to the directory
 _ONCE = frozenset(
     {b"from", b"sender"}
@@ -72,14 +74,16 @@ class SubmissionFilter:
     @property
     def held(self) -> int:
         """Octets of the header section."""
-        return 0 if self._is_passed else self._octets + self._stream.held + len(self._rest)
+        if self._is_passed:
+            return 0
+        return self._octets + self._stream.held + len(self._rest) + _FIELD_OCTETS * len(self._fields)
 
     def feed(self, data: bytes) -> bytes:
         """Hold the header section; what follows is to be stored."""
         if self._is_passed:
             return data
         self._rest += self._stream.feed(data)
-        if self.held - len(self._rest) > self._rules.header_octets:
+        if self._octets + self._stream.held > self._rules.header_octets:
             text = f"The header section is larger than {self._rules.header_octets} octets"
             self.refusal = self.refusal or reply(552, "5.3.4", text)
         return self._judge() if self._stream.is_ended else b""
@@ -109,6 +113,9 @@ class SubmissionFilter:
             self._hops += 1
             self.refusal = self.refusal or self._trace.too_many(self._hops)
         self._octets += len(octets)
+        if len(self._fields) >= _MOST_FIELDS:
+            text = f"The header section has more than {_MOST_FIELDS} fields"
+            self.refusal = self.refusal or reply(552, "5.3.4", text)
         if self.refusal is None and name not in _REMOVED and not self._trace.is_ours(name, octets):
             self._fields.append(_Field(name, octets))
         return False
