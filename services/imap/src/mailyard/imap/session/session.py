@@ -193,6 +193,14 @@ class Session:
             self.write_flags(news.keywords)
         await self.write_all(self.flags_response(place) for place in news.changed)
 
+    def announce_keywords(self) -> None:
+        """Tell the client all keywords if there is a new one: FLAGS comes before the responses that use it."""
+        if self.selected is None:
+            return
+        keywords = self.selected.view.announce_keywords()
+        if keywords is not None:
+            self.write_flags(keywords)
+
     def flags_response(self, place: int) -> bytes:
         """FETCH with the flags of one message, that nobody has asked for; the UID does no harm."""
         view = self.mailbox_view.view

@@ -25,6 +25,8 @@ from mailyard.runtime.metrics import counter
 from mailyard.store.body import Body
 
 _OCTETS = counter("mailyard_imap_appended_bytes_total")
+_PARSED_AT_ONCE = 16_384  # octets; parsing more takes a while in the worst case, and is done in a thread
+_small_messages = asyncio.Semaphore(4)
 _large_messages = asyncio.Semaphore(1)  # one large message at a time is in memory to be parsed
 
 
@@ -111,12 +113,10 @@ async def _add(session: Session, mailbox: Mailbox, offered: MessageOffered, body
 
 
 async def _parsed(session: Session, offered: MessageOffered, body: Body, blob_id: ObjectId) -> NewMessage:
-    if body.octets is not None:
+    if body.octets is not None and body.size <= _PARSED_AT_ONCE:
         return _new_message(session, offered, blob_id, body.octets)
-    if body.size <= SMALL_BODY:
-        return _new_message(session, offered, blob_id, await read_whole(session.doors.bodies, blob_id))
-    async with _large_messages:
-        octets = await read_whole(session.doors.bodies, blob_id)
+    async with _small_messages if body.size <= SMALL_BODY else _large_messages:
+        octets = body.octets or await read_whole(session.doors.bodies, blob_id)
         return await asyncio.to_thread(_new_message, session, offered, blob_id, octets)
 
 

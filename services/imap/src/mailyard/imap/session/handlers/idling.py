@@ -22,7 +22,7 @@ async def idle(session: Session, _: Idle) -> Completion:
     session.write(responses.continuation("idling"))
     with _IDLING.track_inprogress():
         answer = await _Idling(session).wait()
-    return ok("IDLE completed") if answer.upper() == b"DONE" else bad("Expected DONE")
+    return ok("IDLE completed") if answer.strip().upper() == b"DONE" else bad("Expected DONE")
 
 
 class _Idling:
