@@ -31,8 +31,8 @@ from mailyard.imap.core.events import (
 from mailyard.imap.core.limits import Limits
 from mailyard.imap.core.states import PERMITTED, State, Step, after
 
-_ANNOUNCED = re.compile(rb"(~?)\{(\d{1,20})(\+?)\}\r\n\Z")
-_TAG = re.compile(rb'([^\x00-\x20\x7f-\xff(){%*"\\+]{1,128}) ')
+_ANNOUNCED = re.compile(rb"(~?)\{(\d{1,20})(\+?)\}\r?\n\Z")
+_TAG = re.compile(rb'([^\x00-\x20\x7f-\xff(){%*"\\+]{1,128}) +')
 _APPEND = re.compile(rb"APPEND(?= )", re.IGNORECASE)
 _CHUNK = 262_144
 _LONGEST_ANNOUNCEMENT = 32
@@ -134,15 +134,14 @@ class Connection:
         announced = _ANNOUNCED.search(line)
         self._command += line
         if announced is None:
-            return self._finish_command(line)
+            return self._finish_command()
         return self._announce(int(announced[2]), synchronising=not announced[3], binary=bool(announced[1]))
 
-    def _finish_command(self, line: bytes) -> Event:
+    def _finish_command(self) -> Event:
+        """Parse the command; a line that ends with a bare LF comes from a person or a simple script."""
         octets = bytes(self._command)
         self._restart()
-        if not line.endswith(b"\r\n"):
-            return CommandRejected(_tag_of(octets), "Lines end with CRLF")
-        return self._parsed(octets[:-2])
+        return self._parsed(octets.removesuffix(b"\n").removesuffix(b"\r"))
 
     def _parsed(self, octets: bytes) -> Event:
         tag = NO_TAG
@@ -180,7 +179,12 @@ class Connection:
                 return self._offer(append, synchronising=synchronising)
             self._check_literal(size, synchronising=synchronising, binary=binary)
         except CommandSyntaxError as error:
-            return self._reject_literal(str(error), synchronising=synchronising)
+            return self._reject_literal(
+                CommandRejected(_tag_of(self._command), str(error)), synchronising=synchronising
+            )
+        except CommandRefused as refusal:
+            rejected = CommandRejected(_tag_of(self._command), refusal.text, "NO", refusal.code)
+            return self._reject_literal(rejected, synchronising=synchronising)
         self._phase = _Phase.LITERAL
         return ContinuationWanted() if synchronising else _Pause.AGAIN
 
@@ -207,12 +211,11 @@ class Connection:
         if len(self._command) + size > self.limits.command:
             raise CommandSyntaxError("The command is too long")
 
-    def _reject_literal(self, text: str, *, synchronising: bool) -> Event:
-        tag = _tag_of(self._command)
+    def _reject_literal(self, rejected: CommandRejected, *, synchronising: bool) -> Event:
         if synchronising:  # without a continuation request it never comes: the command is over
             self._restart()
-            return CommandRejected(tag, text)
-        return self._drain() or CommandRejected(tag, text)
+            return rejected
+        return self._drain() or rejected
 
     def _drain(self) -> Overflow | None:
         self._command.clear()
@@ -254,7 +257,7 @@ class Connection:
         if line is None:
             return _Pause.STARVED
         self._restart()
-        if line == b"\r\n":
+        if not line.strip(b" \r\n"):
             return MessageEnded()
         return self._after_skipped(line) or MessageBroken("Only one message can be appended at a time")
 
