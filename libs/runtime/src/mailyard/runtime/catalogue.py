@@ -55,6 +55,8 @@ _METRICS = (
         "gauge",
         "When the certificate that is served ends, as Unix time.",
     ),
+    Metric("mailyard_connections_held_bytes", "gauge", "Octets that all connections hold in memory."),
+    Metric("mailyard_connections_held_limit_bytes", "gauge", "The limit of those octets."),
     Metric("mailyard_trace_spans_exported_total", "counter", "Spans that the collector took."),
     Metric(
         "mailyard_trace_spans_dropped_total",
