@@ -9,9 +9,7 @@ from mailyard.imap.session.searchprogram import program
 _KEYS = st.recursive(
     st.sampled_from("abcd").map(InBody),
     lambda keys: (
-        keys.map(negated)
-        | st.builds(either, keys, keys)
-        | st.lists(keys, min_size=2, max_size=4).map(all_of)
+        keys.map(negated) | st.builds(either, keys, keys) | st.lists(keys, min_size=2, max_size=4).map(all_of)
     ),
     max_leaves=30,
 )

@@ -7,7 +7,7 @@ ahead of what is asked for, so that what a command changes (STARTTLS, login, a r
 import re
 from collections.abc import Callable
 from enum import Enum, auto
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from mailyard.imap.core import syntax
 from mailyard.imap.core.buffer import ByteBuffer, LineTooLong
@@ -35,6 +35,8 @@ _ANNOUNCED = re.compile(rb"(~?)\{(\d{1,20})(\+?)\}\r?\n\Z")
 _TAG = re.compile(rb'([^\x00-\x20\x7f-\xff(){%*"\\+]{1,128}) +')
 _APPEND = re.compile(rb"APPEND(?= )", re.IGNORECASE)
 _CHUNK = 262_144
+_SHORT_LINE = 8_192  # a line of this length is read even where memory is scarce
+_SCARCE = "Memory is scarce on this server, try again later"
 _LONGEST_ANNOUNCEMENT = 32
 
 
@@ -65,8 +67,10 @@ _Outcome: TypeAlias = Event | _Pause
 class Connection:
     """The state of a session, and its input."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, has_room: Callable[[int], bool] = lambda _: True) -> None:
+        """Read commands within `limits`; `has_room` says whether the process may hold so many more octets."""
         self.limits = limits
+        self._has_room = has_room
         self.state = State.NOT_AUTHENTICATED
         self._buffer = ByteBuffer()
         self._phase = _Phase.COMMAND
@@ -78,6 +82,12 @@ class Connection:
     def backlog(self) -> int:
         """Octets received and not yet consumed."""
         return len(self._buffer)
+
+    @property
+    def held(self) -> int:
+        """Octets of memory that are in use or promised: what has arrived, and the literal that is expected."""
+        arrived = len(self._buffer) + len(self._command)
+        return max(arrived, len(self._command) + self._left) if self._phase is _Phase.LITERAL else arrived
 
     def receive_data(self, octets: bytes) -> None:
         """Take what the client has sent."""
@@ -130,6 +140,9 @@ class Connection:
             self._command += self._buffer.read_some(self.limits.line)
             return self._reject_line("The line is too long")
         if line is None:
+            if len(self._buffer) > _SHORT_LINE and not self._has_room(len(self._buffer)):
+                self._command += self._buffer.read_some(self.limits.line)
+                return self._reject_line(_SCARCE, "NO", "LIMIT")
             return _Pause.STARVED
         announced = _ANNOUNCED.search(line)
         self._command += line
@@ -161,11 +174,13 @@ class Connection:
         if self.state not in PERMITTED[command]:
             raise CommandSyntaxError(f"{command.verb} is not possible in the state {self.state.value}")
 
-    def _reject_line(self, text: str) -> CommandRejected:
+    def _reject_line(
+        self, text: str, condition: Literal["NO", "BAD"] = "BAD", code: str = ""
+    ) -> CommandRejected:
         tag = _tag_of(self._command)
         self._phase = _Phase.SKIP
         del self._command[:-_LONGEST_ANNOUNCEMENT]
-        return CommandRejected(tag, text)
+        return CommandRejected(tag, text, condition, code)
 
     # Literals
 
@@ -210,6 +225,8 @@ class Connection:
             raise CommandSyntaxError("The literal is too large")
         if len(self._command) + size > self.limits.command:
             raise CommandSyntaxError("The command is too long")
+        if not self._has_room(size):
+            raise CommandRefused(_SCARCE, "LIMIT")
 
     def _reject_literal(self, rejected: CommandRejected, *, synchronising: bool) -> Event:
         if synchronising:  # without a continuation request it never comes: the command is over

@@ -57,8 +57,11 @@ class Conversation:
             if over.bye:
                 session.write(responses.untagged(Completion(Condition.BYE, over.bye, over.code)))
         finally:
-            await session.leave()
-            session.connection.take(Step.ENDED)
+            try:
+                await session.leave()
+            finally:
+                session.log_out()
+                session.connection.take(Step.ENDED)
 
     async def _turn(self) -> None:
         event = await self._session.next_event(self._session.patience)

@@ -9,6 +9,7 @@ from typing import Protocol
 from bson import ObjectId
 
 from mailyard.directory.identity import Identity, Refusal
+from mailyard.imap.session.accounts import AccountSessions
 from mailyard.mailbox.model import (
     AppendResult,
     Changes,
@@ -158,6 +159,7 @@ class Doors:
     bodies: BodyDoor
     logins: LoginDoor
     events: EventDoor
+    accounts: AccountSessions
     now: Callable[[], datetime]
     monotonic: Callable[[], float]
 
@@ -196,6 +198,15 @@ class Channel(Protocol):
 
     def wake(self) -> None:
         """End `wait`."""
+
+    def has_room(self, octets: int) -> bool:
+        """Whether the process may hold so many more octets of this connection in memory."""
+
+    def reserve(self, octets: int) -> bool:
+        """Count octets that something is about to hold for this connection; False where there is no room for them."""
+
+    def give_back(self, octets: int) -> None:
+        """Undo one `reserve`."""
 
     async def start_tls(self) -> None:
         """Do the TLS handshake; raises ConnectionError."""

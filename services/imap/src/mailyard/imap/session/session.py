@@ -56,7 +56,7 @@ class Session:
         self.channel = channel
         self.doors = doors
         self.options = options
-        self.connection = Connection(options.before_login)
+        self.connection = Connection(options.before_login, channel.has_room)
         self.line = Line(self.connection)
         self.fetch_ahead = FetchAhead(doors)
         self.origin = uuid4().hex  # marks this session's changes in mailbox events
@@ -211,6 +211,12 @@ class Session:
         names = {*SYSTEM_FLAGS, *keywords}
         read_only = self.selected is not None and self.selected.read_only
         self.write(responses.flags(names) + responses.permanent_flags(() if read_only else {*names, "\\*"}))
+
+    def log_out(self) -> None:
+        """Count the session out of those of its account."""
+        identity, self.identity = self.identity, None
+        if identity is not None:
+            self.doors.accounts.leave(identity.account)
 
     async def leave(self) -> None:
         """Have no mailbox selected any more."""

@@ -25,6 +25,7 @@ from mailyard.runtime.metrics import counter
 from mailyard.store.body import Body
 
 _OCTETS = counter("mailyard_imap_appended_bytes_total")
+_CHUNK = 262_144  # octets of a message that the writer holds, at most
 _PARSED_AT_ONCE = 16_384  # octets; parsing more takes a while in the worst case, and is done in a thread
 _small_messages = asyncio.Semaphore(4)
 _large_messages = asyncio.Semaphore(1)  # one large message at a time is in memory to be parsed
@@ -36,6 +37,17 @@ async def append(session: Session, offered: MessageOffered) -> Completion:
     if isinstance(mailbox, Completion):
         _end_if(session.connection.refuse_message(synchronising=offered.synchronising))
         return mailbox
+    held = min(offered.size, _CHUNK)
+    if not session.channel.reserve(held):
+        _end_if(session.connection.refuse_message(synchronising=offered.synchronising))
+        return no("Memory is scarce on this server, try again later", "LIMIT")
+    try:
+        return await _take(session, mailbox, offered)
+    finally:
+        session.channel.give_back(held)
+
+
+async def _take(session: Session, mailbox: Mailbox, offered: MessageOffered) -> Completion:
     session.connection.accept_message()
     if offered.synchronising:
         session.write(responses.continuation("Ready for literal data"))

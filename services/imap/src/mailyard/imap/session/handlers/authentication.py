@@ -78,13 +78,19 @@ async def _check(session: Session, credentials: Credentials) -> Completion:
     )
     if isinstance(answer, Refusal):
         return _refused(session, answer)
+    if not session.doors.accounts.enter(answer.account, session.options.connections_per_account):
+        return no("Too many connections of this account, close one of them", "LIMIT")
     await _enter(session, answer)
     return ok("Logged in", session.capability_code)
 
 
 async def _enter(session: Session, identity: Identity) -> None:
     session.identity = identity
-    await session.doors.mailboxes.ensure_defaults(session.account)
+    try:
+        await session.doors.mailboxes.ensure_defaults(session.account)
+    except BaseException:
+        session.log_out()
+        raise
     session.connection.take(Step.LOGGED_IN)
     session.connection.limits = session.options.limits
 
