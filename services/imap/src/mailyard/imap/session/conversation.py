@@ -104,8 +104,8 @@ class Conversation:
         session = self._session
         if not isinstance(command, Fetch):
             session.fetch_ahead.forget()
-        if command.uses_messages and not session.fetch_ahead.is_loaded:
-            await self._look(force=True)
+        if command.uses_flags or command.takes_news_first:
+            await self._look(force=command.uses_flags and not session.fetch_ahead.is_loaded)
             session.announce_keywords()
         if command.takes_news_first:
             await session.announce(expunges=True)

@@ -23,8 +23,8 @@ class Command(ABC):
         return False
 
     @property
-    def uses_messages(self) -> bool:
-        """Whether it is about messages of the selected mailbox: changes by other sessions are learned first."""
+    def uses_flags(self) -> bool:
+        """Whether it is about flags of messages: changes by other sessions are learned first."""
         return False
 
     @property

@@ -115,9 +115,9 @@ class Fetch(Command):
     verb: ClassVar[str] = "FETCH"
 
     @property
-    def uses_messages(self) -> bool:
-        """Yes."""
-        return True
+    def uses_flags(self) -> bool:
+        """If they are asked for; all else of a message never changes."""
+        return Item.FLAGS in self.items
 
     @property
     def holds_expunges(self) -> bool:

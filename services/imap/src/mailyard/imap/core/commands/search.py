@@ -53,7 +53,7 @@ class Search(Command):
     verb: ClassVar[str] = "SEARCH"
 
     @property
-    def uses_messages(self) -> bool:
+    def uses_flags(self) -> bool:
         """Yes."""
         return True
 

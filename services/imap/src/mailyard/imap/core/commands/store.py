@@ -29,7 +29,7 @@ class Store(Command):
     verb: ClassVar[str] = "STORE"
 
     @property
-    def uses_messages(self) -> bool:
+    def uses_flags(self) -> bool:
         """Yes."""
         return True
 

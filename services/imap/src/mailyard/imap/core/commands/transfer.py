@@ -20,8 +20,8 @@ class Transfer(Command):
     by_uid: bool = False
 
     @property
-    def uses_messages(self) -> bool:
-        """Yes."""
+    def uses_flags(self) -> bool:
+        """They are copied, and messages that are gone cannot be."""
         return True
 
     @property
