@@ -256,6 +256,12 @@ def test_cert_manager_is_asked_for_all_names():
     objects = render("production", "tls.certManager.dnsNames={smtp.example.org,imap.example.org}")
     spec = objects.of("Certificate")["tls"]["spec"]
     assert spec["dnsNames"] == ["mail.example.org", "smtp.example.org", "imap.example.org"]
+
+
+def test_the_certificate_holds_the_host_name_of_imap():
+    objects = render("production", "frontDoors.imap.hostname=imap.example.org")
+    spec = objects.of("Certificate")["tls"]["spec"]
+    assert spec["dnsNames"] == ["mail.example.org", "imap.example.org"]
     assert spec["secretName"] == "mailyard-tls"
     assert spec["issuerRef"] == {"name": "letsencrypt", "kind": "ClusterIssuer", "group": "cert-manager.io"}
 
