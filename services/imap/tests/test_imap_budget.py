@@ -9,6 +9,9 @@ from mailyard.imap.core.connection import Connection
 from mailyard.imap.core.events import CommandReceived, CommandRejected
 from mailyard.imap.core.limits import Limits
 from mailyard.imap.session.options import Options
+from mailyard.imap.shell.channel import ClientChannel
+from mailyard.runtime.budget import MemoryBudget
+from mailyard.runtime.callers import Caller
 
 _SCARCE = "Memory is scarce on this server, try again later"
 
@@ -50,6 +53,22 @@ async def test_a_message_without_room_is_refused_and_the_room_of_another_comes_b
     await dialogue.run(
         f"C: a APPEND Drafts {{6}}\nS: a NO [LIMIT] {_SCARCE}\nC: b NOOP\nS: b OK NOOP completed"
     )
+
+
+def test_a_lost_connection_gives_back_what_it_held_and_takes_nothing_more():
+    budget = MemoryBudget(1_000)
+    channel = ClientChannel(Caller("192.0.2.1"), None, 1.0, budget, secure=True)
+    connection = Connection(Limits(), channel.has_room)
+    channel.feed(connection)
+    assert channel.reserve(400)
+    assert channel.has_room(600)
+    assert not channel.has_room(1)
+    connection.receive_data(b"a NOOP")
+    channel.connection_lost(None)
+    assert budget.held == 0
+    assert channel.reserve(5_000)
+    channel.give_back(400)
+    assert budget.held == 0
 
 
 async def test_an_account_has_so_many_connections():

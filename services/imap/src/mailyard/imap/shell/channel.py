@@ -139,11 +139,11 @@ class ClientChannel(asyncio.BufferedProtocol):
 
     def has_room(self, octets: int) -> bool:
         """Whether the process may hold so many more octets; they are counted until the next `wait` or `drain`."""
-        return self._holding.reserve(octets)
+        return self._lost or self._holding.reserve(octets)
 
     def reserve(self, octets: int) -> bool:
         """Count octets that something is about to hold for this connection; False where there is no room for them."""
-        if not self._holding.reserve(octets):
+        if not self.has_room(octets):
             return False
         self._reserved += octets
         return True

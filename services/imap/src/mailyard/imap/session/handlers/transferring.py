@@ -16,8 +16,6 @@ from mailyard.mailbox.model import CopyResult, FlagChange, Mailbox
 from mailyard.runtime.errors import Unavailable
 
 TRY_CREATE = no("There is no such mailbox to put it in", "TRYCREATE")
-
-
 GONE = no("Some messages no longer exist", "EXPUNGEISSUED")
 
 
