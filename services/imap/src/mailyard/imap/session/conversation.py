@@ -60,7 +60,7 @@ class Conversation:
             try:
                 await session.leave()
             finally:
-                session.log_out()
+                session.count_out()
                 session.connection.take(Step.ENDED)
 
     async def _turn(self) -> None:

@@ -62,6 +62,7 @@ class Session:
         self.origin = uuid4().hex  # marks this session's changes in mailbox events
         self.identity: Identity | None = None
         self.selected: Selected | None = None
+        self._counted_as: str | None = None
         self.stopping = False
         self._login_until = doors.monotonic() + options.login_seconds
         self.failed_logins = 0
@@ -212,11 +213,19 @@ class Session:
         read_only = self.selected is not None and self.selected.read_only
         self.write(responses.flags(names) + responses.permanent_flags(() if read_only else {*names, "\\*"}))
 
-    def log_out(self) -> None:
-        """Count the session out of those of its account."""
-        identity, self.identity = self.identity, None
-        if identity is not None:
-            self.doors.accounts.leave(identity.account)
+    def count_in(self, account: str) -> bool:
+        """Count the session with its account, or return False when the account has too many."""
+        self.count_out()
+        if not self.doors.accounts.enter(account, self.options.connections_per_account):
+            return False
+        self._counted_as = account
+        return True
+
+    def count_out(self) -> None:
+        """Undo `count_in`."""
+        account, self._counted_as = self._counted_as, None
+        if account is not None:
+            self.doors.accounts.leave(account)
 
     async def leave(self) -> None:
         """Have no mailbox selected any more."""

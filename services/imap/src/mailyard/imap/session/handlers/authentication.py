@@ -78,7 +78,7 @@ async def _check(session: Session, credentials: Credentials) -> Completion:
     )
     if isinstance(answer, Refusal):
         return _refused(session, answer)
-    if not session.doors.accounts.enter(answer.account, session.options.connections_per_account):
+    if not session.count_in(answer.account):
         return no("Too many connections of this account, close one of them", "LIMIT")
     await _enter(session, answer)
     return ok("Logged in", session.capability_code)
@@ -86,11 +86,7 @@ async def _check(session: Session, credentials: Credentials) -> Completion:
 
 async def _enter(session: Session, identity: Identity) -> None:
     session.identity = identity
-    try:
-        await session.doors.mailboxes.ensure_defaults(session.account)
-    except BaseException:
-        session.log_out()
-        raise
+    await session.doors.mailboxes.ensure_defaults(session.account)
     session.connection.take(Step.LOGGED_IN)
     session.connection.limits = session.options.limits
 
