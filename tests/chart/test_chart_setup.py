@@ -36,6 +36,8 @@ def test_an_upgrade_runs_setup_before_new_pods_start():
         "helm.sh/hook-delete-policy": "before-hook-creation,hook-succeeded",
     }
     assert objects.container("Job", "setup-upgrade")["args"] == ["setup", "--wait", "870"]
+    job = objects.of("Job")["setup-upgrade"]["spec"]
+    assert job["activeDeadlineSeconds"] >= 12 * 3600, "an index build on a large collection takes hours"
 
 
 def test_the_hook_needs_nothing_that_the_upgrade_brings():
