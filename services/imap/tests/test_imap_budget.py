@@ -3,6 +3,7 @@
 import time
 
 from imap_dialogue import Dialogue
+from imap_doubles import ACCOUNT
 from test_imap_service import Wire
 
 from mailyard.imap.core.connection import Connection
@@ -89,6 +90,22 @@ C2: c LOGIN user@example.org secret
 S2~ c OK .*
 """
     )
+
+
+async def test_a_login_that_fails_behind_the_password_does_not_count():
+    dialogue = Dialogue(options=Options(connections_per_account=1))
+    dialogue.greets = True
+    dialogue.world.fails_at["ensure_defaults"] = 1
+    await dialogue.run(
+        """
+S~ .*
+C: a LOGIN user@example.org secret
+S~ a NO .UNAVAILABLE.*
+C: b LOGIN user@example.org secret
+S~ b OK .*
+"""
+    )
+    assert dialogue.world.accounts.enter(str(ACCOUNT), 1)
 
 
 def test_literals_of_many_connections_stay_in_the_budget(imap_service):
