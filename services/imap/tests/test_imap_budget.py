@@ -108,6 +108,12 @@ S~ b OK .*
     assert dialogue.world.accounts.enter(str(ACCOUNT), 1)
 
 
+def test_the_process_has_so_many_connections(imap_service):
+    service = imap_service(connections="2")
+    with Wire(service.port), Wire(service.port), Wire(service.port, greeted=False) as refused:
+        assert refused.line() == b"* BYE [LIMIT] Too many connections, try again later"
+
+
 def test_literals_of_many_connections_stay_in_the_budget(imap_service):
     service = imap_service(held_size=str(1024 * 1024))
     wires = [Wire(service.port).login() for _ in range(30)]

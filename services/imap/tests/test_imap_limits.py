@@ -168,6 +168,12 @@ async def test_a_list_of_many_names_with_a_hostile_pattern_holds_nobody_up():
     await dialogue.close()
 
 
+def test_a_list_has_so_many_elements():
+    fields = b" ".join(b"x%d" % number for number in range(1_001))
+    with pytest.raises(CommandSyntaxError, match="too long"):
+        command(Cursor(b"FETCH 1 BODY[HEADER.FIELDS (%b)]" % fields))
+
+
 def test_flags_of_one_command_have_a_largest_number():
     many = b" ".join(b"k%d" % number for number in range(101))
     for text in (b"STORE 1 FLAGS (%b)", b"STORE 1 +FLAGS %b"):
