@@ -113,6 +113,11 @@ _METRICS = (
     ),
     # mailbox
     Metric("mailyard_mailbox_duplicates_total", "counter", "Messages that were in their mailbox already."),
+    Metric(
+        "mailyard_mailbox_transactions_split_total",
+        "counter",
+        "Transactions that other writers kept from committing, and that were cut or given back.",
+    ),
     # router
     Metric(
         "mailyard_router_routed_total", "counter", "Tickets routed, by the queue they went to.", ("queue",)
@@ -262,6 +267,11 @@ _METRICS = (
         ("provider",),
     ),
     Metric("mailyard_relay_connections_open", "gauge", "Open connections, idle ones included."),
+    Metric(
+        "mailyard_relay_busy_state",
+        "gauge",
+        "1 while connections are short, so that slow hosts get less time for their replies.",
+    ),
     Metric("mailyard_relay_legs_open", "gauge", "Legs that are claimed and not reported."),
     Metric("mailyard_relay_void_tickets_total", "counter", "Tickets whose leg was not to be claimed."),
     Metric(
@@ -375,8 +385,14 @@ _EVENTS = (
     Event("filter.rules_loaded", "The content rules were read and are in force."),
     Event("filter.rules_refused", "The file of rules changed and cannot be used; the old rules stay."),
     # relay
+    Event("relay.addresses_refused", "A domain has only addresses that must not be dialled; the mail fails."),
     Event("relay.attempt_cut_short", "A try ended early; who had not been answered is tried again."),
     Event("relay.body_missing", "A message's body is not in the store; its recipients wait."),
+    Event("relay.credentials_unused", "A line of credentials names no next hop; it is never used."),
+    Event(
+        "relay.credentials_unverified",
+        "A next hop gets credentials over TLS with any certificate, because security=encrypt is written at the hop.",
+    ),
     Event("relay.claim_lost", "A claim could not be renewed in time; another process may send the leg."),
     Event("relay.claims_not_renewed", "The store did not take the renewal of claims; it is tried again."),
     Event("relay.fault", "A leg met a fault of the program; it waits."),
@@ -407,6 +423,9 @@ _EVENTS = (
     ),
     Event("consumer.drained", "A consumer stopped: what it held is done or given back."),
     Event("events.lost", "The queue of mailbox events is gone with its channel; it is made anew."),
+    Event(
+        "events.binding_failed", "The queue of mailbox events could not be bound; the binding is tried again."
+    ),
     Event("events.callback_failed", "A subscriber of mailbox events raised an error."),
     # smtp-in
     Event("smtp_in.refused", "A sender, recipient, login or message was refused; `reply` is what was said."),
@@ -433,6 +452,7 @@ _EVENTS = (
     Event("imap.listening", "A listener accepts connections."),
     Event("imap.accept_failed", "A connection could not be accepted: too many open files, mostly."),
     Event("imap.client_identified", "A client said what it is (ID, RFC 2971)."),
+    Event("imap.watch_failed", "Comparing the watched mailboxes with the store failed; it is tried again."),
     Event("imap.unavailable", "The mail store was away during a command; the client was told to try again."),
     Event("imap.command_failed", "A fault of the program in a command; the client got NO [SERVERBUG]."),
     Event("imap.body_missing", "A row names a body that is not in the store; the message cannot be read."),

@@ -16,7 +16,7 @@ from pymongo import UpdateOne
 from mailyard.proto.v1.ticket_pb2 import TimelineEntry
 from mailyard.spool.outcome import Result
 from mailyard.spool.row import COLLECTION, timeline_rows
-from mailyard.store.client import Collection, Row, Store, unavailable_when_away
+from mailyard.store.client import BY_ID, Collection, Row, Store, unavailable_when_away
 
 CLAIM: Final = timedelta(minutes=5)
 MOST_TARGETS: Final = 1000  # of one report
@@ -87,7 +87,7 @@ class Bounces:
             if not ids:
                 return []
             ours = {"_id": {"$in": ids}}
-            await self._rows.update_many(due | ours, _claim(token, until))
+            await self._rows.update_many(due | ours, _claim(token, until), hint=BY_ID)
             rows = [row async for row in self._rows.find(ours | {"bounce_claim": token})]
             reports_of = await self._reports_of(rows)
         return [_due(row, reports_of, token, until) for row in rows]

@@ -13,7 +13,7 @@ from bson import ObjectId
 
 from mailyard.proto.v1.ticket_pb2 import Recipient
 from mailyard.spool.row import COLLECTION, State, targets_of
-from mailyard.store.client import Collection, Row, Store, unavailable_when_away
+from mailyard.store.client import BY_ID, Collection, Row, Store, unavailable_when_away
 
 CLAIM: Final = timedelta(minutes=5)
 NEVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
@@ -58,7 +58,7 @@ class Delays:
                 return []
             ours = {"_id": {"$in": ids}}
             claim = {"$set": {"delay_at": now - after + CLAIM, "delay_claim": token}}
-            await self._rows.update_many(due | ours, claim)
+            await self._rows.update_many(due | ours, claim, hint=BY_ID)
             rows = [row async for row in self._rows.find(ours | {"delay_claim": token})]
         return [DueDelay(f"{row['_id']}/delay", row) for row in rows]
 
@@ -73,5 +73,5 @@ class Delays:
             told = {"_id": {"$in": [each.row["_id"] for each in delays]}, "delay_at": {"$exists": True}}
             with unavailable_when_away():
                 await self._rows.update_many(
-                    told, {"$set": {"delay_at": NEVER}, "$unset": {"delay_claim": ""}}
+                    told, {"$set": {"delay_at": NEVER}, "$unset": {"delay_claim": ""}}, hint=BY_ID
                 )
