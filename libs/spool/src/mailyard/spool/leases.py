@@ -77,10 +77,10 @@ class Leases:
         return [_without(ticket, ended[row]) for row, ticket in by_row.items() if row in ended]
 
     async def renew(self, tickets: Sequence[Ticket]) -> None:
-        """Hold on to claims that `claim` granted and that have not ended.
+        """Hold on to claims that `claim` granted, as long as nobody else has claimed the leg.
 
         Raises:
-            Unavailable: the store is away; try again before the claims end.
+            Unavailable: the store is unreachable; try again before the claims end.
 
         """
         if not tickets:
@@ -93,6 +93,19 @@ class Leases:
                 },
                 {"$set": {"lease.until": self._clock() + self._length}},
             )
+
+    async def held(self, tickets: Sequence[Ticket]) -> list[Ticket]:
+        """Return the tickets whose legs are still claimed by this process and not ended.
+
+        Raises:
+            Unavailable: the store is unreachable.
+
+        """
+        ids = [row_id(ticket.spool_id, ticket.leg) for ticket in tickets]
+        query = {"_id": {"$in": ids}, "state": State.ACTIVE, "lease.owner": self._owner}
+        with unavailable_when_away():
+            ours = {row["_id"] async for row in self._store.collection(COLLECTION).find(query, {"_id": 1})}
+        return [ticket for ticket in tickets if row_id(ticket.spool_id, ticket.leg) in ours]
 
     def _claim(self, ticket: Ticket, token: ObjectId, until: object) -> UpdateOne:
         free: list[dict[str, Any]] = [{"lease": {"$exists": False}}, {"lease.until": {"$lt": self._clock()}}]
