@@ -60,6 +60,7 @@ lint: $(READY)  ## Checks style, types, import rules, contracts, tenant scope, f
 	$(BIN)/python -m tests.lint.file_size
 	$(BIN)/python -m mailyard.local.docs --check
 	$(BIN)/python -m mailyard.cli.reference --check
+	$(BIN)/python -m mailyard.cli.databaseuser.reference --check
 	$(BIN)/mailyard-observability check
 	$(BIN)/mailyard-chart --check
 	@set -e; for values in $(CHART_LINTS); do \
@@ -86,6 +87,7 @@ proto: $(READY)  ## Generates the code of the contracts in proto/ and takes addi
 docs: $(READY)  ## Writes the reference pages of docs/ from the code
 	$(BIN)/python -m mailyard.local.docs
 	$(BIN)/python -m mailyard.cli.reference
+	$(BIN)/python -m mailyard.cli.databaseuser.reference
 
 .PHONY: images
 images: $(IMAGES:%=image-%)  ## Builds the container images; BUILD=, BASE_IMAGE=, REPOSITORY=, TAG=, IMAGES=: docs/images.md

@@ -7,6 +7,7 @@ import pytest
 from bson import ObjectId
 from gridfs.asynchronous.grid_file import AsyncGridFSBucket
 
+from mailyard.runtime.errors import Unavailable
 from mailyard.store.blobs import Blobs, BodyMissing
 from mailyard.store.body import CHUNK_SIZE
 from mailyard.store.client import Store
@@ -149,12 +150,40 @@ async def test_a_body_that_is_parked_on_the_way_is_the_same_and_holds_nothing(
     assert await blobs.read_range(body.blob_id, size // 2, size) == octets[size // 2 :]
     chunks = await store.collection("mail.chunks").count_documents({"files_id": body.blob_id})
     assert chunks == -(-size // CHUNK_SIZE)
+    assert await store.collection("mail.parked").count_documents({}) == 0
 
 
 async def test_a_parked_body_that_is_aborted_leaves_nothing(store: Store) -> None:
     writer = Blobs(store).writer()
     await writer.write(b"x" * 1000)
     await writer.park()
-    assert await store.collection("mail.chunks").count_documents({}) == 1
+    assert await store.collection("mail.parked").count_documents({}) == 1
     await writer.abort()
-    assert await store.collection("mail.chunks").count_documents({}) == 0
+    assert await store.collection("mail.parked").count_documents({}) == 0
+
+
+async def test_a_parked_body_is_received_without_reading_or_changing_chunks(store: Store) -> None:
+    await store.db.command("profile", 2)
+    writer = Blobs(store).writer()
+    for _ in range(4):
+        await writer.write(b"x" * 200_000)
+        await writer.park()
+    await writer.finish()
+    await store.db.command("profile", 0)
+    operations = store.collection("system.profile").find({"ns": {"$regex": "mail[.]chunks$"}})
+    assert {each["op"] async for each in operations} == {"insert"}
+
+
+async def test_a_body_whose_parked_part_is_lost_is_never_finished(store: Store) -> None:
+    writer = Blobs(store).writer()
+    await writer.write(b"x" * 1000)
+    await writer.park()
+    await store.collection("mail.parked").delete_many({})
+    with pytest.raises(Unavailable, match="lost a part of the body"):
+        await writer.finish()
+
+
+async def test_what_stays_parked_ends_by_itself(store: Store) -> None:
+    await Blobs(store).ensure_indexes()
+    indexes = await store.collection("mail.parked").index_information()
+    assert {each.get("expireAfterSeconds") for each in indexes.values()} == {None, 86_400}

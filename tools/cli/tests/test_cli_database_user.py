@@ -13,7 +13,8 @@ from typer.testing import CliRunner, Result
 from mailyard.broker.topology import EVENTS_EXCHANGE, Queue
 from mailyard.cli.databaseuser.mongodb import privileges
 from mailyard.cli.databaseuser.rabbitmq import permissions
-from mailyard.cli.databaseuser.rights import BODIES, COLLECTIONS, RIGHTS
+from mailyard.cli.databaseuser.reference import PAGE, page
+from mailyard.cli.databaseuser.rights import CHUNKS, COLLECTIONS, RIGHTS
 from mailyard.cli.main import app
 from mailyard.local.paths import REPOSITORY
 
@@ -59,8 +60,15 @@ def test_the_table_knows_every_collection_that_a_library_uses() -> None:
     assert used <= set(COLLECTIONS)
 
 
+def test_the_tables_of_the_documentation_are_current() -> None:
+    text = (REPOSITORY / PAGE).read_text()
+    assert "| `messages` |" in text
+    assert text == page(text)
+
+
 def test_smtp_in_reads_no_message_and_no_body() -> None:
-    assert {"messages", "mailbox_accounts", *BODIES}.isdisjoint(RIGHTS["smtp-in"].read)
+    assert {"messages", "mailbox_accounts", CHUNKS}.isdisjoint(RIGHTS["smtp-in"].read)
+    assert CHUNKS not in RIGHTS["smtp-in"].update
 
 
 @pytest.mark.parametrize("service", ["filter", "relay"])

@@ -24,8 +24,10 @@ from mailyard.store.indexes import create_indexes
 from mailyard.store.logorder import insert_soon
 
 _CHUNKS_INDEX = IndexModel([("files_id", ASCENDING), ("n", ASCENDING)], unique=True)
+_PARKED_INDEX = IndexModel([("at", ASCENDING)], expireAfterSeconds=86_400)
 FILES = "mail.files"
 CHUNKS = "mail.chunks"
+PARKED = "mail.parked"  # incomplete chunks of bodies that are being received, where memory is scarce
 _DELETE_OCTETS = 64 * 1024 * 1024  # that one command removes
 _UNKNOWN_SIZE = 8 * 1024 * 1024  # supposed of a body that a writer which died left without a file row
 _READ_CHUNKS = 4  # chunks that a stream reads at a time: one megabyte
@@ -55,8 +57,9 @@ class Blobs:
         return self._store.collection(CHUNKS)
 
     async def ensure_indexes(self) -> None:
-        """Create the index that the GridFS specification demands of chunks."""
+        """Create the index that the GridFS specification demands of chunks, and the one that ends what stays parked."""
         await create_indexes(self._store, CHUNKS, [_CHUNKS_INDEX])
+        await create_indexes(self._store, PARKED, [_PARKED_INDEX])
 
     def writer(self) -> BodyWriter:
         """Take one new body."""
@@ -107,24 +110,16 @@ class Blobs:
         ]
         await _insert_once(self._chunks, rows)
 
-    async def replace_chunk(self, blob_id: ObjectId, number: int, octets: bytes) -> None:
-        """Write one chunk of a body, in place of what is there."""
-        key = {"files_id": blob_id, "n": number}
+    async def park(self, blob_id: ObjectId, octets: bytes) -> None:
+        """Write the incomplete chunk of a body that is being received; what nobody reads back ends after a day."""
+        row = {"_id": blob_id, "data": Binary(octets), "at": now_utc()}
+        await _insert_once(self._store.collection(PARKED), [row])
+
+    async def unpark(self, blob_id: ObjectId) -> bytes:
+        """Read what was parked of a body and remove it; empty where nothing was."""
         with unavailable_when_away():
-            await self._chunks.update_one(key, {"$set": {"data": Binary(octets)}}, upsert=True)
-
-    async def read_chunk(self, blob_id: ObjectId, number: int) -> bytes:
-        """Read one chunk of a body.
-
-        Raises:
-            BodyMissing: the store does not have it.
-
-        """
-        with unavailable_when_away():
-            row = await self._chunks.find_one({"files_id": blob_id, "n": number}, {"_id": 0, "data": 1})
-        if row is None:
-            raise BodyMissing(blob_id)
-        return bytes(row["data"])
+            row = await self._store.collection(PARKED).find_one_and_delete({"_id": blob_id})
+        return bytes(row["data"]) if row is not None else b""
 
     async def insert_file(self, blob_id: ObjectId, size: int) -> None:
         """Write the `files` row that makes a body whole."""

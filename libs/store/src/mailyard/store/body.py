@@ -5,6 +5,8 @@ from typing import Protocol
 
 from bson import ObjectId
 
+from mailyard.runtime.errors import Unavailable
+
 CHUNK_SIZE = 261_120  # 255 KiB, the GridFS default
 
 
@@ -14,11 +16,11 @@ class ChunkStore(Protocol):
     async def insert_chunks(self, blob_id: ObjectId, first: int, octets: memoryview) -> None:
         """Write consecutive chunks, beginning with chunk number `first`."""
 
-    async def replace_chunk(self, blob_id: ObjectId, number: int, octets: bytes) -> None:
-        """Write one chunk, in place of what is there."""
+    async def park(self, blob_id: ObjectId, octets: bytes) -> None:
+        """Write the octets of an incomplete chunk, apart from the chunks."""
 
-    async def read_chunk(self, blob_id: ObjectId, number: int) -> bytes:
-        """Read one chunk."""
+    async def unpark(self, blob_id: ObjectId) -> bytes:
+        """Read the octets of an incomplete chunk and remove them; none where there are none."""
 
     async def insert_file(self, blob_id: ObjectId, size: int) -> None:
         """Write the row that makes the body whole."""
@@ -39,7 +41,8 @@ class Body:
 class BodyWriter:
     """Takes a body piece by piece; holds at most one chunk and the piece that completes it.
 
-    Where memory is scarce, `park` writes the incomplete chunk too; it is read back when it can be completed.
+    Where memory is scarce, `park` writes the incomplete chunk too, apart from the others; it is read back when it can be
+    completed. So whoever only receives bodies needs no right to read chunks.
     """
 
     def __init__(self, blobs: ChunkStore) -> None:
@@ -49,7 +52,7 @@ class BodyWriter:
         self._held = 0
         self._chunks = 0
         self._parked = 0  # octets of the incomplete chunk that are in the store only
-        self._is_begun = False  # the store has a chunk of this number that is not complete
+        self._is_spilled = False  # the store has, or had, a part of the body
 
     @property
     def size(self) -> int:
@@ -78,13 +81,16 @@ class BodyWriter:
         if self._held:
             await self._read_back()
             held = b"".join(self._pieces)
-            self._is_begun = True
-            await self._blobs.replace_chunk(self._blob_id, self._chunks, held)
+            self._is_spilled = True
+            await self._blobs.park(self._blob_id, held)
             self._pieces, self._held, self._parked = [], 0, len(held)
 
     async def _read_back(self) -> None:
         if self._parked:
-            self._pieces.insert(0, await self._blobs.read_chunk(self._blob_id, self._chunks))
+            parked = await self._blobs.unpark(self._blob_id)
+            if len(parked) != self._parked:
+                raise Unavailable(f"the store lost a part of the body {self._blob_id} that is being received")
+            self._pieces.insert(0, parked)
             self._held, self._parked = self._held + self._parked, 0
 
     async def flush(self) -> None:
@@ -99,17 +105,11 @@ class BodyWriter:
         await self._read_back()
         held = b"".join(self._pieces)
         whole = len(held) // CHUNK_SIZE * CHUNK_SIZE
-        await self._write_whole(memoryview(held)[:whole])
+        self._is_spilled = True
+        await self._blobs.insert_chunks(self._blob_id, self._chunks, memoryview(held)[:whole])
+        self._chunks += whole // CHUNK_SIZE
         self._pieces = [held[whole:]]
         self._held = len(held) - whole
-
-    async def _write_whole(self, octets: memoryview) -> None:
-        if self._is_begun:
-            await self._blobs.replace_chunk(self._blob_id, self._chunks, bytes(octets[:CHUNK_SIZE]))
-            self._chunks, self._is_begun, octets = self._chunks + 1, False, octets[CHUNK_SIZE:]
-        if octets:
-            await self._blobs.insert_chunks(self._blob_id, self._chunks, octets)
-            self._chunks += len(octets) // CHUNK_SIZE
 
     async def write(self, data: bytes) -> None:
         """Take `data`, writing whole chunks."""
@@ -118,14 +118,13 @@ class BodyWriter:
 
     async def finish(self) -> Body:
         """End the body. One that fits a chunk is handed back unwritten."""
-        if not (self._chunks or self._is_begun) and self._held <= CHUNK_SIZE:
+        if not self._is_spilled and self._held <= CHUNK_SIZE:
             octets = b"".join(self._pieces)
             return Body(self._blob_id, len(octets), octets)
         await self.flush()
+        await self._read_back()
         size = self.size
-        if self._is_begun:
-            await self.park()
-        elif self._held:
+        if self._held:
             await self._blobs.insert_chunks(self._blob_id, self._chunks, memoryview(b"".join(self._pieces)))
         await self._blobs.insert_file(self._blob_id, size)
         return Body(self._blob_id, size, None)
@@ -134,6 +133,7 @@ class BodyWriter:
         """Forget the body, and remove what was written of it."""
         self._pieces.clear()
         self._held = 0
-        if self._chunks or self._is_begun:
+        if self._is_spilled:
+            await self._blobs.unpark(self._blob_id)
             await self._blobs.delete([self._blob_id])
-            self._chunks, self._is_begun, self._parked = 0, False, 0
+            self._chunks, self._is_spilled, self._parked = 0, False, 0

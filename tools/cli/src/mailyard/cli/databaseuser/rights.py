@@ -24,13 +24,14 @@ from mailyard.spool.ledger import ENTRIES as LEDGER
 from mailyard.spool.ledger import HOURS as LEDGER_HOURS
 from mailyard.spool.progress import COLLECTION as PROGRESS
 from mailyard.spool.row import COLLECTION as SPOOL
-from mailyard.store.blobs import CHUNKS, FILES
+from mailyard.store.blobs import CHUNKS, FILES, PARKED
+from mailyard.store.bodychecks import COLLECTION as BODY_CHECKS
 from mailyard.store.lease import COLLECTION as LEASES
 
 BODIES: Final = (FILES, CHUNKS)
 COLLECTIONS: Final = (
     *(TENANTS, DOMAINS, ADDRESSES, ACCOUNTS),
-    *(MAILBOXES, MAILBOX_ACCOUNTS, DELETED_MAILBOXES, MESSAGES, *BODIES),
+    *(MAILBOXES, MAILBOX_ACCOUNTS, DELETED_MAILBOXES, MESSAGES, *BODIES, PARKED, BODY_CHECKS),
     *(SPOOL, PROGRESS, LEDGER, LEDGER_HOURS, LEASES, CANARY),
 )
 _EXCHANGES: Final = (*dict.fromkeys(queue.exchange for queue in Queue), EVENTS_EXCHANGE)
@@ -41,7 +42,7 @@ class ServiceRights:
     """What one service does with collections of MongoDB, and with exchanges and queues of RabbitMQ."""
 
     service: str
-    why: str  # what it reads of other people's data, for the documentation
+    sees: str  # what its user can read of people's data, for the documentation
     read: tuple[str, ...] = ()
     insert: tuple[str, ...] = ()
     update: tuple[str, ...] = ()
@@ -64,10 +65,19 @@ _TABLE: Final = (
         "smtp-in",
         "domains, addresses and password hashes (for logins), names and sizes of mailboxes (for quotas), envelopes of the "
         "spool (for the age of the queue); no message",
-        read=(DOMAINS, ADDRESSES, ACCOUNTS, MAILBOXES, SPOOL, PROGRESS),
-        insert=(*BODIES, SPOOL, LEDGER, PROGRESS),
+        read=(
+            DOMAINS,
+            ADDRESSES,
+            ACCOUNTS,
+            MAILBOXES,
+            FILES,
+            PARKED,
+            SPOOL,
+            PROGRESS,
+        ),  # files: sizes of bodies
+        insert=(*BODIES, PARKED, SPOOL, LEDGER, PROGRESS),
         update=(ACCOUNTS, PROGRESS),  # accounts: a stronger hash of the same password
-        remove=BODIES,  # a body that was broken off
+        remove=(*BODIES, PARKED),  # a body that was broken off
         statistics=True,
         publishes=(Queue.SMTP_IN_ROUTE.exchange,),
     ),
@@ -77,11 +87,11 @@ _TABLE: Final = (
         "messages (to purge them)",
         read=(
             *(DOMAINS, ADDRESSES, ACCOUNTS, SPOOL, PROGRESS, LEDGER, LEDGER_HOURS, LEASES, CANARY),
-            *(MESSAGES, DELETED_MAILBOXES, *BODIES),
+            *(MESSAGES, DELETED_MAILBOXES, *BODIES, PARKED, BODY_CHECKS),
         ),
-        insert=(SPOOL, PROGRESS, LEDGER, LEDGER_HOURS, LEASES, *BODIES),
-        update=(SPOOL, PROGRESS, LEDGER_HOURS, LEASES),
-        remove=(SPOOL, LEDGER, LEASES, MESSAGES, DELETED_MAILBOXES, *BODIES),
+        insert=(SPOOL, PROGRESS, LEDGER, LEDGER_HOURS, LEASES, *BODIES, BODY_CHECKS),
+        update=(SPOOL, PROGRESS, LEDGER_HOURS, LEASES, BODY_CHECKS),
+        remove=(SPOOL, LEDGER, LEASES, MESSAGES, DELETED_MAILBOXES, *BODIES, PARKED, BODY_CHECKS),
         publishes=tuple(dict.fromkeys(queue.exchange for queue in Queue if queue is not Queue.DEAD)),
         consumes=(Queue.SMTP_IN_ROUTE, Queue.DEAD),
     ),
@@ -114,10 +124,10 @@ _TABLE: Final = (
     ServiceRights(
         "imap",
         "domains, addresses, password hashes (for logins), mailboxes, messages and bodies; nothing of the spool",
-        read=(DOMAINS, ADDRESSES, ACCOUNTS, MAILBOXES, MAILBOX_ACCOUNTS, MESSAGES, *BODIES),
+        read=(DOMAINS, ADDRESSES, ACCOUNTS, MAILBOXES, MAILBOX_ACCOUNTS, MESSAGES, *BODIES, PARKED),
         insert=(MAILBOXES, MAILBOX_ACCOUNTS, DELETED_MAILBOXES, MESSAGES, *BODIES),
         update=(ACCOUNTS, MAILBOXES, MAILBOX_ACCOUNTS, MESSAGES),
-        remove=(MAILBOXES, *BODIES),
+        remove=(MAILBOXES, *BODIES, PARKED),
         publishes=(EVENTS_EXCHANGE,),
         receives_events=True,
     ),
