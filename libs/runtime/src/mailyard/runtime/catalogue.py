@@ -391,6 +391,11 @@ _EVENTS = (
         "login.refused", "A login failed; `reason` says why. The client was told no more than it may know."
     ),
     Event("login.unavailable", "A login could not be checked; the client was told to try again."),
+    Event(
+        "access.ended",
+        "An account, domain or tenant was suspended or removed, or a password changed: `sessions` open ones of this"
+        " process end.",
+    ),
     Event("login.hash_not_renewed", "A weak password hash stays until the next login of its account."),
     # imap
     Event("imap.listening", "A listener accepts connections."),
