@@ -54,6 +54,7 @@ lint: $(READY)  ## Checks style, types, import rules, contracts, tenant scope, f
 	$(BIN)/python -m tests.lint.tenant_scope
 	$(BIN)/python -m tests.lint.file_size
 	$(BIN)/python -m mailyard.local.docs --check
+	$(BIN)/python -m mailyard.cli.reference --check
 	$(BIN)/mailyard-observability check
 	$(BIN)/mailyard-chart --check
 	@set -e; for values in $(CHART_LINTS); do \
@@ -79,6 +80,7 @@ proto: $(READY)  ## Generates the code of the contracts in proto/ and takes addi
 .PHONY: docs
 docs: $(READY)  ## Writes the reference pages of docs/ from the code
 	$(BIN)/python -m mailyard.local.docs
+	$(BIN)/python -m mailyard.cli.reference
 
 .PHONY: images
 images: $(IMAGES:%=image-%)  ## Builds the container images; BUILD=, BASE_IMAGE=, REPOSITORY=, TAG=, IMAGES=: docs/images.md
@@ -106,6 +108,10 @@ chart: $(READY)  ## Writes README.md and values.schema.json of the Helm chart fr
 chaos: $(READY)  ## Sends mail while everything is killed, cut and stalled, and proves that none is lost; ARGS=--help
 	$(BIN)/python -m tests.chaos $(ARGS)
 
+.PHONY: hostile
+hostile: $(READY)  ## Attacks a running Mailyard with hostile input of every kind, and watches it; ARGS=--help
+	$(BIN)/python -m tests.hostile $(ARGS)
+
 .PHONY: cluster-test
 cluster-test: $(READY)  ## Checks the chart on a real cluster, MAILYARD_CLUSTER_KUBECONFIG: docs/cluster-test.md; ARGS=--help
 	$(BIN)/python -m tests.cluster $(ARGS)
@@ -117,5 +123,5 @@ bench: $(READY)  ## Measures Mailyard beside Postfix and Dovecot, which must be 
 .PHONY: clean
 clean:  ## Removes the environment, caches and fetched programs; mail and accounts under var/local stay
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	rm -rf var/bench var/cache var/chaos var/debian var/mongod var/packages var/uv
+	rm -rf var/bench var/cache var/chaos var/hostile var/debian var/mongod var/packages var/uv
 	find $(CODE) -name __pycache__ -prune -exec rm -rf {} +
