@@ -9,6 +9,7 @@ from itertools import count
 
 from bson import ObjectId
 
+from mailyard.directory.accesswatch import OpenSession
 from mailyard.directory.identity import Identity, Refusal, RefusalReason
 from mailyard.imap.session.doors import Doors
 from mailyard.mailbox.mailboxes import DEFAULTS, AlreadyExists, NotFound, NotPermitted, canonical
@@ -61,6 +62,21 @@ class Box:
         return [self.messages[uid] for uid in sorted(self.messages) if not self.messages[uid].expunged]
 
 
+class MemoryAccess:
+    """Sessions that are open."""
+
+    def __init__(self) -> None:
+        self.sessions: set[OpenSession] = set()
+
+    def open(self, identity: Identity, end: Callable[[], None]) -> OpenSession:
+        session = OpenSession(identity, end)
+        self.sessions.add(session)
+        return session
+
+    def close(self, session: OpenSession) -> None:
+        self.sessions.discard(session)
+
+
 class World:
     """Everything that the doors show."""
 
@@ -69,6 +85,7 @@ class World:
         self.bodies: dict[ObjectId, bytes] = {}
         self.callbacks: defaultdict[str, list[Callable[[MailboxEvent], None]]] = defaultdict(list)
         self.clock = Clock()
+        self.access = MemoryAccess()
         self.away = False
         self.calls: list[str] = []
         self.fails_at: dict[str, int] = {}  # which call of a door finds the store away
@@ -82,6 +99,7 @@ class World:
             MemoryMessages(self),
             MemoryBodies(self),
             MemoryLogins(self),
+            self.access,
             MemoryEvents(self),
             lambda: NOW,
             lambda: self.clock.seconds,

@@ -9,6 +9,19 @@ from mailyard.directory.attempts import AttemptLimits
 from mailyard.directory.authentication import LoginLimits
 from mailyard.directory.directory import CacheLimits
 from mailyard.directory.passwords import HashCost
+from mailyard.message.address import Address, AddressError
+from mailyard.runtime.errors import Misconfigured
+from mailyard.runtime.settings import CommonSettings
+
+
+def postmaster_of(settings: CommonSettings) -> Address | None:
+    """Return the postmaster of the installation. Raises Misconfigured: the setting is not an address."""
+    if not settings.postmaster:
+        return None
+    try:
+        return Address.parse(settings.postmaster)
+    except AddressError as error:
+        raise Misconfigured(f"MAILYARD_POSTMASTER is not a mail address: {error}") from None
 
 
 class DirectorySettings(BaseModel):

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from mailyard.broker.connection import Broker
 from mailyard.broker.events import MailboxEvents
+from mailyard.directory.accesswatch import POLL_SECONDS, AccessWatch
 from mailyard.directory.authentication import Authenticator
 from mailyard.directory.directory import Directory
 from mailyard.directory.passwords import Passwords
@@ -43,29 +44,33 @@ async def build(runtime: Runtime[ImapSettings]) -> Sequence[Component]:
         settings.amqp_url.get_secret_value(), settings.instance, required=False, meanwhile=_WITHOUT_BROKER
     )
     events = MailboxEvents(broker)
+    directory = Directory(store, settings.cache_limits())
+    access = AccessWatch(store, directory.forget)
     reception = Reception(
-        doors=_doors(settings, store, events),
+        doors=_doors(settings, store, events, directory, access),
         options=settings.options(),
         admission=Admission(raise_file_limit(settings.connections), settings.connections_per_address),
         certificates=certificates,
         backlog=settings.backlog,
         balancers=settings.balancers(),
     )
-    parts: list[Component] = [store, broker, events]
+    parts: list[Component] = [store, broker, events, Periodic("access", POLL_SECONDS, access.poll)]
     if certificates is not None:
         parts.append(Periodic("certificates", _CERTIFICATE_SECONDS, certificates.refresh))
     parts.extend(_listeners(settings, reception))
     return parts
 
 
-def _doors(settings: ImapSettings, store: Store, events: MailboxEvents) -> Doors:
+def _doors(
+    settings: ImapSettings, store: Store, events: MailboxEvents, directory: Directory, access: AccessWatch
+) -> Doors:
     passwords = Passwords(settings.hash_cost(), threads=settings.password_threads)
-    directory = Directory(store, settings.cache_limits())
     return Doors(
         mailboxes=Mailboxes(store),
         messages=Messages(store, events),
         bodies=Blobs(store),
-        logins=Authenticator(store, directory, passwords, settings.login_limits()),
+        logins=Authenticator(store, directory, passwords, settings.login_limits(), access=access),
+        access=access,
         events=events,
         now=now_utc,
         monotonic=time.monotonic,

@@ -9,6 +9,7 @@ from mailyard.broker.deadletters import DeadLetters
 from mailyard.broker.publisher import TicketPublisher
 from mailyard.broker.topology import Queue
 from mailyard.directory.directory import Directory
+from mailyard.directory.settings import postmaster_of
 from mailyard.router.bouncer import Bouncer
 from mailyard.router.housekeeping import Housekeeping
 from mailyard.router.intake import Intake
@@ -30,7 +31,7 @@ async def build(runtime: Runtime[RouterSettings]) -> Sequence[Component]:
     broker = Broker(settings.amqp_url.get_secret_value(), settings.instance)
     publisher = TicketPublisher(broker)
     spool = Spool(store, publisher, stage="router")
-    intake = Intake(store, Directory(store), publisher)
+    intake = Intake(store, Directory(store, postmaster=postmaster_of(settings)), publisher)
     consumer = TicketConsumer(broker, Queue.SMTP_IN_ROUTE, intake.handle, on_poison=intake.poison)
     progress = ProgressReporter(store, settings.instance, consumers=[consumer], publisher=publisher)
     duties = Housekeeping(store, broker, publisher, settings)

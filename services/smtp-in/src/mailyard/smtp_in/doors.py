@@ -9,7 +9,7 @@ from mailyard.runtime.certificates import Certificates
 from mailyard.smtp.reply import Reply
 from mailyard.smtp.server.limits import Mode, Profile
 from mailyard.smtp_in.measures import Measures
-from mailyard.smtp_in.seams import Addresses, BodyStore, Logins, Queue
+from mailyard.smtp_in.seams import Addresses, BodyStore, Logins, Queue, Sessions
 from mailyard.spool.acceptance import Source
 
 
@@ -48,6 +48,7 @@ class Backend:
 
     addresses: Addresses
     logins: Logins
+    sessions: Sessions
     bodies: BodyStore
     queue: Queue
     pressure: PressureGauge

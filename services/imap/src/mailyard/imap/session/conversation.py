@@ -57,6 +57,7 @@ class Conversation:
             if over.bye:
                 session.write(responses.untagged(Completion(Condition.BYE, over.bye, over.code)))
         finally:
+            session.log_out()
             await session.leave()
             session.connection.take(Step.ENDED)
 

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from bson import ObjectId
 
+from mailyard.directory.accesswatch import OpenSession
 from mailyard.directory.identity import Identity, Refusal
 from mailyard.mailbox.model import (
     AppendResult,
@@ -139,6 +140,16 @@ class LoginDoor(Protocol):
         """Check a name and its password."""
 
 
+class AccessDoor(Protocol):
+    """`mailyard.directory.accesswatch.AccessWatch`."""
+
+    def open(self, identity: Identity, end: Callable[[], None]) -> OpenSession:
+        """Note a session; `end` is called when its login no longer counts."""
+
+    def close(self, session: OpenSession) -> None:
+        """Forget a session."""
+
+
 class EventDoor(Protocol):
     """`mailyard.broker.events.MailboxEvents`, the receiving half."""
 
@@ -157,6 +168,7 @@ class Doors:
     messages: MessageDoor
     bodies: BodyDoor
     logins: LoginDoor
+    access: AccessDoor
     events: EventDoor
     now: Callable[[], datetime]
     monotonic: Callable[[], float]
