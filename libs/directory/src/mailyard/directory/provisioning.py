@@ -52,18 +52,14 @@ class Provisioning:
 
     async def set_tenant(self, slug: str, *, name: str | None = None, contact: str | None = None) -> Tenant:
         """Change a tenant's name or contact; an empty contact takes it away."""
-        if name is not None and not await self.tenants.set_name(slug, name.strip() or slug):
-            raise _no_tenant(slug)
-        if contact is not None:
-            await self._set_contact(slug, contact)
-        return await self.require_tenant(slug)
-
-    async def _set_contact(self, slug: str, contact: str) -> None:
         parsed = mail_address(contact) if contact else None
         if parsed is not None:
             await self.checks.target(parsed)
-        if not await self.tenants.set_contact(slug, parsed):
-            raise _no_tenant(slug)
+        if name is not None:
+            await self.tenants.set_name(slug, name.strip() or slug)
+        if contact is not None:
+            await self.tenants.set_contact(slug, parsed)
+        return await self.require_tenant(slug)
 
     async def add_domain(self, tenant: str, name: str, catch_all: str = "") -> Domain:
         """Add a domain to a tenant; `catch_all` receives mail for unknown recipients."""

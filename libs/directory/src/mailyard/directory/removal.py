@@ -41,9 +41,14 @@ class Removal:
 
     async def remove_account(self, tenant: str, address: str, keep: timedelta) -> Account:
         """Remove an account, whose mail is kept for so long. Raises InUse: aliases or others lead to it."""
+        account = await self.check_account(tenant, address)
+        await self._remove(account, keep)
+        return account
+
+    async def check_account(self, tenant: str, address: str) -> Account:
+        """Return an account that may be removed. Raises InUse."""
         account = await self._directory.require_account(tenant, mail_address(address))
         await self._refuse_uses(tenant, [account.address])
-        await self._remove(account, keep)
         return account
 
     async def restore_account(self, tenant: str, address: str) -> Account:
@@ -77,6 +82,13 @@ class Removal:
 
     async def remove_domain(self, tenant: str, name: str, keep: timedelta, *, with_accounts: bool) -> Domain:
         """Remove a domain; `with_accounts` removes its accounts and aliases too. Raises InUse without it."""
+        domain = await self.check_domain(tenant, name, with_accounts=with_accounts)
+        await self._suspension.suspend_domain(tenant, domain.name)
+        await self._drop_domain(tenant, domain.name, keep)
+        return domain
+
+    async def check_domain(self, tenant: str, name: str, *, with_accounts: bool) -> Domain:
+        """Return a domain that may be removed. Raises InUse."""
         domain = await self._directory.require_domain(tenant, domain_name(name))
         addresses = await self._directory.addresses.list_of_domain(tenant, domain.name, _SHOWN + 1)
         if addresses and not with_accounts:
@@ -85,8 +97,6 @@ class Removal:
                 " --with-accounts removes all its accounts and aliases"
             )
         await self._refuse_uses(tenant, await self._all_addresses(tenant, domain.name), inside=domain.name)
-        await self._suspension.suspend_domain(tenant, domain.name)
-        await self._drop_domain(tenant, domain.name, keep)
         return domain
 
     async def remove_tenant(self, tenant: str, keep: timedelta, *, with_domains: bool) -> Tenant:
@@ -171,7 +181,7 @@ class Removal:
             if owner.contact is not None and owner.contact.key in keys:
                 uses.append(f"contact of tenant {tenant}")
         if uses:
-            raise InUse(f"mail of others goes there: {_some(list(dict.fromkeys(uses)))}; change these first")
+            raise InUse(f"mail of others goes there: {_some(sorted(set(uses)))}; change these first")
 
 
 def _some(names: Sequence[str]) -> str:

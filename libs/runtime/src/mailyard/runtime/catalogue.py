@@ -380,6 +380,8 @@ _EVENTS = (
     Event("consumer.drained", "A consumer stopped: what it held is done or given back."),
     Event("events.lost", "The queue of mailbox events is gone with its channel; it is made anew."),
     Event("events.callback_failed", "A subscriber of mailbox events raised an error."),
+    # router
+    Event("router.account_purged", "The mailboxes of a removed account are deleted; its bodies are swept."),
     # smtp-in
     Event("smtp_in.refused", "A sender, recipient, login or message was refused; `reply` is what was said."),
     Event("smtp_in.unavailable", "A server that an answer needed is away; the client was told to come back."),

@@ -14,6 +14,7 @@ from mailyard.router.bouncer import Bouncer
 from mailyard.router.housekeeping import Housekeeping
 from mailyard.router.intake import Intake
 from mailyard.router.overview import Overview
+from mailyard.router.removedaccounts import AccountPurge
 from mailyard.router.settings import RouterSettings
 from mailyard.router.sweep import Sweep
 from mailyard.runtime.periodic import Periodic
@@ -42,6 +43,7 @@ async def build(runtime: Runtime[RouterSettings]) -> Sequence[Component]:
         Periodic("bounces", settings.release_seconds, bouncer.work),
         Periodic("depth", settings.depth_seconds, duties.measure),
         Periodic("sweep", settings.sweep_seconds, Sweep(store, settings).work),
+        Periodic("removed-accounts", settings.sweep_seconds, AccountPurge(store, settings.instance).work),
         Periodic("ledger", settings.ledger_seconds, duties.keep_books),
         Periodic("census", settings.census_seconds, overview.count),
         Periodic("dead letters", settings.census_seconds, DeadLetters(broker).trim),

@@ -23,7 +23,9 @@ HEADINGS = (
 
 def ledger(
     context: typer.Context,
-    hours: Annotated[int, typer.Option(help="How far to look back.", min=1, max=24 * 366)] = 24,
+    hours: Annotated[
+        int, typer.Option(metavar="HOURS", help="How far to look back.", min=1, max=24 * 366)
+    ] = 24,
     tenant: Named = None,
     as_json: AsJson = False,
 ) -> None:
@@ -34,6 +36,8 @@ def ledger(
     """
 
     async def lines(session: Session) -> list[Account]:
+        if tenant is not None:
+            await session.directory.require_tenant(tenant)
         until = hour_of(now_utc()) + timedelta(hours=1)
         return await Ledger(session.store).accounts(until - timedelta(hours=hours), until)
 
