@@ -9,6 +9,9 @@ CHART := charts/mailyard
 CHART_LINTS := $(CHART)/values/trial.yaml $(CHART)/values/production.yaml $(CHART)/values/production.yaml,$(CHART)/values/large.yaml
 .DEFAULT_GOAL := help
 
+# Tests wait more than they compute: more workers than cores.
+WORKERS ?= 4
+
 # Images: how to build one and how to write one to the output as an archive, its name, and what its labels say.
 BUILD ?= docker build
 SAVE ?= docker save
@@ -40,9 +43,9 @@ run: $(READY)  ## Runs all of Mailyard on this machine, on loopback; CHECK=1: un
 	@$(BIN)/python -m mailyard.local run $(if $(CHECK),--check)
 
 .PHONY: test
-test: $(READY)  ## Runs all tests, on a real RabbitMQ and a real mongod; ARGS=... goes to pytest
+test: $(READY)  ## Runs all tests, on a real RabbitMQ and a real mongod; WORKERS=4 at a time; ARGS=... goes to pytest
 	@$(BIN)/python -m mailyard.local.foreign
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
 
 .PHONY: lint
 lint: $(READY)  ## Checks style, types, import rules, contracts, tenant scope, file sizes, generated pages

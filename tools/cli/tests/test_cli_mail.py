@@ -159,13 +159,14 @@ def test_queues_are_counted_in_mails_not_in_messages_of_the_broker(mail_command,
 
     asyncio.run(publish())
     queues = {each["queue"]: each for each in mail_command.json("queue", "list")}
-    assert list(queues) == [str(queue) for queue in Queue]
+    assert list(queues) == [*map(str, Queue), "deferred"]
     assert queues["local.filter"] == {
         "queue": "local.filter",
         "mails": 7,
         "oldest_seconds": 0.0,
         "messages": 1,
         "consumers": 0,
+        "next_due_at": None,
     }
     assert queues["remote.send"]["mails"] == 0
     assert "Oldest (s)" in mail_command("queue", "list").stdout

@@ -1,7 +1,7 @@
 """Runs a service: settings, logs, event loop, health, start in order, stop in reverse order.
 
 SIGTERM or SIGINT: readiness off, `drain()` of every component in reverse, `close()` in reverse, all within
-`drain_seconds` (design section 2.8). A second signal ends the process at once: everything is redelivered.
+`drain_seconds`. A second signal ends the process at once: everything is redelivered.
 
 Exit codes (sysexits.h): 0 stopped in order, 70 a part failed, 75 an address is in use, 78 a setting, a right
 or an existing queue is wrong and a person must act.
