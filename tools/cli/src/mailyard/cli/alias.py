@@ -14,7 +14,7 @@ from mailyard.directory.names import mail_address
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Manage aliases (addresses that forward to others). An alias cannot be suspended: remove it, or set other"
+    help="Manage aliases (addresses that forward to others).\n\nAn alias cannot be suspended: remove it, or set other"
     " targets.",
 )
 

@@ -36,14 +36,14 @@ def ledger(
     """
 
     async def lines(session: Session) -> list[Account]:
-        if tenant is not None:
-            await session.directory.require_tenant(tenant)
         until = hour_of(now_utc()) + timedelta(hours=1)
-        return await Ledger(session.store).accounts(until - timedelta(hours=hours), until)
+        found = await Ledger(session.store).accounts(until - timedelta(hours=hours), until)
+        chosen = [line for line in found if tenant in (None, line.tenant)]
+        if tenant is not None and not chosen:  # a removed tenant may have lines
+            await session.directory.require_tenant(tenant)
+        return chosen
 
-    found = perform(context, lines)
-    records = [_record(line) for line in found if tenant in (None, line.tenant)]
-    show(records, HEADINGS, as_json=as_json)
+    show([_record(line) for line in perform(context, lines)], HEADINGS, as_json=as_json)
 
 
 def _record(line: Account) -> Record:
