@@ -17,14 +17,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from bson import ObjectId
 from pymongo import ASCENDING, IndexModel
 from pymongo.asynchronous.client_session import AsyncClientSession
 
-from mailyard.directory import domains, tenants
-from mailyard.directory.domains import domain_of
 from mailyard.directory.model import Account, AccountStatus
 from mailyard.message.address import Address
 from mailyard.store.client import Row, Store, unavailable_when_away
@@ -40,15 +37,10 @@ _WITHOUT_PASSWORD = {"password": False}
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """An account and the hash of its password.
-
-    `may_log_in`: account, domain and tenant are active, and the domain is still the tenant's. `revision` is the last
-    access change that this was read after.
-    """
+    """An account, the hash of its password, and the access change that last ended its sessions."""
 
     account: Account
     password: str
-    may_log_in: bool = True
     revision: int = 0
 
 
@@ -156,40 +148,12 @@ class Accounts:
             await self._rows.update_one({"_id": account, "tenant": tenant, "password": old}, change)
 
     async def entry_by_login(self, login: Address) -> Credentials | None:
-        """Find who logs in, in one command: the way from a login name to a tenant. Raises Unavailable."""
-        pipeline: list[dict[str, Any]] = [
-            {"$match": {"key": login.key}},
-            _looked_up(domains.COLLECTION, {"_id": login.domain}, "domains"),
-            {
-                "$lookup": {
-                    "from": tenants.COLLECTION,
-                    "localField": "tenant",
-                    "foreignField": "_id",
-                    "as": "owner",
-                }
-            },
-        ]
+        """Find who logs in: the way from a login name to a tenant. Raises Unavailable."""
         with unavailable_when_away():
-            cursor = await self._rows.aggregate(pipeline)
-            rows = await cursor.to_list()
-        return _credentials_of(rows[0]) if rows else None
-
-
-def _looked_up(collection: str, query: Row, name: str) -> dict[str, Any]:
-    return {"$lookup": {"from": collection, "pipeline": [{"$match": query}], "as": name}}
-
-
-def _credentials_of(row: Row) -> Credentials:
-    account = account_of(row)
-    domain = next((domain_of({**each, "owner": row["owner"]}) for each in row["domains"]), None)
-    is_open = domain is not None and domain.tenant == account.tenant and not domain.is_suspended
-    revisions = [each.get("access_revision", 0) for each in (row, *row["domains"], *row["owner"])]
-    return Credentials(
-        account,
-        row["password"],
-        may_log_in=is_open and account.status is AccountStatus.ACTIVE,
-        revision=max(revisions),
-    )
+            row = await self._rows.find_one({"key": login.key})
+        if row is None:
+            return None
+        return Credentials(account_of(row), row["password"], row.get("access_revision", 0))
 
 
 def account_of(row: Row) -> Account:

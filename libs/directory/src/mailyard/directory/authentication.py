@@ -22,8 +22,9 @@ from mailyard.directory.accounts import Accounts, Credentials
 from mailyard.directory.attempts import AttemptLimits, Attempts, Client, client_of
 from mailyard.directory.cache import Monotonic, TtlCache
 from mailyard.directory.directory import Directory
+from mailyard.directory.domains import Domains
 from mailyard.directory.identity import Identity, Refusal, RefusalReason
-from mailyard.directory.model import Expansion, LocalAccount
+from mailyard.directory.model import Account, AccountStatus, Domain, Expansion, LocalAccount
 from mailyard.directory.passwords import MAX_OCTETS, Passwords, prepared
 from mailyard.message.address import Address, AddressError
 from mailyard.runtime.errors import Unavailable
@@ -70,6 +71,7 @@ class Authenticator:
         """
         limits = limits or LoginLimits()
         self._accounts = Accounts(store)
+        self._domains = Domains(store)
         self._directory = directory
         self._passwords = passwords
         self._clock = clock
@@ -182,15 +184,25 @@ class Authenticator:
             )
         if not (known and right and fits):
             return Refusal(RefusalReason.BAD_CREDENTIALS)
-        if not known.may_log_in:
+        account = known.account
+        if not await self._may_log_in(account):
             return Refusal(RefusalReason.ACCOUNT_DISABLED)
         await self._renew_weak_hash(known, password)
-        account = known.account
         revision = max(revision, known.revision)
         identity = Identity(str(account.id), account.tenant, account.address, revision)
         if self._access.has_ended(identity):  # changed while the hash was made
             return Refusal(RefusalReason.UNAVAILABLE)
         return identity
+
+    async def _may_log_in(self, account: Account) -> bool:
+        """Account, domain and tenant are active; a refusal never follows from the cache."""
+        if account.status is not AccountStatus.ACTIVE:
+            return False
+        name = account.address.domain
+        domain = await self._directory.domain(name)
+        if not _is_open(domain, account):
+            domain = (await self._domains.entry_by_names([name])).get(name)
+        return _is_open(domain, account)
 
     async def _renew_weak_hash(self, known: Credentials, password: str) -> None:
         """The password is only known now, so now is the time to make an old hash as strong as new ones."""
@@ -256,6 +268,10 @@ class Authenticator:
 
 
 _NOBODY = Address("nobody", "invalid")  # RFC 6761, section 6.4: no account can have it
+
+
+def _is_open(domain: Domain | None, account: Account) -> bool:
+    return domain is not None and domain.tenant == account.tenant and not domain.is_suspended
 
 
 def _address_of(login: str) -> Address | None:
