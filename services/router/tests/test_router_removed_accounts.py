@@ -88,6 +88,7 @@ async def test_mail_is_kept_until_its_time_and_then_all_of_it_goes(store) -> Non
     assert await left(store, GONE) == (0, 0)
     assert await left(store, OTHER) == before
     assert await store.collection("removed_accounts").count_documents({}) == 0
+    assert [row["_id"] async for row in store.collection("mailbox_accounts").find()] == [OTHER]
 
 
 async def test_mail_that_comes_late_from_the_queue_goes_too(store) -> None:

@@ -2,14 +2,15 @@
 
 from bson import ObjectId
 
-from mailyard.mailbox.rows import MAILBOXES, MESSAGES
+from mailyard.mailbox.rows import ACCOUNTS, MAILBOXES, MESSAGES
 from mailyard.store.client import Store, unavailable_when_away
 
 
 async def purge_account(store: Store, account: ObjectId, limit: int) -> int:
     """Delete some messages of an account, and its mailboxes when no message is left; return how many messages.
 
-    Can be repeated at any time: 0 means that nothing is left. Bodies that no other message names are swept later.
+    Can be repeated at any time: 0 means that nothing is left. Bodies that no other message names are swept later, and
+    rows of mailboxes that were deleted before go when their undelete window is over.
 
     Raises:
         Unavailable: the store is unreachable.
@@ -22,4 +23,5 @@ async def purge_account(store: Store, account: ObjectId, limit: int) -> int:
             await messages.delete_many({"_id": {"$in": ids}, "account": account})
         else:
             await store.collection(MAILBOXES).delete_many({"account": account})
+            await store.collection(ACCOUNTS).delete_one({"_id": account})
     return len(ids)

@@ -10,7 +10,9 @@ from mailyard.directory.accesswatch import POLL_SECONDS, AccessWatch
 from mailyard.directory.authentication import Authenticator
 from mailyard.directory.directory import Directory
 from mailyard.directory.passwords import Passwords
+from mailyard.directory.quotas import AccountQuotas
 from mailyard.imap.session.doors import Doors
+from mailyard.imap.session.watch import MailboxWatch
 from mailyard.imap.settings import ImapSettings
 from mailyard.imap.shell.listener import Listener, Reception
 from mailyard.mailbox.mailboxes import Mailboxes
@@ -46,15 +48,19 @@ async def build(runtime: Runtime[ImapSettings]) -> Sequence[Component]:
     events = MailboxEvents(broker)
     directory = Directory(store, settings.cache_limits())
     access = AccessWatch(store, directory.forget)
+    passwords = Passwords(settings.hash_cost(), threads=settings.password_threads)
+    logins = Authenticator(store, directory, passwords, settings.login_limits(), access=access)
+    watch = MailboxWatch(events, Mailboxes(store).highest_modseqs, settings.poll_seconds)
     reception = Reception(
-        doors=_doors(settings, store, events, directory, access),
+        doors=_doors(store, events, watch, logins, access),
         options=settings.options(),
         admission=Admission(raise_file_limit(settings.connections), settings.connections_per_address),
         certificates=certificates,
         backlog=settings.backlog,
         balancers=settings.balancers(),
     )
-    parts: list[Component] = [store, broker, events, Periodic("access", POLL_SECONDS, access.poll)]
+    parts: list[Component] = [store, broker, events, watch]
+    parts.append(Periodic("access", POLL_SECONDS, access.poll))
     if certificates is not None:
         parts.append(Periodic("certificates", _CERTIFICATE_SECONDS, certificates.refresh))
     parts.extend(_listeners(settings, reception))
@@ -62,16 +68,16 @@ async def build(runtime: Runtime[ImapSettings]) -> Sequence[Component]:
 
 
 def _doors(
-    settings: ImapSettings, store: Store, events: MailboxEvents, directory: Directory, access: AccessWatch
+    store: Store, events: MailboxEvents, watch: MailboxWatch, logins: Authenticator, access: AccessWatch
 ) -> Doors:
-    passwords = Passwords(settings.hash_cost(), threads=settings.password_threads)
     return Doors(
         mailboxes=Mailboxes(store),
         messages=Messages(store, events),
         bodies=Blobs(store),
-        logins=Authenticator(store, directory, passwords, settings.login_limits(), access=access),
+        logins=logins,
         access=access,
-        events=events,
+        quotas=AccountQuotas(store),
+        events=watch,
         now=now_utc,
         monotonic=time.monotonic,
     )

@@ -32,6 +32,7 @@ from mailyard.smtp_in.acceptances import Envelope, Reception, acceptance_of
 from mailyard.smtp_in.doors import SOURCES, Door, Visitor
 from mailyard.smtp_in.intake import Intake
 from mailyard.smtp_in.policy import is_own_address, judge_recipient, recipient_row
+from mailyard.smtp_in.quota import has_quota
 from mailyard.store.body import Body
 
 _SERVICE = "smtp-in"
@@ -146,10 +147,11 @@ class Receiver:
             self._answer(replies.BAD_RECIPIENT, str(path))
             return
         known = self._backend.addresses.resolve_cached(address)
-        if known is None or not judge_recipient(self._mode, self._identity, known).is_positive:
-            self._later(self._resolve_recipient(event, address, afresh=known is not None))
-        else:
+        is_taken = known is not None and judge_recipient(self._mode, self._identity, known).is_positive
+        if known is not None and is_taken and not has_quota(known):
             self._judge_recipient(event, address, known)
+        else:
+            self._later(self._resolve_recipient(event, address, afresh=known is not None and not is_taken))
 
     async def _resolve_postmaster(self, event: RcptTo) -> None:
         """RFC 5321 section 4.5.1: `<Postmaster>` without a domain must be accepted."""
@@ -162,10 +164,15 @@ class Receiver:
     async def _resolve_recipient(self, event: RcptTo, address: Address, *, afresh: bool = False) -> None:
         """Look `afresh` before a permanent refusal: the cache may be older than a new domain or account."""
         resolution = await self._backend.addresses.resolve(address, afresh=afresh)
-        self._judge_recipient(event, address, resolution)
+        full = None
+        if self._backend.quotas is not None:
+            full = await self._backend.quotas.refusal(resolution, self._envelope.parameters.size)
+        self._judge_recipient(event, address, resolution, full)
 
-    def _judge_recipient(self, event: RcptTo, address: Address, resolution: Resolution) -> None:
-        answer = judge_recipient(self._mode, self._identity, resolution)
+    def _judge_recipient(
+        self, event: RcptTo, address: Address, resolution: Resolution, full: Reply | None = None
+    ) -> None:
+        answer = full or judge_recipient(self._mode, self._identity, resolution)
         if answer.is_positive:
             known = self._envelope.recipients
             known.append(recipient_row(address, resolution, self._identity, event.parameters, len(known)))

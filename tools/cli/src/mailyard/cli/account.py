@@ -3,6 +3,7 @@
 from typing import Annotated
 
 import typer
+from bson import ObjectId
 
 from mailyard.cli.listing import AsJson, Column, Record, show
 from mailyard.cli.removing import KeepDays, Yes, confirmed, kept
@@ -13,6 +14,7 @@ from mailyard.cli.tenant import Named, OfOwner
 from mailyard.directory.model import Account, AccountStatus
 from mailyard.directory.names import domain_name, mail_address
 from mailyard.mailbox.mailboxes import Mailboxes
+from mailyard.mailbox.quota import Usage, usage_of
 
 app = typer.Typer(no_args_is_help=True, help="Manage accounts: a mail address, a password, mailboxes.")
 
@@ -32,6 +34,8 @@ REMOVED_COLUMNS = (
     Column("id", "Id"),
 )
 PASSWORD = Column("password", "Password")
+LISTED = (*COLUMNS[:-1], Column("used_bytes", "Used (bytes)"), COLUMNS[-1])
+_USAGES_AT_ONCE = 1_000
 
 
 def _size(text: str) -> int:
@@ -47,7 +51,7 @@ AddressArgument = Annotated[
 ]
 Quota = Annotated[
     int | None,
-    typer.Option(parser=_size, metavar="SIZE", help="Most octets of all its mail: 500M, 5G."),
+    typer.Option(parser=_size, metavar="SIZE", help="What its mailboxes may hold: 500M, 5G."),
 ]
 Name = Annotated[str | None, typer.Option(metavar="NAME", help="Name of the person or machine.")]
 
@@ -115,23 +119,28 @@ def list_all(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List accounts, of one tenant or of all."""
+    """List accounts, of one tenant or of all, with what their mailboxes hold."""
     if removed:
         records = perform(context, lambda session: _removed(session, tenant))
         show(records, REMOVED_COLUMNS, as_json=as_json)
         return
     name = domain_name(domain) if domain is not None else None
 
-    async def accounts(session: Session) -> list[Account]:
+    async def accounts(session: Session) -> list[Record]:
         tenants = await session.tenants(tenant)
-        return [each for owner in tenants for each in await session.directory.accounts.list(owner)]
+        found = [
+            each
+            for owner in tenants
+            for each in await session.directory.accounts.list(owner)
+            if name in (None, each.address.domain) and status in (None, each.status)
+        ]
+        used: dict[ObjectId, Usage] = {}
+        for start in range(0, len(found), _USAGES_AT_ONCE):
+            some = [each.id for each in found[start : start + _USAGES_AT_ONCE]]
+            used |= await usage_of(session.store, some)
+        return [{**_record(each), "used_bytes": used[each.id].octets} for each in found]
 
-    found = [
-        each
-        for each in perform(context, accounts)
-        if name in (None, each.address.domain) and status in (None, each.status)
-    ]
-    show([_record(each) for each in found], COLUMNS, as_json=as_json)
+    show(perform(context, accounts), LISTED, as_json=as_json)
 
 
 @app.command("set")
