@@ -23,7 +23,7 @@ async def store(mongo_url: str, database: str) -> AsyncIterator[Store]:
     await store.close()
 
 
-async def stored(blobs: Blobs, octets: bytes, piece: int = 70_001) -> ObjectId:
+async def stored(blobs: Blobs, octets: bytes, piece: int = 30_001) -> ObjectId:
     writer = blobs.writer()
     for start in range(0, len(octets), piece):
         await writer.write(octets[start : start + piece])
@@ -91,5 +91,70 @@ async def test_an_aborted_body_leaves_nothing(store: Store) -> None:
     blobs = Blobs(store)
     writer = blobs.writer()
     await writer.write(bytes(2 * CHUNK_SIZE))
+    await writer.abort()
+    assert await store.collection("mail.chunks").count_documents({}) == 0
+
+
+async def test_chunks_that_a_dead_writer_left_are_found_also_between_bodies_of_many_chunks(
+    store: Store,
+) -> None:
+    blobs = Blobs(store)
+    ids = []
+    for number in range(6):
+        if number % 2:
+            writer = blobs.writer()
+            await writer.write(bytes(CHUNK_SIZE + 1))  # and then it dies
+            ids += await store.collection("mail.chunks").distinct("files_id", {"files_id": {"$nin": ids}})
+        else:
+            ids.append(await stored(blobs, os.urandom(5 * CHUNK_SIZE)))
+    last = ObjectId("f" * 24)
+    assert await blobs.ids_after(ObjectId("0" * 24), last, 100) == ids
+    walked: list[ObjectId] = [ObjectId("0" * 24)]
+    while found := await blobs.ids_after(walked[-1], last, 2):
+        walked += found
+    assert walked[1:] == ids
+
+
+async def test_deleting_bodies_removes_a_bounded_number_of_octets_at_a_time(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mailyard.store.blobs._DELETE_OCTETS", 3 * CHUNK_SIZE)
+    blobs = Blobs(store)
+    ids = [await stored(blobs, os.urandom(2 * CHUNK_SIZE)) for _ in range(4)]
+    await store.db.command("profile", 2)
+    await blobs.delete(ids)
+    await store.db.command("profile", 0)
+    removals = store.collection("system.profile").find({"op": "remove", "ns": {"$regex": "chunks"}})
+    assert [each["ndeleted"] async for each in removals] == [2, 2, 2, 2]
+    assert await store.collection("mail.chunks").count_documents({}) == 0
+
+
+@pytest.mark.parametrize("size", [1, 70_000, CHUNK_SIZE, CHUNK_SIZE + 1, 2 * CHUNK_SIZE, 3 * CHUNK_SIZE + 17])
+@pytest.mark.parametrize("piece", [30_000, 300_000])
+async def test_a_body_that_is_parked_on_the_way_is_the_same_and_holds_nothing(
+    store: Store, size: int, piece: int
+) -> None:
+    blobs = Blobs(store)
+    octets = os.urandom(size)
+    writer = blobs.writer()
+    for number, start in enumerate(range(0, size, piece)):
+        await writer.write(octets[start : start + piece])
+        if number % 3 != 1:
+            await writer.park()
+            assert writer.held == 0
+    assert writer.size == size
+    body = await writer.finish()
+    assert (body.size, body.octets) == (size, None)
+    assert await blobs.read(body.blob_id) == octets
+    assert await blobs.read_range(body.blob_id, size // 2, size) == octets[size // 2 :]
+    chunks = await store.collection("mail.chunks").count_documents({"files_id": body.blob_id})
+    assert chunks == -(-size // CHUNK_SIZE)
+
+
+async def test_a_parked_body_that_is_aborted_leaves_nothing(store: Store) -> None:
+    writer = Blobs(store).writer()
+    await writer.write(b"x" * 1000)
+    await writer.park()
+    assert await store.collection("mail.chunks").count_documents({}) == 1
     await writer.abort()
     assert await store.collection("mail.chunks").count_documents({}) == 0

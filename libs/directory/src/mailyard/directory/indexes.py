@@ -2,12 +2,12 @@
 
 from mailyard.directory import accesslog, accounts, addresses, domains, removed
 from mailyard.directory.accesslog import AccessLog
-from mailyard.store.client import Store, unavailable_when_away
+from mailyard.store.client import Store
+from mailyard.store.indexes import create_indexes
 
 
 async def ensure_indexes(store: Store) -> None:
     """Create what is missing. Raises Unavailable."""
-    with unavailable_when_away():
-        for collection in (domains, accounts, addresses, accesslog, removed):
-            await store.collection(collection.COLLECTION).create_indexes(list(collection.INDEXES))
+    for collection in (domains, accounts, addresses, accesslog, removed):
+        await create_indexes(store, collection.COLLECTION, list(collection.INDEXES))
     await AccessLog(store).prepare()

@@ -55,6 +55,8 @@ _METRICS = (
         "gauge",
         "When the certificate that is served ends, as Unix time.",
     ),
+    Metric("mailyard_connections_held_bytes", "gauge", "Octets that all connections hold in memory."),
+    Metric("mailyard_connections_held_limit_bytes", "gauge", "The limit of those octets."),
     Metric("mailyard_trace_spans_exported_total", "counter", "Spans that the collector took."),
     Metric(
         "mailyard_trace_spans_dropped_total",
@@ -124,6 +126,23 @@ _METRICS = (
     ),
     Metric("mailyard_router_reissued_total", "counter", "Tickets that were lost and published again."),
     Metric("mailyard_router_bounces_total", "counter", "Bounces made."),
+    Metric(
+        "mailyard_router_reports_total",
+        "counter",
+        "Recipients that a sender got a report of (RFC 3464), by action.",
+        ("action",),
+    ),
+    Metric(
+        "mailyard_router_report_failures_total",
+        "counter",
+        "Reports to senders that could not be made, by what followed: retried, or given_up.",
+        ("next",),
+    ),
+    Metric(
+        "mailyard_router_double_bounces_total",
+        "counter",
+        "Messages without a sender that failed, nearly always bounces.",
+    ),
     Metric(
         "mailyard_router_swept_total",
         "counter",
@@ -250,6 +269,11 @@ _METRICS = (
         ("provider",),
     ),
     Metric("mailyard_relay_connections_open", "gauge", "Open connections, idle ones included."),
+    Metric(
+        "mailyard_relay_busy_state",
+        "gauge",
+        "1 while connections are short, so that slow hosts get less time for their replies.",
+    ),
     Metric("mailyard_relay_legs_open", "gauge", "Legs that are claimed and not reported."),
     Metric("mailyard_relay_void_tickets_total", "counter", "Tickets whose leg was not to be claimed."),
     Metric(
@@ -309,6 +333,10 @@ _EVENTS = (
     Event("service.starting", "The process has its settings and begins to start its parts."),
     Event("service.started", "All parts have started."),
     Event("service.start_failed", "The process cannot start; the line says why and what to do."),
+    Event(
+        "settings.unknown_variable",
+        "A variable begins with MAILYARD_ and belongs to no setting; it is ignored.",
+    ),
     Event("service.stopping", "A signal, or a failed part, asked the process to stop."),
     Event("service.drain_timeout", "A part did not finish its work in time; what it held is redelivered."),
     Event("service.stop_problem", "A part failed while it was being stopped."),
@@ -348,12 +376,29 @@ _EVENTS = (
     Event("message.released", "A waiting message goes on."),
     Event("message.reissued", "The message's ticket was lost; it has a new one."),
     Event("message.bounced", "The sender was told of the failure."),
+    Event("message.reported", "The sender was told of a success that it had asked for."),
+    Event(
+        "message.double_bounced",
+        "A message without a sender failed; the postmaster is told, if there is one.",
+    ),
+    Event("message.report_failed", "The report to the sender could not be made and was given up."),
+    # router
+    Event("bounce.double", "A message without a sender, nearly always a bounce, failed."),
+    Event(
+        "bounce.failed", "A report to a sender could not be made; `given_up` says whether it is tried again."
+    ),
     # filter
     Event("filter.rules_loaded", "The content rules were read and are in force."),
     Event("filter.rules_refused", "The file of rules changed and cannot be used; the old rules stay."),
     # relay
+    Event("relay.addresses_refused", "A domain has only addresses that must not be dialled; the mail fails."),
     Event("relay.attempt_cut_short", "A try ended early; who had not been answered is tried again."),
     Event("relay.body_missing", "A message's body is not in the store; its recipients wait."),
+    Event("relay.credentials_unused", "A line of credentials names no next hop; it is never used."),
+    Event(
+        "relay.credentials_unverified",
+        "A next hop gets credentials over TLS with any certificate, because security=encrypt is written at the hop.",
+    ),
     Event("relay.claim_lost", "A claim could not be renewed in time; another process may send the leg."),
     Event("relay.claims_not_renewed", "The store did not take the renewal of claims; it is tried again."),
     Event("relay.fault", "A leg met a fault of the program; it waits."),
@@ -392,6 +437,7 @@ _EVENTS = (
     Event("router.account_purged", "The mailboxes of a removed account are deleted; its bodies are swept."),
     # smtp-in
     Event("smtp_in.refused", "A sender, recipient, login or message was refused; `reply` is what was said."),
+    Event("smtp_in.nul_replaced", "A message held NUL octets, which were replaced by question marks."),
     Event("smtp_in.unavailable", "A server that an answer needed is away; the client was told to come back."),
     Event("smtp_in.not_stored", "A message could not be stored; the client was told to come back."),
     Event("smtp_in.body_not_stored", "A part of a long message could not be stored; its end will get a 4xx."),
@@ -426,6 +472,10 @@ _EVENTS = (
     Event("imap.body_missing", "A row names a body that is not in the store; the message cannot be read."),
     Event(
         "imap.response_broken", "A connection was cut because octets that were announced could not be sent."
+    ),
+    Event(
+        "imap.keywords_left_out",
+        "A mailbox has more keywords than a session shows; the others are not shown.",
     ),
     Event("imap.session_failed", "A fault of the program ended a session."),
     Event("imap.connection_ended", "A client went away, or its TLS handshake failed."),

@@ -10,7 +10,7 @@ from datetime import datetime
 from bson import ObjectId
 
 from mailyard.broker.events import MailboxEvents
-from mailyard.delivery.letter import delivery_key, message_for
+from mailyard.delivery.letter import delivery_key, has_account, message_for
 from mailyard.delivery.placing import Placer
 from mailyard.delivery.settings import DeliverySettings
 from mailyard.mailbox.model import INBOX, JUNK, NewMessage
@@ -82,6 +82,7 @@ class Deliverer:
             (_kind(ticket), message_for(ticket, target, bodies[ObjectId(ticket.blob_id)], now))
             for ticket in tickets
             for target in ticket.recipients
+            if has_account(target)
         ]
         self._batches.observe(len(messages))
         placing = await self._placer.place(messages)
@@ -136,8 +137,11 @@ def _report_of(ticket: Ticket, placing: Placing, now: datetime) -> Report:
         for target in ticket.recipients
         if target.index not in {*full, *busy}
     }
-    if outcomes:
-        note(ticket, now, _STAGE, "message.delivered", f"{len(outcomes)} x {_kind(ticket)}")
+    delivered = sum(each.result is Result.DELIVERED for each in outcomes.values())
+    if delivered:
+        note(ticket, now, _STAGE, "message.delivered", f"{delivered} x {_kind(ticket)}")
+    if delivered < len(outcomes):
+        note(ticket, now, _STAGE, "message.failed", f"{len(outcomes) - delivered} without a mailbox")
     if not full and not busy:
         return Report(ticket, outcomes)
     status, text = ("4.2.2", _FULL) if full else ("4.2.0", _BUSY)
@@ -147,6 +151,8 @@ def _report_of(ticket: Ticket, placing: Placing, now: datetime) -> Report:
 
 def _outcome(ticket: Ticket, target: Recipient, placed: Mapping[str, Placed]) -> Outcome:
     """Say where the message stands; one that was in place before was delivered by an earlier try."""
+    if not has_account(target):
+        return Outcome(Result.BOUNCED, "5.1.1", "550 5.1.1 no such mailbox here")
     place_of = placed.get(delivery_key(ticket, target))
     where = f"{_kind(ticket)} UID {place_of.uid}" if place_of else _kind(ticket)
     return Outcome(Result.DELIVERED, "2.1.5", "", where)

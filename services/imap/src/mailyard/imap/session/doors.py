@@ -10,6 +10,7 @@ from bson import ObjectId
 
 from mailyard.directory.accesswatch import OpenSession
 from mailyard.directory.identity import Identity, Refusal
+from mailyard.imap.session.accounts import AccountSessions
 from mailyard.mailbox.flagtable import FlagTable
 from mailyard.mailbox.model import (
     AppendResult,
@@ -193,6 +194,7 @@ class Doors:
     access: AccessDoor
     quotas: QuotaDoor
     events: EventDoor
+    accounts: AccountSessions
     now: Callable[[], datetime]
     monotonic: Callable[[], float]
 
@@ -231,6 +233,15 @@ class Channel(Protocol):
 
     def wake(self) -> None:
         """End `wait`."""
+
+    def has_room(self, octets: int) -> bool:
+        """Whether the process may hold so many more octets of this connection in memory."""
+
+    def reserve(self, octets: int) -> bool:
+        """Count octets that something is about to hold for this connection; False where there is no room for them."""
+
+    def give_back(self, octets: int) -> None:
+        """Undo one `reserve`."""
 
     async def start_tls(self) -> None:
         """Do the TLS handshake; raises ConnectionError."""
