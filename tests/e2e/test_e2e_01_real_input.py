@@ -87,7 +87,7 @@ async def test_text_without_a_header_section_is_text(instance: Instance, account
 
 async def test_a_mail_of_25_megabytes_keeps_its_octets(instance: Instance, account: str) -> None:
     chance = random.Random(25)
-    line = chance.randbytes(900).replace(b"\r", b"r").replace(b"\n", b"n") + b"\r\n"
+    line = chance.randbytes(900).translate(bytes.maketrans(b"\0\r\n", b"0rn")) + b"\r\n"
     body = b"".join(b"%08d" % number + line for number in range(25 * 2**20 // (len(line) + 8)))
     await assert_identical(instance, account, [("25 MB", HEAD % b"large" + body)])
 

@@ -24,7 +24,7 @@ from bench.scale.__main__ import started_mongod
 from bench.scale.load import Loader
 from bench.scale.meter import run
 from bench.scale.size import size_of
-from mailyard.local.shapes import shape
+from mailyard.local.shapes import shape, shape_key
 from tests.plans.allowed import ALLOWED
 from tests.plans.plan import Finding, findings
 from tests.plans.senders import unsent
@@ -102,7 +102,7 @@ def read_shapes(directory: Path) -> list[Recorded]:
         for line in file.read_text().splitlines():
             record = json_util.loads(line, json_options=CANONICAL_JSON_OPTIONS)
             recorded = Recorded(record["place"], record["command"])
-            found.setdefault(json_util.dumps(shape(recorded.command)), recorded)
+            found.setdefault(shape_key(recorded.command), recorded)
     return sorted(found.values(), key=lambda each: (each.place, each.collection, each.name))
 
 

@@ -10,7 +10,7 @@ from bson import json_util
 from pymongo import ASCENDING, MongoClient
 from pymongo.monitoring import CommandListener
 
-from mailyard.local.shapes import ShapeRecorder, shape, single
+from mailyard.local.shapes import ShapeRecorder, shape_key, single
 from mailyard.spool.census import take_census
 from mailyard.store.client import LISTENERS, Store
 from tests.plans.__main__ import main, read_shapes
@@ -43,13 +43,14 @@ async def test_only_what_product_code_sends_is_recorded_and_each_shape_once(
 
 
 def test_shapes_differ_by_fields_operators_and_state_and_not_by_values() -> None:
-    def of(condition: dict[str, Any]) -> str:
-        return json_util.dumps(shape({"find": "spool", "filter": condition}))
+    def of(condition: dict[str, Any], collection: str = "spool") -> str:
+        return shape_key({"find": collection, "filter": condition})
 
     assert of({"_id": "a"}) == of({"_id": "b"})
     assert of({"_id": {"$in": ["a"]}}) == of({"_id": {"$in": ["a", "b", "c"]}})
     assert len({of({"_id": "a"}), of({"tenant": "a"}), of({"_id": {"$gt": "a"}}), of({"_id": 1})}) == 4
     assert of({"state": "active"}) != of({"state": "deferred"})
+    assert of({"_id": "a"}) != of({"_id": "a"}, "messages")
 
 
 def test_a_batch_of_changes_is_looked_at_change_by_change_without_its_envelope() -> None:

@@ -56,7 +56,7 @@ class ShapeRecorder(CommandListener):
         if (place := product_place(sys._getframe())) is None:  # noqa: SLF001
             return
         for command in single(event.command):
-            key = json_util.dumps(shape(command))
+            key = shape_key(command)
             if key not in self._seen:
                 self._seen.add(key)
                 line = {"place": place, "command": _cut(command)}
@@ -99,6 +99,11 @@ def single(command: Document) -> Iterator[dict[str, Any]]:
                 yield plain | {batch: [change]}
             return
     yield plain
+
+
+def shape_key(command: Document) -> str:
+    """Return what two commands of one shape on one collection have in common."""
+    return f"{next(iter(command.values()))} {json_util.dumps(shape(command))}"
 
 
 def shape(value: Any, name: str = "") -> Any:
