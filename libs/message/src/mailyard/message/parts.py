@@ -122,6 +122,21 @@ def encode_part_index(message: Part) -> bytes:
     return bytes((version,)) + b"".join(rows)
 
 
+def part_index_behind(length: int, encoded: bytes) -> bytes:
+    """The index of a message that has `length` octets of header fields before it, from the index of the rest."""
+    layout = _LAYOUTS[encoded[0]]
+    rows = list(layout.iter_unpack(encoded[1:]))
+    version = _NARROW if rows[0][-1] + length < 1 << 32 else _WIDE
+    pack = _LAYOUTS[version].pack
+    moved = [
+        pack(depth, kind, start + length, body + length, end + length)
+        for depth, kind, start, body, end in rows
+    ]
+    depth, kind, start, body, end = rows[0]
+    moved[0] = pack(depth, kind, start, body + length, end + length)
+    return bytes((version,)) + b"".join(moved)
+
+
 def _walk(part: Part, depth: int) -> Iterator[tuple[int, Part]]:
     yield depth, part
     for child in part.children:
