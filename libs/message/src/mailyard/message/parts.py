@@ -7,6 +7,7 @@ offsets of header, body and end. Offsets count from the first octet of `prefix +
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple, Self
 
 from mailyard.message.structure import Kind, Part
@@ -122,6 +123,7 @@ def encode_part_index(message: Part) -> bytes:
     return bytes((version,)) + b"".join(rows)
 
 
+@lru_cache(maxsize=128)  # recipients of one message whose addresses have one length share the index
 def part_index_behind(length: int, encoded: bytes) -> bytes:
     """The index of a message that has `length` octets of header fields before it, from the index of the rest."""
     layout = _LAYOUTS[encoded[0]]

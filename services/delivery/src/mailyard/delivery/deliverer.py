@@ -1,20 +1,22 @@
 """Takes filtered messages from the Local queue and puts them in mailboxes, exactly once: the hot path of delivery.
 
-A batch costs one read of its bodies, one transaction, and one update of its rows. A ticket that comes twice finds its
-delivery keys in place and only ends its row.
+A batch costs one read of its bodies, one parse of each message, one transaction for at most `batch_messages` copies,
+and one update of its rows. A ticket that comes twice finds its delivery keys in place and only ends its row.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+import asyncio
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from bson import ObjectId
 
 from mailyard.broker.events import MailboxEvents
-from mailyard.delivery.letter import delivery_key, message_for
+from mailyard.delivery.letter import delivery_key, message_for, row_octets
+from mailyard.delivery.parsing import parse_once
 from mailyard.delivery.places import Places
 from mailyard.delivery.settings import DeliverySettings
 from mailyard.mailbox.mailboxes import Mailboxes
-from mailyard.mailbox.model import INBOX, JUNK
+from mailyard.mailbox.model import INBOX, JUNK, NewMessage
 from mailyard.mailbox.place import MailboxGone, Placed, Placement, place
 from mailyard.proto.v1.mailbox_pb2 import MailboxEvent
 from mailyard.proto.v1.ticket_pb2 import Action, Recipient, Ticket
@@ -31,6 +33,7 @@ from mailyard.store.client import Store
 
 _STAGE = "delivery"
 _ROUNDS = 3
+_PORTION_OCTETS = 4 * 1024 * 1024
 
 
 class Deliverer:
@@ -73,21 +76,25 @@ class Deliverer:
             )
         whole = [ticket for ticket in tickets if ObjectId(ticket.blob_id) in bodies]
         if whole:
-            placed = await self._place(whole, bodies)
+            parsed = await parse_once(whole, bodies)
+            now = self._clock()
+            messages = (
+                (
+                    _kind(ticket),
+                    message_for(ticket, target, parse, len(bodies[ObjectId(ticket.blob_id)]), now),
+                )
+                for ticket, parse in zip(whole, parsed, strict=True)
+                for target in ticket.recipients
+            )
+            placed: dict[str, Placed] = {}
+            for portion in _portions(messages, self._settings.batch_messages):
+                placed.update(await self._place(portion))
             await self._report(whole, placed)
 
-    async def _place(self, tickets: Sequence[Ticket], bodies: Mapping[ObjectId, bytes]) -> dict[str, Placed]:
-        now = self._clock()
-        messages = [
-            (_kind(ticket), message_for(ticket, target, bodies[ObjectId(ticket.blob_id)], now))
-            for ticket in tickets
-            for target in ticket.recipients
-        ]
+    async def _place(self, messages: Sequence[tuple[str, NewMessage]]) -> dict[str, Placed]:
         self._batches.observe(len(messages))
         for _ in range(_ROUNDS):
-            placements = [
-                Placement(await self._places.of(message.account, kind), message) for kind, message in messages
-            ]
+            placements = await self._placements(messages)
             try:
                 placed = await place(self._store, placements, clock=self._clock)
             except MailboxGone as error:
@@ -96,6 +103,13 @@ class Deliverer:
             await self._tell(placements, placed)
             return placed
         raise Unavailable("mailboxes are deleted as fast as they are made")
+
+    async def _placements(self, messages: Sequence[tuple[str, NewMessage]]) -> list[Placement]:
+        """Look up the mailboxes of a portion, all accounts at the same time."""
+        wanted = list({(message.account, kind) for kind, message in messages})
+        found = await asyncio.gather(*(self._places.of(account, kind) for account, kind in wanted))
+        mailboxes = dict(zip(wanted, found, strict=True))
+        return [Placement(mailboxes[message.account, kind], message) for kind, message in messages]
 
     async def _tell(self, placements: Sequence[Placement], placed: Mapping[str, Placed]) -> None:
         """Wake the sessions that have the mailboxes open, once for each mailbox."""
@@ -145,8 +159,24 @@ def _kind(ticket: Ticket) -> str:
     return JUNK if ticket.verdict.action == Action.ACTION_QUARANTINE else INBOX
 
 
+def _portions(
+    messages: Iterable[tuple[str, NewMessage]], most: int
+) -> Iterator[list[tuple[str, NewMessage]]]:
+    """Cut messages into portions of one transaction each, bounded in messages and in octets of their rows."""
+    portion: list[tuple[str, NewMessage]] = []
+    octets = 0
+    for kind, message in messages:
+        portion.append((kind, message))
+        octets += row_octets(message)
+        if len(portion) >= most or octets >= _PORTION_OCTETS:
+            yield portion
+            portion, octets = [], 0
+    if portion:
+        yield portion
+
+
 def _batches(tickets: Sequence[Ticket], messages: int, octets: int) -> Iterator[list[Ticket]]:
-    """Cut tickets into batches, bounded in messages and in octets of their bodies."""
+    """Cut tickets into batches, bounded in messages and in octets of their bodies; a ticket is never cut."""
     batch: list[Ticket] = []
     count = size = 0
     for ticket in tickets:
