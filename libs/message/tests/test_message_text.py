@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from mailyard.message.charsets import decode_octets
 from mailyard.message.encodedwords import decode_words
-from mailyard.message.text import header_text, leaf_parts
+from mailyard.message.inside import leaf_parts
+from mailyard.message.text import header_text
 from mailyard.message.transferencoding import decode_transfer
 
 
