@@ -7,7 +7,7 @@ import time
 import pytest
 
 from mailyard.message.defects import Defect
-from mailyard.message.inside import look_inside, look_inside_every_way
+from mailyard.message.inside import look_inside_every_way
 from mailyard.message.parse import parse_message
 
 MARK = "FILTERMARK"
@@ -222,9 +222,9 @@ def test_a_long_header_and_many_fields_are_defects_of_the_message() -> None:
         (b"Content-Disposition: attachment; filename=evil.exe some words\r\n", "evil.exe"),
         (b"Content-Disposition: filename=evil.exe\r\n", "evil.exe"),
         (b"Content-Disposition: attachment filename=evil.exe\r\n", "evil.exe"),
-        (b"Content-Disposition: attachment; FileName = \"evil.exe\"\r\n", "evil.exe"),
-        (b"Content-Disposition: attachment;\r\n\tfilename=\"evil\r\n .exe\"\r\n", "evil .exe"),
-        (b"Content-Disposition: attachment; filename=\"evil.exe\r\n", "evil.exe"),
+        (b'Content-Disposition: attachment; FileName = "evil.exe"\r\n', "evil.exe"),
+        (b'Content-Disposition: attachment;\r\n\tfilename="evil\r\n .exe"\r\n', "evil .exe"),
+        (b'Content-Disposition: attachment; filename="evil.exe\r\n', "evil.exe"),
         (b"Content-Disposition: attachment; %b; filename=evil.exe\r\n" % b"; ".join(b"a%d=1" % n for n in range(400)), "evil.exe"),
     ],
 )  # fmt: skip
