@@ -4,11 +4,12 @@ Each takes 64 KiB at most, but for escaped quotes and for the levels of nesting:
 that find no room are left out. They can still be fetched by their numbers.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from mailyard.message.allowance import Allowance
 from mailyard.message.envelope import encode_envelope, envelope_values
-from mailyard.message.fields import first_value
 from mailyard.message.imapstrings import NIL, nstring, string
 from mailyard.message.parameters import ContentType, Parameters, parse_disposition, parse_token
 from mailyard.message.structure import Kind, Part
@@ -19,67 +20,82 @@ _TOKEN_OCTETS = 128
 _ENVELOPE_OCTETS = 16_384  # of a message in the message
 
 
-def encode_bodystructure(part: Part, *, extended: bool, allowance: Allowance | None = None) -> bytes:
-    """Write a part's structure; `extended`: with extension data (BODYSTRUCTURE), else without (BODY)."""
-    return _Writer(extended, allowance or Allowance(STRUCTURE_OCTETS)).part(part)
+class Structures(NamedTuple):
+    """The answers to BODY and to BODYSTRUCTURE, which has extension data."""
+
+    body: bytes
+    bodystructure: bytes
+
+
+def encode_structures(part: Part, allowance: Allowance | None = None) -> Structures:
+    """Write a part's structure in both forms."""
+    return _Writer(allowance or Allowance(STRUCTURE_OCTETS)).part(part)
 
 
 @dataclass(frozen=True, slots=True)
 class _Writer:
-    extended: bool
     room: Allowance
 
-    def part(self, part: Part) -> bytes:
+    def part(self, part: Part) -> Structures:
         if part.kind is Kind.MULTIPART:
             return self.multipart(part)
         content = part.content_type
-        pieces = [
+        fields = _mime_fields(part)
+        encoding = fields.get(b"content-transfer-encoding")
+        basic = b"(%b %b %b %b %b %b %d" % (
             self.token(content.type),
             self.token(content.subtype),
             self.parameters(_with_charset(content)),
-            self.value(part, b"content-id"),
-            self.value(part, b"content-description"),
-            self.token(parse_token(first_value(part.fields, b"content-transfer-encoding") or b"") or b"7bit"),
-            b"%d" % (part.end - part.body),
-        ]
+            self.value(fields, b"content-id"),
+            self.value(fields, b"content-description"),
+            self.token(parse_token(encoding) or b"7bit") if encoding else b'"7bit"',
+            part.end - part.body,
+        )
         self.room.left -= 32  # the octets between the values
+        extension = b" %b %b)" % (self.value(fields, b"content-md5"), self.extension(fields))
         if part.kind is Kind.MESSAGE:
             message = part.children[0]
             share = self.room.share(_ENVELOPE_OCTETS)
             envelope = encode_envelope(envelope_values(message.fields), share)
             self.room.settle(share, len(envelope))
-            pieces += [envelope, self.part(message)]
-        if part.kind is Kind.MESSAGE or content.type == b"text":
-            pieces.append(b"%d" % part.lines)
-        if self.extended:
-            pieces.append(self.value(part, b"content-md5"))
-            pieces += self.extension(part)
-        return b"(" + b" ".join(pieces) + b")"
+            body, bodystructure = (
+                b"%b %b %b %d" % (basic, envelope, inner, part.lines) for inner in self.part(message)
+            )
+            return Structures(body + b")", bodystructure + extension)
+        if content.type == b"text":
+            basic = b"%b %d" % (basic, part.lines)
+        return Structures(basic + b")", basic + extension)
 
-    def multipart(self, part: Part) -> bytes:
+    def multipart(self, part: Part) -> Structures:
         """RFC 3501, section 9: a multipart has one part at least."""
-        children = [self.part(part.children[0])]
-        for child in part.children[1:]:
-            if self.room.left <= 0:
+        bodies: list[bytes] = []
+        structures: list[bytes] = []
+        for child in part.children:
+            if bodies and self.room.left <= 0:
                 self.room.exceeded = True
                 break
-            children.append(self.part(child))
-        pieces = [b"".join(children), self.token(part.content_type.subtype)]
-        if self.extended:
-            pieces.append(self.parameters(part.content_type.parameters))
-            pieces += self.extension(part)
-        return b"(" + b" ".join(pieces) + b")"
+            body, structure = self.part(child)
+            bodies.append(body)
+            structures.append(structure)
+        subtype = self.token(part.content_type.subtype)
+        parameters = self.parameters(part.content_type.parameters)
+        extension = self.extension(_mime_fields(part))
+        return Structures(
+            b"(%b %b)" % (b"".join(bodies), subtype),
+            b"(%b %b %b %b)" % (b"".join(structures), subtype, parameters, extension),
+        )
 
-    def extension(self, part: Part) -> list[bytes]:
+    def extension(self, fields: Mapping[bytes, bytes]) -> bytes:
         """Disposition, language and location."""
-        return [
-            self.disposition(first_value(part.fields, b"content-disposition")),
-            self.languages(first_value(part.fields, b"content-language")),
-            self.value(part, b"content-location"),
-        ]
+        return b"%b %b %b" % (
+            self.disposition(fields.get(b"content-disposition")),
+            self.languages(fields.get(b"content-language")),
+            self.value(fields, b"content-location"),
+        )
 
-    def value(self, part: Part, name: bytes) -> bytes:
-        return nstring(self.room.cut(first_value(part.fields, name), _VALUE_OCTETS))
+    def value(self, fields: Mapping[bytes, bytes], name: bytes) -> bytes:
+        value = fields.get(name)
+        return NIL if value is None else nstring(self.room.cut(value, _VALUE_OCTETS))
 
     def token(self, token: bytes) -> bytes:
         if len(token) > _TOKEN_OCTETS:
@@ -106,11 +122,22 @@ class _Writer:
 
     def languages(self, value: bytes | None) -> bytes:
         """RFC 3282: one language tag as a string, several as a list."""
+        if value is None:
+            return NIL
         value = self.room.cut(value, _VALUE_OCTETS)
         tags = [tag for tag in (piece.strip() for piece in (value or b"").split(b",")) if tag]
         if len(tags) > 1:
             return b"(" + b" ".join(map(string, tags)) + b")"
         return string(tags[0]) if tags else NIL
+
+
+def _mime_fields(part: Part) -> dict[bytes, bytes]:
+    """The unfolded values of MIME fields; the first of several with one name counts."""
+    found: dict[bytes, bytes] = {}
+    for each in part.fields:
+        if each.name.startswith(b"content-") and each.name not in found:
+            found[each.name] = each.value
+    return found
 
 
 def _with_charset(content: ContentType) -> Parameters:

@@ -6,6 +6,7 @@ asked for, and some of its codecs are no charsets, or slow on hostile input.
 
 import encodings
 from encodings.aliases import aliases
+from functools import lru_cache
 
 from mailyard.message.defects import Defect
 from mailyard.message.folding import normalized
@@ -71,6 +72,7 @@ _MORE_NAMES = {
     "x_viet_tcvn": "tcvn",
     "x_viet_tcvn5712": "tcvn",
 }
+_LONGEST_NAME = 64
 _COMBINING = frozenset(("cp1258",))  # most Vietnamese letters are written with combining marks
 _CODECS = {
     name: _SUPERSETS.get(codec, codec)
@@ -106,7 +108,12 @@ def decode_claimed(octets: bytes, charset: str) -> tuple[str, Defect | None]:
     return text, unknown or Defect.CHARSET_WRONG
 
 
-def _codec(charset: str) -> str:
+@lru_cache(maxsize=256)
+def _known_codec(charset: str) -> str:
     """The codec for a charset's name, as senders write it; empty: none is known."""
     name = encodings.normalize_encoding(charset.strip(" \t\"'")).lower()
     return _CODECS.get(name, "")
+
+
+def _codec(charset: str) -> str:
+    return _known_codec(charset) if len(charset) <= _LONGEST_NAME else ""

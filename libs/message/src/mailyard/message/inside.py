@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from mailyard.message.defects import Defect
 from mailyard.message.parameters import parse_token
-from mailyard.message.structure import Kind, Limits, Part, Reading, defects_of, divided, scan_structure
+from mailyard.message.structure import Kind, Limits, Part, Reading, divided, scan_structure
 from mailyard.message.text import LeafPart
 from mailyard.message.transferencoding import is_identity
 
@@ -19,7 +19,7 @@ KIND = Reading(messages=frozenset((b"rfc822", b"global", b"news", b"partial", b"
 FILTER_LIMITS = Limits(depth=100, parts=4000, fields=8000, header_octets=1 << 20, part_header_octets=1 << 18)
 _MOST_LEAVES = 20_000
 _MOST_DECODINGS = 5  # of messages in messages
-_DECODED_TIMES = 3  # so much of the body, and some more, is decoded to look inside
+_DECODED_TIMES = 3  # so much of the body, and some more, is decoded or read in other ways
 _DECODED_OCTETS = 1 << 20
 _OTHER_WAYS: Mapping[Defect, Callable[[Reading], Reading]] = {
     Defect.DELIMITER_AMBIGUOUS: lambda reading: replace(reading, whole_lines=True),
@@ -57,15 +57,23 @@ def look_inside(
 
 def look_inside_every_way(prefix: bytes, body: bytes, limits: Limits = FILTER_LIMITS) -> Contents:
     """Read the message `prefix + body` in each way that its doubtful places allow: 16 at most; equal parts once."""
+    first = look_inside(prefix, body, limits)
+    if not _OTHER_WAYS.keys() & first.defects:
+        return first
     waiting, seen = [KIND], {KIND}
     leaves: dict[tuple[object, ...], LeafPart] = {}
     defects: set[Defect] = set()
+    room = len(body) * _DECODED_TIMES + _DECODED_OCTETS
     while waiting:
         reading = waiting.pop()
         contents = look_inside(prefix, body, limits, reading)
         defects |= contents.defects
         for leaf in contents.leaves:
-            leaves.setdefault(_identity(leaf), leaf)
+            if leaves.setdefault(_identity(leaf), leaf) is leaf:
+                room -= len(leaf.encoded)
+        if room < 0:
+            defects.add(Defect.CONTENT_CUT)
+            break
         for defect in _OTHER_WAYS.keys() & contents.defects:
             other = _OTHER_WAYS[defect](reading)
             if other not in seen:
@@ -91,7 +99,7 @@ class _Walk:
     def message(self, prefix: bytes, body: bytes, path: str, decodings: int) -> Iterator[LeafPart]:
         prefix, body = divided(prefix, body)
         part = scan_structure(prefix, body, self.limits, self.reading)
-        self.defects |= defects_of(part)
+        self.defects |= part.defects
         return self.part(part, path, body, len(prefix), decodings)
 
     def part(self, part: Part, path: str, body: bytes, shift: int, decodings: int) -> Iterator[LeafPart]:

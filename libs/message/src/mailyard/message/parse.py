@@ -5,7 +5,7 @@ from datetime import datetime
 
 from mailyard.message.addresslist import parse_address_list
 from mailyard.message.allowance import Allowance
-from mailyard.message.bodystructure import STRUCTURE_OCTETS, encode_bodystructure
+from mailyard.message.bodystructure import STRUCTURE_OCTETS, encode_structures
 from mailyard.message.dates import parse_date
 from mailyard.message.defects import NONE, Defect
 from mailyard.message.encodedwords import decode_words
@@ -21,7 +21,7 @@ from mailyard.message.fields import first_value
 from mailyard.message.headers import LIST_FIELDS, encode_header_index, header_index_behind, scan_fields
 from mailyard.message.messageids import first_message_id, message_ids
 from mailyard.message.parts import encode_part_index, part_index_behind
-from mailyard.message.structure import defects_of, divided, scan_structure
+from mailyard.message.structure import divided, scan_structure
 
 _TRACE_FIELDS = LIST_FIELDS & {b"return-path", b"delivered-to", b"x-original-to"}
 
@@ -72,18 +72,18 @@ def parse_message(prefix: bytes, body: bytes) -> ParsedMessage:
     message = scan_structure(prefix, body)
     values = envelope_values(message.fields)
     references = first_value(message.fields, b"references")
-    allowances = [Allowance(ENVELOPE_OCTETS), Allowance(STRUCTURE_OCTETS), Allowance(STRUCTURE_OCTETS)]
-    envelope = encode_envelope(values, allowances[0])
-    bodystructure = encode_bodystructure(message, extended=True, allowance=allowances[1])
-    short_structure = encode_bodystructure(message, extended=False, allowance=allowances[2])
-    shortened = {
-        *((Defect.ENVELOPE_SHORTENED,) if allowances[0].exceeded else ()),
-        *((Defect.STRUCTURE_SHORTENED,) if allowances[1].exceeded or allowances[2].exceeded else ()),
-    }
+    for_envelope, for_structure = Allowance(ENVELOPE_OCTETS), Allowance(STRUCTURE_OCTETS)
+    envelope = encode_envelope(values, for_envelope)
+    structures = encode_structures(message, for_structure)
+    defects = message.defects
+    if for_envelope.exceeded:
+        defects |= {Defect.ENVELOPE_SHORTENED}
+    if for_structure.exceeded:
+        defects |= {Defect.STRUCTURE_SHORTENED}
     return ParsedMessage(
         envelope=envelope,
-        bodystructure=bodystructure,
-        body=short_structure,
+        bodystructure=structures.bodystructure,
+        body=structures.body,
         header_index=encode_header_index(
             message.fields,
             complete=message.complete,
@@ -96,7 +96,7 @@ def parse_message(prefix: bytes, body: bytes) -> ParsedMessage:
         references=message_ids(references or b""),
         from_address=_author(values.get(b"from", b"")),
         sent_at=parse_date(values.get(b"date", b"")[:DATE_OCTETS]),
-        defects=defects_of(message) | shortened,
+        defects=defects,
         is_continued=(prefix or body).startswith((b" ", b"\t")),
     )
 

@@ -6,7 +6,7 @@ are read as text/plain or application/octet-stream. What was cut or is doubtful 
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import NamedTuple
@@ -28,8 +28,7 @@ _PATIENCE = (
     1000  # lines that look like delimiters and are not, before a regular expression is worth its making
 )
 _REST_IS_BLANK = re.compile(rb"[ \t]*+(?:\r?\n|\r?\Z)")
-_BLANK_LINE = re.compile(rb"(?:\A|\n)[ \t]++\r?(?:\n|\Z)")
-_SINGLE = frozenset((b"content-type", b"content-transfer-encoding"))
+_BLANK_LINE = re.compile(rb"\n[ \t]++\r?\n")
 _RFC822 = frozenset((b"rfc822",))
 _MARKED = {b"partial": Defect.PARTIAL_MESSAGE, b"external-body": Defect.EXTERNAL_BODY}
 
@@ -79,7 +78,8 @@ class Part:
     """One part, or the message itself: header from `start`, body from `body` to `end`.
 
     A multipart has its parts as children, a message/rfc822 part has the message in it as its only child.
-    `complete` says that `fields` holds all the fields of the header section. `defects` are the part's own.
+    `complete` says that `fields` holds all the fields of the header section. `defects` are those of the part and of all
+    parts in it.
     """
 
     start: int
@@ -100,20 +100,6 @@ def scan_structure(
     """Find the structure of the message `prefix + body`."""
     prefix, body = divided(prefix, body)
     return _Scanner(prefix, body, limits or Limits(), reading).message()
-
-
-def walk(part: Part) -> Iterator[Part]:
-    """A part and all parts in it, parents before their children."""
-    waiting = [part]
-    while waiting:
-        each = waiting.pop()
-        yield each
-        waiting.extend(reversed(each.children))
-
-
-def defects_of(part: Part) -> frozenset[Defect]:
-    """The defects of a part and of all parts in it."""
-    return NONE.union(*(each.defects for each in walk(part)))
 
 
 def divided(prefix: bytes, body: bytes) -> tuple[bytes, bytes]:
@@ -173,8 +159,9 @@ class _Scanner:
         complete = readable == body and len(fields) < self.limits.fields
         if not complete:
             defects.add(Defect.HEADER_TOO_LONG if readable < body else Defect.TOO_MANY_FIELDS)
-        _doubt(header, fields, defects)
-        kind, content_type = self.classify(fields, default, depth, defects)
+        names = [each.name for each in fields]
+        _doubt(header, names, defects)
+        kind, content_type = self.classify(fields, names, default, depth, defects)
         children: list[Part] = []
         if kind is Kind.MESSAGE:
             self.parts_left -= 1
@@ -185,6 +172,9 @@ class _Scanner:
         if kind is Kind.MULTIPART and not children:
             kind, content_type = Kind.LEAF, TEXT_PLAIN
             defects.add(Defect.DELIMITER_MISSING)
+        for child in children:
+            if child.defects:
+                defects |= child.defects
         mark = mark or self.next_mark(body)
         shift = len(self.prefix)
         end = max(body, mark.part_end, children[-1].end - shift if children else 0)
@@ -212,20 +202,22 @@ class _Scanner:
         return max(start, min(mark.part_end, len(self.data))), mark
 
     def classify(
-        self, fields: list[Field], default: ContentType, depth: int, defects: set[Defect]
+        self, fields: list[Field], names: list[bytes], default: ContentType, depth: int, defects: set[Defect]
     ) -> tuple[Kind, ContentType]:
-        value = self.reading.value(fields, b"content-type")
         content_type = default
-        if value is not None:
-            given = parse_content_type(value, last=self.reading.last_fields)
+        if b"content-type" in names:
+            value = self.reading.value(fields, b"content-type")
+            given = parse_content_type(value or b"", last=self.reading.last_fields)
             content_type = given or TEXT_PLAIN
             if given is None:
                 defects.add(Defect.CONTENT_TYPE_INVALID)
             elif given.repeats:
                 defects.add(Defect.DUPLICATE_PARAMETER)
-        encoding = parse_token(self.reading.value(fields, b"content-transfer-encoding") or b"")
-        if encoding not in ENCODINGS:
-            defects.add(Defect.ENCODING_UNKNOWN)
+        encoding = b""
+        if b"content-transfer-encoding" in names:
+            encoding = parse_token(self.reading.value(fields, b"content-transfer-encoding") or b"")
+            if encoding not in ENCODINGS:
+                defects.add(Defect.ENCODING_UNKNOWN)
         if content_type.type == b"multipart":
             kind = Kind.MULTIPART
         elif content_type.type == b"message":
@@ -321,10 +313,9 @@ class _Scanner:
         return _Mark(part_end, after, level, dashes or line_end < 0, doubtful)
 
 
-def _doubt(header: bytes, fields: Sequence[Field], defects: set[Defect]) -> None:
+def _doubt(header: bytes, names: list[bytes], defects: set[Defect]) -> None:
     """Add what is doubtful in a header section."""
-    names = [each.name for each in fields]
-    if any(names.count(name) > 1 for name in _SINGLE):
+    if names.count(b"content-type") > 1 or names.count(b"content-transfer-encoding") > 1:
         defects.add(Defect.DUPLICATE_CONTENT_TYPE)
     if b"" in names or b" " in b"".join(names) or _BLANK_LINE.search(header):
         defects.add(Defect.HEADER_DOUBTFUL)

@@ -60,7 +60,7 @@ class LeafPart:
         """The transfer encoding, in lower case."""
         return parse_token(self._value(b"content-transfer-encoding"))
 
-    @cached_property
+    @property
     def octets(self) -> bytes:
         """The content, out of its transfer encoding."""
         return decode_transfer(self.encoded, self.encoding)
@@ -75,15 +75,16 @@ class LeafPart:
         """The content as text, and then what other readers make of the same octets."""
         if not self.is_text and not self.part.defects & _UNREAD:
             return
-        text = self._decoded[0]
+        octets = self.octets
+        text, wrong = decode_claimed(octets, self._charset)
         yield text
         if self.part.content_type.subtype == b"html" or "<html" in text[:1024].lower():
             yield visible_text(text)
-        for charset in self._other_charsets():
-            yield decode_octets(self.octets, charset)
+        for charset in self._other_charsets(octets, wrong):
+            yield decode_octets(octets, charset)
         if self.encoding == b"base64" and self.is_damaged:
             yield decode_octets(decode_without_pads(self.encoded), self._charset)
-        for file in uu_files(self.octets):
+        for file in uu_files(octets):
             yield decode_octets(file.octets)
 
     @property
@@ -120,6 +121,8 @@ class LeafPart:
         ]
         found = dict.fromkeys([self.name])
         for value in values:
+            if b"name" not in value.lower():
+                continue
             for text in (value, without_comments(value)):
                 parameters = parse_parameters(text, max(text.find(b";"), 0))
                 found.update(dict.fromkeys(_file_name(parameters, name) for name in _NAMED))
@@ -141,7 +144,7 @@ class LeafPart:
         """What the part claims to be, whatever it was read as."""
         return parse_content_type(self._value(b"content-type"), last=self.reading.last_fields)
 
-    @cached_property
+    @property
     def _decoded(self) -> tuple[str, Defect | None]:
         return decode_claimed(self.octets, self._charset)
 
@@ -149,19 +152,18 @@ class LeafPart:
     def _charset(self) -> str:
         return self.part.content_type.decoded(b"charset").decode("ascii", "replace")
 
-    def _other_charsets(self) -> Iterator[str]:
+    def _other_charsets(self, octets: bytes, wrong: Defect | None) -> Iterator[str]:
         """Charsets that the octets speak for: a byte order mark, a meta element, NUL between letters."""
-        octets = self.octets
         claimed = self._charset.lower()
         if marked := next((name for mark, name in _BYTE_ORDER_MARKS if octets.startswith(mark)), ""):
             if marked != claimed:
                 yield marked
         elif b"\0" in octets:
             yield from ("utf-16-le", "utf-16-be")
-        meta = claimed_charset(octets).lower()
+        meta = claimed_charset(octets).lower() if b"<" in octets[:1024] else ""
         if meta and meta != claimed:
             yield meta
-        if claimed not in ("utf-8", "utf8") and self._decoded[1] is None and not octets.isascii():
+        if claimed not in ("utf-8", "utf8") and wrong is None and not octets.isascii():
             yield "utf-8"
 
     def _value(self, name: bytes) -> bytes:

@@ -30,10 +30,10 @@ def is_identity(encoding: bytes) -> bool:
 def is_damaged(octets: bytes, encoding: bytes) -> bool:
     """Whether octets are not what the encoding allows, so that readers may decode them differently."""
     if encoding == b"base64":
-        digits = len(octets.translate(None, _NOT_DIGITS))
-        packed = octets.translate(None, _WHITE).rstrip(b"=")
-        pads = octets.count(b"=")
-        return len(packed) != digits or pads > 2 or (digits + pads) % 4 != 0
+        rest = octets.translate(None, _BASE64_ALPHABET + _WHITE)
+        digits_and_pads = len(octets.translate(None, _WHITE))
+        is_padded = rest in (b"", b"=", b"==") and octets.rstrip(_WHITE).endswith(rest)
+        return not is_padded or digits_and_pads % 4 != 0
     if encoding == b"quoted-printable":
         return _QP_DAMAGE.search(octets) is not None
     return False
@@ -53,6 +53,8 @@ class UuFile(NamedTuple):
 
 def uu_files(octets: bytes) -> Iterator[UuFile]:
     """The uuencoded files in a text, at most 100."""
+    if not octets.startswith(b"begin") and b"\nbegin" not in octets:
+        return
     position = 0
     for _ in range(_MAX_UU_FILES):
         begin = _UU_BEGIN.search(octets, position)

@@ -127,6 +127,7 @@ def ticket_of(row: Row) -> Ticket:
         envid=row.get("envid", ""),
         smtputf8=row.get("smtputf8", False),
         body=row.get("body", "7BIT"),
+        source=row.get("source", ""),
     )
     if "verdict" in row:
         ticket.verdict.CopyFrom(Verdict.FromString(row["verdict"]))
@@ -167,6 +168,7 @@ def leg_row(parent: Ticket, number: int, leg: Leg, now: datetime) -> Row:
             envid=parent.envid,
             smtputf8=parent.smtputf8,
             traceparent=parent.traceparent,
+            source=parent.source,
         )
     )
     if parent.body != "7BIT":
