@@ -9,6 +9,9 @@ CHART := charts/mailyard
 CHART_LINTS := $(CHART)/values/trial.yaml $(CHART)/values/production.yaml $(CHART)/values/production.yaml,$(CHART)/values/large.yaml
 .DEFAULT_GOAL := help
 
+# Tests wait more than they compute: more workers than cores.
+WORKERS ?= 4
+
 # Images: how to build one and how to write one to the output as an archive, its name, and what its labels say.
 BUILD ?= docker build
 SAVE ?= docker save
@@ -40,9 +43,9 @@ run: $(READY)  ## Runs all of Mailyard on this machine, on loopback; CHECK=1: un
 	@$(BIN)/python -m mailyard.local run $(if $(CHECK),--check)
 
 .PHONY: test
-test: $(READY)  ## Runs all tests, on a real RabbitMQ and a real mongod; ARGS=... goes to pytest
+test: $(READY)  ## Runs all tests, on a real RabbitMQ and a real mongod; WORKERS=4 at a time; ARGS=... goes to pytest
 	@$(BIN)/python -m mailyard.local.foreign
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
 
 .PHONY: lint
 lint: $(READY)  ## Checks style, types, import rules, contracts, tenant scope, file sizes, generated pages
@@ -54,6 +57,7 @@ lint: $(READY)  ## Checks style, types, import rules, contracts, tenant scope, f
 	$(BIN)/python -m tests.lint.tenant_scope
 	$(BIN)/python -m tests.lint.file_size
 	$(BIN)/python -m mailyard.local.docs --check
+	$(BIN)/python -m mailyard.cli.reference --check
 	$(BIN)/mailyard-observability check
 	$(BIN)/mailyard-chart --check
 	@set -e; for values in $(CHART_LINTS); do \
@@ -79,6 +83,7 @@ proto: $(READY)  ## Generates the code of the contracts in proto/ and takes addi
 .PHONY: docs
 docs: $(READY)  ## Writes the reference pages of docs/ from the code
 	$(BIN)/python -m mailyard.local.docs
+	$(BIN)/python -m mailyard.cli.reference
 
 .PHONY: images
 images: $(IMAGES:%=image-%)  ## Builds the container images; BUILD=, BASE_IMAGE=, REPOSITORY=, TAG=, IMAGES=: docs/images.md
@@ -106,6 +111,10 @@ chart: $(READY)  ## Writes README.md and values.schema.json of the Helm chart fr
 chaos: $(READY)  ## Sends mail while everything is killed, cut and stalled, and proves that none is lost; ARGS=--help
 	$(BIN)/python -m tests.chaos $(ARGS)
 
+.PHONY: hostile
+hostile: $(READY)  ## Attacks a running Mailyard with hostile input of every kind, and watches it; ARGS=--help
+	$(BIN)/python -m tests.hostile $(ARGS)
+
 .PHONY: cluster-test
 cluster-test: $(READY)  ## Checks the chart on a real cluster, MAILYARD_CLUSTER_KUBECONFIG: docs/cluster-test.md; ARGS=--help
 	$(BIN)/python -m tests.cluster $(ARGS)
@@ -117,5 +126,5 @@ bench: $(READY)  ## Measures Mailyard beside Postfix and Dovecot, which must be 
 .PHONY: clean
 clean:  ## Removes the environment, caches and fetched programs; mail and accounts under var/local stay
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	rm -rf var/bench var/cache var/chaos var/debian var/mongod var/packages var/uv
+	rm -rf var/bench var/cache var/chaos var/hostile var/debian var/mongod var/packages var/uv
 	find $(CODE) -name __pycache__ -prune -exec rm -rf {} +

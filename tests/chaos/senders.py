@@ -52,8 +52,15 @@ class Senders:
     """Several connections that share the mails to be sent; `pace` says how many may be done after so many seconds."""
 
     def __init__(
-        self, server: tuple[str, int], book: Book, todo: Sequence[Mail], pace: Callable[[float], float]
+        self,
+        server: tuple[str, int],
+        book: Book,
+        todo: Sequence[Mail],
+        pace: Callable[[float], float],
+        *,
+        mails_per_connection: int = MAILS_PER_CONNECTION,
     ) -> None:
+        self._mails_per_connection = mails_per_connection
         self._server = server
         self._book = book
         self._todo = deque(todo)
@@ -85,7 +92,7 @@ class Senders:
             await connection.close()
 
     async def _use(self, connection: SmtpConnection, chance: random.Random) -> None:
-        for _ in range(MAILS_PER_CONNECTION):
+        for _ in range(self._mails_per_connection):
             if not self._todo or not connection.open_:
                 return
             await self._keep_pace()

@@ -88,3 +88,25 @@ def test_notes_warn_of_what_hides_the_clients_addresses(chart: Path):
     )
     assert "frontDoors.imap: with externalTrafficPolicy Cluster the clients' addresses are hidden" in text
     assert "hide" not in notes(chart, "trial")
+
+
+def test_notes_warn_of_one_name_for_two_load_balancers(chart: Path):
+    text = notes(chart, "production", "hostname=mail.example.org")
+    assert "mail.example.org needs an A record (and AAAA) with the address of" in text
+    assert "get service mailyard-smtp-in" in text
+    assert "set frontDoors.imap.hostname" in text
+
+
+def test_notes_give_imap_its_own_name(chart: Path):
+    text = notes(
+        chart, "production", "hostname=mail.example.org", "frontDoors.imap.hostname=imap.example.org"
+    )
+    assert "imap.example.org needs one with the address of" in text
+    assert "set frontDoors.imap.hostname" not in text
+
+
+def test_notes_name_the_only_front_end_of_a_split_release(chart: Path):
+    off = ("services.smtp-in.enabled=false", "canary.enabled=false", "sink.enabled=false")
+    text = notes(chart, "production", "hostname=mail.example.org", *off)
+    assert "get service mailyard-imap" in text
+    assert "mailyard-smtp-in" not in text

@@ -36,6 +36,8 @@ def test_an_upgrade_runs_setup_before_new_pods_start():
         "helm.sh/hook-delete-policy": "before-hook-creation,hook-succeeded",
     }
     assert objects.container("Job", "setup-upgrade")["args"] == ["setup", "--wait", "870"]
+    job = objects.of("Job")["setup-upgrade"]["spec"]
+    assert job["activeDeadlineSeconds"] >= 12 * 3600, "an index build on a large collection takes hours"
 
 
 def test_the_hook_needs_nothing_that_the_upgrade_brings():
@@ -256,6 +258,12 @@ def test_cert_manager_is_asked_for_all_names():
     objects = render("production", "tls.certManager.dnsNames={smtp.example.org,imap.example.org}")
     spec = objects.of("Certificate")["tls"]["spec"]
     assert spec["dnsNames"] == ["mail.example.org", "smtp.example.org", "imap.example.org"]
+
+
+def test_the_certificate_holds_the_host_name_of_imap():
+    objects = render("production", "frontDoors.imap.hostname=imap.example.org")
+    spec = objects.of("Certificate")["tls"]["spec"]
+    assert spec["dnsNames"] == ["mail.example.org", "imap.example.org"]
     assert spec["secretName"] == "mailyard-tls"
     assert spec["issuerRef"] == {"name": "letsencrypt", "kind": "ClusterIssuer", "group": "cert-manager.io"}
 

@@ -34,6 +34,7 @@ class Objects:
         self.apps: Any = kubernetes.client.AppsV1Api()
         self.batch: Any = kubernetes.client.BatchV1Api()
         self.scaling: Any = kubernetes.client.AutoscalingV2Api()
+        self._discovery: Any = kubernetes.client.DiscoveryV1Api()
         self._custom: Any = kubernetes.client.CustomObjectsApi()
         self._version: Any = kubernetes.client.VersionApi()
 
@@ -121,6 +122,18 @@ class Objects:
         """Set the number of pods, until a scaler sets another one."""
         body = {"spec": {"replicas": replicas}}
         self.apps.patch_namespaced_deployment_scale(deployment, self.namespace, body)
+
+    def scale_set(self, stateful_set: str, replicas: int) -> None:
+        """Set the number of pods of a StatefulSet."""
+        body = {"spec": {"replicas": replicas}}
+        self.apps.patch_namespaced_stateful_set_scale(stateful_set, self.namespace, body)
+
+    def ready_endpoints(self, service: str) -> int:
+        """How many addresses of a service take new connections."""
+        slices = self._discovery.list_namespaced_endpoint_slice(
+            self.namespace, label_selector=f"kubernetes.io/service-name={service}"
+        ).items
+        return sum(one.conditions.ready is not False for each in slices for one in each.endpoints or ())
 
     def secret(self, name: str) -> dict[str, bytes]:
         """A secret's entries, decoded."""

@@ -12,7 +12,7 @@ from tests.chaos import mails, verdict
 from tests.chaos.mails import Mail
 from tests.chaos.observers import Collector, ImapServer, Observer
 from tests.chaos.reading import collect, drain, watching
-from tests.chaos.senders import Book, Senders
+from tests.chaos.senders import MAILS_PER_CONNECTION, Book, Senders
 from tests.chaos.verdict import Verdict
 from tests.cluster.subject import CheckFailed, Subject
 from tests.cluster.toolbox import PASSWORD
@@ -36,6 +36,7 @@ class Load:
     mails: int
     pace: Callable[[float], float]  # mails that may have been sent so many seconds after the start
     connections: int = 16
+    mails_per_connection: int = MAILS_PER_CONNECTION
     largest: int = 1_200_000  # octets
     observers: int = 8
     seed: int = 4
@@ -179,7 +180,7 @@ async def prepare(subject: Subject, name: str, load: Load) -> Traffic:
         server,
         boxes,
         book,
-        Senders(subject.smtp(), book, todo, load.pace),
+        Senders(subject.smtp(), book, todo, load.pace, mails_per_connection=load.mails_per_connection),
         [Observer(server, box, idles=number % 2 == 0) for number, box in enumerate(boxes[: load.observers])],
     )
 

@@ -24,13 +24,19 @@ STOP_SECONDS = 90
 REPOSITORY = Path(__file__).parents[2]
 
 
-def free_port_base() -> int:
-    """A base where no port of an instance is taken now."""
-    for base in range(12_000, 23_000, 300):  # below the ports that the kernel gives to clients
+FIRST_BASE = 12_000
+BASES_OF_A_WORKER = 2_700
+LAST_BASE = 23_000  # the highest port of an instance ends below those that the kernel gives to clients
+
+
+def free_port_base(worker: str = os.environ.get("PYTEST_XDIST_WORKER", "gw0")) -> int:
+    """A base where no port of an instance is taken now; parallel workers of pytest look in ranges of their own."""
+    first = FIRST_BASE + int(worker.removeprefix("gw")) * BASES_OF_A_WORKER
+    for base in range(first, min(first + BASES_OF_A_WORKER, LAST_BASE), 300):
         with contextlib.suppress(PortsTaken):
             require_free(Ports(base))
             return base
-    raise InstanceFailed("no free range of ports between 14000 and 32000")
+    raise InstanceFailed(f"no free range of ports from {first} on for worker {worker}: use fewer workers")
 
 
 class InstanceFailed(Exception):

@@ -67,7 +67,7 @@ template:
         args:
           - setup
           - --wait
-          - {{ sub (int $root.Values.setup.timeoutSeconds) 30 | quote }}
+          - {{ int $root.Values.setup.waitSeconds | quote }}
           {{- if $withFile }}
           - --file
           - /etc/mailyard/setup/setup.yaml

@@ -29,11 +29,33 @@ async def test_start_does_not_wait_when_the_broker_is_not_required(proxy, monkey
     monkeypatch.setattr("mailyard.broker.connection.FIRST_TRY_SECONDS", 0.2)
     await proxy.refuse()
     broker = await started(Broker(proxy.url, "test", required=False))
-    assert "cannot be used" in broker.unready()
+    assert broker.unready() is None
+    assert "cannot be used" in broker.degraded()
     with pytest.raises(Unavailable, match="no connection to RabbitMQ"):
         await broker.depth(Queue.DEAD)
     await proxy.accept()
-    await eventually(lambda: broker.unready() is None, "both connections up")
+    await eventually(lambda: broker.degraded() is None, "both connections up")
+
+
+async def test_a_lost_broker_that_is_not_required_degrades_the_process_and_leaves_it_ready(
+    proxy, started, eventually
+):
+    broker = await started(Broker(proxy.url, "test", required=False, meanwhile="mail is accepted"))
+    assert (broker.unready(), broker.degraded()) == (None, None)
+    await proxy.refuse()
+    await eventually(broker.degraded, "the loss is reported")
+    assert broker.unready() is None
+    assert broker.degraded().endswith("; mail is accepted")
+    await proxy.accept()
+    await eventually(lambda: broker.degraded() is None, "both connections up")
+
+
+async def test_a_lost_broker_that_is_required_is_no_degradation_but_a_reason_against_readiness(
+    proxy, far_broker, eventually
+):
+    await proxy.refuse()
+    await eventually(far_broker.unready, "the loss is reported")
+    assert far_broker.degraded() is None
 
 
 async def test_a_refused_password_is_told_with_the_setting(vhost_url, eventually):
@@ -53,7 +75,7 @@ def test_a_url_that_is_none_is_misconfigured(url):
 
 
 def test_a_url_gets_its_port_and_a_heartbeat_unless_it_has_them():
-    assert str(parse_url("amqps://mq/v")) == "amqps://mq:5671/v?heartbeat=3"
+    assert str(parse_url("amqps://mq/v")) == "amqps://mq:5671/v?heartbeat=20"
     assert str(parse_url("amqp://mq:1/v?heartbeat=30")) == "amqp://mq:1/v?heartbeat=30"
 
 
@@ -102,13 +124,23 @@ async def test_a_mismatch_met_at_reconnection_is_told_and_mended_when_it_is_gone
 
 
 @pytest.mark.slow
-async def test_a_stalled_connection_is_noticed_within_15_seconds(proxy, far_broker, eventually):
+async def test_a_stalled_connection_is_noticed_within_20_seconds(proxy, far_broker, eventually):
     proxy.stall()
     began = time.monotonic()
-    await eventually(lambda: far_broker.unready() is not None, "the stall is told", seconds=15)
+    await eventually(lambda: far_broker.unready() is not None, "the stall is told", seconds=20)
     assert time.monotonic() - began > 3
     proxy.flow()
     await eventually(lambda: far_broker.unready() is None, "both connections up")
+
+
+@pytest.mark.slow
+async def test_a_process_that_pauses_for_ten_seconds_keeps_its_connections(proxy, far_broker):
+    before = proxy.connections
+    time.sleep(10)  # noqa: ASYNC251  # the loop stands still, as on a throttled node
+    for _ in range(40):
+        await asyncio.sleep(0.1)
+        assert far_broker.unready() is None
+    assert proxy.connections == before
 
 
 async def test_depth_counts_messages_of_a_queue(broker, tickets, eventually):

@@ -36,7 +36,10 @@ async def test_livez_answers_while_the_loop_runs(served):
 async def test_readyz_is_200_without_a_reason_against_it(served):
     _, ask = served
     status, body = await ask(b"GET /readyz")
-    assert (status, json.loads(body)) == (200, {"service": "sample", "ready": True, "reasons": {}})
+    assert (status, json.loads(body)) == (
+        200,
+        {"service": "sample", "ready": True, "reasons": {}, "degraded": {}},
+    )
 
 
 async def test_readyz_is_503_with_the_reasons(served):
@@ -44,7 +47,12 @@ async def test_readyz_is_503_with_the_reasons(served):
     reasons["broker"] = "connection lost"
     status, body = await ask(b"GET /readyz")
     assert status == 503
-    assert json.loads(body) == {"service": "sample", "ready": False, "reasons": {"broker": "connection lost"}}
+    assert json.loads(body) == {
+        "service": "sample",
+        "ready": False,
+        "reasons": {"broker": "connection lost"},
+        "degraded": {},
+    }
 
 
 async def test_metrics_are_in_prometheus_text_format(served):

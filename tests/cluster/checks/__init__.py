@@ -6,6 +6,7 @@ from typing import Any
 
 from tests.cluster.checks import (
     autoscale,
+    brokerless,
     canary,
     certificates,
     chaos,
@@ -41,6 +42,9 @@ CHECKS: Mapping[str, Check] = {
     "certificates": Check("a renewed certificate is served without a restart", certificates.run),
     "autoscale": Check("a burst of 20,000 mails scales out and in; none lost or doubled", autoscale.run),
     "chaos": Check("pod kills and a rolling restart under load lose and double nothing", chaos.run),
+    "brokerless": Check(
+        "a minute without RabbitMQ takes no front end out of service and loses nothing", brokerless.run
+    ),
     "upgrade": Check("helm upgrade under load loses and refuses nothing", upgrade.run),
     "removal": Check("helm uninstall leaves only what is meant to stay", removal.run),
     "skaffold": Check(

@@ -159,13 +159,29 @@ def test_queues_are_counted_in_mails_not_in_messages_of_the_broker(mail_command,
 
     asyncio.run(publish())
     queues = {each["queue"]: each for each in mail_command.json("queue", "list")}
-    assert list(queues) == [str(queue) for queue in Queue]
+    assert list(queues) == [*map(str, Queue), "deferred"]
     assert queues["local.filter"] == {
         "queue": "local.filter",
         "mails": 7,
         "oldest_seconds": 0.0,
         "messages": 1,
         "consumers": 0,
+        "next_due_at": None,
     }
     assert queues["remote.send"]["mails"] == 0
     assert "Oldest (s)" in mail_command("queue", "list").stdout
+
+
+def test_dead_letters_are_shown_and_removed_only_when_that_is_confirmed(mail_command, parts):
+    async def bury() -> None:
+        async with parts() as (_, publisher):
+            await publisher.publish(Queue.DEAD, [Ticket(spool_id="one"), Ticket(spool_id="two")])
+
+    asyncio.run(bury())
+    for _ in range(2):
+        [letter] = mail_command.json("queue", "dead", "list")
+        assert (letter["reason"], letter["spool_ids"]) == ("buried", ["one", "two"])
+    refused = mail_command("queue", "dead", "empty")
+    assert (refused.exit_code, "repeat with --yes" in refused.stderr) == (1, True)
+    assert mail_command("queue", "dead", "empty", "--yes").stdout == "1 AMQP messages removed\n"
+    assert mail_command.json("queue", "dead", "list") == []

@@ -155,7 +155,7 @@ def depths(**changes):
 @pytest.mark.parametrize(
     ("changes", "level", "words"),
     [
-        ({}, "ok", "all 6 queues are there, have consumers and move"),
+        ({}, "ok", "all 6 queues exist; the 5 work queues have consumers and move"),
         ({"REMOTE_SEND": (0.0, 0, 0)}, "error", "nobody takes from remote.send"),
         ({"LOCAL_FILTER": (301.0, 9, 2)}, "warning", "mail waits in local.filter for 301 s"),
         ({"DEAD": (9_999.0, 3, 0)}, "warning", "3 message(s) are dead letters"),

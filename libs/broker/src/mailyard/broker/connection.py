@@ -24,14 +24,25 @@ class QueueDepth:
 
 
 class Broker:
-    """Component. `required=False` lets the process start while RabbitMQ is away; it connects when it can."""
+    """Component: the connections to RabbitMQ."""
 
-    def __init__(self, url: str, name: str, *, required: bool = True) -> None:
+    def __init__(self, url: str, name: str, *, required: bool = True, meanwhile: str = "") -> None:
+        """Connect to `url` as `name`.
+
+        Args:
+            url: AMQP URL.
+            name: what the broker shows the connections as.
+            required: whether the process is of no use without RabbitMQ. False: it starts and stays ready
+                without it, and connects when it can.
+            meanwhile: what an optional broker's absence means, for /readyz.
+
+        """
         self.name = "broker"
         self.publishing = Link(url, name, "publish")
         self.consuming = Link(url, name, "consume")
         self._questions = KeptChannel(self.consuming)
         self._required = required
+        self._meanwhile = meanwhile
 
     async def start(self) -> None:
         """Connect and declare the topology; raises TopologyMismatch, waits while RabbitMQ is away."""
@@ -42,11 +53,20 @@ class Broker:
                 await self.publishing.settled()
                 await self.consuming.settled()
         except TimeoutError:
-            return  # unready() tells, the links go on
+            return  # down() says why, the links go on
+
+    def down(self) -> str | None:
+        """Say why a connection is down, or None."""
+        return self.publishing.reason or self.consuming.reason
 
     def unready(self) -> str | None:
-        """Say why a connection is down."""
-        return self.publishing.reason or self.consuming.reason
+        """Say why a connection is down; never a reason against a process that can work without RabbitMQ."""
+        return self.down() if self._required else None
+
+    def degraded(self) -> str | None:
+        """Say why a connection is down that the process can work without, and what that means."""
+        reason = None if self._required else self.down()
+        return reason and f"{reason}; {self._meanwhile}" if self._meanwhile else reason
 
     async def drain(self) -> None:
         """Nothing to finish: consumers and publishers finish their own."""

@@ -21,12 +21,15 @@ from yarl import URL
 from mailyard.broker.backoff import Backoff
 from mailyard.broker.ending import end
 from mailyard.broker.faults import describe, faults
-from mailyard.broker.topology import declare
+from mailyard.broker.pulse import ANSWER_SECONDS, wait_for_silence
+from mailyard.broker.topology import EVENTS_EXCHANGE, declare
 from mailyard.runtime.errors import Misconfigured, Unavailable
 from mailyard.runtime.logs import get_logger
 from mailyard.runtime.metrics import counter, gauge
 
-HEARTBEAT_SECONDS = 3  # aiormq gives up after 3 x (3 + 1) s of silence, the broker after 2 x 3 s
+HEARTBEAT_SECONDS = (
+    20  # the broker drops a silent process after 20 to 40 s; `pulse` finds a dead broker sooner
+)
 CONNECT_SECONDS = 10.0
 RPC_SECONDS = 10.0
 CLOSE_SECONDS = 3.0
@@ -56,6 +59,7 @@ class Link:
         self._url = parse_url(url)
         self._label = f"{name} {purpose}"
         self._connection: aio_pika.Connection | None = None
+        self._questions: Channel | None = None
         self._reason: str | None = "not connected to RabbitMQ yet"
         self._mismatch: Misconfigured | None = None
         self._changed = asyncio.Event()
@@ -119,12 +123,10 @@ class Link:
                 await self._disconnect(describe(error))
             else:
                 backoff.reset()
-                await asyncio.wait((closing,))
-                await self._disconnect(f"connection to RabbitMQ lost: {_cause(closing)}")
+                cause = await self._until_lost(closing)
+                await self._disconnect(f"connection to RabbitMQ lost: {cause}")
                 self._reconnects.inc()
-                _log.warning(
-                    "broker.connection_lost", purpose=self.purpose, place=self.place, error=_cause(closing)
-                )
+                _log.warning("broker.connection_lost", purpose=self.purpose, place=self.place, error=cause)
             await backoff.wait()
 
     async def _connect(self) -> "asyncio.Future[object]":
@@ -139,6 +141,30 @@ class Link:
         gauge("mailyard_broker_connected_state").labels(self.purpose).set(1)
         _log.info("broker.connected", purpose=self.purpose, place=self.place)
         return underlay.closing
+
+    async def _until_lost(self, closing: "asyncio.Future[object]") -> str:
+        """Wait until the connection closes or stops to answer; return the cause."""
+        pulse = asyncio.create_task(
+            wait_for_silence(self._unblocked, self._ask), name=f"broker-{self.purpose}-pulse"
+        )
+        try:
+            await asyncio.wait((closing, pulse), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            answers = not pulse.done()
+            await end(pulse)
+        return _cause(closing) if answers or closing.done() else f"no answer for {ANSWER_SECONDS:g} s"
+
+    async def _unblocked(self) -> None:
+        """Wait while the broker blocks a publishing connection (an alarm of its memory or disk): it answers nothing then."""
+        connection = self._connection
+        if connection is not None and connection.transport is not None:
+            await connection.transport.connection.ready()
+
+    async def _ask(self) -> None:
+        """Ask the broker for an exchange, which changes nothing."""
+        if self._questions is None or self._questions.is_closed:
+            self._questions = await self.channel()
+        await self._questions.exchange_declare(EVENTS_EXCHANGE, passive=True)
 
     async def _dial(self) -> aio_pika.Connection:
         connection = aio_pika.Connection(self._url, client_properties={"connection_name": self._label})

@@ -52,7 +52,7 @@ def binding_key(queue: Queue) -> str:
 
 
 def arguments(queue: Queue) -> Mapping[str, str | int]:
-    """Return the queue's arguments (design section 2.6).
+    """Return the queue's arguments.
 
     At-least-once dead-lettering needs reject-publish: a full queue then refuses the publisher, and no message
     is dropped on the way to `dead`.

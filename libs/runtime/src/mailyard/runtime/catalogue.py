@@ -88,6 +88,11 @@ _METRICS = (
         "mailyard_broker_poison_tickets_total", "counter", "Tickets that the handler cannot take.", ("queue",)
     ),
     Metric(
+        "mailyard_broker_dead_letters_trimmed_total",
+        "counter",
+        "AMQP messages removed from the queue dead because it was above its bound.",
+    ),
+    Metric(
         "mailyard_broker_consumer_stalls_total", "counter", "Consumers found dead and renewed.", ("queue",)
     ),
     Metric("mailyard_broker_events_published_total", "counter", "Mailbox events handed to the broker."),
@@ -373,6 +378,10 @@ _EVENTS = (
     Event("consumer.unavailable", "A handler needs a server that is away; the same tickets are tried again."),
     Event("consumer.handler_failed", "A handler raised an error; its tickets are tried one by one."),
     Event("consumer.poison", "A ticket cannot be handled; it goes to its row or to the dead-letter queue."),
+    Event(
+        "broker.dead_letters_trimmed",
+        "The queue dead was above its bound, and its oldest messages were removed; their mails are in the spool.",
+    ),
     Event(
         "consumer.unparsable", "An AMQP message is not a batch of tickets; it goes to the dead-letter queue."
     ),

@@ -1,7 +1,8 @@
 """/livez, /readyz and /metrics: a small ASGI app, served by uvicorn inside the service's own event loop.
 
 /livez answers as long as the loop runs. /readyz answers 200 when no component has a reason against it, else
-503 with the reasons as JSON. An answer never waits for another server.
+503 with the reasons as JSON. `degraded` says what does not work although the process is ready: a server that it can do
+without is unreachable. An answer never waits for another server.
 """
 
 import asyncio
@@ -29,11 +30,15 @@ class Answer:
 
 
 class HealthApp:
-    """The ASGI app; `reasons` says, per component, why the process is not ready."""
+    """The ASGI app.
 
-    def __init__(self, service: str, reasons: Reasons) -> None:
+    `reasons` says, per component, why the process is not ready; `degraded`, what does not work although it is.
+    """
+
+    def __init__(self, service: str, reasons: Reasons, degraded: Reasons = dict) -> None:
         self._service = service
         self._reasons = reasons
+        self._degraded = degraded
 
     async def __call__(self, scope: Scope, _receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         """Answer one request."""
@@ -59,7 +64,13 @@ class HealthApp:
                 return _json(200, {"service": self._service, "alive": True})
             case "/readyz":
                 reasons = dict(self._reasons())
-                body = {"service": self._service, "ready": not reasons, "reasons": reasons}
+                degraded = dict(self._degraded())
+                body = {
+                    "service": self._service,
+                    "ready": not reasons,
+                    "reasons": reasons,
+                    "degraded": degraded,
+                }
                 return _json(503 if reasons else 200, body)
             case "/metrics":
                 return Answer(200, CONTENT_TYPE, exposition())
@@ -83,8 +94,9 @@ class HealthServer:
     """Serves a `HealthApp` on one socket; `port` is the real one after `start`."""
 
     def __init__(self, app: HealthApp, host: str, port: int) -> None:
-        self._host = host
+        self.app = app
         self.port = port
+        self._host = host
         config = uvicorn.Config(
             app,
             http="h11",

@@ -1,7 +1,7 @@
 """Runs a service: settings, logs, event loop, health, start in order, stop in reverse order.
 
 SIGTERM or SIGINT: readiness off, `drain()` of every component in reverse, `close()` in reverse, all within
-`drain_seconds` (design section 2.8). A second signal ends the process at once: everything is redelivered.
+`drain_seconds`. A second signal ends the process at once: everything is redelivered.
 
 Exit codes (sysexits.h): 0 stopped in order, 70 a part failed, 75 an address is in use, 78 a setting, a right
 or an existing queue is wrong and a person must act.
@@ -14,7 +14,7 @@ import signal
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 import uvloop
 
@@ -57,6 +57,14 @@ class Component(Protocol):
         """Let go of everything; called after `drain`, or instead of the rest of it when time is up."""
 
 
+@runtime_checkable
+class Dispensable(Protocol):
+    """A component that the service can do without: it never takes the process out of service."""
+
+    def degraded(self) -> str | None:
+        """Say what does not work now and what that means for the service, or None."""
+
+
 class Runtime(Generic[SettingsType]):
     """What a service's parts share: its name, its settings, and the way to stop it."""
 
@@ -68,7 +76,9 @@ class Runtime(Generic[SettingsType]):
         self._components: Sequence[Component] = ()
         self._begun: list[Component] = []
         self._started = False
-        self.health = HealthServer(HealthApp(service, self.reasons), settings.http_host, settings.http_port)
+        self.health = HealthServer(
+            HealthApp(service, self.reasons, self.degradations), settings.http_host, settings.http_port
+        )
 
     def stop(self, reason: str, exit_code: int = EX_OK) -> None:
         """Ask the process to stop in order; the first reason counts."""
@@ -86,6 +96,14 @@ class Runtime(Generic[SettingsType]):
             found[self.service] = "starting"
         gauge("mailyard_ready_state").set(0 if found else 1)
         return found
+
+    def degradations(self) -> Mapping[str, str]:
+        """Return, per component, what does not work now although the process is ready."""
+        return {
+            part.name: reason
+            for part in self._components
+            if isinstance(part, Dispensable) and (reason := part.degraded()) is not None
+        }
 
     async def start(self, components: Sequence[Component]) -> None:
         """Start the components in order."""

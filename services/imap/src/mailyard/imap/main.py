@@ -26,6 +26,7 @@ from mailyard.store.blobs import Blobs
 from mailyard.store.client import Store
 
 _CERTIFICATE_SECONDS = 60.0
+_WITHOUT_BROKER = "all commands work; sessions in IDLE see new mail later"
 
 
 def main() -> None:
@@ -38,7 +39,9 @@ async def build(runtime: Runtime[ImapSettings]) -> Sequence[Component]:
     settings = runtime.settings
     certificates = _certificates(settings)
     store = Store(settings.mongo_url.get_secret_value(), settings.mongo_database)
-    broker = Broker(settings.amqp_url.get_secret_value(), settings.instance, required=False)
+    broker = Broker(
+        settings.amqp_url.get_secret_value(), settings.instance, required=False, meanwhile=_WITHOUT_BROKER
+    )
     events = MailboxEvents(broker)
     reception = Reception(
         doors=_doors(settings, store, events),

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from mailyard.broker.connection import Broker
 from mailyard.broker.consumer import TicketConsumer
+from mailyard.broker.deadletters import DeadLetters
 from mailyard.broker.publisher import TicketPublisher
 from mailyard.broker.topology import Queue
 from mailyard.directory.directory import Directory
@@ -42,6 +43,7 @@ async def build(runtime: Runtime[RouterSettings]) -> Sequence[Component]:
         Periodic("sweep", settings.sweep_seconds, Sweep(store, settings).work),
         Periodic("ledger", settings.ledger_seconds, duties.keep_books),
         Periodic("census", settings.census_seconds, overview.count),
+        Periodic("dead letters", settings.census_seconds, DeadLetters(broker).trim),
         Periodic("canary", settings.census_seconds, overview.tell_canary),
     ]
     if not settings.test_no_reconciler:

@@ -31,6 +31,7 @@ from mailyard.store.client import Store
 _SERVICE = "smtp-in"
 _PRESSURE_SECONDS = 10.0
 _CERTIFICATE_SECONDS = 60.0
+_WITHOUT_BROKER = "mail is accepted and stored; it is routed when RabbitMQ is back"
 _log = get_logger(__name__)
 
 
@@ -45,7 +46,9 @@ async def build(runtime: Runtime[SmtpInSettings]) -> Sequence[Component]:
     doors = endpoints_of(settings)
     certificates = _certificates(settings, doors)
     store = Store(settings.mongo_url.get_secret_value(), settings.mongo_database)
-    broker = Broker(settings.amqp_url.get_secret_value(), settings.instance, required=False)
+    broker = Broker(
+        settings.amqp_url.get_secret_value(), settings.instance, required=False, meanwhile=_WITHOUT_BROKER
+    )
     publisher = TicketPublisher(broker)
     spool = Spool(store, publisher, stage=_SERVICE, test_skip_confirm=settings.test_skip_confirm)
     directory = Directory(store, settings.cache_limits())

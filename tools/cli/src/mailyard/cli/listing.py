@@ -36,7 +36,7 @@ def show(records: Sequence[Record], columns: Sequence[Column], *, as_json: bool)
         return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
-        numeric = all(isinstance(record[column.key], int | float) for record in records)
+        numeric = all(isinstance(record[column.key], int | float | None) for record in records)
         table.add_column(column.heading, justify="right" if numeric else "left", overflow="fold")
     for record in records:
         table.add_row(*(_text(record[column.key]) for column in columns))

@@ -2,12 +2,15 @@
 
 import typer
 
+from mailyard.cli import deadletters
 from mailyard.cli.listing import AsJson, Column, Record, show
 from mailyard.cli.session import Session, perform
 from mailyard.runtime.clock import now_utc
+from mailyard.spool.deferred import Deferred, read_deferred
 from mailyard.spool.depth import Depth, read_depths
 
 app = typer.Typer(no_args_is_help=True, help="Queues: work that waits for a service.")
+app.add_typer(deadletters.app, name="dead")
 
 COLUMNS = (
     Column("queue", "Queue"),
@@ -15,18 +18,20 @@ COLUMNS = (
     Column("oldest_seconds", "Oldest (s)"),
     Column("messages", "AMQP messages"),
     Column("consumers", "Consumers"),
+    Column("next_due_at", "Next due"),
 )
 
 
 @app.command("list")
 def list_all(context: typer.Context, as_json: AsJson = False) -> None:
-    """Show how many mails wait in each queue, and how long the oldest has."""
+    """Show how many mails wait in each queue and since when, and how many are deferred until their next try."""
 
-    async def depths(session: Session) -> list[Depth]:
+    async def records(session: Session) -> list[Record]:
         async with session.broker() as broker:
-            return await read_depths(session.store, broker, now_utc())
+            depths = await read_depths(session.store, broker, now_utc())
+        return [*map(_record, depths), _deferred(await read_deferred(session.store))]
 
-    show([_record(each) for each in perform(context, depths)], COLUMNS, as_json=as_json)
+    show(perform(context, records), COLUMNS, as_json=as_json)
 
 
 def _record(depth: Depth) -> Record:
@@ -36,4 +41,17 @@ def _record(depth: Depth) -> Record:
         "oldest_seconds": round(depth.oldest_seconds, 1),
         "messages": depth.messages,
         "consumers": depth.consumers,
+        "next_due_at": None,
+    }
+
+
+def _deferred(deferred: Deferred) -> Record:
+    """Deferred mail waits in MongoDB, not in a queue of the broker."""
+    return {
+        "queue": "deferred",
+        "mails": deferred.mails,
+        "oldest_seconds": None,
+        "messages": None,
+        "consumers": None,
+        "next_due_at": deferred.next_due_at,
     }

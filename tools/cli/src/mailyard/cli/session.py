@@ -68,7 +68,7 @@ class Session:
         broker = Broker(self.settings.amqp_url.get_secret_value(), "mailyard-cli", required=False)
         try:
             await broker.start()
-            if reason := broker.unready():
+            if reason := broker.down():
                 raise Unavailable(f"RabbitMQ is away: {reason}")
             yield broker
         finally:

@@ -18,7 +18,7 @@ from pydantic_core import PydanticUndefined
 from mailyard.local.paths import REPOSITORY
 from mailyard.local.ports import HEALTH
 from mailyard.local.settings import LocalSettings
-from mailyard.runtime.catalogue import EVENTS, METRICS, Metric
+from mailyard.runtime.catalogue import EVENTS, METRICS, Event, Metric
 from mailyard.runtime.settings import CommonSettings, variables
 
 _GENERATED = "<!-- Written by `make docs` from the code; change it there. -->\n"
@@ -26,6 +26,13 @@ _SETTINGS_INTRODUCTION = """\
 Every setting is an environment variable; there are no settings files. Lists are comma-separated or JSON. A secret may
 stand in a file instead: append `_FILE` to its variable and give the path. A misspelt variable of a service is an error:
 the service says so and ends with status 78.
+"""
+_TIMELINE = "message."
+_LOG_INTRODUCTION = """\
+Logs are one JSON object per line; `event` is one of these names. A line about one message has its id in `spool_id`.
+"""
+_TIMELINE_INTRODUCTION = """\
+The steps of a message are kept in its row, not in logs: `mailyard trace` shows them. Spans of sampled messages carry them, too.
 """
 _FOREIGN_METRICS = "`python_*` and `process_*` come from the client library.\n"
 
@@ -57,10 +64,17 @@ def metrics_page() -> str:
 
 
 def events_page() -> str:
-    """docs/events.md."""
-    head = "Logs are one JSON object per line; `event` is one of these names. The spool id is under `spool_id`.\n"
-    rows = [(f"`{event.name}`", event.meaning) for event in EVENTS.values()]
-    return "\n".join([_GENERATED, "# Events", "", head, _table(("event", "tells"), rows)])
+    """docs/events.md: what logs hold, and what timelines of messages hold."""
+    logs = [_event_row(event) for event in EVENTS.values() if not event.name.startswith(_TIMELINE)]
+    timelines = [_event_row(event) for event in EVENTS.values() if event.name.startswith(_TIMELINE)]
+    heading = ("event", "meaning")
+    log_section = ["## Log events", "", _LOG_INTRODUCTION, _table(heading, logs)]
+    timeline_section = ["## Timeline events", "", _TIMELINE_INTRODUCTION, _table(heading, timelines)]
+    return "\n".join([_GENERATED, "# Events", "", *log_section, *timeline_section])
+
+
+def _event_row(event: Event) -> tuple[str, str]:
+    return f"`{event.name}`", event.meaning
 
 
 PAGES: Mapping[str, Callable[[], str]] = MappingProxyType(

@@ -55,7 +55,7 @@ async def declare_topology(broker: Broker, deadline: float, say: Say) -> None:
     """
 
     async def reason() -> str | None:
-        return broker.unready()
+        return broker.down()
 
     try:
         await broker.start()

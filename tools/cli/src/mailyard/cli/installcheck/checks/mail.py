@@ -15,7 +15,9 @@ CANARY_AGE = timedelta(hours=1)
 def check_queues(depths: Sequence[Depth]) -> list[Finding]:
     """Every queue is there, else nobody could have asked for its depth."""
     findings = [finding for depth in depths if (finding := _queue(depth)) is not None]
-    return findings or [ok(f"all {len(depths)} queues are there, have consumers and move")]
+    return findings or [
+        ok(f"all {len(depths)} queues exist; the {len(depths) - 1} work queues have consumers and move")
+    ]
 
 
 def _queue(depth: Depth) -> Finding | None:

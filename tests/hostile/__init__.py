@@ -1,0 +1,1 @@
+"""Hostile input of every kind against a running instance, watched: `make hostile`."""
