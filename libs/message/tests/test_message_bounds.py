@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from mailyard.message.defects import Defect
+from mailyard.message.encodedwords import decode_words
 from mailyard.message.headers import HeaderIndex
 from mailyard.message.parse import ParsedMessage, parse_message
 
@@ -126,3 +127,13 @@ def test_an_index_does_not_keep_names_without_end() -> None:
     index = parse_message(b"", header + b"Subject: x\r\n\r\n").header_index
     assert len(index) < 20_000
     assert HeaderIndex.decode(index).fields([b"Subject"]) is None
+
+
+def test_encoded_words_without_end_are_decoded_in_linear_time() -> None:
+    word = b"=?utf-8?b?" + b"QUJD" * 12 + b"?= "
+
+    def decode(words: int) -> float:
+        return seconds(lambda: decode_words(word * words))
+
+    assert len(decode_words(word * 100).strip()) == 100 * 36
+    assert decode(20_000) < 4 * decode(10_000) + 0.01
