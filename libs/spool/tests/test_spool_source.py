@@ -23,10 +23,11 @@ def test_the_ticket_of_a_message_and_of_each_of_its_legs_says_how_it_came_in():
     ticket = ticket_of(accepted_row())
     assert ticket.source == Source.LMTP
     leg = leg_row(ticket, 1, Leg(Route.LOCAL, "here", "", (TARGET,)), NOW)
+    assert "source" not in leg, "the row of a leg looks like that of a message"
     assert ticket_of(leg).source == Source.LMTP
 
 
 def test_a_leg_that_was_written_before_sources_were_kept_has_none():
     row = leg_row(ticket_of(accepted_row()), 1, Leg(Route.LOCAL, "here", "", (TARGET,)), NOW)
-    del row["source"]
+    del row["origin"]
     assert ticket_of(row).source == ""

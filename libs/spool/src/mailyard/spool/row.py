@@ -7,6 +7,7 @@
 | `due_at` | when work on it is or was due; for `active` rows the release that its ticket carries; absent once it has ended |
 | `epoch` | raised by each release: a ticket with a lower one is void |
 | `route` | `local` or `remote` once it is routed and that is written; absent before |
+| `source`, `origin` | how the message came in; a leg has it as `origin`, because `source` marks the row of the message itself |
 | `recipients` | as accepted; none in the rows of legs |
 | `pending` | targets without an outcome, once they are written; before, they follow from `recipients` |
 | `expansions` | by tenant: how many more targets than accepted recipients there are |
@@ -127,7 +128,7 @@ def ticket_of(row: Row) -> Ticket:
         envid=row.get("envid", ""),
         smtputf8=row.get("smtputf8", False),
         body=row.get("body", "7BIT"),
-        source=row.get("source", ""),
+        source=row.get("source") or row.get("origin", ""),
     )
     if "verdict" in row:
         ticket.verdict.CopyFrom(Verdict.FromString(row["verdict"]))
@@ -168,7 +169,7 @@ def leg_row(parent: Ticket, number: int, leg: Leg, now: datetime) -> Row:
             envid=parent.envid,
             smtputf8=parent.smtputf8,
             traceparent=parent.traceparent,
-            source=parent.source,
+            origin=parent.source,
         )
     )
     if parent.body != "7BIT":
