@@ -4,10 +4,11 @@ import asyncio
 
 import pytest
 from aio_pika import Message
+from structlog.testing import capture_logs
 
 from mailyard.broker.connection import Broker
-from mailyard.broker.events import MailboxEvents
-from mailyard.proto.v1.mailbox_pb2 import MailboxEvent
+from mailyard.broker.events import SHARDS, MailboxEvents, shard_of
+from mailyard.proto.v1.mailbox_pb2 import MailboxEvent, MailboxEventBatch
 
 
 class Ear:
@@ -35,7 +36,7 @@ async def listener(far_broker, started):
 async def subscribed(listener, mailbox, ear, eventually):
     """Subscribe, and wait for the first event: look yourself."""
     await listener.subscribe(mailbox, ear)
-    await eventually(lambda: 0 in ear.heard or listener._bound, "the queue is there")
+    await eventually(lambda: shard_of(mailbox) in listener._bound, "the binding is there")
 
 
 def event(mailbox, modseq):
@@ -66,13 +67,13 @@ async def test_all_subscribers_of_a_mailbox_hear_even_if_one_fails(speaker, list
 async def test_who_has_unsubscribed_hears_no_more(speaker, listener, eventually):
     ears = [Ear(), Ear()]
     await subscribed(listener, "a1", ears[0], eventually)
-    await listener.subscribe("b2", ears[1])
+    await subscribed(listener, "b2", ears[1], eventually)
     await listener.unsubscribe("a1", ears[0])
     await listener.unsubscribe("a1", ears[0])
     await speaker.publish([event("a1", 7), event("b2", 8)])
     await eventually(lambda: 8 in ears[1].heard, "the other one hears")
     assert 7 not in ears[0].heard
-    assert listener._bound == {"b2"}
+    await eventually(lambda: listener._bound == {shard_of("b2")}, "the binding is gone")
 
 
 async def test_after_a_lost_connection_subscribers_look_themselves_and_hear_again(
@@ -126,10 +127,63 @@ async def test_an_exchange_that_was_deleted_is_declared_again(speaker, listener,
     await channel.exchange_delete("mailbox.events")
     await listener.subscribe("b2", Ear())  # finds that the exchange is gone
     await eventually(lambda: ear.heard.count(0) >= 2, "the call to look")
-    await eventually(lambda: listener._bound == {"a1", "b2"}, "both bindings")
+    await eventually(lambda: listener._bound == {shard_of("a1"), shard_of("b2")}, "both bindings")
     await speaker.publish([event("a1", 5)])
     await eventually(lambda: 5 in ear.heard, "the event")
 
 
 async def test_events_never_make_a_process_unready(listener):
     assert listener.unready() is None
+
+
+async def test_subscribing_waits_for_no_answer_of_the_broker(listener):
+    async with asyncio.timeout(1):
+        for number in range(20_000):
+            await listener.subscribe(f"mailbox {number}", Ear())
+
+
+async def test_ten_thousand_mailboxes_are_heard_again_soon_after_a_reconnection(
+    proxy, speaker, listener, eventually
+):
+    ears = {f"{number:024x}": Ear() for number in range(10_000)}
+    for mailbox, ear in ears.items():
+        await listener.subscribe(mailbox, ear)
+    await eventually(lambda: all(ear.heard == [0] for ear in ears.values()), "all are bound")
+    assert len(listener._bound) == SHARDS
+    for ear in ears.values():
+        ear.heard.clear()
+    proxy.cut()
+    await eventually(lambda: all(ear.heard == [0] for ear in ears.values()), "all are bound again")
+    await speaker.publish([event(mailbox, 5) for mailbox in ears])
+    await eventually(lambda: all(5 in ear.heard for ear in ears.values()), "every mailbox's event")
+
+
+async def test_a_binding_that_fails_is_logged_and_made_later(speaker, listener, eventually, monkeypatch):
+    ear = Ear()
+    await subscribed(listener, "a1", ear, eventually)
+    settle, failures = listener._settle, []
+
+    async def failing(channel, queue):
+        if len(failures) < 2:
+            failures.append(queue)
+            raise TimeoutError
+        await settle(channel, queue)
+
+    monkeypatch.setattr(listener, "_settle", failing)
+    with capture_logs() as lines:
+        await listener.subscribe("b2", ear)
+        await eventually(lambda: shard_of("b2") in listener._bound, "the binding after the failures")
+    assert [line["event"] for line in lines].count("events.binding_failed") == len(failures) == 2
+    await speaker.publish([event("b2", 6)])
+    await eventually(lambda: 6 in ear.heard, "the event")
+
+
+async def test_receivers_of_version_0_2_are_reached_by_the_mailbox_id(speaker, channel, eventually):
+    queue = await channel.declare_queue(exclusive=True)
+    await queue.bind("mailbox.events", "a1")
+    await speaker.publish([event("b2", 5), event("a1", 7)])
+    async with asyncio.timeout(10):
+        async with queue.iterator() as incoming:
+            message = await anext(incoming)
+    batch = MailboxEventBatch.FromString(message.body)
+    assert [each.mailbox for each in batch.events] == ["b2", "a1"]

@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator
 import pytest
 from bson import ObjectId
 
-from mailyard.mailbox.mailboxes import AlreadyExists, Mailboxes, NotFound, NotPermitted
+from mailyard.mailbox.errors import AlreadyExists, NotFound, NotPermitted
+from mailyard.mailbox.mailboxes import Mailboxes
 from mailyard.mailbox.messages import Messages, changed
 from mailyard.mailbox.model import FlagChange, Mailbox, NewMessage
 from mailyard.mailbox.place import Placement, place

@@ -8,14 +8,16 @@ from typing import Any, cast
 import pytest
 from bson import ObjectId
 
-from mailyard.delivery import deliverer as delivering
 from mailyard.delivery import parsing
 from mailyard.delivery.deliverer import Deliverer
+from mailyard.delivery.placing import Placer
 from mailyard.delivery.settings import DeliverySettings
+from mailyard.mailbox.portions import Placing
 from mailyard.mailbox.rows import ensure_schema as ensure_mailboxes
 from mailyard.message.parse import ParsedMessage, parse_message
 from mailyard.proto.v1.mailbox_pb2 import MailboxEvent
 from mailyard.proto.v1.ticket_pb2 import Recipient, Ticket
+from mailyard.runtime.errors import Unavailable
 from mailyard.spool.schema import ensure_schema as ensure_spool
 from mailyard.store.blobs import Blobs
 from mailyard.store.body import Body
@@ -98,14 +100,14 @@ async def test_a_message_is_parsed_once_and_placed_in_portions(
         parses.append(body)
         return parse_message(prefix, body)
 
-    place = delivering.place
+    place = Placer.place
 
-    async def watch(store: Store, placements: Any, **options: Any) -> Any:
-        portions.append(len(placements))
-        return await place(store, placements, **options)
+    async def watch(placer: Placer, messages: Any) -> Placing:
+        portions.append(len(messages))
+        return await place(placer, messages)
 
     monkeypatch.setattr(parsing, "parse_message", count)
-    monkeypatch.setattr(delivering, "place", watch)
+    monkeypatch.setattr(Placer, "place", watch)
     deliverer = Deliverer(store, cast("Any", Silent()), DeliverySettings())
     tickets = await tickets_for(store, b"Subject: x\r\n\r\ntext\r\n", 1000, per_ticket)
     await deliverer.handle(tickets)
@@ -128,20 +130,20 @@ async def test_a_hostile_message_to_many_recipients_leaves_room_for_others(store
 async def test_a_ticket_that_comes_again_in_the_middle_delivers_the_rest(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place = delivering.place
+    place = Placer.place
     calls = 0
 
-    async def fail_at_the_third(store: Store, placements: Any, **options: Any) -> Any:
+    async def fail_at_the_third(placer: Placer, messages: Any) -> Placing:
         nonlocal calls
         calls += 1
         if calls == 3:
-            raise delivering.Unavailable("the store is unreachable")
-        return await place(store, placements, **options)
+            raise Unavailable("the store is unreachable")
+        return await place(placer, messages)
 
-    monkeypatch.setattr(delivering, "place", fail_at_the_third)
+    monkeypatch.setattr(Placer, "place", fail_at_the_third)
     deliverer = Deliverer(store, cast("Any", Silent()), DeliverySettings())
     tickets = await tickets_for(store, b"Subject: x\r\n\r\ntext\r\n", 500, 500)
-    with pytest.raises(delivering.Unavailable):
+    with pytest.raises(Unavailable):
         await deliverer.handle(tickets)
     assert await delivered(store) == 200
     await deliverer.handle(tickets)

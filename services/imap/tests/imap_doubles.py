@@ -11,9 +11,11 @@ from bson import ObjectId
 
 from mailyard.directory.identity import Identity, Refusal, RefusalReason
 from mailyard.imap.session.doors import Doors
-from mailyard.mailbox.mailboxes import DEFAULTS, AlreadyExists, NotFound, NotPermitted, canonical
+from mailyard.mailbox.errors import AlreadyExists, NotFound, NotPermitted
+from mailyard.mailbox.flagtable import FlagTable
 from mailyard.mailbox.messages import changed
 from mailyard.mailbox.model import (
+    DEFAULTS,
     AppendResult,
     Changes,
     CopyResult,
@@ -24,6 +26,8 @@ from mailyard.mailbox.model import (
     NewMessage,
     StoreResult,
 )
+from mailyard.mailbox.names import canonical
+from mailyard.mailbox.quota import OverQuota, Usage, fits
 from mailyard.message.address import Address
 from mailyard.message.parse import parse_message
 from mailyard.proto.v1.mailbox_pb2 import MailboxEvent
@@ -72,6 +76,8 @@ class World:
         self.away = False
         self.calls: list[str] = []
         self.fails_at: dict[str, int] = {}  # which call of a door finds the store away
+        self.quota: int | None = None
+        self.subscriptions = set(DEFAULTS)
         self._numbers = count(1)
         for name, use in DEFAULTS.items():
             self.add_box(name, use)
@@ -82,6 +88,7 @@ class World:
             MemoryMessages(self),
             MemoryBodies(self),
             MemoryLogins(self),
+            MemoryQuotas(self),
             MemoryEvents(self),
             lambda: NOW,
             lambda: self.clock.seconds,
@@ -223,8 +230,17 @@ class MemoryMailboxes:
 
     async def subscribe(self, account: ObjectId, name: str, subscribed: bool) -> None:
         self.world.called("subscribe")
-        box = self.world.box(name)
-        box.row = replace(box.row, subscribed=subscribed)
+        name = canonical(name)
+        if subscribed:
+            if not any(f"{box.row.name}/".startswith(f"{name}/") for box in self.world.boxes.values()):
+                raise NotFound(name)
+            self.world.subscriptions.add(name)
+        else:
+            self.world.subscriptions.discard(name)
+
+    async def subscriptions(self, account: ObjectId) -> frozenset[str]:
+        self.world.called("subscriptions")
+        return frozenset(self.world.subscriptions)
 
     async def claim_recent(self, mailbox: Mailbox) -> int:
         self.world.called("claim_recent")
@@ -238,13 +254,13 @@ class MemoryMailboxes:
 class MemoryMessages:
     world: World
 
-    async def flag_states(self, mailbox: Mailbox) -> list[FlagState]:
+    async def flag_states(self, mailbox: Mailbox) -> FlagTable:
         self.world.called("flag_states")
-        return [
-            _state(message)
-            for message in self.world.by_id(mailbox.id).present
-            if message.uid < mailbox.uid_next
-        ]
+        table = FlagTable()
+        for message in self.world.by_id(mailbox.id).present:
+            if message.uid < mailbox.uid_next:
+                table.add(message.uid, message.modseq, message.flags)
+        return table
 
     async def count_from(self, mailbox: Mailbox, uid: int) -> int:
         self.world.called("count_from")
@@ -297,9 +313,18 @@ class MemoryMessages:
         return tuple(self.world.change(box, doomed, _gone, origin))
 
     async def copy(
-        self, mailbox: Mailbox, uids: Sequence[int], target: Mailbox, origin: str = ""
+        self,
+        mailbox: Mailbox,
+        uids: Sequence[int],
+        target: Mailbox,
+        origin: str = "",
+        *,
+        quota: int | None = None,
     ) -> CopyResult:
         self.world.called("copy")
+        source = self.world.by_id(mailbox.id)
+        added = [each for each in source.present if each.uid in uids]
+        self._require_room(quota, sum(each.size for each in added), frozenset(each.id for each in added))
         return self._copy(mailbox, uids, target, origin)
 
     def _copy(self, mailbox: Mailbox, uids: Sequence[int], target: Mailbox, origin: str) -> CopyResult:
@@ -316,10 +341,30 @@ class MemoryMessages:
         self.world.change(self.world.by_id(mailbox.id), result.source_uids, _gone, origin)
         return result
 
-    async def append(self, mailbox: Mailbox, message: NewMessage, origin: str = "") -> AppendResult:
+    async def append(
+        self, mailbox: Mailbox, message: NewMessage, origin: str = "", *, quota: int | None = None
+    ) -> AppendResult:
         self.world.called("append")
+        self._require_room(quota, message.size, frozenset({message.id}))
         box = self.world.by_id(mailbox.id)
         return AppendResult(box.row.uid_validity, self.world.place(box, message, origin))
+
+    async def usage(self, account: ObjectId) -> Usage:
+        self.world.called("usage")
+        return Usage(sum(box.row.octets for box in self.world.boxes.values()))
+
+    def _require_room(self, quota: int | None, octets: int, messages: frozenset[str]) -> None:
+        used = sum(box.row.octets for box in self.world.boxes.values())
+        if not fits(Usage(used), quota, octets):
+            raise OverQuota(messages)
+
+
+@dataclass
+class MemoryQuotas:
+    world: World
+
+    async def of(self, accounts: Collection[ObjectId]) -> dict[ObjectId, int]:
+        return {} if self.world.quota is None else dict.fromkeys(accounts, self.world.quota)
 
 
 def _state(message: Message) -> FlagState:

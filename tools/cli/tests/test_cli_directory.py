@@ -43,6 +43,7 @@ def test_what_is_added_is_listed(example):
         "tenant": "acme",
         "status": "active",
         "quota_bytes": 5 * 2**30,
+        "used_bytes": 0,
     }
     assert example.json("alias", "list") == [
         {"alias": "sales@example.org", "tenant": "acme", "targets": ["anna@example.org", "zoe@remote.net"]}

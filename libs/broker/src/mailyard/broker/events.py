@@ -1,13 +1,17 @@
 """Mailbox events: wake the sessions, in any process, that have a mailbox open.
 
-Best effort by design: an event is published without confirm and may be lost while RabbitMQ is away. Each time the
-queue is made anew, every subscriber gets an event with `highest_modseq` 0, which says: look yourself.
+Best effort by design: an event is published without confirm and may be lost while RabbitMQ is unreachable. Each time a
+mailbox's events begin to arrive, its subscribers get an event without an account, which says: look yourself.
+
+A process binds its queue to shards of mailboxes, not to mailboxes: however many mailboxes it watches, it has at most
+`SHARDS` bindings to make after a reconnection, and RabbitMQ has no more to keep.
 """
 
 import asyncio
 import contextlib
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from zlib import crc32
 
 from aiormq import Channel
 from aiormq.abc import DeliveredMessage
@@ -28,6 +32,7 @@ from mailyard.runtime.logs import get_logger
 from mailyard.runtime.metrics import counter
 
 EVENTS_PER_MESSAGE = 50
+SHARDS = 256
 QUEUE_ARGUMENTS: Mapping[str, FieldValue] = {
     "x-max-length": 50_000
 }  # who stands still loses the oldest: no harm
@@ -41,17 +46,16 @@ _RECEIVED = counter("mailyard_broker_events_received_total")
 
 
 class MailboxEvents:
-    """Component: one exclusive queue per process, bound to the mailboxes that it has open."""
+    """Component: one exclusive queue per process, bound to the shards of the mailboxes that it has open."""
 
     def __init__(self, broker: Broker) -> None:
         self.name = "mailbox events"
         self._broker = broker
         self._callbacks: defaultdict[str, list[Callback]] = defaultdict(list)
         self._sending = KeptChannel(broker.publishing)
-        self._binding = asyncio.Lock()
-        self._receiving: Channel | None = None
-        self._queue = ""
-        self._bound: set[str] = set()
+        self._wanted_shards: defaultdict[str, set[str]] = defaultdict(set)  # mailboxes by shard
+        self._bound: set[str] = set()  # shards
+        self._unsettled = asyncio.Event()
         self._wanted = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -73,7 +77,7 @@ class MailboxEvents:
         await self._sending.close()
 
     async def publish(self, events: Sequence[MailboxEvent]) -> None:
-        """Tell all processes; never raises for a broker that is away."""
+        """Tell all processes; never raises for a broker that is unreachable."""
         try:
             channel = await self._sending.open()
             with faults("event"):
@@ -87,12 +91,11 @@ class MailboxEvents:
     async def subscribe(self, mailbox_id: str, callback: Callback) -> None:
         """Call `callback`, in the event loop, for each event of a mailbox; it must not block.
 
-        Returns when the broker has the binding, or at once while it is away: the binding follows, and a first
-        event with it.
+        Returns at once. When the mailbox's shard is not bound yet, the binding follows, and a first event with it.
         """
         self._callbacks[mailbox_id].append(callback)
+        self._want(mailbox_id)
         self._wanted.set()
-        await self._settle_bindings()
 
     async def unsubscribe(self, mailbox_id: str, callback: Callback) -> None:
         """Undo one `subscribe`."""
@@ -101,7 +104,21 @@ class MailboxEvents:
             callbacks.remove(callback)
         if not callbacks:
             self._callbacks.pop(mailbox_id, None)
-        await self._settle_bindings()
+            self._want_no_more(mailbox_id)
+
+    def _want(self, mailbox: str) -> None:
+        shard = shard_of(mailbox)
+        self._wanted_shards[shard].add(mailbox)
+        if shard not in self._bound:
+            self._unsettled.set()
+
+    def _want_no_more(self, mailbox: str) -> None:
+        shard = shard_of(mailbox)
+        mailboxes = self._wanted_shards[shard]
+        mailboxes.discard(mailbox)
+        if not mailboxes:
+            del self._wanted_shards[shard]
+            self._unsettled.set()
 
     async def _keep(self) -> None:
         """Have a queue, as long as someone wants to receive."""
@@ -120,6 +137,7 @@ class MailboxEvents:
     async def _receive(self) -> None:
         """Make the queue, bind what is subscribed to, and receive until the channel closes."""
         channel = await self._broker.consuming.channel()
+        binding: asyncio.Task[None] | None = None
         try:
             with faults("mailbox events"):
                 declared = await channel.queue_declare(
@@ -127,30 +145,49 @@ class MailboxEvents:
                 )
                 queue = str(declared.queue)
                 await channel.basic_consume(queue, self._on_message, no_ack=True, timeout=RPC_SECONDS)
-            async with self._binding:
-                self._receiving, self._queue = channel, queue
-                self._bound.clear()
-            await self._settle_bindings()
-            for mailbox in list(self._callbacks):
-                self._dispatch(MailboxEvent(mailbox=mailbox))
+            self._bound.clear()
+            self._unsettled.set()
+            binding = asyncio.create_task(self._keep_bindings(channel, queue), name="mailbox-event-bindings")
             await asyncio.wait((channel.closing,))
         finally:
+            if binding is not None:
+                await end(binding)
+            self._bound.clear()
             await close_quietly(channel)
         _log.info("events.lost")
 
-    async def _settle_bindings(self) -> None:
-        """Make the queue's bindings equal to what is subscribed to."""
-        async with self._binding:
-            channel = self._receiving
-            if channel is None or channel.is_closed:
-                return  # _receive comes back here
-            with contextlib.suppress(Unavailable), faults("mailbox events"):
-                for mailbox in self._callbacks.keys() - self._bound:
-                    await channel.queue_bind(self._queue, EVENTS_EXCHANGE, mailbox, timeout=RPC_SECONDS)
-                    self._bound.add(mailbox)
-                for mailbox in self._bound - self._callbacks.keys():
-                    await channel.queue_unbind(self._queue, EVENTS_EXCHANGE, mailbox, timeout=RPC_SECONDS)
-                    self._bound.discard(mailbox)
+    async def _keep_bindings(self, channel: Channel, queue: str) -> None:
+        """Keep the queue's bindings equal to what is subscribed to, for as long as the channel is open."""
+        backoff = Backoff(0.2, 5.0)
+        while not channel.is_closed:
+            await self._unsettled.wait()
+            self._unsettled.clear()
+            try:
+                with faults("mailbox events"):
+                    await self._settle(channel, queue)
+            except (Unavailable, Misconfigured) as error:
+                _log.warning("events.binding_failed", error=describe(error))
+                self._unsettled.set()
+                await backoff.wait()
+            else:
+                backoff.reset()
+
+    async def _settle(self, channel: Channel, queue: str) -> None:
+        """Bind and unbind. Only the last request waits for its answer: RabbitMQ works in order, and a failure closes."""
+        missing = list(self._wanted_shards.keys() - self._bound)
+        for shard in missing[:-1]:
+            await channel.queue_bind(queue, EVENTS_EXCHANGE, shard, nowait=True, timeout=RPC_SECONDS)
+        for shard in missing[-1:]:
+            await channel.queue_bind(queue, EVENTS_EXCHANGE, shard, timeout=RPC_SECONDS)
+        self._bound.update(missing)
+        for shard in missing:
+            for mailbox in list(self._wanted_shards.get(shard, ())):
+                self._dispatch(MailboxEvent(mailbox=mailbox))
+        for shard in self._bound - self._wanted_shards.keys():
+            await channel.queue_unbind(queue, EVENTS_EXCHANGE, shard, timeout=RPC_SECONDS)
+            self._bound.discard(shard)
+            if shard in self._wanted_shards:  # wanted again meanwhile
+                self._unsettled.set()
 
     async def _on_message(self, message: DeliveredMessage) -> None:
         try:
@@ -170,17 +207,24 @@ class MailboxEvents:
                 _log.exception("events.callback_failed", mailbox=event.mailbox)
 
 
+def shard_of(mailbox: str) -> str:
+    """Return the routing key of a mailbox's shard."""
+    return f"shard.{crc32(mailbox.encode()) % SHARDS:02x}"
+
+
 async def _send(channel: Channel, events: Sequence[MailboxEvent]) -> None:
     """Publish events of many mailboxes in one AMQP message.
 
-    It is routed by the first mailbox and by those in the BCC header (RabbitMQ's "sender-selected distribution"); a queue
-    gets it once, however many of them it is bound to.
+    It is routed by the first key and by those in the BCC header (RabbitMQ's "sender-selected distribution"); a queue
+    gets it once, however many of them it is bound to. The keys are the shards, and the mailboxes for receivers of
+    version 0.2.0.
     """
-    first, *others = dict.fromkeys(event.mailbox for event in events)
+    mailboxes = dict.fromkeys(event.mailbox for event in events)
+    first, *others = [*dict.fromkeys(map(shard_of, mailboxes)), *mailboxes]
     await channel.basic_publish(
         MailboxEventBatch(events=events).SerializeToString(),
         exchange=EVENTS_EXCHANGE,
         routing_key=first,
-        properties=Basic.Properties(headers={"BCC": list(others)} if others else None),
+        properties=Basic.Properties(headers={"BCC": list(others)}),
         wait=False,
     )

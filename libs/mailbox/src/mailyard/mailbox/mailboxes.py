@@ -1,53 +1,31 @@
-"""The mailboxes of an account: list, make, rename, delete, subscribe (RFC 3501, section 6.3)."""
+"""The mailboxes of an account: list, create, rename, delete, subscribe (RFC 3501, section 6.3).
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+Every change is one transaction that also writes the account's row (`mailyard.mailbox.account`), so changes of one account
+follow one another, in whichever processes they are made.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any, TypeVar
 
 from bson import ObjectId
 from pymongo import ReturnDocument
 from pymongo.asynchronous.client_session import AsyncClientSession
-from pymongo.errors import BulkWriteError, DuplicateKeyError
 
-from mailyard.mailbox.model import INBOX, JUNK, SEPARATOR, Mailbox
-from mailyard.mailbox.rows import MAILBOXES, MESSAGES, mailbox_of, mailbox_row
+from mailyard.mailbox.account import has_defaults, state_of
+from mailyard.mailbox.change import AccountChange
+from mailyard.mailbox.errors import NotFound, NotPermitted
+from mailyard.mailbox.model import DEFAULTS, INBOX, JUNK, SEPARATOR, Mailbox
+from mailyard.mailbox.names import canonical, checked
+from mailyard.mailbox.rows import ACCOUNTS, MAILBOXES, mailbox_of
 from mailyard.runtime.clock import Clock, now_utc
-from mailyard.store.client import DUPLICATE_KEY, MAJORITY, Collection, Row, Store, unavailable_when_away
+from mailyard.store.client import MAJORITY, Collection, Store, unavailable_when_away
 from mailyard.store.transaction import in_transaction
 
-DEFAULTS: Mapping[str, str | None] = {
-    INBOX: None,
-    "Archive": "\\Archive",
-    "Drafts": "\\Drafts",
-    JUNK: "\\Junk",
-    "Sent": "\\Sent",
-    "Trash": "\\Trash",
-}
-
-
-class MailboxError(Exception):
-    """A mailbox command that cannot be carried out; the text is for the user."""
-
-
-class NotFound(MailboxError):
-    """No such mailbox (RFC 5530: NONEXISTENT)."""
-
-    def __init__(self, name: object) -> None:
-        super().__init__(f"Mailbox {name} does not exist")
-
-
-class AlreadyExists(MailboxError):
-    """A mailbox of that name is there (RFC 5530: ALREADYEXISTS)."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(f"Mailbox {name} exists already")
-
-
-class NotPermitted(MailboxError):
-    """The protocol or the name forbids it (RFC 5530: CANNOT)."""
+R = TypeVar("R")
 
 
 class Mailboxes:
-    """The door to `mailboxes`. Every call names the account, so none sees another's."""
+    """The repository of `mailboxes`. Every call names the account, so no account sees another's mailboxes."""
 
     def __init__(self, store: Store, *, clock: Clock = now_utc) -> None:
         self._store = store
@@ -57,32 +35,51 @@ class Mailboxes:
     def _rows(self) -> Collection:
         return self._store.collection(MAILBOXES)
 
-    @property
-    def _snapshots(self) -> Collection:
+    def _snapshots(self, collection: str = MAILBOXES) -> Collection:
         """Reads that cannot be rolled back: a UID that was shown is never given again."""
-        return self._store.db.get_collection(MAILBOXES, read_concern=MAJORITY)
+        return self._store.db.get_collection(collection, read_concern=MAJORITY)
 
     async def ensure_defaults(self, account: ObjectId) -> None:
-        """Make INBOX and the special-use mailboxes that the account lacks."""
-        present = {mailbox.name for mailbox in await self.list(account)}
-        missing = [
-            mailbox_row(account, name, self._clock(), special_use)
-            for name, special_use in DEFAULTS.items()
-            if name not in present
-        ]
-        if not missing:
+        """Create INBOX when it is missing, and the special-use mailboxes of an account that never had them.
+
+        A special-use mailbox that the user renamed keeps its use; one that the user deleted stays deleted.
+        """
+        present = await self.list(account)
+        uses = {each.special_use for each in present}
+        has_inbox = any(each.name == INBOX for each in present)
+        if has_inbox and has_defaults(uses):
             return
-        with unavailable_when_away():
-            try:
-                await self._rows.insert_many(missing, ordered=False)
-            except BulkWriteError as error:
-                if any(each["code"] != DUPLICATE_KEY for each in error.details["writeErrors"]):
-                    raise
+        if has_inbox:
+            with unavailable_when_away():
+                row = await self._snapshots(ACCOUNTS).find_one({"_id": account}, {"defaults_made": 1})
+            if row is not None and row.get("defaults_made"):
+                return
+        await self._change(account, lambda change: change.make_defaults())
+
+    async def junk(self, account: ObjectId) -> Mailbox:
+        r"""Return the mailbox for suspicious mail: the oldest with \Junk, else the one of that name, else a new one."""
+        present = await self.list(account)
+        by_use = [each for each in present if each.special_use == DEFAULTS[JUNK]]
+        found = min(by_use, key=lambda each: each.id, default=None) or next(
+            (each for each in present if each.name == JUNK), None
+        )
+        return found or mailbox_of(await self._change(account, lambda change: change.make_junk()))
 
     async def list(self, account: ObjectId) -> list[Mailbox]:
         """Return the account's mailboxes by name."""
         with unavailable_when_away():
-            return [mailbox_of(row) async for row in self._snapshots.find({"account": account}).sort("name")]
+            rows = self._snapshots().find({"account": account}).sort("name")
+            return [mailbox_of(row) async for row in rows]
+
+    async def subscriptions(self, account: ObjectId) -> frozenset[str]:
+        """Return the subscribed names, also those without a mailbox."""
+        with unavailable_when_away():
+            row = await self._snapshots(ACCOUNTS).find_one({"_id": account})
+            if row is not None:
+                return state_of(row, ()).subscriptions
+            return state_of(
+                None, [each async for each in self._snapshots().find({"account": account})]
+            ).subscriptions
 
     async def get(self, account: ObjectId, name: str) -> Mailbox:
         """Return one mailbox; INBOX in any case.
@@ -102,125 +99,85 @@ class Mailboxes:
         """
         return await self._one({"_id": mailbox, "account": account}, mailbox)
 
+    async def highest_modseqs(self, mailboxes: Iterable[ObjectId]) -> dict[ObjectId, int]:
+        """Return the highest modseq of each mailbox that exists, in one query: for mailboxes of many accounts."""
+        with unavailable_when_away():
+            rows = self._snapshots().find({"_id": {"$in": list(mailboxes)}}, {"modseq": 1})
+            return {row["_id"]: row["modseq"] async for row in rows}
+
     async def create(self, account: ObjectId, name: str, special_use: str | None = None) -> Mailbox:
-        """Make a mailbox, and those above it (RFC 3501, section 6.3.3).
+        """Create a mailbox, and those above it (RFC 3501, section 6.3.3). CREATE does not subscribe.
 
         Raises:
             AlreadyExists: it is there.
             NotPermitted: the name cannot be used.
+            TooMany: the account has `MAX_MAILBOXES` mailboxes.
 
         """
-        name = _checked(name.removesuffix(SEPARATOR))
-        present = {mailbox.name for mailbox in await self.list(account)}
-        if name in present:
-            raise AlreadyExists(name)
-        rows = [
-            mailbox_row(account, above, self._clock(), None) for above in _above(name) if above not in present
-        ]
-        rows.append(mailbox_row(account, name, self._clock(), special_use))
-        with unavailable_when_away():
-            try:
-                await self._rows.insert_many(rows, ordered=False)
-            except BulkWriteError as error:
-                raise AlreadyExists(name) from error
-        return mailbox_of(rows[-1])
+        name = checked(name.removesuffix(SEPARATOR))
+        return mailbox_of(await self._change(account, lambda change: change.create(name, special_use)))
 
     async def delete(self, account: ObjectId, name: str) -> None:
-        """Delete a mailbox; its messages stay for the undelete window, its children stay (section 6.3.4).
+        """Delete a mailbox in one step, however large it is; its children stay (section 6.3.4).
+
+        The row moves to `mailboxes_deleted`. Nothing reads a message without the row of its mailbox, so all messages are
+        gone at once; they and the row are purged after the undelete window (`mailyard.mailbox.retention`).
 
         Raises:
             NotFound: there is none.
             NotPermitted: it is INBOX.
 
         """
-        mailbox = await self.get(account, name)
-        if mailbox.name == INBOX:
+        name = canonical(name)
+        if name == INBOX:
             raise NotPermitted("INBOX cannot be deleted")
+        await self._change(account, lambda change: change.delete(name))
+
+    async def delete_all(self, account: ObjectId) -> None:
+        """Delete all mailboxes of an account that is removed, INBOX and the subscriptions included."""
 
         async def write(session: AsyncClientSession) -> None:
-            await self._rows.delete_one({"_id": mailbox.id, "account": account}, session=session)
-            await self._store.collection(MESSAGES).update_many(
-                {"account": account, "mailbox": mailbox.id},
-                {"$set": {"expunged": True, "expunged_at": self._clock()}},
-                session=session,
-            )
+            change = AccountChange(self._store, account, self._clock, session)
+            await change.load()
+            await change.delete_all()
 
         await in_transaction(self._store, write)
 
     async def rename(self, account: ObjectId, old: str, new: str) -> None:
         """Rename a mailbox and its children; of INBOX, move the messages (section 6.3.5).
 
+        Each renamed mailbox gets a new UIDVALIDITY, because the name may have belonged to another mailbox before.
+
         Raises:
-            NotFound: there is no mailbox of the old name.
+            NotFound: there is no mailbox of the old name, and none below it.
             AlreadyExists: there is one of the new name.
             NotPermitted: the new name cannot be used.
+            TooMany: the account has `MAX_MAILBOXES` mailboxes.
 
         """
-        source = await self.get(account, old)
-        new = _checked(new.removesuffix(SEPARATOR))
-        present = {mailbox.name: mailbox for mailbox in await self.list(account)}
-        if new in present:
-            raise AlreadyExists(new)
-        if new.startswith(source.name + SEPARATOR):
-            raise NotPermitted(f"{new} is inside {source.name}")
-        made = [
-            mailbox_row(account, above, self._clock(), None) for above in _above(new) if above not in present
-        ]
-        if source.name == INBOX:
-            await self._move_inbox(source, new, made)
-            return
-        renamed = {
-            each.id: new + each.name.removeprefix(source.name)
-            for each in present.values()
-            if each.name == source.name or each.name.startswith(source.name + SEPARATOR)
-        }
-        await self._write_names(account, renamed, made)
-
-    async def _write_names(
-        self, account: ObjectId, names: Mapping[ObjectId, str], made: Sequence[Row]
-    ) -> None:
-        async def write(session: AsyncClientSession) -> None:
-            if made:
-                await self._rows.insert_many(made, session=session)
-            for mailbox, name in names.items():
-                await self._rows.update_one(
-                    {"_id": mailbox, "account": account}, {"$set": {"name": name}}, session=session
-                )
-
-        try:
-            await in_transaction(self._store, write)
-        except (BulkWriteError, DuplicateKeyError) as error:
-            raise AlreadyExists(next(iter(names.values()))) from error
-
-    async def _move_inbox(self, inbox: Mailbox, new: str, made: Sequence[Row]) -> None:
-        """INBOX keeps its name and gets a new row; the old row with all messages takes the new name."""
-
-        async def write(session: AsyncClientSession) -> None:
-            await self._rows.update_one(
-                {"_id": inbox.id, "account": inbox.account}, {"$set": {"name": new}}, session=session
-            )
-            fresh = mailbox_row(inbox.account, INBOX, self._clock(), None)
-            fresh["uid_validity"] = max(fresh["uid_validity"], inbox.uid_validity + 1)
-            await self._rows.insert_many([*made, fresh], session=session)
-
-        try:
-            await in_transaction(self._store, write)
-        except (BulkWriteError, DuplicateKeyError) as error:
-            raise AlreadyExists(new) from error
+        old, new = canonical(old), checked(new.removesuffix(SEPARATOR))
+        await self._change(account, lambda change: change.rename(old, new))
 
     async def subscribe(self, account: ObjectId, name: str, subscribed: bool) -> None:
-        """Subscribe to a mailbox, or no longer.
+        """Subscribe to a name, or no longer. A name stays subscribed when its mailbox is deleted (section 6.3.6).
 
         Raises:
-            NotFound: there is none.
+            NotFound: subscribed to a name without a mailbox and without mailboxes below it.
+            TooMany: the account has `MAX_SUBSCRIPTIONS` subscriptions.
 
         """
-        with unavailable_when_away():
-            result = await self._rows.update_one(
-                {"account": account, "name": canonical(name)}, {"$set": {"subscribed": subscribed}}
-            )
-        if not result.matched_count:
-            raise NotFound(name)
+        name = canonical(name)
+        await self._change(account, lambda change: change.subscribe(name, subscribed))
+
+    async def _change(self, account: ObjectId, work: Callable[[AccountChange], Awaitable[R]]) -> R:
+        async def write(session: AsyncClientSession) -> R:
+            change = AccountChange(self._store, account, self._clock, session)
+            await change.load()
+            result = await work(change)
+            await change.save()
+            return result
+
+        return await in_transaction(self._store, write)
 
     async def claim_recent(self, mailbox: Mailbox) -> int:
         r"""Return the first UID that is \Recent for this session; later sessions get those that come later."""
@@ -235,29 +192,7 @@ class Mailboxes:
 
     async def _one(self, query: Mapping[str, Any], asked: object) -> Mailbox:
         with unavailable_when_away():
-            row = await self._snapshots.find_one(query)
+            row = await self._snapshots().find_one(query)
         if row is None:
             raise NotFound(asked)
         return mailbox_of(row)
-
-
-def canonical(name: str) -> str:
-    """INBOX is one name in any case (RFC 3501, section 5.1)."""
-    first, separator, rest = name.partition(SEPARATOR)
-    return (INBOX if first.upper() == INBOX else first) + separator + rest
-
-
-def _above(name: str) -> list[str]:
-    parts = name.split(SEPARATOR)
-    return [SEPARATOR.join(parts[:count]) for count in range(1, len(parts))]
-
-
-def _checked(name: str) -> str:
-    name = canonical(name)
-    if not name or any(not part for part in name.split(SEPARATOR)):
-        raise NotPermitted("A mailbox name has no empty part")
-    if any(ord(char) < 0x20 or char == "\x7f" for char in name):
-        raise NotPermitted("A mailbox name has no control characters")
-    if len(name.encode()) > 1000:
-        raise NotPermitted("A mailbox name has at most 1000 octets")
-    return name

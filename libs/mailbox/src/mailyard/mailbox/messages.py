@@ -4,16 +4,18 @@ Like `mailyard.mailbox.place`: the modseq comes from the mailbox row, which the 
 changes become visible in the order of their modseqs.
 """
 
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from bson import ObjectId
-from pymongo import ReturnDocument
+from pymongo import ReturnDocument, UpdateMany
 from pymongo.asynchronous.client_session import AsyncClientSession
 
 from mailyard.broker.events import MailboxEvents
-from mailyard.mailbox.mailboxes import Mailboxes, NotFound
+from mailyard.mailbox.errors import NotFound
+from mailyard.mailbox.mailboxes import Mailboxes
 from mailyard.mailbox.model import (
     AppendResult,
     CopyResult,
@@ -24,9 +26,11 @@ from mailyard.mailbox.model import (
     StoreResult,
     SystemFlag,
 )
-from mailyard.mailbox.place import MailboxGone, Placement, insert_messages, place, take_numbers
+from mailyard.mailbox.place import Intake, MailboxGone, Placement, insert_messages, place, take_numbers
+from mailyard.mailbox.quota import NO_QUOTAS, Quotas, Usage, usage_of
 from mailyard.mailbox.reader import MessageReader
 from mailyard.mailbox.rows import MAILBOXES, MESSAGES, is_unseen, new_message_of
+from mailyard.mailbox.statetext import expunged_text, state_text
 from mailyard.proto.v1.mailbox_pb2 import MailboxEvent
 from mailyard.runtime.clock import Clock, now_utc
 from mailyard.store.client import Row, Store
@@ -80,12 +84,7 @@ class Messages(MessageReader):
             if touched:
                 unseen = sum(is_unseen(after[uid]) - is_unseen(before[uid]) for uid in touched)
                 modseq = await self._count(mailbox, {"unseen": unseen}, session)
-                update = {"$set": {"modseq": modseq}}
-                await self._rows.update_many(
-                    self._these(mailbox, touched),
-                    _merged(update, _flag_update(change, flags)),
-                    session=session,
-                )
+                await self._write_flags(mailbox, {uid: after[uid] for uid in touched}, modseq, session)
                 states.update(dict.fromkeys(touched, modseq))
             return StoreResult(
                 tuple(FlagState(uid, states[uid], after[uid]) for uid in sorted(after)), kept_back
@@ -119,18 +118,25 @@ class Messages(MessageReader):
         return gone
 
     async def copy(
-        self, mailbox: Mailbox, uids: Sequence[int], target: Mailbox, origin: str = ""
+        self,
+        mailbox: Mailbox,
+        uids: Sequence[int],
+        target: Mailbox,
+        origin: str = "",
+        *,
+        quota: int | None = None,
     ) -> CopyResult:
         """Copy messages with their flags and dates (RFC 3501, section 6.4.7).
 
         Raises:
             NotFound: the target was deleted.
+            OverQuota: the account would hold more than `quota` octets.
 
         """
 
         async def write(session: AsyncClientSession) -> CopyResult:
             rows = await self._some(mailbox, {"uid": {"$in": list(uids)}}, None, session)
-            return await self._copy_rows(rows, target, session)
+            return await self._copy_rows(rows, target, session, quota)
 
         result = await self._to_target(target, write)
         await self._tell([target], origin)
@@ -139,7 +145,7 @@ class Messages(MessageReader):
     async def move(
         self, mailbox: Mailbox, uids: Sequence[int], target: Mailbox, origin: str = ""
     ) -> CopyResult:
-        """Copy messages and remove them here, both or neither (RFC 6851).
+        """Copy messages and remove them here, both or neither (RFC 6851). Within an account this needs no room.
 
         Raises:
             NotFound: the target or the mailbox was deleted.
@@ -156,15 +162,21 @@ class Messages(MessageReader):
         await self._tell([mailbox, target], origin)
         return result
 
-    async def append(self, mailbox: Mailbox, message: NewMessage, origin: str = "") -> AppendResult:
+    async def append(
+        self, mailbox: Mailbox, message: NewMessage, origin: str = "", *, quota: int | None = None
+    ) -> AppendResult:
         """Add a message whose body is stored; adding the same `message.id` again changes nothing.
 
         Raises:
             NotFound: the mailbox was deleted.
+            OverQuota: the account would hold more than `quota` octets.
 
         """
+        quotas = _quotas(message.account, quota)
         try:
-            placed = await place(self._store, [Placement(mailbox.id, message)], clock=self._clock)
+            placed = await place(
+                self._store, [Placement(mailbox.id, message)], quotas=quotas, clock=self._clock
+            )
         except MailboxGone as error:
             raise NotFound(mailbox.name) from error
         await self._tell([mailbox], origin)
@@ -174,16 +186,21 @@ class Messages(MessageReader):
         assert row is not None  # that is why it was not placed
         return AppendResult(mailbox.uid_validity, row["uid"])
 
+    async def usage(self, account: ObjectId) -> Usage:
+        """Return what the account's mailboxes hold. Raises Unavailable."""
+        return (await usage_of(self._store, [account]))[account]
+
     async def _copy_rows(
-        self, rows: Sequence[Row], target: Mailbox, session: AsyncClientSession
+        self, rows: Sequence[Row], target: Mailbox, session: AsyncClientSession, quota: int | None = None
     ) -> CopyResult:
         if not rows:
             return CopyResult(target.uid_validity, (), ())
         rows = sorted(rows, key=lambda row: int(row["uid"]))
         copies = [replace(new_message_of(row), id=str(ObjectId())) for row in rows]
-        by_mailbox = {target.id: copies}
-        numbers = await take_numbers(self._store, by_mailbox, session)
-        placed = await insert_messages(self._store, by_mailbox, numbers, self._clock(), session)
+        intakes = {target.id: Intake(copies)}
+        quotas = _quotas(target.account, quota)
+        numbers = await take_numbers(self._store, intakes, session, quotas)
+        placed = await insert_messages(self._store, intakes, numbers, self._clock(), session)
         return CopyResult(
             numbers[target.id].uid_validity,
             tuple(row["uid"] for row in rows),
@@ -201,9 +218,32 @@ class Messages(MessageReader):
         modseq = await self._count(mailbox, counts, session)
         await self._rows.update_many(
             self._these(mailbox, [row["uid"] for row in rows]),
-            {"$set": {"expunged": True, "expunged_at": self._clock(), "modseq": modseq}},
+            {
+                "$set": {
+                    "expunged": True,
+                    "expunged_at": self._clock(),
+                    "modseq": modseq,
+                    "state": expunged_text(modseq),
+                }
+            },
             session=session,
         )
+
+    async def _write_flags(
+        self, mailbox: Mailbox, flags: Mapping[int, frozenset[str]], modseq: int, session: AsyncClientSession
+    ) -> None:
+        """Write flags by UID in one command: messages that end with the same flags share an update."""
+        by_flags: defaultdict[frozenset[str], list[int]] = defaultdict(list)
+        for uid, each in flags.items():
+            by_flags[each].append(uid)
+        updates = [
+            UpdateMany(
+                self._these(mailbox, uids),
+                {"$set": {"flags": sorted(each), "modseq": modseq, "state": state_text(modseq, each)}},
+            )
+            for each, uids in by_flags.items()
+        ]
+        await self._rows.bulk_write(updates, ordered=False, session=session)
 
     async def _count(self, mailbox: Mailbox, counts: Mapping[str, int], session: AsyncClientSession) -> int:
         """Raise the mailbox's modseq by one and its counters by `counts`; return the modseq."""
@@ -249,6 +289,10 @@ class Messages(MessageReader):
             )
 
 
+def _quotas(account: ObjectId, quota: int | None) -> Quotas:
+    return NO_QUOTAS if quota is None else {account: quota}
+
+
 def changed(old: frozenset[str], change: FlagChange, flags: frozenset[str]) -> frozenset[str]:
     """Return the flags after a change."""
     match change:
@@ -258,24 +302,6 @@ def changed(old: frozenset[str], change: FlagChange, flags: frozenset[str]) -> f
             return old | flags
         case FlagChange.REMOVE:
             return old - flags
-
-
-def _flag_update(change: FlagChange, flags: frozenset[str]) -> dict[str, Any]:
-    match change:
-        case FlagChange.REPLACE:
-            return {"$set": {"flags": sorted(flags)}}
-        case FlagChange.ADD:
-            return {"$addToSet": {"flags": {"$each": sorted(flags)}}}
-        case FlagChange.REMOVE:
-            return {"$pull": {"flags": {"$in": sorted(flags)}}}
-
-
-def _merged(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
-    """Join two updates operator by operator."""
-    return {
-        operator: first.get(operator, {}) | second.get(operator, {})
-        for operator in first.keys() | second.keys()
-    }
 
 
 _STATE = {"uid": 1, "modseq": 1, "flags": 1}

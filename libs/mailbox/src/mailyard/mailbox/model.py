@@ -4,6 +4,7 @@ Rows of `mailboxes` and `messages`, as values. A message's octets are `prefix` f
 that `blob_id` names; `size` counts both.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -13,6 +14,14 @@ from bson import ObjectId
 INBOX = "INBOX"
 JUNK = "Junk"
 SEPARATOR = "/"
+DEFAULTS: Mapping[str, str | None] = {  # names and special uses (RFC 6154) of the mailboxes of a new account
+    INBOX: None,
+    "Archive": "\\Archive",
+    "Drafts": "\\Drafts",
+    JUNK: "\\Junk",
+    "Sent": "\\Sent",
+    "Trash": "\\Trash",
+}
 
 
 class SystemFlag(StrEnum):
@@ -47,7 +56,6 @@ class Mailbox:
     unseen: int
     octets: int
     special_use: str | None = None  # RFC 6154 attribute, "\\Sent"
-    subscribed: bool = True
     recent_from: int = 1  # messages from this UID on have been \Recent for no session yet
 
 

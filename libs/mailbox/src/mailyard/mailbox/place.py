@@ -1,4 +1,4 @@
-"""Putting messages into mailboxes: the one way in, for delivery, APPEND, COPY and MOVE.
+"""Put messages into mailboxes: the one way in, for delivery, APPEND, COPY and MOVE.
 
 UIDs, modseqs, counters and rows change in one transaction, and the mailbox row is written first. So whoever else writes to
 the mailbox waits or starts anew, commits happen in the order of the numbers, and a reader that has seen UID n + 1 in the
@@ -6,7 +6,7 @@ mailbox row finds n, or n will never be. docs/adr/0005 tells why a transaction, 
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,7 +15,8 @@ from pymongo import ReturnDocument, UpdateOne
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
-from mailyard.mailbox.model import NewMessage
+from mailyard.mailbox.model import INBOX, NewMessage
+from mailyard.mailbox.quota import NO_QUOTAS, OverQuota, Quotas, require_room
 from mailyard.mailbox.rows import MAILBOXES, MESSAGES, is_unseen, message_row
 from mailyard.runtime.clock import Clock, now_utc
 from mailyard.runtime.errors import Unavailable
@@ -26,7 +27,7 @@ from mailyard.store.watch import timed_write
 
 _ROUNDS = 5
 _DUPLICATES = counter("mailyard_mailbox_duplicates_total")
-_NUMBERS = {"uid_next": 1, "modseq": 1, "uid_validity": 1}
+_NUMBERS = {"uid_next": 1, "modseq": 1, "uid_validity": 1, "name": 1}
 
 
 class MailboxGone(LookupError):
@@ -43,6 +44,8 @@ class Placement:
 
     mailbox: ObjectId
     message: NewMessage
+    name: str | None = None
+    """The mailbox counts as gone when it has another name: RENAME INBOX leaves the row behind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +68,32 @@ class Numbers:
     uid_next: int
 
 
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """The messages that go to one mailbox, and the name that the mailbox must have, if any."""
+
+    messages: Sequence[NewMessage]
+    name: str | None = None
+
+
 async def place(
-    store: Store, placements: Sequence[Placement], *, clock: Clock = now_utc
+    store: Store,
+    placements: Sequence[Placement],
+    *,
+    quotas: Quotas = NO_QUOTAS,
+    clock: Clock = now_utc,
+    max_tries: int | None = None,
 ) -> dict[str, Placed]:
-    """Put messages in their mailboxes; return the new places by message id.
+    """Put messages in their mailboxes in one transaction; return the new places by message id.
 
     A message whose id is in the store already is left as it is and not returned: it has been delivered (its id is
     the delivery key). One that is given twice is placed once.
 
     Raises:
         MailboxGone: mailboxes do not exist; nothing was placed.
-        Unavailable: the store is away; nothing, or everything, was placed.
+        OverQuota: messages do not fit; nothing was placed.
+        Contended: other writers changed the mailboxes at each of `max_tries` tries; nothing was placed.
+        Unavailable: the store is unreachable; nothing, or everything, was placed.
 
     """
     left = list({each.message.id: each for each in placements}.values())
@@ -83,7 +101,13 @@ async def place(
         if not left:
             return {}
         try:
-            return await _place_all(store, left, clock())
+            return await _place_all(store, left, quotas, clock(), max_tries)
+        except OverQuota:
+            known = await _known(store, [each.message.id for each in left])
+            if not known:
+                raise
+            _DUPLICATES.inc(len(known))
+            left = [each for each in left if each.message.id not in known]
         except (BulkWriteError, DuplicateKeyError):
             known = await _known(store, [each.message.id for each in left])
             _DUPLICATES.inc(len(known))
@@ -93,43 +117,65 @@ async def place(
     raise Unavailable("messages could not be placed: other writers used the same UIDs each time")
 
 
-async def _place_all(store: Store, placements: Sequence[Placement], now: datetime) -> dict[str, Placed]:
-    by_mailbox: dict[ObjectId, list[NewMessage]] = defaultdict(list)
+async def _place_all(
+    store: Store,
+    placements: Sequence[Placement],
+    quotas: Quotas,
+    now: datetime,
+    max_tries: int | None,
+) -> dict[str, Placed]:
+    messages: dict[ObjectId, list[NewMessage]] = defaultdict(list)
     for each in placements:
-        by_mailbox[each.mailbox].append(each.message)
+        messages[each.mailbox].append(each.message)
+    names = {each.mailbox: each.name for each in placements}
+    intakes = {mailbox: Intake(some, names[mailbox]) for mailbox, some in messages.items()}
 
     async def write(session: AsyncClientSession) -> dict[str, Placed]:
-        numbers = await take_numbers(store, by_mailbox, session)
-        return await insert_messages(store, by_mailbox, numbers, now, session)
+        numbers = await take_numbers(store, intakes, session, quotas)
+        return await insert_messages(store, intakes, numbers, now, session)
 
     with timed_write("deliver"), unavailable_when_away():
-        return await in_transaction(store, write)
+        return await in_transaction(store, write, max_tries=max_tries)
 
 
 async def take_numbers(
-    store: Store, by_mailbox: Mapping[ObjectId, Sequence[NewMessage]], session: AsyncClientSession
+    store: Store,
+    intakes: Mapping[ObjectId, Intake],
+    session: AsyncClientSession,
+    quotas: Quotas = NO_QUOTAS,
 ) -> dict[ObjectId, Numbers]:
     """Raise the mailboxes' UIDNEXT, modseq and counters for messages that are about to be inserted.
 
     Raises:
-        MailboxGone: mailboxes do not exist.
+        MailboxGone: mailboxes do not exist, or not under the name that was asked for.
+        OverQuota: messages do not fit.
 
     """
-    rows = await (_count_one if len(by_mailbox) == 1 else _count_many)(store, by_mailbox, session)
+    limited = {
+        intake.messages[0].account
+        for intake in intakes.values()
+        if intake.name != INBOX and intake.messages[0].account in quotas
+    }
+    count = _count_one if len(intakes) == 1 and not limited else _count_many
     numbers = {
         row["_id"]: Numbers(
-            row["uid_next"] - len(by_mailbox[row["_id"]]), row["modseq"], row["uid_validity"], row["uid_next"]
+            row["uid_next"] - len(intakes[row["_id"]].messages),
+            row["modseq"],
+            row["uid_validity"],
+            row["uid_next"],
         )
-        for row in rows
+        for row in await count(store, intakes, limited, session)
+        if intakes[row["_id"]].name in (None, row["name"])
     }
-    if len(numbers) < len(by_mailbox):
-        raise MailboxGone(frozenset(by_mailbox.keys() - numbers.keys()))
+    if len(numbers) < len(intakes):
+        raise MailboxGone(frozenset(intakes.keys() - numbers.keys()))
+    await require_room(store, [intake.messages for intake in intakes.values()], quotas, session)
     return numbers
 
 
 async def insert_messages(
     store: Store,
-    by_mailbox: Mapping[ObjectId, Sequence[NewMessage]],
+    intakes: Mapping[ObjectId, Intake],
     numbers: Mapping[ObjectId, Numbers],
     now: datetime,
     session: AsyncClientSession,
@@ -137,9 +183,9 @@ async def insert_messages(
     """Insert messages under the numbers that were taken for them."""
     rows: list[Row] = []
     placed: dict[str, Placed] = {}
-    for mailbox, messages in by_mailbox.items():
+    for mailbox, intake in intakes.items():
         given = numbers[mailbox]
-        for uid, message in enumerate(messages, start=given.first_uid):
+        for uid, message in enumerate(intake.messages, start=given.first_uid):
             rows.append(message_row(message, mailbox, uid, given.modseq, now))
             placed[message.id] = Placed(mailbox, uid, given.uid_validity, given.modseq)
     await store.collection(MESSAGES).insert_many(rows, ordered=False, session=session)
@@ -147,30 +193,35 @@ async def insert_messages(
 
 
 async def _count_many(
-    store: Store, by_mailbox: Mapping[ObjectId, Sequence[NewMessage]], session: AsyncClientSession
+    store: Store,
+    intakes: Mapping[ObjectId, Intake],
+    limited: Collection[ObjectId],
+    session: AsyncClientSession,
 ) -> list[Row]:
-    """Count for many mailboxes in two commands."""
+    """Count for many mailboxes in two commands. `limited`: the accounts whose INBOX rows are written as well."""
     mailboxes = store.collection(MAILBOXES)
-    updates = [UpdateOne(*_counting(mailbox, messages)) for mailbox, messages in by_mailbox.items()]
-    await mailboxes.bulk_write(updates, ordered=False, session=session)
-    return [
-        row async for row in mailboxes.find({"_id": {"$in": list(by_mailbox)}}, _NUMBERS, session=session)
+    updates = [UpdateOne(*_counting(mailbox, intake)) for mailbox, intake in intakes.items()]
+    updates += [
+        UpdateOne({"account": account, "name": INBOX}, {"$inc": {"quota_checks": 1}}) for account in limited
     ]
+    await mailboxes.bulk_write(updates, ordered=False, session=session)
+    return [row async for row in mailboxes.find({"_id": {"$in": list(intakes)}}, _NUMBERS, session=session)]
 
 
 async def _count_one(
-    store: Store, by_mailbox: Mapping[ObjectId, Sequence[NewMessage]], session: AsyncClientSession
+    store: Store, intakes: Mapping[ObjectId, Intake], _: Collection[ObjectId], session: AsyncClientSession
 ) -> list[Row]:
     """Count for one mailbox in one command: what a quiet system does mostly."""
-    [(mailbox, messages)] = by_mailbox.items()
-    query, update = _counting(mailbox, messages)
+    [(mailbox, intake)] = intakes.items()
+    query, update = _counting(mailbox, intake)
     row = await store.collection(MAILBOXES).find_one_and_update(
         query, update, projection=_NUMBERS, return_document=ReturnDocument.AFTER, session=session
     )
     return [] if row is None else [row]
 
 
-def _counting(mailbox: ObjectId, messages: Sequence[NewMessage]) -> tuple[Row, Row]:
+def _counting(mailbox: ObjectId, intake: Intake) -> tuple[Row, Row]:
+    messages = intake.messages
     counts = {
         "uid_next": len(messages),
         "modseq": 1,
@@ -178,7 +229,10 @@ def _counting(mailbox: ObjectId, messages: Sequence[NewMessage]) -> tuple[Row, R
         "unseen": sum(is_unseen(message.flags) for message in messages),
         "octets": sum(message.size for message in messages),
     }
-    return {"_id": mailbox, "account": messages[0].account}, {"$inc": counts}
+    query: Row = {"_id": mailbox, "account": messages[0].account}
+    if intake.name is not None:
+        query["name"] = intake.name
+    return query, {"$inc": counts}
 
 
 async def _known(store: Store, ids: Sequence[str]) -> set[str]:

@@ -1,27 +1,33 @@
-"""Reading the messages of a mailbox: what is there, what changed, and the rows of some.
+"""Reading the messages of a mailbox: which there are, which changed, and the rows of some.
 
 Nothing is ever shown beyond a snapshot of the mailbox row: queries stop below its UIDNEXT, and what lies below that is
 committed or will never be (see `mailyard.mailbox.place`).
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from collections.abc import Collection as Group
 
 from bson import ObjectId
-from pymongo import ASCENDING
+from pymongo import ASCENDING, UpdateOne
 
+from mailyard.mailbox.flagtable import FlagTable
 from mailyard.mailbox.mailboxes import Mailboxes
 from mailyard.mailbox.model import Changes, FlagState, Mailbox, Message
 from mailyard.mailbox.rows import MESSAGES, flag_state_of, message_of, projection
+from mailyard.mailbox.statetext import EXPUNGED, flags_in, is_expunged, state_text
 from mailyard.store.client import Collection, Row, Store, unavailable_when_away
 
-_FETCH_UIDS = 1000  # rows of one query of `fetch`
-_STATE = {"_id": 0, "uid": 1, "modseq": 1, "flags": 1}
+_FETCH_UIDS = 1000  # rows of one query by UIDs
+_BATCH = 2_000  # index entries that are decoded at a time: a few milliseconds
+_REPAIRED_AT_ONCE = 10_000  # states of messages of version 0.2.0 that one SELECT writes
+_INDEXED = {"_id": 0, "uid": 1, "modseq": 1, "state": 1}  # answered from the index alone
+_OWN = {"_id": 0, "uid": 1, "modseq": 1, "flags": 1, "expunged": 1}
 _PRESENT: Row = {"expunged": {"$exists": False}}
 
 
 class MessageReader:
-    """The half of the door to `messages` that changes nothing."""
+    """The reading half of the repository of `messages`."""
 
     def __init__(self, store: Store, mailboxes: Mailboxes) -> None:
         self._store = store
@@ -31,17 +37,62 @@ class MessageReader:
     def _rows(self) -> Collection:
         return self._store.collection(MESSAGES)
 
-    async def flag_states(self, mailbox: Mailbox) -> list[FlagState]:
-        """Return the state of every message of the snapshot, by UID."""
+    async def flag_states(self, mailbox: Mailbox) -> FlagTable:
+        """Return the state of every message of the snapshot, by UID, from the index alone.
+
+        The index is in the order of modseqs, which only grow: a message whose flags change meanwhile may be met twice and
+        is never missed.
+        """
         query = {
             "account": mailbox.account,
             "mailbox": mailbox.id,
             "uid": {"$lt": mailbox.uid_next},
-            **_PRESENT,
+            "state": {"$not": {"$gte": EXPUNGED}},
         }
+        table = FlagTable()
+        stale: list[int] = []
         with unavailable_when_away():
-            rows = self._rows.find(query, _STATE, batch_size=10_000).sort("uid", ASCENDING)
-            return [flag_state_of(row) async for row in rows]
+            async for row in self._rows.find(query, _INDEXED, batch_size=_BATCH).sort("modseq", ASCENDING):
+                flags = flags_in(row.get("state"), row["modseq"])
+                if flags is None:
+                    stale.append(row["uid"])
+                else:
+                    table.add(row["uid"], row["modseq"], flags)
+            for row in await self._own_fields(mailbox.account, mailbox.id, stale, repair=True):
+                if not row.get("expunged"):
+                    table.add(row["uid"], row["modseq"], frozenset(row["flags"]))
+        await asyncio.to_thread(table.settle)
+        return table
+
+    async def _own_fields(
+        self, account: ObjectId, mailbox: ObjectId, uids: Sequence[int], *, repair: bool
+    ) -> list[Row]:
+        """Read the messages whose `state` is missing or old, and write the states of some."""
+        rows: list[Row] = []
+        for start in range(0, len(uids), _FETCH_UIDS):
+            query = {
+                "account": account,
+                "mailbox": mailbox,
+                "uid": {"$in": uids[start : start + _FETCH_UIDS]},
+            }
+            found = [row async for row in self._rows.find(query, _OWN, batch_size=_FETCH_UIDS)]
+            if repair and start < _REPAIRED_AT_ONCE:
+                await self._repair(account, mailbox, found)
+            rows.extend(found)
+        return rows
+
+    async def _repair(self, account: ObjectId, mailbox: ObjectId, rows: Sequence[Row]) -> None:
+        """Write states; a message that has changed meanwhile keeps the newer one."""
+        updates = [
+            UpdateOne(
+                {"account": account, "mailbox": mailbox, "uid": row["uid"], "modseq": row["modseq"]},
+                {"$set": {"state": state_text(row["modseq"], row["flags"])}},
+            )
+            for row in rows
+            if not row.get("expunged")
+        ]
+        if updates:
+            await self._rows.bulk_write(updates, ordered=False)
 
     async def count_from(self, mailbox: Mailbox, uid: int) -> int:
         """Count the messages of the snapshot with this UID or a higher one."""
@@ -76,10 +127,18 @@ class MessageReader:
         }
         present: dict[int, FlagState] = {}
         vanished: set[int] = set()
+        stale: list[int] = []
         with unavailable_when_away():
-            async for row in self._rows.find(query, {**_STATE, "expunged": 1}, batch_size=10_000).sort(
-                "modseq"
-            ):
+            async for row in self._rows.find(query, _INDEXED, batch_size=_BATCH).sort("modseq", ASCENDING):
+                uid, modseq, state = row["uid"], row["modseq"], row.get("state")
+                flags = flags_in(state, modseq)
+                if flags is not None:
+                    present[uid] = FlagState(uid, modseq, flags)
+                elif is_expunged(state, modseq):
+                    vanished.add(uid)
+                else:
+                    stale.append(uid)
+            for row in await self._own_fields(account, mailbox, stale, repair=False):
                 if row.get("expunged"):
                     vanished.add(row["uid"])
                 else:

@@ -1,7 +1,8 @@
 """Rows of `mailboxes` and `messages`: their names, their indexes, and how they become values.
 
-Everything of one account lies together: `account` leads every index. A message that was expunged stays, marked, for the
-tenant's undelete window; readers leave it out, and it tells sessions what has vanished.
+Everything of one account lies together: `account` leads every index that a user waits for. A message that was expunged
+stays, marked, for the tenant's undelete window; readers leave it out, and it tells sessions what has vanished. A mailbox
+that was deleted moves, as one row, to `mailboxes_deleted`; its messages stay as they are until the window is over.
 """
 
 from collections.abc import Collection
@@ -12,10 +13,13 @@ from bson import ObjectId
 from pymongo import ASCENDING, IndexModel
 
 from mailyard.mailbox.model import FlagState, Mailbox, Message, NewMessage, SystemFlag
+from mailyard.mailbox.statetext import state_text
 from mailyard.store.client import Row, Store, unavailable_when_away
 
 MAILBOXES = "mailboxes"
 MESSAGES = "messages"
+ACCOUNTS = "mailbox_accounts"  # found by `_id`, the account
+DELETED_MAILBOXES = "mailboxes_deleted"
 
 INDEXES = {
     MAILBOXES: [IndexModel([("account", ASCENDING), ("name", ASCENDING)], name="account_name", unique=True)],
@@ -25,9 +29,17 @@ INDEXES = {
             name="mailbox_uid",
             unique=True,
         ),
-        # The journal of changes: what came, changed or went after a modseq.
+        # The journal of changes: what came, changed or went after a modseq. `uid` and `state` make it answer SELECT
+        # and the news of a session without reading a message.
         IndexModel(
-            [("account", ASCENDING), ("mailbox", ASCENDING), ("modseq", ASCENDING)], name="mailbox_modseq"
+            [
+                ("account", ASCENDING),
+                ("mailbox", ASCENDING),
+                ("modseq", ASCENDING),
+                ("uid", ASCENDING),
+                ("state", ASCENDING),
+            ],
+            name="mailbox_modseq_state",
         ),
         # For the sweep of bodies, and for nothing that a user waits for.
         IndexModel([("blob", ASCENDING)], name="blob"),
@@ -37,14 +49,16 @@ INDEXES = {
             partialFilterExpression={"expunged_at": {"$exists": True}},
         ),
     ],
+    DELETED_MAILBOXES: [IndexModel([("deleted_at", ASCENDING)], name="deleted_at")],
 }
+RETIRED_INDEXES = {MESSAGES: ("mailbox_modseq",)}  # a prefix of `mailbox_modseq_state`
 
 # Fields of `Message` whose column has another name.
 _COLUMNS = {"id": "_id", "blob_id": "blob"}
 
 
 async def ensure_schema(store: Store) -> None:
-    """Create the indexes that are missing.
+    """Create the indexes that are missing, then drop those that another one replaces.
 
     Raises:
         Unavailable: the store is away.
@@ -53,6 +67,10 @@ async def ensure_schema(store: Store) -> None:
     with unavailable_when_away():
         for collection, indexes in INDEXES.items():
             await store.collection(collection).create_indexes(indexes)
+        for collection, retired in RETIRED_INDEXES.items():
+            present = await store.collection(collection).index_information()
+            for name in present.keys() & set(retired):
+                await store.collection(collection).drop_index(name)
 
 
 def mailbox_of(row: Row) -> Mailbox:
@@ -68,25 +86,24 @@ def mailbox_of(row: Row) -> Mailbox:
         unseen=row["unseen"],
         octets=row["octets"],
         special_use=row.get("special_use"),
-        subscribed=row["subscribed"],
         recent_from=row["recent_from"],
     )
 
 
-def mailbox_row(account: ObjectId, name: str, now: datetime, special_use: str | None) -> Row:
-    """Write down a new, empty mailbox. UIDVALIDITY is the second of its making (RFC 3501, section 2.3.1.1)."""
+def mailbox_row(account: ObjectId, name: str, uid_validity: int, special_use: str | None = None) -> Row:
+    """Write down a new, empty mailbox."""
     row: Row = {
         "_id": ObjectId(),
         "account": account,
         "name": name,
-        "uid_validity": int(now.timestamp()),
+        "uid_validity": uid_validity,
         "uid_next": 1,
         "modseq": 1,
         "recent_from": 1,
         "total": 0,
         "unseen": 0,
         "octets": 0,
-        "subscribed": True,
+        "subscribed": False,  # read by version 0.2.0 only; the account's row has the subscriptions
     }
     if special_use:
         row["special_use"] = special_use
@@ -102,6 +119,7 @@ def message_row(message: NewMessage, mailbox: ObjectId, uid: int, modseq: int, n
         "uid": uid,
         "modseq": modseq,
         "flags": sorted(message.flags),
+        "state": state_text(modseq, message.flags),
         "internal_date": message.internal_date,
         "saved_at": now,
         "size": message.size,
@@ -168,7 +186,7 @@ def new_message_of(row: Row) -> NewMessage:
 
 
 def flag_state_of(row: Row) -> FlagState:
-    """Read what a session keeps of a message."""
+    """Read what a session keeps of a message from the message's own fields."""
     return FlagState(row["uid"], row["modseq"], _flag_set(tuple(row["flags"])))
 
 

@@ -113,6 +113,11 @@ _METRICS = (
     ),
     # mailbox
     Metric("mailyard_mailbox_duplicates_total", "counter", "Messages that were in their mailbox already."),
+    Metric(
+        "mailyard_mailbox_transactions_split_total",
+        "counter",
+        "Transactions that other writers kept from committing, and that were cut or given back.",
+    ),
     # router
     Metric(
         "mailyard_router_routed_total", "counter", "Tickets routed, by the queue they went to.", ("queue",)
@@ -387,6 +392,9 @@ _EVENTS = (
     ),
     Event("consumer.drained", "A consumer stopped: what it held is done or given back."),
     Event("events.lost", "The queue of mailbox events is gone with its channel; it is made anew."),
+    Event(
+        "events.binding_failed", "The queue of mailbox events could not be bound; the binding is tried again."
+    ),
     Event("events.callback_failed", "A subscriber of mailbox events raised an error."),
     # smtp-in
     Event("smtp_in.refused", "A sender, recipient, login or message was refused; `reply` is what was said."),
@@ -413,6 +421,7 @@ _EVENTS = (
     Event("imap.listening", "A listener accepts connections."),
     Event("imap.accept_failed", "A connection could not be accepted: too many open files, mostly."),
     Event("imap.client_identified", "A client said what it is (ID, RFC 2971)."),
+    Event("imap.watch_failed", "Comparing the watched mailboxes with the store failed; it is tried again."),
     Event("imap.unavailable", "The mail store was away during a command; the client was told to try again."),
     Event("imap.command_failed", "A fault of the program in a command; the client got NO [SERVERBUG]."),
     Event("imap.body_missing", "A row names a body that is not in the store; the message cannot be read."),

@@ -4,7 +4,6 @@ A batch costs one read of its bodies, one parse of each message, one transaction
 and one update of its rows. A ticket that comes twice finds its delivery keys in place and only ends its row.
 """
 
-import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
@@ -13,15 +12,14 @@ from bson import ObjectId
 from mailyard.broker.events import MailboxEvents
 from mailyard.delivery.letter import delivery_key, message_for, row_octets
 from mailyard.delivery.parsing import parse_once
-from mailyard.delivery.places import Places
+from mailyard.delivery.placing import Placer
 from mailyard.delivery.settings import DeliverySettings
-from mailyard.mailbox.mailboxes import Mailboxes
 from mailyard.mailbox.model import INBOX, JUNK, NewMessage
-from mailyard.mailbox.place import MailboxGone, Placed, Placement, place
+from mailyard.mailbox.place import Placed
+from mailyard.mailbox.portions import Placing
 from mailyard.proto.v1.mailbox_pb2 import MailboxEvent
 from mailyard.proto.v1.ticket_pb2 import Action, Recipient, Ticket
 from mailyard.runtime.clock import Clock, now_utc, to_ms
-from mailyard.runtime.errors import Unavailable
 from mailyard.runtime.metrics import counter, histogram
 from mailyard.spool.outcome import Outcome, Report, Result
 from mailyard.spool.outcomes import Outcomes
@@ -32,8 +30,9 @@ from mailyard.store.blobs import Blobs
 from mailyard.store.client import Store
 
 _STAGE = "delivery"
-_ROUNDS = 3
 _PORTION_OCTETS = 4 * 1024 * 1024
+_FULL = "452 4.2.2 the mailbox is full"
+_BUSY = "451 4.2.0 other changes of the mailbox were first each time"
 
 
 class Deliverer:
@@ -47,7 +46,7 @@ class Deliverer:
         self._settings = settings
         self._clock = clock
         self._blobs = Blobs(store)
-        self._places = Places(Mailboxes(store, clock=clock))
+        self._placer = Placer(store, clock=clock)
         self._outcomes = Outcomes(store, clock=clock, durable=False)
         self._delivered = counter("mailyard_delivery_messages_total")
         self._batches = histogram("mailyard_delivery_batch_messages")
@@ -86,53 +85,41 @@ class Deliverer:
                 for ticket, parse in zip(whole, parsed, strict=True)
                 for target in ticket.recipients
             )
-            placed: dict[str, Placed] = {}
+            placing = Placing()
             for portion in _portions(messages, self._settings.batch_messages):
-                placed.update(await self._place(portion))
-            await self._report(whole, placed)
+                placing.add(await self._place(portion))
+            await self._report(whole, placing)
 
-    async def _place(self, messages: Sequence[tuple[str, NewMessage]]) -> dict[str, Placed]:
+    async def _place(self, messages: Sequence[tuple[str, NewMessage]]) -> Placing:
         self._batches.observe(len(messages))
-        for _ in range(_ROUNDS):
-            placements = await self._placements(messages)
-            try:
-                placed = await place(self._store, placements, clock=self._clock)
-            except MailboxGone as error:
-                self._places.forget(error.mailboxes)
-                continue
-            await self._tell(placements, placed)
-            return placed
-        raise Unavailable("mailboxes are deleted as fast as they are made")
+        placing = await self._placer.place(messages)
+        await self._tell([message for _, message in messages], placing.placed)
+        return placing
 
-    async def _placements(self, messages: Sequence[tuple[str, NewMessage]]) -> list[Placement]:
-        """Look up the mailboxes of a portion, all accounts at the same time."""
-        wanted = list({(message.account, kind) for kind, message in messages})
-        found = await asyncio.gather(*(self._places.of(account, kind) for account, kind in wanted))
-        mailboxes = dict(zip(wanted, found, strict=True))
-        return [Placement(mailboxes[message.account, kind], message) for kind, message in messages]
-
-    async def _tell(self, placements: Sequence[Placement], placed: Mapping[str, Placed]) -> None:
+    async def _tell(self, messages: Sequence[NewMessage], placed: Mapping[str, Placed]) -> None:
         """Wake the sessions that have the mailboxes open, once for each mailbox."""
         events = {
-            each.mailbox: MailboxEvent(
-                mailbox=str(each.mailbox),
-                account=str(each.message.account),
-                highest_modseq=placed[each.message.id].modseq,
-                uid_next=placed[each.message.id].uid + 1,
+            place.mailbox: MailboxEvent(
+                mailbox=str(place.mailbox),
+                account=str(message.account),
+                highest_modseq=place.modseq,
+                uid_next=place.uid + 1,
                 origin=_STAGE,
             )
-            for each in placements
-            if each.message.id in placed
+            for message in messages
+            if (place := placed.get(message.id)) is not None
         }
         await self._events.publish(list(events.values()))
 
-    async def _report(self, tickets: Sequence[Ticket], placed: Mapping[str, Placed]) -> None:
+    async def _report(self, tickets: Sequence[Ticket], placing: Placing) -> None:
         now = self._clock()
-        reports = [_report_of(ticket, placed, now) for ticket in tickets]
+        reports = [_report_of(ticket, placing, now) for ticket in tickets]
         await self._outcomes.report_many(reports)
-        for ticket in tickets:
-            self._delivered.labels(_kind(ticket)).inc(len(ticket.recipients))
-            self._age.observe((to_ms(now) - ticket.accepted_at_ms) / 1000)
+        for report in reports:
+            ended = sum(each.result is Result.DELIVERED for each in report.outcomes.values())
+            self._delivered.labels(_kind(report.ticket)).inc(ended)
+            if ended:
+                self._age.observe((to_ms(now) - report.ticket.accepted_at_ms) / 1000)
 
     async def _put_off(self, tickets: Sequence[Ticket], text: str) -> None:
         now = self._clock()
@@ -143,9 +130,27 @@ class Deliverer:
         )
 
 
-def _report_of(ticket: Ticket, placed: Mapping[str, Placed], now: datetime) -> Report:
-    note(ticket, now, _STAGE, "message.delivered", f"{len(ticket.recipients)} x {_kind(ticket)}")
-    return Report(ticket, {target.index: _outcome(ticket, target, placed) for target in ticket.recipients})
+def _report_of(ticket: Ticket, placing: Placing, now: datetime) -> Report:
+    """Report what was delivered, and defer the recipients whose mailboxes took nothing now.
+
+    A full mailbox may have room tomorrow: its mail is deferred like mail for an unreachable host, and returned to the
+    sender when the queue lifetime is over (RFC 5321, section 4.5.4.1; RFC 3463, X.2.2).
+    """
+    keys = {target.index: delivery_key(ticket, target) for target in ticket.recipients}
+    full = [index for index, key in keys.items() if key in placing.over_quota]
+    busy = [index for index, key in keys.items() if key in placing.busy]
+    outcomes = {
+        target.index: _outcome(ticket, target, placing.placed)
+        for target in ticket.recipients
+        if target.index not in {*full, *busy}
+    }
+    if outcomes:
+        note(ticket, now, _STAGE, "message.delivered", f"{len(outcomes)} x {_kind(ticket)}")
+    if not full and not busy:
+        return Report(ticket, outcomes)
+    status, text = ("4.2.2", _FULL) if full else ("4.2.0", _BUSY)
+    note(ticket, now, _STAGE, "message.deferred", f"{len(full) + len(busy)} x {text}")
+    return put_off(ticket, Route.LOCAL, now, status, text, outcomes=outcomes)
 
 
 def _outcome(ticket: Ticket, target: Recipient, placed: Mapping[str, Placed]) -> Outcome:

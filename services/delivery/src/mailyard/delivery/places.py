@@ -1,46 +1,62 @@
 """Which mailbox of an account a message goes to: a small cache in front of the mailboxes."""
 
+import asyncio
 from collections import OrderedDict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Sequence
 
 from bson import ObjectId
 
 from mailyard.mailbox.mailboxes import Mailboxes
-from mailyard.mailbox.model import INBOX, JUNK
+from mailyard.mailbox.model import INBOX, NewMessage
+from mailyard.mailbox.place import Placement
 
-_ACCOUNTS = 20_000
+_MAILBOXES = 20_000
 
 
 class Places:
-    """INBOX and Junk of accounts, made when an account has none."""
+    """INBOX and Junk of accounts, created when an account has none.
+
+    The cache has no end for its entries: a placement fails with `MailboxGone` when the mailbox was deleted, or when INBOX
+    was renamed, and `forget` makes the next placement look again. Junk is found by its special use, so it stays the same
+    mailbox when it is renamed.
+    """
 
     def __init__(self, mailboxes: Mailboxes) -> None:
         self._mailboxes = mailboxes
-        self._known: OrderedDict[ObjectId, Mapping[str, ObjectId]] = OrderedDict()
+        self._known: OrderedDict[tuple[ObjectId, str], ObjectId] = OrderedDict()
 
-    async def of(self, account: ObjectId, kind: str) -> ObjectId:
-        """Return the id of the account's mailbox of that kind: INBOX, or Junk.
+    async def placements(self, messages: Sequence[tuple[str, NewMessage]]) -> list[Placement]:
+        """Return where messages go, each given with its kind of mailbox, INBOX or Junk.
 
         Raises:
-            Unavailable: the store is away.
+            Unavailable: the store is unreachable.
 
         """
-        known = self._known.get(account)
-        if known is None or kind not in known:
-            known = self._known[account] = await self._look_up(account)
-            if len(self._known) > _ACCOUNTS:
+        wanted = list(dict.fromkeys((message.account, kind) for kind, message in messages))
+        found = await asyncio.gather(*(self.of(account, kind) for account, kind in wanted))
+        mailboxes = dict(zip(wanted, found, strict=True))
+        return [
+            Placement(mailboxes[message.account, kind], message, INBOX if kind == INBOX else None)
+            for kind, message in messages
+        ]
+
+    async def of(self, account: ObjectId, kind: str) -> ObjectId:
+        """Return the id of the account's mailbox of that kind. Raises Unavailable."""
+        known = self._known.get((account, kind))
+        if known is None:
+            known = self._known[account, kind] = await self._look_up(account, kind)
+            if len(self._known) > _MAILBOXES:
                 self._known.popitem(last=False)
-        return known[kind]
+        return known
 
     def forget(self, gone: Collection[ObjectId]) -> None:
-        """Look up again the accounts of mailboxes that were deleted."""
+        """Look up again what was one of these mailboxes."""
         self._known = OrderedDict(
-            (account, known) for account, known in self._known.items() if not set(known.values()) & set(gone)
+            (place, mailbox) for place, mailbox in self._known.items() if mailbox not in gone
         )
 
-    async def _look_up(self, account: ObjectId) -> Mapping[str, ObjectId]:
+    async def _look_up(self, account: ObjectId, kind: str) -> ObjectId:
         await self._mailboxes.ensure_defaults(account)
-        found = await self._mailboxes.list(account)
-        by_name = {mailbox.name: mailbox.id for mailbox in found}
-        junk = next((mailbox.id for mailbox in found if mailbox.special_use == "\\Junk"), by_name[JUNK])
-        return {INBOX: by_name[INBOX], JUNK: junk}
+        if kind == INBOX:
+            return (await self._mailboxes.get(account, INBOX)).id
+        return (await self._mailboxes.junk(account)).id

@@ -9,7 +9,9 @@ from mailyard.broker.events import MailboxEvents
 from mailyard.directory.authentication import Authenticator
 from mailyard.directory.directory import Directory
 from mailyard.directory.passwords import Passwords
+from mailyard.directory.quotas import AccountQuotas
 from mailyard.imap.session.doors import Doors
+from mailyard.imap.session.watch import MailboxWatch
 from mailyard.imap.settings import ImapSettings
 from mailyard.imap.shell.listener import Listener, Reception
 from mailyard.mailbox.mailboxes import Mailboxes
@@ -43,22 +45,23 @@ async def build(runtime: Runtime[ImapSettings]) -> Sequence[Component]:
         settings.amqp_url.get_secret_value(), settings.instance, required=False, meanwhile=_WITHOUT_BROKER
     )
     events = MailboxEvents(broker)
+    watch = MailboxWatch(events, Mailboxes(store).highest_modseqs, settings.poll_seconds)
     reception = Reception(
-        doors=_doors(settings, store, events),
+        doors=_doors(settings, store, events, watch),
         options=settings.options(),
         admission=Admission(raise_file_limit(settings.connections), settings.connections_per_address),
         certificates=certificates,
         backlog=settings.backlog,
         balancers=settings.balancers(),
     )
-    parts: list[Component] = [store, broker, events]
+    parts: list[Component] = [store, broker, events, watch]
     if certificates is not None:
         parts.append(Periodic("certificates", _CERTIFICATE_SECONDS, certificates.refresh))
     parts.extend(_listeners(settings, reception))
     return parts
 
 
-def _doors(settings: ImapSettings, store: Store, events: MailboxEvents) -> Doors:
+def _doors(settings: ImapSettings, store: Store, events: MailboxEvents, watch: MailboxWatch) -> Doors:
     passwords = Passwords(settings.hash_cost(), threads=settings.password_threads)
     directory = Directory(store, settings.cache_limits())
     return Doors(
@@ -66,7 +69,8 @@ def _doors(settings: ImapSettings, store: Store, events: MailboxEvents) -> Doors
         messages=Messages(store, events),
         bodies=Blobs(store),
         logins=Authenticator(store, directory, passwords, settings.login_limits()),
-        events=events,
+        quotas=AccountQuotas(store),
+        events=watch,
         now=now_utc,
         monotonic=time.monotonic,
     )

@@ -88,7 +88,8 @@ class ImapSettings(DirectorySettings, LoginSettings, ProxySettings, CommonSettin
         default=120.0, description="How often IDLE shows a sign of life, so that dead clients are found."
     )
     poll_seconds: Seconds = Field(
-        default=30.0, description="How often IDLE looks for changes in case that an event was lost."
+        default=120.0,
+        description="How often a process compares all mailboxes that its sessions watch, in case an event was lost.",
     )
     handshake_seconds: Seconds = Field(default=30.0, description="How long a TLS handshake may take.")
 
@@ -116,7 +117,6 @@ class ImapSettings(DirectorySettings, LoginSettings, ProxySettings, CommonSettin
             idle_seconds=self.idle_seconds,
             stall_seconds=self.stall_seconds,
             still_here_seconds=self.still_here_seconds,
-            poll_seconds=self.poll_seconds,
             login_attempts=self.login_attempts,
             bad_commands=self.bad_commands,
             commands_before_login=self.commands_before_login,

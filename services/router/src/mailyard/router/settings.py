@@ -48,7 +48,10 @@ class RouterSettings(CommonSettings):
         description="How long the rows of ended messages stay, for traces; longer than any queue lifetime.",
     )
     undelete_days: float = Field(
-        default=7.0, ge=1, le=3650, description="Days for which expunged messages are kept in the store; there is no command to restore them yet."
+        default=7.0,
+        ge=1,
+        le=3650,
+        description="Days for which expunged messages are kept in the store; there is no command to restore them yet.",
     )
     test_no_reconciler: bool = Field(
         default=False,

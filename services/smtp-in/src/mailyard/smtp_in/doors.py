@@ -9,6 +9,7 @@ from mailyard.runtime.certificates import Certificates
 from mailyard.smtp.reply import Reply
 from mailyard.smtp.server.limits import Mode, Profile
 from mailyard.smtp_in.measures import Measures
+from mailyard.smtp_in.quota import QuotaGate
 from mailyard.smtp_in.seams import Addresses, BodyStore, Logins, Queue
 from mailyard.spool.acceptance import Source
 
@@ -52,6 +53,7 @@ class Backend:
     queue: Queue
     pressure: PressureGauge
     postmaster_domain: str
+    quotas: QuotaGate | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,16 @@
 """smtp-in: receives mail by MX, submission and LMTP; says 250 when it is stored for good, and not before."""
 
 import sys
+import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 from mailyard.broker.connection import Broker
 from mailyard.broker.publisher import TicketPublisher
 from mailyard.directory.authentication import Authenticator
 from mailyard.directory.directory import Directory
 from mailyard.directory.passwords import Passwords
+from mailyard.mailbox.quota import usage_of
 from mailyard.runtime.admission import Admission, raise_file_limit
 from mailyard.runtime.certificates import Certificates
 from mailyard.runtime.endpoint import Endpoint
@@ -22,6 +25,7 @@ from mailyard.smtp_in.listener import Listener
 from mailyard.smtp_in.measures import Measures
 from mailyard.smtp_in.patience import Patience
 from mailyard.smtp_in.pressure import Bounds, Pressure
+from mailyard.smtp_in.quota import QuotaGate
 from mailyard.smtp_in.sampling import Sampler
 from mailyard.smtp_in.settings import SmtpInSettings
 from mailyard.spool.progress import ProgressReporter
@@ -62,6 +66,7 @@ async def build(runtime: Runtime[SmtpInSettings]) -> Sequence[Component]:
         queue=spool,
         pressure=pressure,
         postmaster_domain=settings.postmaster_domain or settings.hostname,
+        quotas=QuotaGate(partial(usage_of, store), settings.over_quota, time.monotonic),
     )
     parts: list[Component] = [store, broker, spool]
     parts.append(ProgressReporter(store, settings.instance, publisher=publisher))

@@ -13,6 +13,7 @@ _BY_STATUS: Mapping[str, str] = {
     "1.2": "bad-domain",
     "1.8": "bad-domain",
     "2.1": "mailbox-disabled",
+    "2.2": "mailbox-full",
     "3.0": "unavailable",
     "3.1": "pressure",
     "3.2": "pressure",

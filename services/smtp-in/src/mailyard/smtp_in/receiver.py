@@ -31,6 +31,7 @@ from mailyard.smtp_in.acceptances import Envelope, Reception, acceptance_of
 from mailyard.smtp_in.doors import SOURCES, Door, Visitor
 from mailyard.smtp_in.intake import Intake
 from mailyard.smtp_in.policy import is_own_address, judge_recipient, recipient_row
+from mailyard.smtp_in.quota import has_quota
 from mailyard.store.body import Body
 
 _SERVICE = "smtp-in"
@@ -133,16 +134,24 @@ class Receiver:
         address = _address_of(text)
         if address is None:
             self._answer(replies.BAD_RECIPIENT, text)
-        elif (resolution := self._backend.addresses.resolve_cached(address)) is not None:
+        elif (resolution := self._backend.addresses.resolve_cached(address)) is not None and not has_quota(
+            resolution
+        ):
             self._judge_recipient(event, address, resolution)
         else:
             self._later(self._resolve_recipient(event, address))
 
     async def _resolve_recipient(self, event: RcptTo, address: Address) -> None:
-        self._judge_recipient(event, address, await self._backend.addresses.resolve(address))
+        resolution = await self._backend.addresses.resolve(address)
+        full = None
+        if self._backend.quotas is not None:
+            full = await self._backend.quotas.refusal(resolution, self._envelope.parameters.size)
+        self._judge_recipient(event, address, resolution, full)
 
-    def _judge_recipient(self, event: RcptTo, address: Address, resolution: Resolution) -> None:
-        answer = judge_recipient(self._mode, self._identity, resolution)
+    def _judge_recipient(
+        self, event: RcptTo, address: Address, resolution: Resolution, full: Reply | None = None
+    ) -> None:
+        answer = full or judge_recipient(self._mode, self._identity, resolution)
         if answer.is_positive:
             known = self._envelope.recipients
             known.append(recipient_row(address, resolution, self._identity, event.parameters, len(known)))

@@ -113,6 +113,11 @@ class SmtpInSettings(DirectorySettings, LoginSettings, ProxySettings, CommonSett
         ge=0,
         description="While the router is further behind, new messages get 451; 0: no limit.",
     )
+    over_quota: Literal["defer", "refuse"] = Field(
+        default="defer",
+        description="Answer at RCPT for a mailbox that is over its quota: defer says 452 4.2.2, and the sender tries"
+        " again; refuse says 552 5.2.2, and the sender returns the message.",
+    )
 
     test_skip_confirm: bool = Field(
         default=False,

@@ -4,6 +4,7 @@ import re
 from typing import Annotated
 
 import typer
+from bson import ObjectId
 
 from mailyard.cli.listing import AsJson, Column, Record, show
 from mailyard.cli.secret import FromFile, FromStdin, Generate, Password, chosen_password
@@ -12,6 +13,7 @@ from mailyard.cli.tenant import Named, OfOwner
 from mailyard.directory.model import Account
 from mailyard.directory.names import mail_address
 from mailyard.mailbox.mailboxes import Mailboxes
+from mailyard.mailbox.quota import Usage, usage_of
 
 app = typer.Typer(no_args_is_help=True, help="Accounts: a mail address, a password, mailboxes.")
 
@@ -23,6 +25,8 @@ COLUMNS = (
     Column("id", "Id"),
 )
 PASSWORD = Column("password", "Password")
+LISTED = (*COLUMNS[:-1], Column("used_bytes", "Used (bytes)"), COLUMNS[-1])
+_USAGES_AT_ONCE = 1_000
 _SIZE = re.compile(r"(\d+)([KMGT]?)", re.IGNORECASE)
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
@@ -44,7 +48,12 @@ def add(
     address: AddressArgument,
     *,
     tenant: OfOwner = None,
-    quota: Annotated[int | None, typer.Option(parser=octets, metavar="SIZE", help="Limit: 500M, 5G.")] = None,
+    quota: Annotated[
+        int | None,
+        typer.Option(
+            parser=octets, metavar="SIZE", help="What its mailboxes may hold: 500M, 5G; no limit without it."
+        ),
+    ] = None,
     password_stdin: FromStdin = False,
     password_file: FromFile = None,
     generate: Generate = False,
@@ -90,13 +99,18 @@ def passwd(
 
 @app.command("list")
 def list_all(context: typer.Context, tenant: Named = None, as_json: AsJson = False) -> None:
-    """List accounts, of one tenant or of all."""
+    """List accounts, of one tenant or of all, with what their mailboxes hold."""
 
-    async def accounts(session: Session) -> list[Account]:
+    async def accounts(session: Session) -> list[Record]:
         tenants = await session.tenants(tenant)
-        return [each for owner in tenants for each in await session.directory.accounts.list(owner)]
+        found = [each for owner in tenants for each in await session.directory.accounts.list(owner)]
+        used: dict[ObjectId, Usage] = {}
+        for start in range(0, len(found), _USAGES_AT_ONCE):
+            some = [each.id for each in found[start : start + _USAGES_AT_ONCE]]
+            used |= await usage_of(session.store, some)
+        return [{**_record(each), "used_bytes": used[each.id].octets} for each in found]
 
-    show([_record(each) for each in perform(context, accounts)], COLUMNS, as_json=as_json)
+    show(perform(context, accounts), LISTED, as_json=as_json)
 
 
 def _show_with_password(account: Account, password: Password, *, as_json: bool) -> None:

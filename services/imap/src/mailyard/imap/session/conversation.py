@@ -20,7 +20,8 @@ from mailyard.imap.session.handlers.appending import append
 from mailyard.imap.session.handlers.registry import HANDLERS
 from mailyard.imap.session.octets import ResponseBroken
 from mailyard.imap.session.session import Session, SessionOver, away
-from mailyard.mailbox.mailboxes import AlreadyExists, MailboxError, NotFound, NotPermitted
+from mailyard.mailbox.errors import AlreadyExists, MailboxError, NotFound, NotPermitted, TooMany
+from mailyard.mailbox.quota import OverQuota
 from mailyard.runtime.errors import Unavailable
 from mailyard.runtime.logs import get_logger
 from mailyard.runtime.metrics import counter, histogram
@@ -33,6 +34,8 @@ _CODES: dict[type[MailboxError], str] = {
     NotFound: "NONEXISTENT",
     AlreadyExists: "ALREADYEXISTS",
     NotPermitted: "CANNOT",
+    TooMany: "LIMIT",
+    OverQuota: "OVERQUOTA",
 }
 
 _log = get_logger(__name__)

@@ -9,17 +9,18 @@ from typing import Protocol
 from bson import ObjectId
 
 from mailyard.directory.identity import Identity, Refusal
+from mailyard.mailbox.flagtable import FlagTable
 from mailyard.mailbox.model import (
     AppendResult,
     Changes,
     CopyResult,
     FlagChange,
-    FlagState,
     Mailbox,
     Message,
     NewMessage,
     StoreResult,
 )
+from mailyard.mailbox.quota import Usage
 from mailyard.proto.v1.mailbox_pb2 import MailboxEvent
 from mailyard.store.body import Body
 
@@ -46,7 +47,10 @@ class MailboxDoor(Protocol):
         """Rename a mailbox with its children; raises NotFound, AlreadyExists, NotPermitted."""
 
     async def subscribe(self, account: ObjectId, name: str, subscribed: bool) -> None:
-        """Subscribe or no longer; raises NotFound."""
+        """Subscribe or no longer; raises NotFound, TooMany."""
+
+    async def subscriptions(self, account: ObjectId) -> frozenset[str]:
+        """The subscribed names, also those without a mailbox."""
 
     async def claim_recent(self, mailbox: Mailbox) -> int:
         r"""The first UID that is \Recent for the caller."""
@@ -55,7 +59,7 @@ class MailboxDoor(Protocol):
 class MessageDoor(Protocol):
     """`mailyard.mailbox.messages.Messages`."""
 
-    async def flag_states(self, mailbox: Mailbox) -> list[FlagState]:
+    async def flag_states(self, mailbox: Mailbox) -> FlagTable:
         """Every message of the snapshot, by UID."""
 
     async def count_from(self, mailbox: Mailbox, uid: int) -> int:
@@ -85,17 +89,28 @@ class MessageDoor(Protocol):
         r"""Remove messages with \Deleted."""
 
     async def copy(
-        self, mailbox: Mailbox, uids: Sequence[int], target: Mailbox, origin: str = ""
+        self,
+        mailbox: Mailbox,
+        uids: Sequence[int],
+        target: Mailbox,
+        origin: str = "",
+        *,
+        quota: int | None = None,
     ) -> CopyResult:
-        """Copy messages; raises NotFound."""
+        """Copy messages; raises NotFound, OverQuota."""
 
     async def move(
         self, mailbox: Mailbox, uids: Sequence[int], target: Mailbox, origin: str = ""
     ) -> CopyResult:
         """Move messages; raises NotFound."""
 
-    async def append(self, mailbox: Mailbox, message: NewMessage, origin: str = "") -> AppendResult:
-        """Add a message; raises NotFound."""
+    async def append(
+        self, mailbox: Mailbox, message: NewMessage, origin: str = "", *, quota: int | None = None
+    ) -> AppendResult:
+        """Add a message; raises NotFound, OverQuota."""
+
+    async def usage(self, account: ObjectId) -> Usage:
+        """What the account's mailboxes hold."""
 
 
 class Writer(Protocol):
@@ -139,6 +154,13 @@ class LoginDoor(Protocol):
         """Check a name and its password."""
 
 
+class QuotaDoor(Protocol):
+    """`mailyard.directory.quotas.AccountQuotas`."""
+
+    async def of(self, accounts: Group[ObjectId]) -> dict[ObjectId, int]:
+        """The quotas in octets of those accounts that have one."""
+
+
 class EventDoor(Protocol):
     """`mailyard.broker.events.MailboxEvents`, the receiving half."""
 
@@ -157,6 +179,7 @@ class Doors:
     messages: MessageDoor
     bodies: BodyDoor
     logins: LoginDoor
+    quotas: QuotaDoor
     events: EventDoor
     now: Callable[[], datetime]
     monotonic: Callable[[], float]

@@ -16,7 +16,6 @@ class Options:
     idle_seconds: float = 2100.0  # without a command; at least 30 minutes (RFC 3501, section 5.4)
     stall_seconds: float = 300.0  # for a literal's next octets, or for the client to read what was sent
     still_here_seconds: float = 120.0  # between two signs of life during IDLE
-    poll_seconds: float = 30.0  # between two looks during IDLE, in case that an event was lost
     login_attempts: int = 5
     bad_commands: int = 20  # in a row
     commands_before_login: int = 50

@@ -40,7 +40,7 @@ class Selected:
     @classmethod
     async def open(cls, doors: Doors, mailbox: Mailbox, terms: Terms) -> Self:
         """Read the states of all messages of the snapshot `mailbox`."""
-        view = MessageView(await doors.messages.flag_states(mailbox))
+        view = await MessageView.of(await doors.messages.flag_states(mailbox))
         selected = cls(doors, mailbox, view, terms)
         await selected._claim_recent(mailbox.recent_from)
         return selected

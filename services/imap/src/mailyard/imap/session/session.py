@@ -25,7 +25,7 @@ from mailyard.imap.session.doors import Channel, Doors
 from mailyard.imap.session.fetchahead import FetchAhead, Line
 from mailyard.imap.session.options import Options
 from mailyard.imap.session.selected import Selected
-from mailyard.mailbox.mailboxes import NotFound
+from mailyard.mailbox.errors import NotFound
 from mailyard.runtime.errors import Unavailable
 from mailyard.runtime.logs import get_logger
 
@@ -74,6 +74,10 @@ class Session:
         """Whose mailboxes these are; only after login."""
         assert self.identity is not None
         return ObjectId(self.identity.account)
+
+    async def quota(self) -> int | None:
+        """The octets that the account may hold; None: no limit. Raises Unavailable."""
+        return (await self.doors.quotas.of([self.account])).get(self.account)
 
     @property
     def mailbox_view(self) -> Selected:

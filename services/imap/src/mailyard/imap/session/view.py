@@ -4,14 +4,19 @@ A message's sequence number is its place here plus one. `learn` takes what is ne
 changes only with `announce`, which gives what has to be said. Arrays keep it small: eight octets for a message.
 """
 
+import asyncio
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 from mailyard.imap.core.sequences import SequenceSet
 from mailyard.imap.session.flagsets import FlagSets
+from mailyard.mailbox.flagtable import FlagTable
 from mailyard.mailbox.model import Changes, FlagState
+
+_ADDED_AT_ONCE = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,17 @@ class MessageView:
         self._arrived: dict[int, FlagState] = {}
         self._vanished: set[int] = set()
         self._changed: set[int] = set()
+
+    @classmethod
+    async def of(cls, table: FlagTable) -> Self:
+        """Build the view of a mailbox, however large, with a turn for other sessions every few thousand messages."""
+        view = cls(())
+        for count, state in enumerate(table, start=1):
+            view._add(state)
+            if count % _ADDED_AT_ONCE == 0:
+                await asyncio.sleep(0)
+        view._told_keywords = len(view._sets.keywords)
+        return view
 
     def __len__(self) -> int:
         return len(self._uids)

@@ -16,8 +16,9 @@ from mailyard.imap.session.fetchahead import SMALL_BODY
 from mailyard.imap.session.handlers.transferring import TRY_CREATE
 from mailyard.imap.session.octets import read_whole
 from mailyard.imap.session.session import Session, SessionOver, away
-from mailyard.mailbox.mailboxes import NotFound
+from mailyard.mailbox.errors import NotFound
 from mailyard.mailbox.model import Mailbox, NewMessage
+from mailyard.mailbox.quota import fits
 from mailyard.mailbox.threads import thread_id
 from mailyard.message.parse import parse_message
 from mailyard.runtime.errors import Unavailable
@@ -25,6 +26,7 @@ from mailyard.runtime.metrics import counter
 from mailyard.store.body import Body
 
 _OCTETS = counter("mailyard_imap_appended_bytes_total")
+OVER_QUOTA = no("The mailbox is full: there is no room for this within the quota", "OVERQUOTA")  # RFC 9208
 _large_messages = asyncio.Semaphore(1)  # one large message at a time is in memory to be parsed
 
 
@@ -54,11 +56,17 @@ async def _mailbox_for(session: Session, offered: MessageOffered) -> Mailbox | C
     if not offered.size:
         return no("An empty message cannot be kept")
     try:
-        return await session.doors.mailboxes.get(session.account, offered.append.mailbox)
+        mailbox = await session.doors.mailboxes.get(session.account, offered.append.mailbox)
+        quota = await session.quota()
+        if quota is not None and not fits(
+            await session.doors.messages.usage(session.account), quota, offered.size
+        ):
+            return OVER_QUOTA
     except NotFound:
         return TRY_CREATE
     except Unavailable as error:
         return away(error)
+    return mailbox
 
 
 async def _receive(session: Session) -> Body | Completion:
@@ -102,7 +110,9 @@ async def _add(session: Session, mailbox: Mailbox, offered: MessageOffered, body
     blob_id = await session.doors.bodies.put(body)
     message = await _parsed(session, offered, body, blob_id)
     try:
-        result = await session.doors.messages.append(mailbox, message, session.origin)
+        result = await session.doors.messages.append(
+            mailbox, message, session.origin, quota=await session.quota()
+        )
     except NotFound:
         return TRY_CREATE
     if session.selected is not None and session.selected.mailbox.id == mailbox.id:

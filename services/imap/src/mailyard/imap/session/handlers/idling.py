@@ -1,5 +1,7 @@
 """IDLE (RFC 2177): news as it comes, until the client says DONE."""
 
+import math
+
 from mailyard.imap.core import responses
 from mailyard.imap.core.commands.session import Idle
 from mailyard.imap.core.events import LineReceived
@@ -9,17 +11,17 @@ from mailyard.runtime.errors import Unavailable
 from mailyard.runtime.logs import get_logger
 from mailyard.runtime.metrics import gauge
 
+_RETRY_SECONDS = 30.0  # after a look that found the store unreachable
+
 _log = get_logger(__name__)
 _IDLING = gauge("mailyard_imap_idling_sessions")
 
 
 async def idle(session: Session, _: Idle) -> Completion:
-    """Wait for the client and for the mailbox at once. Events may be lost, so there is a slow look as well."""
-    if session.selected is not None:
-        await session.selected.listen()
-        await session.look(force=True)  # what came before the events did
+    """Wait for the client and for the mailbox at once; the client may go on before the store or the broker answers."""
     session.connection.expect_line()
     session.write(responses.continuation("idling"))
+    await session.drain()
     with _IDLING.track_inprogress():
         answer = await _Idling(session).wait()
     return ok("IDLE completed") if answer.upper() == b"DONE" else bad("Expected DONE")
@@ -33,30 +35,33 @@ class _Idling:
         now = self._now()
         self._end = now + session.options.idle_seconds
         self._sign = now + session.options.still_here_seconds
-        self._poll = now + session.options.poll_seconds
+        self._retry = math.inf
 
     async def wait(self) -> bytes:
         """Tell what is new until a line comes; return it."""
         session = self._session
+        if session.selected is not None:
+            await session.selected.listen()
+            session.selected.expect_changes()  # those that came before the events did
         while True:
+            await self._look()
+            self._give_sign()
             await session.announce(expunges=True)
             await session.drain()
             event = await session.next_event_or_wake(self._patience())
             if isinstance(event, LineReceived):
                 return event.octets
-            await self._look()
-            self._give_sign()
 
     async def _look(self) -> None:
-        """Look when an event says so, and now and then in any case."""
-        session, due = self._session, self._now() >= self._poll
-        if due:
-            self._poll = self._now() + session.options.poll_seconds
-        if session.selected is None or not (due or session.selected.has_news):
+        """Look when an event says so; a look that fails is made again."""
+        session = self._session
+        if session.selected is None or not (session.selected.has_news or self._now() >= self._retry):
             return
         try:
             await session.look(force=True)
-        except Unavailable as error:  # the next poll finds it
+            self._retry = math.inf
+        except Unavailable as error:
+            self._retry = self._now() + _RETRY_SECONDS
             _log.warning("imap.unavailable", error=str(error))
 
     def _give_sign(self) -> None:
@@ -68,7 +73,7 @@ class _Idling:
             self._session.write(responses.untagged(ok("Still here")))
 
     def _patience(self) -> float:
-        return max(0.0, min(self._end, self._sign, self._poll) - self._now())
+        return max(0.0, min(self._end, self._sign, self._retry) - self._now())
 
     def _now(self) -> float:
         return self._session.doors.monotonic()

@@ -26,9 +26,11 @@ async def list_mailboxes(session: Session, command: List) -> Completion:
 
 
 async def list_subscribed(session: Session, command: Lsub) -> Completion:
-    r"""LSUB: what is subscribed; a level above that only matches because of "%" is \Noselect (section 6.3.9)."""
-    mailboxes = await session.doors.mailboxes.list(session.account)
-    subscribed = {mailbox.name for mailbox in mailboxes if mailbox.subscribed}
+    r"""LSUB: the subscribed names, with or without a mailbox (section 6.3.9).
+
+    A level above that only matches because of "%" is \Noselect, whether there is a mailbox of that name or not.
+    """
+    subscribed = await session.doors.mailboxes.subscriptions(session.account)
     pattern = command.reference + command.pattern
     parents = _parents(subscribed) if pattern.endswith("%") else set()
     for name in sorted(subscribed | parents):

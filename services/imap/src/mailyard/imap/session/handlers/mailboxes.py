@@ -62,12 +62,12 @@ async def rename(session: Session, command: Rename) -> Completion:
 
 
 async def subscribe(session: Session, command: Subscribe) -> Completion:
-    """SUBSCRIBE; the mailbox must exist, as section 6.3.6 permits to demand."""
+    """SUBSCRIBE; the name must be a mailbox's or stand above one, as section 6.3.6 permits to demand."""
     await session.doors.mailboxes.subscribe(session.account, command.mailbox, True)
     return ok("SUBSCRIBE completed")
 
 
 async def unsubscribe(session: Session, command: Unsubscribe) -> Completion:
-    """UNSUBSCRIBE."""
+    """UNSUBSCRIBE; the name needs no mailbox: DELETE leaves the subscription (section 6.3.6)."""
     await session.doors.mailboxes.subscribe(session.account, command.mailbox, False)
     return ok("UNSUBSCRIBE completed")

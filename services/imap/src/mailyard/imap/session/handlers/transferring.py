@@ -11,7 +11,7 @@ from mailyard.imap.core.sequences import SequenceSet, compact
 from mailyard.imap.session.handlers.choice import chosen
 from mailyard.imap.session.handlers.storing import AT_A_TIME, READ_ONLY
 from mailyard.imap.session.session import Session
-from mailyard.mailbox.mailboxes import MailboxError, NotFound
+from mailyard.mailbox.errors import MailboxError, NotFound
 from mailyard.mailbox.model import CopyResult, FlagChange, Mailbox
 from mailyard.runtime.errors import Unavailable
 
@@ -19,7 +19,7 @@ TRY_CREATE = no("There is no such mailbox to put it in", "TRYCREATE")
 
 
 async def copy(session: Session, command: Copy) -> Completion:
-    """COPY; the new UIDs are in the completion (RFC 4315, section 3)."""
+    """COPY within the quota; the new UIDs are in the completion (RFC 4315, section 3)."""
     uids = _uids(session, command)
     target = await _target(session, command.mailbox)
     if target is None:
@@ -27,10 +27,13 @@ async def copy(session: Session, command: Copy) -> Completion:
     if not uids:
         return ok("COPY completed, there was nothing to copy")
     results: list[CopyResult] = []
+    quota = await session.quota()
     try:
         for portion in _portions(uids):
             source = session.mailbox_view.mailbox
-            results.append(await session.doors.messages.copy(source, portion, target, session.origin))
+            results.append(
+                await session.doors.messages.copy(source, portion, target, session.origin, quota=quota)
+            )
     except (MailboxError, Unavailable):
         await _undo(session, target, results)
         raise
@@ -51,7 +54,8 @@ async def _undo(session: Session, target: Mailbox, results: Sequence[CopyResult]
 async def move(session: Session, command: Move) -> Completion:
     """MOVE; the new UIDs are told before the EXPUNGE responses (RFC 6851, section 4.3).
 
-    Each message is in one mailbox or in the other, whatever fails; what has been moved stays moved.
+    Each message is in one mailbox or in the other, whatever fails; what has been moved stays moved. Both mailboxes belong
+    to the account, so MOVE needs no room in the quota (RFC 9208, section 5.1).
     """
     if session.mailbox_view.read_only:
         return READ_ONLY

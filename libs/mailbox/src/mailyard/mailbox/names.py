@@ -1,0 +1,33 @@
+"""Names of mailboxes: INBOX in any case, levels, and what cannot be a name (RFC 3501, section 5.1)."""
+
+from mailyard.mailbox.errors import NotPermitted
+from mailyard.mailbox.model import INBOX, SEPARATOR
+
+
+def canonical(name: str) -> str:
+    """INBOX is one name in any case (RFC 3501, section 5.1)."""
+    first, separator, rest = name.partition(SEPARATOR)
+    return (INBOX if first.upper() == INBOX else first) + separator + rest
+
+
+def names_above(name: str) -> list[str]:
+    """Return every level above a name, the highest first."""
+    parts = name.split(SEPARATOR)
+    return [SEPARATOR.join(parts[:count]) for count in range(1, len(parts))]
+
+
+def checked(name: str) -> str:
+    """Return the canonical name.
+
+    Raises:
+        NotPermitted: it cannot be a mailbox name.
+
+    """
+    name = canonical(name)
+    if not name or any(not part for part in name.split(SEPARATOR)):
+        raise NotPermitted("A mailbox name has no empty part")
+    if any(ord(char) < 0x20 or char == "\x7f" for char in name):
+        raise NotPermitted("A mailbox name has no control characters")
+    if len(name.encode()) > 1000:
+        raise NotPermitted("A mailbox name has at most 1000 octets")
+    return name
