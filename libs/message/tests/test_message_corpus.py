@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from mailyard.message.defects import Defect
 from mailyard.message.fields import select_fields
 from mailyard.message.headers import HeaderIndex
-from mailyard.message.inside import leaf_parts, look_inside, look_inside_every_way
+from mailyard.message.inside import look_inside, look_inside_every_way
 from mailyard.message.parse import parse_message
 from mailyard.message.parts import PartIndex
 from mailyard.message.structure import STANDARD
-from mailyard.message.text import header_text
+from mailyard.message.text import header_text, leaf_parts
 
 CORPUS = sorted((Path(__file__).parent / "corpus").glob("*.eml"))
 STDLIB = sorted(Path(sysconfig.get_path("stdlib"), "test", "test_email", "data").glob("msg_*.txt"))

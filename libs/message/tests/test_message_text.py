@@ -6,8 +6,7 @@ from hypothesis import strategies as st
 
 from mailyard.message.charsets import decode_octets
 from mailyard.message.encodedwords import decode_words
-from mailyard.message.inside import leaf_parts
-from mailyard.message.text import header_text
+from mailyard.message.text import header_text, leaf_parts
 from mailyard.message.transferencoding import decode_transfer
 
 

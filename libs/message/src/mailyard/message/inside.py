@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from mailyard.message.defects import Defect
+from mailyard.message.leaf import LeafPart
 from mailyard.message.parameters import parse_token
 from mailyard.message.structure import Kind, Limits, Part, Reading, divided, scan_structure
-from mailyard.message.text import LeafPart
 from mailyard.message.transferencoding import is_identity
 
 KIND = Reading(messages=frozenset((b"rfc822", b"global", b"news", b"partial", b"external-body")))
@@ -36,14 +36,6 @@ class Contents:
 
     leaves: tuple[LeafPart, ...]
     defects: frozenset[Defect]
-
-
-def leaf_parts(prefix: bytes, body: bytes) -> Iterator[LeafPart]:
-    """The leaf parts of the message `prefix + body` in order, those of messages in it too.
-
-    `body` may be cut off anywhere; its parts are then as long as what is there.
-    """
-    return iter(look_inside(prefix, body).leaves)
 
 
 def look_inside(

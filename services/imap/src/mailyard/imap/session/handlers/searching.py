@@ -22,9 +22,8 @@ from mailyard.imap.session.matching import (
 from mailyard.imap.session.octets import read_header, read_whole
 from mailyard.imap.session.session import Session
 from mailyard.mailbox.model import Message
-from mailyard.message.inside import leaf_parts
 from mailyard.message.parts import PartIndex
-from mailyard.message.text import header_text
+from mailyard.message.text import header_text, leaf_parts
 
 _PLACES_AT_A_TIME = 1_000
 _BODIES_AT_A_TIME = 20
