@@ -45,7 +45,9 @@ run: $(READY)  ## Runs all of Mailyard on this machine, on loopback; CHECK=1: un
 .PHONY: test
 test: $(READY)  ## Runs all tests, on a real RabbitMQ and a real mongod; WORKERS=4 at a time; ARGS=... goes to pytest
 	@$(BIN)/python -m mailyard.local.foreign
-	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
+	rm -rf var/plans
+	MAILYARD_QUERY_SHAPES=var/plans $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
+	$(if $(ARGS),,$(BIN)/python -m tests.plans var/plans)
 
 .PHONY: lint
 lint: $(READY)  ## Checks style, types, import rules, contracts, tenant scope, file sizes, generated pages
@@ -123,8 +125,12 @@ cluster-test: $(READY)  ## Checks the chart on a real cluster, MAILYARD_CLUSTER_
 bench: $(READY)  ## Measures Mailyard beside Postfix and Dovecot, which must be installed; ARGS=--help
 	$(BIN)/python -m bench $(ARGS)
 
+.PHONY: bench-scale
+bench-scale: $(READY)  ## Measures every periodic job and hot query on millions of documents; ARGS=--help
+	$(BIN)/python -m bench.scale $(ARGS)
+
 .PHONY: clean
 clean:  ## Removes the environment, caches and fetched programs; mail and accounts under var/local stay
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	rm -rf var/bench var/cache var/chaos var/hostile var/debian var/mongod var/packages var/uv
+	rm -rf var/bench var/plans var/cache var/chaos var/hostile var/debian var/mongod var/packages var/uv
 	find $(CODE) -name __pycache__ -prune -exec rm -rf {} +

@@ -94,10 +94,23 @@ class Flow:
                 await provisioning.add_account(tenant, f"{name}@{tenant}.test", PASSWORD)
         await provisioning.add_alias("one", "both@one.test", ["ann@one.test", "bob@one.test"])
         await provisioning.add_alias("one", "away@one.test", ["cat@two.test", "x@remote.test"])
+        await provisioning.add_alias("one", "out@one.test", ["x@remote.test"])
+        await provisioning.add_alias("one", "pair@one.test", ["x@remote.test", "y@remote.test"])
 
-    async def accept(self, *addresses: str, sender: str = "a@there.test", body: bytes = BODY) -> str:
+    async def accept(
+        self,
+        *addresses: str,
+        sender: str = "a@there.test",
+        body: bytes = BODY,
+        notify: str = "",
+        orcpt: str = "",
+        envid: str = "",
+        ret: str = "",
+    ) -> str:
         """Accept a message as an edge does, with tenants as the domains' owners."""
-        recipients = tuple(Recipient(address=each, tenant=_tenant(each)) for each in addresses)
+        recipients = tuple(
+            Recipient(address=each, tenant=_tenant(each), notify=notify, orcpt=orcpt) for each in addresses
+        )
         return await self.spool.accept(
             Acceptance(
                 sender=sender,
@@ -106,6 +119,8 @@ class Flow:
                 source=Source.MX,
                 client=Client("192.0.2.1", "there.test", "ESMTP"),
                 body=Body(ObjectId(), len(body), body),
+                envid=envid,
+                ret=ret,
                 prefix=lambda spool_id, _: f"Received: by mail.one.test id {spool_id}\r\n".encode(),
             )
         )
@@ -139,6 +154,23 @@ class Flow:
         row = await self.store.collection("spool").find_one({"_id": row_id})
         assert row is not None, row_id
         return row
+
+    async def inbox(self, address: str) -> list[bytes]:
+        """Return the bodies in the INBOX of an account."""
+        account = await self.account(address)
+        await self.mailboxes.ensure_defaults(account)
+        inbox = await self.mailboxes.get(account, "INBOX")
+        uids = [state.uid for state in await self.messages.flag_states(inbox)]
+        blobs = [message.blob_id async for message in self.messages.fetch(inbox, uids, {"blob_id"})]
+        return [await self.spool.blobs.read(blob) for blob in blobs]
+
+    async def reports_to(self, address: str) -> list[bytes]:
+        """Make the reports that are due, deliver them, and return what is in an account's INBOX."""
+        while await self.bouncer.work():
+            pass
+        await self.route()
+        await self.deliver()
+        return await self.inbox(address)
 
     async def unaccounted(self) -> dict[str, int]:
         now = hour_of(now_utc())

@@ -18,16 +18,7 @@ REFUSED = Outcome(Result.BOUNCED, "5.1.1", "550 5.1.1 no such user", "mx.remote.
 
 
 async def bounces_to(flow: Flow, address: str) -> list[bytes]:
-    """Deliver what the bouncer made, and return the bounces in a mailbox."""
-    await flow.bouncer.work()
-    await flow.route()
-    await flow.deliver()
-    account = await flow.account(address)
-    await flow.mailboxes.ensure_defaults(account)
-    inbox = await flow.mailboxes.get(account, "INBOX")
-    uids = [state.uid for state in await flow.messages.flag_states(inbox)]
-    blobs = [message.blob_id async for message in flow.messages.fetch(inbox, uids, {"blob_id"})]
-    return [await flow.spool.blobs.read(blob) for blob in blobs]
+    return await flow.reports_to(address)
 
 
 async def test_an_unknown_recipient_found_by_the_router_is_bounced_once(flow: Flow) -> None:

@@ -158,5 +158,5 @@ async def test_a_row_whose_ticket_is_lost_is_released_again(flow: Flow) -> None:
     flow.shelf.take(Queue.SMTP_IN_ROUTE)
     now = now_utc() + timedelta(seconds=60)
     assert await Release(flow.store).lost({Way.EDGE: None, Way.EDGE_LOCAL: None}, now, 10) == []
-    [(queue, ticket)] = await Release(flow.store).lost({Way.EDGE: now}, now, 10)
+    [(queue, ticket)] = await Release(flow.store).lost({Way.EDGE_LOCAL: now}, now, 10)
     assert (queue, ticket.spool_id, ticket.epoch) == (Queue.SMTP_IN_ROUTE, spool_id, 1)

@@ -1,6 +1,11 @@
 """What nobody needs goes, and nothing else: bodies by their references, rows and expunged messages by their windows."""
 
+import contextlib
 from datetime import timedelta
+from typing import Any
+
+import pytest
+from pymongo.asynchronous.collection import AsyncCollection
 
 from mailyard.broker.topology import Queue
 from mailyard.mailbox.model import FlagChange
@@ -8,6 +13,7 @@ from mailyard.router.settings import RouterSettings
 from mailyard.router.sweep import Sweep
 from mailyard.runtime.clock import now_utc
 from mailyard.store.body import CHUNK_SIZE
+from mailyard.store.client import Row
 from tests.flow.parts import Flow
 
 FOREVER = timedelta(days=400)
@@ -85,3 +91,74 @@ async def test_the_body_of_a_failure_stays_until_the_sender_knows(flow: Flow) ->
     assert len(flow.shelf.queues[Queue.SMTP_IN_ROUTE]) == 1
     await sweep(flow, timedelta(days=2))
     assert await bodies(flow) == 1  # the bounce's own
+
+
+async def test_each_body_is_looked_at_once_and_a_sweep_without_news_reads_none(flow: Flow) -> None:
+    for _ in range(3):
+        await delivered(flow)
+    await sweep(flow, timedelta(days=2))
+    await flow.store.db.command("profile", 2)
+    await sweep(flow, timedelta(days=2))
+    await flow.store.db.command("profile", 0)
+    found = flow.store.collection("system.profile").find({"docsExamined": {"$exists": True}})
+    examined = {each["ns"].partition(".")[2]: each["docsExamined"] async for each in found}
+    assert examined.pop("leases") == 1
+    assert sum(examined.values()) <= 1  # the row that says how far the walk has come
+
+
+async def test_a_body_that_outlives_its_day_in_the_spool_goes_when_its_row_has_ended(flow: Flow) -> None:
+    spool_id = await flow.accept("x@remote.test")
+    await sweep(flow, timedelta(days=2))
+    await flow.store.collection("spool").update_one(
+        {"_id": spool_id}, {"$set": {"state": "done"}, "$unset": {"due_at": ""}}
+    )
+    await sweep(flow, timedelta(days=6))
+    assert await bodies(flow) == 0
+
+
+@pytest.mark.parametrize("step", range(12))
+async def test_a_sweep_that_dies_at_any_step_loses_no_body_and_leaves_none(
+    flow: Flow, step: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One body is kept by a mailbox, one by the spool, one was expunged and one has no row: the last two must go."""
+    await flow.accept("x@remote.test")
+    flow.shelf.take(Queue.SMTP_IN_ROUTE)
+    await delivered(flow)
+    await delivered(flow)
+    inbox = await flow.mailboxes.get(await flow.account("ann@one.test"), "INBOX")
+    await flow.messages.store(inbox, [1], FlagChange.ADD, frozenset({"\\Deleted"}))
+    await flow.messages.expunge(inbox, None)
+    writer = flow.spool.blobs.writer()
+    await writer.write(bytes(3 * CHUNK_SIZE))
+    writes = 0
+
+    class Died(Exception):
+        pass
+
+    def dying(name: str) -> None:
+        real = getattr(AsyncCollection, name)
+
+        async def write(*args: Any, **more: Any) -> Any:
+            nonlocal writes
+            writes += 1
+            if writes == step + 1:
+                raise Died
+            return await real(*args, **more)
+
+        monkeypatch.setattr(AsyncCollection, name, write)
+
+    for name in ("delete_many", "bulk_write", "update_one"):
+        dying(name)
+    with contextlib.suppress(Died):
+        await sweep(flow, timedelta(days=9))
+    monkeypatch.undo()
+    await sweep(flow, timedelta(days=9))
+    assert await bodies(flow) == 2
+    assert len(await flow.store.collection("mail.chunks").distinct("files_id")) == 2
+    needed = {row["blob"] for name in ("spool", "messages") for row in await rows_with_bodies(flow, name)}
+    assert needed == set(await flow.store.collection("mail.files").distinct("_id"))
+
+
+async def rows_with_bodies(flow: Flow, collection: str) -> list[Row]:
+    open_or_kept = {"due_at": {"$exists": True}} if collection == "spool" else {}
+    return await flow.store.collection(collection).find(open_or_kept).to_list()

@@ -153,3 +153,24 @@ async def test_a_handler_that_ends_with_cancelled_error_does_not_end_the_consume
     assert await dead(1) == [[0]]
     await publisher.publish(QUEUE, tickets(1, 1))
     await eventually(lambda: numbers(judge.done) == [1], "the next one is handled")
+
+
+async def test_each_try_gets_the_tickets_as_they_came_from_the_broker(broker, started, tickets, eventually):
+    seen: list[tuple[int, int]] = []
+    poison: list[int] = []
+
+    async def change_and_fail(batch):
+        seen.append((len(batch), sum(len(ticket.timeline) for ticket in batch)))
+        for ticket in batch:
+            ticket.timeline.add(event="message.routed")
+            ticket.expanded = 7
+        raise Unavailable("the store is unreachable") if len(seen) < 3 else ValueError("a bad ticket")
+
+    async def on_poison(ticket, _error):
+        poison.append(len(ticket.timeline))
+
+    await started(TicketConsumer(broker, QUEUE, change_and_fail, on_poison=on_poison))
+    await TicketPublisher(broker).publish(QUEUE, tickets(0, 2))
+    await eventually(lambda: len(poison) == 2, "both are poison")
+    assert seen == [(2, 0), (2, 0), (2, 0), (1, 0), (1, 0)]
+    assert poison == [0, 0]

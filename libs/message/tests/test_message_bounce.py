@@ -167,3 +167,84 @@ def test_nothing_that_others_say_breaks_the_form(diagnostic, orcpt, original):
     assert all(b"\r" not in line and b"\n" not in line and b"\0" not in line for line in lines)
     assert max(map(len, lines)) <= 1000
     assert notification.octets.count(b"--=_b") == 4
+
+
+def test_a_reply_beyond_ascii_leaves_the_report_in_ascii():
+    refused = replace(FAILED, diagnostic="550 5.1.1 không có hộp thư")
+    notification = compose_bounce(replace(REPORT, recipients=[refused]))
+    assert notification is not None
+    assert notification.octets.isascii()
+    assert (notification.is_8bit, notification.needs_smtputf8) == (False, False)
+    message = read(replace(REPORT, recipients=[refused]))
+    assert [part.get_content_type() for part in message.iter_parts()] == [
+        "text/plain",
+        "message/delivery-status",
+        "text/rfc822-headers",
+    ]
+    assert status_groups(message)[1]["Diagnostic-Code"] == "smtp; 550 5.1.1 kh?ng c? h?p th?"
+    assert status_groups(message)[1]["Final-Recipient"] == "rfc822; joe@example.org"
+    assert "550 5.1.1 không có hộp thư" in next(message.iter_parts()).get_content()
+
+
+def test_a_header_beyond_ascii_is_returned_in_quoted_printable():
+    original = b"From: a@x.org\r\nSubject: caf\xe9 \xc3\xa9\r\n\r\ntext\r\n"
+    notification = compose_bounce(replace(REPORT, original=original))
+    assert notification is not None
+    assert notification.octets.isascii()
+    part = list(read(replace(REPORT, original=original)).iter_parts())[2]
+    assert part.get_content_type() == "text/rfc822-headers"
+    assert part.get_payload(decode=True) == b"From: a@x.org\r\nSubject: caf\xe9 \xc3\xa9\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("place", "name"),
+    [
+        ("mx.example[192.0.2.1]:25", "mx.example"),
+        ("[127.0.0.1]:54144", "[127.0.0.1]"),
+        ("mx.example[2001:db8::1]:25", "mx.example"),
+        ("[2001:db8::1]:25", "[IPv6:2001:db8::1]"),
+        ("[IPv6:2001:db8::1]", "[IPv6:2001:db8::1]"),
+        ("mx.example:25", "mx.example"),
+        ("192.0.2.1", "[192.0.2.1]"),
+        ("192.0.2.1:25", "[192.0.2.1]"),
+        ("2001:db8::1", "[IPv6:2001:db8::1]"),
+        ("mx.example", "mx.example"),
+    ],
+)
+def test_the_remote_mta_is_a_name_or_an_address_literal(place, name):
+    recipient = replace(FAILED, remote_mta=place)
+    assert status_groups(read(replace(REPORT, recipients=[recipient])))[1]["Remote-MTA"] == f"dns; {name}"
+
+
+@pytest.mark.parametrize(
+    ("orcpt", "field"),
+    [
+        ("rfc822;j+C3+B6rg@x.org", "rfc822; j+C3+B6rg@x.org"),
+        ("rfc822;a+0D+0Ab@x.org", "rfc822; a+0D+0Ab@x.org"),
+        ("rfc822;a+2Bb+3D@x.org", "rfc822; a+b=@x.org"),
+        ("utf-8;j\\x{F6}rg@x.org", "utf-8; j\\x{F6}rg@x.org"),
+    ],
+)
+def test_an_original_recipient_is_decoded_as_far_as_it_is_ascii(orcpt, field):
+    recipient = replace(FAILED, orcpt=orcpt)
+    assert status_groups(read(replace(REPORT, recipients=[recipient])))[1]["Original-Recipient"] == field
+
+
+@pytest.mark.parametrize("outcome", [Outcome.DELIVERED, Outcome.RELAYED, Outcome.EXPANDED, Outcome.DELAYED])
+def test_only_failures_return_the_whole_message(outcome):
+    recipient = replace(FAILED, outcome=outcome, notify="SUCCESS,DELAY")
+    message = read(replace(REPORT, recipients=[recipient], ret="FULL"))
+    assert list(message.iter_parts())[2].get_content_type() == "text/rfc822-headers"
+    assert status_groups(message)[1]["Action"] == outcome
+
+
+def test_a_diagnostic_of_one_endless_word_is_cut_into_lines():
+    recipient = replace(FAILED, diagnostic="x" * 5000)
+    notification = compose_bounce(replace(REPORT, recipients=[recipient]))
+    assert notification is not None
+    assert max(map(len, notification.octets.split(b"\r\n"))) <= 998
+
+
+def test_text_that_is_no_unicode_breaks_no_report():
+    recipient = replace(FAILED, diagnostic="550 \udcff")
+    assert compose_bounce(replace(REPORT, recipients=[recipient])) is not None

@@ -5,12 +5,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from bson import ObjectId
+from pymongo.asynchronous.collection import AsyncCollection
 
 from mailyard.broker.topology import Queue
 from mailyard.proto.v1.ticket_pb2 import Recipient, Ticket
 from mailyard.spool.acceptance import Acceptance, Client, Source
 from mailyard.spool.books import Bookkeeper
-from mailyard.spool.ledger import ENTRIES, Ledger, hour_of
+from mailyard.spool.ids import new_spool_id
+from mailyard.spool.ledger import ENTRIES, Ledger, entry_of, hour_of
 from mailyard.spool.outcome import Outcome, Result, ended_alike
 from mailyard.spool.outcomes import Outcomes
 from mailyard.spool.putoff import put_off
@@ -151,3 +153,99 @@ async def test_a_late_entry_of_a_closed_minute_counts_nothing_twice(scene: Scene
     await scene.store.collection(ENTRIES).insert_one(entry)
     assert (await scene.keeper.audit("router")).wrong == ()
     assert await scene.summary() == [(1, 1, 0, 0)]
+
+
+async def bulk(scene: Scene, minutes: int, tenants: int) -> None:
+    """Open lines: in each minute each tenant has one message that waits."""
+    first = BEGIN - timedelta(minutes=minutes)
+    for number in range(minutes):
+        at = first + timedelta(minutes=number)
+        names = [f"t{tenant}" for tenant in range(tenants)]
+        batch = ObjectId()
+        rows = [
+            {
+                "_id": new_spool_id(at),
+                "state": "deferred",
+                "due_at": BEGIN,
+                "batch": batch,
+                "accepted_at": at,
+                "recipients": [{"address": f"a@{name}", "tenant": name}],
+            }
+            for name in names
+        ]
+        await scene.store.collection("spool").insert_many(rows)
+        await scene.store.collection(ENTRIES).insert_one(entry_of(batch, at, "edge", rows))
+
+
+async def test_a_keeper_holds_sums_of_open_minutes_and_no_line_that_is_right(scene: Scene) -> None:
+    await bulk(scene, 30, 50)
+    scene.now += timedelta(minutes=4)
+    audit = await scene.keeper.audit("router")
+    assert (audit.totals["accepted"], audit.totals["in_flight"], audit.wrong) == (1500, 1500, ())
+    assert sum(len(known.books.differing) for known in scene.keeper._open.values() if known) == 0
+
+
+async def test_an_audit_without_news_reads_neither_rows_nor_entries(scene: Scene) -> None:
+    await bulk(scene, 30, 5)
+    scene.now += timedelta(minutes=4)
+    await scene.keeper.audit("router")
+    await scene.store.db.command("profile", 2)
+    await scene.keeper.audit("router")
+    await scene.store.db.command("profile", 0)
+    profile = scene.store.collection("system.profile")
+    examined = [each["docsExamined"] async for each in profile.find({"docsExamined": {"$exists": True}})]
+    assert sum(examined) <= 2
+
+
+async def test_a_keeper_that_starts_anew_takes_a_bounded_number_of_minutes_the_newest_first(
+    scene: Scene,
+) -> None:
+    await bulk(scene, 300, 1)
+    scene.now += timedelta(minutes=4)
+    seen = [(await scene.keeper.audit("router")).totals["accepted"] for _ in range(4)]
+    assert seen[0] <= 120
+    assert seen[-1] == 300
+
+
+async def test_many_differing_lines_are_counted_in_full_and_kept_in_part(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mailyard.spool.books._KEPT_LINES", 120)
+    await bulk(scene, 4, 110)
+    await scene.store.collection("spool").delete_many({})
+    scene.now += timedelta(minutes=4)
+    assert (await scene.keeper.audit("router")).unaccounted == 0
+    audit = await scene.keeper.audit("router")
+    assert audit.unaccounted == 440
+    assert 0 < len(audit.wrong) <= 120
+
+
+async def test_a_crash_while_a_minute_is_closed_leaves_it_open_and_whole(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await scene.end(await scene.accept())
+    scene.now += timedelta(minutes=5)
+    real = AsyncCollection.delete_many
+
+    async def died(*_: object, **__: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(AsyncCollection, "delete_many", died)
+    with pytest.raises(RuntimeError):
+        await scene.keeper.audit("router")
+    monkeypatch.setattr(AsyncCollection, "delete_many", real)
+    assert await scene.summary() == [(1, 1, 0, 0)]
+    await Bookkeeper(scene.store, clock=lambda: scene.now).audit("router")
+    assert await scene.entries() == 0
+    assert await scene.summary() == [(1, 1, 0, 0)]
+
+
+async def test_a_keeper_that_lost_its_lease_forgets_what_another_may_have_closed(scene: Scene) -> None:
+    ticket = await scene.accept()
+    scene.now += timedelta(minutes=5)
+    assert (await scene.keeper.audit("router")).totals["in_flight"] == 1
+    await scene.end(ticket)
+    await Bookkeeper(scene.store, clock=lambda: scene.now).audit("other")
+    scene.keeper.forget()
+    audit = await scene.keeper.audit("router")
+    assert (dict(audit.totals), audit.unaccounted) == ({}, 0)

@@ -19,8 +19,14 @@ async def test_the_index_that_was_replaced_goes_and_the_new_one_is_there(
         await ensure_schema(store)
         assert set(await store.collection(COLLECTION).index_information()) == {
             "_id_",
-            "open",
+            "way",
+            "due_at",
+            "site_due_at",
+            "tenant_due_at",
+            "blob",
+            "blob_bounce",
             "bounce",
             "bounce_of",
+            "delay",
         }
     await store.close()

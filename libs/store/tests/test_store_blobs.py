@@ -93,3 +93,37 @@ async def test_an_aborted_body_leaves_nothing(store: Store) -> None:
     await writer.write(bytes(2 * CHUNK_SIZE))
     await writer.abort()
     assert await store.collection("mail.chunks").count_documents({}) == 0
+
+
+async def test_chunks_that_a_dead_writer_left_are_found_also_between_bodies_of_many_chunks(
+    store: Store,
+) -> None:
+    blobs = Blobs(store)
+    ids = []
+    for number in range(6):
+        if number % 2:
+            writer = blobs.writer()
+            await writer.write(bytes(CHUNK_SIZE + 1))  # and then it dies
+            ids += await store.collection("mail.chunks").distinct("files_id", {"files_id": {"$nin": ids}})
+        else:
+            ids.append(await stored(blobs, os.urandom(5 * CHUNK_SIZE)))
+    last = ObjectId("f" * 24)
+    assert await blobs.ids_after(ObjectId("0" * 24), last, 100) == ids
+    walked: list[ObjectId] = [ObjectId("0" * 24)]
+    while found := await blobs.ids_after(walked[-1], last, 2):
+        walked += found
+    assert walked[1:] == ids
+
+
+async def test_deleting_bodies_removes_a_bounded_number_of_octets_at_a_time(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mailyard.store.blobs._DELETE_OCTETS", 3 * CHUNK_SIZE)
+    blobs = Blobs(store)
+    ids = [await stored(blobs, os.urandom(2 * CHUNK_SIZE)) for _ in range(4)]
+    await store.db.command("profile", 2)
+    await blobs.delete(ids)
+    await store.db.command("profile", 0)
+    removals = store.collection("system.profile").find({"op": "remove", "ns": {"$regex": "chunks"}})
+    assert [each["ndeleted"] async for each in removals] == [2, 2, 2, 2]
+    assert await store.collection("mail.chunks").count_documents({}) == 0

@@ -8,14 +8,15 @@ import pytest
 from bson import ObjectId
 
 from mailyard.proto.v1.ticket_pb2 import Recipient, Ticket
-from mailyard.relay.attempt import Answer, Attempt, LeaseLost
+from mailyard.relay.attempt import HOSTS_SECONDS, Answer, Attempt, LeaseLost
 from mailyard.relay.bodies import Bodies
+from mailyard.relay.busy import SiteBusy
+from mailyard.relay.connectionlimiter import ConnectionLimiter, ConnectionLimits
 from mailyard.relay.connector import Connector, Manners, tls_contexts
 from mailyard.relay.destination import Destination, Host
 from mailyard.relay.letter import Letter
 from mailyard.relay.nexthop import Policy
 from mailyard.relay.pool import Pool, PoolLimits
-from mailyard.relay.site import SiteBusy
 from mailyard.relay.timeouts import Timeouts
 from mailyard.runtime.errors import Unavailable
 from mailyard.smtp.client import Security
@@ -47,6 +48,7 @@ class Blobs:
 def pool():
     lent = Pool(
         Connector(Manners("relay.example"), TIMEOUTS, tls_contexts(None)),
+        ConnectionLimiter(ConnectionLimits()),
         PoolLimits(site_connections=2, site_waiting=5, waiting_seconds=0.2),
         time.monotonic,
     )
@@ -55,7 +57,13 @@ def pool():
 
 
 async def attempt(
-    pool: Pool, *ports: int, to: int = 1, most: int = 100, blobs: Blobs | None = None, ours: bool = True
+    pool: Pool,
+    *ports: int,
+    to: int = 1,
+    most: int = 100,
+    blobs: Blobs | None = None,
+    ours: bool = True,
+    domain: str = "example",
 ) -> list[Answer]:
     ticket = Ticket(
         blob_id=ObjectId().binary,
@@ -63,7 +71,7 @@ async def attempt(
         sender="alice@a.example",
         recipients=[Recipient(address=f"user{number}@b.example", index=number) for number in range(to)],
     )
-    hosts = tuple(Host(f"mx{n}.example", port, ("127.0.0.1",)) for n, port in enumerate(ports))
+    hosts = tuple(Host(f"mx{n}.{domain}", port, ("127.0.0.1",)) for n, port in enumerate(ports))
     destination = Destination(hosts, Policy(security=Security.NONE))
     letter = Letter(ticket, Bodies(blobs or Blobs()))
     return await Attempt(letter, destination, pool, most_recipients=most, permitted=lambda: ours).run()
@@ -102,6 +110,27 @@ async def test_what_did_not_reach_the_message_goes_to_the_next_host(pool: Pool, 
     answers = await attempt(pool, first.port, second.port)
     assert said(answers) == ["250 2.0.0 Queued"]
     assert second.bodies == [BODY + b".\r\n"]
+
+
+async def test_all_hosts_of_a_domain_are_tried(pool: Pool, peer, unused_tcp_port_factory) -> None:
+    dead = [unused_tcp_port_factory() for _ in range(15)]
+    last = await peer(OPEN + TAKES)
+    assert said(await attempt(pool, *dead, last.port)) == ["250 2.0.0 Queued"]
+
+
+async def test_a_host_that_is_ourselves_ends_the_attempt(peer) -> None:
+    manners = Manners("relay.example", own_names=frozenset({"mx.example"}))
+    lent = Pool(
+        Connector(manners, TIMEOUTS, tls_contexts(None)),
+        ConnectionLimiter(ConnectionLimits()),
+        PoolLimits(),
+        time.monotonic,
+    )
+    first, second = await peer(OPEN), await peer(OPEN + TAKES)
+    answers = await attempt(lent, first.port, second.port, to=2)
+    assert [(each.reply.code, each.reply.enhanced) for each in answers] == [(554, "5.4.6")] * 2
+    assert second.connections == 0
+    lent.close()
 
 
 async def test_a_closed_port_goes_to_the_next_host(pool: Pool, peer, unused_tcp_port: int) -> None:
@@ -204,7 +233,7 @@ async def test_a_slow_host_does_not_stop_others(pool: Pool, peer) -> None:
     await asyncio.sleep(0.02)
     began = time.monotonic()
     for _ in range(20):
-        assert said(await attempt(pool, quick.port)) == ["250 2.0.0 Queued"]
+        assert said(await attempt(pool, quick.port, domain="quick.example")) == ["250 2.0.0 Queued"]
     assert time.monotonic() - began < 0.9
     assert not any(task.done() and not task.exception() for task in slow)
     await asyncio.gather(*slow, return_exceptions=True)
@@ -223,3 +252,38 @@ async def test_a_leg_that_is_not_ours_any_more_is_not_sent(pool: Pool, peer) -> 
     with pytest.raises(LeaseLost):
         await attempt(pool, host.port, ours=False)
     assert host.bodies == []
+
+
+async def test_who_was_relayed_before_the_claim_was_lost_is_reported(pool: Pool, peer) -> None:
+    host = await peer(OPEN + TAKES * 3)
+    ours = iter([True, False])
+    ticket = Ticket(
+        blob_id=ObjectId().binary,
+        size=len(BODY),
+        recipients=[Recipient(address=f"user{number}@b.example", index=number) for number in range(3)],
+    )
+    destination = Destination(
+        (Host("mx.example", host.port, ("127.0.0.1",)),), Policy(security=Security.NONE)
+    )
+    letter = Letter(ticket, Bodies(Blobs()))
+    answers = await Attempt(letter, destination, pool, most_recipients=1, permitted=lambda: next(ours)).run()
+    assert [each.reply.code for each in answers] == [250, 451, 451]
+    assert len(host.bodies) == 1
+
+
+async def test_no_further_host_is_tried_after_ten_minutes(pool: Pool, peer, unused_tcp_port: int) -> None:
+    second = await peer(OPEN + TAKES)
+    times = iter([0.0, HOSTS_SECONDS])
+    ticket = Ticket(blob_id=ObjectId().binary, size=len(BODY), recipients=[Recipient(address="x@b.example")])
+    ports = (unused_tcp_port, second.port)
+    hosts = tuple(Host(f"mx{port}.example", port, ("127.0.0.1",)) for port in ports)
+    (answer,) = await Attempt(
+        Letter(ticket, Bodies(Blobs())),
+        Destination(hosts, Policy(security=Security.NONE)),
+        pool,
+        most_recipients=1,
+        permitted=lambda: True,
+        clock=lambda: next(times),
+    ).run()
+    assert answer.reply.enhanced == "4.4.1"
+    assert second.connections == 0

@@ -9,6 +9,8 @@ import pytest
 
 from mailyard.proto.v1.ticket_pb2 import Recipient, Ticket
 from mailyard.relay.attempt import LeaseLost
+from mailyard.relay.busy import SiteBusy
+from mailyard.relay.connectionlimiter import ConnectionLimiter, ConnectionLimits
 from mailyard.relay.connector import Connector, Manners, tls_contexts
 from mailyard.relay.courier import Courier, CourierLimits
 from mailyard.relay.destination import Destination, Host, Unroutable
@@ -16,7 +18,6 @@ from mailyard.relay.holds import Holds
 from mailyard.relay.nexthop import Policy
 from mailyard.relay.pool import Pool, PoolLimits
 from mailyard.relay.relay import Relay
-from mailyard.relay.site import SiteBusy
 from mailyard.relay.timeouts import Timeouts
 from mailyard.runtime.clock import to_ms
 from mailyard.runtime.errors import Unavailable
@@ -32,6 +33,9 @@ class Claims:
 
     async def renew(self, tickets: Sequence[Ticket]) -> None:
         return
+
+    async def held(self, tickets: Sequence[Ticket]) -> list[Ticket]:
+        return list(tickets)
 
 
 class Records:
@@ -75,7 +79,7 @@ def leg(spool_id: str) -> Ticket:
 
 def empty_pool() -> Pool:
     connector = Connector(Manners("relay.example"), Timeouts(), tls_contexts(None))
-    return Pool(connector, PoolLimits(), time.monotonic)
+    return Pool(connector, ConnectionLimiter(ConnectionLimits()), PoolLimits(), time.monotonic)
 
 
 class World:
@@ -176,7 +180,7 @@ class Finds:
 
 
 class BusyPool:
-    async def borrow(self, host, policy, *, configured):
+    async def borrow(self, host, policy, *, configured, tenant):
         raise SiteBusy("all connections to the host are in use")
 
     def give_back(self, session) -> None:

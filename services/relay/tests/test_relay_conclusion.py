@@ -6,7 +6,7 @@ import pytest
 
 from mailyard.proto.v1.ticket_pb2 import MailClass, Recipient, Ticket
 from mailyard.relay.attempt import Answer
-from mailyard.relay.conclusion import Fate, conclude, fate_of, postpone, words
+from mailyard.relay.conclusion import Fate, conclude, defer_after_fault, fate_of, give_back, postpone, words
 from mailyard.runtime.clock import to_ms
 from mailyard.smtp.client import Outcome, Step
 from mailyard.smtp.client.replies import lost_reply, own_reply
@@ -92,6 +92,13 @@ def test_a_leg_is_split_between_taken_failed_and_waiting() -> None:
     ]
 
 
+@pytest.mark.parametrize("passed", [True, False])
+def test_the_report_says_whether_the_host_took_over_the_dsn_parameters(passed: bool) -> None:
+    taken = Answer(OK, "mx.example[192.0.2.1]:25", dsn_passed=passed)
+    report = conclude(ticket(1), [taken], NOW, lambda: 0.5)
+    assert report.outcomes[10].dsn_passed is passed
+
+
 def test_a_later_attempt_waits_longer() -> None:
     report = conclude(ticket(1, attempt=3), [answer(GREYLISTED)], NOW, lambda: 0.5)
     assert report.deferral is not None
@@ -115,13 +122,42 @@ def test_an_old_leg_is_given_up() -> None:
     assert leg.timeline[-1].event == "message.failed"
 
 
-def test_a_leg_that_was_not_tried_comes_again_soon_however_old() -> None:
-    leg = ticket(1, accepted=NOW - timedelta(days=6))
+def test_a_leg_that_was_not_tried_comes_again_soon_and_its_row_does_not_grow() -> None:
+    leg = ticket(1, accepted=NOW - timedelta(days=4))
     report = postpone(leg, NOW, timedelta(seconds=30), "all connections to the host are in use")
     assert report.outcomes == {}
     assert report.deferral is not None
     assert report.deferral.due_at == NOW + timedelta(seconds=30)
     assert not report.deferral.tried
+    assert not leg.timeline
+
+
+@pytest.mark.parametrize(
+    ("mail_class", "days"),
+    [(MailClass.MAIL_CLASS_NORMAL, 5), (MailClass.MAIL_CLASS_URGENT, 2), (MailClass.MAIL_CLASS_BULK, 3)],
+)
+def test_a_leg_that_never_got_its_turn_expires_like_any_other(mail_class: MailClass, days: int) -> None:
+    leg = ticket(2, accepted=NOW - timedelta(days=days))
+    leg.mail_class = mail_class
+    report = postpone(leg, NOW, timedelta(seconds=30), "all connections to the host are in use")
+    assert report.deferral is None
+    assert {each.result for each in report.outcomes.values()} == {Result.EXPIRED}
+    assert "in use" in report.outcomes[10].text
+    assert [step.event for step in leg.timeline] == ["message.failed"]
+
+
+def test_a_leg_that_always_meets_a_fault_expires_too() -> None:
+    young, old = ticket(1), ticket(1, accepted=NOW - timedelta(days=5))
+    report = defer_after_fault(young, NOW, "internal error", lambda: 0.5)
+    assert report.deferral is not None
+    assert report.deferral.tried
+    assert defer_after_fault(old, NOW, "internal error", lambda: 0.5).deferral is None
+
+
+def test_a_leg_is_given_back_at_once() -> None:
+    report = give_back(ticket(1, accepted=NOW - timedelta(days=6)), NOW, "relay is stopping")
+    assert report.deferral is not None
+    assert (report.deferral.due_at, report.deferral.tried) == (NOW, False)
 
 
 def test_our_own_words_carry_no_code() -> None:
@@ -134,3 +170,10 @@ def test_our_own_words_carry_no_code() -> None:
 def test_long_words_are_cut() -> None:
     babble = Outcome(Step.RCPT, Reply(550, None, ("x" * 3000,)))
     assert len(words(answer(babble))) == 500
+
+
+def test_words_of_a_stranger_turn_no_text_and_break_no_line() -> None:
+    said = "a\u202eb\u2028c\u2066d\ufeffe\U000e0041f không có"
+    assert words(answer(Outcome(Step.RCPT, Reply(550, "5.1.1", (said,))))) == (
+        "550 5.1.1 a?b?c?d?e?f không có (in reply to RCPT)"
+    )

@@ -25,6 +25,9 @@ class FakeClaims:
             raise Unavailable("the store is away")
         self.renewed.append([each.spool_id for each in tickets])
 
+    async def held(self, tickets: Sequence[Ticket]) -> list[Ticket]:
+        return [each for each in tickets if each.spool_id not in self.taken_by_others]
+
 
 A, B = Ticket(spool_id="a"), Ticket(spool_id="b")
 LENGTH = LEASE.total_seconds()
@@ -73,21 +76,53 @@ async def test_renewing_keeps_claims_that_are_ours(claims: FakeClaims) -> None:
     await holds.renew()
     now = LENGTH
     assert holds.ours(A)
-    now = LENGTH * 2
-    await holds.renew()
-    assert claims.renewed == [["a", "b"], []]
+
+
+async def test_claims_that_lapsed_while_the_store_was_unreachable_are_renewed_when_it_is_back(
+    claims: FakeClaims,
+) -> None:
+    now = 0.0
+    holds = Holds(claims, 10, lambda: now)
+    await holds.claim([A, B])
+    claims.away = True
+    now = LENGTH
+    assert not await holds.renew()
     assert not holds.ours(A)
+    claims.away = False
+    claims.taken_by_others = {"b"}
+    assert await holds.renew()
+    assert claims.renewed == [["a", "b"]]  # nobody else may begin what goes on here
+    assert holds.ours(A)
+    assert not holds.ours(B)  # another relay has it
 
 
-async def test_a_store_that_is_away_costs_the_claims(claims: FakeClaims) -> None:
+async def test_a_renewal_that_fails_is_repeated_at_once(
+    claims: FakeClaims, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mailyard.relay.holds._RENEW_SECONDS", 0.01)
+    monkeypatch.setattr("mailyard.relay.holds._RETRY_SECONDS", 0.001)
+    holds = Holds(claims, 10, lambda: 0.0)
+    await holds.claim([A])
+    claims.away = True
+    renewing = asyncio.create_task(holds.renew_always())
+    await asyncio.sleep(0.02)
+    claims.away = False
+    async with asyncio.timeout(5):
+        while not claims.renewed:  # noqa: ASYNC110  # the fake has no event
+            await asyncio.sleep(0.001)
+    renewing.cancel()
+
+
+async def test_a_leg_in_hand_is_not_claimed_again_by_a_newer_ticket(claims: FakeClaims) -> None:
     now = 0.0
     holds = Holds(claims, 10, lambda: now)
     await holds.claim([A])
-    claims.away = True
-    now = LENGTH / 2
-    await holds.renew()
-    now = LENGTH
+    now = LENGTH * 2  # the claim has lapsed, the transfer goes on, and the reconciler has made a new ticket
+    assert await holds.claim([Ticket(spool_id="a", epoch=5), B]) == [B]
     assert not holds.ours(A)
+    holds.release(A)
+    newest = Ticket(spool_id="a", epoch=6)
+    assert await holds.claim([newest]) == [newest]
 
 
 async def test_room_is_waited_for(claims: FakeClaims) -> None:

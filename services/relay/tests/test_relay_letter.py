@@ -55,6 +55,23 @@ async def test_the_message_is_what_the_filter_says_then_the_prefix_then_the_body
     assert letter.size == len(await octets_of(letter))
 
 
+@pytest.mark.parametrize(
+    ("fields", "left"),
+    [
+        (b"X-Mailyard-Rule: acme\r\nX-Spam-Flag: YES\r\n", b"X-Spam-Flag: YES\r\n"),
+        (b"X-Score: 1\r\nx-mailyard-rule: a\r\n\tb\r\n c\r\nX-Last: 2\r\n", b"X-Score: 1\r\nX-Last: 2\r\n"),
+        (b"X-Not-X-Mailyard-Rule: a\r\n", b"X-Not-X-Mailyard-Rule: a\r\n"),
+        (b"X-Mailyard-A: 1\r\nX-Mailyard-B: 2\r\n", b""),
+    ],
+)
+async def test_internal_fields_of_the_filter_are_removed(fields: bytes, left: bytes) -> None:
+    body = b"X-Mailyard-Rule: somebody else's\r\n\r\ny\r\n"
+    blobs = FakeBlobs(body)
+    letter = Letter(ticket_for(body, blobs, verdict=Verdict(header_fields=fields)), Bodies(blobs))
+    assert await octets_of(letter) == left + b"Received: x\r\n" + body
+    assert letter.size == len(await octets_of(letter))
+
+
 async def test_small_bodies_that_are_read_together_are_one_command() -> None:
     small = [b"%d" % number for number in range(20)]
     blobs = FakeBlobs(*small)

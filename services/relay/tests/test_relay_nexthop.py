@@ -2,7 +2,7 @@
 
 import pytest
 
-from mailyard.relay.nexthop import NextHop, Policy, Routing, parse_credentials
+from mailyard.relay.nexthop import NextHop, Policy, Routing, parse_credentials, refuse_exposed_credentials
 from mailyard.smtp.client import Credentials, Dialect, Security
 
 
@@ -59,8 +59,8 @@ ROUTING = Routing(
         ("a.example", "one", Policy(security=Security.VERIFY)),
         ("b.a.example", "below", Policy(security=Security.NONE)),
         ("c.b.a.example", "below", Policy(security=Security.NONE)),
-        ("example", "rest", Policy(security=Security.ENCRYPT, credentials=Credentials("user", "secret"))),
-        ("[192.0.2.1]", "rest", Policy(security=Security.ENCRYPT, credentials=Credentials("user", "secret"))),
+        ("example", "rest", Policy(security=Security.VERIFY, credentials=Credentials("user", "secret"))),
+        ("[192.0.2.1]", "rest", Policy(security=Security.VERIFY, credentials=Credentials("user", "secret"))),
     ],
 )
 def test_the_closest_route_counts(domain: str, host: str, policy: Policy) -> None:
@@ -88,3 +88,30 @@ def test_credentials_are_lines_of_host_user_and_password() -> None:
 
 def test_a_password_does_not_show() -> None:
     assert "secret" not in repr(Credentials("user", "secret"))
+
+
+@pytest.mark.parametrize("security", list(Security))
+def test_a_hop_with_credentials_is_verified_whatever_its_domain_asks_for(security: Security) -> None:
+    hop = NextHop.parse("submission://Smart.example.")
+    routing = Routing({"*": hop}, {"*": security}, parse_credentials("smart.example u p"))
+    policy = routing.policy("b.example", hop)
+    assert (policy.security, policy.credentials) == (Security.VERIFY, Credentials("u", "p"))
+
+
+@pytest.mark.parametrize("scheme", ["smtp", "submission", "smtps", "lmtp"])
+@pytest.mark.parametrize("security", [Security.NONE, Security.MAY])
+def test_credentials_at_a_hop_that_may_be_in_clear_are_refused(scheme: str, security: Security) -> None:
+    hop = NextHop.parse(f"{scheme}://[::1]?security={security}")
+    routing = Routing({"a.example": hop}, {}, parse_credentials("[::1] u p"))
+    with pytest.raises(ValueError, match="security="):
+        refuse_exposed_credentials(routing)
+    with pytest.raises(ValueError, match="verify or encrypt"):
+        Policy(security=security, credentials=Credentials("u", "p"))
+
+
+def test_encrypt_written_at_the_hop_is_the_weaker_choice() -> None:
+    hop = NextHop.parse("smtps://smart.example?security=encrypt")
+    routing = Routing({"*": hop}, {}, parse_credentials("smart.example u p\nsmrat.example u p"))
+    refuse_exposed_credentials(routing)
+    assert routing.policy("b.example", hop).security is Security.ENCRYPT
+    assert routing.unused_credentials() == ["smrat.example"]

@@ -1,15 +1,17 @@
 """Sessions lent, kept and limited."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
+from mailyard.relay.busy import SiteBusy, Stopping
+from mailyard.relay.connectionlimiter import ConnectionLimiter, ConnectionLimits
 from mailyard.relay.connector import Refusal
 from mailyard.relay.destination import Host
 from mailyard.relay.nexthop import Policy
 from mailyard.relay.pool import Pool, PoolLimits
-from mailyard.relay.site import SiteBusy
 from mailyard.smtp.client import Security, Step
 from mailyard.smtp.client.replies import own_reply
 
@@ -28,6 +30,16 @@ class FakeSession:
         self.idle_since = 0.0
         self.closed = False
         self.tls = ""
+        self.waited = 0.0
+        self.awaits_final_reply = False
+        self.was_cut = False
+
+    def take_waited(self) -> float:
+        waited, self.waited = self.waited, 0.0
+        return waited
+
+    def cut(self) -> None:
+        self.was_cut = True
 
     def close(self) -> None:
         self.closed = True
@@ -38,12 +50,15 @@ class FakeConnector:
         self.made: list[FakeSession] = []
         self.refusing: set[str] = set()
         self.tries = 0
+        self.takes = 0.0
+        self.spend: Callable[[float], None] = lambda seconds: None
         self.gate = asyncio.Event()
         self.gate.set()
 
     async def connect(self, host: Host, policy: Policy, *, configured: bool):
         self.tries += 1
         await self.gate.wait()
+        self.spend(self.takes)
         if host.name in self.refusing:
             return DOWN
         self.made.append(FakeSession(host))
@@ -51,14 +66,26 @@ class FakeConnector:
 
 
 class World:
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, limits: PoolLimits = LIMITS) -> None:
+    def __init__(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        limits: PoolLimits = LIMITS,
+        limiter: ConnectionLimits | None = None,
+    ) -> None:
         monkeypatch.setattr("mailyard.relay.pool.Session", FakeSession)
         self.now = 0.0
         self.connector = FakeConnector()
-        self.pool = Pool(self.connector, limits, lambda: self.now)
+        self.connector.spend = self._spend
+        self.limiter = ConnectionLimiter(
+            limiter or ConnectionLimits(limits.connections, tenant=1, slow=1, reserve=0)
+        )
+        self.pool = Pool(self.connector, self.limiter, limits, lambda: self.now, dice=lambda: 0.5)
 
-    async def borrow(self, host: Host = A, policy: Policy | None = None):
-        return await self.pool.borrow(host, policy or Policy(), configured=False)
+    def _spend(self, seconds: float) -> None:
+        self.now += seconds
+
+    async def borrow(self, host: Host = A, policy: Policy | None = None, tenant: str = ""):
+        return await self.pool.borrow(host, policy or Policy(), configured=False, tenant=tenant)
 
 
 @pytest.fixture
@@ -108,14 +135,16 @@ async def test_one_host_gets_its_connections_and_no_more(world: World) -> None:
 
 
 async def test_all_connections_are_limited_and_idle_ones_make_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    world = World(monkeypatch, replace(LIMITS, connections=2))
+    world = World(
+        monkeypatch, replace(LIMITS, connections=2), ConnectionLimits(2, tenant=1, slow=1, reserve=0)
+    )
     idle, _busy = await world.borrow(A), await world.borrow(A)
     world.pool.give_back(idle)
     world.now = 1.0
     assert (await world.borrow(B)).host is B
     assert idle.closed
     with pytest.raises(SiteBusy, match="all connections"):
-        await world.borrow(B)
+        await world.borrow(B, tenant="another")
 
 
 async def test_a_host_that_cannot_be_reached_is_left_alone_for_a_while(world: World) -> None:
@@ -181,3 +210,110 @@ async def test_after_stop_nobody_borrows_and_what_comes_back_ends(world: World) 
     assert session.closed
     world.pool.close()
     assert all(each.closed for each in world.connector.made)
+
+
+async def test_all_hosts_of_one_site_share_its_connections(world: World) -> None:
+    names = [Host(f"mx{number}.evil.example", 25, ("192.0.2.9",)) for number in range(25)]
+    held = [await world.borrow(host) for host in names[:2]]
+    for host in names[2:]:
+        with pytest.raises(SiteBusy):
+            await world.borrow(host)
+    assert (await world.borrow(B)).host is B
+    world.pool.give_back(held[0])
+    assert (await world.borrow(names[7])).host is names[7]
+    assert held[0].closed  # an idle connection to the site makes room for another host of it
+
+
+async def test_a_site_that_is_busy_makes_legs_wait_longer_and_longer(world: World) -> None:
+    await world.borrow()
+    await world.borrow()
+    waits = []
+    for _ in range(4):
+        with pytest.raises(SiteBusy) as busy:
+            await world.borrow()
+        waits.append(busy.value.seconds)
+        world.now += busy.value.seconds
+        world.pool.end_idle(0.0)  # what is known of a busy site is not forgotten
+    assert waits == [30.0, 60.0, 120.0, 240.0]
+
+
+async def test_legs_that_other_limits_keep_out_wait_longer_and_longer_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World(monkeypatch, replace(LIMITS, connections=10), ConnectionLimits(10, tenant=0.1))
+    await world.borrow(B, tenant="bad")
+
+    async def full(host: Host, policy: Policy, *, configured: bool):
+        raise SiteBusy("all connections to the host's addresses are in use")
+
+    for tenant in ("bad", "other"):  # the tenant's share, then the address
+        waits = []
+        for _ in range(3):
+            with pytest.raises(SiteBusy) as busy:
+                await world.borrow(A, tenant=tenant)
+            waits.append(busy.value.seconds)
+            world.now += busy.value.seconds
+        assert waits == [30.0, 60.0, 120.0]
+        monkeypatch.setattr(world.connector, "connect", full)
+        world.now += 10_000
+    assert world.limiter.used == 1
+
+
+async def test_a_site_whose_replies_take_long_gets_fewer_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(monkeypatch, replace(LIMITS, site_connections=4, connections=10, site_waiting=0))
+    slow = await world.borrow()
+    slow.waited = 100.0
+    world.pool.give_back(slow)
+    await world.borrow()
+    await world.borrow()
+    with pytest.raises(SiteBusy):
+        await world.borrow()
+
+
+async def test_a_host_that_does_not_answer_in_time_counts_as_slow_and_one_that_refuses_does_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World(
+        monkeypatch,
+        replace(LIMITS, connections=10, waiting_seconds=0.01),
+        ConnectionLimits(10, tenant=1, slow=0.1, reserve=0),
+    )
+    world.connector.refusing = {"a.example", "b.example"}
+    world.connector.takes = 30.0
+    assert await world.borrow(A) is DOWN
+    world.connector.takes = 0.0
+    assert await world.borrow(B) is DOWN
+    world.now += 100.0
+    world.connector.refusing = set()
+    await world.borrow(A)
+    with pytest.raises(SiteBusy, match="all connections"):
+        await world.borrow(A)  # slow sites have one connection of ten
+    await world.borrow(B)
+    await world.borrow(B)
+
+
+async def test_a_tenant_with_many_tarpits_leaves_connections_to_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World(monkeypatch, replace(LIMITS, connections=10), ConnectionLimits(10))
+    for number in range(5):
+        await world.borrow(Host(f"mx.evil{number}.example", 25, ()), tenant="bad")
+    with pytest.raises(SiteBusy, match="share"):
+        await world.borrow(Host("mx.evil5.example", 25, ()), tenant="bad")
+    assert (await world.borrow(B, tenant="good")).host is B
+
+
+async def test_a_cut_ends_what_has_not_reached_its_final_dot(world: World) -> None:
+    before, after = await world.borrow(A), await world.borrow(A)
+    after.awaits_final_reply = True
+    world.connector.gate.clear()
+    opening = asyncio.create_task(world.borrow(B))
+    await asyncio.sleep(0)
+    world.pool.stop()
+    world.pool.cut()
+    assert (before.was_cut, after.was_cut) == (True, False)
+    with pytest.raises(Stopping):
+        await opening
+    for session in (before, after):
+        world.pool.give_back(session)
+    assert world.limiter.used == 0

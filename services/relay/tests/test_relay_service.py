@@ -5,7 +5,7 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -23,6 +23,8 @@ from mailyard.relay.settings import RelaySettings
 from mailyard.runtime.clock import now_utc
 from mailyard.runtime.service import Component, Runtime
 from mailyard.spool.acceptance import Acceptance, Client, Source
+from mailyard.spool.leases import Leases
+from mailyard.spool.outcome import Outcome, Result, ended_alike
 from mailyard.spool.outcomes import Outcomes
 from mailyard.spool.row import COLLECTION, ticket_of
 from mailyard.spool.schema import ensure_schema
@@ -99,8 +101,7 @@ async def world(mongo_url: str, vhost_url: str, database: str) -> AsyncIterator[
             amqp_url=SecretStr(vhost_url),
             mongo_database=database,
             hostname="relay.test",
-            drain_seconds=10,
-            **own,
+            **{"drain_seconds": 10, **own},
         )
 
     store, broker = Store(mongo_url, database), Broker(vhost_url, "test")
@@ -244,8 +245,54 @@ async def test_a_stop_finishes_what_is_being_sent_and_gives_back_the_rest(
     assert len(host.bodies) == 1
 
 
+async def test_a_stop_cuts_what_has_not_reached_its_dot_and_waits_for_the_reply_to_what_has(
+    world: World, peer, wait_until: Callable[..., Awaitable[None]]
+) -> None:
+    in_data = "C: MAIL\nC: RCPT\nC: DATA\nS: 250 Ok\nS: 250 Ok\nS: 354 Go on\n"
+    after = await peer(OPEN + in_data + "body\nwait\nS: 250 Ok")
+    before = [
+        await peer("hang"),
+        await peer(OPEN + "C: MAIL\nhang"),
+        await peer(OPEN + in_data + "stall"),
+    ]
+    routes = {f"d{n}.example": f"127.0.0.1:{host.port}" for n, host in enumerate([after, *before])}
+    async with running(world.settings(routes=routes, drain_seconds=2)) as parts:
+        big = b"Subject: x\r\n\r\n" + (b"x" * 76 + b"\r\n") * 100_000
+        bodies = [BODY, BODY, BODY, big]
+        legs = [
+            await world.accept(f"x@d{n}.example", site=f"d{n}.example", body=body)
+            for n, body in enumerate(bodies)
+        ]
+        await world.send(*legs)
+        await wait_until(lambda: bool(after.bodies) and all(host.connections for host in before))
+        draining = asyncio.gather(*(part.drain() for part in reversed(parts)))
+        for row in await world.settled(*legs[1:], state="deferred"):
+            assert (row["attempt"], row["reason"]["text"]) == (0, "relay is stopping")
+            assert row["due_at"] <= now_utc()
+        assert (await world.row(legs[0].spool_id))["state"] == "active"
+        assert not draining.done()
+        after.go_on.set()
+        await draining
+        (row,) = await world.settled(legs[0])
+    assert row["outcomes"]["0"]["result"] == "relayed"
+    assert len(after.bodies) == 1
+
+
+async def test_claims_are_held_until_somebody_else_takes_the_leg(world: World) -> None:
+    times = iter([now_utc(), now_utc() + timedelta(minutes=10), now_utc() + timedelta(minutes=20)])
+    ours, other = Leases(world.store, clock=lambda: next(times)), Leases(world.store)
+    ticket = await world.accept("bob@b.example")
+    assert await ours.claim([ticket]) == [ticket]
+    assert await ours.held([ticket]) == [ticket]
+    assert await other.held([ticket]) == []
+    await ours.renew([ticket])
+    assert await other.claim([ticket]) == []
+    await Outcomes(world.store).report(ended_alike(ticket, Outcome(Result.RELAYED)))
+    assert await ours.held([ticket]) == []
+
+
 async def test_a_big_message_keeps_its_octets(world: World, sink: Sink) -> None:
-    line = os.urandom(500).hex().encode() + b"\r\n.\r\n"
+    line = os.urandom(499).hex().encode() + b"\r\n.\r\n"
     body = b"Subject: big\r\n\r\n" + line * 3000
     async with running(world.settings(next_hop=f"127.0.0.1:{sink.port}")):
         ticket = await world.accept("bob@b.example", body=body)
@@ -307,3 +354,29 @@ async def test_a_slow_host_fills_its_own_line_and_nobody_else_s(world: World, si
         assert tarpit.most_open == 2
         for transport in tarpit.transports:
             transport.abort()
+
+
+async def test_slow_sites_with_more_legs_than_there_is_room_for_do_not_stop_the_others(
+    world: World, sink: Sink, peer
+) -> None:
+    tarpits = [await peer("S: 220 slow.example ESMTP\nC: EHLO\nhang") for _ in range(4)]
+    routes = {f"slow{n}.example": f"127.0.0.1:{host.port}" for n, host in enumerate(tarpits)}
+    settings = world.settings(
+        routes={**routes, "b.example": f"127.0.0.1:{sink.port}"},
+        max_legs=100,
+        site_connections=5,
+        waiting_seconds=60,
+    )
+    async with running(settings):
+        for number in range(4):
+            site = f"slow{number}.example"
+            await world.send(*[await world.accept(f"u{n}@{site}", site=site) for n in range(60)])
+        quick = [await world.accept(f"u{n}@b.example") for n in range(10)]
+        began = asyncio.get_running_loop().time()
+        await world.send(*quick)
+        await world.settled(*quick)
+        assert asyncio.get_running_loop().time() - began < 15
+        assert [host.most_open for host in tarpits] == [5] * 4
+        for host in tarpits:
+            for transport in host.transports:
+                transport.abort()

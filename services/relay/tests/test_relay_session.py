@@ -13,7 +13,7 @@ from aiosmtpd.smtp import AuthResult
 
 from mailyard.relay.connector import Connector, Manners, Refusal, tls_contexts
 from mailyard.relay.destination import Host
-from mailyard.relay.nexthop import Policy
+from mailyard.relay.nexthop import NextHop, Policy, Routing
 from mailyard.relay.session import Session
 from mailyard.relay.timeouts import Timeouts
 from mailyard.runtime.errors import Unavailable
@@ -216,6 +216,29 @@ async def test_a_cancelled_transaction_does_not_end_the_message(peer, wait_until
     assert host.bodies == []
 
 
+@pytest.mark.parametrize(("dead", "reached"), [(9, True), (10, False)])
+async def test_so_many_addresses_of_a_host_are_tried(peer, dead: int, reached: bool) -> None:
+    host = await peer(PIPELINING)
+    addresses = [f"127.0.0.{number}" for number in range(2, dead + 2)]
+    session = await refused_or_open(host.port, CLEAR, *addresses, "127.0.0.1")
+    assert isinstance(session, Session) is reached
+    if isinstance(session, Session):
+        session.close()
+
+
+async def test_a_host_that_has_our_own_name_is_ourselves(peer) -> None:
+    host = await peer("S: 220 hello\nC: EHLO\nS: 250-Us.example at your service\nS: 250 PIPELINING\nC: QUIT")
+    manners = Manners("relay.example", own_names=frozenset({"us.example"}))
+    dialled = Host("mx.example", host.port, ("127.0.0.1", "127.0.0.2"))
+    connecting = Connector(manners, Timeouts(), tls_contexts(None))
+    refusal = await connecting.connect(dialled, CLEAR, configured=False)
+    assert isinstance(refusal, Refusal)
+    assert (refusal.reply.code, refusal.reply.enhanced, refusal.own) == (554, "5.4.6", True)
+    session = await connecting.connect(dialled, CLEAR, configured=True)  # a next hop may be our own
+    assert isinstance(session, Session)
+    session.close()
+
+
 # TLS
 
 STARTTLS = OPENING + "S: 250-mx.example\nS: 250 STARTTLS\nC: STARTTLS\nS: 220 Go on\n"
@@ -239,8 +262,8 @@ async def test_verify_takes_the_right_certificate_only(peer, certificate: Path) 
     session.close()
     refusal = await refused_or_open(host.port, verify)
     assert isinstance(refusal, Refusal)
-    assert (refusal.step, refusal.reply.enhanced) == (Step.STARTTLS, "4.4.2")
-    assert "TLS handshake failed" in refusal.reply.text
+    assert (refusal.step, refusal.reply.enhanced) == (Step.STARTTLS, "4.7.5")
+    assert "does not prove the host's name" in refusal.reply.text
 
 
 async def test_verify_takes_the_right_name_only(peer, certificate: Path) -> None:
@@ -283,6 +306,54 @@ async def test_a_handshake_that_never_ends_times_out(peer) -> None:
     refusal = await refused_or_open(host.port, Policy(security=Security.ENCRYPT), timeouts=SHORT)
     assert isinstance(refusal, Refusal)
     assert refusal.step is Step.STARTTLS
+
+
+CREDENTIALS = Credentials("alice", "secret")
+AUTH = AFTER_TLS.replace("S: 250 PIPELINING", "S: 250 AUTH PLAIN") + "C: AUTH\nS: 235 Ok\n"
+
+
+@pytest.mark.parametrize("written", ["submission://127.0.0.1", "smtp://127.0.0.1"])
+async def test_a_password_never_goes_to_a_certificate_that_proves_nothing(peer, written: str) -> None:
+    host = await peer(STARTTLS + "tls\n" + AUTH)
+    hop = NextHop.parse(written)
+    policy = Routing({"*": hop}, {}, {"127.0.0.1": CREDENTIALS}).policy("b.example", hop)
+    refusal = await refused_or_open(host.port, policy)
+    assert isinstance(refusal, Refusal)
+    assert (refusal.step, refusal.reply.code, refusal.reply.enhanced) == (Step.STARTTLS, 454, "4.7.5")
+    assert "certificate" in refusal.reply.text
+    assert not [line for line in host.lines if line.startswith(b"AUTH")]
+    assert host.connections == 1  # no second try in clear
+
+
+async def test_a_password_goes_to_the_host_that_proves_its_name(peer, certificate: Path) -> None:
+    host = await peer(STARTTLS + "tls\n" + AUTH)
+    policy = Policy(security=Security.VERIFY, credentials=CREDENTIALS)
+    session = await opened(host.port, policy, ca_file=certificate)
+    session.close()
+    assert [line for line in host.lines if line.startswith(b"AUTH")] == [
+        b"AUTH PLAIN AGFsaWNlAHNlY3JldA==\r\n"
+    ]
+
+
+async def test_a_password_goes_to_any_certificate_where_the_hop_says_encrypt(peer) -> None:
+    host = await peer(STARTTLS + "tls\n" + AUTH)
+    hop = NextHop.parse("submission://mx.example?security=encrypt")
+    policy = Routing({"*": hop}, {}, {"mx.example": CREDENTIALS}).policy("b.example", hop)
+    session = await opened(host.port, policy)
+    session.close()
+    assert [line for line in host.lines if line.startswith(b"AUTH")]
+
+
+@pytest.mark.parametrize(
+    "offers", ["S: 250 AUTH PLAIN", "S: 250-STARTTLS\nS: 250 AUTH PLAIN\nC: STARTTLS\nS: 454 No"]
+)
+async def test_a_password_is_not_said_in_clear_when_tls_is_taken_away(peer, offers: str) -> None:
+    host = await peer(OPENING + "S: 250-mx.example\n" + offers + "\nhang")
+    refusal = await refused_or_open(host.port, Policy(security=Security.VERIFY, credentials=CREDENTIALS))
+    assert isinstance(refusal, Refusal)
+    assert refusal.step is Step.STARTTLS
+    assert refusal.reply.is_transient
+    assert not [line for line in host.lines if line.startswith(b"AUTH")]
 
 
 # Independent peers
@@ -400,6 +471,10 @@ async def test_tls_from_the_first_octet(server_tls: ssl.SSLContext, certificate:
         assert done.outcomes[0].reply.code == 250
         session.close()
         refusal = await refused_or_open(controller.port, policy)
+        assert isinstance(refusal, Refusal)
+        assert (refusal.step, refusal.reply.enhanced) == (Step.STARTTLS, "4.7.5")
+        login = replace(policy, credentials=Credentials("alice", "secret"))
+        refusal = await refused_or_open(controller.port, login)
         assert isinstance(refusal, Refusal)
         assert (refusal.step, refusal.reply.enhanced) == (Step.STARTTLS, "4.7.5")
     finally:

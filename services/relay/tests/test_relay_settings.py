@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import structlog.testing
 from pydantic import ValidationError
 
 from mailyard.relay.main import pool, resolver, routing
@@ -39,7 +40,7 @@ def test_routes_policies_and_logins_come_from_the_environment(
     smart, local = routes.next_hop("a.example"), routes.next_hop("b.example")
     assert smart == NextHop("smart.example", 587)
     policy = routes.policy("a.example", smart)
-    assert (policy.security, policy.credentials) == (Security.ENCRYPT, Credentials("user", "secret"))
+    assert (policy.security, policy.credentials) == (Security.VERIFY, Credentials("user", "secret"))
     assert local is not None
     assert routes.policy("b.example", local).security is Security.NONE
     assert settings.resolvers == ["127.0.0.1", "::1"]
@@ -92,3 +93,42 @@ def test_the_service_says_what_is_wrong_and_ends_with_78() -> None:
     assert ended.returncode == 78
     assert "MAILYARD_RELAY_NEXT_HOP" in ended.stderr
     assert "MAILYARD_RELAY_SECURITY" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    "hop", ["submission://smart.example?security=may", "smtps://smart.example?security=none"]
+)
+@pytest.mark.parametrize("where", ["NEXT_HOP", "ROUTES"])
+def test_credentials_that_may_travel_in_clear_stop_the_start_with_78(hop: str, where: str) -> None:
+    wrong = {
+        **os.environ,
+        f"MAILYARD_RELAY_{where}": hop if where == "NEXT_HOP" else f'{{"b.example": "{hop}"}}',
+        "MAILYARD_RELAY_CREDENTIALS": "smart.example user hunter2",
+    }
+    ended = subprocess.run(
+        [sys.executable, "-m", "mailyard.relay.main"],
+        env=wrong,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 78
+    assert "smart.example has credentials and security=" in ended.stderr
+    assert "hunter2" not in ended.stderr
+
+
+def test_a_weaker_choice_for_credentials_is_said_at_the_start() -> None:
+    settings = RelaySettings.model_validate(
+        {
+            "next_hop": "smart.example?security=encrypt",
+            "credentials": "smart.example user hunter2\nother.example user hunter2",
+        }
+    )
+    with structlog.testing.capture_logs() as logs:
+        routing(settings)
+    assert [(line["event"], line["host"]) for line in logs] == [
+        ("relay.credentials_unverified", "smart.example"),
+        ("relay.credentials_unused", "other.example"),
+    ]
+    assert "hunter2" not in str(logs)

@@ -40,12 +40,43 @@ def test_time_runs_from_the_last_complete_reply() -> None:
     assert patience.left(Step.RCPT, 5) == 0
 
 
-def test_the_whole_transaction_has_its_time_too() -> None:
+def test_the_whole_transaction_has_its_time_too_but_not_the_last_reply() -> None:
     now = 0.0
     patience = Patience(Timeouts(final=20, block=20, transaction=30), lambda: now)
     patience.begin()
     now = 25.0
-    assert patience.left(Step.END, 1) == 5
+    assert patience.left(Step.BODY, 1) == 5
     assert patience.for_a_block() == 5
+    assert patience.left(Step.END, 1) == 20  # without it the mail would go twice
     patience.begin()
     assert patience.for_a_block() == 20
+
+
+def test_while_connections_are_short_replies_before_the_message_get_less_time() -> None:
+    now, busy = 0.0, False
+    patience = Patience(Timeouts(envelope=300, final=600, block=180, busy=30), lambda: now, lambda: busy)
+    patience.begin()
+    assert patience.left(Step.MAIL, 1) == 300
+    busy = True
+    assert patience.left(Step.MAIL, 1) == 30
+    now = 29.0
+    assert patience.left(Step.MAIL, 1) == 1
+    assert patience.left(Step.RCPT, 2) == 30
+    assert patience.for_a_block() == 30
+    assert patience.left(Step.END, 3) == 600
+    now = 290.0
+    assert patience.left(Step.RCPT, 9) == 10  # ten such replies in all
+    assert patience.left(Step.BODY, 10) == 30
+    busy = False
+    assert patience.left(Step.RCPT, 11) == 300
+
+
+def test_without_shortage_the_times_are_those_of_the_rfc() -> None:
+    """RFC 5321 section 4.5.3.2: the least that a client should wait."""
+    times = Timeouts()
+    assert times.of(Step.GREETING) >= 300
+    assert times.of(Step.MAIL) >= 300
+    assert times.of(Step.RCPT) >= 300
+    assert times.of(Step.DATA) >= 120
+    assert times.of(Step.BODY) >= 180
+    assert times.of(Step.END) >= 600

@@ -10,7 +10,7 @@ from mailyard.router.overview import OTHERS, Overview
 from mailyard.router.settings import RouterSettings
 from mailyard.runtime.metrics import gauge
 from mailyard.spool.canary import Canary
-from mailyard.spool.census import TooMany, foremost, take_census
+from mailyard.spool.census import Census, TooMany, foremost, take_census
 from mailyard.spool.row import COLLECTION, State
 from mailyard.spool.schema import ensure_schema
 from mailyard.store.client import Row, Store
@@ -102,10 +102,9 @@ async def test_counting_reads_an_index_and_no_row(store: Store) -> None:
     await take_census(store, 5_000)
     await store.db.command("profile", 0)
     (seen,) = [row async for row in store.db["system.profile"].find({"command.aggregate": COLLECTION})]
-    assert (seen["docsExamined"], seen["planSummary"]) == (
-        0,
-        "IXSCAN { state: 1, due_at: 1, tenant: 1 }",
-    )
+    assert seen["docsExamined"] == 0
+    assert seen["planSummary"].startswith("IXSCAN")
+    assert seen["keysExamined"] <= 301
 
 
 async def test_counting_ends_when_its_time_is_up(store: Store) -> None:
@@ -128,3 +127,21 @@ async def test_the_last_run_of_the_canary_is_told(store: Store) -> None:
     assert shown("mailyard_canary_seconds", "leg") == {"local": 1.5, "echo": 60.0}
     told = REGISTRY.get_sample_value("mailyard_canary_run_timestamp_seconds")
     assert told == (NOON + timedelta(seconds=10)).timestamp()
+
+
+async def test_a_count_that_takes_long_is_done_less_often(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, taken = [NOON], [0]
+
+    async def slow(*_: object) -> Census:
+        taken[0] += 1
+        now[0] += timedelta(seconds=3)
+        return Census({}, {State.ACTIVE: 0, State.DEFERRED: 0}, None)
+
+    monkeypatch.setattr("mailyard.router.overview.take_census", slow)
+    counting = Overview(store, RouterSettings(instance="router-0"), clock=lambda: now[0])
+    for _ in range(6):
+        await counting.count()
+        now[0] += timedelta(seconds=15)
+    assert taken[0] == 2

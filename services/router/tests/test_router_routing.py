@@ -5,7 +5,7 @@ from bson import ObjectId
 from mailyard.directory.model import Account, Destination, LocalAccount, Remote, Unknown
 from mailyard.message.address import Address
 from mailyard.proto.v1.ticket_pb2 import Recipient, Ticket
-from mailyard.router.routing import Nowhere, Several, Straight, decide
+from mailyard.router.routing import MOST_LEG_TARGETS, Nowhere, Several, Straight, bounded, decide
 from mailyard.spool.outcome import Outcome, Result
 from mailyard.spool.row import Leg, Route
 
@@ -118,3 +118,95 @@ def test_one_recipient_that_is_unknown_fails_alone():
     assert isinstance(decided, Several)
     assert [leg.targets[0].address for leg in decided.legs] == ["anna@one.test", "gone@one.test"]
     assert decided.failed == ((1, {0: Outcome(Result.BOUNCED, "5.1.1", "550 5.1.1 no such address")}),)
+
+
+def asked(notify: str, *recipients: str) -> Ticket:
+    made = ticket(*recipients)
+    made.sender = "a@there.test"
+    for recipient in made.recipients:
+        recipient.notify = notify
+        recipient.orcpt = f"rfc822;{recipient.address}"
+    return made
+
+
+def test_an_alias_of_one_address_passes_notify_on_and_is_not_reported():
+    decided = decide(asked("SUCCESS,FAILURE", "a@one.test"), [[mailbox(ANNA, "anna@one.test")]])
+    assert isinstance(decided, Straight)
+    assert [(each.notify, each.orcpt) for each in decided.leg.targets] == [
+        ("SUCCESS,FAILURE", "rfc822;a@one.test")
+    ]
+    assert decided.renamed
+
+
+def test_an_alias_of_several_addresses_is_reported_and_its_members_report_no_success():
+    ends = [mailbox(ANNA, "anna@one.test"), elsewhere("x@remote.test")]
+    decided = decide(asked("SUCCESS,FAILURE", "all@one.test"), [ends])
+    assert isinstance(decided, Several)
+    assert {each.notify for leg in decided.legs for each in leg.targets} == {"FAILURE"}
+    assert [(each.address, each.notify) for each in decided.expanded] == [("all@one.test", "SUCCESS,FAILURE")]
+
+
+def test_members_of_an_alias_with_success_alone_report_nothing():
+    ends = [mailbox(ANNA, "anna@one.test"), mailbox(BEN, "ben@one.test")]
+    decided = decide(asked("SUCCESS", "all@one.test"), [ends])
+    assert isinstance(decided, Several)
+    assert {each.notify for leg in decided.legs for each in leg.targets} == {"NEVER"}
+
+
+def test_nobody_is_told_of_an_expansion_without_a_sender_or_without_asking():
+    ends = [mailbox(ANNA, "anna@one.test"), mailbox(BEN, "ben@one.test")]
+    without_sender = asked("SUCCESS", "all@one.test")
+    without_sender.sender = ""
+    for given in (without_sender, asked("FAILURE", "all@one.test"), asked("", "all@one.test")):
+        assert isinstance(decide(given, [ends]), Straight)
+
+
+def test_a_recipient_named_beside_an_alias_is_reported_as_it_asked():
+    given = asked("NEVER", "all@one.test", "anna@one.test")
+    given.recipients[1].notify = "SUCCESS"
+    ends = [mailbox(ANNA, "anna@one.test"), mailbox(BEN, "ben@one.test")]
+    decided = decide(given, [ends, [mailbox(ANNA, "anna@one.test")]])
+    assert isinstance(decided, Straight)
+    assert [(each.notify, each.orcpt) for each in decided.leg.targets] == [
+        ("SUCCESS", "rfc822;anna@one.test"),
+        ("NEVER", "rfc822;all@one.test"),
+    ]
+
+
+def test_two_recipients_of_one_account_are_reported_as_either_asked():
+    given = asked("NEVER", "anna@one.test", "a@one.test")
+    given.recipients[1].notify = "SUCCESS"
+    decided = decide(given, [[mailbox(ANNA, "anna@one.test")], [mailbox(ANNA, "anna@one.test")]])
+    assert isinstance(decided, Several)
+    assert [each.notify for each in decided.legs[0].targets] == ["SUCCESS"]
+
+
+def test_a_way_of_many_targets_is_cut_into_legs_that_number_their_targets_anew():
+    count = 2 * MOST_LEG_TARGETS + 1
+    names = [f"u{number}@remote.test" for number in range(count)]
+    decided = decide(ticket(*names), [[elsewhere(name)] for name in names])
+    assert isinstance(decided, Several)
+    assert [len(leg.targets) for leg in decided.legs] == [MOST_LEG_TARGETS, MOST_LEG_TARGETS, 1]
+    assert [leg.targets[0].index for leg in decided.legs] == [0, 0, 0]
+
+
+def test_many_unknown_recipients_are_cut_into_legs_too():
+    names = [f"u{number}@one.test" for number in range(MOST_LEG_TARGETS + 1)]
+    ends = [[nowhere(name)] for name in names]
+    decided = decide(ticket("anna@one.test", *names), [[mailbox(ANNA, "anna@one.test")], *ends])
+    assert isinstance(decided, Several)
+    assert [len(leg.targets) for leg in decided.legs] == [1, MOST_LEG_TARGETS, 1]
+    assert [(position, len(outcomes)) for position, outcomes in decided.failed] == [
+        (1, MOST_LEG_TARGETS),
+        (2, 1),
+    ]
+
+
+def test_recipients_that_do_not_fit_fail_and_smaller_ones_behind_them_go_on():
+    def alias(count: int) -> tuple[Destination, ...]:
+        return tuple(elsewhere(f"u{number}@remote.test") for number in range(count))
+
+    kept = bounded([alias(6), alias(5), alias(4)], 10)
+    assert [len(ends) for ends in kept] == [6, 1, 4]
+    assert isinstance(kept[1][0].resolution, Unknown)
+    assert kept[1][0].resolution.status == "5.5.3"

@@ -22,7 +22,7 @@ from mailyard.smtp.client import (
 )
 from mailyard.smtp.client.extensions import Extensions, parse_extensions
 from mailyard.smtp.client.states import TRANSITIONS, Input
-from mailyard.smtp.reply import reply
+from mailyard.smtp.reply import Reply, parse_reply, reply
 
 TURNS = (  # what the server says each time that it has been spoken to
     b"220 mx.example ESMTP\r\n",
@@ -169,3 +169,29 @@ def test_every_state_can_be_lost_and_only_closed_is_final() -> None:
 )
 def test_an_offer_is_read(line: str, expected: Extensions) -> None:
     assert parse_extensions(reply(250, None, "mx.example", line)) == expected
+
+
+def test_a_reply_that_comes_octet_by_octet_costs_no_more_than_its_octets(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    parsed: list[int] = []
+
+    def counting(buffer: bytes) -> tuple[Reply, int] | None:
+        parsed.append(len(buffer))
+        return parse_reply(buffer)
+
+    monkeypatch.setattr("mailyard.smtp.client.replies.parse_reply", counting)
+    client = Client(Options("r.example"))
+    greeting = b"220-" + b"x" * 2000 + b"\r\n"
+    for octet in greeting * 100 + b"220 x\r\n":
+        client.receive_data(bytes([octet]))
+    assert client.state is State.HELLO
+    assert len(parsed) <= 102
+
+
+def test_a_line_without_end_is_given_up() -> None:
+    client = Client(Options("r.example"))
+    events = [event for octet in b"220 " + b"x" * 3000 for event in client.receive_data(bytes([octet]))]
+    assert isinstance(events[-1], Refused)
+    assert "longer than" in events[-1].reply.text
+    assert client.state is State.CLOSED

@@ -4,6 +4,8 @@ handler returns            done
 handler is Unavailable     the same tickets again, after a pause, until it works or we must give them back
 any other error            each ticket alone; one that still fails is poison: `on_poison` writes its row,
                            else it goes to the dead-letter queue
+
+A handler may change its tickets: each try gets copies of what came from the broker.
 """
 
 import asyncio
@@ -38,6 +40,12 @@ def entered_ms(ticket: Ticket) -> int:
 def _end(spans: Sequence[StageSpan], *, failed: bool = False) -> None:
     for span in spans:
         span.end(failed=failed)
+
+
+def _copy(ticket: Ticket) -> Ticket:
+    copy = Ticket()
+    copy.CopyFrom(ticket)
+    return copy
 
 
 class GivenUp(Exception):
@@ -77,7 +85,7 @@ class Handling:
         self._note_waits(tickets)
         spans = stage_spans(f"{self._queue} process", tickets, self._attributes)
         try:
-            await self._call(session, tickets)
+            await self._call(session, tickets, traced=bool(spans))
             _end(spans)
         except GivenUp:
             _end(spans, failed=True)
@@ -120,7 +128,7 @@ class Handling:
         if on_poison is None:
             return False
         try:
-            await self._persist(session, lambda: on_poison(ticket, error))
+            await self._persist(session, lambda: on_poison(_copy(ticket), error))
         except GivenUp:
             raise
         except Exception as failure:
@@ -138,9 +146,19 @@ class Handling:
             exc_info=error,
         )
 
-    async def _call(self, session: Session, tickets: Sequence[Ticket]) -> None:
+    async def _call(self, session: Session, tickets: Sequence[Ticket], *, traced: bool = False) -> None:
+        """Call the handler with copies; spans read what it has noted, so traced tickets get it back."""
+        copies: list[Ticket] = []
+
+        async def step() -> None:
+            copies[:] = [_copy(ticket) for ticket in tickets]
+            await self._handler(list(copies))
+
         self._sizes.observe(len(tickets))
-        await self._persist(session, lambda: self._handler(tickets))
+        await self._persist(session, step)
+        if traced:
+            for ticket, copy in zip(tickets, copies, strict=True):
+                ticket.CopyFrom(copy)
 
     async def _persist(self, session: Session, step: Callable[[], Awaitable[None]]) -> None:
         """Do `step` until it is not Unavailable."""

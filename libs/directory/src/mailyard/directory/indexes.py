@@ -1,11 +1,11 @@
 """The indexes of the directory; creating them again changes nothing."""
 
 from mailyard.directory import accounts, addresses, domains
-from mailyard.store.client import Store, unavailable_when_away
+from mailyard.store.client import Store
+from mailyard.store.indexes import create_indexes
 
 
 async def ensure_indexes(store: Store) -> None:
     """Create what is missing. Raises Unavailable."""
-    with unavailable_when_away():
-        for collection in (domains, accounts, addresses):
-            await store.collection(collection.COLLECTION).create_indexes(list(collection.INDEXES))
+    for collection in (domains, accounts, addresses):
+        await create_indexes(store, collection.COLLECTION, list(collection.INDEXES))

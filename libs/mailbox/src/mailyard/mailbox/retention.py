@@ -6,9 +6,11 @@ from datetime import datetime
 from bson import ObjectId
 
 from mailyard.mailbox.rows import DELETED_MAILBOXES, MESSAGES
-from mailyard.store.client import Store, unavailable_when_away
+from mailyard.runtime.clock import Clock, now_utc
+from mailyard.store.bodychecks import BodyChecks
+from mailyard.store.client import BY_ID, MAJORITY, Store, unavailable_when_away
 
-_BY_ID = "_id_"  # other indexes would find all messages of the mailbox or of the window
+_WITH_BODY = {"_id": 1, "blob": 1}
 
 
 async def blobs_in_mailboxes(store: Store, blobs: Collection[ObjectId]) -> set[ObjectId]:
@@ -18,35 +20,39 @@ async def blobs_in_mailboxes(store: Store, blobs: Collection[ObjectId]) -> set[O
         Unavailable: the store is unreachable.
 
     """
+    messages = store.collection(MESSAGES).with_options(read_concern=MAJORITY)
     with unavailable_when_away():
-        return set(await store.collection(MESSAGES).distinct("blob", {"blob": {"$in": list(blobs)}}))
+        return set(await messages.distinct("blob", {"blob": {"$in": list(blobs)}}))
 
 
-async def purge_expunged(store: Store, before: datetime, limit: int) -> int:
+async def purge_expunged(store: Store, before: datetime, limit: int, *, clock: Clock = now_utc) -> int:
     """Delete messages that were expunged, or whose mailbox was deleted, before a time; return how many.
 
-    At most `limit` messages go at each call. Their bodies are swept later.
+    At most `limit` messages go at each call. Their bodies are noted for the sweep before they go.
 
     Raises:
         Unavailable: the store is unreachable.
 
     """
     messages = store.collection(MESSAGES)
+    checks = BodyChecks(store)
     with unavailable_when_away():
-        found = messages.find({"expunged_at": {"$lt": before}}, {"_id": 1}).limit(limit)
-        ids = [row["_id"] async for row in found]
-        if ids:
-            await messages.delete_many({"_id": {"$in": ids}, "expunged_at": {"$lt": before}}, hint=_BY_ID)
-    return len(ids) + await _purge_deleted_mailboxes(store, before, limit - len(ids))
+        rows = await messages.find({"expunged_at": {"$lt": before}}, _WITH_BODY).limit(limit).to_list()
+        if rows:
+            await checks.note([row["blob"] for row in rows], clock())
+            ids = {"$in": [row["_id"] for row in rows]}
+            await messages.delete_many({"_id": ids, "expunged_at": {"$lt": before}}, hint=BY_ID)
+    return len(rows) + await _purge_deleted_mailboxes(store, before, limit - len(rows), clock)
 
 
-async def _purge_deleted_mailboxes(store: Store, before: datetime, limit: int) -> int:
+async def _purge_deleted_mailboxes(store: Store, before: datetime, limit: int, clock: Clock) -> int:
     """Delete the messages of deleted mailboxes, the oldest deletion first; a mailbox without messages ends.
 
     Each step can be repeated: a crash leaves the row in `mailboxes_deleted`, and the next call goes on from there.
     """
     deleted = store.collection(DELETED_MAILBOXES)
     messages = store.collection(MESSAGES)
+    checks = BodyChecks(store)
     purged = 0
     with unavailable_when_away():
         for _ in range(limit):
@@ -54,11 +60,12 @@ async def _purge_deleted_mailboxes(store: Store, before: datetime, limit: int) -
             if mailbox is None or purged == limit:
                 break
             theirs = {"account": mailbox["account"], "mailbox": mailbox["_id"]}
-            found = messages.find(theirs, {"_id": 1}).limit(limit - purged)
-            ids = [row["_id"] async for row in found]
-            if ids:
-                await messages.delete_many({"_id": {"$in": ids}, **theirs}, hint=_BY_ID)
-                purged += len(ids)
+            rows = await messages.find(theirs, _WITH_BODY).limit(limit - purged).to_list()
+            if rows:
+                await checks.note([row["blob"] for row in rows], clock())
+                ids = {"$in": [row["_id"] for row in rows]}
+                await messages.delete_many({"_id": ids, **theirs}, hint=BY_ID)
+                purged += len(rows)
             else:
                 await deleted.delete_one({"_id": mailbox["_id"]})
     return purged

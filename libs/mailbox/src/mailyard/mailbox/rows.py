@@ -14,7 +14,8 @@ from pymongo import ASCENDING, IndexModel
 
 from mailyard.mailbox.model import FlagState, Mailbox, Message, NewMessage, SystemFlag
 from mailyard.mailbox.statetext import state_text
-from mailyard.store.client import Row, Store, unavailable_when_away
+from mailyard.store.client import Row, Store
+from mailyard.store.indexes import create_indexes, drop_indexes
 
 MAILBOXES = "mailboxes"
 MESSAGES = "messages"
@@ -41,6 +42,12 @@ INDEXES = {
             ],
             name="mailbox_modseq_state",
         ),
+        # EXPUNGE: the messages that are to go, and none of the others.
+        IndexModel(
+            [("account", ASCENDING), ("mailbox", ASCENDING), ("uid", ASCENDING)],
+            name="deleted",
+            partialFilterExpression={"flags": "\\Deleted"},
+        ),
         # For the sweep of bodies, and for nothing that a user waits for.
         IndexModel([("blob", ASCENDING)], name="blob"),
         IndexModel(
@@ -64,13 +71,10 @@ async def ensure_schema(store: Store) -> None:
         Unavailable: the store is away.
 
     """
-    with unavailable_when_away():
-        for collection, indexes in INDEXES.items():
-            await store.collection(collection).create_indexes(indexes)
-        for collection, retired in RETIRED_INDEXES.items():
-            present = await store.collection(collection).index_information()
-            for name in present.keys() & set(retired):
-                await store.collection(collection).drop_index(name)
+    for collection, indexes in INDEXES.items():
+        await create_indexes(store, collection, indexes)
+    for collection, retired in RETIRED_INDEXES.items():
+        await drop_indexes(store, collection, retired)
 
 
 def mailbox_of(row: Row) -> Mailbox:

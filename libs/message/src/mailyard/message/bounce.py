@@ -1,7 +1,8 @@
 """Delivery status notifications (RFC 3464, in a multipart/report of RFC 6522), composed from values.
 
 The sender's wishes count (RFC 3461: NOTIFY, RET, ENVID, ORCPT). Addresses beyond ASCII make it a report of
-RFC 6533. A notification is never made for the null reverse-path.
+RFC 6533; any other report is in ASCII, and only a returned message may need 8BITMIME. A notification is never made for the
+null reverse-path.
 """
 
 import re
@@ -10,7 +11,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mailyard.message.dates import rfc5322_date
-from mailyard.message.deliverystatus import Outcome, RecipientReport, Report, entity, one_line, status_entity
+from mailyard.message.deliverystatus import (
+    Outcome,
+    RecipientReport,
+    Report,
+    entity,
+    one_line,
+    status_entity,
+    text_entity,
+)
 from mailyard.message.fields import first_value, header_end, scan_fields
 from mailyard.message.messageids import first_message_id
 
@@ -30,6 +39,13 @@ _SENTENCES = {
     "report on delivery.",
     Outcome.EXPANDED: "Your mail was passed on to the members behind the following addresses.",
 }
+_SUBJECTS = {  # of a report about several outcomes, the first
+    Outcome.FAILED: "Undelivered mail returned to sender",
+    Outcome.DELAYED: "Your mail is delayed",
+    Outcome.RELAYED: "Your mail was passed on",
+    Outcome.EXPANDED: "Your mail was passed on",
+    Outcome.DELIVERED: "Your mail has arrived",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +63,9 @@ def compose_bounce(report: Report) -> Notification | None:
     if not report.sender or not recipients:
         return None
     parts = [
-        entity(b"text/plain; charset=utf-8", _explanation(report, recipients)),
+        text_entity(b"text/plain; charset=utf-8", _explanation(report, recipients)),
         status_entity(report, recipients),
-        _returned_original(report),
+        _returned_original(report, recipients),
     ]
     boundary = report.boundary.encode("ascii")
     while any(boundary in part for part in parts):
@@ -62,9 +78,7 @@ def compose_bounce(report: Report) -> Notification | None:
 
 def _subject(recipients: Sequence[RecipientReport]) -> str:
     outcomes = {recipient.outcome for recipient in recipients}
-    if Outcome.FAILED in outcomes:
-        return "Undelivered mail returned to sender"
-    return "Your mail is delayed" if Outcome.DELAYED in outcomes else "Your mail has arrived"
+    return next(subject for outcome, subject in _SUBJECTS.items() if outcome in outcomes)
 
 
 def _header(report: Report, subject: str, boundary: bytes) -> bytes:
@@ -82,7 +96,7 @@ def _header(report: Report, subject: str, boundary: bytes) -> bytes:
         f'Content-Type: multipart/report; report-type=delivery-status;\r\n\tboundary="{boundary.decode("ascii")}"',
         "",
     ]
-    return "\r\n".join(lines).encode()
+    return "\r\n".join(lines).encode(errors="replace")
 
 
 def _explanation(report: Report, recipients: Sequence[RecipientReport]) -> bytes:
@@ -94,25 +108,49 @@ def _explanation(report: Report, recipients: Sequence[RecipientReport]) -> bytes
             lines += [*textwrap.wrap(sentence, _WIDTH), ""]
         for recipient in concerned:
             lines += [f"  <{one_line(recipient.address)}>"]
+            if outcome is Outcome.DELAYED and recipient.retry_until:
+                lines += [
+                    f"    It will be tried until {rfc5322_date(recipient.retry_until).decode('ascii')}."
+                ]
             lines += textwrap.wrap(
                 one_line(recipient.diagnostic), _WIDTH, initial_indent="    ", subsequent_indent="    "
             )
             lines += [""]
-    return "\r\n".join(lines).encode()
+    return "\r\n".join(lines).encode(errors="replace")
 
 
-def _returned_original(report: Report) -> bytes:
-    """RFC 3461, section 4.3: whole if the sender asked for it and it can be sent, else its header section."""
-    if report.ret.upper() == "FULL" and report.original_is_whole and _is_sendable(report.original):
+def _returned_original(report: Report, recipients: Sequence[RecipientReport]) -> bytes:
+    """Return the original whole if the sender asked for it and it can be sent, else its header section.
+
+    Only failures return it whole (RFC 3461, section 4.3). A header section beyond ASCII is quoted-printable (RFC 6522,
+    section 4), or as it is in a report of RFC 6533.
+    """
+    failed = any(recipient.outcome is Outcome.FAILED for recipient in recipients)
+    wanted = failed and report.ret.upper() == "FULL"
+    if wanted and report.original_is_whole and _is_sendable(report.original):
         return entity(b"message/rfc822", report.original)
     header = _header_section(report.original)
     lines = [line[:_MAX_LINE] for line in header.replace(b"\0", b"?").splitlines()]
-    kind = b"text/rfc822-headers" if header.isascii() else b"message/global-headers"
-    return entity(kind, b"\r\n".join(lines) + b"\r\n")
+    content = b"\r\n".join(lines) + b"\r\n"
+    if (
+        not header.isascii()
+        and any(recipient.international for recipient in recipients)
+        and _is_utf8(content)
+    ):
+        return entity(b"message/global-headers", content)
+    return text_entity(b"text/rfc822-headers", content)
 
 
 def _header_section(message: bytes) -> bytes:
     return message[: min(header_end(message, 0, len(message)), _MAX_HEADER)]
+
+
+def _is_utf8(octets: bytes) -> bool:
+    try:
+        octets.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _is_sendable(octets: bytes) -> bool:

@@ -1,21 +1,27 @@
 """What became of a message's recipients, and the message/delivery-status part that says so (RFC 3464).
 
-Addresses beyond ASCII make it message/global-delivery-status (RFC 6533).
+An address beyond ASCII makes it message/global-delivery-status (RFC 6533). Nothing else does: what a remote host said is
+written in ASCII otherwise, with a question mark for each other character.
 """
 
+import binascii
 import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from ipaddress import ip_address
 
 from mailyard.message.dates import rfc5322_date
+from mailyard.message.notify import Event, wants
 
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f]+")
 _STATUS = re.compile(r"[245]\.[0-9]{1,3}\.[0-9]{1,3}")
 _XTEXT = re.compile(r"\+([0-9A-F]{2})")
+_PLACE = re.compile(r"(?P<host>[^\[\]\s:]*)(?:\[(?:IPv6:)?(?P<address>[0-9A-Fa-f:.]+)\])?(?::[0-9]+)?")
 _WIDTH = 76
+_MAX_WORD = 900
 _MAX_TEXT = 2000
 
 
@@ -29,12 +35,15 @@ class Outcome(StrEnum):
     EXPANDED = "expanded"
 
 
-_WANTED_BY = {Outcome.FAILED: "FAILURE", Outcome.DELAYED: "DELAY"}
+_EVENTS = {Outcome.FAILED: Event.FAILURE, Outcome.DELAYED: Event.DELAY}
 
 
 @dataclass(frozen=True, slots=True)
 class RecipientReport:
-    """What became of one recipient. `notify` and `orcpt` are as RCPT gave them, empty if it did not."""
+    """What became of one recipient. `notify` and `orcpt` are as RCPT gave them, empty if it did not.
+
+    `remote_mta` is the host that answered: a name or an address, also as logs show it, `mx.example[192.0.2.1]:25`.
+    """
 
     address: str
     outcome: Outcome
@@ -49,9 +58,12 @@ class RecipientReport:
     @property
     def wanted(self) -> bool:
         """RFC 3461, section 4.1: without NOTIFY, failures and delays are reported, successes are not."""
-        asked = set(self.notify.upper().split(",")) - {""}
-        keyword = _WANTED_BY.get(self.outcome, "SUCCESS")
-        return keyword in asked if asked else keyword != "SUCCESS"
+        return wants(self.notify, _EVENTS.get(self.outcome, Event.SUCCESS))
+
+    @property
+    def international(self) -> bool:
+        """Whether its addresses need a report of RFC 6533."""
+        return not (self.address.isascii() and self.orcpt.isascii())
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +90,18 @@ class Report:
 def status_entity(report: Report, recipients: Sequence[RecipientReport]) -> bytes:
     """The MIME part for machines: a group of fields for the message, then one for each recipient."""
     groups = [_message_fields(report), *(_recipient_fields(recipient) for recipient in recipients)]
-    text = "\r\n".join("".join(_folded(line) for line in group) for group in groups).encode()
-    kind = b"message/delivery-status" if text.isascii() else b"message/global-delivery-status"
-    return entity(kind, text)
+    text = "\r\n".join("".join(_folded(line) for line in group) for group in groups)
+    if any(recipient.international for recipient in recipients):
+        return entity(b"message/global-delivery-status", text.encode(errors="replace"))
+    return entity(b"message/delivery-status", text.encode("ascii", errors="replace"))
+
+
+def text_entity(content_type: bytes, content: bytes) -> bytes:
+    """A MIME part of lines that is quoted-printable where it is not ASCII: it needs no 8BITMIME."""
+    if content.isascii():
+        return entity(content_type, content)
+    head = b"Content-Type: %b\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n" % content_type
+    return head + binascii.b2a_qp(content, istext=True)
 
 
 def entity(content_type: bytes, content: bytes) -> bytes:
@@ -111,15 +132,27 @@ def _recipient_fields(recipient: RecipientReport) -> Iterator[str]:
     yield f"Final-Recipient: {kind}; {recipient.address}"
     yield f"Action: {recipient.outcome}"
     yield f"Status: {_status(recipient)}"
-    if recipient.remote_mta:
-        yield f"Remote-MTA: dns; {recipient.remote_mta}"
+    remote = _mta_name(recipient.remote_mta)
+    if remote:
+        yield f"Remote-MTA: dns; {remote}"
     if recipient.diagnostic:
-        kind = "smtp" if recipient.remote_mta else "x-mailyard"
+        kind = "smtp" if remote else "x-mailyard"
         yield f"Diagnostic-Code: {kind}; {recipient.diagnostic}"
     if recipient.last_attempt:
         yield f"Last-Attempt-Date: {_date(recipient.last_attempt)}"
     if recipient.retry_until and recipient.outcome is Outcome.DELAYED:
         yield f"Will-Retry-Until: {_date(recipient.retry_until)}"
+
+
+def _mta_name(place: str) -> str:
+    """Return the domain name or the address literal of a host (RFC 3464, sections 2.1.2 and 2.3.5)."""
+    match = _PLACE.fullmatch(place.strip())
+    name = (match["host"] or match["address"] or "") if match else one_line(place)
+    try:
+        address = ip_address(name)
+    except ValueError:
+        return name
+    return f"[IPv6:{address}]" if address.version == 6 else f"[{address}]"
 
 
 def _status(recipient: RecipientReport) -> str:
@@ -139,12 +172,18 @@ def _folded(line: str) -> str:
     lines = textwrap.wrap(
         one_line(line), _WIDTH, subsequent_indent=" ", break_long_words=False, break_on_hyphens=False
     )
-    return "\r\n".join(lines) + "\r\n"
+    parts = [line[start : start + _MAX_WORD] for line in lines for start in range(0, len(line), _MAX_WORD)]
+    return (
+        "\r\n".join(part if part[0] == " " or not number else f" {part}" for number, part in enumerate(parts))
+        + "\r\n"
+    )
 
 
 def _from_xtext(text: str) -> str:
-    """RFC 3461, section 4: `+2B` is a plus sign."""
-    return _XTEXT.sub(lambda match: chr(int(match[1], 16)), text)
+    """RFC 3461, section 4: `+2B` is a plus sign. What is not printable ASCII stays encoded."""
+    return _XTEXT.sub(
+        lambda match: chr(code) if 0x21 <= (code := int(match[1], 16)) < 0x7F else match[0], text
+    )
 
 
 def _date(moment: datetime) -> str:

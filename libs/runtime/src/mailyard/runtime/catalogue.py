@@ -125,6 +125,23 @@ _METRICS = (
     Metric("mailyard_router_reissued_total", "counter", "Tickets that were lost and published again."),
     Metric("mailyard_router_bounces_total", "counter", "Bounces made."),
     Metric(
+        "mailyard_router_reports_total",
+        "counter",
+        "Recipients that a sender got a report of (RFC 3464), by action.",
+        ("action",),
+    ),
+    Metric(
+        "mailyard_router_report_failures_total",
+        "counter",
+        "Reports to senders that could not be made, by what followed: retried, or given_up.",
+        ("next",),
+    ),
+    Metric(
+        "mailyard_router_double_bounces_total",
+        "counter",
+        "Messages without a sender that failed, nearly always bounces.",
+    ),
+    Metric(
         "mailyard_router_swept_total",
         "counter",
         "Rows, messages and bodies deleted because nobody needs them.",
@@ -256,6 +273,11 @@ _METRICS = (
         ("provider",),
     ),
     Metric("mailyard_relay_connections_open", "gauge", "Open connections, idle ones included."),
+    Metric(
+        "mailyard_relay_busy_state",
+        "gauge",
+        "1 while connections are short, so that slow hosts get less time for their replies.",
+    ),
     Metric("mailyard_relay_legs_open", "gauge", "Legs that are claimed and not reported."),
     Metric("mailyard_relay_void_tickets_total", "counter", "Tickets whose leg was not to be claimed."),
     Metric(
@@ -354,14 +376,31 @@ _EVENTS = (
     Event("message.released", "A waiting message goes on."),
     Event("message.reissued", "The message's ticket was lost; it has a new one."),
     Event("message.bounced", "The sender was told of the failure."),
+    Event("message.reported", "The sender was told of a success that it had asked for."),
+    Event(
+        "message.double_bounced",
+        "A message without a sender failed; the postmaster is told, if there is one.",
+    ),
+    Event("message.report_failed", "The report to the sender could not be made and was given up."),
+    # router
+    Event("bounce.double", "A message without a sender, nearly always a bounce, failed."),
+    Event(
+        "bounce.failed", "A report to a sender could not be made; `given_up` says whether it is tried again."
+    ),
     # filter
     Event("filter.rules_loaded", "The content rules were read and are in force."),
     Event("filter.rules_missing", "The file of rules is not there; the rules in force stay."),
     Event("filter.incomplete", "A message could not be looked at as a whole; `defects` says what was cut."),
     Event("filter.rules_refused", "The file of rules changed and cannot be used; the old rules stay."),
     # relay
+    Event("relay.addresses_refused", "A domain has only addresses that must not be dialled; the mail fails."),
     Event("relay.attempt_cut_short", "A try ended early; who had not been answered is tried again."),
     Event("relay.body_missing", "A message's body is not in the store; its recipients wait."),
+    Event("relay.credentials_unused", "A line of credentials names no next hop; it is never used."),
+    Event(
+        "relay.credentials_unverified",
+        "A next hop gets credentials over TLS with any certificate, because security=encrypt is written at the hop.",
+    ),
     Event("relay.claim_lost", "A claim could not be renewed in time; another process may send the leg."),
     Event("relay.claims_not_renewed", "The store did not take the renewal of claims; it is tried again."),
     Event("relay.fault", "A leg met a fault of the program; it waits."),

@@ -1,28 +1,34 @@
-"""Which failures the sender must still be told of: claimed one row at a time, told once.
+"""Outcomes that the sender must still be told of: claimed in batches, told exactly once.
 
-A row names the failed targets of a bounce before the bounce is accepted, and the bounce names the row and the first of these
-targets. So a router that dies between the two makes no second bounce, and none is forgotten.
+A claim names in the row what its report is about (`bouncing`) before the report is accepted, and the report's key names the row and
+the first of these. So a router that ends between the two makes no second report. What is told stands in `bounced`. A row
+stays due until nothing in it is untold, whoever claimed it and however late it settles: no outcome is forgotten.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any, Final
 
-from pymongo import ReturnDocument
+from bson import ObjectId
+from pymongo import UpdateOne
 
+from mailyard.proto.v1.ticket_pb2 import TimelineEntry
 from mailyard.spool.outcome import Result
-from mailyard.spool.row import COLLECTION
-from mailyard.store.client import Collection, Row, Store, unavailable_when_away
+from mailyard.spool.row import COLLECTION, timeline_rows
+from mailyard.store.client import BY_ID, Collection, Row, Store, unavailable_when_away
 
-_CLAIM = timedelta(minutes=5)
+CLAIM: Final = timedelta(minutes=5)
+MOST_TARGETS: Final = 1000  # of one report
+FAILED_RESULTS: Final = tuple(result for result in Result if result.failed)
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
-    """A target that failed."""
+class Reported:
+    """A target with its outcome, or an alias that was expanded (`result` is None)."""
 
     address: str
-    expired: bool
+    result: Result | None
     status: str
     text: str
     place: str
@@ -30,19 +36,33 @@ class Failure:
     orcpt: str
     at: datetime
 
+    @property
+    def failed(self) -> bool:
+        """Whether the target failed."""
+        return self.result is not None and self.result.failed
+
 
 @dataclass(frozen=True, slots=True)
-class DueBounce:
-    """A row whose sender must be told of failures; ours until `claimed_until`."""
+class DueReport:
+    """A row whose sender must be told; ours until `claimed_until`."""
 
     key: str
     row: Row
-    failures: Mapping[str, Failure]  # by target number
+    named: tuple[str, ...]  # keys in `outcomes` or `expanded`
+    bounce_of: str  # of the whole message: set if it is a report itself
+    tries: int  # claims since the last report, this one included
+    token: ObjectId
     claimed_until: datetime
+
+    @property
+    def targets(self) -> dict[str, Reported]:
+        """What the report is about, read from the row; an error in a row concerns that row alone."""
+        known = {**self.row.get("outcomes", {}), **self.row.get("expanded", {})}
+        return {key: _reported(known[key]) for key in self.named}
 
 
 class Bounces:
-    """The door to the rows that a bounce is due for."""
+    """The rows that a report is due for."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -51,65 +71,157 @@ class Bounces:
     def _rows(self) -> Collection:
         return self._store.collection(COLLECTION)
 
-    async def claim(self, now: datetime, limit: int) -> list[DueBounce]:
-        """Claim rows; a claim that is not settled ends after minutes.
+    async def claim(self, now: datetime, limit: int) -> list[DueReport]:
+        """Claim rows, a batch in three commands; a claim that is not settled ends after minutes.
 
         Raises:
-            Unavailable: the store is away.
+            Unavailable: the store is unreachable.
 
         """
+        due: Row = {"bounce_at": {"$lte": now}}
+        token, until = ObjectId(), _stored(now + CLAIM)
         with unavailable_when_away():
-            query = {"bounce_at": {"$lte": now}}
-            found = [row async for row in self._rows.find(query).sort("bounce_at").limit(limit)]
-            claims = [await self._claim_one(row, now + _CLAIM) for row in found]
-        return [claim for claim in claims if claim is not None]
+            ids = [
+                row["_id"] async for row in self._rows.find(due, {"_id": 1}).sort("bounce_at").limit(limit)
+            ]
+            if not ids:
+                return []
+            ours = {"_id": {"$in": ids}}
+            await self._rows.update_many(due | ours, _claim(token, until), hint=BY_ID)
+            rows = [row async for row in self._rows.find(ours | {"bounce_claim": token})]
+            reports_of = await self._reports_of(rows)
+        return [_due(row, reports_of, token, until) for row in rows]
 
-    async def settle(self, bounce: DueBounce) -> None:
-        """Note that the sender knows.
+    async def settle(
+        self,
+        reports: Sequence[DueReport],
+        now: datetime,
+        steps: Mapping[str, Sequence[TimelineEntry]] | None = None,
+    ) -> None:
+        """Note what the senders know now, for all reports in one command.
+
+        Args:
+            reports: what was claimed and is done with.
+            now: when an outcome that came meanwhile is due.
+            steps: what to add to the timelines, by key of the report.
 
         Raises:
-            Unavailable: the store is away; the claim ends, and the bounce's key keeps it single.
+            Unavailable: the store is unreachable; the claims end, and the keys keep each report single.
 
         """
-        told = {"$addToSet": {"bounced": {"$each": list(bounce.failures)}}, "$unset": {"bouncing": ""}}
-        with unavailable_when_away():
-            await self._rows.update_one({"_id": bounce.row["_id"]}, told)
-            # A failure that was reported meanwhile has set another time, and stays due.
-            await self._rows.update_one(
-                {"_id": bounce.row["_id"], "bounce_at": bounce.claimed_until}, {"$unset": {"bounce_at": ""}}
-            )
+        notes = steps or {}
+        updates = [
+            UpdateOne({"_id": each.row["_id"]}, _settled(each, now, notes.get(each.key, ())))
+            for each in reports
+        ]
+        if updates:
+            with unavailable_when_away():
+                await self._rows.bulk_write(updates, ordered=False)
 
-    async def _claim_one(self, row: Row, until: datetime) -> DueBounce | None:
-        targets = row.get("bouncing") or _untold(row)
-        until = until.replace(microsecond=until.microsecond // 1000 * 1000)  # what the store keeps of it
-        claimed = await self._rows.find_one_and_update(
-            {"_id": row["_id"], "bounce_at": row["bounce_at"]},
-            {"$set": {"bounce_at": until, "bouncing": targets}},
-            return_document=ReturnDocument.AFTER,
-        )
-        if claimed is None:
-            return None
-        failures = {target: _failure(claimed["outcomes"][target]) for target in targets}
-        return DueBounce(f"{row['_id']}/{min(targets, default='')}", claimed, failures, until)
+    async def _reports_of(self, rows: Sequence[Row]) -> dict[str, str]:
+        """Find which of the messages without a sender are reports themselves; legs ask their whole message."""
+        wholes = {_whole(row) for row in rows if not row["sender"] and "source" not in row}
+        found = {row["_id"]: row.get("bounce_of", "") for row in rows}
+        if wholes:
+            async for row in self._rows.find({"_id": {"$in": list(wholes)}}, {"bounce_of": 1}):
+                found[row["_id"]] = row.get("bounce_of", "")
+        return found
 
 
-def _untold(row: Row) -> list[str]:
-    told = set(row.get("bounced", ()))
+def _claim(token: ObjectId, until: datetime) -> list[Row]:
+    """Name what the report is about, unless an earlier claim did: its report may be accepted already."""
+    named = {"$gt": [{"$size": {"$ifNull": ["$bouncing", []]}}, 0]}
     return [
-        target
-        for target, outcome in row.get("outcomes", {}).items()
-        if Result(outcome["result"]).failed and target not in told
+        {
+            "$set": {
+                "bounce_at": until,
+                "bounce_claim": token,
+                "bounce_tries": {"$add": [{"$ifNull": ["$bounce_tries", 0]}, 1]},
+                "bouncing": {"$cond": [named, "$bouncing", {"$slice": [_UNTOLD, MOST_TARGETS]}]},
+            }
+        }
     ]
 
 
-def _failure(outcome: Row) -> Failure:
-    return Failure(
+def _settled(report: DueReport, now: datetime, steps: Sequence[TimelineEntry]) -> list[Row]:
+    told = list(report.named)
+    claimed: Any = {"$and": ["$_ours", {"$eq": ["$bounce_at", report.claimed_until]}]}
+    settled: Row = {
+        "_ours": {"$eq": ["$bounce_claim", report.token]},
+        "bounced": {"$setUnion": [{"$ifNull": ["$bounced", []]}, {"$literal": told}]},
+        "bouncing": {"$cond": [{"$eq": ["$bouncing", {"$literal": told}]}, "$$REMOVE", "$bouncing"]},
+    }
+    if steps:
+        settled["timeline"] = {
+            "$concatArrays": [{"$ifNull": ["$timeline", []]}, {"$literal": timeline_rows(steps)}]
+        }
+    # An outcome that came meanwhile has set another time, which stays; one that the claim left out is due now.
+    next_time = {"$cond": [claimed, now, {"$ifNull": ["$bounce_at", now]}]}
+    return [
+        {"$set": settled},
+        {"$set": {"_left": {"$gt": [{"$size": _UNTOLD}, 0]}}},
+        {
+            "$set": {
+                "bounce_at": {"$cond": ["$_left", next_time, "$$REMOVE"]},
+                "bounce_claim": {"$cond": ["$_ours", "$$REMOVE", "$bounce_claim"]},
+            }
+        },
+        {"$unset": ["_ours", "_left", "bounce_tries"]},
+    ]
+
+
+def _entries(field: str) -> Row:
+    return {"$objectToArray": {"$ifNull": [field, {}]}}
+
+
+# Rows of 0.2.0 have no `report`: all their failures are reported.
+_REPORTABLE: Row = {
+    "$filter": {
+        "input": _entries("$outcomes"),
+        "cond": {
+            "$or": [{"$eq": ["$$this.v.report", True]}, {"$in": ["$$this.v.result", list(FAILED_RESULTS)]}]
+        },
+    }
+}
+_UNTOLD: Row = {
+    "$setDifference": [
+        {"$map": {"input": {"$concatArrays": [_REPORTABLE, _entries("$expanded")]}, "in": "$$this.k"}},
+        {"$ifNull": ["$bounced", []]},
+    ]
+}
+
+
+def _due(row: Row, reports_of: Mapping[str, str], token: ObjectId, until: datetime) -> DueReport:
+    named = tuple(row["bouncing"])
+    return DueReport(
+        key=f"{row['_id']}/{min(named, default='')}",
+        row=row,
+        named=named,
+        bounce_of=reports_of.get(_whole(row), ""),
+        tries=row["bounce_tries"],
+        token=token,
+        claimed_until=until,
+    )
+
+
+def _reported(outcome: Row) -> Reported:
+    result = outcome.get("result")
+    return Reported(
         address=outcome["address"],
-        expired=outcome["result"] == Result.EXPIRED,
-        status=outcome["status"],
+        result=None if result is None else Result(result),
+        status=outcome.get("status", ""),
         text=outcome.get("text", ""),
         place=outcome.get("place", ""),
         notify=outcome.get("notify", ""),
         orcpt=outcome.get("orcpt", ""),
         at=outcome["at"],
     )
+
+
+def _whole(row: Row) -> str:
+    return str(row["_id"]).partition(".")[0]
+
+
+def _stored(moment: datetime) -> datetime:
+    """Return what the store keeps of a time: milliseconds."""
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)

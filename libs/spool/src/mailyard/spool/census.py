@@ -13,7 +13,7 @@ from pymongo.errors import ExecutionTimeout
 from mailyard.spool.row import COLLECTION, State
 from mailyard.store.client import Row, Store, unavailable_when_away
 
-_EVER = datetime(
+EVER = datetime(
     1970, 1, 1, tzinfo=UTC
 )  # with a bound the index alone answers; {"$exists": True} reads the rows
 
@@ -58,7 +58,7 @@ async def take_census(store: Store, limit_ms: int) -> Census:
 
 
 _BY_TENANT: list[Row] = [
-    {"$match": {"state": {"$in": [State.ACTIVE, State.DEFERRED]}, "due_at": {"$gte": _EVER}}},
+    {"$match": {"state": {"$in": [State.ACTIVE, State.DEFERRED]}, "due_at": {"$gte": EVER}}},
     {
         "$group": {
             "_id": {"state": "$state", "tenant": "$tenant"},

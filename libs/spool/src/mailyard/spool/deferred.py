@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from mailyard.spool.census import EVER
 from mailyard.spool.row import COLLECTION, State
+from mailyard.spool.schema import WAY
 from mailyard.store.client import Store, unavailable_when_away
-
-_INDEX = "open"
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,16 +18,15 @@ class Deferred:
 
 
 async def read_deferred(store: Store) -> Deferred:
-    """Count deferred rows and find the next one that is due; both read the index of open rows only.
+    """Count deferred rows, by index keys alone, and find the next one that is due, by one row.
 
     Raises:
         Unavailable: the store is unreachable.
 
     """
     rows = store.collection(COLLECTION)
-    # `due_at` in the query lets the partial index serve it.
-    query = {"state": State.DEFERRED, "due_at": {"$exists": True}}
+    query = {"state": State.DEFERRED, "due_at": {"$gte": EVER}}
     with unavailable_when_away():
-        mails = await rows.count_documents(query, hint=_INDEX)
-        first = await rows.find_one(query, {"_id": 0, "due_at": 1}, sort=[("due_at", 1)], hint=_INDEX)
+        mails = await rows.count_documents(query, hint=WAY)
+        first = await rows.find_one(query, {"_id": 0, "due_at": 1}, sort=[("due_at", 1)])
     return Deferred(mails, first["due_at"] if first else None)

@@ -13,9 +13,12 @@ from datetime import datetime
 from mailyard.broker.connection import Broker, QueueDepth
 from mailyard.broker.topology import Queue
 from mailyard.runtime.clock import from_ms
+from mailyard.spool.census import EVER
 from mailyard.spool.progress import QueueProgress, live, read_progress
-from mailyard.spool.row import COLLECTION
+from mailyard.spool.row import COLLECTION, Route, State
 from mailyard.store.client import Store, unavailable_when_away
+
+_ROUTES = (None, *Route)  # all there are: the oldest of each is read from the index, and no other
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +40,9 @@ async def read_depths(store: Store, broker: Broker, now: datetime) -> list[Depth
 
     """
     depths = await asyncio.gather(*(broker.depth(queue) for queue in Queue))
-    progress, oldest_open = await asyncio.gather(read_progress(store, now), _oldest_open(store))
+    progress, oldest = await asyncio.gather(read_progress(store, now), oldest_open(store))
     return [
-        depth_of(queue, depth, progress[queue], oldest_open, now)
+        depth_of(queue, depth, progress[queue], oldest, now)
         for queue, depth in zip(Queue, depths, strict=True)
     ]
 
@@ -79,10 +82,14 @@ def _head(reports: Sequence[QueueProgress], oldest_open: datetime | None, now: d
     return max([*bounds, oldest_open] if oldest_open else bounds, default=None)
 
 
-async def _oldest_open(store: Store) -> datetime | None:
-    """Return when the oldest row that stands for a ticket was released: what waits where nobody consumes."""
+async def oldest_open(store: Store) -> datetime | None:
+    """Return when the oldest row that stands for a ticket was released: what waits where nobody consumes.
+
+    Raises:
+        Unavailable: the store is unreachable.
+
+    """
+    query = {"state": State.ACTIVE, "route": {"$in": _ROUTES}, "due_at": {"$gte": EVER}}
     with unavailable_when_away():
-        row = await store.collection(COLLECTION).find_one(
-            {"state": "active", "due_at": {"$exists": True}}, {"due_at": 1}, sort=[("due_at", 1)]
-        )
+        row = await store.collection(COLLECTION).find_one(query, {"due_at": 1}, sort=[("due_at", 1)])
     return row["due_at"] if row else None

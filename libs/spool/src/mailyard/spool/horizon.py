@@ -23,8 +23,8 @@ class Way(StrEnum):
 
     LOCAL = "local"  # a leg for mailboxes
     REMOTE = "remote"  # a leg for the Internet
-    EDGE_LOCAL = "edge-local"  # not known to be routed, and every recipient has a mailbox
-    EDGE = "edge"  # not known to be routed
+    EDGE_LOCAL = "edge-local"  # before the router, or on its way to mailboxes: route `edge`
+    EDGE = "edge"  # of 0.2.0, and not known to be routed
 
 
 QUEUES: Mapping[Way, tuple[Queue, ...]] = {

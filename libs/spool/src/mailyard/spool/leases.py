@@ -1,11 +1,12 @@
 """At most one sender at a time to the outside: a leg is claimed before SMTP is spoken for it (design: leased).
 
 A claim is refused to a ticket that is not the row's newest, and while another claim holds. Claims that nobody renews
-end by themselves; then the reconciler releases the leg again.
+end by themselves; then the reconciler releases the leg again. A store that was unreachable let nobody renew, and the
+transfers went on: after an outage the reconciler leaves leases alone until their holders had time to renew or to report.
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from bson import ObjectId
@@ -18,6 +19,30 @@ from mailyard.spool.row import COLLECTION, Route, State
 from mailyard.store.client import Store, unavailable_when_away
 
 LEASE = timedelta(minutes=3)
+OUTAGE = timedelta(seconds=60)  # without a look at the store: long enough that a lease may have ended by it
+RECOVERY = timedelta(seconds=90)  # holders renew every LEASE / 4, and report again within seconds
+
+
+class OutageWatch:
+    """Tells from the times of successful looks at the store whether ended leases prove anything: pure."""
+
+    def __init__(self) -> None:
+        self._last: datetime | None = None
+        self._usual = timedelta()
+        self._until: datetime | None = None
+
+    def trusts_leases(self, now: datetime) -> bool:
+        """Note a successful look at the store; return whether a lease that has ended was given up by its holder.
+
+        It is not known at the first look, nor for `RECOVERY` after a pause that is long and much longer than the last one.
+        """
+        pause = None if self._last is None else now - self._last
+        if pause is None or pause > max(OUTAGE, 3 * self._usual):
+            self._until = now + RECOVERY
+        if pause is not None:
+            self._usual = pause
+        self._last = now
+        return self._until is None or now >= self._until
 
 
 class Leases:
@@ -32,6 +57,8 @@ class Leases:
     async def claim(self, tickets: Sequence[Ticket]) -> list[Ticket]:
         """Claim legs; return one ticket for each that is ours now. Two commands, however many they are.
 
+        Targets that have an outcome by now, from a report that came late, are left out: nobody is sent to again.
+
         Raises:
             Unavailable: the store is away.
 
@@ -44,17 +71,16 @@ class Leases:
         with unavailable_when_away():
             await rows.bulk_write([self._claim(ticket, token, until) for ticket in tickets], ordered=False)
             ids = [row_id(ticket.spool_id, ticket.leg) for ticket in tickets]
-            held = {
-                row["_id"] async for row in rows.find({"_id": {"$in": ids}, "lease.token": token}, {"_id": 1})
-            }
+            ours = rows.find({"_id": {"$in": ids}, "lease.token": token}, {"outcomes": 1})
+            ended = {row["_id"]: frozenset(row.get("outcomes", ())) async for row in ours}
         by_row = {row_id(ticket.spool_id, ticket.leg): ticket for ticket in sorted(tickets, key=_epoch)}
-        return [ticket for row, ticket in by_row.items() if row in held]
+        return [_without(ticket, ended[row]) for row, ticket in by_row.items() if row in ended]
 
     async def renew(self, tickets: Sequence[Ticket]) -> None:
-        """Hold on to claims that `claim` granted and that have not ended.
+        """Hold on to claims that `claim` granted, as long as nobody else has claimed the leg.
 
         Raises:
-            Unavailable: the store is away; try again before the claims end.
+            Unavailable: the store is unreachable; try again before the claims end.
 
         """
         if not tickets:
@@ -67,6 +93,19 @@ class Leases:
                 },
                 {"$set": {"lease.until": self._clock() + self._length}},
             )
+
+    async def held(self, tickets: Sequence[Ticket]) -> list[Ticket]:
+        """Return the tickets whose legs are still claimed by this process and not ended.
+
+        Raises:
+            Unavailable: the store is unreachable.
+
+        """
+        ids = [row_id(ticket.spool_id, ticket.leg) for ticket in tickets]
+        query = {"_id": {"$in": ids}, "state": State.ACTIVE, "lease.owner": self._owner}
+        with unavailable_when_away():
+            ours = {row["_id"] async for row in self._store.collection(COLLECTION).find(query, {"_id": 1})}
+        return [ticket for ticket in tickets if row_id(ticket.spool_id, ticket.leg) in ours]
 
     def _claim(self, ticket: Ticket, token: ObjectId, until: object) -> UpdateOne:
         free: list[dict[str, Any]] = [{"lease": {"$exists": False}}, {"lease.until": {"$lt": self._clock()}}]
@@ -85,6 +124,18 @@ class Leases:
                 }
             },
         )
+
+
+def _without(ticket: Ticket, ended: frozenset[str]) -> Ticket:
+    """Leave out the targets that have an outcome."""
+    if not ended:
+        return ticket
+    left = Ticket()
+    left.CopyFrom(ticket)
+    del left.recipients[:]
+    left.recipients.extend(target for target in ticket.recipients if str(target.index) not in ended)
+    left.attempt = max(ticket.attempt, 1)  # a row that does not end at once is counted target by target
+    return left
 
 
 def _epoch(ticket: Ticket) -> int:

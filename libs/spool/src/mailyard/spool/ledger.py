@@ -11,26 +11,31 @@ entries are deleted (`mailyard.spool.books`).
 """
 
 from collections import Counter, defaultdict
+from collections.abc import Collection as Group
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from bson import ObjectId
-from pymongo import WriteConcern
+from pymongo import UpdateOne, WriteConcern
+from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.errors import DuplicateKeyError
 
 from mailyard.spool.ids import accepted_second, first_spool_id
 from mailyard.spool.outcome import Result
 from mailyard.spool.row import COLLECTION, State
 from mailyard.store.client import Collection, Row, Store, unavailable_when_away
+from mailyard.store.transaction import in_transaction
 
 ENTRIES = "ledger"
 HOURS = "ledger_hours"
+ACCEPTED = "accepted"
 IN_FLIGHT = "in_flight"
 EXPANDED = "expanded"
 COLUMNS = (*Result, IN_FLIGHT)
 MINUTE = timedelta(minutes=1)
+MOST_MINUTES = 60  # of one comparison
 _LOOKED = "looked"  # id of the row in HOURS that says up to when idle minutes are known to be idle
 
 
@@ -114,12 +119,12 @@ class Ledger:
             Unavailable: the store is away.
 
         """
-        lines = await self._closed(since, until)
-        for first, last in _spans(await self.open_minutes(since, until)):
-            lines += await self.compare(first, last)
         hours: dict[tuple[datetime, str], list[Account]] = defaultdict(list)
-        for line in lines:
+        for line in await self._closed(since, until):
             hours[hour_of(line.since), line.tenant].append(line)
+        for first, last in spans(await self.open_minutes(since, until), MOST_MINUTES):
+            for line in await self.compare(first, last):
+                hours[hour_of(line.since), line.tenant].append(line)
         return [_sum(hour, tenant, members) for (hour, tenant), members in sorted(hours.items())]
 
     async def compare(self, since: datetime, until: datetime) -> list[Account]:
@@ -158,27 +163,34 @@ class Ledger:
                     {"$group": {"_id": {"$dateTrunc": {"date": "$at", "unit": "minute"}}}},
                 ]
             )
-            minutes = {row["_id"] async for row in found} - await self._closed_minutes(since, until)
+            minutes = {row["_id"] async for row in found}
+            minutes -= await self._closed_of(minutes)
         return minutes | {first + number * MINUTE for number in range(max(0, (until - first) // MINUTE))}
 
     async def close(self, minute: datetime, lines: Sequence[Account]) -> None:
-        """Put a minute's totals into its hour and delete its entries; doing it again changes nothing.
+        """Put a minute's totals into its hour and delete its entries, both or neither; again, it changes nothing.
 
         Raises:
             Unavailable: the store is away.
 
         """
-        with unavailable_when_away():
-            for line in lines:
-                totals = {"accepted": line.accepted, "expanded": line.expanded, "became": dict(line.became)}
-                await self._store.collection(HOURS).update_one(
-                    {"hour": hour_of(minute), "tenant": line.tenant},
-                    {"$set": {f"minutes.{minute.minute}": totals}},
-                    upsert=True,
-                )
-            await self._store.collection(ENTRIES).delete_many(
-                {"at": {"$gte": minute, "$lt": minute + MINUTE}}
+        updates = [
+            UpdateOne(
+                {"hour": hour_of(minute), "tenant": line.tenant},
+                {"$set": {f"minutes.{minute.minute}": _totals_row(line)}},
+                upsert=True,
             )
+            for line in lines
+        ]
+
+        async def write(session: AsyncClientSession) -> None:
+            if updates:
+                await self._store.collection(HOURS).bulk_write(updates, ordered=False, session=session)
+            await self._store.collection(ENTRIES).delete_many(
+                {"at": {"$gte": minute, "$lt": minute + MINUTE}}, session=session
+            )
+
+        await in_transaction(self._store, write)
 
     async def looked(self, until: datetime) -> None:
         """Note that every minute before `until` without entries had nothing accepted.
@@ -202,7 +214,7 @@ class Ledger:
         with unavailable_when_away():
             batches = await rows.aggregate(
                 [
-                    {"$match": {"_id": _ids(since, until), "batch": {"$exists": True}}},
+                    {"$match": {"_id": ids_between(since, until), "batch": {"$exists": True}}},
                     {"$group": {"_id": "$batch"}},
                     {"$lookup": {"from": ENTRIES, "localField": "_id", "foreignField": "_id", "as": "entry"}},
                     {"$match": {"entry": []}},
@@ -213,7 +225,8 @@ class Ledger:
                 members = [
                     row
                     async for row in rows.find(
-                        {"_id": _ids(since, until), "batch": batch}, {"recipients": 1, "accepted_at": 1}
+                        {"_id": ids_between(since, until), "batch": batch},
+                        {"recipients": 1, "accepted_at": 1},
                     )
                 ]
                 await AcceptedBook(self._store).note(
@@ -228,7 +241,7 @@ class Ledger:
                 {"$unwind": "$recipients"},
                 {
                     "$group": {
-                        "_id": {"since": _minute("$at"), "tenant": "$recipients.tenant"},
+                        "_id": {"since": minute_stage("$at"), "tenant": "$recipients.tenant"},
                         "count": {"$sum": "$recipients.count"},
                     }
                 },
@@ -237,14 +250,11 @@ class Ledger:
         return {(row["_id"]["since"], row["_id"]["tenant"]): row["count"] async for row in found}
 
     async def _became(self, since: datetime, until: datetime) -> dict[tuple[datetime, str], Counter[str]]:
-        """Count the rows; those that sum themselves up cheaply, the others target by target."""
-        rows = self._store.collection(COLLECTION)
         became: dict[tuple[datetime, str], Counter[str]] = defaultdict(Counter)
-        for kind, stages in ((True, _SUMMED), (False, _BY_TARGET)):
-            match = {"$match": {"_id": _ids(since, until), "sum": {"$exists": kind}}}
-            async for row in await rows.aggregate([match, *stages]):
-                key = row["_id"]
-                became[key["since"], key["tenant"]][key["column"]] += row["count"]
+        stages = [{"$match": {"_id": ids_between(since, until)}}, *SHARES]
+        async for row in await self._store.collection(COLLECTION).aggregate(stages):
+            key = row["_id"]
+            became[key["since"], key["tenant"]][key["column"]] += row["count"]
         return became
 
     async def _closed(self, since: datetime, until: datetime) -> list[Account]:
@@ -271,19 +281,31 @@ class Ledger:
         row = await self._store.collection(COLLECTION).find_one({}, {"_id": 1}, sort=[("_id", 1)])
         return minute_of(accepted_second(row["_id"])) if row else None
 
-    async def _closed_minutes(self, since: datetime, until: datetime) -> set[datetime]:
-        return {line.since for line in await self._closed(since, until)}
+    async def _closed_of(self, minutes: Group[datetime]) -> set[datetime]:
+        """Return those minutes that are closed; the store looks at their hours, and names of minutes come back only."""
+        stages: list[Row] = [
+            {"$match": {"hour": {"$in": sorted({hour_of(minute) for minute in minutes})}}},
+            {"$project": {"hour": 1, "minutes": _each({"$objectToArray": "$minutes"}, "$$one.k")}},
+            {"$unwind": "$minutes"},
+            {"$group": {"_id": {"hour": "$hour", "minute": "$minutes"}}},
+        ]
+        keys = [row["_id"] async for row in await self._store.collection(HOURS).aggregate(stages)]
+        return {key["hour"] + int(key["minute"]) * MINUTE for key in keys} & set(minutes)
 
 
-def _spans(minutes: Iterable[datetime]) -> list[tuple[datetime, datetime]]:
-    """Join minutes that follow one another; return first and end of each run."""
-    spans: list[tuple[datetime, datetime]] = []
+def spans(minutes: Iterable[datetime], longest: int) -> list[tuple[datetime, datetime]]:
+    """Join minutes that follow one another, at most `longest`; return first and end of each run."""
+    runs: list[tuple[datetime, datetime]] = []
     for minute in sorted(minutes):
-        if spans and spans[-1][1] == minute:
-            spans[-1] = (spans[-1][0], minute + MINUTE)
+        if runs and runs[-1][1] == minute and minute - runs[-1][0] < longest * MINUTE:
+            runs[-1] = (runs[-1][0], minute + MINUTE)
         else:
-            spans.append((minute, minute + MINUTE))
-    return spans
+            runs.append((minute, minute + MINUTE))
+    return runs
+
+
+def _totals_row(line: Account) -> Row:
+    return {ACCEPTED: line.accepted, EXPANDED: line.expanded, "became": dict(line.became)}
 
 
 def _sum(since: datetime, tenant: str, lines: Sequence[Account]) -> Account:
@@ -296,11 +318,13 @@ def _sum(since: datetime, tenant: str, lines: Sequence[Account]) -> Account:
     )
 
 
-def _minute(field: str) -> Row:
+def minute_stage(field: str) -> Row:
+    """Return the aggregation expression for the beginning of a field's minute."""
     return {"$dateTrunc": {"date": field, "unit": "minute"}}
 
 
-def _ids(since: datetime, until: datetime) -> dict[str, str]:
+def ids_between(since: datetime, until: datetime) -> dict[str, str]:
+    """Return the condition for rows of messages that were accepted in a time."""
     return {"$gte": first_spool_id(since), "$lt": first_spool_id(until)}
 
 
@@ -308,7 +332,7 @@ def _share(tenant: str, column: Any, count: Any = 1) -> Row:
     return {"tenant": tenant, "column": column, "count": count}
 
 
-def _each(array: Any, share: Row) -> Row:
+def _each(array: Any, share: Any) -> Row:
     return {"$map": {"input": array, "as": "one", "in": share}}
 
 
@@ -321,28 +345,32 @@ _WAITING = {
         {"$ifNull": ["$pending", "$recipients"]},
     ]
 }
-_SHARES = {
+_TARGETS = {
     "$concatArrays": [
         _each({"$objectToArray": {"$ifNull": ["$outcomes", {}]}}, _share("$$one.v.tenant", "$$one.v.result")),
         _each(_WAITING, _share("$$one.tenant", IN_FLIGHT)),
         _each({"$ifNull": ["$expansions", _NO_ROWS]}, _share("$$one.tenant", EXPANDED, "$$one.count")),
     ]
 }
-_BY_TARGET = [
-    {"$project": {"since": _minute("$accepted_at"), "shares": _SHARES}},
+# One read of each row: a row that sums itself up is one share, of another one each target is.
+SHARES: list[Row] = [
+    {
+        "$project": {
+            "since": minute_stage("$accepted_at"),
+            "shares": {
+                "$cond": [
+                    {"$gt": ["$sum", None]},
+                    [_share("$sum.tenant", "$sum.result", "$sum.count")],
+                    _TARGETS,
+                ]
+            },
+        }
+    },
     {"$unwind": "$shares"},
     {
         "$group": {
             "_id": {"since": "$since", "tenant": "$shares.tenant", "column": "$shares.column"},
             "count": {"$sum": "$shares.count"},
-        }
-    },
-]
-_SUMMED = [
-    {
-        "$group": {
-            "_id": {"since": _minute("$accepted_at"), "tenant": "$sum.tenant", "column": "$sum.result"},
-            "count": {"$sum": "$sum.count"},
         }
     },
 ]

@@ -33,6 +33,7 @@ class Outcome:
     status: str = "2.0.0"  # RFC 3463
     text: str = ""  # for the sender: the remote's words, or ours
     place: str = ""  # mailbox and UID, or the remote host
+    dsn_passed: bool = False  # the remote host took over the DSN parameters (RFC 3461, section 5.2.2)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """The one place that ends or defers a leg: whoever has worked on a ticket reports here.
 
 A report is one update of the row, and many reports are one command. Outcomes are kept by target number, so that
-a report that is written twice, or by two consumers of one ticket, changes nothing the second time.
+a report that is written twice, or by two consumers of one ticket, changes nothing the second time. What a report
+ends is ended whichever ticket it was done for; only the newest ticket may defer what is left.
 """
 
 from collections.abc import Sequence
@@ -10,12 +11,13 @@ from typing import Any
 
 from pymongo import UpdateOne, WriteConcern
 
-from mailyard.proto.v1.ticket_pb2 import Recipient
-from mailyard.runtime.clock import Clock, now_utc
+from mailyard.proto.v1.ticket_pb2 import Ticket
+from mailyard.runtime.clock import Clock, from_ms, now_utc
 from mailyard.runtime.metrics import counter
 from mailyard.spool.ids import row_id
-from mailyard.spool.outcome import Deferral, Outcome, Report
+from mailyard.spool.outcome import Deferral, Report
 from mailyard.spool.reasons import reason_of
+from mailyard.spool.reporting import any_due, delay_is_due, outcome_rows
 from mailyard.spool.row import COLLECTION, State, pending_rows, timeline_rows
 from mailyard.store.client import DURABLE, Collection, Row, Store, unavailable_when_away
 from mailyard.store.group import GroupCommit
@@ -97,27 +99,26 @@ async def _concluded(reports: Sequence[Report]) -> list[None]:
 
 
 def _update(report: Report, now: datetime) -> UpdateOne:
-    ticket = report.ticket
-    changes: Row = {
-        f"outcomes.{target.index}": _outcome_row(report.outcomes[target.index], target, now)
-        for target in ticket.recipients
-        if target.index in report.outcomes
-    }
-    if ticket.expanded:
-        changes["expansions"] = [{"tenant": ticket.tenant, "count": ticket.expanded}]
-    if ticket.sender and any(outcome.result.failed for outcome in report.outcomes.values()):
-        changes["bounce_at"] = now
-    update: dict[str, Any] = {"$set": changes}
-    if ticket.timeline:
-        update["$push"] = {"timeline": {"$each": timeline_rows(ticket.timeline)}}
-    return _deferred(report, report.deferral, update) if report.deferral else _ended(report, update, now)
+    if report.deferral is None:
+        return _ended(report, now)
+    return _deferred(report, report.deferral, now)
 
 
-def _ended(report: Report, update: dict[str, Any], now: datetime) -> UpdateOne:
+def _ended(report: Report, now: datetime) -> UpdateOne:
     """End the row. What is done is done: it holds whichever ticket it was done for."""
     ticket = report.ticket
-    update["$set"] |= {"state": State.DONE, "ended_at": now, "attempt": ticket.attempt + 1, **_sum(report)}
-    update["$unset"] = {"due_at": "", "pending": "", "lease": ""}
+    outcomes = outcome_rows(ticket.sender, ticket.recipients, report.outcomes, now)
+    changes: Row = {f"outcomes.{number}": row for number, row in outcomes.items()}
+    changes |= {"state": State.DONE, "ended_at": now, "attempt": ticket.attempt + 1, **_sum(report)}
+    removed = {"due_at": "", "pending": "", "lease": "", "delay_at": ""}
+    if ticket.expanded:
+        changes["expansions"] = _expansions(ticket)
+    if any_due(outcomes.values()):
+        changes["bounce_at"] = now
+        removed["bounce_claim"] = ""  # a claim that has not seen these outcomes does not settle them
+    update: dict[str, Any] = {"$set": changes, "$unset": removed}
+    if ticket.timeline:
+        update["$push"] = {"timeline": {"$each": timeline_rows(ticket.timeline)}}
     return UpdateOne({"_id": row_id(ticket.spool_id, ticket.leg), "state": {"$ne": State.DONE}}, update)
 
 
@@ -131,39 +132,108 @@ def _sum(report: Report) -> Row:
     return {"sum": {"tenant": tenants.pop(), "result": results.pop(), "count": len(ticket.recipients)}}
 
 
-def _deferred(report: Report, deferral: Deferral, update: dict[str, Any]) -> UpdateOne:
-    """Put off what is left. Only the newest ticket may do that: an older one knows less than the row."""
+def _expansions(ticket: Ticket) -> list[Row]:
+    return [{"tenant": ticket.tenant, "count": ticket.expanded}]
+
+
+def _deferred(report: Report, deferral: Deferral, now: datetime) -> UpdateOne:
+    """Keep the outcomes of an unfinished try, and defer what is left.
+
+    Outcomes hold whichever ticket they are of: nobody is sent to again. Deferring is for the newest ticket only: an
+    older one knows less than the row. When an older one brings the last outcomes, the row ends.
+    """
     ticket = report.ticket
-    changes = update["$set"]
-    changes |= {
+    filter_: Row = {"_id": row_id(ticket.spool_id, ticket.leg)}
+    newest: Row = {"state": State.ACTIVE, "epoch": ticket.epoch}
+    filter_ |= {"state": {"$in": [State.ACTIVE, State.DEFERRED]}} if report.outcomes else newest
+    is_newest = {"$and": [{"$eq": [f"${name}", value]} for name, value in newest.items()]}
+    stages = _kept(report, deferral, now) if report.outcomes else []
+    return UpdateOne(filter_, [{"$set": {"_newest": is_newest}}, *stages, *_put_back(report, deferral, now)])
+
+
+def _kept(report: Report, deferral: Deferral, now: datetime) -> list[Row]:
+    """Merge outcomes into a row; one that is there already stays."""
+    ticket = report.ticket
+    outcomes = outcome_rows(ticket.sender, ticket.recipients, report.outcomes, now)
+    known = {"$setIsSubset": [list(outcomes), _KEYS]}
+    changes: Row = {"_known": known}
+    if any_due(outcomes.values()):
+        changes |= {
+            "bounce_at": {"$cond": [known, "$bounce_at", now]},
+            "bounce_claim": {"$cond": [known, "$bounce_claim", "$$REMOVE"]},
+        }
+    # Without `pending` the row does not know the targets of its ticket.
+    first_written: Row = {
+        "pending": pending_rows(ticket.recipients),
+        "route": deferral.route,
+        "site": ticket.site,
+    }
+    if ticket.expanded:
+        first_written["expansions"] = _expansions(ticket)
+    for name, value in first_written.items() if deferral.route else ():
+        changes[name] = {"$cond": [_HAS_PENDING, f"${name}", {"$literal": value}]}
+    merged = {"$mergeObjects": [{"$literal": outcomes}, {"$ifNull": ["$outcomes", {}]}]}
+    return [{"$set": changes}, {"$set": {"outcomes": merged}}]
+
+
+def _put_back(report: Report, deferral: Deferral, now: datetime) -> list[Row]:
+    ticket = report.ticket
+    changes: Row = {
         "state": State.DEFERRED,
         "due_at": deferral.due_at,
         "attempt": ticket.attempt + deferral.tried,
         "reason": {"status": deferral.status, "text": deferral.text},
     }
     if deferral.route is not None:
-        changes |= {
-            "route": deferral.route,
-            "site": ticket.site,
-            "pending": pending_rows(each for each in ticket.recipients if each.index not in report.outcomes),
-        }
+        changes |= {"route": deferral.route, "site": ticket.site, "pending": pending_rows(ticket.recipients)}
+        if ticket.expanded:
+            changes["expansions"] = _expansions(ticket)
     if ticket.HasField("verdict"):
         changes["verdict"] = ticket.verdict.SerializeToString()
-    update["$unset"] = {"lease": ""}
-    return UpdateOne(
-        {"_id": row_id(ticket.spool_id, ticket.leg), "state": State.ACTIVE, "epoch": ticket.epoch}, update
-    )
+    stage: Row = {name: _if_newest({"$literal": value}, f"${name}") for name, value in changes.items()}
+    stage["lease"] = _if_newest("$$REMOVE", "$lease")
+    left = [target for target in ticket.recipients if target.index not in report.outcomes]
+    if delay_is_due(ticket.sender, left):
+        late_since = from_ms(ticket.accepted_at_ms)
+        stage["delay_at"] = _if_newest({"$max": ["$delay_at", late_since]}, "$delay_at")
+    if ticket.timeline:
+        steps = {
+            "$concatArrays": [{"$ifNull": ["$timeline", []]}, {"$literal": timeline_rows(ticket.timeline)}]
+        }
+        news = {"$or": ["$_newest", {"$eq": ["$_known", False]}]}
+        stage["timeline"] = {"$cond": [news, steps, "$timeline"]}
+    return [
+        {"$set": stage},
+        {"$set": {"pending": _WITHOUT_ENDED}},
+        *_all_ended(now),
+        {"$unset": ["_newest", "_known"]},
+    ]
 
 
-def _outcome_row(outcome: Outcome, target: Recipient, now: datetime) -> Row:
-    row: Row = {
-        "result": outcome.result,
-        "status": outcome.status,
-        "address": target.address,
-        "tenant": target.tenant,
-        "at": now,
-    }
-    optional = {"text": outcome.text, "place": outcome.place}
-    if outcome.result.failed:
-        optional |= {"notify": target.notify, "orcpt": target.orcpt}  # the bounce must honour them
-    return row | {name: value for name, value in optional.items() if value}
+def _all_ended(now: datetime) -> list[Row]:
+    """End the row if no target is left."""
+    empty = {"$and": [_HAS_PENDING, {"$eq": ["$pending", []]}]}
+    ended: Row = {"state": State.DONE, "ended_at": now}
+    removed = ("due_at", "lease", "delay_at", "pending")
+    stage: Row = {name: {"$cond": [empty, value, f"${name}"]} for name, value in ended.items()}
+    return [{"$set": stage | {name: {"$cond": [empty, "$$REMOVE", f"${name}"]} for name in removed}}]
+
+
+def _if_newest(value: Any, otherwise: str) -> Row:
+    return {"$cond": ["$_newest", value, otherwise]}
+
+
+_KEYS: Row = {"$map": {"input": {"$objectToArray": {"$ifNull": ["$outcomes", {}]}}, "in": "$$this.k"}}
+_HAS_PENDING: Row = {"$isArray": "$pending"}
+_WITHOUT_ENDED: Row = {
+    "$cond": [
+        _HAS_PENDING,
+        {
+            "$filter": {
+                "input": "$pending",
+                "cond": {"$not": [{"$in": [{"$toString": {"$ifNull": ["$$this.index", 0]}}, _KEYS]}]},
+            }
+        },
+        "$$REMOVE",
+    ]
+}

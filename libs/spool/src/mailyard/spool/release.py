@@ -2,9 +2,12 @@
 
 Rows are claimed hundreds at a time (find, one update that raises the epoch, find by token); two routers that claim at
 once never get the same row. A released row's ticket has a higher epoch than any before it.
+
+Due rows are released oldest first. Where one site or one tenant would take most of a turn, most of that turn is shared
+among the others by a walk over the sites and the tenants that have due rows (`mailyard.spool.fairness`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,18 +15,19 @@ from bson import ObjectId
 
 from mailyard.broker.topology import Queue
 from mailyard.proto.v1.ticket_pb2 import Ticket
+from mailyard.spool.fairness import Walk, capped
 from mailyard.spool.horizon import Way
+from mailyard.spool.leases import OutageWatch
 from mailyard.spool.row import COLLECTION, Route, State, ticket_of
-from mailyard.store.client import Row, Store, unavailable_when_away
+from mailyard.store.client import BY_ID, Row, Store, unavailable_when_away
 
 Released = tuple[Queue, Ticket]
 
-_UNROUTED: Row = {"route": {"$exists": False}}
 _ON_WAY: Mapping[Way, Row] = {
     Way.LOCAL: {"route": Route.LOCAL},
     Way.REMOTE: {"route": Route.REMOTE},
-    Way.EDGE_LOCAL: {**_UNROUTED, "recipients": {"$not": {"$elemMatch": {"account": {"$exists": False}}}}},
-    Way.EDGE: _UNROUTED,
+    Way.EDGE_LOCAL: {"route": Route.EDGE},
+    Way.EDGE: {"route": None},  # rows of 0.2.0
 }
 
 
@@ -32,20 +36,25 @@ class Release:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._watch = OutageWatch()
+        self._walks = (Walk(store, "site"), Walk(store, "tenant"))
 
     async def due(self, now: datetime, limit: int) -> list[Released]:
-        """Claim deferred rows that are due; return their tickets and queues, oldest first.
+        """Claim deferred rows that are due; return their tickets and queues.
 
         Raises:
             Unavailable: the store is away.
 
         """
-        return await self._claim({"state": State.DEFERRED, "due_at": {"$lte": now}}, now, limit)
+        query = {"state": State.DEFERRED, "due_at": {"$lte": now}}
+        return await self._claim(await self._choose(query, now, limit), query, now)
 
     async def lost(
         self, horizons: Mapping[Way, datetime | None], now: datetime, limit: int
     ) -> list[Released]:
         """Claim active rows whose ticket is lost: released before the horizon of their way, and not leased.
+
+        Leases that ended while the store was unreachable hold a while longer, see `OutageWatch`.
 
         Args:
             horizons: see `mailyard.spool.horizon.way_horizons`.
@@ -57,25 +66,55 @@ class Release:
 
         """
         released: list[Released] = []
+        unleased = {"$not": {"$gte": now}} if self._watch.trusts_leases(now) else {"$exists": False}
         for way, before in horizons.items():
             if before is not None:
-                unleased = {"$or": [{"lease": {"$exists": False}}, {"lease.until": {"$lt": now}}]}
-                query = {"state": State.ACTIVE, "due_at": {"$lt": before}, **_ON_WAY[way], **unleased}
-                released += await self._claim(query, now, limit)
+                query = {
+                    "state": State.ACTIVE,
+                    **_ON_WAY[way],
+                    "due_at": {"$lt": before},
+                    "lease.until": unleased,
+                }
+                found = await self._oldest(query, limit)
+                released += await self._claim([row["_id"] for row in found], query, now)
         return released
 
-    async def _claim(self, query: Mapping[str, Any], now: datetime, limit: int) -> list[Released]:
+    async def _choose(self, query: Row, now: datetime, limit: int) -> list[str]:
+        """Return ids of due rows: the oldest, or a fair share of everyone's where the oldest are of one site or tenant."""
+        oldest = await self._oldest(query, limit)
+        ids = [row["_id"] for row in oldest]
+        chosen = capped(oldest, max(1, limit // 10))
+        if len(oldest) < limit or len(chosen) == len(oldest):
+            return ids
+        found = dict.fromkeys(row["_id"] for row in chosen)
+        for number, walk in enumerate(self._walks):
+            share = (limit - len(found)) // (len(self._walks) - number)
+            found.update(dict.fromkeys(await walk.take(now, share)))
+        return list(dict.fromkeys([*found, *ids]))[:limit]
+
+    async def _oldest(self, query: Mapping[str, Any], limit: int) -> list[Row]:
+        fields = {"_id": 1, "site": 1, "tenant": 1}
+        with unavailable_when_away():
+            found = self._store.collection(COLLECTION).find(query, fields, batch_size=limit)
+            return await found.sort("due_at").limit(limit).to_list()
+
+    async def _claim(self, ids: Sequence[str], query: Mapping[str, Any], now: datetime) -> list[Released]:
+        if not ids:
+            return []
         rows = self._store.collection(COLLECTION)
+        ours = {"_id": {"$in": list(ids)}}
         token = ObjectId()
         with unavailable_when_away():
-            ids = [row["_id"] async for row in rows.find(query, {"_id": 1}).sort("due_at").limit(limit)]
-            if not ids:
-                return []
             await rows.update_many(
-                {**query, "_id": {"$in": ids}},
-                {"$set": {"state": State.ACTIVE, "due_at": now, "released_by": token}, "$inc": {"epoch": 1}},
+                {**query, **ours},
+                {
+                    "$set": {"state": State.ACTIVE, "due_at": now, "released_by": token},
+                    "$unset": {"lease": ""},  # its holder cannot renew it any more
+                    "$inc": {"epoch": 1},
+                },
+                hint=BY_ID,
             )
-            claimed = [row async for row in rows.find({"_id": {"$in": ids}, "released_by": token})]
+            claimed = await rows.find({**ours, "released_by": token}).to_list()
         return [(_queue_of(row), ticket_of(row)) for row in claimed]
 
 

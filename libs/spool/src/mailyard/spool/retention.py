@@ -1,27 +1,33 @@
 """What the spool still needs, and what it no longer does: for the sweep of bodies and of ended rows."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 from bson import ObjectId
 
 from mailyard.spool.ids import first_spool_id
 from mailyard.spool.row import COLLECTION
-from mailyard.store.client import Store, unavailable_when_away
+from mailyard.store.client import MAJORITY, Store, unavailable_when_away
+
+# A row with one of these fields still needs its body: work on it is due, or a report to its sender is.
+NEEDING = ("due_at", "bounce_at")
 
 
-async def blobs_in_spool(store: Store, accepted_before: datetime) -> set[ObjectId]:
-    """Return the bodies of messages accepted before a time that still wait, or whose sender must still be told.
+async def blobs_in_spool(store: Store, blobs: Collection[ObjectId]) -> set[ObjectId]:
+    """Return those bodies of messages that still wait, or whose sender must still be told.
 
     Raises:
-        Unavailable: the store is away.
+        Unavailable: the store is unreachable.
 
     """
-    old = {"_id": {"$lt": first_spool_id(accepted_before)}}
-    rows = store.collection(COLLECTION)
+    rows = store.collection(COLLECTION).with_options(read_concern=MAJORITY)
+    needed: set[ObjectId] = set()
     with unavailable_when_away():
-        waiting = await rows.distinct("blob", {"due_at": {"$exists": True}, **old})
-        bouncing = await rows.distinct("blob", {"bounce_at": {"$exists": True}, **old})
-    return {*waiting, *bouncing}
+        for field in NEEDING:
+            needed |= set(
+                await rows.distinct("blob", {"blob": {"$in": list(blobs)}, field: {"$exists": True}})
+            )
+    return needed
 
 
 async def purge_ended(store: Store, accepted_before: datetime, limit: int) -> int:

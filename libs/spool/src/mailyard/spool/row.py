@@ -6,15 +6,20 @@
 | `state` | `active`: a ticket stands for it; `deferred`: waits for `due_at`; `split`: its legs are rows of their own; `done`: every target has its outcome |
 | `due_at` | when work on it is or was due; for `active` rows the release that its ticket carries; absent once it has ended |
 | `epoch` | raised by each release: a ticket with a lower one is void |
-| `route` | `local` or `remote` once it is routed and that is written; absent before |
+| `route` | `local` or `remote` once it is routed and that is written; `edge` before: it is in the router's queue, or on its way to mailboxes, because the router writes `remote` before it publishes; absent in rows of 0.2.0, which may be anywhere |
 | `source`, `origin` | how the message came in; a leg has it as `origin`, because `source` marks the row of the message itself |
 | `recipients` | as accepted; none in the rows of legs |
 | `pending` | targets without an outcome, once they are written; before, they follow from `recipients` |
 | `expansions` | by tenant: how many more targets than accepted recipients there are |
-| `outcomes` | by target number: result, status, text, time |
+| `outcomes` | by target number: result, status, text, time; `report`: the sender is to be told |
+| `expanded` | by recipient number: aliases with several targets that the sender is to be told of |
 | `sum` | of a message that ended at once, all targets alike: their tenant, result and number |
 | `lease` | of a remote leg: who may send it, and until when |
-| `bounce_at` | a bounce is due for failed outcomes beyond the first `bounced` ones |
+| `bounce_at` | when a report to the sender is due, or when the claim of the router that makes it ends |
+| `bouncing` | keys of `outcomes` and `expanded` in the report that is being made |
+| `bounced` | keys that have been reported |
+| `bounce_claim`, `bounce_tries` | token of the claim; how many claims there were since a report was made |
+| `delay_at` | of a deferred row: since when it is late, for the delay report; in the year 9999 once that is made |
 | `timeline` | what happened, oldest first |
 
 Fields that only repeat a default are left out.
@@ -46,8 +51,9 @@ class State(StrEnum):
 
 
 class Route(StrEnum):
-    """Which of the queues behind the router a leg goes to."""
+    """Where a row stands: before the router, or which of the queues behind it a leg goes to."""
 
+    EDGE = "edge"
     LOCAL = "local"
     REMOTE = "remote"
 
@@ -71,6 +77,7 @@ def row_of(
         "state": State.ACTIVE,
         "due_at": accepted_at,
         "epoch": 0,
+        "route": Route.EDGE,
         "batch": batch,
         "tenant": acceptance.tenant,
         "source": acceptance.source,
@@ -129,6 +136,7 @@ def ticket_of(row: Row) -> Ticket:
         smtputf8=row.get("smtputf8", False),
         body=row.get("body", "7BIT"),
         source=row.get("source") or row.get("origin", ""),
+        expanded=sum(each["count"] for each in row.get("expansions", ())),
     )
     if "verdict" in row:
         ticket.verdict.CopyFrom(Verdict.FromString(row["verdict"]))
@@ -136,9 +144,11 @@ def ticket_of(row: Row) -> Ticket:
 
 
 def targets_of(row: Row) -> list[Recipient]:
-    """Whoever still waits for an outcome: what was written as pending, else everyone who was accepted."""
+    """Return who still waits for an outcome: what was written as pending, else everyone who was accepted."""
     if "pending" in row:
-        return [recipient_of(each) for each in row["pending"]]
+        ended = row.get("outcomes", {})
+        pending = [recipient_of(each) for each in row["pending"]]
+        return [target for target in pending if str(target.index) not in ended]
     targets = [recipient_of(each) for each in row["recipients"]]
     for number, target in enumerate(targets):
         target.index = target.origin = number

@@ -3,23 +3,52 @@
 from pymongo import ASCENDING, IndexModel
 
 from mailyard.spool import ledger, progress, row
+from mailyard.spool.row import State
+from mailyard.store import bodychecks
 from mailyard.store.blobs import Blobs
-from mailyard.store.client import Store, unavailable_when_away
+from mailyard.store.client import Store
+from mailyard.store.indexes import create_indexes, drop_indexes
 
 _PROGRESS_SECONDS = 3600
+WAY = "way"  # the index of open rows
+
+
+def _ascending(*names: str) -> list[tuple[str, int]]:
+    return [(name, ASCENDING) for name in names]
+
 
 INDEXES: dict[str, list[IndexModel]] = {
     row.COLLECTION: [
-        # Open rows only: ended ones have no due_at and cost nothing here.
+        # Open rows only: ended ones have no due_at and cost nothing here. Lost tickets are looked for by route, release
+        # time and lease; the tenant is there for the census, which reads the index alone.
         IndexModel(
-            [("state", ASCENDING), ("due_at", ASCENDING), ("tenant", ASCENDING)],
-            name="open",
+            _ascending("state", "route", "due_at", "lease.until", "tenant"),
+            name=WAY,
             partialFilterExpression={"due_at": {"$exists": True}},
+        ),
+        # Deferred rows only: a message that ends at once costs nothing in these three.
+        *(
+            IndexModel(
+                _ascending(*keys), name="_".join(keys), partialFilterExpression={"state": State.DEFERRED}
+            )
+            for keys in (("due_at",), ("site", "due_at"), ("tenant", "due_at"))
+        ),
+        # For the sweep of bodies: who still needs one.
+        IndexModel(_ascending("blob"), name="blob", partialFilterExpression={"due_at": {"$exists": True}}),
+        IndexModel(
+            _ascending("blob", "bounce_at"),
+            name="blob_bounce",
+            partialFilterExpression={"bounce_at": {"$exists": True}},
         ),
         IndexModel(
             [("bounce_at", ASCENDING)],
             name="bounce",
             partialFilterExpression={"bounce_at": {"$exists": True}},
+        ),
+        IndexModel(
+            [("delay_at", ASCENDING)],
+            name="delay",
+            partialFilterExpression={"delay_at": {"$exists": True}},
         ),
         IndexModel(
             [("bounce_of", ASCENDING)],
@@ -33,7 +62,9 @@ INDEXES: dict[str, list[IndexModel]] = {
     progress.COLLECTION: [IndexModel([("at", ASCENDING)], name="at", expireAfterSeconds=_PROGRESS_SECONDS)],
 }
 
-REPLACED: dict[str, tuple[str, ...]] = {row.COLLECTION: ("due",)}  # `open` serves the same queries
+REPLACED: dict[str, tuple[str, ...]] = {
+    row.COLLECTION: ("due", "open")
+}  # `way` and `due_at` serve their queries
 
 
 async def ensure_schema(store: Store) -> None:
@@ -43,10 +74,9 @@ async def ensure_schema(store: Store) -> None:
         Unavailable: the store is away.
 
     """
-    with unavailable_when_away():
-        for collection, indexes in INDEXES.items():
-            await store.collection(collection).create_indexes(indexes)
-        for collection, names in REPLACED.items():
-            for name in (await store.collection(collection).index_information()).keys() & set(names):
-                await store.collection(collection).drop_index(name)
+    for collection, indexes in INDEXES.items():
+        await create_indexes(store, collection, indexes)
+    for collection, names in REPLACED.items():
+        await drop_indexes(store, collection, names)
     await Blobs(store).ensure_indexes()
+    await create_indexes(store, bodychecks.COLLECTION, bodychecks.INDEXES)

@@ -1,16 +1,23 @@
-"""Splitting: a message that goes several ways becomes one row for each way, in one transaction."""
+"""Splitting: a message that goes several ways becomes one row for each way, in one transaction.
+
+The same transaction writes the outcomes of targets that nobody can reach, and the aliases whose expansion is reported: there
+is no moment at which they could be forgotten.
+"""
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from pymongo import UpdateOne
 from pymongo.asynchronous.client_session import AsyncClientSession
 
-from mailyard.proto.v1.ticket_pb2 import Ticket
+from mailyard.proto.v1.ticket_pb2 import Recipient, Ticket
+from mailyard.runtime.metrics import counter
 from mailyard.spool.ids import row_id
+from mailyard.spool.outcome import Outcome
+from mailyard.spool.reporting import any_due, outcome_rows
 from mailyard.spool.row import COLLECTION, Leg, Route, State, leg_row, ticket_of, timeline_rows
 from mailyard.store.client import Row, Store, unavailable_when_away
 from mailyard.store.transaction import in_transaction
@@ -18,14 +25,20 @@ from mailyard.store.transaction import in_transaction
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """A ticket and the legs that its message becomes."""
+    """A ticket and the legs that its message becomes.
+
+    `failed`: by the number of a leg (from 1), the outcomes of all its targets. `expanded`: aliases among the ticket's
+    recipients whose expansion the sender is told of.
+    """
 
     ticket: Ticket
     legs: tuple[Leg, ...]
+    failed: Mapping[int, Mapping[int, Outcome]] = field(default_factory=dict)
+    expanded: tuple[Recipient, ...] = ()
 
 
 async def split(store: Store, splits: Sequence[Split], now: datetime) -> list[tuple[Route, Ticket]]:
-    """Write the legs of messages and return their tickets; a message that is split already gives none.
+    """Write the legs of messages; return the tickets of those that go on. A message that is split already gives none.
 
     Raises:
         Unavailable: the store is away; nothing was split.
@@ -37,36 +50,81 @@ async def split(store: Store, splits: Sequence[Split], now: datetime) -> list[tu
 
     async def write(session: AsyncClientSession) -> list[Row]:
         rows = store.collection(COLLECTION)
-        whole = rows.find({"_id": {"$in": list(by_id)}, "state": State.ACTIVE}, {"_id": 1}, session=session)
-        ours = [by_id[row["_id"]] async for row in whole]
-        if not ours:
+        query = {"_id": {"$in": list(by_id)}, "state": State.ACTIVE}
+        wholes = [row async for row in rows.find(query, {"delay_at": 1}, session=session)]
+        if not wholes:
             return []
-        await rows.bulk_write([_mark(each, now) for each in ours], ordered=False, session=session)
-        legs = [row for each in ours for row in _rows(each, now)]
+        marks = [_mark(by_id[row["_id"]], now) for row in wholes]
+        await rows.bulk_write(marks, ordered=False, session=session)
+        legs = [leg for row in wholes for leg in _rows(by_id[row["_id"]], row, now)]
         await rows.insert_many(legs, ordered=False, session=session)
         return legs
 
     with unavailable_when_away():
         legs = await in_transaction(store, write)
-    return [(Route(row["route"]), ticket_of(row)) for row in legs]
+    _count(legs)
+    return [(Route(row["route"]), ticket_of(row)) for row in legs if row["state"] == State.ACTIVE]
 
 
-def _rows(whole: Split, now: datetime) -> list[Row]:
-    return [leg_row(whole.ticket, number, leg, now) for number, leg in enumerate(whole.legs, start=1)]
+def _count(legs: Sequence[Row]) -> None:
+    for leg in legs:
+        for outcome in leg.get("outcomes", {}).values():
+            counter("mailyard_spool_outcomes_total").labels(outcome["result"]).inc()
+
+
+def _rows(whole: Split, row: Row, now: datetime) -> list[Row]:
+    """Make the rows of the legs; what the sender was told of the whole message's delay is told."""
+    told = {"delay_at": row["delay_at"]} if "delay_at" in row else {}
+    rows = []
+    for number, leg in enumerate(whole.legs, start=1):
+        made = leg_row(whole.ticket, number, leg, now)
+        outcomes = whole.failed.get(number)
+        rows.append(
+            made | told if outcomes is None else _ended(made, whole.ticket.sender, leg, outcomes, now)
+        )
+    return rows
+
+
+def _ended(row: Row, sender: str, leg: Leg, outcomes: Mapping[int, Outcome], now: datetime) -> Row:
+    """End a leg whose targets nobody can reach."""
+    written = outcome_rows(sender, leg.targets, outcomes, now)
+    text = next(iter(outcomes.values())).text
+    step = {"at": now, "stage": "router", "event": "message.failed", "detail": text}
+    ended = row | {
+        "state": State.DONE,
+        "ended_at": now,
+        "attempt": 1,
+        "outcomes": written,
+        "timeline": [step],
+    }
+    for name in ("due_at", "pending"):
+        del ended[name]
+    return ended | ({"bounce_at": now} if any_due(written.values()) else {})
 
 
 def _mark(whole: Split, now: datetime) -> UpdateOne:
+    changes: Row = {
+        "state": State.SPLIT,
+        "legs": len(whole.legs),
+        "ended_at": now,
+        "expansions": _expansions(whole),
+    }
+    if whole.expanded:
+        changes |= {
+            "expanded": {f"x{each.index}": _expanded(each, now) for each in whole.expanded},
+            "bounce_at": now,
+        }
     update: dict[str, Any] = {
-        "$set": {
-            "state": State.SPLIT,
-            "legs": len(whole.legs),
-            "ended_at": now,
-            "expansions": _expansions(whole),
-        },
-        "$unset": {"due_at": ""},
+        "$set": changes,
+        "$unset": {"due_at": "", "delay_at": ""},
         "$push": {"timeline": {"$each": timeline_rows(whole.ticket.timeline)}},
     }
     return UpdateOne({"_id": row_id(whole.ticket.spool_id, whole.ticket.leg)}, update)
+
+
+def _expanded(alias: Recipient, now: datetime) -> Row:
+    row: Row = {"address": alias.address, "notify": alias.notify, "orcpt": alias.orcpt, "at": now}
+    return {name: value for name, value in row.items() if value}
 
 
 def _expansions(whole: Split) -> list[Row]:

@@ -8,22 +8,26 @@ Layout: GridFS specification, section "Terms" (`files` and `chunks` of a bucket 
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from collections.abc import Collection as Group
 from datetime import datetime
 
 from bson import Binary, ObjectId
-from pymongo import ASCENDING
+from pymongo import ASCENDING, IndexModel
 from pymongo.errors import BulkWriteError
 
 from mailyard.runtime.clock import now_utc
 from mailyard.runtime.errors import Unavailable
 from mailyard.store.body import CHUNK_SIZE, Body, BodyWriter
 from mailyard.store.client import DUPLICATE_KEY, Collection, Row, Store, unavailable_when_away
+from mailyard.store.indexes import create_indexes
 from mailyard.store.logorder import insert_soon
 
+_CHUNKS_INDEX = IndexModel([("files_id", ASCENDING), ("n", ASCENDING)], unique=True)
 FILES = "mail.files"
 CHUNKS = "mail.chunks"
+_DELETE_OCTETS = 64 * 1024 * 1024  # that one command removes
+_UNKNOWN_SIZE = 8 * 1024 * 1024  # supposed of a body that a writer which died left without a file row
 _READ_CHUNKS = 4  # chunks that a stream reads at a time: one megabyte
 
 
@@ -52,8 +56,7 @@ class Blobs:
 
     async def ensure_indexes(self) -> None:
         """Create the index that the GridFS specification demands of chunks."""
-        with unavailable_when_away():
-            await self._chunks.create_index([("files_id", ASCENDING), ("n", ASCENDING)], unique=True)
+        await create_indexes(self._store, CHUNKS, [_CHUNKS_INDEX])
 
     def writer(self) -> BodyWriter:
         """Take one new body."""
@@ -109,23 +112,35 @@ class Blobs:
         await _insert_once(self._files, [_file_row(blob_id, size, now_utc())])
 
     async def delete(self, blob_ids: Sequence[ObjectId]) -> None:
-        """Remove bodies: the `files` rows first, so that no reader takes half a body for a whole one."""
-        ids = list(blob_ids)
+        """Remove bodies: the `files` rows first, so that no reader takes half a body for a whole one.
+
+        A command removes a bounded number of octets, however large the bodies are.
+        """
+        sizes = await self.sizes(blob_ids)
         with unavailable_when_away():
-            await self._files.delete_many({"_id": {"$in": ids}})
-            await self._chunks.delete_many({"files_id": {"$in": ids}})
+            for ids in _portions([(each, sizes.get(each, _UNKNOWN_SIZE)) for each in blob_ids]):
+                await self._files.delete_many({"_id": {"$in": ids}})
+                await self._chunks.delete_many({"files_id": {"$in": ids}})
 
     async def ids_after(self, blob_id: ObjectId, before: ObjectId, limit: int) -> list[ObjectId]:
-        """Return ids of stored bodies, ascending, beyond one id and below another: whole ones and broken-off ones."""
-        beyond = {"$gt": blob_id, "$lt": before}
+        """Return ids of stored bodies, ascending, beyond one id and below another: whole ones and broken-off ones.
+
+        None is left out: fewer than `limit` ids are all that there are.
+        """
         with unavailable_when_away():
-            files = self._files.find({"_id": beyond}, {"_id": 1}).sort("_id", ASCENDING).limit(limit)
-            ids = {row["_id"] async for row in files}
-            # A writer that died left chunks without a file row.
-            chunks = self._chunks.find({"files_id": beyond}, {"_id": 0, "files_id": 1})
-            ordered = chunks.sort([("files_id", ASCENDING), ("n", ASCENDING)]).limit(limit)
-            ids |= {row["files_id"] async for row in ordered}
-        return sorted(ids)[:limit]
+            files = self._files.find({"_id": {"$gt": blob_id, "$lt": before}}, {"_id": 1}, batch_size=limit)
+            whole = [row["_id"] async for row in files.sort("_id", ASCENDING).limit(limit)]
+            # A writer that died left chunks without a file row. One key of each body is read, whatever its length.
+            last = {"$lte": whole[-1]} if len(whole) == limit else {"$lt": before}
+            stages: list[Row] = [
+                {"$match": {"files_id": {"$gt": blob_id, **last}}},
+                {"$sort": {"files_id": ASCENDING}},
+                {"$group": {"_id": "$files_id"}},
+                {"$sort": {"_id": ASCENDING}},
+                {"$limit": limit},
+            ]
+            pieces = [row["_id"] async for row in await self._chunks.aggregate(stages)]
+        return sorted({*whole, *pieces})[:limit]
 
     async def sizes(self, blob_ids: Group[ObjectId]) -> dict[ObjectId, int]:
         """Octets of each body that exists."""
@@ -211,6 +226,20 @@ async def _insert_once(collection: Collection, rows: list[Row]) -> None:
                 ) from error
             if any(each["code"] != DUPLICATE_KEY for each in error.details["writeErrors"]):
                 raise
+
+
+def _portions(sized: Sequence[tuple[ObjectId, int]]) -> Iterator[list[ObjectId]]:
+    """Cut ids into portions of bounded octets."""
+    portion: list[ObjectId] = []
+    octets = 0
+    for blob_id, size in sized:
+        if portion and octets + size > _DELETE_OCTETS:
+            yield portion
+            portion, octets = [], 0
+        portion.append(blob_id)
+        octets += size
+    if portion:
+        yield portion
 
 
 def _rows_of(bodies: Iterable[Body]) -> tuple[list[Row], list[Row]]:

@@ -14,6 +14,7 @@ from pymongo import AsyncMongoClient, ReadPreference, WriteConcern
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import ConfigurationError, ConnectionFailure, InvalidURI, OperationFailure, PyMongoError
+from pymongo.monitoring import CommandListener
 from pymongo.read_concern import ReadConcern
 
 from mailyard.runtime.errors import Misconfigured, Unavailable
@@ -37,7 +38,10 @@ _PASSING_CODES = frozenset(
 _NO_SPACE_CODES = frozenset({14031})
 _LOGIN_REFUSED = 18
 DUPLICATE_KEY = 11_000
+# The hint for a change of listed rows on a condition: the planner may prefer an index of the condition, and read all of it.
+BY_ID = [("_id", 1)]
 _RETRY_SECONDS = 2.0
+LISTENERS: list[CommandListener] = []  # of each client that is made from now on; tests watch the commands
 _UNAVAILABLE = counter("mailyard_store_unavailable_total")
 
 
@@ -109,7 +113,7 @@ class Store:
                 retryWrites=True,
                 appname="mailyard",
                 maxPoolSize=64,
-                event_listeners=[ConnectionWatch()],
+                event_listeners=[ConnectionWatch(), *LISTENERS],
             )
         except (InvalidURI, ConfigurationError, ValueError) as error:  # its text never shows the password
             raise Misconfigured(f"MAILYARD_MONGO_URL is not a MongoDB connection string: {error}") from None

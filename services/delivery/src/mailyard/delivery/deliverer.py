@@ -10,7 +10,7 @@ from datetime import datetime
 from bson import ObjectId
 
 from mailyard.broker.events import MailboxEvents
-from mailyard.delivery.letter import delivery_key, message_for, row_octets
+from mailyard.delivery.letter import delivery_key, has_account, message_for, row_octets
 from mailyard.delivery.parsing import parse_once
 from mailyard.delivery.placing import Placer
 from mailyard.delivery.settings import DeliverySettings
@@ -84,6 +84,7 @@ class Deliverer:
                 )
                 for ticket, parse in zip(whole, parsed, strict=True)
                 for target in ticket.recipients
+                if has_account(target)
             )
             placing = Placing()
             for portion in _portions(messages, self._settings.batch_messages):
@@ -144,8 +145,11 @@ def _report_of(ticket: Ticket, placing: Placing, now: datetime) -> Report:
         for target in ticket.recipients
         if target.index not in {*full, *busy}
     }
-    if outcomes:
-        note(ticket, now, _STAGE, "message.delivered", f"{len(outcomes)} x {_kind(ticket)}")
+    delivered = sum(each.result is Result.DELIVERED for each in outcomes.values())
+    if delivered:
+        note(ticket, now, _STAGE, "message.delivered", f"{delivered} x {_kind(ticket)}")
+    if delivered < len(outcomes):
+        note(ticket, now, _STAGE, "message.failed", f"{len(outcomes) - delivered} without a mailbox")
     if not full and not busy:
         return Report(ticket, outcomes)
     status, text = ("4.2.2", _FULL) if full else ("4.2.0", _BUSY)
@@ -155,6 +159,8 @@ def _report_of(ticket: Ticket, placing: Placing, now: datetime) -> Report:
 
 def _outcome(ticket: Ticket, target: Recipient, placed: Mapping[str, Placed]) -> Outcome:
     """Say where the message stands; one that was in place before was delivered by an earlier try."""
+    if not has_account(target):
+        return Outcome(Result.BOUNCED, "5.1.1", "550 5.1.1 no such mailbox here")
     place_of = placed.get(delivery_key(ticket, target))
     where = f"{_kind(ticket)} UID {place_of.uid}" if place_of else _kind(ticket)
     return Outcome(Result.DELIVERED, "2.1.5", "", where)

@@ -15,6 +15,11 @@ def delivery_key(ticket: Ticket, target: Recipient) -> str:
     return f"{target.account}:{ticket.spool_id}"
 
 
+def has_account(target: Recipient) -> bool:
+    """Return whether a target has a mailbox to go to: an unknown recipient of a row of 0.2.0 has none."""
+    return ObjectId.is_valid(target.account)
+
+
 def message_for(
     ticket: Ticket, target: Recipient, parsed: ParsedMessage, body_octets: int, now: datetime
 ) -> NewMessage:

@@ -4,10 +4,12 @@ Only what did not reach the message goes on to the next host (a connection that 
 for a recipient, or may have taken the message, its word stands.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from mailyard.relay.busy import Stopping
 from mailyard.relay.connector import Refusal
 from mailyard.relay.destination import Destination, Host
 from mailyard.relay.letter import Letter
@@ -18,7 +20,7 @@ from mailyard.smtp.client import Outcome, Step
 from mailyard.smtp.client.replies import own_reply
 from mailyard.smtp.reply import Reply
 
-MAX_HOSTS: Final = 4  # of one domain that one attempt tries
+HOSTS_SECONDS: Final = 600.0  # after which one attempt tries no further host
 _STALE: Final = {Step.MAIL, Step.RSET}  # where a kept connection shows that the server has closed it
 
 _log = get_logger(__name__)
@@ -26,11 +28,15 @@ _log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one recipient was answered, by whom (`place`, empty: by ourselves) and how well hidden (`tls`)."""
+    """What one recipient was answered, by whom (`place`, empty: by ourselves) and how well hidden (`tls`).
+
+    `dsn_passed`: the host took over the DSN parameters.
+    """
 
     outcome: Outcome
     place: str = ""
     tls: str = ""
+    dsn_passed: bool = False
 
     @property
     def reply(self) -> Reply:
@@ -41,7 +47,9 @@ class Answer:
 class Lends(Protocol):
     """Where sessions come from."""
 
-    async def borrow(self, host: Host, policy: Policy, *, configured: bool) -> Session | Refusal:
+    async def borrow(
+        self, host: Host, policy: Policy, *, configured: bool, tenant: str = ""
+    ) -> Session | Refusal:
         """A session, or why there is none. Raises SiteBusy."""
 
     def give_back(self, session: Session) -> None:
@@ -63,13 +71,18 @@ class Attempt:
         *,
         most_recipients: int,
         permitted: Callable[[], bool],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`permitted` is asked before each transaction whether the leg is still ours to send."""
+        """`permitted` is asked before each transaction whether the leg is still ours to send.
+
+        `clock`: monotonic seconds.
+        """
         self._letter = letter
         self._destination = destination
         self._pool = pool
         self._most = most_recipients
         self._permitted = permitted
+        self._clock = clock
         self._answers: dict[int, Answer] = {}
         self._last = Answer(Outcome(Step.CONNECT, own_reply(451, "4.3.0", "not tried yet"), own=True))
         self._smtputf8 = False
@@ -87,9 +100,10 @@ class Attempt:
         """
         try:
             self._smtputf8 = await self._letter.needs_smtputf8()
-            for host in self._destination.hosts[:MAX_HOSTS]:
+            until = self._clock() + HOSTS_SECONDS
+            for host in self._destination.hosts:
                 await self._try(host)
-                if not self._open:
+                if not self._open or self._clock() >= until:
                     break
         except Exception:
             if not self._answers:
@@ -105,9 +119,14 @@ class Attempt:
         """Send to whoever is open, until nobody is or the host is of no more use."""
         policy, configured = self._destination.policy, self._destination.configured
         while self._open:
-            session = await self._pool.borrow(host, policy, configured=configured)
+            tenant = self._letter.tenant
+            session = await self._pool.borrow(host, policy, configured=configured, tenant=tenant)
             if isinstance(session, Refusal):
                 self._last = Answer(Outcome(session.step, session.reply, session.own), session.place)
+                if (
+                    session.own and session.reply.is_permanent
+                ):  # the host is ourselves: none behind it is closer
+                    self._answers |= dict.fromkeys(self._open, self._last)
                 return
             try:
                 if not self._permitted():
@@ -116,6 +135,8 @@ class Attempt:
                 unanswered = await self._send(session)
             finally:
                 self._pool.give_back(session)
+            if session.was_cut and self._open:
+                raise Stopping("relay is stopping")
             if unanswered is not None and not (used_before and unanswered.step in _STALE):
                 return
 
@@ -127,7 +148,7 @@ class Attempt:
         taken = any(outcome.reply.is_positive for outcome in done.outcomes)
         unanswered = None
         for position, outcome in zip(positions, done.outcomes, strict=True):
-            answer = Answer(outcome, session.place, session.tls)
+            answer = Answer(outcome, session.place, session.tls, done.dsn_passed)
             if goes_on(outcome):
                 self._last, unanswered = answer, outcome
             elif taken and is_one_too_many(outcome):

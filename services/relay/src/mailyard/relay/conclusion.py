@@ -19,6 +19,21 @@ from mailyard.spool.timeline import note
 STAGE: Final = "relay"
 _MAX_WORDS: Final = 500  # characters of a reply that are kept
 
+# Characters of a reply that must not reach logs, reports and terminals, besides the control characters that
+# `parse_reply` replaces: line separators, marks of text direction, invisible tags.
+_DECEPTIVE: Final = dict.fromkeys(
+    (
+        0x061C,
+        0x200E,
+        0x200F,
+        *range(0x2028, 0x202F),
+        *range(0x2066, 0x206A),
+        0xFEFF,
+        *range(0xE0000, 0xE0080),
+    ),
+    "?",
+)
+
 # Before MAIL a refusal is about us (our address, our certificate, our password) or the host, not about the mail: it
 # waits. 521 is the host that never takes mail (RFC 7504 section 3).
 _ABOUT_US: Final = frozenset({Step.GREETING, Step.HELLO, Step.STARTTLS, Step.AUTH})
@@ -71,22 +86,39 @@ def conclude(ticket: Ticket, answers: Sequence[Answer], now: datetime, dice: Cal
     return report
 
 
+def give_back(ticket: Ticket, now: datetime, reason: str) -> Report:
+    """The report of a leg that another relay should take at once."""
+    return Report(ticket, {}, Deferral(now, Route.REMOTE, "4.3.2", reason, tried=False))
+
+
 def postpone(ticket: Ticket, now: datetime, wait: timedelta, reason: str) -> Report:
-    """The report of a leg that could not be tried: it comes again soon, however old it is."""
-    note(ticket, now, STAGE, _EVENTS[Fate.DEFERRED], reason)
+    """The report of a leg that could not be tried: it comes again after `wait`, until its lifetime is over.
+
+    The timeline gets no entry: a leg may be postponed for days, and its row must not grow.
+    """
+    report = put_off(ticket, Route.REMOTE, now, "4.3.2", reason)
+    if report.deferral is None:
+        note(ticket, now, STAGE, _EVENTS[Fate.FAILED], f"waited for too long: {reason}")
+        return report
     return Report(ticket, {}, Deferral(now + wait, Route.REMOTE, "4.3.2", reason, tried=False))
+
+
+def defer_after_fault(ticket: Ticket, now: datetime, reason: str, dice: Callable[[], float]) -> Report:
+    """The report of a leg that met a fault of the program: it is tried again like after any failure for now."""
+    note(ticket, now, STAGE, _EVENTS[Fate.DEFERRED], reason)
+    return put_off(ticket, Route.REMOTE, now, "4.3.0", reason, dice=dice)
 
 
 def words(answer: Answer) -> str:
     """The answer as the sender may read it."""
     said = str(answer.reply) if not answer.outcome.own else answer.reply.text
     text = f"{said} (in reply to {answer.outcome.step.name})" if not answer.outcome.own else said
-    return text[:_MAX_WORDS]
+    return text[:_MAX_WORDS].translate(_DECEPTIVE)
 
 
 def _outcome(fate: Fate, answer: Answer) -> Outcome:
     result = Result.RELAYED if fate is Fate.RELAYED else Result.BOUNCED
-    return Outcome(result, _status(answer.reply), words(answer), answer.place)
+    return Outcome(result, _status(answer.reply), words(answer), answer.place, answer.dsn_passed)
 
 
 def _put_off(

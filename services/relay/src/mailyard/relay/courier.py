@@ -10,11 +10,11 @@ from typing import Protocol
 from mailyard.proto.v1.ticket_pb2 import Ticket
 from mailyard.relay.attempt import Answer, Attempt, Lends
 from mailyard.relay.bodies import Bodies
-from mailyard.relay.conclusion import Fate, conclude, fate_of, postpone
+from mailyard.relay.busy import SiteBusy, Stopping
+from mailyard.relay.conclusion import Fate, conclude, fate_of, give_back, postpone
 from mailyard.relay.destination import Destination, Unroutable
 from mailyard.relay.letter import Letter
 from mailyard.relay.providers import NEXT_HOP, OTHER, provider_of
-from mailyard.relay.site import SiteBusy, Stopping
 from mailyard.runtime.clock import Clock, now_utc
 from mailyard.runtime.errors import Unavailable
 from mailyard.runtime.logs import get_logger
@@ -73,12 +73,19 @@ class Courier:
         began = time.monotonic()
         try:
             provider, answers = await self._answers(ticket, permitted)
+        except Stopping as error:
+            return give_back(ticket, self._clock(), str(error))
         except (SiteBusy, Unavailable) as error:
-            wait = 0.0 if isinstance(error, Stopping) else self._limits.busy_seconds
-            return postpone(ticket, self._clock(), timedelta(seconds=wait), str(error))
+            return postpone(ticket, self._clock(), self._wait(error), str(error))
         self._seconds.labels(provider).observe(time.monotonic() - began)
         self._count(provider, answers)
         return conclude(ticket, answers, self._clock(), self._dice)
+
+    def _wait(self, error: SiteBusy | Unavailable) -> timedelta:
+        """As long as the site says; else the usual time, jittered so that legs do not come back together."""
+        if isinstance(error, SiteBusy) and error.seconds is not None:
+            return timedelta(seconds=error.seconds)
+        return timedelta(seconds=self._limits.busy_seconds * (0.5 + self._dice()))
 
     async def _answers(self, ticket: Ticket, permitted: Callable[[], bool]) -> tuple[str, list[Answer]]:
         """The destination's provider, and an answer for each recipient."""

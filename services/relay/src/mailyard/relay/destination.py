@@ -4,8 +4,10 @@ import ipaddress
 import random
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 from itertools import groupby
 
+from mailyard.relay.addresses import Use
 from mailyard.relay.nexthop import Policy
 from mailyard.smtp.reply import Reply
 
@@ -46,6 +48,14 @@ class Unroutable:
     reply: Reply
 
 
+class Lack(Enum):
+    """Why there is no host."""
+
+    TROUBLE = auto()  # the DNS could not say
+    LOOP = auto()  # nobody but ourselves is left
+    NO_ADDRESS = auto()
+
+
 def in_order(exchangers: Iterable[MailExchanger], dice: random.Random) -> list[MailExchanger]:
     """Lowest preference first, any order within one preference."""
     ordered: list[MailExchanger] = []
@@ -64,17 +74,36 @@ def before_ourselves(exchangers: Sequence[MailExchanger], own_names: Collection[
 
 
 def takes_no_mail(exchangers: Sequence[MailExchanger]) -> bool:
-    """A null MX: the domain says that it takes no mail (RFC 7505 section 3)."""
-    return len(exchangers) == 1 and not exchangers[0].host
+    """Only null MX: the domain says that it takes no mail. Beside other hosts they are ignored (RFC 7505 section 3)."""
+    return bool(exchangers) and not any(exchanger.host for exchanger in exchangers)
 
 
-def leads_back(address: str, own_addresses: Collection[str]) -> bool:
-    """Whether a host of the DNS with this address is ourselves, or no host at all."""
-    parsed = ipaddress.ip_address(address)
-    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped:
-        parsed = parsed.ipv4_mapped
-    nobody = parsed.is_loopback or parsed.is_unspecified or parsed.is_multicast or parsed.is_link_local
-    return nobody or str(parsed) in own_addresses
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the DNS says of the addresses of one host; `trouble`: some of them are not known now."""
+
+    usable: tuple[str, ...] = ()
+    uses: frozenset[Use] = frozenset()
+    trouble: bool = False
+
+
+def reachable(
+    located: Sequence[tuple[MailExchanger, Found]], port: int
+) -> tuple[tuple[Host, ...], Lack | None]:
+    """The hosts to try, lowest preference first, and why there are none (RFC 5321 section 5.1).
+
+    A host that is ourselves takes itself and the hosts of its and of higher preference values out. An address that
+    is of no use takes only itself out.
+    """
+    own = [exchanger.preference for exchanger, found in located if Use.OURSELVES in found.uses]
+    closer = [(each, found) for each, found in located if not own or each.preference < min(own)]
+    hosts = tuple(Host(each.host, port, found.usable) for each, found in closer if found.usable)
+    if hosts:
+        return hosts, None
+    if any(found.trouble for _, found in closer):
+        return (), Lack.TROUBLE
+    loops = own or any(Use.LOOPBACK in found.uses for _, found in closer)
+    return (), Lack.LOOP if loops else Lack.NO_ADDRESS
 
 
 def literal_address(domain: str) -> str | None:
@@ -82,8 +111,9 @@ def literal_address(domain: str) -> str | None:
     if not (domain.startswith("[") and domain.endswith("]")):
         return None
     inside = domain[1:-1]
-    text = inside[5:] if inside[:5].lower() == "ipv6:" else inside
     try:
-        return str(ipaddress.ip_address(text))
+        if inside[:5].lower() == "ipv6:":
+            return str(ipaddress.IPv6Address(inside[5:]))
+        return str(ipaddress.ip_address(inside))
     except ValueError:
         return None

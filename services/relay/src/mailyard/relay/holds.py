@@ -1,6 +1,8 @@
 """The legs that this process has claimed, and for how long each claim is safe.
 
-Claims that are not renewed in time count as lost here before they end in the store: no leg has two senders.
+Claims that are not renewed in time count as lost here before they end in the store: no leg has two senders. They are
+renewed all the same, so that a transfer that goes on is not repeated by another relay; when the store says that nobody
+else has claimed the leg meanwhile, the claim counts again.
 """
 
 import asyncio
@@ -15,6 +17,7 @@ from mailyard.spool.ids import row_id
 from mailyard.spool.leases import LEASE
 
 _RENEW_SECONDS: Final = LEASE.total_seconds() / 4
+_RETRY_SECONDS: Final = 1.0  # after a renewal that failed
 _SAFE_SECONDS: Final = LEASE.total_seconds() * 3 / 4
 
 _log = get_logger(__name__)
@@ -28,6 +31,9 @@ class Claims(Protocol):
 
     async def renew(self, tickets: Sequence[Ticket]) -> None:
         """Hold on to them. Raises Unavailable."""
+
+    async def held(self, tickets: Sequence[Ticket]) -> list[Ticket]:
+        """The tickets whose legs nobody else has claimed since. Raises Unavailable."""
 
 
 class Holds:
@@ -58,9 +64,13 @@ class Holds:
             raise Unavailable(f"{self._most} legs have been in hand for {seconds:.0f} s") from None
 
     async def claim(self, tickets: Sequence[Ticket]) -> list[Ticket]:
-        """Claim legs; the tickets of those that are ours now. Raises Unavailable."""
+        """Claim legs; the tickets of those that are ours now. Raises Unavailable.
+
+        A leg that is in hand is not claimed again: its transfer goes on, and its report holds for any ticket.
+        """
         until = self._clock() + _SAFE_SECONDS
-        claimed = await self._claims.claim(_newest(tickets))
+        free = [ticket for ticket in _newest(tickets) if _key(ticket) not in self._held]
+        claimed = await self._claims.claim(free)
         for ticket in claimed:
             self._held[_key(ticket)] = (ticket, until)
         self._gauge.set(len(self._held))
@@ -79,22 +89,28 @@ class Holds:
 
     async def renew_always(self) -> None:
         """Renew the claims, for ever."""
+        pause = _RENEW_SECONDS
         while True:
-            await asyncio.sleep(_RENEW_SECONDS)
-            await self.renew()
+            await asyncio.sleep(pause)
+            pause = _RENEW_SECONDS if await self.renew() else _RETRY_SECONDS
 
-    async def renew(self) -> None:
-        """Renew those claims that are still ours."""
+    async def renew(self) -> bool:
+        """Renew all claims, those that count as lost included; return whether the store took it."""
         now = self._clock()
-        ours = [ticket for ticket, until in self._held.values() if now < until]
+        held = list(self._held.values())
+        tickets = [ticket for ticket, _ in held]
+        lost = [ticket for ticket, until in held if now >= until]
         try:
-            await self._claims.renew(ours)
+            await self._claims.renew(tickets)
+            regained = await self._claims.held(lost) if lost else []
         except Unavailable as error:
-            _log.warning("relay.claims_not_renewed", legs=len(ours), error=str(error))
-            return
-        for ticket in ours:
-            if _key(ticket) in self._held:
+            _log.warning("relay.claims_not_renewed", legs=len(tickets), error=str(error))
+            return False
+        still_lost = {_key(ticket) for ticket in lost} - {_key(ticket) for ticket in regained}
+        for ticket in tickets:
+            if _key(ticket) in self._held and _key(ticket) not in still_lost:
                 self._held[_key(ticket)] = (ticket, now + _SAFE_SECONDS)
+        return True
 
 
 def _newest(tickets: Sequence[Ticket]) -> list[Ticket]:

@@ -1,5 +1,6 @@
 """What is sent for one ticket: envelopes, and the octets: what the stages put before the body, then the body."""
 
+import re
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
@@ -11,6 +12,8 @@ from mailyard.smtp.client import Envelope, EnvelopeRecipient
 from mailyard.smtp.parameters import Body
 
 _HEADER_END = b"\r\n\r\n"
+_INTERNAL = re.compile(rb"^X-Mailyard-[^:\r\n]*:.*\n(?:[ \t].*\n)*", re.MULTILINE | re.IGNORECASE)
+"""Header fields that the filter writes for this installation alone; they name its rules."""
 
 
 class Letter:
@@ -21,9 +24,14 @@ class Letter:
         self.recipients = tuple(
             EnvelopeRecipient(to.address, to.notify, to.orcpt) for to in ticket.recipients
         )
-        self.head = ticket.verdict.header_fields + ticket.prefix
+        self.head = _INTERNAL.sub(b"", ticket.verdict.header_fields) + ticket.prefix
         self._ticket = ticket
         self._bodies = bodies
+
+    @property
+    def tenant(self) -> str:
+        """Whose message it is."""
+        return self._ticket.tenant
 
     @property
     def size(self) -> int:

@@ -1,40 +1,58 @@
 """The service relay: sends mail to the Internet, or to the next hops that a person has named."""
 
+import ipaddress
 import sys
 import time
 from collections.abc import Sequence
+from typing import Final
 
 from mailyard.broker.connection import Broker
 from mailyard.broker.consumer import TicketConsumer
 from mailyard.broker.topology import Queue
 from mailyard.relay.bodies import Bodies
+from mailyard.relay.busy import BusyLimits
+from mailyard.relay.connectionlimiter import ConnectionLimiter, ConnectionLimits
 from mailyard.relay.connector import Connector, Manners, tls_contexts
 from mailyard.relay.courier import Courier, CourierLimits
 from mailyard.relay.holds import Holds
-from mailyard.relay.nexthop import NextHop, Routing, parse_credentials
+from mailyard.relay.networklimiter import NetworkLimiter, NetworkLimits
+from mailyard.relay.nexthop import Routing
+from mailyard.relay.ownaddresses import interface_addresses
 from mailyard.relay.pool import Pool, PoolLimits
 from mailyard.relay.relay import Relay
 from mailyard.relay.resolver import Resolver, ResolverOptions
 from mailyard.relay.settings import RelaySettings
 from mailyard.relay.timeouts import Timeouts
 from mailyard.runtime.errors import Misconfigured
+from mailyard.runtime.logs import get_logger
 from mailyard.runtime.service import Component, Runtime, run
 from mailyard.runtime.settings import load_settings
+from mailyard.smtp.client import Security
 from mailyard.spool.leases import Leases
 from mailyard.spool.outcomes import Outcomes
 from mailyard.spool.progress import ProgressReporter
 from mailyard.store.blobs import Blobs
 from mailyard.store.client import Store
 
+_CUT_SECONDS: Final = 60.0  # at a stop, for messages that are being sent to reach their final dot
+
+_log = get_logger(__name__)
+
 
 def routing(settings: RelaySettings) -> Routing:
-    """The routes and policies that the settings name."""
-    next_hops = {domain.lower(): NextHop.parse(hop) for domain, hop in settings.routes.items()}
-    if settings.next_hop is not None:
-        next_hops.setdefault("*", NextHop.parse(settings.next_hop))
-    security = {domain.lower(): policy for domain, policy in settings.security_domains.items()}
-    security.setdefault("*", settings.security)
-    return Routing(next_hops, security, parse_credentials(settings.credentials.get_secret_value()))
+    """Where mail goes by configuration; what is doubtful about the credentials is logged."""
+    routes = settings.routing()
+    for hop in routes.with_credentials():
+        if hop.security is Security.ENCRYPT:
+            _log.warning("relay.credentials_unverified", host=hop.host, security=hop.security.value)
+    for host in routes.unused_credentials():
+        _log.warning("relay.credentials_unused", host=host)
+    return routes
+
+
+def own_names(settings: RelaySettings) -> frozenset[str]:
+    """The names of our own MX hosts."""
+    return frozenset(name.lower().rstrip(".") for name in (settings.hostname, *settings.own_names))
 
 
 def resolver(settings: RelaySettings) -> Resolver:
@@ -44,8 +62,9 @@ def resolver(settings: RelaySettings) -> Resolver:
         server_port=settings.resolver_port,
         seconds=settings.dns_seconds,
         smtp_port=settings.smtp_port,
-        own_names=frozenset(name.lower().rstrip(".") for name in (settings.hostname, *settings.own_names)),
-        own_addresses=frozenset(settings.own_addresses),
+        own_names=own_names(settings),
+        own_addresses=frozenset(settings.own_addresses) | {str(address) for address in interface_addresses()},
+        allowed_networks=tuple(ipaddress.ip_network(each) for each in settings.allowed_networks),
     )
     return Resolver(routing(settings), options)
 
@@ -61,24 +80,40 @@ def pool(settings: RelaySettings) -> Pool:
         block=settings.block_seconds,
         final=settings.final_seconds,
         transaction=settings.transaction_seconds,
+        busy=settings.busy_reply_seconds,
     )
     try:
         contexts = tls_contexts(settings.ca_file)
     except OSError as error:
         raise Misconfigured(f"MAILYARD_RELAY_CA_FILE: cannot read {settings.ca_file}: {error}") from error
-    # With one host for everything there is nobody whom a long line could stop: nothing is put off.
+    manners = Manners(
+        settings.hostname, settings.eight_bit, settings.chunking_octets, own_names=own_names(settings)
+    )
+    limiter = ConnectionLimiter(
+        ConnectionLimits(
+            settings.max_connections, settings.tenant_share, settings.slow_share, settings.reserve_share
+        )
+    )
+    networks = NetworkLimiter(NetworkLimits(settings.address_connections, settings.network_connections))
+    connector = Connector(manners, timeouts, contexts, networks=networks, busy=lambda: limiter.busy)
+    return Pool(connector, limiter, _pool_limits(settings), time.monotonic)
+
+
+def _pool_limits(settings: RelaySettings) -> PoolLimits:
+    # With one host for everything there is nobody whom a long line could stop: nothing is deferred.
     everything_goes_one_way = settings.next_hop is not None and not settings.routes
-    manners = Manners(settings.hostname, settings.eight_bit, settings.chunking_octets)
-    limits = PoolLimits(
+    return PoolLimits(
         connections=settings.max_connections,
         site_connections=settings.site_connections,
+        provider_connections=settings.provider_connections,
         site_waiting=settings.max_legs if everything_goes_one_way else settings.site_waiting,
+        waiting=settings.max_legs if everything_goes_one_way else settings.max_legs // 2,
         waiting_seconds=settings.waiting_seconds,
         pause_seconds=settings.pause_seconds,
         connection_messages=settings.connection_messages,
         idle_seconds=settings.idle_seconds,
+        busy=BusyLimits(settings.busy_seconds, max(settings.busy_seconds, settings.busy_max_seconds)),
     )
-    return Pool(Connector(manners, timeouts, contexts), limits, time.monotonic)
 
 
 async def build(runtime: Runtime[RelaySettings]) -> Sequence[Component]:
@@ -94,7 +129,9 @@ async def build(runtime: Runtime[RelaySettings]) -> Sequence[Component]:
         CourierLimits(settings.transaction_recipients, settings.busy_seconds),
     )
     holds = Holds(Leases(store), settings.max_legs, time.monotonic)
-    relay = Relay(holds, courier, Outcomes(store), lent)
+    relay = Relay(
+        holds, courier, Outcomes(store), lent, cut_seconds=min(_CUT_SECONDS, settings.drain_seconds / 4)
+    )
     consumer = TicketConsumer(broker, Queue.REMOTE_SEND, relay.take)
     progress = ProgressReporter(store, settings.instance, consumers=[consumer])
     return [store, broker, relay, consumer, progress]

@@ -3,7 +3,7 @@
 scheme: smtp (port 25), submission (587), smtps (465, TLS from the first octet), lmtp (24).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Self, TypeVar
 from urllib.parse import parse_qsl, urlsplit
@@ -22,12 +22,20 @@ _SCHEMES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """How a host is spoken to. Connections are shared only between legs of the same policy."""
+    """How a host is spoken to. Connections are shared only between legs of the same policy.
+
+    Raises ValueError for credentials without a TLS that is required: they would be open to whoever answers first
+    (RFC 4954 section 9, RFC 8314 section 5).
+    """
 
     dialect: Dialect = Dialect.SMTP
     security: Security = Security.MAY
     implicit_tls: bool = False
     credentials: Credentials | None = None
+
+    def __post_init__(self) -> None:
+        if self.credentials is not None and not self.security.required:
+            raise ValueError(f"credentials need security verify or encrypt, not {self.security}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +73,26 @@ class Routing:
         return _closest(self.next_hops, domain)
 
     def policy(self, domain: str, hop: NextHop | None) -> Policy:
-        """How to speak to whoever takes mail for `domain`."""
+        """How to speak to whoever takes mail for `domain`.
+
+        A next hop with credentials proves its name before it gets them; only `security=` at the hop says otherwise.
+        """
         security = _closest(self.security, domain) or Security.MAY
         if hop is None:
             return Policy(security=security)
-        credentials = self.credentials.get(hop.host)
+        credentials = self.credentials.get(_host_key(hop.host))
+        if credentials is not None:
+            security = Security.VERIFY
         return Policy(hop.dialect, hop.security or security, hop.implicit_tls, credentials)
+
+    def with_credentials(self) -> Iterator[NextHop]:
+        """The next hops that get credentials."""
+        return (hop for hop in self.next_hops.values() if _host_key(hop.host) in self.credentials)
+
+    def unused_credentials(self) -> list[str]:
+        """The hosts of credentials that no next hop has."""
+        used = {_host_key(hop.host) for hop in self.next_hops.values()}
+        return sorted(set(self.credentials) - used)
 
 
 def parse_credentials(text: str) -> dict[str, Credentials]:
@@ -82,8 +104,23 @@ def parse_credentials(text: str) -> dict[str, Credentials]:
         words = line.split(maxsplit=2)
         if len(words) != 3:
             raise ValueError(f"line {number} is not `host username password`")
-        found[words[0].lower()] = Credentials(words[1], words[2])
+        found[_host_key(words[0])] = Credentials(words[1], words[2])
     return found
+
+
+def refuse_exposed_credentials(routing: Routing) -> None:
+    """Check that no next hop gets credentials over a connection that may be in clear. Raises ValueError."""
+    for hop in routing.with_credentials():
+        if hop.security is not None and not hop.security.required:
+            raise ValueError(
+                f"the next hop {hop.host} has credentials and security={hop.security}: remove security= (the "
+                "certificate is verified then), or write security=encrypt to send the password to any certificate"
+            )
+
+
+def _host_key(host: str) -> str:
+    """A host as it is compared: `[::1]` and `::1`, `Smart.example.` and `smart.example` are the same."""
+    return host.lower().removeprefix("[").removesuffix("]").rstrip(".")
 
 
 def _closest(table: Mapping[str, T], domain: str) -> T | None:

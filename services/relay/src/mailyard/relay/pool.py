@@ -1,26 +1,32 @@
-"""All open sessions: lent to one leg at a time, kept for the next one, limited for each host and in all."""
+"""All open sessions: lent to one leg at a time, kept for the next one, limited for each site, tenant and in all."""
 
 import asyncio
+import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
+from mailyard.relay.busy import BusyLimits, BusyWait, SiteBusy, Stopping
+from mailyard.relay.connectionlimiter import ConnectionLimiter
 from mailyard.relay.connector import Refusal
 from mailyard.relay.destination import Host
+from mailyard.relay.idle import Idle
 from mailyard.relay.nexthop import Policy
+from mailyard.relay.providers import PROVIDERS
 from mailyard.relay.session import Session
-from mailyard.relay.site import Site, SiteBusy, Stopping
+from mailyard.relay.site import Lines, Site, site_of
+from mailyard.relay.standing import QUICK_SECONDS, SLOW_SECONDS, Speeds, Standing
 from mailyard.runtime.metrics import gauge
 
 _SWEEP_SECONDS: Final = 1.0
-SiteKey = tuple[str, int, Policy]
+HostKey = tuple[str, int, Policy]
 
 
 class Connects(Protocol):
     """Opens sessions."""
 
     async def connect(self, host: Host, policy: Policy, *, configured: bool) -> Session | Refusal:
-        """A session, or why there is none."""
+        """A session, or why there is none. Raises SiteBusy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,61 +35,113 @@ class PoolLimits:
 
     connections: int = 500
     site_connections: int = 20
+    provider_connections: int = 100
     site_waiting: int = 500
+    waiting: int = 1000  # in the lines of all sites
     waiting_seconds: float = 60.0
     pause_seconds: float = 60.0
     connection_messages: int = 100
     idle_seconds: float = 10.0
+    busy: BusyLimits = field(default_factory=BusyLimits)
+
+    def of_site(self, name: str) -> int:
+        """Connections to a site that is not slow."""
+        return self.provider_connections if name in PROVIDERS else self.site_connections
+
+
+@dataclass(frozen=True, slots=True)
+class Loan:
+    """What one use of a connection holds; `opened_in`: seconds that opening the session took, 0 for one that is kept."""
+
+    site: str
+    key: HostKey
+    standing: Standing
+    tenant: str
+    opened_in: float = 0.0
 
 
 class Pool:
     """Lends sessions."""
 
-    def __init__(self, connector: Connects, limits: PoolLimits, clock: Callable[[], float]) -> None:
-        """`clock`: monotonic seconds."""
+    def __init__(
+        self,
+        connector: Connects,
+        limiter: ConnectionLimiter,
+        limits: PoolLimits,
+        clock: Callable[[], float],
+        *,
+        dice: Callable[[], float] = random.random,
+    ) -> None:
+        """`limiter`: the connections in all. `clock`: monotonic seconds. `dice`: a number from 0 to 1."""
         self._connector = connector
+        self._limiter = limiter
         self._limits = limits
         self._clock = clock
-        self._sites: dict[SiteKey, Site[Session]] = {}
-        self._keys: dict[Session, SiteKey] = {}
-        self._room = asyncio.Semaphore(limits.connections)
+        self._dice = dice
+        self._sites: dict[str, Site] = {}
+        self._lines = Lines(limits.waiting)
+        self._speeds = Speeds(clock)
+        self._down: dict[HostKey, tuple[Refusal, float]] = {}
+        self._idle: Idle[HostKey, Session] = Idle()
+        self._loans: dict[Session, Loan] = {}
+        self._opening: set[asyncio.Task[Session | Refusal]] = set()
         self._stopping = False
         self._open = gauge("mailyard_relay_connections_open")
+        self._short = gauge("mailyard_relay_busy_state")
 
-    async def borrow(self, host: Host, policy: Policy, *, configured: bool) -> Session | Refusal:
+    async def borrow(
+        self, host: Host, policy: Policy, *, configured: bool, tenant: str = ""
+    ) -> Session | Refusal:
         """A session with the host, used before or new; `give_back` it. Raises SiteBusy."""
-        site = self._site(host, policy)
-        if (resting := site.refusal(self._clock())) is not None:
-            return resting
+        key = (host.name, host.port, policy)
+        if (refusal := self._refusal(key)) is not None:
+            return refusal
         if self._stopping:
             raise Stopping("relay is stopping")
-        session = await site.enter(self._limits.waiting_seconds)
-        if session is not None:
-            if session.usable:
-                return session
-            self._drop(session)
+        name = site_of(host, configured=configured)
+        site = self._site(name)
+        await site.enter(self._limits.waiting_seconds)
+        standing = self._speeds.of(name).standing
         try:
-            return await self._make(site, host, policy, configured=configured)
-        except BaseException:
-            site.leave(None)
-            raise
+            await self._limiter.enter(standing, tenant, self._limits.waiting_seconds)
+        except BaseException as error:
+            site.leave()
+            raise _with_wait(error, site) from None
+        loan = Loan(name, key, standing, tenant)
+        try:
+            session = await self._lend(loan, host, policy, configured=configured)
+        except BaseException as error:
+            self._end(loan)
+            raise _with_wait(error, site) from None
+        site.served()
+        return session
 
     def give_back(self, session: Session) -> None:
         """Keep the session for the next leg, or end it."""
-        site = self._sites[self._keys[session]]
+        loan = self._loans.pop(session)
+        self._measure(loan, loan.opened_in + session.take_waited(), well=session.usable)
         worn = session.transactions >= self._limits.connection_messages
         if self._stopping or worn or not session.usable:
-            self._drop(session)
-            site.leave(None)
+            session.close()
         else:
             session.idle_since = self._clock()
-            site.leave(session)
+            self._idle.keep(loan.site, loan.key, session)
+        self._end(loan)
 
     def stop(self) -> None:
-        """Nobody borrows any more; whoever waits is sent away."""
+        """Lend no more sessions, and reject the legs that wait for one."""
         self._stopping = True
+        self._limiter.dismiss()
         for site in self._sites.values():
             site.dismiss()
+
+    def cut(self) -> None:
+        """End all sessions whose message is not complete: those messages may be sent again without harm."""
+        for task in self._opening:
+            task.cancel()
+        for session in self._loans:
+            if not session.awaits_final_reply:
+                session.cut()
 
     async def sweep(self) -> None:
         """End sessions that have been idle for too long, for ever."""
@@ -93,63 +151,123 @@ class Pool:
 
     def end_idle(self, before: float) -> int:
         """End sessions that have been idle since `before`; return how many. Forget sites without use."""
-        ended = [session for site in self._sites.values() for session in site.take_idle(before)]
+        ended = self._idle.expired(before)
         for session in ended:
-            self._drop(session)
-        for key in [
-            key for key, site in self._sites.items() if site.refusal(self._clock()) is None and site.unused
-        ]:
-            del self._sites[key]
+            session.close()
+        now = self._clock()
+        for name in [name for name, site in self._sites.items() if site.forgettable(now)]:
+            if not self._idle.of_site(name):
+                del self._sites[name]
+        for key in [key for key, (_, until) in self._down.items() if now >= until]:
+            del self._down[key]
+        self._show()
         return len(ended)
 
     def close(self) -> None:
         """End everything."""
-        for session in list(self._keys):
-            self._drop(session)
+        for session in [*self._loans, *self._idle.expired(float("inf"))]:
+            session.close()
 
-    def _site(self, host: Host, policy: Policy) -> Site[Session]:
-        key = (host.name, host.port, policy)
-        if key not in self._sites:
-            self._sites[key] = Site(self._limits.site_connections, self._limits.site_waiting)
-        return self._sites[key]
+    async def _lend(self, loan: Loan, host: Host, policy: Policy, *, configured: bool) -> Session | Refusal:
+        """A kept session, or a new one; a refusal ends the loan."""
+        while (session := self._idle.freshest(loan.key)) is not None:
+            if session.usable:
+                self._loans[session] = loan
+                return session
+            session.close()
+        refusal = self._refusal(loan.key)  # it may have come while the leg waited
+        if refusal is None:
+            began = self._clock()
+            opened = await self._connect(loan.site, host, policy, configured=configured)
+            took = self._clock() - began
+            if not isinstance(opened, Refusal):
+                self._down.pop(loan.key, None)
+                self._loans[opened] = replace(loan, opened_in=took)
+                opened.take_waited()
+                self._show()
+                return opened
+            refusal = opened
+            self._measure(loan, took, well=False)
+            self._rest(loan.key, refusal)
+        self._end(loan)
+        return refusal
 
-    async def _make(
-        self, site: Site[Session], host: Host, policy: Policy, *, configured: bool
-    ) -> Session | Refusal:
-        """Connect for a slot that we have; a refusal gives the slot back."""
-        if (resting := site.refusal(self._clock())) is not None:
-            site.leave(None)
-            return resting
-        await self._find_room()
+    async def _connect(self, site: str, host: Host, policy: Policy, *, configured: bool) -> Session | Refusal:
+        """Open a session; the idle ones make room. `cut` ends this, too."""
+        self._make_room(site)
+        opening = asyncio.create_task(self._connector.connect(host, policy, configured=configured))
+        self._opening.add(opening)
         try:
-            opened = await self._connector.connect(host, policy, configured=configured)
-        except BaseException:
-            self._room.release()
+            return await opening
+        except asyncio.CancelledError:
+            if opening.done() and not opening.cancelled() and not opening.exception():
+                _close(opening.result())
+            if self._stopping and opening.cancelled() and not _cancelled():
+                raise Stopping("relay is stopping") from None
             raise
-        if isinstance(opened, Session):
-            site.reached()
-            self._keys[opened] = (host.name, host.port, policy)
-            self._open.set(len(self._keys))
-            return opened
-        self._room.release()
-        if (host.name, host.port, policy) not in self._keys.values():
-            # With other connections of ours open it is busy, not down.
-            site.rest(opened, self._clock() + self._limits.pause_seconds)
-        site.leave(None)
-        return opened
+        finally:
+            self._opening.discard(opening)
 
-    async def _find_room(self) -> None:
-        """One connection more; the idle ones of other hosts go first."""
-        if self._room.locked():
-            self.end_idle(self._clock())
-        try:
-            async with asyncio.timeout(self._limits.waiting_seconds):
-                await self._room.acquire()
-        except TimeoutError:
-            raise SiteBusy("all connections are in use") from None
+    def _make_room(self, site: str) -> None:
+        """Idle sessions count like those in use, and go first."""
+        while len(self._idle) > self._limits.connections - self._limiter.used:
+            _close(self._idle.oldest())
+        while self._idle.of_site(site) and self._idle.of_site(site) + self._sites[site].in_use > max(
+            self._sites[site].limit, 1
+        ):
+            _close(self._idle.oldest(site))
 
-    def _drop(self, session: Session) -> None:
+    def _site(self, name: str) -> Site:
+        if name not in self._sites:
+            limit = self._speeds.of(name).share(self._limits.of_site(name))
+            busy = BusyWait(self._limits.busy, self._dice)
+            self._sites[name] = Site(limit, self._limits.site_waiting, self._lines, busy, self._clock)
+        return self._sites[name]
+
+    def _end(self, loan: Loan) -> None:
+        self._limiter.leave(loan.standing, loan.tenant)
+        self._sites[loan.site].leave()
+        self._show()
+
+    def _measure(self, loan: Loan, waited: float, *, well: bool) -> None:
+        """Learn from one use. A host that is given up after a while counts as slow, one that refuses at once as nothing."""
+        if not well:
+            if waited < QUICK_SECONDS:
+                return
+            waited = max(waited, SLOW_SECONDS)
+        speed = self._speeds.measure(loan.site, waited)
+        site = self._sites[loan.site]
+        site.limit = speed.share(self._limits.of_site(loan.site))
+        site.serve()
+
+    def _refusal(self, key: HostKey) -> Refusal | None:
+        """Why the host is left alone for now."""
+        refusal, until = self._down.get(key, (None, 0.0))
+        return refusal if self._clock() < until else None
+
+    def _rest(self, key: HostKey, refusal: Refusal) -> None:
+        """Leave the host alone. With other connections of ours open it is busy, not down."""
+        if not any(loan.key == key for loan in self._loans.values()) and not self._idle.has(key):
+            self._down[key] = (refusal, self._clock() + self._limits.pause_seconds)
+
+    def _show(self) -> None:
+        self._open.set(len(self._loans) + len(self._idle))
+        self._short.set(self._limiter.busy)
+
+
+def _close(session: Session | Refusal | None) -> None:
+    if isinstance(session, Session):
         session.close()
-        del self._keys[session]
-        self._open.set(len(self._keys))
-        self._room.release()
+
+
+def _with_wait(error: BaseException, site: Site) -> BaseException:
+    """Add the time to wait, where the error has none: it grows as long as the site gets no connection."""
+    if isinstance(error, SiteBusy) and error.seconds is None:
+        return site.postponed(str(error))
+    return error
+
+
+def _cancelled() -> bool:
+    """Whether the leg itself is cancelled."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

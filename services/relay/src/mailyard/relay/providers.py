@@ -38,6 +38,8 @@ _SUFFIXES: Final = {
     "amazonaws.com": "amazon",
 }
 
+PROVIDERS: Final = frozenset(_SUFFIXES.values())
+
 
 def provider_of(host: str) -> str:
     """The provider whose mail exchanger has this name, or `other`."""

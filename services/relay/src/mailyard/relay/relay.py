@@ -5,14 +5,14 @@ that a slow host holds up nobody. Legs of a process that dies are released again
 """
 
 import asyncio
+import random
 from collections.abc import Callable, Coroutine, Sequence
-from datetime import timedelta
 from itertools import chain, repeat
 from typing import Final, Protocol
 
 from mailyard.proto.v1.ticket_pb2 import Ticket
 from mailyard.relay.attempt import LeaseLost
-from mailyard.relay.conclusion import postpone
+from mailyard.relay.conclusion import defer_after_fault
 from mailyard.relay.holds import Holds
 from mailyard.relay.pool import Pool
 from mailyard.runtime.clock import Clock, now_utc
@@ -23,8 +23,8 @@ from mailyard.runtime.tracing import stage_spans
 from mailyard.spool.outcome import Report
 
 _ROOM_SECONDS: Final = 5.0
+_CUT_AGAIN_SECONDS: Final = 1.0  # a leg that was between two connections meets the next cut
 _RECORD_PAUSES: Final = (0.1, 0.5, 1.0, 2.0, 5.0)  # seconds; the last one again and again
-_AFTER_A_FAULT: Final = timedelta(minutes=5)
 
 _log = get_logger(__name__)
 
@@ -49,13 +49,22 @@ class Relay:
     name = "relay"
 
     def __init__(
-        self, holds: Holds, courier: Carries, records: Records, pool: Pool, *, clock: Clock = now_utc
+        self,
+        holds: Holds,
+        courier: Carries,
+        records: Records,
+        pool: Pool,
+        *,
+        clock: Clock = now_utc,
+        cut_seconds: float = 60.0,
     ) -> None:
+        """`cut_seconds`: for how long, at a stop, messages that are being sent may go on to their final dot."""
         self._holds = holds
         self._courier = courier
         self._records = records
         self._pool = pool
         self._clock = clock
+        self._cut_seconds = cut_seconds
         self._legs: set[asyncio.Task[None]] = set()
         self._chores: list[asyncio.Task[None]] = []
         self._repeated = counter("mailyard_relay_report_retries_total")
@@ -88,10 +97,16 @@ class Relay:
                 task.add_done_callback(self._legs.discard)
 
     async def drain(self) -> None:
-        """Give back the legs that wait for a connection; finish those that have one."""
+        """Give back the legs that wait for a connection, and after a while those whose message is not complete.
+
+        A message whose final dot was sent is never given back: the host may have taken it, and would get it twice.
+        """
         self._pool.stop()
         if self._legs:
-            await asyncio.wait(self._legs)
+            await asyncio.wait(self._legs, timeout=self._cut_seconds)
+        while self._legs:
+            self._pool.cut()
+            await asyncio.wait(self._legs, timeout=_CUT_AGAIN_SECONDS)
 
     async def close(self) -> None:
         """Cut what is not finished: its leases end, and it is released again."""
@@ -120,9 +135,8 @@ class Relay:
             raise
         except Exception as error:
             _log.exception("relay.fault", spool_id=ticket.spool_id, leg=ticket.leg)
-            return postpone(
-                ticket, self._clock(), _AFTER_A_FAULT, f"a fault of relay: {type(error).__name__}"
-            )
+            reason = f"internal error in relay: {type(error).__name__}"
+            return defer_after_fault(ticket, self._clock(), reason, random.random)
 
     async def _record(self, report: Report) -> None:
         """Write the report, however long the store is away: what a host has taken must not be sent again."""

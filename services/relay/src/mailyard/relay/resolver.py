@@ -15,26 +15,33 @@ import dns.exception
 import dns.name
 import dns.resolver
 
+from mailyard.relay.addresses import AddressRules, Network, Use
 from mailyard.relay.destination import (
     Destination,
+    Found,
     Host,
+    Lack,
     MailExchanger,
     Unroutable,
     before_ourselves,
     in_order,
-    leads_back,
     literal_address,
+    reachable,
     takes_no_mail,
 )
 from mailyard.relay.nexthop import NextHop, Policy, Routing
+from mailyard.relay.ownaddresses import OwnAddresses
+from mailyard.runtime.logs import get_logger
 from mailyard.smtp.client.replies import own_reply
 
-MAX_HOSTS: Final = 10  # of one domain that are looked up
+MAX_HOSTS: Final = 20  # of one domain that are looked up
 _CACHED_ANSWERS: Final = 20_000
 _NEXT_HOP_SECONDS: Final = 30.0  # for how long a next hop's addresses are remembered
 
+_log = get_logger(__name__)
 
-class Lack(Enum):
+
+class Missing(Enum):
     """Why there are no records."""
 
     NO_DOMAIN = auto()  # NXDOMAIN, or no domain name at all
@@ -52,6 +59,7 @@ class ResolverOptions:
     smtp_port: int = 25
     own_names: Collection[str] = ()
     own_addresses: Collection[str] = ()
+    allowed_networks: Collection[Network] = ()
     dice: random.Random = field(default_factory=random.Random)
 
 
@@ -64,6 +72,9 @@ class Resolver:
         self._dns = _dns_resolver(options)
         self._dns.cache = dns.resolver.LRUCache(_CACHED_ANSWERS)
         self._next_hops: dict[NextHop, tuple[float, tuple[str, ...]]] = {}
+        self._own = OwnAddresses(
+            options.own_addresses, options.own_names, self._plain_addresses, time.monotonic
+        )
 
     async def destination(self, domain: str) -> Destination | Unroutable:
         """Where mail for `domain` (lower case, A-labels, or an address literal) goes now."""
@@ -72,7 +83,7 @@ class Resolver:
         if hop is not None:
             return await self._configured(hop, policy)
         if domain.startswith("["):
-            return self._literal(domain, policy)
+            return await self._literal(domain, policy)
         return await self._by_dns(domain, policy)
 
     async def _configured(self, hop: NextHop, policy: Policy) -> Destination | Unroutable:
@@ -87,87 +98,88 @@ class Resolver:
             self._next_hops[hop] = (time.monotonic() + _NEXT_HOP_SECONDS, addresses)
         return Destination((Host(hop.host, hop.port, addresses),), policy, configured=True)
 
-    def _literal(self, domain: str, policy: Policy) -> Destination | Unroutable:
+    async def _literal(self, domain: str, policy: Policy) -> Destination | Unroutable:
         address = literal_address(domain)
         if address is None:
             return Unroutable(own_reply(550, "5.1.2", f"{domain} is not an address literal"))
-        if leads_back(address, self._options.own_addresses):
-            return _loop(domain)
-        return Destination((Host(domain, self._options.smtp_port, (address,)),), policy)
+        use = (await self._rules()).use_of(address)
+        if use is Use.USABLE:
+            return Destination((Host(domain, self._options.smtp_port, (address,)),), policy)
+        return _unroutable(domain, Lack.NO_ADDRESS if use is Use.USELESS else Lack.LOOP)
 
     async def _by_dns(self, domain: str, policy: Policy) -> Destination | Unroutable:
         found = await self._exchangers(domain)
-        if found is Lack.NO_RECORD:
+        if found is Missing.NO_RECORD:
             found = [MailExchanger(0, domain)]  # the implicit MX (RFC 5321 section 5.1)
-        if found is Lack.NO_DOMAIN:
+        if found is Missing.NO_DOMAIN:
             return Unroutable(own_reply(550, "5.1.2", f"the domain {domain} does not exist"))
-        if isinstance(found, Lack):
+        if isinstance(found, Missing):
             return Unroutable(own_reply(451, "4.4.3", f"no DNS server told the MX of {domain}"))
         if takes_no_mail(found):
             return Unroutable(own_reply(556, "5.1.10", f"{domain} takes no mail (null MX)"))
         closer = before_ourselves([each for each in found if each.host], self._options.own_names)
         if not closer:
-            return _loop(domain)
+            return _unroutable(domain, Lack.LOOP)
         return await self._located(domain, in_order(closer, self._options.dice)[:MAX_HOSTS], policy)
 
     async def _located(
         self, domain: str, exchangers: Sequence[MailExchanger], policy: Policy
     ) -> Destination | Unroutable:
-        """Look up the addresses of all hosts at once; only hosts that are preferred to ourselves remain."""
-        looked_up = await asyncio.gather(*(self._addresses(exchanger.host) for exchanger in exchangers))
-        own = self._options.own_addresses
-        back = [
-            exchanger.preference
-            for exchanger, addresses in zip(exchangers, looked_up, strict=True)
-            if any(leads_back(address, own) for address in addresses or ())
-        ]
-        hosts = [
-            Host(exchanger.host, self._options.smtp_port, tuple(addresses))
-            for exchanger, addresses in zip(exchangers, looked_up, strict=True)
-            if addresses and (not back or exchanger.preference < min(back))
-        ]
-        if hosts:
-            return Destination(tuple(hosts), policy)
-        if back:
-            return _loop(domain)
-        if None in looked_up:
-            return Unroutable(
-                own_reply(451, "4.4.3", f"no DNS server told the addresses of {domain}'s hosts")
-            )
-        return Unroutable(own_reply(550, "5.4.4", f"no host that takes mail for {domain} has an address"))
+        """Look up the addresses of all hosts at once."""
+        rules = await self._rules()
+        looked_up = await asyncio.gather(*(self._addresses(each.host, rules) for each in exchangers))
+        located = list(zip(exchangers, looked_up, strict=True))
+        hosts, lack = reachable(located, self._options.smtp_port)
+        if lack is None:
+            return Destination(hosts, policy)
+        if any(found.uses for found in looked_up):
+            _log.info("relay.addresses_refused", domain=domain, hosts=[each.host for each in exchangers])
+        return _unroutable(domain, lack)
 
-    async def _addresses(self, host: str) -> list[str] | None:
-        """IPv4 and IPv6 addresses in any order; empty: there is none; None: nobody could tell."""
-        four, six = await asyncio.gather(self._ask(host, "A"), self._ask(host, "AAAA"))
-        found = [str(record) for answer in (four, six) if not isinstance(answer, Lack) for record in answer]
-        if not found and Lack.TROUBLE in (four, six):
-            return None
-        self._options.dice.shuffle(found)
-        return found
+    async def _rules(self) -> AddressRules:
+        return AddressRules(self._options.allowed_networks, await self._own.known())
 
-    async def _exchangers(self, domain: str) -> list[MailExchanger] | Lack:
+    async def _addresses(self, host: str, rules: AddressRules) -> Found:
+        """IPv4 and IPv6 addresses in any order, those of no use left out."""
+        addresses, trouble = await self._records(host)
+        judged = [(address, rules.use_of(address)) for address in addresses]
+        usable = [address for address, use in judged if use is Use.USABLE]
+        self._options.dice.shuffle(usable)
+        return Found(tuple(usable), frozenset(use for _, use in judged) - {Use.USABLE}, trouble)
+
+    async def _plain_addresses(self, host: str) -> list[str]:
+        addresses, _ = await self._records(host)
+        return addresses
+
+    async def _records(self, host: str) -> tuple[list[str], bool]:
+        """A and AAAA, and whether one of the questions got no answer."""
+        answers = await asyncio.gather(self._ask(host, "A"), self._ask(host, "AAAA"))
+        found = [str(record) for answer in answers if not isinstance(answer, Missing) for record in answer]
+        return found, Missing.TROUBLE in answers
+
+    async def _exchangers(self, domain: str) -> list[MailExchanger] | Missing:
         answer = await self._ask(domain, "MX")
-        if isinstance(answer, Lack):
+        if isinstance(answer, Missing):
             return answer
         return [
             MailExchanger(record.preference, record.exchange.to_text(omit_final_dot=True).lower().rstrip("."))
             for record in answer
         ]
 
-    async def _ask(self, name: str, kind: str) -> dns.resolver.Answer | Lack:
+    async def _ask(self, name: str, kind: str) -> dns.resolver.Answer | Missing:
         """One question; CNAMEs are followed by the resolver."""
         try:
             absolute = dns.name.from_text(name, origin=dns.name.root)
         except (dns.exception.DNSException, UnicodeError):
-            return Lack.NO_DOMAIN
+            return Missing.NO_DOMAIN
         try:
             return await self._dns.resolve(absolute, kind, search=False)
         except dns.resolver.NXDOMAIN:
-            return Lack.NO_DOMAIN
+            return Missing.NO_DOMAIN
         except dns.resolver.NoAnswer:
-            return Lack.NO_RECORD
+            return Missing.NO_RECORD
         except (dns.exception.DNSException, OSError):
-            return Lack.TROUBLE  # SERVFAIL, REFUSED, no answer in time, malformed answers
+            return Missing.TROUBLE  # SERVFAIL, REFUSED, no answer in time, malformed answers
 
 
 def _dns_resolver(options: ResolverOptions) -> dns.asyncresolver.Resolver:
@@ -189,5 +201,14 @@ async def _system_addresses(hop: NextHop, seconds: float) -> tuple[str, ...]:
     return tuple(dict.fromkeys(str(address[0]) for *_, address in found))
 
 
-def _loop(domain: str) -> Unroutable:
-    return Unroutable(own_reply(554, "5.4.6", f"mail for {domain} leads back to ourselves"))
+def _unroutable(domain: str, lack: Lack) -> Unroutable:
+    """Say no more than this: what the DNS led to is nobody's business but the operator's."""
+    match lack:
+        case Lack.TROUBLE:
+            return Unroutable(
+                own_reply(451, "4.4.3", f"no DNS server told the addresses of {domain}'s hosts")
+            )
+        case Lack.LOOP:
+            return Unroutable(own_reply(554, "5.4.6", f"mail for {domain} leads back to ourselves"))
+        case Lack.NO_ADDRESS:
+            return Unroutable(own_reply(550, "5.4.4", f"{domain} has no usable address"))

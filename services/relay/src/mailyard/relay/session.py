@@ -5,8 +5,10 @@ What the network does ends in events of the core, never in exceptions.
 
 import asyncio
 import ssl
-from collections.abc import AsyncGenerator
+import time
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from typing import Final
 
 from mailyard.relay.link import Link
 from mailyard.relay.timeouts import Patience, Timeouts
@@ -27,18 +29,31 @@ from mailyard.smtp.client import (
 from mailyard.smtp.client.replies import lost_reply
 
 Content = AsyncGenerator[bytes, None]
+_SLICE_SECONDS: Final = 1.0
 
 
 class Session:
     """`place`: the peer as people read it, `mx.example[192.0.2.1]:25`."""
 
-    def __init__(self, link: Link, client: Client, timeouts: Timeouts, place: str) -> None:
+    def __init__(
+        self,
+        link: Link,
+        client: Client,
+        timeouts: Timeouts,
+        place: str,
+        *,
+        busy: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """`busy`: whether connections are short now, so that slow hosts get less time."""
         self.place = place
         self.transactions = 0
         self.idle_since = 0.0
+        self.was_cut = False
         self._link = link
         self._client = client
-        self._patience = Patience(timeouts)
+        self._patience = Patience(timeouts, busy=busy)
+        self._waited = 0.0
+        self._on_close: Callable[[], None] | None = None
 
     @property
     def tls(self) -> str:
@@ -46,9 +61,33 @@ class Session:
         return self._link.tls
 
     @property
+    def server_name(self) -> str:
+        """The name that the server said of itself."""
+        return self._client.server_name
+
+    @property
     def usable(self) -> bool:
         """Another transaction may begin: the peer is there and has nothing more to say."""
         return self._client.state is State.READY and not self._link.pending
+
+    @property
+    def awaits_final_reply(self) -> bool:
+        """The message has been sent, and the host may have taken it."""
+        return self._client.state is State.ENDING
+
+    def when_closed(self, call: Callable[[], None]) -> None:
+        """Have `call` called once when the session ends."""
+        self._on_close = call
+
+    def take_waited(self) -> float:
+        """Seconds spent in waiting for replies since the last call."""
+        waited, self._waited = self._waited, 0.0
+        return waited
+
+    def cut(self) -> None:
+        """End the transaction in hand: the connection breaks, and what was open fails for now."""
+        self.was_cut = True
+        self._link.abort()
 
     async def open(self, context: ssl.SSLContext, name: str) -> Refused | None:
         """Greeting, EHLO, TLS for `name`, AUTH; None when the session is ready."""
@@ -87,6 +126,9 @@ class Session:
             self._link.close()
         else:
             self._link.abort()
+        ended, self._on_close = self._on_close, None
+        if ended is not None:
+            ended()
 
     async def _transact(self, envelope: Envelope, content: Content) -> Done:
         events = self._client.begin(envelope)
@@ -118,8 +160,8 @@ class Session:
         try:
             async with asyncio.timeout(self._patience.left(Step.STARTTLS, self._client.answers)):
                 await self._link.start_tls(context, name)
-        except OSError as error:
-            return self._client.connection_lost(f"TLS handshake failed: {_brief(error)}")
+        except (OSError, ValueError) as error:  # ValueError: a name that TLS cannot say
+            return self._client.tls_failed(brief(error))
         return self._client.tls_established()
 
     async def _exchange(self) -> list[Event]:
@@ -139,20 +181,38 @@ class Session:
 
     async def _receive(self) -> list[Event]:
         step = self._client.awaiting or Step.MAIL
+        began = time.monotonic()
         try:
-            async with asyncio.timeout(self._patience.left(step, self._client.answers)):
-                data = await self._link.read()
+            data = await self._read(step)
         except OSError as error:
             return self._lose(error, f"to answer {step.value}")
+        finally:
+            self._waited += time.monotonic() - began
         if not data:
             return self._client.connection_lost("the server closed the connection")
         return self._client.receive_data(data)
 
+    async def _read(self, step: Step) -> bytes:
+        """Wait in slices: the time that is left may become less while connections are short."""
+        while (left := self._patience.left(step, self._client.answers)) > _SLICE_SECONDS:
+            try:
+                async with asyncio.timeout(_SLICE_SECONDS):
+                    return await self._link.read()
+            except TimeoutError:
+                continue
+        async with asyncio.timeout(left):
+            return await self._link.read()
+
     def _lose(self, error: OSError, what: str) -> list[Event]:
         timed_out = isinstance(error, TimeoutError)
-        reason = f"timed out waiting for the server {what}" if timed_out else _brief(error)
+        reason = f"timed out waiting for the server {what}" if timed_out else brief(error)
         return self._client.connection_lost(f"connection lost: {reason}")
 
 
-def _brief(error: OSError) -> str:
-    return error.strerror or str(error) or type(error).__name__
+def brief(error: Exception) -> str:
+    """What went wrong, in words for a log and for the sender."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"the certificate does not prove the host's name: {error.verify_message}"
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -1,118 +1,156 @@
-"""The connections to one host: so many at a time, the idle ones kept, the legs that wait for one in a bounded line.
+"""The right to connections to one site: so many at a time, and a bounded line of legs that wait for one.
 
-A slow host fills its own line and nobody else's.
+A site is what one operator runs: a large provider, else all hosts below one registered domain. A slow site fills its
+own line and nobody else's.
 """
 
 import asyncio
 from collections import deque
-from typing import Generic, Protocol, TypeVar
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
 
-from mailyard.relay.connector import Refusal
+from mailyard.relay.busy import BusyWait, SiteBusy, Stopping
+from mailyard.relay.destination import Host, literal_address
+from mailyard.relay.providers import OTHER, provider_of
+
+_SECOND_LEVEL: Final = frozenset(
+    [
+        "ac",
+        "co",
+        "com",
+        "edu",
+        "go",
+        "gob",
+        "gov",
+        "gv",
+        "info",
+        "ltd",
+        "me",
+        "mil",
+        "ne",
+        "net",
+        "nhs",
+        "nom",
+        "or",
+        "org",
+        "plc",
+        "sch",
+    ]
+)
+"""Labels below a country's domain under which others register, as in `example.co.uk`."""
 
 
-class SiteBusy(Exception):
-    """All connections are in use, and the line is full or did not move: put the leg off."""
+@dataclass(slots=True)
+class Lines:
+    """How many legs wait in the lines of all sites, and how many may: the other legs in hand must go on."""
 
-
-class Stopping(SiteBusy):
-    """Relay is stopping: another one takes the leg at once."""
-
-
-class Pooled(Protocol):
-    """What a site keeps."""
-
-    idle_since: float
+    most: int
+    waiting: int = 0
 
     @property
-    def usable(self) -> bool:
-        """Another transaction may begin."""
-
-    def close(self) -> None:
-        """Let go."""
+    def full(self) -> bool:
+        """Only short lines may still grow."""
+        return self.waiting >= self.most
 
 
-S = TypeVar("S", bound=Pooled)
+class Site:
+    """`limit` may fall while more connections are in use; then none begins until enough have ended."""
 
-
-class Site(Generic[S]):
-    """A slot is the right to one connection: an idle session, or None, which means: make one."""
-
-    def __init__(self, connections: int, waiting: int) -> None:
-        self._connections = connections
+    def __init__(
+        self, connections: int, waiting: int, lines: Lines, busy: BusyWait, clock: Callable[[], float]
+    ) -> None:
+        """`lines`: those of all sites. `clock`: monotonic seconds."""
+        self.limit = connections
+        self._lines = lines
         self._waiting = waiting
+        self._busy = busy
+        self._clock = clock
         self._in_use = 0
-        self._idle: list[S] = []
-        self._line: deque[asyncio.Future[S | None]] = deque()
-        self._down_until = 0.0
-        self._down: Refusal | None = None
+        self._line: deque[asyncio.Future[None]] = deque()
 
     @property
-    def unused(self) -> bool:
-        """Nothing here is worth remembering."""
-        return not self._in_use and not self._idle and self._down is None
+    def in_use(self) -> int:
+        """Connections that are open for a leg, or are being opened."""
+        return self._in_use
 
-    def refusal(self, now: float) -> Refusal | None:
-        """Why the host is left alone for now."""
-        if self._down is not None and now >= self._down_until:
-            self._down = None
-        return self._down
+    def forgettable(self, now: float) -> bool:
+        """Whether nothing here is worth remembering."""
+        return not self._in_use and not self._line and not self._busy.goes_on(now)
 
-    def rest(self, refusal: Refusal, until: float) -> None:
-        """The host could not be reached: nobody tries before `until`. Those in line learn it when their turn comes."""
-        self._down, self._down_until = refusal, until
-
-    def reached(self) -> None:
-        """The host answers."""
-        self._down = None
-
-    async def enter(self, seconds: float) -> S | None:
-        """Take a slot, waiting in line for at most `seconds`. Raises SiteBusy."""
-        if self._in_use < self._connections:
+    async def enter(self, seconds: float) -> None:
+        """Take the right to a connection, waiting in line for at most `seconds`. Raises SiteBusy."""
+        if self._in_use < self.limit and not self._line:
             self._in_use += 1
-            return self._freshest()
-        if len(self._line) >= self._waiting:
-            raise SiteBusy("all connections to the host are in use")
-        turn: asyncio.Future[S | None] = asyncio.get_running_loop().create_future()
+            return
+        if len(self._line) >= self._waiting or (self._lines.full and len(self._line) >= self.limit):
+            raise self.postponed("all connections to the host are in use")
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._line.append(turn)
+        self._lines.waiting += 1
         try:
             async with asyncio.timeout(seconds):
-                return await turn
+                await turn
         except BaseException as error:
             self._give_up(turn)
             if isinstance(error, TimeoutError):
-                raise SiteBusy("all connections to the host have been in use for too long") from None
+                raise self.postponed("all connections to the host have been in use for too long") from None
             raise
 
-    def leave(self, session: S | None) -> None:
-        """Give the slot, with a session that can be used on, to the next in line."""
-        while self._line:
-            turn = self._line.popleft()
-            if not turn.done():
-                turn.set_result(session)
-                return
+    def leave(self) -> None:
+        """The connection ended or is idle: the next in line gets the right."""
         self._in_use -= 1
-        if session is not None:
-            self._idle.append(session)
+        self.serve()
+
+    def serve(self) -> None:
+        """Let those in line enter as far as there is room."""
+        while self._line and self._in_use < self.limit:
+            turn = self._next()
+            if not turn.done():
+                self._in_use += 1
+                turn.set_result(None)
+
+    def served(self) -> None:
+        """A leg has its connection. When nobody waits, the site is not busy any more."""
+        if not self._line:
+            self._busy.end()
+
+    def postponed(self, reason: str) -> SiteBusy:
+        """The error for a leg that gets no connection, with the time for which it should wait."""
+        return SiteBusy(reason, self._busy.next(self._clock()))
 
     def dismiss(self) -> None:
-        """Send everybody in line away."""
+        """Reject all legs in line, because relay stops."""
         while self._line:
-            turn = self._line.popleft()
+            turn = self._next()
             if not turn.done():
                 turn.set_exception(Stopping("relay is stopping"))
 
-    def take_idle(self, before: float) -> list[S]:
-        """Remove and return sessions that have been idle since `before`, or whose peer has gone."""
-        old = [session for session in self._idle if session.idle_since <= before or not session.usable]
-        self._idle = [session for session in self._idle if session not in old]
-        return old
+    def _next(self) -> asyncio.Future[None]:
+        self._lines.waiting -= 1
+        return self._line.popleft()
 
-    def _freshest(self) -> S | None:
-        return self._idle.pop() if self._idle else None
-
-    def _give_up(self, turn: "asyncio.Future[S | None]") -> None:
-        """Out of line; a slot that came at the last moment goes on."""
+    def _give_up(self, turn: asyncio.Future[None]) -> None:
+        """Remove a leg from the line; a right that it was given at the last moment goes to the next one."""
         if turn in self._line:
             self._line.remove(turn)
+            self._lines.waiting -= 1
         elif turn.done() and not turn.cancelled() and turn.exception() is None:
-            self.leave(turn.result())
+            self.leave()
+
+
+def site_of(host: Host, *, configured: bool) -> str:
+    """The name of a host's site: the next hop itself, a provider, an address literal, or a registered domain."""
+    if configured:
+        return f"{host.name}:{host.port}"
+    if literal_address(host.name) is not None:
+        return host.name
+    provider = provider_of(host.name)
+    return registered_domain(host.name) if provider == OTHER else provider
+
+
+def registered_domain(name: str) -> str:
+    """The domain that somebody registered, as far as names show it: two labels, three below `co.uk` and the like."""
+    labels = name.lower().rstrip(".").split(".")
+    below_country = len(labels) > 2 and len(labels[-1]) == 2 and labels[-2] in _SECOND_LEVEL
+    return ".".join(labels[-3 if below_country else -2 :])

@@ -1,8 +1,13 @@
-"""How long each step of a session may take (RFC 5321 section 4.5.3.2)."""
+"""How long each step of a session may take (RFC 5321 section 4.5.3.2).
+
+While connections are short, replies before the message are not waited for as long as the RFC asks, so that slow hosts
+do not keep mail from all others. The reply after the message is always waited for: without it the mail goes twice.
+"""
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from mailyard.smtp.client import Step
 
@@ -18,7 +23,10 @@ class Timeouts:
     data: float = 120.0
     block: float = 180.0
     final: float = 600.0
-    transaction: float = 3600.0  # all of it, so that nobody keeps us busy by being slow in every step
+    transaction: float = (
+        3600.0  # up to the final dot, so that nobody keeps us busy by being slow in every step
+    )
+    busy: float = 30.0  # for one reply, or one block, while connections are short
 
     def of(self, step: Step) -> float:
         """For the reply to `step`; for BODY: until a piece of the message has gone out."""
@@ -39,23 +47,36 @@ class Timeouts:
                 return self.final
 
 
+_BUSY_REPLIES: Final = 10  # so many times `Timeouts.busy` is the most for all replies before the message
+
+
+def _never() -> bool:
+    return False
+
+
 class Patience:
     """How much time is left: for one reply, counted from the one before, and for the whole transaction.
 
     A server that sends an octet now and then does not get more time for its reply.
     """
 
-    def __init__(self, timeouts: Timeouts, clock: Callable[[], float] = time.monotonic) -> None:
-        """`clock`: monotonic seconds."""
+    def __init__(
+        self,
+        timeouts: Timeouts,
+        clock: Callable[[], float] = time.monotonic,
+        busy: Callable[[], bool] = _never,
+    ) -> None:
+        """`clock`: monotonic seconds. `busy`: whether connections are short now."""
         self._timeouts = timeouts
         self._clock = clock
-        self._ends = 0.0
+        self._busy = busy
+        self._began = 0.0
         self._waiting: tuple[Step, int] | None = None
         self._since = 0.0
 
     def begin(self) -> None:
         """A transaction, or the opening of a session, begins."""
-        self._ends = self._clock() + self._timeouts.transaction
+        self._began = self._clock()
         self._waiting = None
 
     def left(self, step: Step, answers: int) -> float:
@@ -63,8 +84,17 @@ class Patience:
         now = self._clock()
         if self._waiting != (step, answers):
             self._waiting, self._since = (step, answers), now
-        return max(0.0, min(self._since + self._timeouts.of(step), self._ends) - now)
+        if step is Step.END:
+            return max(0.0, self._since + self._timeouts.final - now)
+        seconds, total = self._timeouts.of(step), self._timeouts.transaction
+        if self._busy():
+            seconds = min(seconds, self._timeouts.busy)
+            total = total if step is Step.BODY else min(total, _BUSY_REPLIES * self._timeouts.busy)
+        return max(0.0, min(self._since + seconds, self._began + total) - now)
 
     def for_a_block(self) -> float:
         """Seconds for the next octets to go out."""
-        return max(0.0, min(self._timeouts.block, self._ends - self._clock()))
+        seconds = self._timeouts.block
+        if self._busy():
+            seconds = min(seconds, self._timeouts.busy)
+        return max(0.0, min(seconds, self._began + self._timeouts.transaction - self._clock()))

@@ -25,6 +25,7 @@ from mailyard.store.client import Store
 from mailyard.store.lease import Lease
 
 _LEASE = timedelta(seconds=30)
+_LOGGED_LINES = 20  # of one audit; `lines` says how many there are
 _log = get_logger(__name__)
 
 
@@ -83,17 +84,18 @@ class Housekeeping:
     async def keep_books(self) -> bool:
         """Compare the two books of the ledger and export the difference."""
         if not await self._lease.hold():
+            self._books.forget()
             gauge("mailyard_mail_unaccounted").set(0)  # the holder of the lease tells
             gauge("mailyard_ledger_recipients").clear()
             return False
         audit = await self._books.audit(self._settings.instance)
         counter("mailyard_ledger_audits_total").inc()
-        gauge("mailyard_mail_unaccounted").set(sum(abs(line.unaccounted) for line in audit.wrong))
+        gauge("mailyard_mail_unaccounted").set(audit.unaccounted)
         for column in ("accepted", EXPANDED, *COLUMNS):
             gauge("mailyard_ledger_recipients").labels(column).set(audit.totals.get(column, 0))
         if audit.recovered:
             _log.info("ledger.entries_recovered", batches=audit.recovered)
-        for line in audit.wrong:
+        for line in audit.wrong[:_LOGGED_LINES]:
             _log.error(
                 "ledger.unaccounted",
                 tenant=line.tenant,
@@ -102,6 +104,7 @@ class Housekeeping:
                 expanded=line.expanded,
                 became=dict(line.became),
                 unaccounted=line.unaccounted,
+                lines=len(audit.wrong),
             )
         return False
 

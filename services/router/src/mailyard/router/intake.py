@@ -1,7 +1,7 @@
 """Takes accepted messages from the SMTP-IN queue and sends each on its way: the hot path of the router."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from mailyard.broker.publisher import TicketPublisher
@@ -10,12 +10,13 @@ from mailyard.directory.directory import Directory
 from mailyard.directory.model import Destination, LocalAccount, Remote, Unknown
 from mailyard.message.address import Address, AddressError
 from mailyard.proto.v1.ticket_pb2 import Ticket
-from mailyard.router.routing import Nowhere, Several, Straight, decide
+from mailyard.router.routing import Ends, Nowhere, Several, Straight, bounded, decide, too_many
 from mailyard.runtime.clock import Clock, now_utc
 from mailyard.runtime.metrics import counter
 from mailyard.spool.outcome import Report
 from mailyard.spool.outcomes import Outcomes
 from mailyard.spool.putoff import put_off
+from mailyard.spool.routed import Routed, mark_remote
 from mailyard.spool.row import Route
 from mailyard.spool.split import Split, split
 from mailyard.spool.timeline import note
@@ -23,18 +24,29 @@ from mailyard.store.client import Store
 
 _FILTERS = {Route.LOCAL: Queue.LOCAL_FILTER, Route.REMOTE: Queue.REMOTE_FILTER}
 _POISON = "451 4.3.0 internal error in the router"
+_EXPANDED_AT_ONCE = 100  # recipients; aliases may lead each to a thousand addresses
+
+_Cached = Mapping[str, Ends | None]  # by address; None: it must be looked up
 
 
 class Intake:
     """Routes batches of tickets."""
 
     def __init__(
-        self, store: Store, directory: Directory, publisher: TicketPublisher, *, clock: Clock = now_utc
+        self,
+        store: Store,
+        directory: Directory,
+        publisher: TicketPublisher,
+        *,
+        most_targets: int = 10_000,
+        clock: Clock = now_utc,
     ) -> None:
+        """Route by `directory`; recipients that lead a message to more than `most_targets` addresses fail."""
         self._store = store
         self._directory = directory
         self._publisher = publisher
         self._outcomes = Outcomes(store, clock=clock, durable=False)
+        self._most_targets = most_targets
         self._clock = clock
         self._routed = counter("mailyard_router_routed_total")
 
@@ -42,35 +54,51 @@ class Intake:
         """Route tickets; when it returns they stand in the next queue, or their rows say why not.
 
         Raises:
-            Unavailable: the store or the broker is away; nothing is lost by calling again.
+            Unavailable: the store or the broker is unreachable; nothing is lost by calling again.
 
         """
+        before = [_copy(ticket) for ticket in tickets]
+        try:
+            await self._handle(tickets)
+        except BaseException:  # who calls again gives the same tickets again
+            for ticket, copy in zip(tickets, before, strict=True):
+                ticket.CopyFrom(copy)
+            raise
+
+    async def _handle(self, tickets: Sequence[Ticket]) -> None:
+        texts = {each.address for ticket in tickets for each in ticket.recipients}
+        parsed = {text: _address(text) for text in texts}
+        cached = {text: self._peek(address) if address else _NO_ADDRESS for text, address in parsed.items()}
+        for group in _groups(tickets, cached):
+            destinations = await self._destinations(group, parsed, cached)
+            for part in _parts(group, destinations, self._most_targets):
+                await self._route(part)
+
+    async def _route(self, tickets: Sequence[tuple[Ticket, list[Ends]]]) -> None:
         now = self._clock()
         onward: dict[Queue, list[Ticket]] = defaultdict(list)
+        remote: list[Routed] = []
         splits: list[Split] = []
-        failures: dict[str, Several] = {}
         ended: list[Report] = []
-        for ticket, destinations in zip(tickets, await self._destinations(tickets), strict=True):
+        for ticket, destinations in tickets:
             match decide(ticket, destinations):
                 case Straight() as way:
                     _send_straight(ticket, way, now)
                     onward[_FILTERS[way.leg.route]].append(ticket)
+                    if way.leg.route is Route.REMOTE:
+                        remote.append(Routed(ticket, way.renamed))
                 case Several() as ways:
                     note(ticket, now, "router", "message.split", f"{len(ways.legs)} legs")
-                    splits.append(Split(ticket, ways.legs))
-                    failures[ticket.spool_id] = ways
+                    failed = {position + 1: outcomes for position, outcomes in ways.failed}
+                    splits.append(Split(ticket, ways.legs, failed, ways.expanded))
                 case Nowhere(outcomes=outcomes):
                     note(ticket, now, "router", "message.failed", next(iter(outcomes.values())).text)
                     ended.append(Report(ticket, outcomes))
         for route, leg in await split(self._store, splits, now):
-            failed = dict(failures[leg.spool_id].failed).get(leg.leg - 1)
-            if failed is not None:
-                note(leg, now, "router", "message.failed", next(iter(failed.values())).text)
-                ended.append(Report(leg, failed))
-            else:
-                note(leg, now, "router", "message.routed", _way(route, leg.site))
-                onward[_FILTERS[route]].append(leg)
+            note(leg, now, "router", "message.routed", _way(route, leg.site))
+            onward[_FILTERS[route]].append(leg)
         await self._outcomes.report_many(ended)
+        await mark_remote(self._store, remote)
         for queue, batch in onward.items():
             await self._publisher.publish(queue, batch)
             self._routed.labels(queue).inc(len(batch))
@@ -81,18 +109,34 @@ class Intake:
         note(ticket, now, "router", "message.deferred", repr(error)[:200])
         await self._outcomes.report_many([put_off(ticket, None, now, "4.3.0", _POISON)])
 
-    async def _destinations(self, tickets: Sequence[Ticket]) -> list[list[tuple[Destination, ...]]]:
-        """Resolve all recipients of all tickets: from the cache, or in few queries."""
-        parsed = {each.address: _address(each.address) for ticket in tickets for each in ticket.recipients}
-        known = {text: self._peek(address) for text, address in parsed.items() if address is not None}
-        missing = [text for text, ends in known.items() if ends is None]
-        if missing:
-            addresses = [parsed[text] for text in missing]
-            found = await self._directory.expand_many([each for each in addresses if each is not None])
-            known.update(zip(missing, found, strict=True))
-        return [[known.get(each.address) or _NO_ADDRESS for each in ticket.recipients] for ticket in tickets]
+    async def _destinations(
+        self, tickets: Sequence[Ticket], parsed: Mapping[str, Address | None], cached: _Cached
+    ) -> list[list[Ends]]:
+        """Resolve all recipients of all tickets: from the cache, or in few queries.
 
-    def _peek(self, address: Address) -> tuple[Destination, ...] | None:
+        What aliases lead to is bounded for each message, also while it is gathered.
+        """
+        texts = dict.fromkeys(each.address for ticket in tickets for each in ticket.recipients)
+        missing = [text for text in texts if cached[text] is None]
+        found: dict[str, Ends] = {}
+        room = self._most_targets * len(tickets)
+        for start in range(0, len(missing), _EXPANDED_AT_ONCE):
+            chunk = missing[start : start + _EXPANDED_AT_ONCE]
+            addresses = [parsed[text] for text in chunk]
+            ways = await self._directory.expand_many([each for each in addresses if each is not None])
+            for text, ends in zip(chunk, ways, strict=True):
+                fits = len(ends) <= room
+                found[text] = ends if fits else (Destination(ends[0].address, too_many(self._most_targets)),)
+                room -= len(ends) if fits else 0
+        return [
+            bounded(
+                [cached[each.address] or found[each.address] for each in ticket.recipients],
+                self._most_targets,
+            )
+            for ticket in tickets
+        ]
+
+    def _peek(self, address: Address) -> Ends | None:
         resolution = self._directory.resolve_cached(address)
         if isinstance(resolution, LocalAccount | Remote | Unknown):
             return (Destination(address, resolution),)
@@ -109,6 +153,47 @@ def _address(text: str) -> Address | None:
         return Address.parse(text)
     except AddressError:
         return None
+
+
+def _groups(tickets: Sequence[Ticket], cached: _Cached) -> Iterator[list[Ticket]]:
+    """Cut tickets into groups of few recipients that must be looked up, at least one ticket each.
+
+    Each of them may lead to a thousand addresses: what a group holds in memory is bounded.
+    """
+    group: list[Ticket] = []
+    count = 0
+    for ticket in tickets:
+        more = sum(cached[recipient.address] is None for recipient in ticket.recipients)
+        if group and count + more > _EXPANDED_AT_ONCE:
+            yield group
+            group, count = [], 0
+        group.append(ticket)
+        count += more
+    if group:
+        yield group
+
+
+def _parts(
+    tickets: Sequence[Ticket], destinations: Sequence[list[Ends]], most: int
+) -> Iterator[list[tuple[Ticket, list[Ends]]]]:
+    """Cut routed tickets into parts of bounded targets, at least one ticket each."""
+    part: list[tuple[Ticket, list[Ends]]] = []
+    count = 0
+    for ticket, ends in zip(tickets, destinations, strict=True):
+        more = sum(map(len, ends))
+        if part and count + more > most:
+            yield part
+            part, count = [], 0
+        part.append((ticket, ends))
+        count += more
+    if part:
+        yield part
+
+
+def _copy(ticket: Ticket) -> Ticket:
+    copy = Ticket()
+    copy.CopyFrom(ticket)
+    return copy
 
 
 def _send_straight(ticket: Ticket, way: Straight, now: datetime) -> None:

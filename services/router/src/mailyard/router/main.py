@@ -22,6 +22,8 @@ from mailyard.spool.progress import ProgressReporter
 from mailyard.spool.spool import Spool
 from mailyard.store.client import Store
 
+_DELAYS_SECONDS = 10.0
+
 
 async def build(runtime: Runtime[RouterSettings]) -> Sequence[Component]:
     """Put the parts together, in the order of starting."""
@@ -30,7 +32,7 @@ async def build(runtime: Runtime[RouterSettings]) -> Sequence[Component]:
     broker = Broker(settings.amqp_url.get_secret_value(), settings.instance)
     publisher = TicketPublisher(broker)
     spool = Spool(store, publisher, stage="router")
-    intake = Intake(store, Directory(store), publisher)
+    intake = Intake(store, Directory(store), publisher, most_targets=settings.message_targets)
     consumer = TicketConsumer(broker, Queue.SMTP_IN_ROUTE, intake.handle, on_poison=intake.poison)
     progress = ProgressReporter(store, settings.instance, consumers=[consumer], publisher=publisher)
     duties = Housekeeping(store, broker, publisher, settings)
@@ -39,6 +41,7 @@ async def build(runtime: Runtime[RouterSettings]) -> Sequence[Component]:
     periodic = [
         Periodic("release", settings.release_seconds, duties.release_due),
         Periodic("bounces", settings.release_seconds, bouncer.work),
+        Periodic("delays", _DELAYS_SECONDS, bouncer.report_delays),
         Periodic("depth", settings.depth_seconds, duties.measure),
         Periodic("sweep", settings.sweep_seconds, Sweep(store, settings).work),
         Periodic("ledger", settings.ledger_seconds, duties.keep_books),

@@ -1,16 +1,21 @@
 """Where a message goes: from what the directory says of its recipients to legs. Pure.
 
-A leg is what can be worked on together: the mailboxes of one tenant, or one remote site for one tenant. A message
-with a single leg, which is nearly every message, needs no row but its own.
+A leg is what can be worked on together: at most `MOST_LEG_TARGETS` mailboxes of one tenant, or addresses of one remote site for
+one tenant. A message with a single leg, which is nearly every message, needs no row but its own.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final, TypeVar
 
 from mailyard.directory.model import Destination, LocalAccount, Remote, Unknown
+from mailyard.message.notify import Event, union, wants, without_success
 from mailyard.proto.v1.ticket_pb2 import Recipient, Ticket
 from mailyard.spool.outcome import Outcome, Result
 from mailyard.spool.row import Leg, Route
+
+MOST_LEG_TARGETS: Final = 100
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,14 +24,20 @@ class Straight:
 
     leg: Leg
     expanded: int
+    renamed: bool  # the targets do not follow from the accepted recipients alone
 
 
 @dataclass(frozen=True, slots=True)
 class Several:
-    """The message is split; `failed` are the outcomes of targets that nobody can reach, by leg and target number."""
+    """The message is split.
+
+    `failed` are the outcomes of targets that nobody can reach, by position of the leg and target number; `expanded` are
+    the aliases whose expansion the sender wants to hear of.
+    """
 
     legs: tuple[Leg, ...]
     failed: tuple[tuple[int, dict[int, Outcome]], ...]
+    expanded: tuple[Recipient, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +48,27 @@ class Nowhere:
 
 
 Decision = Straight | Several | Nowhere
+Ends = tuple[Destination, ...]
+
+
+def too_many(most: int) -> Unknown:
+    """Say why a recipient fails that would lead a message to more targets than it may have (RFC 3463, X.5.3)."""
+    return Unknown(f"its aliases lead one message to more than {most} addresses", "5.5.3")
+
+
+def bounded(destinations: Sequence[Ends], most: int) -> list[Ends]:
+    """Let the recipients fail, in order, whose destinations do not fit into the bound of the message any more."""
+    if sum(map(len, destinations)) <= most:
+        return list(destinations)
+    room = most
+    kept: list[Ends] = []
+    for ends in destinations:
+        if len(ends) > room:
+            kept.append((Destination(ends[0].address, too_many(most)),))
+        else:
+            kept.append(ends)
+            room -= len(ends)
+    return kept
 
 
 def decide(ticket: Ticket, destinations: Sequence[Sequence[Destination]]) -> Decision:
@@ -48,15 +80,18 @@ def decide(ticket: Ticket, destinations: Sequence[Sequence[Destination]]) -> Dec
 
     """
     legs, unknown = _gather(ticket, destinations)
+    expanded = _expanded(ticket, destinations)
     if not legs and _one_each(destinations):
         return Nowhere({target.index: _failure(reason) for target, reason in unknown})
-    if len(legs) == 1 and not unknown and _plain(ticket, legs[0]):
-        return Straight(legs[0], len(legs[0].targets) - len(ticket.recipients))
-    if not unknown:
-        return Several(tuple(legs), ())
-    lost = Leg(Route.LOCAL, ticket.tenant, "", _numbered([target for target, _ in unknown]))
-    outcomes = {number: _failure(reason) for number, (_, reason) in enumerate(unknown)}
-    return Several((*legs, lost), ((len(legs), outcomes),))
+    if len(legs) == 1 and not unknown and not expanded and _plain(ticket, legs[0]):
+        added = len(legs[0].targets) - len(ticket.recipients)
+        return Straight(legs[0], added, renamed=_renamed(ticket, legs[0]))
+    failed = []
+    for part in _parts(unknown):
+        outcomes = {number: _failure(reason) for number, (_, reason) in enumerate(part)}
+        legs.append(Leg(Route.LOCAL, ticket.tenant, "", _numbered([target for target, _ in part])))
+        failed.append((len(legs) - 1, outcomes))
+    return Several(tuple(legs), tuple(failed), expanded)
 
 
 def _gather(
@@ -64,32 +99,49 @@ def _gather(
 ) -> tuple[list[Leg], list[tuple[Recipient, Unknown]]]:
     """Sort all targets into legs, each account and each remote address once, and those that nobody can reach."""
     ways: dict[tuple[Route, str, str], dict[str, Recipient]] = {}
+    named: set[int] = set()  # targets that a recipient named itself, not through an alias
     unknown: list[tuple[Recipient, Unknown]] = []
     for number, (recipient, ends) in enumerate(zip(ticket.recipients, destinations, strict=True)):
         for end in ends:
-            target = _target(recipient, number, end)
+            target = _target(recipient, number, end, several=len(ends) > 1)
             match end.resolution:
                 case LocalAccount(tenant=tenant):
-                    ways.setdefault((Route.LOCAL, tenant, ""), {}).setdefault(target.account, target)
+                    way, key = (Route.LOCAL, tenant, ""), target.account
                 case Remote(domain=domain):
-                    way = (Route.REMOTE, recipient.tenant or ticket.tenant, domain)
-                    ways.setdefault(way, {}).setdefault(target.address, target)
+                    way, key = (Route.REMOTE, recipient.tenant or ticket.tenant, domain), target.address
                 case Unknown() as reason:
                     unknown.append((target, reason))
+                    continue
+            known = ways.setdefault(way, {}).setdefault(key, target)
+            if known is not target:
+                _join(known, target, named, direct=len(ends) == 1)
+            if len(ends) == 1:
+                named.add(id(known))
     legs = [
-        Leg(route, tenant, site, _numbered(list(targets.values())))
+        Leg(route, tenant, site, _numbered(part))
         for (route, tenant, site), targets in ways.items()
+        for part in _parts(list(targets.values()))
     ]
     return legs, unknown
 
 
-def _target(recipient: Recipient, origin: int, end: Destination) -> Recipient:
+def _join(known: Recipient, other: Recipient, named: set[int], *, direct: bool) -> None:
+    """Let one target stand for two recipients: reports are about the one that the sender named himself."""
+    if not direct:
+        return
+    if id(known) in named:
+        known.notify = union(known.notify, other.notify)
+    else:
+        known.notify, known.orcpt = other.notify, other.orcpt
+
+
+def _target(recipient: Recipient, origin: int, end: Destination, *, several: bool) -> Recipient:
     target = Recipient(
         address=str(end.address),
         origin=origin,
         index=origin,
         tenant=recipient.tenant,
-        notify=recipient.notify,
+        notify=without_success(recipient.notify) if several else recipient.notify,
         orcpt=recipient.orcpt,
     )
     if isinstance(end.resolution, LocalAccount):
@@ -99,10 +151,27 @@ def _target(recipient: Recipient, origin: int, end: Destination) -> Recipient:
     return target
 
 
+def _expanded(ticket: Ticket, destinations: Sequence[Sequence[Destination]]) -> tuple[Recipient, ...]:
+    """Return the aliases with several members whose sender asked for success (RFC 3461, section 5.2.7.3)."""
+    if not ticket.sender or not any(recipient.notify for recipient in ticket.recipients):
+        return ()
+    return tuple(
+        Recipient(address=alias.address, index=number, notify=alias.notify, orcpt=alias.orcpt)
+        for number, (alias, ends) in enumerate(zip(ticket.recipients, destinations, strict=True))
+        if len(ends) > 1 and wants(alias.notify, Event.SUCCESS)
+    )
+
+
 def _numbered(targets: list[Recipient]) -> tuple[Recipient, ...]:
     for number, target in enumerate(targets):
         target.index = number
     return tuple(targets)
+
+
+def _parts(items: list[T]) -> Iterator[list[T]]:
+    """Cut a list into parts that a leg can hold."""
+    for start in range(0, len(items), MOST_LEG_TARGETS):
+        yield items[start : start + MOST_LEG_TARGETS]
 
 
 def _plain(ticket: Ticket, leg: Leg) -> bool:
@@ -113,6 +182,12 @@ def _plain(ticket: Ticket, leg: Leg) -> bool:
         and all(recipient.tenant == leg.tenant for recipient in ticket.recipients)
         and all(target.tenant == leg.tenant for target in leg.targets)
     )
+
+
+def _renamed(ticket: Ticket, leg: Leg) -> bool:
+    """Say whether a leg's targets are others than those that the row's recipients stand for."""
+    accepted = [recipient.address for recipient in ticket.recipients]
+    return [target.address for target in leg.targets] != accepted
 
 
 def _one_each(destinations: Sequence[Sequence[Destination]]) -> bool:

@@ -1,7 +1,8 @@
 """Settings of the router."""
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from mailyard.message.address import Address, AddressError
 from mailyard.runtime.settings import CommonSettings, Port, settings_config
 
 
@@ -36,7 +37,26 @@ class RouterSettings(CommonSettings):
     bounce_headers_only_octets: int = Field(
         default=100_000,
         ge=0,
-        description="A bounce carries the whole message up to this size, its header beyond (octets).",
+        description="A report of a failure returns the whole message up to this size (octets) if the sender asked for "
+        "it (RET=FULL); all other reports return its header section.",
+    )
+    postmaster: str = Field(
+        default="",
+        description="Address that gets a copy of mail without a sender that fails, which is bounces nearly always. "
+        "Empty: such double bounces are logged and counted, and nobody gets them.",
+    )
+    delay_report_hours: float = Field(
+        default=4.0,
+        ge=0,
+        le=120,
+        description="After how many hours a sender is told, once, that a deferred message is late; 0: never. A sender who "
+        "asked for other reports only (NOTIFY without DELAY) is not told.",
+    )
+    message_targets: int = Field(
+        default=10_000,
+        ge=1000,
+        le=100_000,
+        description="To how many addresses aliases may lead one message; recipients beyond fail with 5.5.3.",
     )
     sweep_seconds: float = Field(
         default=60.0, gt=0, le=86_400, description="Pause between sweeps of what nobody needs any more."
@@ -57,3 +77,13 @@ class RouterSettings(CommonSettings):
         default=False,
         description="Never look for lost tickets. It loses mail: it is there to prove that tests see a loss.",
     )
+
+    @field_validator("postmaster")
+    @classmethod
+    def _is_address(cls, value: str) -> str:
+        if not value:
+            return value
+        try:
+            return str(Address.parse(value))
+        except AddressError as error:
+            raise ValueError(f"{value!r} is not a mail address: {error}") from None

@@ -1,10 +1,12 @@
 """Deletes what nobody needs any more: ended rows, expunged messages, and bodies that nothing refers to.
 
-A body goes when it is older than a day and no message and no open row names it, never by its age alone. The sweep walks
-through all bodies in the order of their ids, a step at a time, and begins again at the end. A body that is being written
-has no row yet: the day is there for it.
+A body goes when it is older than a day and no message and no open row names it, never by its age alone. Bodies are looked
+at when that can have changed: once when they are a day old, when a message that named them was deleted, and in growing
+intervals, at most a day, while an open row names them. So the work grows with the mail and not with what is stored.
+A body that is being written has no row yet: the day is there for it.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from bson import ObjectId
@@ -15,13 +17,13 @@ from mailyard.runtime.clock import Clock, now_utc
 from mailyard.runtime.metrics import counter
 from mailyard.spool.retention import blobs_in_spool, purge_ended
 from mailyard.store.blobs import Blobs
+from mailyard.store.bodychecks import BodyChecks
 from mailyard.store.client import Store
 from mailyard.store.lease import Lease
 
 _STEP = 1000
 _UNROOTED = timedelta(days=1)
 _LEASE = timedelta(minutes=10)
-_FIRST = ObjectId(b"\0" * 12)
 
 
 class Sweep:
@@ -32,8 +34,8 @@ class Sweep:
         self._settings = settings
         self._clock = clock
         self._blobs = Blobs(store)
+        self._checks = BodyChecks(store)
         self._lease = Lease(store, "sweep", settings.instance, length=_LEASE, clock=clock)
-        self._reached = _FIRST
         self._swept = counter("mailyard_router_swept_total")
 
     async def work(self) -> bool:
@@ -42,22 +44,47 @@ class Sweep:
             return False
         now = self._clock()
         rows = await purge_ended(self._store, now - timedelta(days=self._settings.trace_days), _STEP)
-        window = timedelta(days=self._settings.undelete_days)
-        messages = await purge_expunged(self._store, now - window, _STEP)
-        more = await self._sweep_bodies(now)
         self._swept.labels("rows").inc(rows)
+        window = timedelta(days=self._settings.undelete_days)
+        messages = await purge_expunged(self._store, now - window, _STEP, clock=self._clock)
         self._swept.labels("messages").inc(messages)
-        return more or _STEP in (rows, messages)
+        walked = await self._walk(now)
+        # Bodies that were noted wait until all new ones were looked at, which takes long once, after the first start.
+        checked = 0 if walked == _STEP else await self._check(now)
+        return _STEP in (rows, messages, walked, checked)
 
-    async def _sweep_bodies(self, now: datetime) -> bool:
-        found = await self._blobs.ids_after(self._reached, ObjectId.from_datetime(now - _UNROOTED), _STEP)
-        if not found:
-            self._reached = _FIRST
-            return False
-        needed = await blobs_in_spool(self._store, now) | await blobs_in_mailboxes(self._store, found)
-        unneeded = [blob for blob in found if blob not in needed]
+    async def _walk(self, now: datetime) -> int:
+        """Look at bodies that are a day old; return how many. Those that an open row names are noted for later."""
+        found = await self._blobs.ids_after(
+            await self._checks.walked(), ObjectId.from_datetime(now - _UNROOTED), _STEP
+        )
+        if found:
+            waiting = await self._sweep(found)
+            await self._checks.note(waiting, now)
+            await self._checks.walk_to(found[-1])
+        return len(found)
+
+    async def _check(self, now: datetime) -> int:
+        """Look at bodies that were noted; return how many."""
+        due = await self._checks.due(now, _STEP)
+        old = [each.blob_id for each in due if each.blob_id.generation_time < now - _UNROOTED]
+        ended = set(old) - set(await self._sweep(old))
+        await self._checks.postpone([each for each in due if each.blob_id not in ended], now)
+        await self._checks.end(list(ended), now)
+        return len(due)
+
+    async def _sweep(self, blobs: Sequence[ObjectId]) -> list[ObjectId]:
+        """Delete those bodies that nothing refers to; return those that an open row names.
+
+        The spool is asked first: delivery writes the message before it ends the row.
+        """
+        if not blobs:
+            return []
+        waiting = await blobs_in_spool(self._store, blobs)
+        ended = [blob for blob in blobs if blob not in waiting]
+        named = await blobs_in_mailboxes(self._store, ended)
+        unneeded = [blob for blob in ended if blob not in named]
         if unneeded:
             await self._blobs.delete(unneeded)
         self._swept.labels("bodies").inc(len(unneeded))
-        self._reached = found[-1]
-        return True
+        return [blob for blob in blobs if blob in waiting]

@@ -2,7 +2,8 @@
 
 `mongo_url` and `amqp_url` are those of MAILYARD_MONGO_URL and MAILYARD_AMQP_URL; where these are unset, servers are
 started in a temporary directory on free ports and stopped at the end. A test takes `database` (a fresh name, dropped
-afterwards) and `vhost_url` (the broker with a fresh virtual host), so that no test sees what another one left.
+afterwards) and `vhost_url` (the broker with a fresh virtual host), so that no test sees what another one left. Where
+MAILYARD_QUERY_SHAPES names a directory, the queries that product code sends are recorded there.
 """
 
 import os
@@ -25,7 +26,9 @@ from mailyard.local.mongod import Mongod
 from mailyard.local.paths import VAR
 from mailyard.local.processes import Program, free_port, most_files, start, stop, wait_ready
 from mailyard.local.rabbitmq import Rabbitmq, RabbitmqPorts
+from mailyard.local.shapes import DIRECTORY_VARIABLE, ShapeRecorder
 from mailyard.local.vhosts import ForeignBroker, Vhosts, VhostSource
+from mailyard.store.client import LISTENERS
 
 START_SECONDS = 120
 STOP_SECONDS = 15
@@ -36,6 +39,8 @@ def pytest_configure() -> None:
     use_tree(package_tree(VAR))
     most = most_files()
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    if directory := os.environ.get(DIRECTORY_VARIABLE):
+        LISTENERS.append(ShapeRecorder(Path(directory)))
 
 
 @pytest.fixture(scope="session")

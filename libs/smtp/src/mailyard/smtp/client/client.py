@@ -14,7 +14,7 @@ from mailyard.smtp.client.events import Event
 from mailyard.smtp.client.extensions import Extensions
 from mailyard.smtp.client.opening import Opening
 from mailyard.smtp.client.options import Options
-from mailyard.smtp.client.replies import ReplyReader, lost_reply, violation_reply
+from mailyard.smtp.client.replies import ReplyReader, lost_reply, own_reply, violation_reply
 from mailyard.smtp.client.states import Input, State, Step
 from mailyard.smtp.client.transfer import Transfer
 from mailyard.smtp.client.wire import ProtocolViolation, Wire
@@ -58,6 +58,11 @@ class Client:
         return self._wire.extensions
 
     @property
+    def server_name(self) -> str:
+        """The name that the server said in its reply to EHLO, in lower case (RFC 5321 section 4.1.1.1)."""
+        return self._opening.server_name
+
+    @property
     def awaiting(self) -> Step | None:
         """What is waited for, BODY while the message is being sent; None: nothing."""
         if self._wire.state is State.BODY:
@@ -87,6 +92,11 @@ class Client:
         """The shell has negotiated TLS. Octets that came before are dropped (RFC 3207 section 6)."""
         self._reader.clear()
         self._opening.tls_established()
+        return self._wire.take_events()
+
+    def tls_failed(self, reason: str) -> list[Event]:
+        """The handshake failed, or the certificate does not prove the server's name (RFC 3463 section 3.8)."""
+        self._end(Step.STARTTLS, own_reply(454, "4.7.5", f"TLS handshake failed: {reason}"), own=True)
         return self._wire.take_events()
 
     def connection_lost(self, reason: str) -> list[Event]:

@@ -2,23 +2,94 @@
 
 DATA: a dot is added to every line that begins with one, and CRLF "." CRLF ends the text (RFC 5321 section 4.5.2).
 Bare CR and bare LF are never passed on (RFC 5321 section 2.3.8): a receiver that takes LF "." for an end would see
-two messages where we sent one. They are repaired to CRLF and counted.
+two messages where we sent one. They are repaired to CRLF and counted. A NUL, which a receiver may drop so that a line
+of NUL and dot becomes an end, is replaced by `?` (RFC 2045 section 2.7 and 2.8 exclude it) and counted, too. Lines
+beyond 998 octets are folded (RFC 5321 section 4.5.3.1.6), as Postfix does: hosts that refuse them are many.
 """
 
 import re
+from typing import Final
 
+MAX_LINE: Final = 998
+"""Octets of a text line without CRLF (RFC 5322 section 2.1.1)."""
+
+_FOLD_FROM: Final = 500  # octets of a line before the first place where it may be folded
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 
 
-class LineRepairer:
-    """Makes CRLF of every line end. A CR at the end of a chunk waits for the next one."""
+class LineFolder:
+    """Folds long lines of text that has proper line ends, whatever the division into chunks.
+
+    A line is broken before its last white space between octets 500 and 998, which changes no header field; where
+    there is none, behind octet 998 or the character before it, with a space in front of what follows.
+    """
 
     def __init__(self) -> None:
-        self.repaired = 0  # bare CRs and LFs so far
-        self._held = False
+        self.folded = 0  # lines so far
+        self._sent = 0  # octets of the open line that went out; at most _FOLD_FROM
+        self._held = b""  # what follows them
 
     def feed(self, data: bytes) -> bytes:
-        """`data` with proper line ends; never ends in CR."""
+        """`data`, folded; the end of a long open line is held back."""
+        data = self._held + data if self._held else data
+        pieces: list[bytes] = []
+        start, line = 0, -self._sent  # of what is not in `pieces` yet, and of the current line
+        while len(data) >= line + MAX_LINE + 2:
+            end = data.rfind(b"\r\n", max(line, 0), line + MAX_LINE + 2)
+            if end >= 0:
+                line = end + 2
+                continue
+            self.folded += 1
+            cut, line = _fold_at(data, line)
+            pieces += (data[start:cut], b"\r\n" if line == cut else b"\r\n ")
+            start = cut
+        last = data.rfind(b"\r\n", max(line, 0))
+        line = last + 2 if last >= 0 else line
+        self._sent = min(len(data) - line, _FOLD_FROM)
+        self._held = data[line + self._sent :]
+        if not pieces and not self._held:
+            return data
+        return b"".join((*pieces, data[start : line + self._sent]))
+
+    def finish(self) -> bytes:
+        """What was held back, without a line end."""
+        return self.feed(b"\r\n")[:-2]
+
+
+def _fold_at(data: bytes, line: int) -> tuple[int, int]:
+    """Where to cut the line that begins at `line`, and where the next line begins if its added space is counted."""
+    first, limit = line + _FOLD_FROM, line + MAX_LINE
+    space = max(data.rfind(b" ", first, limit + 1), data.rfind(b"\t", first, limit + 1))
+    if space >= 0:
+        return space, space
+    cut = limit
+    while cut > limit - 3 and data[cut] & 0xC0 == 0x80:  # within a character of UTF-8
+        cut -= 1
+    return cut, cut - 1
+
+
+class LineRepairer:
+    """Makes CRLF of every line end, replaces NUL, folds long lines. A CR at the end of a chunk waits for the next one."""
+
+    def __init__(self) -> None:
+        self.repaired = 0  # bare CRs and LFs, and NULs, so far
+        self._held = False
+        self._folder = LineFolder()
+
+    @property
+    def folded(self) -> int:
+        """How often a line was folded."""
+        return self._folder.folded
+
+    def feed(self, data: bytes) -> bytes:
+        """`data` with proper lines; never ends in CR."""
+        return self._folder.feed(self._repair(data))
+
+    def _repair(self, data: bytes) -> bytes:
+        nuls = data.count(b"\0")
+        if nuls:
+            self.repaired += nuls
+            data = data.replace(b"\0", b"?")
         if self._held:
             data = b"\r" + data
         self._held = data.endswith(b"\r")
@@ -35,7 +106,8 @@ class LineRepairer:
         """What was held back."""
         held, self._held = self._held, False
         self.repaired += held
-        return b"\r\n" if held else b""
+        last = self._folder.feed(b"\r\n") if held else b""
+        return last + self._folder.finish()
 
 
 class DotStuffer:
@@ -47,8 +119,13 @@ class DotStuffer:
 
     @property
     def repaired(self) -> int:
-        """How many bare CRs and LFs were turned into CRLF."""
+        """How many bare CRs, bare LFs and NULs were replaced."""
         return self._lines.repaired
+
+    @property
+    def folded(self) -> int:
+        """How often a line was folded."""
+        return self._lines.folded
 
     def feed(self, data: bytes) -> bytes:
         """The next octets to send for the next octets of the message."""
@@ -56,9 +133,8 @@ class DotStuffer:
 
     def finish(self) -> bytes:
         """The end: a CRLF when the message has none, and the final dot."""
-        rest = self._lines.finish()
-        ended = self._at_line_start or bool(rest)
-        return rest + (b".\r\n" if ended else b"\r\n.\r\n")
+        rest = self._stuff(self._lines.finish())
+        return rest + (b".\r\n" if self._at_line_start else b"\r\n.\r\n")
 
     def _stuff(self, data: bytes) -> bytes:
         if not data:

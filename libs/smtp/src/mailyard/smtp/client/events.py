@@ -47,7 +47,7 @@ class Done:
 
     outcomes: tuple[Outcome, ...]
     dsn_passed: bool = False  # the server took over the DSN parameters (RFC 3461 section 5.2)
-    repaired: int = 0  # bare CRs and LFs that were sent as CRLF
+    repaired: int = 0  # bare CRs and LFs that were sent as CRLF, NULs that were sent as ?
 
 
 @dataclass(frozen=True, slots=True)

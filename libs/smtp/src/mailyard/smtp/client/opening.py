@@ -21,6 +21,7 @@ class Opening:
         self._verb = "LHLO" if options.dialect is Dialect.LMTP else "EHLO"
         self._upgrade = options.security is not Security.NONE
         self._responses: list[bytes] = []
+        self.server_name = ""
         wire.commands.expect(Step.GREETING)
 
     def on_greeting(self, reply: Reply) -> None:
@@ -34,6 +35,7 @@ class Opening:
     def on_hello(self, reply: Reply) -> None:
         """A server that does not know EHLO gets HELO (RFC 5321 section 3.2)."""
         if reply.is_positive:
+            self.server_name = reply.lines[0].split(" ", 1)[0].lower().rstrip(".")
             self._wire.offer(Extensions() if self._verb == "HELO" else parse_extensions(reply))
             self._after_hello()
         elif reply.is_permanent and self._verb == "EHLO":

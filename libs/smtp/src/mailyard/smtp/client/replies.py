@@ -1,6 +1,6 @@
 """Finds replies in the stream of what the server says, and makes those that the client gives itself."""
 
-from mailyard.smtp.reply import Reply, parse_reply
+from mailyard.smtp.reply import MAX_REPLY_LINE, Reply, parse_reply
 
 
 class ReplyReader:
@@ -8,19 +8,24 @@ class ReplyReader:
 
     def __init__(self) -> None:
         self._buffer = b""
+        self._fresh = False
 
     def feed(self, data: bytes) -> None:
-        """Add what was read."""
+        """Add what was read. A server that sends octet by octet costs no more than one that sends lines."""
         self._buffer += data
+        self._fresh = self._fresh or b"\n" in data or len(data) > MAX_REPLY_LINE
+        self._fresh = self._fresh or len(self._buffer) - self._buffer.rfind(b"\n") > MAX_REPLY_LINE
 
     def clear(self) -> None:
         """Forget what was read and not yet given out."""
         self._buffer = b""
+        self._fresh = False
 
     def next(self) -> Reply | None:
         """The next reply, or None until more octets come. Raises ReplyError."""
-        found = parse_reply(self._buffer)
+        found = parse_reply(self._buffer) if self._fresh else None
         if found is None:
+            self._fresh = False
             return None
         reply, used = found
         self._buffer = self._buffer[used:]

@@ -10,6 +10,7 @@ from mailyard.broker.connection import Broker
 from mailyard.cli.ending import MISCONFIGURED, fail
 from mailyard.cli.session import Session, perform
 from mailyard.cli.setup.apply import Applier
+from mailyard.cli.setup.building import build_indexes
 from mailyard.cli.setup.plan import BadPlan, Plan, read_plan
 from mailyard.cli.setup.waiting import declare_topology, store_reason, until_ready
 from mailyard.mailbox.mailboxes import Mailboxes
@@ -22,7 +23,13 @@ def setup(
         Path | None,
         typer.Option(help="YAML with tenants, domains, accounts and aliases to add.", dir_okay=False),
     ] = None,
-    wait: Annotated[float, typer.Option(help="Seconds to wait for MongoDB and RabbitMQ.", min=0)] = 300.0,
+    wait: Annotated[
+        float,
+        typer.Option(
+            help="Seconds to wait for MongoDB and RabbitMQ. An index build is waited for as long as it takes.",
+            min=0,
+        ),
+    ] = 300.0,
 ) -> None:
     """Prepare a first start or an upgrade: indexes, topology, and what the file names.
 
@@ -36,12 +43,12 @@ def setup(
         await until_ready("MongoDB", lambda: store_reason(store), _deadline(wait), typer.echo)
 
     async def work(session: Session) -> None:
-        directory = await session.prepared()
+        await build_indexes(session.store, wait, typer.echo)
         typer.echo("MongoDB: has all indexes")
         broker = Broker(session.settings.amqp_url.get_secret_value(), "mailyard-setup", required=False)
         await declare_topology(broker, _deadline(wait), typer.echo)
         typer.echo("RabbitMQ: has all exchanges and queues")
-        await Applier(directory, Mailboxes(session.store), folder, typer.echo).apply(plan)
+        await Applier(session.directory, Mailboxes(session.store), folder, typer.echo).apply(plan)
 
     perform(context, work, ready=ready)
 

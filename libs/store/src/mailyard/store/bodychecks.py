@@ -1,0 +1,116 @@
+"""Bodies whose references must be looked at: those that may have lost the last one, and how far new bodies were looked at.
+
+A body is noted before the reference to it goes, so a process that dies between the two forgets none. A body that is
+still needed is looked at again when it has waited sixteen times as long, and once a day at least.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from bson import ObjectId
+from pymongo import ASCENDING, IndexModel, UpdateOne
+
+from mailyard.store.client import BY_ID, Collection, Store, unavailable_when_away
+
+COLLECTION = "body_checks"
+INDEXES = [IndexModel([("at", ASCENDING)], name="at")]
+_GROWTH, _LONGEST = 15, timedelta(days=1)  # the next wait: so many times the time since a body was noted
+_WALK = "walk"  # id of the row that says which new bodies were looked at
+_FIRST = ObjectId(b"\0" * 12)
+
+
+@dataclass(frozen=True, slots=True)
+class BodyCheck:
+    """One body that is due to be looked at."""
+
+    blob_id: ObjectId
+    noted_at: datetime
+
+
+class BodyChecks:
+    """The bodies to look at. What is written twice changes nothing the second time."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    @property
+    def _rows(self) -> Collection:
+        return self._store.collection(COLLECTION)
+
+    async def note(self, blob_ids: Sequence[ObjectId], now: datetime) -> None:
+        """Have bodies looked at from now on; call this before the reference to them goes.
+
+        Raises:
+            Unavailable: the store is unreachable.
+
+        """
+        if blob_ids:
+            update = {"$setOnInsert": {"noted_at": now}, "$min": {"at": now}}
+            updates = [
+                UpdateOne({"_id": blob_id}, update, upsert=True) for blob_id in dict.fromkeys(blob_ids)
+            ]
+            with unavailable_when_away():
+                await self._rows.bulk_write(updates, ordered=False)
+
+    async def due(self, now: datetime, limit: int) -> list[BodyCheck]:
+        """Return the bodies that are due, those first that have been so for longest.
+
+        Raises:
+            Unavailable: the store is unreachable.
+
+        """
+        with unavailable_when_away():
+            rows = self._rows.find({"at": {"$lte": now}}).sort("at", ASCENDING).limit(limit)
+            return [BodyCheck(row["_id"], row["noted_at"]) async for row in rows]
+
+    async def end(self, blob_ids: Sequence[ObjectId], now: datetime) -> None:
+        """Forget bodies, unless they were noted again after `now`.
+
+        Raises:
+            Unavailable: the store is unreachable.
+
+        """
+        if blob_ids:
+            with unavailable_when_away():
+                ended = {"_id": {"$in": list(blob_ids)}, "at": {"$lte": now}}
+                await self._rows.delete_many(ended, hint=BY_ID)
+
+    async def postpone(self, checks: Sequence[BodyCheck], now: datetime) -> None:
+        """Look at bodies again when they have been noted for sixteen times as long, and tomorrow at the latest.
+
+        Raises:
+            Unavailable: the store is unreachable.
+
+        """
+        if checks:
+            updates = [
+                UpdateOne(
+                    {"_id": check.blob_id},
+                    {"$set": {"at": now + min(_GROWTH * (now - check.noted_at), _LONGEST)}},
+                )
+                for check in checks
+            ]
+            with unavailable_when_away():
+                await self._rows.bulk_write(updates, ordered=False)
+
+    async def walked(self) -> ObjectId:
+        """Return the id up to which new bodies were looked at.
+
+        Raises:
+            Unavailable: the store is unreachable.
+
+        """
+        with unavailable_when_away():
+            row = await self._rows.find_one({"_id": _WALK})
+        return row["reached"] if row else _FIRST
+
+    async def walk_to(self, blob_id: ObjectId) -> None:
+        """Note that all bodies up to an id were looked at; never goes back.
+
+        Raises:
+            Unavailable: the store is unreachable.
+
+        """
+        with unavailable_when_away():
+            await self._rows.update_one({"_id": _WALK}, {"$max": {"reached": blob_id}}, upsert=True)

@@ -1,0 +1,1 @@
+"""The plan of every query that the product sends, looked at on large data."""
