@@ -212,3 +212,10 @@ def test_rules_of_the_filter_are_a_file_that_it_looks_at():
 def test_logins_for_next_hops_come_as_a_file():
     container = render("trial", "relayCredentials.existingSecret=hops").container("Deployment", "relay")
     assert environment(container)["MAILYARD_RELAY_CREDENTIALS_FILE"] == "/etc/mailyard/relay/credentials"
+
+
+@pytest.mark.parametrize("overlay", ["trial", "production"])
+def test_relay_may_wait_for_the_answer_to_the_end_of_a_message_before_it_is_killed(overlay: str):
+    drain = int(environment(render(overlay), "relay")["MAILYARD_DRAIN_SECONDS"])
+    final_seconds, total_seconds_before = 600, 60
+    assert drain * (1 - 0.2) >= final_seconds + total_seconds_before

@@ -31,9 +31,9 @@ when = [{ look_at = "body", contains = "unheard-of" }]
 """
 
 
-def letter(subject: str) -> bytes:
-    """A small message."""
-    return f"From: a@sender.test\r\nSubject: {subject}\r\n\r\nHello.\r\n".encode()
+def letter(subject: str, author: str = "a@sender.test") -> bytes:
+    """A small message; who submits it must be its author."""
+    return f"From: {author}\r\nSubject: {subject}\r\n\r\nHello.\r\n".encode()
 
 
 async def run_round(instance: Instance, readers: list[str]) -> None:
@@ -67,11 +67,11 @@ def _from_users(instance: Instance, readers: list[str]) -> None:
     with smtplib.SMTP_SSL(HOST, instance.ports.listener("submissions"), context=context) as smtp:
         smtp.login(readers[0], accounts.PASSWORD)
         for recipient in REMOTE:
-            smtp.sendmail(readers[0], [recipient], letter("to the outside"))
+            smtp.sendmail(readers[0], [recipient], letter("to the outside", readers[0]))
     with smtplib.SMTP(HOST, instance.ports.listener("submission")) as smtp:
         smtp.starttls(context=context)
         smtp.login(readers[0], accounts.PASSWORD)
-        smtp.sendmail(readers[0], readers[1:], letter("within"))
+        smtp.sendmail(readers[0], readers[1:], letter("within", readers[0]))
         smtp.quit()
     with (
         smtplib.SMTP(HOST, instance.ports.listener("submission")) as smtp,

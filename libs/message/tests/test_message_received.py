@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from hypothesis import given
@@ -32,6 +33,18 @@ def test_tls_and_a_single_recipient_are_named():
         b"Received: from c (unknown [IPv6:2001:db8::1])\r\n\t(using TLSv1.3 AES)\r\n"
         b"\tby mx (Mailyard) with ESMTPS id id\r\n\tfor <joe@x.org>;\r\n\tFri, 21 Nov 2025 09:55:06 +0000\r\n"
     )
+
+
+def test_an_address_that_cannot_stand_in_the_field_unchanged_is_left_out():
+    for recipient in ("hộp@x.org", '"a b"@x.org', '"a\\b"@x.org', "a(b)@x.org", "a" * 400 + "@x.org"):
+        octets = received_field(replace(HOP, recipient=recipient))
+        assert octets == received_field(HOP)
+
+
+def test_a_utf_8_recipient_is_named_in_an_internationalized_message():
+    octets = received_field(replace(HOP, recipient="hộp@x.org", smtputf8=True))
+    assert "for <hộp@x.org>;".encode() in octets
+    assert b" for " not in received_field(replace(HOP, recipient="h\u2028p@x.org", smtputf8=True))
 
 
 @given(st.text(), st.text(), st.text(), st.text())

@@ -1,11 +1,19 @@
 """Settings come from the environment, and every mistake in them is told with its variable and what to do."""
 
+import json
 import os
 
 import pytest
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 
-from mailyard.runtime.settings import CommonSettings, load_settings, settings_config, variables
+from mailyard.runtime.endpoint import Endpoint
+from mailyard.runtime.settings import (
+    CommonSettings,
+    load_settings,
+    settings_config,
+    unknown_variables,
+    variables,
+)
 
 
 class SampleSettings(CommonSettings):
@@ -110,6 +118,103 @@ def test_a_misspelt_variable_of_the_service_is_refused_and_the_right_ones_are_na
     told = refused(capsys)
     assert "MAILYARD_SAMPLE_SERVICE_LIMITS: no such setting" in told
     assert "MAILYARD_SAMPLE_SERVICE_LIMIT," in told
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        ("MAILYARD_LOGLEVEL", "MAILYARD_LOG_LEVEL"),
+        ("MAILYARD_LOG_LEVL", "MAILYARD_LOG_LEVEL"),
+        ("MAILYARD_MONGODB_URL", "MAILYARD_MONGO_URL"),
+        ("MAILYARD_AMPQ_URL", "MAILYARD_AMQP_URL"),
+        ("MAILYARD_AMQP_URL_FLIE", "MAILYARD_AMQP_URL_FILE"),
+        ("MAILYARD_HOST_NAME", "MAILYARD_HOSTNAME"),
+        ("MAILYARD_HTTPPORT", "MAILYARD_HTTP_PORT"),
+        ("MAILYARD_SAMPLESERVICE_LIMIT", "MAILYARD_SAMPLE_SERVICE_LIMIT"),
+    ],
+)
+def test_a_misspelt_common_variable_is_refused_with_the_one_that_was_meant(monkeypatch, capsys, wrong, right):
+    monkeypatch.setenv(wrong, "x")
+    assert f"{wrong}: no such setting. Did you mean {right}?" in refused(capsys)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "MAILYARD_RELAY_ROUTES",
+        "MAILYARD_LOCAL_DIR",
+        "MAILYARD_PORT_BASE",
+        "MAILYARD_IMAP_LISTEN",
+        "MAILYARD_PORT",
+    ],
+)
+def test_variables_of_other_programs_are_neither_refused_nor_reported(monkeypatch, name):
+    monkeypatch.setenv(name, "1")
+    assert load_settings(SampleSettings).limit == 3
+    assert unknown_variables(SampleSettings) == []
+
+
+def test_a_variable_that_nobody_knows_is_reported(monkeypatch):
+    monkeypatch.setenv("MAILYARD_FOO", "1")
+    monkeypatch.setenv("MAILYARD_AMQP_URL_FILE", "")
+    load_settings(SampleSettings)
+    assert unknown_variables(SampleSettings) == ["MAILYARD_FOO"]
+
+
+@pytest.mark.parametrize("text", ["", "  "])
+def test_a_variable_that_is_set_and_empty_counts_as_not_set(monkeypatch, text):
+    for name in ("LOG_LEVEL", "HTTP_PORT", "MONGO_URL", "AMQP_URL_FILE", "TRACING_ENDPOINT", "DRAIN_SECONDS"):
+        monkeypatch.setenv(f"MAILYARD_{name}", text)
+    for name in ("LIMIT", "WEIGHTS", "KEY", "KEY_FILE"):
+        monkeypatch.setenv(f"MAILYARD_SAMPLE_SERVICE_{name}", text)
+    given = load_settings(SampleSettings)
+    assert (given.log_level, given.http_port, given.limit, given.tracing_endpoint) == ("info", 9999, 3, None)
+    assert given.mongo_url.get_secret_value().startswith("mongodb://127.0.0.1")
+
+
+def test_an_error_names_the_value_as_it_was_set_and_ends_with_advice(monkeypatch, capsys):
+    class Listening(SampleSettings):
+        listen: tuple[str, ...] = Field(default=(), description="Where.")
+
+        @field_validator("listen")
+        @classmethod
+        def readable(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
+            return tuple(str(Endpoint.parse(text)) for text in texts)
+
+    monkeypatch.setenv("MAILYARD_SAMPLE_SERVICE_LISTEN", "127.0.0.1,x")
+    monkeypatch.setenv("MAILYARD_SAMPLE_SERVICE_LIMIT", "1")
+    with pytest.raises(SystemExit):
+        load_settings(Listening)
+    said = capsys.readouterr().err
+    assert (
+        "LISTEN: '127.0.0.1' is not host:port, for instance 0.0.0.0:143 or [::]:143 (it is '127.0.0.1,x')"
+        in said
+    )
+    assert said.endswith("Fix the variables above and start again; see docs/settings.md.\n")
+    for text, expected in {
+        "[::]:2525": ("[::]:2525",),
+        "[::1]:25,127.0.0.1:25": ("[::1]:25", "127.0.0.1:25"),
+        '["[::1]:25", "a:1"]': ("[::1]:25", "a:1"),
+        " [::]:25": ("[::]:25",),
+    }.items():
+        monkeypatch.setenv("MAILYARD_SAMPLE_SERVICE_LISTEN", text)
+        assert load_settings(Listening).listen == expected
+
+
+@pytest.mark.parametrize(("fmt", "lines"), [("json", 1), ("", 1), ("console", 0)])
+def test_where_logs_are_json_wrong_settings_are_one_line_of_json_too(monkeypatch, capsys, fmt, lines):
+    monkeypatch.setenv("MAILYARD_LOG_FORMAT", fmt)
+    monkeypatch.setenv("MAILYARD_HTTP_PORT", "eighty")
+    said = refused(capsys)
+    found = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
+    assert len(found) == lines
+    for line in found:
+        assert (line["event"], line["level"], line["service"]) == (
+            "service.start_failed",
+            "error",
+            "sample-service",
+        )
+        assert line["error"].startswith("MAILYARD_HTTP_PORT: ")
 
 
 @pytest.mark.parametrize("name", ["SERVICE_HOST", "PORT", "PORT_25_TCP_ADDR", "SERVICE_PORT_SMTP"])

@@ -93,8 +93,8 @@ def test_orcpt_of_type_utf_8_may_hold_utf_8_and_escapes() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["SIZE", "SIZE=", "SIZE=-1", "SIZE=1e3", f"SIZE={'1' * 21}", "BODY", "BODY=x", "SMTPUTF8=1", "RET", "RET=x",
-     "ENVID=", f"ENVID={'a' * 101}", "ENVID=a+2b", "ENVID=a+00", "SIZE=1 SIZE=1", "=1", "A B=\x7f", "SIZE=1=1"],
+    ["SIZE", "SIZE=", "SIZE=-1", "SIZE=1e3", f"SIZE={'1' * 21}", "BODY", "BODY=x", "SMTPUTF8=1",
+     "ENVID=a+00", "ENVID=a+0A", "SIZE=1 SIZE=1", "=1", "A B=\x7f", "SIZE=1=1", "ENVID=a\x7f"],
 )  # fmt: skip
 def test_wrong_mail_parameters_are_refused(text: str) -> None:
     with pytest.raises((ParameterError, UnknownParameterError)):
@@ -103,12 +103,52 @@ def test_wrong_mail_parameters_are_refused(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["NOTIFY", "NOTIFY=NEVER,SUCCESS", "NOTIFY=SUCCESS,SUCCESS", "NOTIFY=,", "NOTIFY=x", "ORCPT=x", "ORCPT=;a",
-     "ORCPT=rfc822;", "ORCPT=rfc822;a+0Ab", f"ORCPT=rfc822;{'a' * 500}", "ORCPT=rfc822;jörg", "ORCPT=utf-8;a\\x{zz}"],
+    ["NOTIFY", "NOTIFY=NEVER,SUCCESS", "NOTIFY=,", "NOTIFY=x", "ORCPT=rfc822;a+0Ab", "ORCPT=rfc822;a+0D+0Ab",
+     "ORCPT=x;+00", "ORCPT=utf-8;a\\x{0A}b", "ORCPT=utf-8;a+0Ab", "ORCPT=rfc822;a+C2+85", "ORCPT=rfc822;a+7F",
+     "ORCPT=rfc822;+FF+0A", "ORCPT=a ORCPT=b", "ORCPT=rfc822;a\x85"],
 )  # fmt: skip
 def test_wrong_rcpt_parameters_are_refused(text: str) -> None:
     with pytest.raises(ParameterError):
         parse_rcpt_parameters(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "RET",
+        "RET=x",
+        "ENVID=",
+        "ENVID",
+        f"ENVID={'a' * 101}",
+        "ENVID=a+2b",
+        "ENVID=a=b",
+        "ENVID=jörg",
+        "ENVID=a+C3+B6",
+    ],
+)
+def test_a_malformed_parameter_that_only_serves_reports_is_dropped(text: str) -> None:
+    assert parse_mail_parameters(text) == MailParameters()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["ORCPT", "ORCPT=", "ORCPT=x", "ORCPT=;a", "ORCPT=rfc822;", "ORCPT=rfc822;jörg", "ORCPT=rfc822;a+b",
+     "ORCPT=rfc822;a+FF", "ORCPT=rfc822;a=b", f"ORCPT=rfc822;{'a' * 500}", f"ORCPT=rfc822;{'+C3+B6' * 90}",
+     "ORCPT=utf-8;a\\x{zz}", "ORCPT=r_f;a"],
+)  # fmt: skip
+def test_an_orcpt_never_costs_a_recipient(text: str) -> None:
+    assert parse_rcpt_parameters(text) == RcptParameters()
+
+
+def test_an_orcpt_with_utf_8_in_xtext_becomes_the_type_utf_8() -> None:
+    said = "ORCPT=rfc822;h+E1+BB+99p-th+C6+B0@v+C3+AD-d+E1+BB+A5.vn"
+    assert parse_rcpt_parameters(said).orcpt == "utf-8;h\\x{1ED9}p-th\\x{1B0}@v\\x{ED}-d\\x{1EE5}.vn"
+
+
+def test_words_of_notify_that_are_repeated_count_once_and_a_malformed_auth_is_for_nobody() -> None:
+    assert parse_rcpt_parameters("NOTIFY=SUCCESS,success,DELAY").notify == "SUCCESS,DELAY"
+    assert parse_mail_parameters("AUTH=a=b").auth == "<>"
+    assert parse_mail_parameters("AUTH=a@b.example").auth == "a@b.example"
 
 
 def test_a_parameter_that_was_not_offered_is_told_apart() -> None:

@@ -33,7 +33,7 @@ from mailyard.smtp.server.events import (
     RcptTo,
     TlsRequested,
 )
-from mailyard.smtp.server.limits import BareNewline, Limits, Mode, Profile
+from mailyard.smtp.server.limits import BareNewline, Limits, Mode, NulOctet, Profile
 from mailyard.smtp.server.session import Session
 
 SCRIPTS = sorted((Path(__file__).parent / "dialogues").glob("*.dialogue"))
@@ -119,6 +119,8 @@ def server_for(words: list[str]) -> Server:
         limits,
         starttls=options.pop("starttls", "no") == "yes",
         bare_newline=BareNewline(options.pop("bare_newline", "reject")),
+        nul=NulOctet(options.pop("nul", "replace")),
+        binarymime=options.pop("binarymime", "yes") == "yes",
     )
     secured = options.pop("secured", "no") == "yes"
     plaintext_auth = options.pop("plaintext_auth", "no") == "yes"

@@ -16,7 +16,7 @@ from mailyard.smtp.server.events import (
     Refused,
     TlsRequested,
 )
-from mailyard.smtp.server.limits import BareNewline, Limits, Mode, Profile
+from mailyard.smtp.server.limits import BareNewline, EarlyData, Limits, Mode, Profile
 from mailyard.smtp.server.session import Session
 
 OK = reply(250, "2.0.0", "Ok")
@@ -156,6 +156,34 @@ def test_what_the_session_refuses_is_told_with_its_command() -> None:
     assert [(event.verb, event.reply.code) for event in events if isinstance(event, Refused)] == [
         ("MAIL", 503)
     ]
+
+
+def test_a_message_in_front_of_its_354_ends_the_connection_where_it_is_refused() -> None:
+    """What follows must not be read as commands: it may be text that somebody else wrote."""
+    opening = b"HELO c\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\nDATA\r\n"
+    session = Session(Profile(Mode.MX, "mx", early_data=EarlyData.REJECT))
+    events, said = run(session, [opening + b"RSET\r\nMAIL FROM:<x@y.example>\r\n.\r\n"])
+    assert said.endswith(b"554 5.5.0 The message came before 354; closing connection\r\n")
+    assert events[-1] == Closing(is_unread=True)
+    assert sum(isinstance(event, MailFrom) for event in events) == 1
+    patient = Session(Profile(Mode.MX, "mx", early_data=EarlyData.REJECT))
+    assert run(patient, [opening, b"x\r\n.\r\n"])[1].endswith(b"250 2.0.0 Ok\r\n")
+    accepting = Session(Profile(Mode.MX, "mx"))
+    assert run(accepting, [opening + b"x\r\n.\r\n"])[1].endswith(b"250 2.0.0 Ok\r\n")
+
+
+def test_a_message_that_never_ends_is_refused_and_the_connection_closed() -> None:
+    session = Session(Profile(Mode.MX, "mx", Limits(message_size=20_000)))
+    run(session, [b"HELO c\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\nDATA\r\n"])
+    line, seen = b"x" * 998 + b"\r\n", 0
+    while seen < 200_000:
+        events, said = run(session, [line])
+        seen += len(line)
+        if Closing(is_unread=True) in events:
+            break
+    assert said == b"552 5.3.4 Message size exceeds the limit\r\n"
+    assert seen <= 2 * 20_000 + 65_536 + 2 * len(line)
+    assert run(session, [line]) == ([], b"")
 
 
 def test_octets_of_a_big_message_are_handed_on_as_they_come() -> None:

@@ -23,7 +23,7 @@ async def store(mongo_url: str, database: str) -> AsyncIterator[Store]:
     await store.close()
 
 
-async def stored(blobs: Blobs, octets: bytes, piece: int = 70_001) -> ObjectId:
+async def stored(blobs: Blobs, octets: bytes, piece: int = 30_001) -> ObjectId:
     writer = blobs.writer()
     for start in range(0, len(octets), piece):
         await writer.write(octets[start : start + piece])
@@ -126,4 +126,34 @@ async def test_deleting_bodies_removes_a_bounded_number_of_octets_at_a_time(
     await store.db.command("profile", 0)
     removals = store.collection("system.profile").find({"op": "remove", "ns": {"$regex": "chunks"}})
     assert [each["ndeleted"] async for each in removals] == [2, 2, 2, 2]
+
+
+@pytest.mark.parametrize("size", [1, 70_000, CHUNK_SIZE, CHUNK_SIZE + 1, 2 * CHUNK_SIZE, 3 * CHUNK_SIZE + 17])
+@pytest.mark.parametrize("piece", [30_000, 300_000])
+async def test_a_body_that_is_parked_on_the_way_is_the_same_and_holds_nothing(
+    store: Store, size: int, piece: int
+) -> None:
+    blobs = Blobs(store)
+    octets = os.urandom(size)
+    writer = blobs.writer()
+    for number, start in enumerate(range(0, size, piece)):
+        await writer.write(octets[start : start + piece])
+        if number % 3 != 1:
+            await writer.park()
+            assert writer.held == 0
+    assert writer.size == size
+    body = await writer.finish()
+    assert (body.size, body.octets) == (size, None)
+    assert await blobs.read(body.blob_id) == octets
+    assert await blobs.read_range(body.blob_id, size // 2, size) == octets[size // 2 :]
+    chunks = await store.collection("mail.chunks").count_documents({"files_id": body.blob_id})
+    assert chunks == -(-size // CHUNK_SIZE)
+
+
+async def test_a_parked_body_that_is_aborted_leaves_nothing(store: Store) -> None:
+    writer = Blobs(store).writer()
+    await writer.write(b"x" * 1000)
+    await writer.park()
+    assert await store.collection("mail.chunks").count_documents({}) == 1
+    await writer.abort()
     assert await store.collection("mail.chunks").count_documents({}) == 0

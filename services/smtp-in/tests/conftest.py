@@ -15,15 +15,18 @@ from mailyard.directory.model import Account, Expansion, LocalAccount, Remote, R
 from mailyard.message.address import Address
 from mailyard.runtime.admission import Admission
 from mailyard.runtime.balancers import Balancers
+from mailyard.runtime.budget import MemoryBudget
 from mailyard.runtime.certificates import Certificates
 from mailyard.runtime.endpoint import Endpoint
 from mailyard.runtime.errors import Unavailable
 from mailyard.smtp.reply import Reply
-from mailyard.smtp.server.limits import Limits, Profile
+from mailyard.smtp.server.limits import EarlyData, Limits, Profile
 from mailyard.smtp_in.doors import MODES, Backend, Door, DoorName
+from mailyard.smtp_in.headerfilters import Trace
 from mailyard.smtp_in.listener import Listener
 from mailyard.smtp_in.measures import Measures
 from mailyard.smtp_in.patience import Patience
+from mailyard.smtp_in.submitted import SubmissionRules
 from mailyard.spool.acceptance import Acceptance
 from mailyard.store.body import Body
 
@@ -102,8 +105,17 @@ class FakeStream:
 
     store: "FakeBodies"
     octets: bytearray = field(default_factory=bytearray)
+    parked: int = 0
     is_aborted: bool = False
     is_finished: bool = False
+
+    @property
+    def held(self) -> int:
+        return len(self.octets) - self.parked
+
+    async def park(self) -> None:
+        await self.store.free.wait()
+        self.parked = len(self.octets)
 
     async def write(self, data: bytes) -> None:
         self.store.writes += 1
@@ -162,6 +174,12 @@ class FakeSpool:
             else:
                 future.set_result(f"spoolid{len(self.accepted):013}")
         self.waiting.clear()
+
+    def stored(self, number: int = -1) -> bytes:
+        """The octets of an accepted message that was short, without its prefix."""
+        octets = self.accepted[number].body.octets
+        assert octets is not None
+        return octets
 
     def prefix(self, number: int = -1) -> str:
         return self.accepted[number].prefix("spoolid", NOW).decode().replace("\r\n\t", " ")
@@ -226,6 +244,10 @@ class House:
     patience: Patience = PATIENT
     admission: Admission = field(default_factory=lambda: Admission(100, 0))
     balancers: Balancers = field(default_factory=Balancers)
+    early_data: EarlyData = EarlyData.ACCEPT
+    trace: Trace = field(default_factory=lambda: Trace(100, frozenset({b"mail.one.test"})))
+    rules: SubmissionRules = field(default_factory=SubmissionRules)
+    memory: MemoryBudget = field(default_factory=lambda: MemoryBudget(2**27))
     stack: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     def __post_init__(self) -> None:
@@ -235,9 +257,23 @@ class House:
         self, name: DoorName = DoorName.MX, *, plaintext_auth: bool = False, **limits: int
     ) -> Listener:
         profile = Profile(
-            MODES[name], "mail.one.test", Limits(**limits), starttls=self.certificates is not None
+            MODES[name],
+            "mail.one.test",
+            Limits(**limits),
+            starttls=self.certificates is not None,
+            early_data=self.early_data,
         )
-        backend = Backend(self.directory, self.logins, self.bodies, self.spool, self.pressure, "one.test")
+        backend = Backend(
+            self.directory,
+            self.logins,
+            self.bodies,
+            self.spool,
+            self.pressure,
+            "one.test",
+            trace=self.trace,
+            rules=self.rules,
+            memory=self.memory,
+        )
         door = Door(
             name,
             profile,

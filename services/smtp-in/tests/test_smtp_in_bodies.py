@@ -1,11 +1,13 @@
 """Bodies: short ones go with the batch, long ones stream, and nobody waits with memory full."""
 
 import asyncio
+import tracemalloc
 
 from mailyard.smtp_in.intake import Intake
 from mailyard.store.body import CHUNK_SIZE
 
 LINE = b"x" * 998 + b"\r\n"
+EMPTY = b"\r\n"
 
 
 async def begin(client) -> None:
@@ -16,15 +18,15 @@ async def begin(client) -> None:
 async def test_a_short_body_is_handed_over_unwritten(house) -> None:
     client = await house.client(await house.open())
     await client.envelope("ann@one.test")
-    await client.message("short")
-    assert house.spool.accepted[0].body.octets == b"short\r\n"
+    await client.message("Subject: short\r\n\r\nshort")
+    assert house.spool.accepted[0].body.octets == b"Subject: short\r\n\r\nshort\r\n"
     assert house.bodies.streams == []
 
 
 async def test_a_long_body_streams_octet_for_octet(house) -> None:
     client = await house.client(await house.open())
     await begin(client)
-    body = b"\0\xff" + LINE * 2000
+    body = EMPTY + b"\x01\xff" + LINE * 2000
     client.send(body + b".\r\n")
     assert (await client.reply())[:3] == "250"
     [stream] = house.bodies.streams
@@ -39,16 +41,16 @@ async def test_while_a_write_is_pending_no_more_is_read(house, eventually) -> No
     listener = await house.open()
     client = await house.client(listener)
     await begin(client)
-    client.send(LINE * 20_000)
-    await eventually(lambda: house.bodies.writes == 1)
+    client.send(EMPTY + LINE * 20_000)
+    await eventually(lambda: house.bodies.writes >= 1)
     [connection] = listener._connections
     await eventually(lambda: connection._is_deaf)
     assert len(connection._session._input) < 2**20
-    assert house.bodies.writes == 1
+    assert house.bodies.writes <= 2
     house.bodies.free.set()
     client.send(b".\r\n")
     assert (await client.reply())[:3] == "250"
-    assert len(house.bodies.streams[0].octets) == 20_000 * len(LINE)
+    assert len(house.bodies.streams[0].octets) == 20_000 * len(LINE) + 2
 
 
 async def test_a_store_that_fails_within_a_body_gives_451_at_its_end(house) -> None:
@@ -75,7 +77,7 @@ async def test_a_body_that_cannot_be_ended_is_forgotten_before_the_next(house) -
     await begin(client)
     client.send(b"short\r\n.\r\n")
     assert (await client.reply())[:3] == "250"
-    assert house.spool.accepted[0].body.octets == b"short\r\n"
+    assert house.spool.accepted[0].body.octets == b"\r\nshort\r\n"
 
 
 async def test_a_client_that_leaves_within_a_long_body_leaves_nothing_behind(house, eventually) -> None:
@@ -117,12 +119,25 @@ async def test_a_message_beyond_the_limit_is_refused_and_forgotten(house, eventu
 async def test_bdat_streams_too(house) -> None:
     client = await house.client(await house.open())
     await client.envelope("ann@one.test")
+    client.send(b"BDAT 2\r\n\r\n")
+    assert await client.reply() == "250 2.0.0 2 octets received"
     for _ in range(3):
         client.send(b"BDAT 300000\r\n" + LINE * 300)
         assert await client.reply() == "250 2.0.0 300000 octets received"
     client.send(b"BDAT 3 LAST\r\nend")
     assert (await client.reply())[:3] == "250"
-    assert bytes(house.bodies.streams[0].octets) == LINE * 900 + b"end"
+    assert bytes(house.bodies.streams[0].octets) == EMPTY + LINE * 900 + b"end"
+
+
+async def test_a_body_that_comes_in_tiny_pieces_takes_no_more_memory_than_its_octets(house) -> None:
+    intake = Intake(house.bodies)
+    tracemalloc.start()
+    for number in range(80_000):
+        intake.take(b"%03d" % (number % 1000))
+    held = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert held < 500_000
+    assert intake.held_body().octets == b"".join(b"%03d" % (number % 1000) for number in range(80_000))
 
 
 async def test_an_intake_that_never_spilled_forgets_without_asking_the_store(house) -> None:
@@ -138,7 +153,7 @@ async def test_many_long_bodies_at_once_stay_apart(house) -> None:
     async def send(number: int) -> bytes:
         client = await house.client(listener)
         await begin(client)
-        body = (b"%03d" % number) * 200_000 + b"\r\n"
+        body = EMPTY + (b"%03d" % number) * 200_000 + b"\r\n"
         client.send(body + b".\r\n")
         assert (await client.reply())[:3] == "250"
         return body

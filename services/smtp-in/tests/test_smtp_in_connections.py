@@ -12,6 +12,7 @@ from mailyard.runtime.admission import Admission
 from mailyard.runtime.certificates import Certificates
 from mailyard.runtime.endpoint import Endpoint
 from mailyard.runtime.errors import Misconfigured
+from mailyard.smtp.server.limits import EarlyData
 from mailyard.smtp_in.doors import DoorName
 from mailyard.smtp_in.patience import Overdue, Patience, Waiting, overdue
 
@@ -258,3 +259,40 @@ def test_endpoints_are_host_and_port(text, endpoint) -> None:
 def test_what_is_no_endpoint_is_refused(text) -> None:
     with pytest.raises(ValueError, match="host:port"):
         Endpoint.parse(text)
+
+
+async def test_the_reply_to_an_endless_message_reaches_the_client(house, eventually) -> None:
+    listener = await house.open(message_size=65_536)
+    client = await house.client(listener)
+    await client.envelope("ann@one.test")
+    assert (await client.ask("DATA"))[0][:3] == "354"
+    for _ in range(20):
+        client.send(b"x" * 50_000)
+    assert await client.reply() == "552 5.3.4 Message size exceeds the limit"
+    assert await client.ended()
+    client.writer.close()
+    await eventually(lambda: not listener._connections)
+
+
+async def test_a_client_that_sends_on_after_the_last_reply_is_cut(house, eventually) -> None:
+    listener = await house.open(message_size=65_536)
+    client = await house.client(listener)
+    await client.envelope("ann@one.test")
+    assert (await client.ask("DATA"))[0][:3] == "354"
+    for _ in range(400):
+        if client.writer.transport.is_closing():
+            break
+        client.send(b"x" * 100_000)
+        await asyncio.sleep(0)
+    await eventually(lambda: not listener._connections)
+
+
+async def test_a_client_that_sends_its_message_too_early_is_told_and_let_go(house) -> None:
+    house.early_data = EarlyData.REJECT
+    client = await house.client(await house.open())
+    said = await client.ask(
+        "MAIL FROM:<x@there.test>", "RCPT TO:<ann@one.test>", "DATA", "Subject: x\r\n\r\nx\r\n.\r\nQUIT"
+    )
+    assert said[2] == "554 5.5.0 The message came before 354; closing connection"
+    assert said[3] == ""
+    assert house.spool.accepted == []

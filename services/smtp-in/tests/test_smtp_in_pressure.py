@@ -5,6 +5,7 @@ import pytest
 from mailyard.runtime.errors import Unavailable
 from mailyard.smtp.server import replies as protocol
 from mailyard.smtp_in import replies
+from mailyard.smtp_in.headerfilters import Trace
 from mailyard.smtp_in.pressure import Bounds, Pressure, Sample, judge
 from mailyard.smtp_in.reasons import reason_of
 from mailyard.smtp_in.sampling import free_percent
@@ -77,6 +78,9 @@ def test_the_scarcest_disk_counts(stats, expected) -> None:
         (protocol.BARE_NEWLINE, "line-ends"),
         (protocol.UNKNOWN_COMMAND, "protocol"),
         (protocol.MESSAGE_TOO_BIG, "size"),
+        (protocol.NUL_OCTET, "content"),
+        (Trace().too_many(101), "loop"),
+        (replies.MEMORY_FULL, "pressure"),
         (protocol.TOO_MANY_RECIPIENTS, "too-many-recipients"),
         (protocol.AUTHENTICATION_REQUIRED, "authentication"),
         (replies.TOO_MANY_CONNECTIONS, "limit"),

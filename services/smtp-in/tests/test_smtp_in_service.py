@@ -25,7 +25,9 @@ from mailyard.store.client import Store
 
 PASSWORD = "correct horse battery staple"
 ANYWHERE = ("127.0.0.1:0",)
-BODY = b"Subject: octets\r\n\r\n\x00\xff.\r\n.\r\n" + b"long " * 500 + b"\r\n"
+BODY = (
+    b"From: ann@one.test\r\nDate: x\r\nMessage-ID: <x@y>\r\n\r\n\x01\xff.\r\n.\r\n" + b"long " * 500 + b"\r\n"
+)
 
 
 def settings(**values: object) -> SmtpInSettings:

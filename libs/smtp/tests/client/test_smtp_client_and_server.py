@@ -27,7 +27,7 @@ from mailyard.smtp.server.limits import Mode, Profile
 from mailyard.smtp.server.session import Session
 
 PIECES = st.lists(
-    st.sampled_from([b"\r\n", b"\r", b"\n", b".", b"..", b"a", b"\0\xff", b"x" * 20]), max_size=30
+    st.sampled_from([b"\r\n", b"\r", b"\n", b".", b"..", b"a", b"\x01\xff", b"x" * 20]), max_size=30
 )
 OK = reply(250, "2.0.0", "Ok")
 

@@ -3,10 +3,25 @@
 import resource
 from collections import Counter
 from enum import StrEnum
+from functools import lru_cache
+from ipaddress import ip_network
 
+from mailyard.runtime.callers import parsed
+
+IPV6_PREFIX = 64
+"""RFC 6177: the smallest network that one site is given."""
 _BUSY_SHARE = 0.75
 _HELD_SHARE = 0.5
 _OTHER_FILES = 256  # sockets to store and broker, logs, libraries
+
+
+@lru_cache(maxsize=8192)
+def counted_network(address: str, ipv6_prefix: int = IPV6_PREFIX) -> str:
+    """Return what an address is counted as: IPv4 as itself, also within IPv6; IPv6 as its network; else the text."""
+    known = parsed(address.partition("%")[0])
+    if known is None or known.version == 4:
+        return str(known or address)
+    return str(ip_network((known, ipv6_prefix), strict=False))
 
 
 class Crowded(StrEnum):
@@ -19,8 +34,12 @@ class Crowded(StrEnum):
 class Admission:
     """Counts the open connections of the process."""
 
-    def __init__(self, most: int, most_per_address: int) -> None:
-        """Admit `most` in all and `most_per_address` from one address; 0: no limit for one address."""
+    def __init__(self, most: int, most_per_address: int, *, ipv6_prefix: int = IPV6_PREFIX) -> None:
+        """Admit `most` in all and `most_per_address` from one address; 0: no limit for one address.
+
+        IPv6 addresses count by their first `ipv6_prefix` bits: a client has a whole network of them (RFC 6177).
+        """
+        self._ipv6_prefix = ipv6_prefix
         self._most = most
         self._most_per_address = most_per_address
         self._open: Counter[str] = Counter()
@@ -40,6 +59,7 @@ class Admission:
         if self._total >= self._most:
             return Crowded.TOTAL
         if address is not None:
+            address = counted_network(address, self._ipv6_prefix)
             if self._most_per_address and self._open[address] >= self._most_per_address:
                 return Crowded.ADDRESS
             self._open[address] += 1
@@ -51,6 +71,7 @@ class Admission:
         self._total -= 1
         if address is None:
             return
+        address = counted_network(address, self._ipv6_prefix)
         self._open[address] -= 1
         if self._open[address] <= 0:
             del self._open[address]

@@ -55,6 +55,8 @@ _METRICS = (
         "gauge",
         "When the certificate that is served ends, as Unix time.",
     ),
+    Metric("mailyard_connections_held_bytes", "gauge", "Octets that all connections hold in memory."),
+    Metric("mailyard_connections_held_limit_bytes", "gauge", "The limit of those octets."),
     Metric("mailyard_trace_spans_exported_total", "counter", "Spans that the collector took."),
     Metric(
         "mailyard_trace_spans_dropped_total",
@@ -337,6 +339,10 @@ _EVENTS = (
     Event("service.starting", "The process has its settings and begins to start its parts."),
     Event("service.started", "All parts have started."),
     Event("service.start_failed", "The process cannot start; the line says why and what to do."),
+    Event(
+        "settings.unknown_variable",
+        "A variable begins with MAILYARD_ and belongs to no setting; it is ignored.",
+    ),
     Event("service.stopping", "A signal, or a failed part, asked the process to stop."),
     Event("service.drain_timeout", "A part did not finish its work in time; what it held is redelivered."),
     Event("service.stop_problem", "A part failed while it was being stopped."),
@@ -437,6 +443,7 @@ _EVENTS = (
     Event("events.callback_failed", "A subscriber of mailbox events raised an error."),
     # smtp-in
     Event("smtp_in.refused", "A sender, recipient, login or message was refused; `reply` is what was said."),
+    Event("smtp_in.nul_replaced", "A message held NUL octets, which were replaced by question marks."),
     Event("smtp_in.unavailable", "A server that an answer needed is away; the client was told to come back."),
     Event("smtp_in.not_stored", "A message could not be stored; the client was told to come back."),
     Event("smtp_in.body_not_stored", "A part of a long message could not be stored; its end will get a 4xx."),

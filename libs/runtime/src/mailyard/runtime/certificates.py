@@ -5,6 +5,7 @@ import socket
 import ssl
 from pathlib import Path
 
+from mailyard.runtime.ciphers import restrict
 from mailyard.runtime.errors import Misconfigured
 from mailyard.runtime.logs import get_logger
 from mailyard.runtime.metrics import gauge
@@ -25,6 +26,7 @@ class Certificates:
         self._context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         self._context.minimum_version = ssl.TLSVersion.TLSv1_2  # RFC 8996
         self._context.options |= ssl.OP_NO_RENEGOTIATION
+        restrict(self._context)
         try:
             self._seen = self._stamp()
             self._context.load_cert_chain(certificate, key)

@@ -4,7 +4,8 @@ import json
 import os
 import re
 import types
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin
 
@@ -13,6 +14,12 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 _COLLECTIONS = (list, tuple, set, frozenset)
+PROGRAMS = (
+    "smtp-in", "router", "filter", "delivery", "relay", "imap", "install-check", "local", "cluster", "chaos", "bench",
+    "probe", "canary", "setup", "sink", "cli", "chart", "port", "trial", "observability",
+)  # fmt: skip
+"""Programs with variables of their own, or the first words of such variables: MAILYARD_<PROGRAM>_..."""
+_LIKENESS = 0.8
 _SERVICE_LINK = re.compile(r"_(SERVICE_HOST|SERVICE_PORT(_.+)?|PORT(_\d+_(TCP|UDP).*)?)\Z")
 
 
@@ -40,8 +47,10 @@ class EnvironmentSource(PydanticBaseSettingsSource):
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         """Return the raw text of a field's variable, or of the file that its `_FILE` variable names."""
         variable = variable_of(field_name, self._prefix, self._common)
-        text = os.environ.get(variable)
-        path = os.environ.get(f"{variable}_FILE") if _is_secret(field) else None
+        text = _given(variable)
+        path = _given(f"{variable}_FILE") if _is_secret(field) else None
+        if text is None and _is_collection(field) and variable in os.environ:
+            return "", field_name, False  # an empty list is a value: nothing of the kind
         if path is None:
             return text, field_name, False
         if text is not None:
@@ -65,22 +74,55 @@ class EnvironmentSource(PydanticBaseSettingsSource):
         return values
 
     def _unknown(self) -> list[str]:
-        """Name the variables of this service that belong to no field."""
-        if self._prefix == "MAILYARD_":
-            return []
+        """Name the variables of this service that belong to no field, and those that look like misspelt common ones."""
         known = set()
         for name, field in self.settings_cls.model_fields.items():
             variable = variable_of(name, self._prefix, self._common)
             known |= {variable, f"{variable}_FILE"} if _is_secret(field) else {variable}
-        strange = [name for name in os.environ if name.startswith(self._prefix) and name not in known]
-        return [_unknown_line(name, known) for name in sorted(strange)]
+        own = [] if self._prefix == "MAILYARD_" else _starting_with(self._prefix, known)
+        return [_unknown_line(name, known) for name in own] + [
+            f"{name}: no such setting. Did you mean {likely}?"
+            for name in unclaimed(known, self._prefix)
+            if (likely := _likely(name, known)) is not None
+        ]
+
+
+def unclaimed(known: Container[str], prefix: str) -> list[str]:
+    """Return the variables that begin with MAILYARD_ and belong neither to a field nor to another program."""
+    others = [f"MAILYARD_{program.upper().replace('-', '_')}_" for program in PROGRAMS]
+    return [
+        name
+        for name in _starting_with("MAILYARD_", known)
+        if not (prefix != "MAILYARD_" and name.startswith(prefix))
+        and not name.startswith(tuple(others))
+        and not _SERVICE_LINK.search(name)
+    ]
+
+
+def _starting_with(prefix: str, known: Container[str]) -> list[str]:
+    return sorted(name for name in os.environ if name.startswith(prefix) and name not in known)
+
+
+def _likely(name: str, known: Iterable[str]) -> str | None:
+    """Return the known variable that a name looks like; underscores are forgotten and letters exchanged."""
+    by_letters = {each.replace("_", ""): each for each in sorted(known)}
+    found = get_close_matches(name.replace("_", ""), by_letters, n=1, cutoff=_LIKENESS)
+    return by_letters[found[0]] if found else None
 
 
 def _unknown_line(name: str, known: set[str]) -> str:
     if _SERVICE_LINK.search(name):
         return f"{name}: no such setting. It looks like a Kubernetes service link: set enableServiceLinks: false."
     own = ", ".join(sorted(known)) or "none"
+    if (likely := _likely(name, known)) is not None:
+        return f"{name}: no such setting. Did you mean {likely}? The settings are {own}."
     return f"{name}: no such setting. Remove it or correct its name; the settings are {own}."
+
+
+def _given(variable: str) -> str | None:
+    """Return a variable's text; one that is set and blank counts as not set."""
+    text = os.environ.get(variable, "")
+    return text if text.strip() else None
 
 
 def _read_secret(variable: str, path: str) -> str:
@@ -95,14 +137,22 @@ def _is_secret(field: FieldInfo) -> bool:
     return SecretStr in _alternatives(field.annotation)
 
 
+def _is_collection(field: FieldInfo) -> bool:
+    return bool({get_origin(each) or each for each in _alternatives(field.annotation)} & set(_COLLECTIONS))
+
+
 def _structured(field: FieldInfo, text: str) -> Any:
-    """Split commas for collections, read JSON for collections and mappings; all else stays text."""
+    """Read JSON for collections and mappings, split commas for collections; all else stays text.
+
+    A list may begin with a bracket and be no JSON: `[::]:25`.
+    """
     origins = {get_origin(each) or each for each in _alternatives(field.annotation)}
-    if text.startswith(("[", "{")) and origins & {*_COLLECTIONS, dict, Mapping}:
+    if text.lstrip().startswith(("[", "{")) and origins & {*_COLLECTIONS, dict, Mapping}:
         try:
             return json.loads(text)
         except ValueError:
-            return text  # pydantic then says what it expected
+            if not origins & set(_COLLECTIONS):
+                return text  # pydantic then says what it expected
     if origins & set(_COLLECTIONS):
         return [part for part in (part.strip() for part in text.split(",")) if part]
     return text

@@ -23,7 +23,7 @@ from mailyard.runtime.health import HealthApp, HealthServer
 from mailyard.runtime.logs import configure_logs, get_logger
 from mailyard.runtime.memory import return_large_blocks
 from mailyard.runtime.metrics import gauge, histogram
-from mailyard.runtime.settings import EX_CONFIG, CommonSettings
+from mailyard.runtime.settings import EX_CONFIG, CommonSettings, unknown_variables
 from mailyard.runtime.spanexport import SpanExporter
 
 EX_OK = 0
@@ -129,6 +129,8 @@ Build = Callable[[Runtime[SettingsType]], Awaitable[Sequence[Component]]]
 def run(service: str, settings: SettingsType, build: Build[SettingsType]) -> int:
     """Run a service until it is told to stop; return the exit code for `sys.exit`."""
     configure_logs(service, settings.log_level, settings.log_format)
+    for variable in unknown_variables(type(settings)):
+        _log.warning("settings.unknown_variable", variable=variable)
     return_large_blocks()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_serve(service, settings, build))
@@ -188,9 +190,8 @@ async def _start_or_stop(runtime: Runtime[SettingsType], build: Build[SettingsTy
     else:
         code, advice = _diagnose(error)
         unexpected = error if code == EX_SOFTWARE else None
-        _log.error(
-            "service.start_failed", error=str(error) or repr(error), advice=advice, exc_info=unexpected
-        )
+        fields = {"advice": advice} if advice else {}
+        _log.error("service.start_failed", error=str(error) or repr(error), exc_info=unexpected, **fields)
         runtime.stop("start failed", code)
 
 
@@ -199,9 +200,9 @@ def _outcome(task: asyncio.Task[None]) -> BaseException | None:
 
 
 def _diagnose(error: BaseException) -> tuple[int, str]:
-    """Return the exit code and the advice for a failed start."""
+    """Return the exit code and the advice for a failed start; empty where the error says what to do."""
     if isinstance(error, Misconfigured):
-        return EX_CONFIG, "see the error text"
+        return EX_CONFIG, ""
     match getattr(error, "errno", None):
         case errno.EADDRINUSE:
             return EX_TEMPFAIL, "another process listens there: stop it, or choose another port"

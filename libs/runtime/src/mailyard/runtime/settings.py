@@ -2,9 +2,11 @@
 
 Fields of `CommonSettings` are read from `MAILYARD_<FIELD>`, a service's own from `MAILYARD_<SERVICE>_<FIELD>`.
 A secret may come from a file instead: `MAILYARD_<FIELD>_FILE` names it. Lists are JSON or comma-separated.
-A variable of this service that names no field is an error, so that a misspelt limit is not a missing limit.
+A variable that is set and empty counts as not set; an empty list has no members. A variable of this service that names
+no field is an error, and so is one that looks like a misspelt common one: a misspelt limit is not a missing limit.
 """
 
+import json
 import os
 import socket
 import sys
@@ -14,7 +16,8 @@ from typing import Annotated, Any, Literal, NoReturn, Self, TypeVar
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from mailyard.runtime.environment import EnvironmentSource, Problem, variable_of
+from mailyard.runtime.clock import now_utc
+from mailyard.runtime.environment import EnvironmentSource, Problem, unclaimed, variable_of
 
 EX_CONFIG = 78  # sysexits.h: something was found in an unconfigured or misconfigured state
 
@@ -118,32 +121,63 @@ def variables(settings: type[CommonSettings]) -> Mapping[str, str]:
     return {name: variable_of(name, prefix, CommonSettings.model_fields) for name in settings.model_fields}
 
 
+def unknown_variables(settings: type[CommonSettings]) -> list[str]:
+    """Return the variables that begin with MAILYARD_ and belong to no setting here and to no other program."""
+    prefix = settings.model_config["env_prefix"]
+    known = set(variables(settings).values())
+    return unclaimed(known | {f"{name}_FILE" for name in known}, prefix)
+
+
 def load_settings(settings: type[SettingsType]) -> SettingsType:
     """Read and check the environment; print every problem and exit with 78 when there is one."""
     try:
         return settings()
     except ValidationError as error:
-        _refuse([_problem(settings, dict(each)) for each in error.errors(include_url=False)])
+        _refuse(settings, [_problem(settings, dict(each)) for each in error.errors(include_url=False)])
     except Problem as problem:
-        _refuse(list(problem.lines))
+        _refuse(settings, list(problem.lines))
 
 
 def _problem(settings: type[CommonSettings], error: dict[str, Any]) -> str:
     """Put one error of pydantic in terms of the variable that causes it; a secret's value is never shown."""
     name = str(error["loc"][0]) if error["loc"] else ""
     field = settings.model_fields.get(name)
+    said = error["msg"].removeprefix("Value error, ")
     if field is None:
-        return f"{name or 'settings'}: {error['msg']}"
-    given = "" if field.annotation is SecretStr else f" (it is {error['input']!r})"
+        return f"{name or 'settings'}: {said}"
+    given = "" if field.annotation is SecretStr else f" (it is {_shown(error['input'])})"
     if error["type"] == "missing":
         given = ""
-    return f"{variables(settings)[name]}: {error['msg']}{given}. Meaning: {field.description}"
+    return f"{variables(settings)[name]}: {said}{given}. Meaning: {field.description}"
 
 
-def _refuse(lines: list[str]) -> NoReturn:
-    """Tell a person what to change, and stop."""
+def _shown(given: Any) -> str:
+    """Write a value as a person sets it: a list with commas."""
+    if isinstance(given, list | tuple):
+        return repr(",".join(str(each) for each in given))
+    return repr(given)
+
+
+def _refuse(settings: type[CommonSettings], lines: list[str]) -> NoReturn:
+    """Say what to change, and stop. Where logs are JSON, one line of JSON says the same to those who search logs."""
+    if os.environ.get("MAILYARD_LOG_FORMAT", "").strip() != "console":
+        service = (
+            settings.model_config["env_prefix"]
+            .removeprefix("MAILYARD_")
+            .rstrip("_")
+            .lower()
+            .replace("_", "-")
+        )
+        event = {
+            "error": "; ".join(lines),
+            "event": "service.start_failed",
+            "level": "error",
+            "at": now_utc().isoformat().replace("+00:00", "Z"),
+            "service": service,
+        }
+        print(json.dumps(event), file=sys.stderr)  # noqa: T201  # logs need settings
     print("Mailyard cannot start, the settings are wrong:", file=sys.stderr)  # noqa: T201  # logs need settings
     for line in lines:
         print(f"  {line}", file=sys.stderr)  # noqa: T201
-    print("Set these environment variables and start again; see docs/settings.md.", file=sys.stderr)  # noqa: T201
+    print("Fix the variables above and start again; see docs/settings.md.", file=sys.stderr)  # noqa: T201
     raise SystemExit(EX_CONFIG)

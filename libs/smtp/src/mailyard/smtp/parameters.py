@@ -18,10 +18,13 @@ from mailyard.smtp.xtext import XtextError, decode_xtext, is_xtext
 
 _Reader = Callable[[str | None], Any]
 
-_PARAMETER = re.compile("([A-Za-z0-9][A-Za-z0-9-]*)(?:=([!-<>-~\u0080-\U0010ffff]+))?")
+# A value may not hold "=", but some clients write it in ENVID and AUTH; what it means is for the reader of the value.
+_PARAMETER = re.compile("([A-Za-z0-9][A-Za-z0-9-]*)(?:=([!-~\u0080-\U0010ffff]*))?")
 _SIZE = re.compile(r"[0-9]{1,20}")
 _ADDRESS_TYPE = re.compile(r"[A-Za-z0-9-]+")
 _UTF8_ADDRESS = re.compile("(?:[!-*,-<>-\\[\\]-~\u0080-\U0010ffff]|\\\\x\\{[0-9A-F]{2,6}\\})+")
+_HIDDEN_CONTROLS = re.compile(r"\+(?:[01][0-9A-Fa-f]|7[Ff])|\\x\{0*(?:[01]?[0-9A-Fa-f]|7[Ff])\}")
+_TEXT_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _CONDITIONS = ("SUCCESS", "FAILURE", "DELAY")
 MAX_ENVID = 100
 MAX_ORCPT = 500
@@ -118,53 +121,78 @@ def _smtputf8(value: str | None) -> bool:
 
 
 def _ret(value: str | None) -> str:
+    """RFC 3461 section 4.3: FULL or HDRS; anything else leaves the choice to whoever reports."""
     ret = (value or "").upper()
-    if ret not in {"FULL", "HDRS"}:
-        raise ParameterError("RET is FULL or HDRS")
-    return ret
+    return ret if ret in {"FULL", "HDRS"} else ""
 
 
 def _envid(value: str | None) -> str:
-    """RFC 3461 section 4.4: at most 100 characters of xtext that decodes to printable characters."""
-    if value is None or len(value) > MAX_ENVID or not _is_printable_xtext(value):
-        raise ParameterError("ENVID is xtext of at most 100 characters")
-    return value
+    """RFC 3461 section 4.4: at most 100 characters of xtext that decodes to printable characters.
+
+    It only serves reports, so a malformed one is dropped instead of refusing the mail.
+    """
+    text = _decoded(value, "ENVID")
+    return value if value and text is not None and text.isascii() and len(value) <= MAX_ENVID else ""
 
 
 def _auth(value: str | None) -> str:
-    """RFC 4954 section 5: `AUTH=` xtext of a mailbox, or `<>` for none."""
-    if value is None or not is_xtext(value):
-        raise ParameterError("AUTH is xtext of a mailbox, or <>")
-    return value
+    """RFC 4954 section 5: `AUTH=` xtext of a mailbox, or `<>` for none, which a malformed one is taken for."""
+    return value if value and is_xtext(value) else "<>"
 
 
 def _notify(value: str | None) -> str:
-    """RFC 3461 section 4.1: NEVER alone, or a list of SUCCESS, FAILURE and DELAY."""
-    words = (value or "").upper().split(",")
-    if words != ["NEVER"] and not (
-        all(word in _CONDITIONS for word in words) and len(words) == len(set(words))
-    ):
+    """RFC 3461 section 4.1: NEVER alone, or a list of SUCCESS, FAILURE and DELAY; a word that is repeated counts once."""
+    words = list(dict.fromkeys((value or "").upper().split(",")))
+    if words != ["NEVER"] and not all(word in _CONDITIONS for word in words):
         raise ParameterError("NOTIFY is NEVER, or a list of SUCCESS, FAILURE, DELAY")
     return ",".join(words)
 
 
 def _orcpt(value: str | None) -> str:
-    """RFC 3461 section 4.2: `addr-type ";" xtext`; RFC 6533 section 3 for the type utf-8."""
+    """RFC 3461 section 4.2: `addr-type ";" xtext`; RFC 6533 section 3 for the type utf-8.
+
+    It only serves reports, so a malformed one is dropped instead of refusing the recipient. UTF-8 octets in xtext of
+    the type rfc822, as some servers write them, become the type utf-8.
+    """
     address_type, semicolon, address = (value or "").partition(";")
-    if not semicolon or len(value or "") > MAX_ORCPT or not _ADDRESS_TYPE.fullmatch(address_type):
-        raise ParameterError("ORCPT is addr-type;xtext of at most 500 characters")
+    _check_controls(value or "", "ORCPT")
     is_utf8 = address_type.lower() == "utf-8"
-    if not address or not (_UTF8_ADDRESS.fullmatch(address) if is_utf8 else _is_printable_xtext(address)):
-        raise ParameterError("the address of ORCPT is badly encoded")
-    return value or ""
+    if is_utf8 and _UTF8_ADDRESS.fullmatch(address):
+        kept = value or ""
+    else:
+        text = _decoded(address, "ORCPT")
+        if not text or not semicolon or (is_utf8 and text.isascii()):
+            return ""
+        kept = f"{address_type};{address}" if text.isascii() else f"utf-8;{_utf8_xtext(text)}"
+    return kept if len(kept) <= MAX_ORCPT and _ADDRESS_TYPE.fullmatch(address_type) else ""
 
 
-def _is_printable_xtext(text: str) -> bool:
-    """Decoded control characters would end up in the fields of a delivery status notification."""
+def _utf8_xtext(text: str) -> str:
+    """RFC 6533 section 3: `utf-8-addr-xtext`, which is ASCII."""
+    return "".join(
+        char if "!" <= char <= "~" and char not in "\\+=" else f"\\x{{{ord(char):02X}}}" for char in text
+    )
+
+
+def _decoded(value: str | None, name: str) -> str | None:
+    """Decode xtext; None where it is malformed. Control characters would end up in the fields of a report.
+
+    Raises:
+        ParameterError: it holds control characters.
+
+    """
+    _check_controls(value or "", name)
     try:
-        return all(32 <= octet < 127 for octet in decode_xtext(text))
-    except XtextError:
-        return False
+        text = decode_xtext(value or "").decode()
+    except (XtextError, UnicodeDecodeError):
+        return None
+    _check_controls(text, name)
+    return text
+
+
+def _check_controls(text: str, name: str) -> None:
+    if _TEXT_CONTROLS.search(text) or _HIDDEN_CONTROLS.search(text):
+        raise ParameterError(f"{name} holds control characters")
 
 
 _MAIL_READERS: Mapping[str, tuple[str, _Reader]] = {

@@ -107,6 +107,25 @@ class Blobs:
         ]
         await _insert_once(self._chunks, rows)
 
+    async def replace_chunk(self, blob_id: ObjectId, number: int, octets: bytes) -> None:
+        """Write one chunk of a body, in place of what is there."""
+        key = {"files_id": blob_id, "n": number}
+        with unavailable_when_away():
+            await self._chunks.update_one(key, {"$set": {"data": Binary(octets)}}, upsert=True)
+
+    async def read_chunk(self, blob_id: ObjectId, number: int) -> bytes:
+        """Read one chunk of a body.
+
+        Raises:
+            BodyMissing: the store does not have it.
+
+        """
+        with unavailable_when_away():
+            row = await self._chunks.find_one({"files_id": blob_id, "n": number}, {"_id": 0, "data": 1})
+        if row is None:
+            raise BodyMissing(blob_id)
+        return bytes(row["data"])
+
     async def insert_file(self, blob_id: ObjectId, size: int) -> None:
         """Write the `files` row that makes a body whole."""
         await _insert_once(self._files, [_file_row(blob_id, size, now_utc())])

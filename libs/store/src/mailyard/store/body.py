@@ -14,6 +14,12 @@ class ChunkStore(Protocol):
     async def insert_chunks(self, blob_id: ObjectId, first: int, octets: memoryview) -> None:
         """Write consecutive chunks, beginning with chunk number `first`."""
 
+    async def replace_chunk(self, blob_id: ObjectId, number: int, octets: bytes) -> None:
+        """Write one chunk, in place of what is there."""
+
+    async def read_chunk(self, blob_id: ObjectId, number: int) -> bytes:
+        """Read one chunk."""
+
     async def insert_file(self, blob_id: ObjectId, size: int) -> None:
         """Write the row that makes the body whole."""
 
@@ -31,7 +37,10 @@ class Body:
 
 
 class BodyWriter:
-    """Takes a body piece by piece; holds at most one chunk and the piece that completes it."""
+    """Takes a body piece by piece; holds at most one chunk and the piece that completes it.
+
+    Where memory is scarce, `park` writes the incomplete chunk too; it is read back when it can be completed.
+    """
 
     def __init__(self, blobs: ChunkStore) -> None:
         self._blobs = blobs
@@ -39,17 +48,44 @@ class BodyWriter:
         self._pieces: list[bytes] = []
         self._held = 0
         self._chunks = 0
+        self._parked = 0  # octets of the incomplete chunk that are in the store only
+        self._is_begun = False  # the store has a chunk of this number that is not complete
 
     @property
     def size(self) -> int:
         """Octets taken so far."""
-        return self._chunks * CHUNK_SIZE + self._held
+        return self._chunks * CHUNK_SIZE + self._parked + self._held
+
+    @property
+    def held(self) -> int:
+        """Octets that are in memory."""
+        return self._held
 
     def take(self, data: bytes) -> bool:
         """Hold `data`; say whether `flush` must be awaited before more is taken."""
         self._pieces.append(data)
         self._held += len(data)
-        return self._held > CHUNK_SIZE
+        return self._parked + self._held > CHUNK_SIZE
+
+    async def park(self) -> None:
+        """Write everything, the incomplete chunk too, and hold nothing.
+
+        Raises:
+            Unavailable: the store is unreachable; the body must be aborted.
+
+        """
+        await self.flush()
+        if self._held:
+            await self._read_back()
+            held = b"".join(self._pieces)
+            self._is_begun = True
+            await self._blobs.replace_chunk(self._blob_id, self._chunks, held)
+            self._pieces, self._held, self._parked = [], 0, len(held)
+
+    async def _read_back(self) -> None:
+        if self._parked:
+            self._pieces.insert(0, await self._blobs.read_chunk(self._blob_id, self._chunks))
+            self._held, self._parked = self._held + self._parked, 0
 
     async def flush(self) -> None:
         """Write every whole chunk that is held.
@@ -58,13 +94,22 @@ class BodyWriter:
             Unavailable: the store is away.
 
         """
+        if self._parked + self._held < CHUNK_SIZE:
+            return
+        await self._read_back()
         held = b"".join(self._pieces)
         whole = len(held) // CHUNK_SIZE * CHUNK_SIZE
-        if whole:
-            await self._blobs.insert_chunks(self._blob_id, self._chunks, memoryview(held)[:whole])
-            self._chunks += whole // CHUNK_SIZE
+        await self._write_whole(memoryview(held)[:whole])
         self._pieces = [held[whole:]]
         self._held = len(held) - whole
+
+    async def _write_whole(self, octets: memoryview) -> None:
+        if self._is_begun:
+            await self._blobs.replace_chunk(self._blob_id, self._chunks, bytes(octets[:CHUNK_SIZE]))
+            self._chunks, self._is_begun, octets = self._chunks + 1, False, octets[CHUNK_SIZE:]
+        if octets:
+            await self._blobs.insert_chunks(self._blob_id, self._chunks, octets)
+            self._chunks += len(octets) // CHUNK_SIZE
 
     async def write(self, data: bytes) -> None:
         """Take `data`, writing whole chunks."""
@@ -73,13 +118,15 @@ class BodyWriter:
 
     async def finish(self) -> Body:
         """End the body. One that fits a chunk is handed back unwritten."""
-        if not self._chunks and self._held <= CHUNK_SIZE:
+        if not (self._chunks or self._is_begun) and self._held <= CHUNK_SIZE:
             octets = b"".join(self._pieces)
             return Body(self._blob_id, len(octets), octets)
         await self.flush()
         size = self.size
-        if self._held:
-            await self._blobs.insert_chunks(self._blob_id, self._chunks, memoryview(self._pieces[0]))
+        if self._is_begun:
+            await self.park()
+        elif self._held:
+            await self._blobs.insert_chunks(self._blob_id, self._chunks, memoryview(b"".join(self._pieces)))
         await self._blobs.insert_file(self._blob_id, size)
         return Body(self._blob_id, size, None)
 
@@ -87,6 +134,6 @@ class BodyWriter:
         """Forget the body, and remove what was written of it."""
         self._pieces.clear()
         self._held = 0
-        if self._chunks:
+        if self._chunks or self._is_begun:
             await self._blobs.delete([self._blob_id])
-            self._chunks = 0
+            self._chunks, self._is_begun, self._parked = 0, False, 0

@@ -4,14 +4,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from mailyard.directory.identity import Identity
-from mailyard.message.received import Hop, received_field
+from mailyard.message.received import Hop, received_field, rfc5322_date
 from mailyard.proto.v1.ticket_pb2 import Recipient
 from mailyard.runtime.trace import new_trace
 from mailyard.runtime.tracing import samples_next
 from mailyard.smtp.parameters import NO_MAIL_PARAMETERS, MailParameters
 from mailyard.smtp_in.doors import Visitor
+from mailyard.smtp_in.headerfilters import NOTHING_MISSING, Missing
 from mailyard.spool.acceptance import Acceptance, Client, Source
 from mailyard.store.body import Body
+
+_RECIPIENT_OCTETS = 1024  # objects of one recipient here and in the session, without their texts
 
 
 @dataclass(slots=True)
@@ -21,6 +24,13 @@ class Envelope:
     sender: str = ""
     parameters: MailParameters = NO_MAIL_PARAMETERS
     recipients: list[Recipient] = field(default_factory=list)
+    missing: Missing = NOTHING_MISSING
+    octets: int = 0  # of memory that the recipients take
+
+    def add(self, recipient: Recipient) -> None:
+        """Add a recipient that was accepted."""
+        self.recipients.append(recipient)
+        self.octets += _RECIPIENT_OCTETS + 2 * (len(recipient.address) + len(recipient.orcpt))
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +59,12 @@ class Reception:
 def acceptance_of(reception: Reception, envelope: Envelope, body: Body) -> Acceptance:
     """Put everything together. The tenant is the sender's own where it is known, else the first recipient's."""
     recipients = tuple(envelope.recipients)
-    identity = reception.identity
+    identity, missing = reception.identity, envelope.missing
+    smtputf8 = envelope.parameters.smtputf8
 
     def prefix(spool_id: str, at: datetime) -> bytes:
-        return received_field(_hop(reception, recipients, spool_id, at))
+        trace = received_field(_hop(reception, recipients, spool_id, at, smtputf8=smtputf8))
+        return trace + _added_fields(missing, reception.host, spool_id, at)
 
     return Acceptance(
         sender=envelope.sender,
@@ -64,14 +76,30 @@ def acceptance_of(reception: Reception, envelope: Envelope, body: Body) -> Accep
         prefix=prefix,
         ret=envelope.parameters.ret,
         envid=envelope.parameters.envid,
-        smtputf8=envelope.parameters.smtputf8,
+        smtputf8=smtputf8,
         body_type=envelope.parameters.body.value,
         traceparent=str(new_trace(sampled=samples_next())),
     )
 
 
-def _hop(reception: Reception, recipients: tuple[Recipient, ...], spool_id: str, at: datetime) -> Hop:
-    """RFC 5321 section 4.4: `for` names one recipient at most, for others may not see each other (section 7.6)."""
+def _added_fields(missing: Missing, host: str, spool_id: str, at: datetime) -> bytes:
+    """Fields that a submitted message lacks: RFC 6409 sections 8.1 to 8.3; RFC 5322 section 3.6 demands From and Date."""
+    fields = b""
+    if missing.message_id:
+        fields += f"Message-ID: <{spool_id}@{host}>\r\n".encode()
+    if missing.date:
+        fields += b"Date: " + rfc5322_date(at) + b"\r\n"
+    if missing.author:
+        fields += f"From: {missing.author}\r\n".encode()
+    if missing.sender:
+        fields += f"Sender: {missing.sender}\r\n".encode()
+    return fields
+
+
+def _hop(
+    reception: Reception, recipients: tuple[Recipient, ...], spool_id: str, at: datetime, *, smtputf8: bool
+) -> Hop:
+    """RFC 5321 section 4.4: `for` names one recipient at most, because others may not see each other (section 7.6)."""
     return Hop(
         greeting=reception.client_name,
         client_ip=reception.visitor.address,
@@ -82,4 +110,5 @@ def _hop(reception: Reception, recipients: tuple[Recipient, ...], spool_id: str,
         at=at,
         tls=reception.visitor.tls,
         recipient=recipients[0].address if len(recipients) == 1 else "",
+        smtputf8=smtputf8,
     )

@@ -16,6 +16,9 @@ from mailyard.smtp_in.patience import Overdue, Patience, Waiting, overdue
 from mailyard.smtp_in.receiver import Receiver
 
 _LAST_WORD_SECONDS = 5.0
+_UNREAD_OCTETS = 8 * 1024 * 1024  # read and dropped after the last word, as much as may be on its way
+_SLOW_SECONDS = 5.0  # from MAIL on, while memory is scarce
+_SMALL_OCTETS = 8192
 _log = get_logger(__name__)
 
 
@@ -44,6 +47,10 @@ class Connection(asyncio.Protocol):
         self._is_open = False  # there is a transport
         self._upgrade: asyncio.Task[None] | None = None
         self._is_announced = False
+        self._unread = 0  # octets that came after the last word
+        self._paced_from = 0.0  # since when octets of the message are counted
+        self._paced_octets = 0  # how many there were then
+        self._holding = door.backend.memory.holding()
         self.caller = Caller("")
 
     # Where a PROXY header or TLS comes first.
@@ -90,6 +97,9 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Take octets."""
         if self._is_leaving:
+            self._unread += len(data)
+            if self._unread > _UNREAD_OCTETS:
+                self.abort()
             return
         self._heard = time.monotonic()
         self._session.receive(data)
@@ -139,7 +149,7 @@ class Connection(asyncio.Protocol):
             if now - self._heard > _LAST_WORD_SECONDS:
                 self.abort()
             return
-        what = overdue(patience, self._waiting(), now, is_busy=is_busy)
+        what = overdue(patience, self._waiting(now, patience.data), now, is_busy=is_busy)
         if what is None:
             return
         self._door.measures.timed_out(what)
@@ -148,27 +158,55 @@ class Connection(asyncio.Protocol):
         else:
             self._leave(replies.CONNECTION_OLD if what is Overdue.CONNECTION else replies.TIMED_OUT)
 
+    def relieve(self, now: float) -> None:
+        """Memory is scarce: write what a slow client has sent to the store, or let the client go."""
+        if not self._is_open or self._is_leaving or self._waits_for_us:
+            return
+        receiver = self._receiver
+        since = receiver.transaction_since
+        if since is None or now - since < _SLOW_SECONDS:
+            return
+        if receiver.can_relieve:
+            receiver.relieve()
+        elif self._holding.octets > _SMALL_OCTETS:
+            self._door.measures.timed_out(Overdue.MEMORY)
+            self._leave(replies.MEMORY_NEEDED)
+
     # Octets and events.
 
     @property
     def _waits_for_us(self) -> bool:
-        return self._session.is_asking or self._receiver.is_spilling or self._upgrade is not None
+        return self._session.is_asking or self._receiver.is_busy or self._upgrade is not None
 
-    def _waiting(self) -> Waiting:
+    def _waiting(self, now: float, window: float) -> Waiting:
         return Waiting(
             since=self._heard,
             opened=self._opened,
             message_since=self._receiver.message_since,
             is_choked=self._is_choked,
             is_ours=self._waits_for_us,
+            octets_lately=self._octets_lately(now, window),
         )
+
+    def _octets_lately(self, now: float, window: float) -> int | None:
+        """Octets of the message within the last `window` seconds, said once for each window."""
+        receiver = self._receiver
+        if receiver.message_since is None or self._waits_for_us or self._paced_from < receiver.message_since:
+            self._paced_from = now if self._waits_for_us else receiver.message_since or now
+            self._paced_octets = receiver.message_octets if self._waits_for_us else 0
+            return None
+        if now - self._paced_from <= window:
+            return None
+        lately = receiver.message_octets - self._paced_octets
+        self._paced_from, self._paced_octets = now, receiver.message_octets
+        return lately
 
     def _advance(self) -> None:
         """Do what can be done with what is there; say all that is to be said in one write."""
         if self._is_leaving:
             return
         session, receiver = self._session, self._receiver
-        while not (receiver.is_spilling or self._is_choked):
+        while not (receiver.is_busy or self._is_choked):
             event = session.next_event()
             if event is None:
                 break
@@ -177,16 +215,23 @@ class Connection(asyncio.Protocol):
                 self._begin_tls()
                 return
             if isinstance(event, Closing):
-                self._depart()
+                self._depart(is_unread=event.is_unread)
                 return
             receiver.handle(event)
         self._say()
+        self._count_octets()
         if self._is_draining and session.is_idle:
             self._leave(replies.SHUTTING_DOWN)
         elif self._has_ended and not self._waits_for_us:
             self._depart()
         elif session.is_full is not self._is_deaf:
             self._hear(not session.is_full)
+
+    def _count_octets(self) -> None:
+        session, receiver = self._session, self._receiver
+        if receiver.has_envelope and session.mail is None and not session.is_asking:
+            receiver.forget_envelope()
+        self._holding.resize(receiver.held + session.waiting_octets)
 
     def _say(self) -> None:
         output = self._session.take_output()
@@ -206,11 +251,20 @@ class Connection(asyncio.Protocol):
         self._session.close(word)
         self._depart()
 
-    def _depart(self) -> None:
+    def _depart(self, *, is_unread: bool = False) -> None:
+        """Write the last reply and close.
+
+        A close with unread octets resets the connection, and the reply may be lost. So while the client still sends,
+        only our side is closed, and `check` cuts the rest (RFC 9293 section 3.6).
+        """
         self._is_leaving = True
         self._heard = time.monotonic()
+        self._holding.release()
         self._say()
-        self._transport.close()
+        if is_unread and self._transport.can_write_eof() and not self._transport.is_closing():
+            self._transport.write_eof()
+        else:
+            self._transport.close()
 
     def _turn_away(self, refusal: Reply) -> None:
         """RFC 5321 section 3.1: a refusal in place of the banner."""
@@ -223,6 +277,7 @@ class Connection(asyncio.Protocol):
             self._is_gone = self._is_leaving = True
             if self._is_open:
                 self._receiver.close()
+            self._holding.release()
             self._left(self)
 
     # TLS.

@@ -1,17 +1,22 @@
 """The doors by which mail comes in, and what stands behind all of them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+from mailyard.runtime.budget import MemoryBudget
 from mailyard.runtime.certificates import Certificates
 from mailyard.smtp.reply import Reply
 from mailyard.smtp.server.limits import Mode, Profile
+from mailyard.smtp_in.headerfilters import Trace
 from mailyard.smtp_in.measures import Measures
 from mailyard.smtp_in.quota import QuotaGate
 from mailyard.smtp_in.seams import Addresses, BodyStore, Logins, Queue
+from mailyard.smtp_in.submitted import SubmissionRules
 from mailyard.spool.acceptance import Source
+
+_MEMORY = 128 * 1024 * 1024
 
 
 class DoorName(StrEnum):
@@ -54,6 +59,9 @@ class Backend:
     pressure: PressureGauge
     postmaster_domain: str
     quotas: QuotaGate | None = None
+    trace: Trace = field(default_factory=Trace)
+    rules: SubmissionRules = field(default_factory=SubmissionRules)
+    memory: MemoryBudget = field(default_factory=lambda: MemoryBudget(_MEMORY))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,40 +8,63 @@ from mailyard.runtime.errors import Unavailable
 from mailyard.smtp_in.seams import BodyStore, BodyStream
 from mailyard.store.body import CHUNK_SIZE, Body
 
+SCARCE_OCTETS = 65_536
+"""What one connection holds of a body at most while memory is scarce."""
+_SMALL_PIECE = 1024
+
 
 class Intake:
-    """One message's body. `take`, and `spill` whenever it says so; at the end `held` or `finish`."""
+    """One message's body. `take`, and `spill` whenever it says so; at the end `held_body` or `finish`."""
 
     def __init__(self, bodies: BodyStore) -> None:
         """Send what does not fit into one chunk to `bodies`."""
         self._bodies = bodies
-        self._pieces: list[bytes] = []
+        self._pieces: list[bytes | bytearray] = []
         self._octets = 0
         self._stream: BodyStream | None = None
+
+    @property
+    def held(self) -> int:
+        """Octets that are in memory."""
+        return self._octets + (self._stream.held if self._stream is not None else 0)
 
     @property
     def is_spilled(self) -> bool:
         """Whether a part is in the store already."""
         return self._stream is not None
 
-    def take(self, data: bytes) -> bool:
-        """Hold octets; tell whether `spill` must be awaited before more are taken."""
-        self._pieces.append(data)
+    def take(self, data: bytes, *, is_scarce: bool = False) -> bool:
+        """Hold octets; tell whether `spill` must be awaited before more are taken. `is_scarce`: memory is."""
+        if self._pieces and len(data) < _SMALL_PIECE:
+            self._append(data)
+        else:
+            self._pieces.append(data)
         self._octets += len(data)
-        return self._octets > CHUNK_SIZE
+        return self._octets > CHUNK_SIZE or (is_scarce and self.held > SCARCE_OCTETS)
 
-    def held(self) -> Body:
+    def _append(self, data: bytes) -> None:
+        """Join small pieces as they come: an object for each would take many times their octets."""
+        last = self._pieces[-1]
+        if not isinstance(last, bytearray):
+            last = bytearray()
+            self._pieces.append(last)
+        last += data
+
+    def held_body(self) -> Body:
         """End a message that fits into memory: the batch that accepts it writes its body too."""
-        octets = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+        first = self._pieces[0] if len(self._pieces) == 1 else b""
+        octets = first if first and isinstance(first, bytes) else b"".join(self._pieces)
         return Body(ObjectId(), len(octets), octets)
 
-    async def spill(self) -> None:
-        """Write what is held to the store, whole chunks of it; raises Unavailable."""
+    async def spill(self, *, is_scarce: bool = False) -> None:
+        """Write what is held to the store: whole chunks, or everything where memory is scarce; raises Unavailable."""
         if self._stream is None:
             self._stream = self._bodies.writer()
         pieces, self._pieces, self._octets = self._pieces, [], 0
         for piece in pieces:
-            await self._stream.write(piece)
+            await self._stream.write(bytes(piece))
+        if is_scarce:
+            await self._stream.park()
 
     async def finish(self) -> Body:
         """End a message of which a part is in the store; raises Unavailable."""

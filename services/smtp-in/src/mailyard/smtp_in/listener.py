@@ -138,6 +138,9 @@ class Listener:
             now, is_busy = time.monotonic(), self._admission.is_busy
             for connection in list(self._connections):
                 connection.check(self._patience, now, is_busy=is_busy)
+            if self._door.backend.memory.is_above_mark:
+                for connection in list(self._connections):
+                    connection.relieve(now)
             self._most = max(self._most, len(self._connections))
             if self._most - len(self._connections) > _CROWD:
                 self._most = len(self._connections)

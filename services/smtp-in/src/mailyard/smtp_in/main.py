@@ -12,6 +12,7 @@ from mailyard.directory.directory import Directory
 from mailyard.directory.passwords import Passwords
 from mailyard.mailbox.quota import usage_of
 from mailyard.runtime.admission import Admission, raise_file_limit
+from mailyard.runtime.budget import MemoryBudget
 from mailyard.runtime.certificates import Certificates
 from mailyard.runtime.endpoint import Endpoint
 from mailyard.runtime.errors import Misconfigured
@@ -19,7 +20,7 @@ from mailyard.runtime.logs import get_logger
 from mailyard.runtime.periodic import Periodic
 from mailyard.runtime.service import Component, Runtime, run
 from mailyard.runtime.settings import load_settings
-from mailyard.smtp.server.limits import Profile
+from mailyard.smtp.server.limits import EarlyData, Profile
 from mailyard.smtp_in.doors import MODES, Backend, Door, DoorName
 from mailyard.smtp_in.listener import Listener
 from mailyard.smtp_in.measures import Measures
@@ -67,6 +68,9 @@ async def build(runtime: Runtime[SmtpInSettings]) -> Sequence[Component]:
         pressure=pressure,
         postmaster_domain=settings.postmaster_domain or settings.hostname,
         quotas=QuotaGate(partial(usage_of, store), settings.over_quota, time.monotonic),
+        trace=settings.trace(),
+        rules=settings.submission_rules(),
+        memory=MemoryBudget(settings.memory_octets),
     )
     parts: list[Component] = [store, broker, spool]
     parts.append(ProgressReporter(store, settings.instance, publisher=publisher))
@@ -118,13 +122,16 @@ def _listeners(
     backend: Backend,
     certificates: Certificates | None,
 ) -> Iterator[Listener]:
-    admission = Admission(_admitted(settings.connections), settings.connections_per_address)
+    admission = Admission(
+        _admitted(settings.connections), settings.connections_per_address, ipv6_prefix=settings.ipv6_prefix
+    )
     patience = Patience(
         idle=settings.idle_seconds,
         busy_idle=settings.busy_idle_seconds,
         data=settings.data_seconds,
         message=settings.message_seconds,
         connection=settings.connection_seconds,
+        data_rate=settings.data_rate,
     )
     for name, endpoints in doors.items():
         door = door_of(name, settings, backend, certificates)
@@ -141,6 +148,9 @@ def door_of(
         limits=settings.limits(),
         starttls=certificates is not None,
         bare_newline=settings.bare_newline,
+        nul=settings.nul,
+        early_data=settings.early_data if name is DoorName.MX else EarlyData.ACCEPT,
+        binarymime=settings.binarymime,
     )
     return Door(
         name=name,

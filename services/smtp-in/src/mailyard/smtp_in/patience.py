@@ -12,6 +12,8 @@ class Overdue(StrEnum):
     MESSAGE = "message"  # one message takes for ever
     CONNECTION = "connection"  # open for long, and no message is under way
     UNREAD = "unread"  # does not read what we say
+    SLOW = "slow"  # sends a message, but too few octets of it
+    MEMORY = "memory"  # holds memory while it is scarce
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,7 @@ class Patience:
     data: float
     message: float
     connection: float
+    data_rate: float = 0.0  # octets a second within a message, over `data` seconds; 0: any
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,9 @@ class Waiting:
     message_since: float | None  # when the octets of the message under way began
     is_choked: bool  # our replies pile up
     is_ours: bool  # the client waits for us
+    octets_lately: int | None = (
+        None  # of the message in the last `data` seconds; None: it has not lasted so long
+    )
 
 
 def overdue(patience: Patience, waiting: Waiting, now: float, *, is_busy: bool) -> Overdue | None:
@@ -46,6 +52,8 @@ def overdue(patience: Patience, waiting: Waiting, now: float, *, is_busy: bool) 
     if waiting.message_since is not None:
         if now - waiting.message_since > patience.message:
             return Overdue.MESSAGE
+        if waiting.octets_lately is not None and waiting.octets_lately < patience.data_rate * patience.data:
+            return Overdue.SLOW
         return Overdue.DATA if silence > patience.data else None
     if silence > (min(patience.busy_idle, patience.idle) if is_busy else patience.idle):
         return Overdue.IDLE

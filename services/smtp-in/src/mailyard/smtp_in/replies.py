@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from mailyard.directory.identity import Refusal, RefusalReason
+from mailyard.message.address import Address
 from mailyard.smtp.reply import Reply, reply
 
 SENDER_OK = reply(250, "2.1.0", "Ok")
@@ -11,7 +12,6 @@ WELCOME = reply(235, "2.7.0", "Authentication successful")
 
 RELAY_DENIED = reply(550, "5.7.1", "Relaying denied")
 NOT_LOCAL = reply(550, "5.7.1", "Only local recipients are taken here")
-NOT_YOUR_ADDRESS = reply(550, "5.7.1", "This sender address is not yours")
 BAD_SENDER = reply(553, "5.1.8", "The sender's domain is not valid")
 BAD_RECIPIENT = reply(553, "5.1.2", "The recipient's domain is not valid")
 ACTS_AS_ANOTHER = reply(535, "5.7.8", "One account cannot act as another")
@@ -20,6 +20,8 @@ ACTS_AS_ANOTHER = reply(535, "5.7.8", "One account cannot act as another")
 UNAVAILABLE = reply(451, "4.3.0", "Temporary server problem, please try again later")
 STORE_SLOW = reply(451, "4.3.2", "Too many messages wait to be stored, please try again later")
 QUEUE_OLD = reply(451, "4.3.2", "Mail processing is behind, please try again later")
+MEMORY_FULL = reply(452, "4.3.1", "Insufficient memory for this message, please try again later")
+MEMORY_NEEDED = reply(421, "4.3.1", "Memory is scarce and the client is slow, please connect again")
 DISK_FULL = reply(452, "4.3.1", "Insufficient system storage")
 
 TOO_MANY_CONNECTIONS = reply(421, "4.3.2", "Too many connections, please try again later")
@@ -40,6 +42,12 @@ _LOGIN_REFUSALS: Mapping[RefusalReason, Reply] = {
 def login_refused(refusal: Refusal) -> Reply:
     """Say why a login was refused."""
     return _LOGIN_REFUSALS[refusal.reason]
+
+
+def not_your_address(address: Address, login: Address) -> Reply:
+    """Say whose address is needed."""
+    text = f"Sender address {address} rejected: not an address of {login}; use {login} or one of its aliases"
+    return Reply(550, "5.7.1", (text.encode("ascii", "replace").decode(),))
 
 
 def queued(spool_id: str) -> Reply:

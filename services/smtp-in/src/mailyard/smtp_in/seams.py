@@ -35,8 +35,15 @@ class Logins(Protocol):
 class BodyStream(Protocol):
     """A body that is too long to be held: it goes to the store chunk by chunk."""
 
+    @property
+    def held(self) -> int:
+        """Octets that are in memory."""
+
     async def write(self, data: bytes) -> None:
         """Take octets, writing whole chunks; raises Unavailable."""
+
+    async def park(self) -> None:
+        """Write everything that is held; raises Unavailable."""
 
     async def finish(self) -> Body:
         """End the body; raises Unavailable."""

@@ -9,7 +9,9 @@ from mailyard.directory.settings import DirectorySettings, LoginSettings
 from mailyard.runtime.balancers import ProxySettings
 from mailyard.runtime.endpoint import Endpoint
 from mailyard.runtime.settings import CommonSettings, settings_config
-from mailyard.smtp.server.limits import BareNewline, Limits
+from mailyard.smtp.server.limits import BareNewline, EarlyData, Limits, NulOctet
+from mailyard.smtp_in.headerfilters import Trace
+from mailyard.smtp_in.submitted import ForeignAuthor, SubmissionRules
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
@@ -55,6 +57,44 @@ class SmtpInSettings(DirectorySettings, LoginSettings, ProxySettings, CommonSett
         default=BareNewline.REJECT,
         description="A CR or LF that stands alone: reject the message, or repair it to CRLF.",
     )
+    nul: NulOctet = Field(
+        default=NulOctet.REPLACE,
+        description="A NUL in a message, which mail must not hold (RFC 2045 section 2.8): reject the message, or replace"
+        " it by a question mark.",
+    )
+    binarymime: bool = Field(
+        default=False,
+        description="Offer BINARYMIME (RFC 3030). Its messages may hold NUL octets, which IMAP clients cannot fetch and"
+        " few hosts take.",
+    )
+    early_data: EarlyData = Field(
+        default=EarlyData.REJECT,
+        description="A client of mx_listen that sends its message before it is told to (RFC 2920 section 3.1), as spam"
+        " programs do: reject it and close, or accept.",
+    )
+    received_fields: int = Field(
+        default=100,
+        ge=20,
+        le=1000,
+        description="Received fields of one message at most; more are a mail loop (RFC 5321 section 6.3).",
+    )
+    authserv_id: str = Field(
+        default="",
+        max_length=255,
+        description="Name under which this installation writes Authentication-Results; fields of this name that come"
+        " from outside are removed (RFC 8601 section 5). Empty: hostname.",
+    )
+    foreign_author: ForeignAuthor = Field(
+        default=ForeignAuthor.REFUSE,
+        description="Submitted mail whose From, Sender, Resent-From or Resent-Sender is no address of the login: refuse"
+        " it, rewrite the field to the account's address (the original goes to X-Original-From), or allow it.",
+    )
+    submitted_header: int = Field(
+        default=262_144,
+        ge=16_384,
+        le=1_048_576,
+        description="Octets of the header section of a submitted message at most; it is held and checked as a whole.",
+    )
     command_line: int = Field(
         default=4096, ge=512, le=65_536, description="Octets of one command line at most, CRLF included."
     )
@@ -99,6 +139,24 @@ class SmtpInSettings(DirectorySettings, LoginSettings, ProxySettings, CommonSett
     )
     handshake_seconds: Seconds = Field(default=30.0, description="How long a TLS handshake may take.")
 
+    data_rate: float = Field(
+        default=50.0,
+        ge=0,
+        le=100_000,
+        description="Octets per second that a client must send within a message, averaged over data_seconds; 0: any.",
+    )
+    ipv6_prefix: int = Field(
+        default=64,
+        ge=32,
+        le=128,
+        description="Bits of an IPv6 address that count as one client for connections_per_address; IPv4 counts whole.",
+    )
+    memory_octets: int = Field(
+        default=128 * 1024 * 1024,
+        ge=16 * 1024 * 1024,
+        description="Octets of mail and commands that all connections of this process hold at most. Above half of it,"
+        " bodies are written to MongoDB early; at the limit new messages get 452.",
+    )
     waiting_messages: int = Field(
         default=5000, ge=1, description="While more messages wait to be stored, new ones get 451."
     )
@@ -130,6 +188,15 @@ class SmtpInSettings(DirectorySettings, LoginSettings, ProxySettings, CommonSett
         for text in texts:
             Endpoint.parse(text)
         return texts
+
+    def trace(self) -> Trace:
+        """Return what is looked at in every header section."""
+        own = (self.authserv_id or self.hostname).lower().rstrip(".")
+        return Trace(self.received_fields, frozenset({own.encode()}))
+
+    def submission_rules(self) -> SubmissionRules:
+        """Return how submitted header sections are judged."""
+        return SubmissionRules(self.foreign_author, self.submitted_header)
 
     def limits(self) -> Limits:
         """Return them as the protocol core takes them."""

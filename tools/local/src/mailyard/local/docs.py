@@ -24,8 +24,10 @@ from mailyard.runtime.settings import CommonSettings, variables
 _GENERATED = "<!-- Written by `make docs` from the code; change it there. -->\n"
 _SETTINGS_INTRODUCTION = """\
 Every setting is an environment variable; there are no settings files. Lists are comma-separated or JSON. A secret may
-stand in a file instead: append `_FILE` to its variable and give the path. A misspelt variable of a service is an error:
-the service says so and ends with status 78.
+stand in a file instead: append `_FILE` to its variable and give the path. A variable that is set and empty counts as not
+set; an empty list has no members. A misspelt variable of a service is an error, and so is one that looks like a misspelt
+common one (`MAILYARD_LOGLEVEL`): the service names the right one and ends with status 78. Any other variable that
+begins with `MAILYARD_` and that nobody knows is logged as `settings.unknown_variable`.
 """
 _TIMELINE = "message."
 _LOG_INTRODUCTION = """\

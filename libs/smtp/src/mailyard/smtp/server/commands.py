@@ -24,16 +24,16 @@ from mailyard.smtp.server import replies
 from mailyard.smtp.server.dialogue import Chunk, Dialogue
 from mailyard.smtp.server.dots import DotReader
 from mailyard.smtp.server.events import MailFrom, MessageAborted, RcptTo, TlsRequested
-from mailyard.smtp.server.greeting import client_name, ehlo_reply
+from mailyard.smtp.server.greeting import client_name, ehlo_reply, help_reply
 from mailyard.smtp.server.limits import Mode
 from mailyard.smtp.server.sasl import MECHANISMS, SaslError, decode_initial_response, decode_response
 from mailyard.smtp.server.table import State, Verb
 
 T = TypeVar("T", MailParameters, RcptParameters)
 
-# A path ends at the first ">" outside quotes. A space behind the colon is not allowed (RFC 5321 section 3.3)
-# and common all the same.
-_PATH = r' ?(<(?:[^<>"\\]|"(?:[^"\\]|\\.)*")*>)(?: +(.*))?'
+# A path ends at the first ">" outside quotes. A space behind the colon is not allowed (RFC 5321 section 3.3), nor is
+# a mailbox without brackets (section 4.1.2). Both are common all the same, and other servers take them.
+_PATH = r' ?(<(?:[^<>"\\]|"(?:[^"\\]|\\.)*")*>|[^<>"\\\s]+@[^<>"\\\s]+)(?: +(.*))?'
 _FROM = re.compile("FROM:" + _PATH, re.IGNORECASE)
 _TO = re.compile("TO:" + _PATH, re.IGNORECASE)
 _BDAT = re.compile(r"([0-9]{1,20})(?: +(LAST))?", re.IGNORECASE)
@@ -125,12 +125,14 @@ def _mail(dialogue: Dialogue, argument: str) -> Reply | None:
     if (match := _FROM.fullmatch(argument)) is None:
         return replies.MAIL_SYNTAX
     try:
-        path = parse_reverse_path(match[1])
+        path = parse_reverse_path(_bracketed(match[1]))
     except PathError:
         return replies.BAD_SENDER
     parameters = _parameters(parse_mail_parameters, match[2]) if match[2] else NO_MAIL_PARAMETERS
     if isinstance(parameters, Reply):
         return parameters
+    if parameters.body is Body.BINARY and not dialogue.profile.binarymime:
+        return replies.BODY_NOT_OFFERED
     if parameters.size > dialogue.profile.limits.message_size:
         return replies.MESSAGE_TOO_BIG  # RFC 1870 section 6.1
     if not parameters.smtputf8 and not path.is_ascii:
@@ -143,7 +145,7 @@ def _rcpt(dialogue: Dialogue, argument: str) -> Reply | None:
     if (match := _TO.fullmatch(argument)) is None:
         return replies.RCPT_SYNTAX
     try:
-        path = parse_forward_path(match[1])
+        path = parse_forward_path(_bracketed(match[1]))
     except PathError:
         return replies.BAD_RECIPIENT
     parameters = _parameters(parse_rcpt_parameters, match[2]) if match[2] else NO_RCPT_PARAMETERS
@@ -156,6 +158,10 @@ def _rcpt(dialogue: Dialogue, argument: str) -> Reply | None:
         return replies.TOO_MANY_RECIPIENTS
     dialogue.ask(RcptTo(path, parameters))
     return None
+
+
+def _bracketed(path: str) -> str:
+    return path if path.startswith("<") else f"<{path}>"
 
 
 def _parameters(parse: Callable[[str], T], text: str) -> T | Reply:
@@ -196,11 +202,17 @@ def _bdat(dialogue: Dialogue, argument: str) -> Reply | None:
         return None
     size = int(match[1])
     refusal = _BDAT_REFUSALS.get(dialogue.state)
+    if refusal is not None and size > dialogue.profile.most_octets:
+        dialogue.break_off(refusal)
+        return None
     dialogue.chunk = Chunk(size, size, match[2] is not None, dialogue.state, refusal)
     dialogue.state = State.CHUNK
     if refusal is not None:
         return None
     content = dialogue.content or dialogue.begin_content()
+    if content.seen + size > dialogue.profile.most_octets:
+        dialogue.break_off(content.refusal or replies.MESSAGE_TOO_BIG)
+        return None
     if content.size + size > dialogue.profile.limits.message_size:
         content.refuse(replies.MESSAGE_TOO_BIG)
         dialogue.events.append(MessageAborted())
@@ -228,7 +240,8 @@ def _expn(_dialogue: Dialogue, _argument: str) -> Reply | None:
 
 
 def _help(dialogue: Dialogue, _argument: str) -> Reply | None:
-    return _done(dialogue, replies.HELP)
+    starttls, auth = dialogue.offers_starttls, dialogue.offers_auth
+    return _done(dialogue, help_reply(dialogue.profile, offers_starttls=starttls, offers_auth=auth))
 
 
 def _quit(dialogue: Dialogue, argument: str) -> Reply | None:

@@ -3,8 +3,8 @@
 import re
 
 from mailyard.smtp.reply import Reply
-from mailyard.smtp.server.limits import BareNewline
-from mailyard.smtp.server.replies import BARE_NEWLINE, MESSAGE_TOO_BIG
+from mailyard.smtp.server.limits import BareNewline, NulOctet
+from mailyard.smtp.server.replies import BARE_NEWLINE, MESSAGE_TOO_BIG, NUL_OCTET
 
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 
@@ -12,22 +12,28 @@ _LINE_END = re.compile(rb"\r\n|\r|\n")
 class Content:
     """Octets in, octets to keep out. After a refusal nothing more is kept, and the rest is only counted.
 
-    `newlines` is None for BINARYMIME, whose octets mean nothing (RFC 3030 section 3).
+    `newlines` and `nul` are None for BINARYMIME, whose octets mean nothing (RFC 3030 section 3).
     """
 
-    def __init__(self, limit: int, newlines: BareNewline | None) -> None:
-        self.size = 0
+    def __init__(self, limit: int, newlines: BareNewline | None, nul: NulOctet | None = None) -> None:
+        self.size = 0  # octets kept
+        self.seen = 0  # octets that came
+        self.nul_octets = 0  # how many were replaced
         self.refusal: Reply | None = None
         self._limit = limit
         self._newlines = newlines
+        self._nul = nul
         self._held_cr = False
 
     def take(self, data: bytes) -> bytes:
         """What is to be kept of the next octets. A CR at the end waits for what follows it."""
+        self.seen += len(data)
         if self.refusal is not None:
             return b""
         if self._newlines is not None:
             data = self._checked(data)
+        if self._nul is not None and b"\0" in data:
+            data = self._without_nul(data)
         return self._counted(data)
 
     def finish(self) -> bytes:
@@ -41,6 +47,13 @@ class Content:
         """Keep nothing more; `reply` is the answer when the end has come."""
         if self.refusal is None:
             self.refusal = reply
+
+    def _without_nul(self, data: bytes) -> bytes:
+        if self._nul is NulOctet.REPLACE:
+            self.nul_octets += data.count(b"\0")
+            return data.replace(b"\0", b"?")
+        self.refuse(NUL_OCTET)
+        return b""
 
     def _checked(self, data: bytes) -> bytes:
         if self._held_cr:

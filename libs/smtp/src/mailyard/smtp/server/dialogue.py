@@ -83,13 +83,23 @@ class Dialogue:
         self.output.append(reply.wire)
         self.events.append(Refused(verb.value, reply))
 
-    def hang_up(self, reply: Reply) -> None:
-        """Say a last word; nothing more is read."""
+    def hang_up(self, reply: Reply, *, is_unread: bool = False) -> None:
+        """Say a last word; nothing more is read. `is_unread`: the client still sends what is not wanted."""
         self.say(reply)
         self.state = State.CLOSED
         if not reply.is_positive:
             self.events.append(Refused("", reply))
-        self.events.append(Closing())
+        self.events.append(Closing(is_unread))
+
+    def break_off(self, reply: Reply) -> None:
+        """End the connection within a message: its end is far away, and reading on would serve nobody."""
+        if self.content is not None and self.content.refusal is None:
+            self.events.append(MessageAborted())
+        if self.profile.mode is Mode.LMTP and self.content is not None:
+            for _ in range(len(self.recipients) - 1):
+                self.say(reply)  # RFC 2033 section 4.2: one for each recipient
+        self.end_transaction()
+        self.hang_up(reply, is_unread=True)
 
     def greeted(self, name: str, *, esmtp: bool) -> None:
         """The client said who it is; a hello also ends a transaction (RFC 5321 section 4.1.4)."""
@@ -114,5 +124,6 @@ class Dialogue:
         assert self.mail is not None
         is_binary = self.mail.parameters.body is Body.BINARY
         newlines = None if is_binary else self.profile.bare_newline
-        self.content = Content(self.profile.limits.message_size, newlines)
+        nul = None if is_binary else self.profile.nul
+        self.content = Content(self.profile.limits.message_size, newlines, nul)
         return self.content

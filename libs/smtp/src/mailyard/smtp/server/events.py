@@ -28,6 +28,7 @@ class MessageEnd:
     """All of the message is here: answer with one reply; in LMTP, one for each recipient (RFC 2033 section 4.2)."""
 
     size: int
+    nul_octets: int = 0  # how many were replaced
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,9 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Closing:
-    """Write the output, then close."""
+    """Write the output, then close. `is_unread`: the client is still sending; a reset must not destroy the reply."""
+
+    is_unread: bool = False
 
 
 Event = (

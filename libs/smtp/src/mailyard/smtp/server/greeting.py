@@ -31,8 +31,22 @@ def ehlo_reply(profile: Profile, *, offers_starttls: bool, offers_auth: bool) ->
     keywords = [profile.hostname, "PIPELINING", f"SIZE {profile.limits.message_size}"]
     keywords += ["STARTTLS"] * offers_starttls
     keywords += ["AUTH PLAIN LOGIN"] * offers_auth
-    keywords += ["ENHANCEDSTATUSCODES", "8BITMIME", "SMTPUTF8", "CHUNKING", "BINARYMIME", "DSN"]
+    keywords += ["ENHANCEDSTATUSCODES", "8BITMIME", "SMTPUTF8", "CHUNKING"]
+    keywords += ["BINARYMIME"] * profile.binarymime
+    keywords += ["DSN", "HELP"]
     return Reply(250, None, tuple(keywords))
+
+
+@lru_cache(maxsize=64)
+def help_reply(profile: Profile, *, offers_starttls: bool, offers_auth: bool) -> Reply:
+    """RFC 5321 section 4.1.1.8: the commands that work here and now."""
+    hello = ["LHLO"] if profile.mode is Mode.LMTP else ["EHLO", "HELO"]
+    words = [*hello, *["STARTTLS"] * offers_starttls, *["AUTH"] * offers_auth]
+    words += ["MAIL", "RCPT", "DATA", "BDAT", "RSET", "NOOP", "VRFY", "HELP", "QUIT"]
+    lines = [f"Commands: {' '.join(words)}"]
+    if profile.mode is Mode.SUBMISSION:
+        lines.append("Submission of mail needs authentication; see your provider's instructions")
+    return Reply(214, "2.0.0", tuple(lines))
 
 
 @lru_cache(maxsize=64)

@@ -10,6 +10,8 @@ MINIMUM_COMMAND_LINE = 512
 MINIMUM_RECIPIENTS = 100
 """RFC 5321 section 4.5.3.1.8."""
 
+_SLACK = 65_536  # so that a small limit does not end connections for a little text
+
 
 class Mode(Enum):
     """Which protocol is spoken, and to whom."""
@@ -27,6 +29,23 @@ class BareNewline(StrEnum):
 
     REJECT = "reject"
     REPAIR = "repair"  # each becomes CRLF
+
+
+class NulOctet(StrEnum):
+    """What happens to a NUL in a message that is not BINARYMIME (RFC 2045 sections 2.7 and 2.8 forbid them).
+
+    They are never passed on: a receiver that drops NUL could see the end of DATA in CRLF NUL "." CRLF.
+    """
+
+    REJECT = "reject"
+    REPLACE = "replace"  # each becomes a question mark
+
+
+class EarlyData(StrEnum):
+    """What happens when a client sends the message before it was told to (RFC 2920 section 3.1: it MUST wait)."""
+
+    ACCEPT = "accept"
+    REJECT = "reject"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +79,14 @@ class Profile:
     limits: Limits = Limits()
     starttls: bool = False
     bare_newline: BareNewline = BareNewline.REJECT
+    nul: NulOctet = NulOctet.REPLACE
+    early_data: EarlyData = EarlyData.ACCEPT
+    binarymime: bool = True
+
+    @property
+    def most_octets(self) -> int:
+        """Octets of a message that are read at most: what is far over the limit ends the connection."""
+        return 2 * self.limits.message_size + _SLACK
 
     def __post_init__(self) -> None:
         if self.limits.command_line < MINIMUM_COMMAND_LINE:

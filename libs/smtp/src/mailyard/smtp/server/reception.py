@@ -6,6 +6,7 @@ from mailyard.smtp.server.dialogue import Chunk, Dialogue
 from mailyard.smtp.server.events import BodyData, MessageAborted, MessageEnd
 from mailyard.smtp.server.input import Input
 from mailyard.smtp.server.limits import Mode
+from mailyard.smtp.server.replies import MESSAGE_TOO_BIG
 from mailyard.smtp.server.table import State, Verb
 
 
@@ -20,6 +21,8 @@ def read_data(dialogue: Dialogue, waiting: Input) -> bool:
     if rest is not None:
         waiting.feed(rest)
         _end(dialogue, dialogue.content, Verb.DATA)
+    elif dialogue.content.seen > dialogue.profile.most_octets:
+        dialogue.break_off(dialogue.content.refusal or MESSAGE_TOO_BIG)
     return True
 
 
@@ -76,7 +79,7 @@ def _end(dialogue: Dialogue, content: Content, verb: Verb) -> None:
     _hand_on(dialogue, content, content.finish(), was_refused)
     dialogue.state = State.READY
     if content.refusal is None:
-        dialogue.ask(MessageEnd(content.size))
+        dialogue.ask(MessageEnd(content.size, content.nul_octets))
         return
     dialogue.refuse(verb, content.refusal)
     for _ in range(replies_due(dialogue) - 1):

@@ -9,12 +9,6 @@ START_TLS = reply(220, "2.0.0", "Ready to start TLS")
 VRFY = reply(
     252, "2.0.0", "Cannot VRFY user, but will accept message and attempt delivery"
 )  # RFC 5321 section 3.5.3
-HELP = reply(
-    214,
-    "2.0.0",
-    "Commands: EHLO HELO LHLO STARTTLS AUTH MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT",
-    "Submission of mail needs authentication; see your provider's instructions",
-)
 
 # Syntax: RFC 5321 section 4.2.4 and 4.3.2.
 UNKNOWN_COMMAND = reply(500, "5.5.1", "Command unrecognized")
@@ -23,6 +17,7 @@ BARE_COMMAND_NEWLINE = reply(500, "5.5.2", "Lines end with CRLF; a CR or LF must
 NOT_TEXT = reply(500, "5.5.2", "Commands are ASCII or UTF-8 text")
 NO_ARGUMENT_ALLOWED = reply(501, "5.5.4", "This command takes no argument")
 HELLO_SYNTAX = reply(501, "5.5.4", "Syntax: EHLO domain, or HELO, or LHLO")
+BODY_NOT_OFFERED = reply(501, "5.5.4", "BODY=BINARYMIME is not offered here")
 MAIL_SYNTAX = reply(501, "5.5.4", "Syntax: MAIL FROM:<address> [parameters]")
 RCPT_SYNTAX = reply(501, "5.5.4", "Syntax: RCPT TO:<address> [parameters]")
 VRFY_SYNTAX = reply(501, "5.5.4", "Syntax: VRFY address")
@@ -51,6 +46,8 @@ SPEAK_SMTP = reply(500, "5.5.1", "This is SMTP: say EHLO")
 TOO_MANY_RECIPIENTS = reply(452, "4.5.3", "Too many recipients")  # RFC 5321 section 4.5.3.1.10
 MESSAGE_TOO_BIG = reply(552, "5.3.4", "Message size exceeds the limit")  # RFC 1870 section 6.2
 BARE_NEWLINE = reply(550, "5.5.2", "The message holds a CR or LF that stands alone")  # RFC 5321 section 2.3.8
+NUL_OCTET = reply(550, "5.6.0", "The message holds a NUL octet")  # RFC 2045 sections 2.7 and 2.8
+NOT_SYNCHRONIZED = reply(554, "5.5.0", "The message came before 354; closing connection")
 NOT_A_MAIL_CLIENT = reply(421, "4.7.0", "This is a mail server; closing connection")
 
 # TLS: RFC 3207; authentication: RFC 4954 sections 4 to 6.

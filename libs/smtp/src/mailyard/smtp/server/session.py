@@ -14,7 +14,7 @@ from mailyard.smtp.server.dialogue import Dialogue
 from mailyard.smtp.server.events import Credentials, Event, MailFrom, MessageEnd, RcptTo
 from mailyard.smtp.server.greeting import banner, with_keyword
 from mailyard.smtp.server.input import BareNewlineError, Input, LineTooLongError
-from mailyard.smtp.server.limits import Profile
+from mailyard.smtp.server.limits import EarlyData, Profile
 from mailyard.smtp.server.reception import read_chunk, read_data, replies_due
 from mailyard.smtp.server.table import REFUSALS, VERBS, State, Verb
 
@@ -82,6 +82,11 @@ class Session:
         return (
             self._dialogue.state in _IDLE_STATES and self._dialogue.question is None and not len(self._input)
         )
+
+    @property
+    def waiting_octets(self) -> int:
+        """Octets of input that were not looked at yet."""
+        return len(self._input)
 
     @property
     def is_full(self) -> bool:
@@ -167,6 +172,11 @@ class Session:
         self._check_limits()
         return True
 
+    @property
+    def _is_early(self) -> bool:
+        """The message stands behind DATA already (RFC 2920 section 3.1). What follows cannot be read as commands."""
+        return self._dialogue.profile.early_data is EarlyData.REJECT and len(self._input) > 0
+
     def _take_line(self, line: bytes) -> None:
         dialogue = self._dialogue
         if dialogue.state is State.AUTH:
@@ -186,6 +196,9 @@ class Session:
         word = word.upper()
         verb = VERBS.get(word, Verb.UNKNOWN)
         refusal = REFUSALS[dialogue.state].get(verb)
+        if refusal is None and verb is Verb.DATA and self._is_early:
+            dialogue.break_off(replies.NOT_SYNCHRONIZED)
+            return verb, None
         if refusal is None:
             return verb, COMMANDS[verb](dialogue, argument.strip(" \t"))
         if verb is Verb.UNKNOWN and word in _FOREIGN_METHODS:

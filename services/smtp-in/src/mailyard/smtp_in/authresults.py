@@ -1,0 +1,45 @@
+"""Whose results an Authentication-Results field claims to hold (RFC 8601 section 2.2).
+
+authres-header-field = "Authentication-Results:" authres-payload
+authres-payload = [CFWS] authserv-id [CFWS authres-version] (no-result / 1*resinfo) [CFWS] CRLF
+"""
+
+import re
+from collections.abc import Collection
+
+FIELD = b"authentication-results"
+_TOKEN = re.compile(
+    rb"""(?P<space>[\s\x00]+)|(?P<comment>\()|"(?P<quoted>(?:[^"\\]|\\.)*)"?|(?P<word>[^\s\x00()";]+)|(?P<end>;)|(?P<odd>.)""",
+    re.DOTALL,
+)
+_MARK = re.compile(rb"\\.|[()]", re.DOTALL)
+_ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
+_LOOKED_AT = 4096  # octets of a value that may stand before its first word
+
+
+def is_claimed(value: bytes, identifiers: Collection[bytes]) -> bool:
+    """Whether the value begins with one of these lower-case authserv-ids, in any case, quoted or behind comments.
+
+    Where no word is found within the octets that are looked at, the field counts as claimed: nobody needs it.
+    """
+    position, looked_at = 0, value[:_LOOKED_AT]
+    while match := _TOKEN.match(looked_at, position):
+        position = match.end()
+        if match["comment"]:
+            position = _behind_comment(looked_at, position)
+        elif match["quoted"] is not None or match["word"]:
+            word = match["word"] or _ESCAPED.sub(rb"\1", match["quoted"])
+            return word.lower().rstrip(b".") in identifiers
+        elif match["end"] or match["odd"]:
+            return False
+    return len(value) > _LOOKED_AT
+
+
+def _behind_comment(value: bytes, position: int) -> int:
+    """RFC 5322 section 3.2.2: comments nest. One without an end takes the rest."""
+    depth = 1
+    for match in _MARK.finditer(value, position):
+        depth += {b"(": 1, b")": -1}.get(match[0], 0)
+        if not depth:
+            return match.end()
+    return len(value)

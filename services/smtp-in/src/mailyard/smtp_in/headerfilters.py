@@ -1,0 +1,109 @@
+"""What happens to the header section of a message on its way in: by listener, and without I/O.
+
+Mail of other servers keeps its octets, but for Authentication-Results under our name, which MUST go (RFC 8601
+section 5). A Return-Path stays: its removal is a MAY (RFC 5321 section 4.4), and ours stands above it. Mail that users
+submit is completed and cleaned (RFC 6409 section 8), see `mailyard.smtp_in.submitted`.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from mailyard.message.address import Address
+from mailyard.smtp.reply import Reply, reply
+from mailyard.smtp_in import authresults
+from mailyard.smtp_in.header import HeaderStream
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """How many Received fields a message may have, and the names (lower case) under which results are ours."""
+
+    received_fields: int = 100
+    authserv_ids: Collection[bytes] = ()
+
+    def too_many(self, hops: int) -> Reply | None:
+        """RFC 5321 section 6.3: count Received fields to detect loops. RFC 3463 X.4.6: routing loop detected."""
+        if hops <= self.received_fields:
+            return None
+        text = f"Mail loop: the message has more than {self.received_fields} Received fields"
+        return reply(554, "5.4.6", text)
+
+    def is_ours(self, name: bytes, octets: bytes) -> bool:
+        """Whether a field claims to hold results of this server."""
+        return name == authresults.FIELD and authresults.is_claimed(
+            octets[octets.index(b":") + 1 :], self.authserv_ids
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Fields that a submitted message lacks and its prefix brings (RFC 6409 section 8)."""
+
+    date: bool = False
+    message_id: bool = False
+    author: str = ""  # the address for From
+    sender: str = ""  # the address for Sender
+
+
+NOTHING_MISSING = Missing()
+
+
+class HeaderFilter(Protocol):
+    """Takes the octets of one message, and gives those to be stored.
+
+    After each call `refusal` says whether the message is refused, and `claims` which addresses must belong to the
+    login before more is fed: `settle` is then called with those that do not.
+    """
+
+    refusal: Reply | None
+    claims: Sequence[Address]
+    missing: Missing
+
+    @property
+    def held(self) -> int:
+        """Octets that are held."""
+
+    def feed(self, data: bytes) -> bytes:
+        """Take octets; return those to be stored."""
+
+    def finish(self) -> bytes:
+        """The message has ended: return what is left to be stored."""
+
+    def settle(self, foreign: Collection[Address]) -> bytes:
+        """Go on after `claims`."""
+
+
+class TransitFilter:
+    """The header filter of MX and LMTP."""
+
+    def __init__(self, trace: Trace) -> None:
+        self.refusal: Reply | None = None
+        self.claims: Sequence[Address] = ()
+        self.missing = NOTHING_MISSING
+        self._trace = trace
+        self._hops = 0
+        self._stream = HeaderStream(self._keeps)
+
+    @property
+    def held(self) -> int:
+        """Octets of the field that is not complete."""
+        return self._stream.held
+
+    def feed(self, data: bytes) -> bytes:
+        """Take octets; return those to be stored."""
+        return data if self._stream.is_ended else self._stream.feed(data)
+
+    def finish(self) -> bytes:
+        """Return the last field, if the message ends within its header section."""
+        return self._stream.finish()
+
+    def settle(self, foreign: Collection[Address]) -> bytes:
+        """Nothing is claimed here."""
+        raise AssertionError(f"nothing was claimed, so nothing is foreign: {foreign}")
+
+    def _keeps(self, name: bytes, octets: bytes) -> bool:
+        if name == b"received":
+            self._hops += 1
+            self.refusal = self.refusal or self._trace.too_many(self._hops)
+        return not self._trace.is_ours(name, octets)

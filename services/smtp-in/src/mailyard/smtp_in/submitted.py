@@ -1,0 +1,195 @@
+"""The header section of a submitted message: its authors belong to the login, and what it lacks is added.
+
+RFC 6409 sections 6.1 and 8. The section is held as a whole, up to a limit, and rewritten before it is stored: Bcc
+must not reach other recipients (RFC 5322 section 3.6.3), Return-Path is the delivering server's to write, and
+Content-Length belongs to mbox files.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from mailyard.message.address import Address
+from mailyard.smtp.reply import Reply, reply
+from mailyard.smtp_in.header import HeaderStream
+from mailyard.smtp_in.headerfilters import NOTHING_MISSING, Missing, Trace
+from mailyard.smtp_in.mailboxes import MailboxError, parse_mailboxes
+
+_REMOVED = frozenset({b"bcc", b"resent-bcc", b"return-path", b"content-length"})
+_ORIGINATORS: Mapping[bytes, str] = {
+    b"from": "From",
+    b"sender": "Sender",
+    b"resent-from": "Resent-From",
+    b"resent-sender": "Resent-Sender",
+}
+_MOST_FIELDS = 2000
+_FIELD_OCTETS = 200  # of memory that the objects of one field take
+_MOST_AUTHORS = 50  # of all these fields: each may cost a question to the directory
+_ONCE = frozenset(
+    {b"from", b"sender"}
+)  # RFC 5322 section 3.6: at most once; Resent- fields once for each resending
+
+
+class ForeignAuthor(StrEnum):
+    """What happens to an originator field that names an address of somebody else."""
+
+    REFUSE = "refuse"
+    REWRITE = "rewrite"  # the account's address takes its place, the original goes to X-Original-From
+    ALLOW = "allow"
+
+
+@dataclass(frozen=True, slots=True)
+class SubmissionRules:
+    """How submitted header sections are judged; `header_octets` of one are held at most."""
+
+    foreign_author: ForeignAuthor = ForeignAuthor.REFUSE
+    header_octets: int = 262_144
+
+
+@dataclass(slots=True)
+class _Field:
+    name: bytes
+    octets: bytes
+    authors: Sequence[Address] = ()
+
+
+class SubmissionFilter:
+    """The header filter of submission. `login` is the account's own address, `sender` the reverse-path or empty."""
+
+    def __init__(self, trace: Trace, rules: SubmissionRules, login: Address, sender: str) -> None:
+        self.refusal: Reply | None = None
+        self.claims: Sequence[Address] = ()
+        self.missing = NOTHING_MISSING
+        self._trace = trace
+        self._rules = rules
+        self._login = login
+        self._author = sender or str(login)
+        self._fields: list[_Field] = []
+        self._octets = 0
+        self._hops = 0
+        self._rest = b""
+        self._is_passed = False
+        self._stream = HeaderStream(self._collect, held=rules.header_octets, strict=True)
+
+    @property
+    def held(self) -> int:
+        """Octets of the header section."""
+        if self._is_passed:
+            return 0
+        return self._octets + self._stream.held + len(self._rest) + _FIELD_OCTETS * len(self._fields)
+
+    def feed(self, data: bytes) -> bytes:
+        """Hold the header section; what follows is to be stored."""
+        if self._is_passed:
+            return data
+        self._rest += self._stream.feed(data)
+        if self._octets + self._stream.held > self._rules.header_octets:
+            text = f"The header section is larger than {self._rules.header_octets} octets"
+            self.refusal = self.refusal or reply(552, "5.3.4", text)
+        return self._judge() if self._stream.is_ended else b""
+
+    def finish(self) -> bytes:
+        """The message ends, perhaps within its header section."""
+        if self._is_passed:
+            return b""
+        self._rest += self._stream.finish()
+        return self._judge()
+
+    def settle(self, foreign: Collection[Address]) -> bytes:
+        """Refuse, rewrite or keep the fields that name addresses of others; return the header section."""
+        self.claims = ()
+        for field in self._fields:
+            strange = next((each for each in field.authors if each in foreign), None)
+            if strange is None:
+                continue
+            if self._rules.foreign_author is ForeignAuthor.REFUSE:
+                self.refusal = self._not_own(field, strange)
+                return b""
+            self._rewrite(field)
+        return self._compose()
+
+    def _collect(self, name: bytes, octets: bytes) -> bool:
+        if name == b"received":
+            self._hops += 1
+            self.refusal = self.refusal or self._trace.too_many(self._hops)
+        self._octets += len(octets)
+        if len(self._fields) >= _MOST_FIELDS:
+            text = f"The header section has more than {_MOST_FIELDS} fields"
+            self.refusal = self.refusal or reply(552, "5.3.4", text)
+        if self.refusal is None and name not in _REMOVED and not self._trace.is_ours(name, octets):
+            self._fields.append(_Field(name, octets))
+        return False
+
+    def _judge(self) -> bytes:
+        self.refusal = self.refusal or self._repeated()
+        if self.refusal is not None:
+            return b""
+        if self._rules.foreign_author is ForeignAuthor.ALLOW:
+            return self._compose()
+        claims: dict[Address, None] = {}
+        for field in self._fields:
+            if field.name in _ORIGINATORS:
+                try:
+                    field.authors = parse_mailboxes(field.octets[field.octets.index(b":") + 1 :])
+                except MailboxError as error:
+                    self.refusal = self._unreadable(field, error)
+                    return b""
+                claims.update(dict.fromkeys(field.authors))
+        if len(claims) > _MOST_AUTHORS:
+            text = f"From, Sender and the Resent fields name more than {_MOST_AUTHORS} addresses"
+            self.refusal = reply(550, "5.6.0", text)
+            return b""
+        self.claims = tuple(claims)
+        return b"" if claims else self._compose()
+
+    def _repeated(self) -> Reply | None:
+        names = [field.name for field in self._fields]
+        for name in _ONCE:
+            if names.count(name) > 1:
+                text = f"The message has more than one {_ORIGINATORS[name]} field: send only one"
+                return reply(550, "5.6.0", f"{text} (RFC 5322 section 3.6)")
+        return None
+
+    def _unreadable(self, field: _Field, error: MailboxError) -> Reply:
+        name = _ORIGINATORS[field.name]
+        return reply(
+            550, "5.6.0", f"{name} cannot be read: {error}. Write {name}: {self._shown(self._login)}"
+        )
+
+    def _not_own(self, field: _Field, address: Address) -> Reply:
+        name, login = _ORIGINATORS[field.name], self._shown(self._login)
+        text = (
+            f"{name}: {self._shown(address)} is not an address of {login}: use {login} or one of its aliases"
+        )
+        return reply(550, "5.7.1", text)
+
+    @staticmethod
+    def _shown(address: Address) -> str:
+        """RFC 6531 section 3.7.4.2: replies are ASCII unless the client asked for more."""
+        return str(address).encode("ascii", "replace").decode()
+
+    def _rewrite(self, field: _Field) -> None:
+        name = _ORIGINATORS[field.name]
+        value = field.octets[field.octets.index(b":") + 1 :]
+        line = f"{name}: {self._login}\r\nX-Original-{name}:".encode()
+        field.octets = line + value
+        field.authors = ()
+
+    def _compose(self) -> bytes:
+        names = {field.name for field in self._fields}
+        several = any(field.name == b"from" and len(field.authors) > 1 for field in self._fields)
+        self.missing = Missing(
+            date=b"date" not in names,
+            message_id=b"message-id" not in names,
+            author="" if b"from" in names else self._author,
+            sender=self._author if several and b"sender" not in names else "",
+        )
+        octets = b"".join([_whole(field.octets) for field in self._fields])
+        rest, self._rest, self._fields = self._rest, b"", []
+        self._is_passed = True
+        return octets + (rest or b"\r\n")
+
+
+def _whole(octets: bytes) -> bytes:
+    """A message may end within its last field."""
+    return octets if octets.endswith(b"\n") else octets + b"\r\n"
