@@ -126,6 +126,7 @@ async def test_deleting_bodies_removes_a_bounded_number_of_octets_at_a_time(
     await store.db.command("profile", 0)
     removals = store.collection("system.profile").find({"op": "remove", "ns": {"$regex": "chunks"}})
     assert [each["ndeleted"] async for each in removals] == [2, 2, 2, 2]
+    assert await store.collection("mail.chunks").count_documents({}) == 0
 
 
 @pytest.mark.parametrize("size", [1, 70_000, CHUNK_SIZE, CHUNK_SIZE + 1, 2 * CHUNK_SIZE, 3 * CHUNK_SIZE + 17])

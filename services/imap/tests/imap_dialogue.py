@@ -14,6 +14,7 @@ may be left unread.
 
 import asyncio
 import re
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -28,7 +29,8 @@ from mailyard.runtime.callers import Caller
 LETTERS = Path(__file__).parent / "letters"
 _LINE = re.compile(r"([CS])(\d?)([:~!+])(?: (.*))?")
 _ESCAPE = re.compile(r"\\(x[0-9a-f]{2}|t|\\)")
-_PATIENCE = 10_000  # turns of the loop
+_PATIENCE = 20.0  # seconds; commands that work in a thread need more than turns of the loop
+_TURNS = 100
 
 
 class DialogueFailed(AssertionError):
@@ -61,10 +63,12 @@ class Client:
 
     async def settle(self) -> None:
         """Let the server do all that it can do now."""
-        for _ in range(_PATIENCE):
+        turns, until = 0, time.monotonic() + _PATIENCE
+        while time.monotonic() < until:
             if self.task.done() or self.channel.quiet:
                 return
-            await asyncio.sleep(0)
+            turns += 1
+            await asyncio.sleep(0 if turns < _TURNS else 0.001)
         raise DialogueFailed("the server does not come to rest")
 
     def next_line(self) -> bytes | None:

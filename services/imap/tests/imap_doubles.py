@@ -10,6 +10,7 @@ from itertools import count
 from bson import ObjectId
 
 from mailyard.directory.identity import Identity, Refusal, RefusalReason
+from mailyard.imap.session.accounts import AccountSessions
 from mailyard.imap.session.doors import Doors
 from mailyard.mailbox.errors import AlreadyExists, NotFound, NotPermitted
 from mailyard.mailbox.flagtable import FlagTable
@@ -72,6 +73,7 @@ class World:
         self.boxes: dict[ObjectId, Box] = {}
         self.bodies: dict[ObjectId, bytes] = {}
         self.callbacks: defaultdict[str, list[Callable[[MailboxEvent], None]]] = defaultdict(list)
+        self.accounts = AccountSessions()
         self.clock = Clock()
         self.away = False
         self.calls: list[str] = []
@@ -90,6 +92,7 @@ class World:
             MemoryLogins(self),
             MemoryQuotas(self),
             MemoryEvents(self),
+            self.accounts,
             lambda: NOW,
             lambda: self.clock.seconds,
         )
@@ -489,6 +492,7 @@ class MemoryChannel:
         self.waiting = False
         self.aborted = False
         self.broken = False
+        self.room = 1 << 40  # octets that may still be held
         self._clock = clock
         self._deadline = 0.0
         self._event = asyncio.Event()
@@ -517,6 +521,18 @@ class MemoryChannel:
 
     def wake(self) -> None:
         self._event.set()
+
+    def has_room(self, octets: int) -> bool:
+        return octets <= self.room
+
+    def reserve(self, octets: int) -> bool:
+        if octets > self.room:
+            return False
+        self.room -= octets
+        return True
+
+    def give_back(self, octets: int) -> None:
+        self.room += octets
 
     @property
     def quiet(self) -> bool:

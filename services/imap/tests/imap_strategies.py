@@ -34,7 +34,7 @@ _NUMBERS = st.integers(0, 2**32 - 1)
 _SETS = st.lists(st.tuples(_NUMBERS, _NUMBERS), min_size=1, max_size=4).map(
     lambda ranges: SequenceSet(tuple(ranges))
 )
-_FLAGS = st.frozensets(st.sampled_from(flags.SYSTEM_FLAGS) | _ATOMS, max_size=4)
+_FLAGS = st.lists(st.sampled_from(flags.SYSTEM_FLAGS) | _ATOMS, max_size=4).map(flags.without_doubles)
 _MOMENTS = st.datetimes(min_value=datetime(1, 1, 3), max_value=datetime(9999, 12, 29)).map(  # noqa: DTZ001 - UTC below
     lambda moment: moment.replace(microsecond=0, tzinfo=UTC)
 )
@@ -77,9 +77,9 @@ _LEAVES = (
 _KEYS = st.recursive(
     _LEAVES,
     lambda keys: (
-        st.builds(searchkeys.Not, keys)
-        | st.builds(searchkeys.Or, keys, keys)
-        | st.builds(searchkeys.And, st.lists(keys, min_size=2, max_size=3).map(tuple))
+        keys.map(searchkeys.negated)
+        | st.builds(searchkeys.either, keys, keys)
+        | st.lists(keys, min_size=2, max_size=3).map(searchkeys.all_of)
     ),
     max_leaves=8,
 )
@@ -118,7 +118,9 @@ commands = (
     )
     | st.builds(listing.List, _PATTERNS, _PATTERNS)
     | st.builds(listing.Lsub, _PATTERNS, _PATTERNS)
-    | st.builds(fetch.Fetch, _SETS, st.lists(_ITEMS, min_size=1, max_size=4).map(tuple), st.booleans())
+    | st.builds(
+        fetch.Fetch, _SETS, st.lists(_ITEMS, min_size=1, max_size=4, unique=True).map(tuple), st.booleans()
+    )
     | st.builds(store.Store, _SETS, st.sampled_from(FlagChange), _FLAGS, st.booleans(), st.booleans())
     | st.builds(search.Search, st.lists(_KEYS, min_size=1, max_size=3).map(tuple), st.booleans())
     | st.builds(transfer.Copy, _SETS, _NAMES, st.booleans())

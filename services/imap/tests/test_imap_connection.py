@@ -108,11 +108,8 @@ def test_a_literal_behind_a_line_that_is_too_long_is_read_away():
     assert events == [CommandRejected("a", "The line is too long"), _NOOP]
 
 
-def test_a_line_without_cr_is_refused():
-    assert _drive(Connection(Limits()), [b"a NOOP\nn NOOP\r\n"]) == [
-        CommandRejected("a", "Lines end with CRLF"),
-        _NOOP,
-    ]
+def test_a_line_may_end_with_a_bare_lf():
+    assert _drive(Connection(Limits()), [b"a NOOP\nn NOOP\r\n"]) == [CommandReceived("a", Noop()), _NOOP]
 
 
 def test_a_line_that_is_no_command_is_refused_without_a_tag():

@@ -59,3 +59,113 @@ async def test_nobody_gets_in_without_the_password(octets):
     sent = await _send(octets, log_in=False)
     assert b"SERVERBUG" not in sent
     assert b"Logged in" not in sent
+
+
+_WORDS = (
+    *(
+        b"UID",
+        b"FETCH",
+        b"STORE",
+        b"SEARCH",
+        b"COPY",
+        b"MOVE",
+        b"EXPUNGE",
+        b"SELECT",
+        b"EXAMINE",
+        b"CREATE",
+        b"DELETE",
+    ),
+    *(
+        b"RENAME",
+        b"LIST",
+        b"LSUB",
+        b"STATUS",
+        b"APPEND",
+        b"NOOP",
+        b"CHECK",
+        b"CLOSE",
+        b"ID",
+        b"NAMESPACE",
+        b"SUBSCRIBE",
+    ),
+    *(
+        b"1",
+        b"1:*",
+        b"*",
+        b"2,9999999999",
+        b"1:4294967295",
+        b"0",
+        b"(",
+        b")",
+        b"((",
+        b"))",
+        b'"',
+        b'"a b"',
+        b'"\\',
+        b"NIL",
+    ),
+    *(
+        b"NOT",
+        b"OR",
+        b"ALL",
+        b"SEEN",
+        b"NEW",
+        b"KEYWORD",
+        b"FROM",
+        b"TEXT",
+        b"BODY",
+        b"HEADER",
+        b"SENTON",
+        b"LARGER",
+    ),
+    *(
+        b"31-Feb-2024",
+        b"0-Jan-0000",
+        b'"1-Jan-2024 10:00:00 +0700"',
+        b"99999999999999999999",
+        b"CHARSET",
+        b"koi8-r",
+    ),
+    *(
+        b"FLAGS",
+        b"+FLAGS.SILENT",
+        b"-FLAGS",
+        b"\\Seen",
+        b"\\Recent",
+        b"$a",
+        b"$A",
+        b"INBOX",
+        b"inbox",
+        b"Archive",
+        b"a/b/",
+    ),
+    *(
+        b"BODY[]",
+        b"BODY.PEEK[HEADER.FIELDS (To)]<0.9>",
+        b"BODY[1.1.MIME]",
+        b"ENVELOPE",
+        b"RFC822",
+        b"BODYSTRUCTURE",
+    ),
+    *(
+        b"&AGE-",
+        b"&-",
+        b"%",
+        b"*%",
+        b"{3}\r\nabc",
+        b"{3+}\r\na\x00c",
+        b"~{2+}\r\n\x00\xff",
+        b"{99999999+}",
+        b"\xc3\xa9",
+    ),
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.lists(st.sampled_from(_WORDS), min_size=1, max_size=8), min_size=1, max_size=8))
+async def test_commands_of_random_words_are_all_answered(lines):
+    octets = b"".join(b"t%d %b\r\n" % (number, b" ".join(words)) for number, words in enumerate(lines))
+    sent = await _send(octets + b"end NOOP\r\n", log_in=True)
+    assert b"SERVERBUG" not in sent
+    assert b"\x00" not in sent
+    assert sent.endswith(b"\r\n")

@@ -81,6 +81,11 @@ _CODECS = {
 }
 
 
+def is_known_charset(charset: str) -> bool:
+    """Say whether `decode_octets` knows this charset."""
+    return encodings.normalize_encoding(charset).lower() in _CODECS
+
+
 def decode_octets(octets: bytes, charset: str = "") -> str:
     """Decode by the named charset if that works, else as UTF-8, else as far as it goes; never raises.
 

@@ -5,7 +5,8 @@ without a name.
 """
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from itertools import islice
 from typing import NamedTuple
 
 _FIELD = re.compile(rb"([^\n:]*)(:?)[^\n]*(?:\n[ \t][^\n]*)*\n?")
@@ -50,17 +51,19 @@ def lenient_header_end(data: bytes, start: int, end: int) -> int:
 
 def scan_fields(header: bytes, limit: int = 2000) -> list[Field]:
     """Split a header section (its closing empty line may be there or not) into at most `limit` fields."""
-    fields: list[Field] = []
+    return list(islice(_each_field(header), limit))
+
+
+def _each_field(header: bytes) -> Iterator[Field]:
     position, end = 0, _without_empty_line(header)
-    while position < end and len(fields) < limit:
+    while position < end:
         match = _FIELD.match(header, position, end)
         assert match is not None
         name = match[1].rstrip(b" \t").lower() if match[2] else b""
         if name[:1] in (b" ", b"\t"):
             name = b""  # a continuation line with nothing to continue
-        fields.append(Field(name, match[0], match.end(2) - position if name else 0))
+        yield Field(name, match[0], match.end(2) - position if name else 0)
         position = match.end()
-    return fields
 
 
 def unfold(value: bytes) -> bytes:
@@ -81,11 +84,16 @@ def first_value(fields: Iterable[Field], name: bytes) -> bytes | None:
 def select_fields(header: bytes, names: Collection[bytes], *, negate: bool = False) -> bytes:
     """BODY[HEADER.FIELDS (names)], or .NOT with `negate` (RFC 3501, section 6.4.5), of a header section.
 
-    The empty line at its end is part of the answer if the section has one.
+    The empty line at its end is part of the answer if the section has one. Memory does not grow with the number of
+    fields.
     """
     wanted = {name.lower() for name in names}
-    chosen = [field.raw for field in scan_fields(header, len(header)) if (field.name in wanted) != negate]
-    return b"".join(chosen) + header[_without_empty_line(header) :]
+    chosen = bytearray()
+    for field in _each_field(header):
+        if (field.name in wanted) != negate:
+            chosen += field.raw
+    chosen += header[_without_empty_line(header) :]
+    return bytes(chosen)
 
 
 def _without_empty_line(header: bytes) -> int:

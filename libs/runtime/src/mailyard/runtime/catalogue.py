@@ -474,6 +474,10 @@ _EVENTS = (
     Event(
         "imap.response_broken", "A connection was cut because octets that were announced could not be sent."
     ),
+    Event(
+        "imap.keywords_left_out",
+        "A mailbox has more keywords than a session shows; the others are not shown.",
+    ),
     Event("imap.session_failed", "A fault of the program ended a session."),
     Event("imap.connection_ended", "A client went away, or its TLS handshake failed."),
 )

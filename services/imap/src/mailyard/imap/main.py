@@ -10,6 +10,7 @@ from mailyard.directory.authentication import Authenticator
 from mailyard.directory.directory import Directory
 from mailyard.directory.passwords import Passwords
 from mailyard.directory.quotas import AccountQuotas
+from mailyard.imap.session.accounts import AccountSessions
 from mailyard.imap.session.doors import Doors
 from mailyard.imap.session.watch import MailboxWatch
 from mailyard.imap.settings import ImapSettings
@@ -17,6 +18,7 @@ from mailyard.imap.shell.listener import Listener, Reception
 from mailyard.mailbox.mailboxes import Mailboxes
 from mailyard.mailbox.messages import Messages
 from mailyard.runtime.admission import Admission, raise_file_limit
+from mailyard.runtime.budget import MemoryBudget
 from mailyard.runtime.certificates import Certificates
 from mailyard.runtime.clock import now_utc
 from mailyard.runtime.endpoint import Endpoint
@@ -49,6 +51,7 @@ async def build(runtime: Runtime[ImapSettings]) -> Sequence[Component]:
     reception = Reception(
         doors=_doors(settings, store, events, watch),
         options=settings.options(),
+        budget=MemoryBudget(settings.held_size),
         admission=Admission(raise_file_limit(settings.connections), settings.connections_per_address),
         certificates=certificates,
         backlog=settings.backlog,
@@ -71,6 +74,7 @@ def _doors(settings: ImapSettings, store: Store, events: MailboxEvents, watch: M
         logins=Authenticator(store, directory, passwords, settings.login_limits()),
         quotas=AccountQuotas(store),
         events=watch,
+        accounts=AccountSessions(),
         now=now_utc,
         monotonic=time.monotonic,
     )

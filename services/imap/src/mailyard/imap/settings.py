@@ -69,6 +69,14 @@ class ImapSettings(DirectorySettings, LoginSettings, ProxySettings, CommonSettin
     connections_per_address: int = Field(
         default=100, ge=0, description="Open connections of one client address at most; 0: no limit."
     )
+    connections_per_account: int = Field(
+        default=200, ge=0, description="Open connections of one account to this process at most; 0: no limit."
+    )
+    held_size: int = Field(
+        default=256 * 1024 * 1024,
+        ge=1024 * 1024,
+        description="Octets that all connections of this process hold in memory together at most.",
+    )
     backlog: int = Field(
         default=1024, ge=1, le=65_535, description="Connections that wait to be accepted, per listener."
     )
@@ -120,4 +128,5 @@ class ImapSettings(DirectorySettings, LoginSettings, ProxySettings, CommonSettin
             login_attempts=self.login_attempts,
             bad_commands=self.bad_commands,
             commands_before_login=self.commands_before_login,
+            connections_per_account=self.connections_per_account,
         )

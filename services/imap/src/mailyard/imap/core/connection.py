@@ -7,7 +7,7 @@ ahead of what is asked for, so that what a command changes (STARTTLS, login, a r
 import re
 from collections.abc import Callable
 from enum import Enum, auto
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from mailyard.imap.core import syntax
 from mailyard.imap.core.buffer import ByteBuffer, LineTooLong
@@ -31,10 +31,12 @@ from mailyard.imap.core.events import (
 from mailyard.imap.core.limits import Limits
 from mailyard.imap.core.states import PERMITTED, State, Step, after
 
-_ANNOUNCED = re.compile(rb"(~?)\{(\d{1,20})(\+?)\}\r\n\Z")
-_TAG = re.compile(rb'([^\x00-\x20\x7f-\xff(){%*"\\+]{1,128}) ')
+_ANNOUNCED = re.compile(rb"(~?)\{(\d{1,20})(\+?)\}\r?\n\Z")
+_TAG = re.compile(rb'([^\x00-\x20\x7f-\xff(){%*"\\+]{1,128}) +')
 _APPEND = re.compile(rb"APPEND(?= )", re.IGNORECASE)
 _CHUNK = 262_144
+_SHORT_LINE = 8_192  # a line of this length is read even where memory is scarce
+_SCARCE = "Memory is scarce on this server, try again later"
 _LONGEST_ANNOUNCEMENT = 32
 
 
@@ -65,8 +67,10 @@ _Outcome: TypeAlias = Event | _Pause
 class Connection:
     """The state of a session, and its input."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, has_room: Callable[[int], bool] = lambda _: True) -> None:
+        """Read commands within `limits`; `has_room` says whether the process may hold so many more octets."""
         self.limits = limits
+        self._has_room = has_room
         self.state = State.NOT_AUTHENTICATED
         self._buffer = ByteBuffer()
         self._phase = _Phase.COMMAND
@@ -78,6 +82,12 @@ class Connection:
     def backlog(self) -> int:
         """Octets received and not yet consumed."""
         return len(self._buffer)
+
+    @property
+    def held(self) -> int:
+        """Octets of memory that are in use or promised: what has arrived, and the literal that is expected."""
+        arrived = len(self._buffer) + len(self._command)
+        return max(arrived, len(self._command) + self._left) if self._phase is _Phase.LITERAL else arrived
 
     def receive_data(self, octets: bytes) -> None:
         """Take what the client has sent."""
@@ -130,19 +140,21 @@ class Connection:
             self._command += self._buffer.read_some(self.limits.line)
             return self._reject_line("The line is too long")
         if line is None:
+            if len(self._buffer) > _SHORT_LINE and not self._has_room(len(self._buffer)):
+                self._command += self._buffer.read_some(self.limits.line)
+                return self._reject_line(_SCARCE, "NO", "LIMIT")
             return _Pause.STARVED
         announced = _ANNOUNCED.search(line)
         self._command += line
         if announced is None:
-            return self._finish_command(line)
+            return self._finish_command()
         return self._announce(int(announced[2]), synchronising=not announced[3], binary=bool(announced[1]))
 
-    def _finish_command(self, line: bytes) -> Event:
+    def _finish_command(self) -> Event:
+        """Parse the command; a line that ends with a bare LF comes from a person or a simple script."""
         octets = bytes(self._command)
         self._restart()
-        if not line.endswith(b"\r\n"):
-            return CommandRejected(_tag_of(octets), "Lines end with CRLF")
-        return self._parsed(octets[:-2])
+        return self._parsed(octets.removesuffix(b"\n").removesuffix(b"\r"))
 
     def _parsed(self, octets: bytes) -> Event:
         tag = NO_TAG
@@ -162,11 +174,13 @@ class Connection:
         if self.state not in PERMITTED[command]:
             raise CommandSyntaxError(f"{command.verb} is not possible in the state {self.state.value}")
 
-    def _reject_line(self, text: str) -> CommandRejected:
+    def _reject_line(
+        self, text: str, condition: Literal["NO", "BAD"] = "BAD", code: str = ""
+    ) -> CommandRejected:
         tag = _tag_of(self._command)
         self._phase = _Phase.SKIP
         del self._command[:-_LONGEST_ANNOUNCEMENT]
-        return CommandRejected(tag, text)
+        return CommandRejected(tag, text, condition, code)
 
     # Literals
 
@@ -180,7 +194,12 @@ class Connection:
                 return self._offer(append, synchronising=synchronising)
             self._check_literal(size, synchronising=synchronising, binary=binary)
         except CommandSyntaxError as error:
-            return self._reject_literal(str(error), synchronising=synchronising)
+            return self._reject_literal(
+                CommandRejected(_tag_of(self._command), str(error)), synchronising=synchronising
+            )
+        except CommandRefused as refusal:
+            rejected = CommandRejected(_tag_of(self._command), refusal.text, "NO", refusal.code)
+            return self._reject_literal(rejected, synchronising=synchronising)
         self._phase = _Phase.LITERAL
         return ContinuationWanted() if synchronising else _Pause.AGAIN
 
@@ -206,13 +225,14 @@ class Connection:
             raise CommandSyntaxError("The literal is too large")
         if len(self._command) + size > self.limits.command:
             raise CommandSyntaxError("The command is too long")
+        if not self._has_room(size):
+            raise CommandRefused(_SCARCE, "LIMIT")
 
-    def _reject_literal(self, text: str, *, synchronising: bool) -> Event:
-        tag = _tag_of(self._command)
+    def _reject_literal(self, rejected: CommandRejected, *, synchronising: bool) -> Event:
         if synchronising:  # without a continuation request it never comes: the command is over
             self._restart()
-            return CommandRejected(tag, text)
-        return self._drain() or CommandRejected(tag, text)
+            return rejected
+        return self._drain() or rejected
 
     def _drain(self) -> Overflow | None:
         self._command.clear()
@@ -254,7 +274,7 @@ class Connection:
         if line is None:
             return _Pause.STARVED
         self._restart()
-        if line == b"\r\n":
+        if not line.strip(b" \r\n"):
             return MessageEnded()
         return self._after_skipped(line) or MessageBroken("Only one message can be appended at a time")
 

@@ -1,8 +1,6 @@
 """A place in the octets of one command, and the two ways in which parsing from there may fail."""
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from mailyard.imap.core.limits import Limits
 
@@ -23,14 +21,13 @@ class CommandRefused(Exception):
 class Cursor:
     """Reads `octets` from left to right. Each production of the grammar is a function that takes a cursor."""
 
-    __slots__ = ("_depth", "_end", "limits", "octets", "position")
+    __slots__ = ("_end", "limits", "octets", "position")
 
     def __init__(self, octets: bytes, limits: Limits | None = None) -> None:
         self.octets = octets
         self.limits = limits or Limits()
         self.position = 0
         self._end = len(octets)
-        self._depth = 0
 
     @property
     def at_end(self) -> bool:
@@ -73,14 +70,3 @@ class Cursor:
         if self.position > self._end:
             raise CommandSyntaxError("The literal is cut short")
         return self.octets[start : self.position]
-
-    @contextmanager
-    def nested(self) -> Iterator[None]:
-        """One level deeper: parentheses, NOT, OR. Too deep is an error before the stack is."""
-        self._depth += 1
-        if self._depth > self.limits.nesting:
-            raise CommandSyntaxError("Nested too deeply")
-        try:
-            yield
-        finally:
-            self._depth -= 1

@@ -9,16 +9,25 @@ MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", 
 
 _NUMBER_OF = {name.lower().encode("ascii"): index for index, name in enumerate(MONTHS, start=1)}
 _DATE = re.compile(rb'("?)(\d{1,2})-([A-Za-z]{3})-(\d{4})\1')
-_DATE_TIME = re.compile(rb'"([ \d]\d)-([A-Za-z]{3})-(\d{4}) (\d\d):(\d\d):(\d\d) ([+-])(\d\d)([0-5]\d)"')
+# Clients leave out the padding of the day, or write a zone by its name; nothing is lost by reading that.
+_DATE_TIME = re.compile(
+    rb'" *(\d{1,2})-([A-Za-z]{3})-(\d{4}) +(\d{1,2}):(\d\d):(\d\d) +'
+    rb'(?:([+-])(\d\d)([0-5]\d)|(?:GMT|UTC?|Z))"',
+    re.IGNORECASE,
+)
+_DAYS_OF_A_MONTH = 31
 
 
 def imap_date(cursor: Cursor) -> date:
-    """ABNF: date = date-text / DQUOTE date-text DQUOTE."""
+    """ABNF: date = date-text / DQUOTE date-text DQUOTE; "31-Feb" is the third of March, or the second in a leap year."""
     found = cursor.match(_DATE)
     if found is None:
         raise CommandSyntaxError('Expected a date such as 1-Feb-1994 or "1-Feb-1994"')
+    day = int(found[2])
+    if not 1 <= day <= _DAYS_OF_A_MONTH:
+        raise CommandSyntaxError("There is no such date")
     try:
-        return date(int(found[4]), _month(found[3]), int(found[2]))
+        return date(int(found[4]), _month(found[3]), 1) + timedelta(days=day - 1)
     except ValueError as error:
         raise CommandSyntaxError("There is no such date") from error
 
@@ -28,7 +37,7 @@ def date_time(cursor: Cursor) -> datetime:
     found = cursor.match(_DATE_TIME)
     if found is None:
         raise CommandSyntaxError('Expected a date and time such as "17-Jul-1996 02:44:25 -0700"')
-    day, month, year, hour, minute, second, sign, zone_hours, zone_minutes = found.groups()
+    day, month, year, hour, minute, second, sign, zone_hours, zone_minutes = found.groups(b"0")
     offset = timedelta(hours=int(zone_hours), minutes=int(zone_minutes)) * (-1 if sign == b"-" else 1)
     try:
         clock = (int(hour), int(minute), min(int(second), 59))  # a leap second is kept as the second before

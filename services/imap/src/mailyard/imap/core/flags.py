@@ -29,6 +29,14 @@ def flag(cursor: Cursor) -> str:
     return _CANONICAL[name.lower()]
 
 
+def searched_flag(cursor: Cursor) -> str:
+    r"""The argument of KEYWORD and UNKEYWORD: a keyword; a system flag such as \Seen is taken too."""
+    if not cursor.sees(b"\\"):
+        return keyword(cursor)
+    name = cursor.require(_SYSTEM, "a flag").decode("ascii")
+    return _CANONICAL.get(name.lower(), name)
+
+
 def keyword(cursor: Cursor) -> str:
     """ABNF: flag-keyword = atom."""
     name = atom(cursor)
@@ -39,7 +47,15 @@ def keyword(cursor: Cursor) -> str:
 
 def flag_list(cursor: Cursor) -> frozenset[str]:
     """ABNF: flag-list = "(" [flag *(SP flag)] ")"."""
-    return frozenset(parenthesised(cursor, flag))
+    return without_doubles(parenthesised(cursor, flag, cursor.limits.flags))
+
+
+def without_doubles(names: Iterable[str]) -> frozenset[str]:
+    """The flags; of keywords that differ only in case the first one (RFC 3501, section 9: they are the same)."""
+    first: dict[str, str] = {}
+    for name in names:
+        first.setdefault(name.lower(), name)
+    return frozenset(first.values())
 
 
 def encode_flags(flags: Iterable[str]) -> bytes:

@@ -16,10 +16,15 @@ class Limits:
     )
     drain: int = 134_217_728  # a refused literal is read away up to here; a larger one ends the connection
     answer: int = 16_384  # a line that answers a continuation request
-    nesting: int = 32  # parentheses, NOT and OR inside each other
-    keys: int = 1_000  # search keys in one command
+    levels: int = 100  # numbers of one part, as in BODY[1.2.3]
+    keys: int = 4_000  # search keys in one command, however they nest
+    texts: int = 100  # different texts that one SEARCH looks for in bodies
     ranges: int = 10_000  # elements of one sequence set
-    items: int = 1_000  # elements of any other list: flags, field names, FETCH items
+    fetch_items: int = 64  # items of one FETCH
+    flags: int = 100  # flags of one APPEND or STORE, and keywords of one message
+    keywords: int = 1_000  # keywords of one mailbox
+    items: int = 1_000  # elements of any other list, such as field names
 
 
-BEFORE_LOGIN = Limits(line=8_192, literal=4_096, command=16_384, drain=65_536)
+# An ID command before login may have 30 fields of 30 and 1,024 octets (RFC 2971, section 3.3).
+BEFORE_LOGIN = Limits(line=40_960, literal=4_096, command=40_960, drain=65_536)

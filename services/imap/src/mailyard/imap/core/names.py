@@ -3,7 +3,7 @@
 import binascii
 import re
 
-from mailyard.imap.core.cursor import CommandSyntaxError, Cursor
+from mailyard.imap.core.cursor import CommandRefused, Cursor
 from mailyard.imap.core.syntax import astring, encode_astring
 
 INBOX = "INBOX"
@@ -19,10 +19,21 @@ class NameError_(ValueError):  # noqa: N801 - NameError is taken
 
 
 def decode_name(octets: bytes) -> str:
-    """The mailbox name that modified UTF-7 `octets` stand for."""
+    """The mailbox name that modified UTF-7 `octets` stand for.
+
+    Each name has one encoding only: base64 never stands for printable ASCII, and shifts are not superfluous (RFC 3501,
+    section 5.1.3). Otherwise a client would not find the name that it has sent.
+
+    Raises:
+        NameError_: `octets` are no mailbox name.
+
+    """
     if not _PRINTABLE.fullmatch(octets):
         raise NameError_("Mailbox names are sent in modified UTF-7")
-    return _SHIFTED.sub(lambda run: _decode_run(run).encode("utf-8", "surrogatepass"), octets).decode("utf-8")
+    name = _SHIFTED.sub(lambda run: _decode_run(run).encode("utf-8", "surrogatepass"), octets).decode("utf-8")
+    if encode_name(name) != octets:
+        raise NameError_("The mailbox name is not the canonical modified UTF-7")
+    return name
 
 
 def _decode_run(run: re.Match[bytes]) -> str:
@@ -57,11 +68,11 @@ def mailbox(cursor: Cursor) -> str:
 
 
 def mailbox_name(octets: bytes) -> str:
-    """The name in `octets`, as an argument of a command: what is wrong with it is a syntax error."""
+    """The name in `octets`, as an argument of a command; octets that are no name are refused with NO."""
     try:
         name = decode_name(octets)
     except NameError_ as error:
-        raise CommandSyntaxError(str(error)) from error
+        raise CommandRefused(str(error), "CANNOT") from error
     return INBOX if name.upper() == INBOX else name
 
 

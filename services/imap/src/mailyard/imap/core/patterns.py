@@ -1,43 +1,53 @@
 """Mailbox patterns of LIST and LSUB (RFC 3501, section 6.3.8): "*" matches everything, "%" stops at a separator.
 
-All ways through a pattern are followed at once, so that no pattern takes longer than its length times the name's.
+All ways through a pattern are followed at once. The set of places in the name that a prefix of the pattern can lead to
+is one integer, bit by bit: bit n stands for "n characters are matched". Each character of the pattern costs a few
+operations on that integer, so the time is linear in the length of the pattern, whatever the pattern.
 """
 
 import re
-from functools import lru_cache
 
-_TOKEN = re.compile(r"[*%]+|[^*%]+")
+_WILDCARDS = re.compile(r"[*%]{2,}")
 
 
 def matches(pattern: str, name: str, separator: str) -> bool:
     """Whether `pattern` means `name`; INBOX is matched in any case (section 5.1)."""
-    places = {0}
-    for token in _tokens(pattern.upper() if name == "INBOX" else pattern):
-        places = _after(token, places, name, separator)
+    if name == "INBOX":
+        pattern = pattern.upper()
+    everywhere = (1 << len(name) + 1) - 1
+    characters = _places_of_characters(name)
+    inside_level = (everywhere >> 1) & ~characters.get(separator, 0)
+    places = 1
+    for piece in _WILDCARDS.sub(_one_wildcard, pattern):
+        if piece == "*":
+            places = everywhere & -(places & -places)  # the lowest place and all above it
+        elif piece == "%":
+            places = _to_level_end(places, inside_level)
+        else:
+            places = (places & characters.get(piece, 0)) << 1
         if not places:
             return False
-    return len(name) in places
+    return bool(places >> len(name))
 
 
-@lru_cache(maxsize=256)
-def _tokens(pattern: str) -> tuple[str, ...]:
-    """Literal text and wildcards; a run of wildcards is one: "*" if there is a "*" in it, else "%"."""
-    return tuple(_wildcard(token) if token[0] in "*%" else token for token in _TOKEN.findall(pattern))
+def _one_wildcard(run: re.Match[str]) -> str:
+    """Return the one wildcard that a run of wildcards means."""
+    return "*" if "*" in run[0] else "%"
 
 
-def _wildcard(run: str) -> str:
-    return "*" if "*" in run else "%"
+def _places_of_characters(name: str) -> dict[str, int]:
+    """Return for each character the places before which it stands."""
+    places: dict[str, int] = {}
+    bit = 1
+    for character in name:
+        places[character] = places.get(character, 0) | bit
+        bit <<= 1
+    return places
 
 
-def _after(piece: str, places: set[int], name: str, separator: str) -> set[int]:
-    """Where in `name` one may stand after `piece`, when one may have stood at `places` before it."""
-    if piece == "*":
-        return set(range(min(places), len(name) + 1))
-    if piece == "%":
-        return {end for place in places for end in range(place, _level_end(name, place, separator) + 1)}
-    return {place + len(piece) for place in places if name.startswith(piece, place)}
+def _to_level_end(places: int, inside_level: int) -> int:
+    """Return `places` and all places that follow them up to the next separator.
 
-
-def _level_end(name: str, place: int, separator: str) -> int:
-    end = name.find(separator, place)
-    return len(name) if end < 0 else end
+    The sum carries from the lowest place of each level to the level's end; what it changes is what lies between.
+    """
+    return places | ((inside_level + (places & inside_level)) ^ inside_level)

@@ -1,6 +1,9 @@
-"""What SEARCH may ask of a message (RFC 3501, section 6.4.4), as values that nest."""
+"""What SEARCH may ask of a message (RFC 3501, section 6.4.4), as values that nest.
 
-from collections.abc import Iterator, Sequence
+Keys may nest as deep as a command is long. Whatever walks through them keeps a list of its own instead of calling itself.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import Enum
@@ -117,34 +120,51 @@ class Not:
 
 @dataclass(frozen=True, slots=True)
 class Or:
-    """OR key key."""
-
-    left: "SearchKey"
-    right: "SearchKey"
-
-
-@dataclass(frozen=True, slots=True)
-class And:
-    """Several keys, all of which must match."""
+    """OR key key: one of them at least; OR of OR is one Or of several keys. Made by `either`."""
 
     keys: tuple["SearchKey", ...]
 
 
-SearchKey: TypeAlias = (
+@dataclass(frozen=True, slots=True)
+class And:
+    """Several keys, all of which must match. Made by `all_of`."""
+
+    keys: tuple["SearchKey", ...]
+
+
+Leaf: TypeAlias = (
     AllMessages | HasFlag | IsRecent | IsNew | Arrived | Sent | Larger | Smaller | InHeader | InBody | InText
-    | Numbered | WithUid | Not | Or | And
+    | Numbered | WithUid
 )  # fmt: skip
+SearchKey: TypeAlias = Leaf | Not | Or | And
 
 
-def leaves(keys: Sequence[SearchKey]) -> Iterator[SearchKey]:
+def negated(key: SearchKey) -> SearchKey:
+    """NOT key; NOT NOT key is the key."""
+    return key.key if isinstance(key, Not) else Not(key)
+
+
+def either(left: SearchKey, right: SearchKey) -> SearchKey:
+    """OR left right."""
+    return Or(tuple(part for key in (left, right) for part in (key.keys if isinstance(key, Or) else (key,))))
+
+
+def all_of(keys: Sequence[SearchKey]) -> SearchKey:
+    """All of these keys together."""
+    if len(keys) == 1:
+        return keys[0]
+    return And(tuple(part for key in keys for part in (key.keys if isinstance(key, And) else (key,))))
+
+
+def leaves(keys: Iterable[SearchKey]) -> Iterator[Leaf]:
     """The keys that hold no others, wherever they stand."""
-    for key in keys:
+    waiting = list(keys)
+    while waiting:
+        key = waiting.pop()
         match key:
             case Not(inner):
-                yield from leaves((inner,))
-            case Or(left, right):
-                yield from leaves((left, right))
-            case And(inners):
-                yield from leaves(inners)
+                waiting.append(inner)
+            case Or(inners) | And(inners):
+                waiting.extend(inners)
             case _:
                 yield key

@@ -64,7 +64,7 @@ def _part(cursor: Cursor) -> tuple[int, ...]:
     if found is None:
         return ()
     numbers = tuple(int(number) for number in found[0].split(b"."))
-    if len(numbers) > cursor.limits.nesting * 4:
+    if len(numbers) > cursor.limits.levels:
         raise CommandSyntaxError("The section is too deep")
     return numbers
 

@@ -7,6 +7,7 @@ from typing import TypeVar
 from mailyard.imap.core.cursor import CommandSyntaxError, Cursor
 
 MAX_NUMBER = 4_294_967_295
+MAX_NUMBER64 = 9_223_372_036_854_775_807  # RFC 9051, section 9: number64
 
 T = TypeVar("T")
 
@@ -16,14 +17,22 @@ _LIST_ATOM = re.compile(rb'[^\x00-\x20\x7f-\xff(){"\\]+')
 _TAG = re.compile(rb'[^\x00-\x20\x7f-\xff(){%*"\\+]+')
 _QUOTED = re.compile(rb'"((?:[^"\\\r\n\x00]|\\["\\])*)"')
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
-_LITERAL = re.compile(rb"\{(\d{1,10})\+?\}\r\n")
+_LITERAL = re.compile(rb"\{(\d{1,10})\+?\}\r?\n")
 _NUMBER = re.compile(rb"\d{1,10}")
+_NUMBER64 = re.compile(rb"\d{1,19}")
+_SPACES = re.compile(rb" +")
 _PLAIN = re.compile(rb"[\x20-\x7e]*")
 
 
 def space(cursor: Cursor) -> None:
-    """SP."""
-    cursor.expect(b" ", "a space")
+    """SP; clients that write several are understood."""
+    if cursor.match(_SPACES) is None:
+        raise CommandSyntaxError("Expected a space")
+
+
+def skip_spaces(cursor: Cursor) -> bool:
+    """Step over spaces, and say whether there were any."""
+    return cursor.match(_SPACES) is not None
 
 
 def tag(cursor: Cursor) -> str:
@@ -74,6 +83,14 @@ def number(cursor: Cursor) -> int:
     return value
 
 
+def number64(cursor: Cursor) -> int:
+    """ABNF: number64 = 1*DIGIT, below 2**63."""
+    value = int(cursor.require(_NUMBER64, "a number"))
+    if value > MAX_NUMBER64:
+        raise CommandSyntaxError("The number is too large")
+    return value
+
+
 def nz_number(cursor: Cursor) -> int:
     """nz-number: a number above zero."""
     value = number(cursor)
@@ -82,22 +99,23 @@ def nz_number(cursor: Cursor) -> int:
     return value
 
 
-def parenthesised(cursor: Cursor, item: Callable[[Cursor], T]) -> tuple[T, ...]:
-    """ABNF: "(" [item *(SP item)] ")"."""
+def parenthesised(cursor: Cursor, item: Callable[[Cursor], T], most: int | None = None) -> tuple[T, ...]:
+    """ABNF: "(" [item *(SP item)] ")", with `most` items at most; None: as many as any list may have."""
     cursor.expect(b"(", "an opening parenthesis")
+    skip_spaces(cursor)
     items: list[T] = []
-    with cursor.nested():
-        while not cursor.skip(b")"):
-            if items:
-                space(cursor)
-            items.append(item(cursor))
-            if len(items) > cursor.limits.items:
-                raise CommandSyntaxError("The list is too long")
+    while not cursor.skip(b")"):
+        if len(items) >= (cursor.limits.items if most is None else most):
+            raise CommandSyntaxError("The list is too long")
+        items.append(item(cursor))
+        if not skip_spaces(cursor) and not cursor.sees(b")"):
+            raise CommandSyntaxError("Expected a space")
     return tuple(items)
 
 
 def end(cursor: Cursor) -> None:
-    """Nothing may follow."""
+    """Nothing may follow but spaces."""
+    skip_spaces(cursor)
     if not cursor.at_end:
         raise CommandSyntaxError("Unexpected words at the end of the command")
 

@@ -60,8 +60,11 @@ class Conversation:
             if over.bye:
                 session.write(responses.untagged(Completion(Condition.BYE, over.bye, over.code)))
         finally:
-            await session.leave()
-            session.connection.take(Step.ENDED)
+            try:
+                await session.leave()
+            finally:
+                session.count_out()
+                session.connection.take(Step.ENDED)
 
     async def _turn(self) -> None:
         event = await self._session.next_event(self._session.patience)
@@ -101,14 +104,17 @@ class Conversation:
 
     async def _carry_out(self, command: Command) -> Completion:
         """The command itself, with news of the mailbox before and after it, where the protocol permits them."""
+        session = self._session
         if not isinstance(command, Fetch):
-            self._session.fetch_ahead.forget()
+            session.fetch_ahead.forget()
+        if command.uses_flags or command.takes_news_first:
+            await self._look(force=command.uses_flags and not session.fetch_ahead.is_loaded)
+            session.announce_keywords()
         if command.takes_news_first:
-            await self._look()
-            await self._session.announce(expunges=True)
-        completion: Completion = await HANDLERS[type(command)](self._session, command)
+            await session.announce(expunges=True)
+        completion: Completion = await HANDLERS[type(command)](session, command)
         await self._look()
-        await self._session.announce(expunges=not command.holds_expunges)
+        await session.announce(expunges=not command.holds_expunges)
         return completion
 
     async def _append(self, offered: MessageOffered) -> Completion:
@@ -117,10 +123,10 @@ class Conversation:
         await self._session.announce(expunges=True)
         return completion
 
-    async def _look(self) -> None:
-        """Learn what is new; where the store is away just now, the outcome of the command stands all the same."""
+    async def _look(self, *, force: bool = False) -> None:
+        """Learn what is new; where the store is unreachable, the outcome of the command stands all the same."""
         try:
-            await self._session.look()
+            await self._session.look(force=force)
         except Unavailable as error:
             _log.warning("imap.unavailable", error=str(error))
 

@@ -9,6 +9,7 @@ from typing import Protocol
 from bson import ObjectId
 
 from mailyard.directory.identity import Identity, Refusal
+from mailyard.imap.session.accounts import AccountSessions
 from mailyard.mailbox.flagtable import FlagTable
 from mailyard.mailbox.model import (
     AppendResult,
@@ -181,6 +182,7 @@ class Doors:
     logins: LoginDoor
     quotas: QuotaDoor
     events: EventDoor
+    accounts: AccountSessions
     now: Callable[[], datetime]
     monotonic: Callable[[], float]
 
@@ -219,6 +221,15 @@ class Channel(Protocol):
 
     def wake(self) -> None:
         """End `wait`."""
+
+    def has_room(self, octets: int) -> bool:
+        """Whether the process may hold so many more octets of this connection in memory."""
+
+    def reserve(self, octets: int) -> bool:
+        """Count octets that something is about to hold for this connection; False where there is no room for them."""
+
+    def give_back(self, octets: int) -> None:
+        """Undo one `reserve`."""
 
     async def start_tls(self) -> None:
         """Do the TLS handshake; raises ConnectionError."""

@@ -69,6 +69,11 @@ class FetchAhead:
         self._rows: Mapping[int, Message] = {}
         self.bodies: Mapping[ObjectId, bytes] = {}
 
+    @property
+    def is_loaded(self) -> bool:
+        """Whether commands in line are answered from what was read ahead."""
+        return bool(self._uids)
+
     def has(self, uids: Sequence[int], fields: frozenset[str]) -> bool:
         """Whether these messages were asked for, with these fields; some of them may be gone."""
         return self._fields == fields and self._uids.issuperset(uids)

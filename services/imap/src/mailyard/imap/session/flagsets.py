@@ -1,37 +1,142 @@
-"""Flags of a hundred thousand messages in little room: each set of flags is kept once and named by a number."""
+"""Flags of a hundred thousand messages in little room: each set of flags is a number, and is kept once, as bits.
 
-from mailyard.imap.core.flags import RECENT, SEEN, encode_flags
+Keywords that differ only in case are the same keyword (RFC 3501, section 9). The spelling that comes first is the one
+that the client is told. A mailbox has so many keywords at most; more of them are left out.
+"""
+
+from collections.abc import Iterable
+from typing import TypeVar
+
+from mailyard.imap.core.flags import RECENT, SEEN, SYSTEM_FLAGS, encode_flags
+from mailyard.imap.core.limits import Limits
+
+_MOST_SPELLINGS = 16  # of one keyword
+_CACHED = 1_024
+_MOST_KEYWORDS = Limits().keywords
+_SEEN_BIT = 1 << SYSTEM_FLAGS.index(SEEN)
+
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 class FlagSets:
-    """All the sets of flags that a mailbox has seen, with their wire form."""
+    """The sets of flags that a mailbox has seen."""
 
-    __slots__ = ("_encoded", "_numbers", "_sets", "keywords")
+    __slots__ = (
+        "_bits",
+        "_encoded",
+        "_known",
+        "_masks",
+        "_names",
+        "_numbers",
+        "_read",
+        "_spellings",
+        "left_out",
+    )
 
     def __init__(self) -> None:
-        self._sets: list[frozenset[str]] = []
-        self._numbers: dict[frozenset[str], int] = {}
-        self._encoded: list[tuple[bytes, bytes]] = []  # without and with \Recent
-        self.keywords: set[str] = set()
+        self._names = list(SYSTEM_FLAGS)  # bit n of a mask stands for the n-th name
+        self._bits = {name.lower(): 1 << place for place, name in enumerate(SYSTEM_FLAGS)}
+        self._spellings: dict[str, set[str]] = {}  # by the spelling in lower case, where there are several
+        self._masks: list[int] = []
+        self._numbers: dict[int, int] = {}
+        self._known: dict[frozenset[str], int] = {}  # caches from here on
+        self._read: dict[int, frozenset[str]] = {}
+        self._encoded: dict[tuple[int, bool], bytes] = {}
+        self.left_out = False  # whether there are more keywords than are kept
+
+    def __len__(self) -> int:
+        return len(self._masks)
+
+    @property
+    def keywords(self) -> list[str]:
+        """The keywords, each in one spelling."""
+        return self._names[len(SYSTEM_FLAGS) :]
 
     def number(self, flags: frozenset[str]) -> int:
-        """The number of a set, which is its own for ever."""
-        number = self._numbers.get(flags)
+        """The number of a set; it is valid until the next `keep_only`."""
+        number = self._known.get(flags)
         if number is None:
-            number = self._numbers[flags] = len(self._sets)
-            self._sets.append(flags)
-            self._encoded.append((encode_flags(flags), encode_flags(flags | {RECENT})))
-            self.keywords.update(flag for flag in flags if not flag.startswith("\\"))
+            number = self._number_of_mask(self._mask(flags))
+            _remember(self._known, flags, number)
         return number
 
     def flags(self, number: int) -> frozenset[str]:
         """The set of this number."""
-        return self._sets[number]
+        flags = self._read.get(number)
+        if flags is None:
+            mask = self._masks[number]
+            flags = frozenset(name for place, name in enumerate(self._names) if mask >> place & 1)
+            _remember(self._read, number, flags)
+        return flags
 
     def encoded(self, number: int, *, recent: bool) -> bytes:
         """The set as FETCH answers it."""
-        return self._encoded[number][recent]
+        octets = self._encoded.get((number, recent))
+        if octets is None:
+            flags = self.flags(number)
+            octets = encode_flags(flags | {RECENT} if recent else flags)
+            _remember(self._encoded, (number, recent), octets)
+        return octets
 
     def unseen(self) -> set[int]:
         r"""The numbers of the sets without \Seen."""
-        return {number for number, flags in enumerate(self._sets) if SEEN not in flags}
+        return {number for number, mask in enumerate(self._masks) if not mask & _SEEN_BIT}
+
+    def keep_only(self, numbers: Iterable[int]) -> dict[int, int]:
+        """Forget all sets but these; return their new numbers."""
+        masks = {number: self._masks[number] for number in numbers}
+        self._masks.clear()
+        for cache in (self._numbers, self._known, self._read, self._encoded):
+            cache.clear()
+        return {number: self._number_of_mask(mask) for number, mask in masks.items()}
+
+    # Spellings
+
+    def told_spelling(self, flag: str) -> str:
+        """The flag in the spelling that the client knows; one that is new stays as it is."""
+        bit = self._bits.get(flag.lower())
+        return flag if bit is None else self._names[bit.bit_length() - 1]
+
+    def all_spellings(self, flag: str) -> set[str]:
+        """Every spelling of the flag that messages have."""
+        return {self.told_spelling(flag), *self._spellings.get(flag.lower(), ())}
+
+    def is_known(self, flag: str) -> bool:
+        """Whether the flag is in use, in any spelling."""
+        return flag.lower() in self._bits
+
+    def _mask(self, flags: frozenset[str]) -> int:
+        mask = 0
+        for flag in sorted(flags):
+            mask |= self._bit(flag)
+        return mask
+
+    def _bit(self, flag: str) -> int:
+        folded = flag.lower()
+        bit = self._bits.get(folded)
+        if bit is None:
+            if len(self._names) >= len(SYSTEM_FLAGS) + _MOST_KEYWORDS:
+                self.left_out = True
+                return 0
+            bit = self._bits[folded] = 1 << len(self._names)
+            self._names.append(flag)
+        elif self._names[bit.bit_length() - 1] != flag:
+            spellings = self._spellings.setdefault(folded, set())
+            if len(spellings) < _MOST_SPELLINGS:
+                spellings.add(flag)
+        return bit
+
+    def _number_of_mask(self, mask: int) -> int:
+        number = self._numbers.get(mask)
+        if number is None:
+            number = self._numbers[mask] = len(self._masks)
+            self._masks.append(mask)
+        return number
+
+
+def _remember(cache: dict[K, V], key: K, value: V) -> None:
+    if len(cache) >= _CACHED:
+        cache.clear()
+    cache[key] = value

@@ -1,20 +1,19 @@
 """Whether a message is what a SEARCH looks for (RFC 3501, section 6.4.4).
 
-A search becomes a test: a function of what is known of a message that says yes, no, or None for "not known yet". So most
+Each key becomes a test: a function of what is known of a message that says yes, no, or None for "not known yet". So most
 messages are decided by the session's view, the others by their rows, and octets are read for the few that remain.
 """
 
+import re
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import cached_property
 from typing import TypeAlias, assert_never
 
 from mailyard.imap.core.flags import SEEN
 from mailyard.imap.core.searchkeys import (
     AllMessages,
-    And,
     Arrived,
     HasFlag,
     InBody,
@@ -23,9 +22,8 @@ from mailyard.imap.core.searchkeys import (
     IsNew,
     IsRecent,
     Larger,
-    Not,
+    Leaf,
     Numbered,
-    Or,
     Relation,
     SearchKey,
     Sent,
@@ -33,13 +31,16 @@ from mailyard.imap.core.searchkeys import (
     WithUid,
     leaves,
 )
-from mailyard.imap.session.handlers.choice import chosen
+from mailyard.imap.session import searchprogram
+from mailyard.imap.session.searchtext import address_texts, folded
 from mailyard.imap.session.view import MessageView
 from mailyard.mailbox.model import Message
 from mailyard.message.dates import parse_date
 from mailyard.message.encodedwords import decode_words
-from mailyard.message.fields import scan_fields
+from mailyard.message.fields import unfold
 from mailyard.message.headers import HeaderIndex
+
+_ADDRESS_FIELDS = frozenset((b"bcc", b"cc", b"from", b"to"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,35 +55,64 @@ class Content:
 class Facts:
     """What is known of one message: its place in the view, then its row, then its content."""
 
+    __slots__ = ("_texts", "_view", "content", "place", "row")
+
     def __init__(self, place: int, view: MessageView) -> None:
         self.place = place
-        self.flags = view.flags(place)
-        self._view = view
         self.row: Message | None = None
         self.content: Content | None = None
+        self._view = view
+        self._texts: dict[bytes, list[str]] = {}
+
+    @property
+    def flags(self) -> frozenset[str]:
+        r"""The flags, \Recent aside."""
+        return self._view.flags(self.place)
 
     @property
     def recent(self) -> bool:
         r"""Whether the message is \Recent."""
         return self._view.is_recent(self.place)
 
-    @cached_property
-    def _index(self) -> HeaderIndex | None:
-        return HeaderIndex.decode(self.row.header_index) if self.row else None
-
-    def field_values(self, name: bytes) -> list[bytes] | None:
-        """The values of all fields of this name; None: not known yet."""
-        octets = None
+    def field_values(self, field: "FieldFinder") -> list[bytes] | None:
+        """The unfolded values of all fields of this name; None: not known yet."""
         if self.content is not None:
-            octets = self.content.header
-        elif self.row is not None and self._index is not None:
-            octets = self._index.fields((name,))
-        if octets is None:
-            return None
-        return [field.value for field in scan_fields(octets) if field.name == name]
+            return field.values(self.content.header)
+        return None if self.row is None else field.indexed_values(self.row.header_index)
+
+    def field_texts(self, field: "FieldFinder") -> list[str] | None:
+        """The values of all fields of this name, decoded and folded; of addresses also as ENVELOPE gives them."""
+        texts = self._texts.get(field.name)
+        if texts is None:
+            values = self.field_values(field)
+            if values is None:
+                return None
+            texts = [folded(decode_words(value)) for value in values]
+            if field.name in _ADDRESS_FIELDS:
+                texts += (text for value in values for text in address_texts(value))
+            self._texts[field.name] = texts
+        return texts
 
 
-Test: TypeAlias = Callable[[Facts], bool | None]
+class FieldFinder:
+    """Finds the header fields of one name without looking at the others one by one."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name.encode("ascii")
+        self._listed = b":%b:" % self.name
+        self._pattern = re.compile(rb"\n(?i:%b)[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)" % re.escape(self.name))
+
+    def values(self, header: bytes) -> list[bytes]:
+        """The values in a header section."""
+        return [unfold(value) for value in self._pattern.findall(b"\n" + header)]
+
+    def indexed_values(self, encoded: bytes) -> list[bytes] | None:
+        """The values by the header index of a row; None where the index does not know."""
+        index = HeaderIndex.decode(encoded)
+        return self.values(index.kept) if index.complete and self.name not in index.others else None
+
+
+Test: TypeAlias = searchprogram.Test[Facts]
 
 
 class Spans:
@@ -97,62 +127,41 @@ class Spans:
         return index >= 0 and place in self._ranges[index]
 
 
-def folded(text: str) -> str:
-    """Text as it is compared: case makes no difference, nor do line breaks."""
-    return " ".join(text.casefold().split())
+def test_for(keys: Sequence[SearchKey], view: MessageView) -> Test:
+    """The test for all of these keys together. A message number that does not exist matches nothing."""
+    finders: dict[str, FieldFinder] = {}
+    return searchprogram.program(keys, lambda leaf: _test_of(leaf, view, finders))
 
 
-def all_of(keys: Sequence[SearchKey], view: MessageView) -> Test:
-    """The test for all of these keys together; raises CommandSyntaxError for a message number that does not exist."""
-    tests = [test_of(key, view) for key in keys]
-
-    def test(facts: Facts) -> bool | None:
-        unknown = False
-        for each in tests:
-            outcome = each(facts)
-            if outcome is False:
-                return False
-            unknown |= outcome is None
-        return None if unknown else True
-
-    return test
-
-
-def test_of(key: SearchKey, view: MessageView) -> Test:
-    """The test for one key."""
+def _test_of(key: Leaf, view: MessageView, finders: dict[str, FieldFinder]) -> Test:
     match key:
         case AllMessages():
             return lambda _: True
         case HasFlag(flag, present):
-            return lambda facts: (flag in facts.flags) is present
+            name = next(iter(view.told_spelling((flag,))))
+            return lambda facts: (name in facts.flags) is present
         case IsRecent(present):
             return lambda facts: facts.recent is present
         case IsNew():
             return lambda facts: SEEN not in facts.flags and facts.recent
         case Numbered(numbers):
-            return _in(Spans(chosen(view, numbers, by_uid=False)))
+            return _in(Spans(view.by_number(numbers)))
         case WithUid(uids):
-            return _in(Spans(chosen(view, uids, by_uid=True)))
+            return _in(Spans(view.by_uid(uids)))
         case Arrived(relation, day):
-            return _of_row(lambda row: _relates(row.internal_date.date(), relation, day))
+            return _arrived(relation, day)
         case Sent(relation, day):
-            return lambda facts: _sent(facts, relation, day)
+            return _sent(finders.setdefault("date", FieldFinder("date")), relation, day)
         case Larger(octets):
-            return _of_row(lambda row: row.size > octets)
+            return lambda facts: None if facts.row is None else facts.row.size > octets
         case Smaller(octets):
-            return _of_row(lambda row: row.size < octets)
+            return lambda facts: None if facts.row is None else facts.row.size < octets
         case InHeader(name, text):
-            return _in_header(name.encode("ascii"), folded(text))
+            return _in_header(finders.setdefault(name, FieldFinder(name)), folded(text))
         case InBody(text):
             return _in_content(folded(text), with_header=False)
         case InText(text):
             return _in_content(folded(text), with_header=True)
-        case Not(inner):
-            return _opposite(test_of(inner, view))
-        case Or(left, right):
-            return _either(test_of(left, view), test_of(right, view))
-        case And(keys):
-            return all_of(keys, view)
         case _:
             assert_never(key)
 
@@ -161,8 +170,11 @@ def _in(spans: Spans) -> Test:
     return lambda facts: facts.place in spans
 
 
-def _of_row(test: Callable[[Message], bool]) -> Test:
-    return lambda facts: None if facts.row is None else test(facts.row)
+def _arrived(relation: Relation, day: date) -> Test:
+    def test(facts: Facts) -> bool | None:
+        return None if facts.row is None else _relates(facts.row.internal_date.date(), relation, day)
+
+    return test
 
 
 def _relates(day: date, relation: Relation, other: date) -> bool:
@@ -175,19 +187,23 @@ def _relates(day: date, relation: Relation, other: date) -> bool:
             return day >= other
 
 
-def _sent(facts: Facts, relation: Relation, day: date) -> bool | None:
-    """By the Date field; a message without one, or with one that cannot be read, matches nothing."""
-    values = facts.field_values(b"date")
-    if values is None:
-        return None
-    sent = parse_date(values[0]) if values else None
-    return sent is not None and _relates(sent.date(), relation, day)
+def _sent(field: FieldFinder, relation: Relation, day: date) -> Test:
+    """By the Date field; without one that can be read, by the internal date (as RFC 5256, section 2.2)."""
 
-
-def _in_header(name: bytes, text: str) -> Test:
     def test(facts: Facts) -> bool | None:
-        values = facts.field_values(name)
-        return None if values is None else any(text in folded(decode_words(value)) for value in values)
+        values = facts.field_values(field)
+        if values is None or facts.row is None:
+            return None
+        moment = (parse_date(values[0]) if values else None) or facts.row.internal_date
+        return _relates(moment.date(), relation, day)
+
+    return test
+
+
+def _in_header(field: FieldFinder, text: str) -> Test:
+    def test(facts: Facts) -> bool | None:
+        texts = facts.field_texts(field)
+        return None if texts is None else any(text in each for each in texts)
 
     return test
 
@@ -202,30 +218,24 @@ def _in_content(text: str, *, with_header: bool) -> Test:
     return test
 
 
-def _opposite(test: Test) -> Test:
-    def opposite(facts: Facts) -> bool | None:
-        outcome = test(facts)
-        return None if outcome is None else not outcome
-
-    return opposite
-
-
-def _either(left: Test, right: Test) -> Test:
-    def test(facts: Facts) -> bool | None:
-        first = left(facts)
-        if first:
-            return True
-        second = right(facts)
-        return True if second else None if first is None else second
-
-    return test
-
-
-def looks_into_bodies(keys: Sequence[SearchKey]) -> bool:
+def looks_into_bodies(keys: Iterable[SearchKey]) -> bool:
     """Whether a header alone cannot answer."""
     return any(isinstance(key, InBody | InText) for key in leaves(keys))
 
 
-def looks_into_headers(keys: Sequence[SearchKey]) -> bool:
-    """Whether header fields are asked for."""
-    return any(isinstance(key, InHeader | Sent) for key in leaves(keys))
+def fields_of_rows(keys: Iterable[SearchKey]) -> frozenset[str]:
+    """The columns of rows that the keys need before any octets are read."""
+    fields: set[str] = set()
+    for key in leaves(keys):
+        match key:
+            case Arrived():
+                fields.add("internal_date")
+            case Sent():
+                fields.update(("internal_date", "header_index"))
+            case InHeader():
+                fields.add("header_index")
+            case Larger() | Smaller():
+                fields.add("size")
+            case _:
+                pass
+    return frozenset(fields)

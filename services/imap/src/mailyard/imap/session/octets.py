@@ -1,7 +1,11 @@
 """The octets of messages in FETCH responses: where they are, and how they get to the client without filling memory.
 
-A message's octets are the prefix in its row, then the body in the store. A response is a list of pieces, bytes and
-ranges of bodies; small bodies of many messages are read together, large ones are streamed.
+A message's octets are the prefix in its row, then the body in the store. A response is a list of pieces: bytes, ranges of
+bodies, and header fields to look up. Small bodies of many messages are read together, large ones are streamed, and no more
+than `_MOST_HELD` octets of one response wait to be written.
+
+No literal contains NUL (RFC 3501, section 4.3.1): where old mail has one, the client gets the octet 0x80, as other
+servers do.
 """
 
 import asyncio
@@ -24,7 +28,9 @@ from mailyard.runtime.errors import Unavailable
 from mailyard.runtime.logs import get_logger
 from mailyard.store.blobs import BodyMissing
 
+_MOST_HELD = 262_144
 _LARGE_HEADER = 262_144
+_SLOW_HEADER = 16_384  # looking for fields in a longer header is done in a thread
 _large_headers = asyncio.Semaphore(2)  # headers that long are rare and are read one or two at a time
 
 _FIELDS = {SectionText.FIELDS, SectionText.FIELDS_NOT}
@@ -47,17 +53,25 @@ class BodyRange:
         return self.body_size <= SMALL_BODY
 
 
-Piece: TypeAlias = bytes | BodyRange
+@dataclass(frozen=True, slots=True)
+class HeaderFields:
+    """An item HEADER.FIELDS or HEADER.FIELDS.NOT, looked up when it is its turn to be written."""
+
+    message: Message
+    item: OctetsItem
+
+
+Piece: TypeAlias = bytes | BodyRange | HeaderFields
 
 
 class ResponseBroken(Exception):
     """Octets were announced and cannot be sent: the connection has lost its place and must be dropped."""
 
 
-def octets_of(message: Message, start: int, end: int) -> list[Piece]:
+def octets_of(message: Message, start: int, end: int) -> list[bytes | BodyRange]:
     """Octets `start` to `end` of a message as pieces."""
     head = len(message.prefix)
-    pieces: list[Piece] = []
+    pieces: list[bytes | BodyRange] = []
     if start < head:
         pieces.append(message.prefix[start : min(end, head)])
     if end > head and start < end:
@@ -65,25 +79,19 @@ def octets_of(message: Message, start: int, end: int) -> list[Piece]:
     return pieces
 
 
-async def section_pieces(bodies: BodyDoor, message: Message, item: OctetsItem) -> list[Piece]:
+def section_pieces(message: Message, item: OctetsItem) -> list[Piece]:
     """One item of a FETCH response: its label, and the octets as a literal, or NIL where there is no such section."""
     if item.section.text in _FIELDS:
-        fields = await _fields(bodies, message, item.section)
-        return (
-            [item.label + b" NIL"]
-            if fields is None
-            else _literal(item.label, [_part_of(fields, item.partial)])
-        )
+        return [HeaderFields(message, item)]
     span = _span(message, item.section)
     if span is None:
         return [item.label + b" NIL"]
     start, end = _narrowed(span, item.partial)
-    return _literal(item.label, octets_of(message, start, end))
+    return [_literal_head(item.label, end - start), *octets_of(message, start, end)]
 
 
-def _literal(label: bytes, pieces: list[Piece]) -> list[Piece]:
-    size = sum(len(piece) if isinstance(piece, bytes) else piece.end - piece.start for piece in pieces)
-    return [label + b' ""'] if not size else [b"%b {%d}\r\n" % (label, size), *pieces]
+def _literal_head(label: bytes, size: int) -> bytes:
+    return b"%b {%d}\r\n" % (label, size) if size else label + b' ""'
 
 
 def _span(message: Message, section: Section) -> tuple[int, int] | None:
@@ -120,7 +128,9 @@ async def _fields(bodies: BodyDoor, message: Message, section: Section) -> bytes
         if found is not None:
             return found
     header = await read_header(bodies, message, section)
-    return None if header is None else select_fields(header, section.fields, negate=negate)
+    if header is None or len(header) <= _SLOW_HEADER:
+        return None if header is None else select_fields(header, section.fields, negate=negate)
+    return await asyncio.to_thread(select_fields, header, section.fields, negate=negate)
 
 
 async def read_header(bodies: BodyDoor, message: Message, section: Section) -> bytes | None:
@@ -143,7 +153,7 @@ async def read_whole(bodies: BodyDoor, blob_id: ObjectId) -> bytes:
     return buffer.getvalue()
 
 
-async def _read(bodies: BodyDoor, pieces: Iterable[Piece]) -> bytes:
+async def _read(bodies: BodyDoor, pieces: Iterable[bytes | BodyRange]) -> bytes:
     read = [
         piece if isinstance(piece, bytes) else await bodies.read_range(piece.blob_id, piece.start, piece.end)
         for piece in pieces
@@ -168,7 +178,6 @@ class ResponseWriter:
             except BodyMissing as error:
                 _log.error("imap.body_missing", error=str(error))
                 lost += 1
-            await self._session.drain()
         return lost
 
     async def _read_small(self, replies: Iterable[Iterable[Piece]]) -> Mapping[ObjectId, bytes]:
@@ -183,30 +192,68 @@ class ResponseWriter:
         return {**ahead, **await self._bodies.read_many(missing)} if missing else ahead
 
     async def _write_one(self, pieces: Sequence[Piece], small: Mapping[ObjectId, bytes]) -> None:
-        """One response. Nothing of it is written before its first large body has been found."""
-        held: list[bytes] = []
-        for piece in pieces:
-            if isinstance(piece, bytes):
-                held.append(piece)
-            elif piece.is_small:
-                held.append(_cut(small, piece))
-            else:
-                await self._stream(held, piece)
-        self._session.write(b"".join(held))
-
-    async def _stream(self, held: list[bytes], piece: BodyRange) -> None:
-        """Write what is held and then the large body, at the client's pace."""
-        left = piece.end - piece.start
+        """One response. Nothing of a short one is written before all its octets are found."""
+        output = _Output(self._session)
         try:
-            async for octets in self._bodies.stream(piece.blob_id, piece.start, piece.end):
-                self._session.write(b"".join((*held, octets)))
-                held.clear()
-                left -= len(octets)
-                await self._session.drain()
+            for piece in pieces:
+                match piece:
+                    case bytes():
+                        await output.add(piece)
+                    case HeaderFields():
+                        await output.add(await self._header_fields(piece))
+                    case BodyRange() if piece.is_small:
+                        await output.add(_cut(small, piece))
+                    case BodyRange():
+                        await self._stream(output, piece)
         except (BodyMissing, Unavailable) as error:
-            if left < piece.end - piece.start:
-                raise ResponseBroken(f"{left} octets of body {piece.blob_id} cannot be read") from error
+            if output.has_begun:
+                raise ResponseBroken("octets of a message that was begun cannot be read") from error
             raise
+        await output.flush()
+
+    async def _header_fields(self, piece: HeaderFields) -> bytes:
+        item = piece.item
+        fields = await _fields(self._bodies, piece.message, item.section)
+        if fields is None:
+            return item.label + b" NIL"
+        octets = _part_of(fields, item.partial)
+        return _literal_head(item.label, len(octets)) + octets
+
+    async def _stream(self, output: "_Output", piece: BodyRange) -> None:
+        """Write a large body at the client's pace."""
+        left = piece.end - piece.start
+        async for octets in self._bodies.stream(piece.blob_id, piece.start, piece.end):
+            await output.add(octets)
+            await output.flush()
+            left -= len(octets)
+        if left:
+            raise BodyMissing(piece.blob_id)
+
+
+class _Output:
+    """What is to be written of one response; a little of it waits, so that short responses go out whole or not."""
+
+    def __init__(self, session: Session) -> None:
+        self.has_begun = False
+        self._session = session
+        self._held: list[bytes] = []
+        self._octets = 0
+
+    async def add(self, octets: bytes) -> None:
+        """Take octets; write when there are many."""
+        self._held.append(octets.replace(b"\x00", b"\x80") if b"\x00" in octets else octets)
+        self._octets += len(octets)
+        if self._octets > _MOST_HELD:
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Write what waits, at the client's pace."""
+        if self._held:
+            self.has_begun = True
+            self._session.write(b"".join(self._held))
+            self._held.clear()
+            self._octets = 0
+            await self._session.drain()
 
 
 def _cut(small: Mapping[ObjectId, bytes], piece: BodyRange) -> bytes:

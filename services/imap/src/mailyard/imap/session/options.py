@@ -19,3 +19,4 @@ class Options:
     login_attempts: int = 5
     bad_commands: int = 20  # in a row
     commands_before_login: int = 50
+    connections_per_account: int = 200  # 0: no limit

@@ -1,7 +1,7 @@
 """The selected mailbox: a snapshot, the client's view of it, and how both keep up with the store.
 
 What other sessions do is found by asking the journal of changes; an event only says that it is time to ask. Nothing
-above the snapshot is ever shown (design section 2.11).
+above the snapshot is ever shown (see `mailyard.mailbox.place`).
 """
 
 from collections.abc import Callable, Iterable

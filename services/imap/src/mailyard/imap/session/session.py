@@ -56,12 +56,13 @@ class Session:
         self.channel = channel
         self.doors = doors
         self.options = options
-        self.connection = Connection(options.before_login)
+        self.connection = Connection(options.before_login, channel.has_room)
         self.line = Line(self.connection)
         self.fetch_ahead = FetchAhead(doors)
         self.origin = uuid4().hex  # marks this session's changes in mailbox events
         self.identity: Identity | None = None
         self.selected: Selected | None = None
+        self._counted_as: str | None = None
         self.stopping = False
         self._login_until = doors.monotonic() + options.login_seconds
         self.failed_logins = 0
@@ -197,6 +198,14 @@ class Session:
             self.write_flags(news.keywords)
         await self.write_all(self.flags_response(place) for place in news.changed)
 
+    def announce_keywords(self) -> None:
+        """Tell the client all keywords if there is a new one: FLAGS comes before the responses that use it."""
+        if self.selected is None:
+            return
+        keywords = self.selected.view.announce_keywords()
+        if keywords is not None:
+            self.write_flags(keywords)
+
     def flags_response(self, place: int) -> bytes:
         """FETCH with the flags of one message, that nobody has asked for; the UID does no harm."""
         view = self.mailbox_view.view
@@ -207,6 +216,20 @@ class Session:
         names = {*SYSTEM_FLAGS, *keywords}
         read_only = self.selected is not None and self.selected.read_only
         self.write(responses.flags(names) + responses.permanent_flags(() if read_only else {*names, "\\*"}))
+
+    def count_in(self, account: str) -> bool:
+        """Count the session with its account, or return False when the account has too many."""
+        self.count_out()
+        if not self.doors.accounts.enter(account, self.options.connections_per_account):
+            return False
+        self._counted_as = account
+        return True
+
+    def count_out(self) -> None:
+        """Undo `count_in`."""
+        account, self._counted_as = self._counted_as, None
+        if account is not None:
+            self.doors.accounts.leave(account)
 
     async def leave(self) -> None:
         """Have no mailbox selected any more."""

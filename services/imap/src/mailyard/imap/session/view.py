@@ -16,6 +16,7 @@ from mailyard.imap.session.flagsets import FlagSets
 from mailyard.mailbox.flagtable import FlagTable
 from mailyard.mailbox.model import Changes, FlagState
 
+_SETS = 4_096  # different sets of flags before those are looked for that no message has
 _ADDED_AT_ONCE = 10_000
 
 
@@ -39,6 +40,7 @@ class MessageView:
         self._uids = array("I")
         self._flag_numbers = array("I")
         self._sets = FlagSets()
+        self._most_sets = _SETS
         for state in states:
             self._add(state)
         self._told_keywords = len(self._sets.keywords)
@@ -70,6 +72,23 @@ class MessageView:
     def keywords(self) -> frozenset[str]:
         """The keywords in use."""
         return frozenset(self._sets.keywords)
+
+    @property
+    def keywords_left_out(self) -> bool:
+        """Whether the mailbox has more keywords than are shown."""
+        return self._sets.left_out
+
+    def told_spelling(self, flags: Iterable[str]) -> frozenset[str]:
+        """These flags in the spellings that the client knows."""
+        return frozenset(map(self._sets.told_spelling, flags))
+
+    def all_spellings(self, flags: Iterable[str]) -> frozenset[str]:
+        """These flags in every spelling that messages have."""
+        return frozenset(spelling for flag in flags for spelling in self._sets.all_spellings(flag))
+
+    def new_keywords(self, flags: Iterable[str]) -> int:
+        """How many of these flags are keywords that no message has had."""
+        return sum(not self._sets.is_known(flag) for flag in flags)
 
     # Looking
 
@@ -116,6 +135,10 @@ class MessageView:
         spans = (self._uid_span(low, high) for low, high in uids.spans(self.last_uid))
         return [places for places in spans if places]
 
+    def have_vanished(self, uids: Iterable[int]) -> bool:
+        """Whether one of these messages was removed and the client has not been told yet."""
+        return bool(self._vanished) and not self._vanished.isdisjoint(uids)
+
     def uids(self, places: Iterable[int]) -> list[int]:
         """The UIDs in these places."""
         return [self._uids[place] for place in places]
@@ -143,17 +166,22 @@ class MessageView:
             self._arrived[state.uid] = state
             return
         place = self.place_of(state.uid)
-        if place is not None and self.flags(place) != state.flags:
-            self.set_flags(place, state.flags)
+        if place is None:
+            return
+        before = self.flags(place)
+        self.set_flags(place, state.flags)
+        if self.flags(place) != before:
             self._changed.add(state.uid)
 
     def set_flags(self, place: int, flags: frozenset[str]) -> None:
         """Note flags that the client is told, or knows, already."""
-        self._flag_numbers[place] = self._sets.number(flags)
+        self._flag_numbers[place] = self._number(flags)
 
-    def tell_again(self, uid: int) -> None:
-        """Have the flags of this message announced."""
-        self._changed.add(uid)
+    def told(self, places: Iterable[range]) -> None:
+        """Note that the client has just been told the flags of these messages."""
+        if self._changed:
+            told = (self._uids[span.start : span.stop] for span in places)
+            self._changed.difference_update(*told)
 
     # Telling
 
@@ -162,11 +190,17 @@ class MessageView:
         expunged = self._expunge() if expunges and self._vanished else ()
         exists = self._arrive() if self._arrived else None
         changed = self._take_changed() if self._changed else ()
-        keywords = None
-        if len(self._sets.keywords) != self._told_keywords:
-            self._told_keywords = len(self._sets.keywords)
-            keywords = self.keywords
-        return Announcement(expunged, exists, self.recent_count() if exists else 0, changed, keywords)
+        return Announcement(
+            expunged, exists, self.recent_count() if exists else 0, changed, self.announce_keywords()
+        )
+
+    def announce_keywords(self) -> frozenset[str] | None:
+        """All keywords when there is a new one, else None; from here on the client knows them."""
+        keywords = self._sets.keywords
+        if len(keywords) == self._told_keywords:
+            return None
+        self._told_keywords = len(keywords)
+        return frozenset(keywords)
 
     def _expunge(self) -> tuple[int, ...]:
         places = sorted(
@@ -193,7 +227,15 @@ class MessageView:
 
     def _add(self, state: FlagState) -> None:
         self._uids.append(state.uid)
-        self._flag_numbers.append(self._sets.number(state.flags))
+        self._flag_numbers.append(self._number(state.flags))
+
+    def _number(self, flags: frozenset[str]) -> int:
+        """The number of a set of flags; sets that no message has any more are forgotten now and then."""
+        if len(self._sets) >= self._most_sets:
+            new_numbers = self._sets.keep_only(set(self._flag_numbers))
+            self._flag_numbers = array("I", (new_numbers[number] for number in self._flag_numbers))
+            self._most_sets = max(_SETS, 2 * len(self._sets))
+        return self._sets.number(flags)
 
 
 def _without(values: Sequence[int], places: set[int]) -> Iterator[int]:

@@ -16,6 +16,7 @@ from mailyard.imap.session.session import Session
 from mailyard.imap.shell.channel import ClientChannel
 from mailyard.runtime.admission import Admission, Crowded
 from mailyard.runtime.balancers import Balancers
+from mailyard.runtime.budget import MemoryBudget
 from mailyard.runtime.callers import Caller
 from mailyard.runtime.certificates import Certificates
 from mailyard.runtime.endpoint import Endpoint
@@ -41,6 +42,7 @@ class Reception:
     doors: Doors
     options: Options
     admission: Admission
+    budget: MemoryBudget
     certificates: Certificates | None
     backlog: int
     balancers: Balancers
@@ -141,7 +143,9 @@ class Listener:
         _OPEN.labels(self._label).inc()
         reception = self._reception
         stall_seconds = reception.options.stall_seconds
-        channel = ClientChannel(caller, reception.certificates, stall_seconds, secure=self._tls_first)
+        channel = ClientChannel(
+            caller, reception.certificates, stall_seconds, reception.budget, secure=self._tls_first
+        )
         session = Session(channel, reception.doors, reception.options)
         channel.feed(session.connection)
         task = asyncio.create_task(self._serve(connection, session, channel))

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from mailyard.imap.core.commands.command import Command, Parsers
 from mailyard.imap.core.cursor import Cursor
-from mailyard.imap.core.syntax import astring, atom, encode_astring, space
+from mailyard.imap.core.syntax import astring, atom, encode_astring, skip_spaces, space
 
 _BASE64 = re.compile(rb"[A-Za-z0-9+/]+={0,2}|=")
 
@@ -50,7 +50,7 @@ def _login(cursor: Cursor) -> Login:
 def _authenticate(cursor: Cursor) -> Authenticate:
     space(cursor)
     mechanism = atom(cursor).decode("ascii").upper()
-    if not cursor.skip(b" "):
+    if not skip_spaces(cursor) or cursor.at_end:
         return Authenticate(mechanism)
     return Authenticate(mechanism, cursor.require(_BASE64, "an initial response in base64"))
 

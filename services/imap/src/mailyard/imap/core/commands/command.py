@@ -23,6 +23,11 @@ class Command(ABC):
         return False
 
     @property
+    def uses_flags(self) -> bool:
+        """Whether it is about flags of messages: changes by other sessions are learned first."""
+        return False
+
+    @property
     def takes_news_first(self) -> bool:
         """Whether news may be told before it is carried out: it names messages by UID, so numbers may change."""
         return False

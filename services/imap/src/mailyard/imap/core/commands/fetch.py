@@ -115,6 +115,11 @@ class Fetch(Command):
     verb: ClassVar[str] = "FETCH"
 
     @property
+    def uses_flags(self) -> bool:
+        """If they are asked for; all else of a message never changes."""
+        return Item.FLAGS in self.items
+
+    @property
     def holds_expunges(self) -> bool:
         """FETCH does, UID FETCH does not."""
         return not self.by_uid
@@ -135,10 +140,13 @@ def _fetch(cursor: Cursor, *, by_uid: bool) -> Fetch:
     space(cursor)
     numbers = sequence_set(cursor)
     space(cursor)
-    items = parenthesised(cursor, _item) if cursor.sees(b"(") else _macro_or_item(cursor)
+    if cursor.sees(b"("):
+        items = parenthesised(cursor, _item, cursor.limits.fetch_items)
+    else:
+        items = _macro_or_item(cursor)
     if not items:
         raise CommandSyntaxError("Expected at least one item to fetch")
-    return Fetch(numbers, items, by_uid)
+    return Fetch(numbers, tuple(dict.fromkeys(items)), by_uid)
 
 
 def _macro_or_item(cursor: Cursor) -> tuple[FetchItem, ...]:

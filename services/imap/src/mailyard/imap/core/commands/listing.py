@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from mailyard.imap.core.commands.command import Command, Parsers
-from mailyard.imap.core.cursor import CommandSyntaxError, Cursor
+from mailyard.imap.core.cursor import Cursor
 from mailyard.imap.core.names import NameError_, decode_name, encode_name
 from mailyard.imap.core.syntax import astring, encode_string, list_mailbox, space
+
+_NO_NAME = "\x00"  # no mailbox name contains a control character
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +46,11 @@ def _arguments(cursor: Cursor) -> tuple[str, str]:
 
 
 def _name(octets: bytes) -> str:
+    """The text of a reference or pattern; octets that no mailbox name can contain match nothing."""
     try:
         return decode_name(octets)
-    except NameError_ as error:
-        raise CommandSyntaxError(str(error)) from error
+    except NameError_:
+        return _NO_NAME
 
 
 PARSERS: Parsers = {

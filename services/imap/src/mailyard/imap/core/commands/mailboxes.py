@@ -8,7 +8,7 @@ from typing import ClassVar
 from mailyard.imap.core.commands.command import BareCommand, Command, Parser, Parsers
 from mailyard.imap.core.cursor import CommandSyntaxError, Cursor
 from mailyard.imap.core.names import encode_mailbox, mailbox
-from mailyard.imap.core.syntax import atom, parenthesised, space
+from mailyard.imap.core.syntax import atom, parenthesised, skip_spaces, space
 
 _SPECIAL_USES = ("\\All", "\\Archive", "\\Drafts", "\\Flagged", "\\Junk", "\\Sent", "\\Trash")
 _SPECIAL_USE = {use.lower().encode("ascii"): use for use in _SPECIAL_USES}
@@ -155,7 +155,7 @@ def _create(cursor: Cursor) -> Create:
     """ABNF: create = "CREATE" SP mailbox [SP "(" "USE" SP "(" [use-attr] ")" ")"]; one use at most."""
     space(cursor)
     name = mailbox(cursor)
-    if not cursor.skip(b" "):
+    if not skip_spaces(cursor) or cursor.at_end:
         return Create(name)
     cursor.expect(b"(", "an opening parenthesis")
     if atom(cursor).upper() != b"USE":

@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import Enum, auto
 from typing import ClassVar
 
 from mailyard.imap.core import flags
@@ -12,7 +13,6 @@ from mailyard.imap.core.cursor import CommandRefused, CommandSyntaxError, Cursor
 from mailyard.imap.core.dates import imap_date
 from mailyard.imap.core.searchkeys import (
     AllMessages,
-    And,
     Arrived,
     HasFlag,
     InBody,
@@ -21,29 +21,26 @@ from mailyard.imap.core.searchkeys import (
     IsNew,
     IsRecent,
     Larger,
-    Not,
     Numbered,
-    Or,
     Relation,
     SearchKey,
     Sent,
     Smaller,
     WithUid,
+    all_of,
+    either,
     leaves,
+    negated,
 )
 from mailyard.imap.core.sequences import sequence_set
-from mailyard.imap.core.syntax import astring, number, space
+from mailyard.imap.core.syntax import astring, number64, skip_spaces, space
+from mailyard.message.charsets import decode_octets, is_known_charset
 
-_CHARSETS = {
-    "us-ascii": "us-ascii",
-    "utf-8": "utf-8",
-    "iso-8859-1": "iso-8859-1",
-    "iso-8859-15": "iso-8859-15",
-    "windows-1252": "cp1252",
-}
-_BADCHARSET = f"BADCHARSET ({' '.join(name.upper() for name in _CHARSETS)})"
+# A few of the charsets that are known, as RFC 3501, section 7.1 wants them in the response code.
+_BADCHARSET = "BADCHARSET (US-ASCII UTF-8 ISO-8859-1 ISO-8859-15 WINDOWS-1252 WINDOWS-1258 KOI8-R)"
 _SET_AHEAD = re.compile(rb"(?=[\d*])")
 _KEY_NAME = re.compile(rb"[A-Za-z]+")
+_CHARSET = re.compile(rb"CHARSET +", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +51,11 @@ class Search(Command):
     by_uid: bool = False
 
     verb: ClassVar[str] = "SEARCH"
+
+    @property
+    def uses_flags(self) -> bool:
+        """Yes."""
+        return True
 
     @property
     def holds_expunges(self) -> bool:
@@ -71,6 +73,22 @@ class Search(Command):
         return uid_prefix(self.by_uid) + b"SEARCH CHARSET UTF-8 " + keys
 
 
+class _Kind(Enum):
+    """What a key belongs to while it is read."""
+
+    GROUP = auto()
+    NOT = auto()
+    OR = auto()
+
+
+@dataclass(slots=True)
+class _Open:
+    """A key that is not complete yet, and what has come of it."""
+
+    kind: _Kind
+    keys: list[SearchKey] = field(default_factory=list)
+
+
 class _Keys:
     """Parses search keys in one charset, counting them."""
 
@@ -78,33 +96,50 @@ class _Keys:
         self._cursor = cursor
         self._charset = charset
         self._count = 0
+        self._open = [_Open(_Kind.GROUP)]
 
-    def several(self) -> tuple[SearchKey, ...]:
+    def parse(self) -> tuple[SearchKey, ...]:
         """search-key *(SP search-key)."""
-        keys = [self.key()]
-        while self._cursor.skip(b" "):
-            keys.append(self.key())
-        return tuple(keys)
+        while True:
+            key = self._next()
+            if key is not None and self._add(key):
+                return tuple(self._open[0].keys)
 
-    def key(self) -> SearchKey:
-        """One search-key."""
+    def _next(self) -> SearchKey | None:
+        """A key that holds no others, or None where one that does begins."""
         self._count += 1
         if self._count > self._cursor.limits.keys:
             raise CommandSyntaxError("Too many search keys")
-        with self._cursor.nested():
-            if self._cursor.skip(b"("):
-                return self._group()
-            if self._cursor.match(_SET_AHEAD):
-                return Numbered(sequence_set(self._cursor))
-            name = self._cursor.require(_KEY_NAME, "a search key").upper()
-            if name not in _KEYS:
-                raise CommandSyntaxError(f"There is no search key {name.decode('ascii')}")
-            return _KEYS[name](self)
+        if self._cursor.skip(b"("):
+            skip_spaces(self._cursor)
+            self._open.append(_Open(_Kind.GROUP))
+            return None
+        if self._cursor.match(_SET_AHEAD):
+            return Numbered(sequence_set(self._cursor))
+        name = self._cursor.require(_KEY_NAME, "a search key").upper()
+        if name in _NESTING:
+            space(self._cursor)
+            self._open.append(_Open(_NESTING[name]))
+            return None
+        if name not in _KEYS:
+            raise CommandSyntaxError(f"There is no search key {name.decode('ascii')}")
+        return _KEYS[name](self)
 
-    def _group(self) -> SearchKey:
-        keys = self.several()
-        self._cursor.expect(b")", "a closing parenthesis")
-        return keys[0] if len(keys) == 1 else And(keys)
+    def _add(self, key: SearchKey) -> bool:
+        """Give a complete key to the one that it belongs to, and so on; return whether all keys are complete."""
+        while True:
+            outer = self._open[-1]
+            outer.keys.append(key)
+            if outer.kind is _Kind.OR and len(outer.keys) == 1:
+                space(self._cursor)
+                return False
+            if outer.kind is _Kind.GROUP:
+                if skip_spaces(self._cursor) and not self._cursor.at_end and not self._cursor.sees(b")"):
+                    return False
+                if len(self._open) == 1:
+                    return True
+                self._cursor.expect(b")", "a closing parenthesis")
+            key = _joined(self._open.pop())
 
     def argument(self) -> Cursor:
         """The cursor, behind the space that comes before an argument."""
@@ -113,11 +148,7 @@ class _Keys:
 
     def text(self) -> str:
         """An astring argument, decoded."""
-        octets = astring(self.argument())
-        try:
-            return octets.decode(self._charset)
-        except UnicodeDecodeError as error:
-            raise CommandSyntaxError("The search text is not in its charset") from error
+        return decode_octets(astring(self.argument()), self._charset)
 
     def field_name(self) -> str:
         """An astring argument that names a header field."""
@@ -126,10 +157,15 @@ class _Keys:
             raise CommandSyntaxError("Expected the name of a header field")
         return name.decode("ascii").lower()
 
-    def inner(self) -> SearchKey:
-        """A search key as argument."""
-        self.argument()
-        return self.key()
+
+def _joined(complete: _Open) -> SearchKey:
+    match complete.kind:
+        case _Kind.NOT:
+            return negated(complete.keys[0])
+        case _Kind.OR:
+            return either(*complete.keys)
+        case _Kind.GROUP:
+            return all_of(complete.keys)
 
 
 _Production = Callable[[_Keys], SearchKey]
@@ -166,41 +202,44 @@ _KEYS: dict[bytes, _Production] = {
     b"RECENT": _constant(IsRecent()),
     **{name: _constant(HasFlag(flag)) for name, flag in _FLAG_KEYS.items()},
     **{b"UN" + name: _constant(HasFlag(flag, False)) for name, flag in _FLAG_KEYS.items()},
-    b"KEYWORD": lambda keys: HasFlag(flags.keyword(keys.argument())),
-    b"UNKEYWORD": lambda keys: HasFlag(flags.keyword(keys.argument()), False),
+    b"KEYWORD": lambda keys: HasFlag(flags.searched_flag(keys.argument())),
+    b"UNKEYWORD": lambda keys: HasFlag(flags.searched_flag(keys.argument()), False),
     **{name.upper().encode("ascii"): _field(name) for name in ("bcc", "cc", "from", "subject", "to")},
     b"HEADER": lambda keys: InHeader(keys.field_name(), keys.text()),
     b"BODY": lambda keys: InBody(keys.text()),
     b"TEXT": lambda keys: InText(keys.text()),
     **{relation.value: _arrived(relation) for relation in Relation},
     **{b"SENT" + relation.value: _sent(relation) for relation in Relation},
-    b"LARGER": lambda keys: Larger(number(keys.argument())),
-    b"SMALLER": lambda keys: Smaller(number(keys.argument())),
+    b"LARGER": lambda keys: Larger(number64(keys.argument())),
+    b"SMALLER": lambda keys: Smaller(number64(keys.argument())),
     b"UID": lambda keys: WithUid(sequence_set(keys.argument())),
-    b"NOT": lambda keys: Not(keys.inner()),
-    b"OR": lambda keys: Or(keys.inner(), keys.inner()),
 }
+_NESTING = {b"NOT": _Kind.NOT, b"OR": _Kind.OR}
 
 
 def _search(cursor: Cursor, *, by_uid: bool) -> Search:
     """ABNF: search = "SEARCH" [SP "CHARSET" SP astring] 1*(SP search-key).
 
-    Without CHARSET the text is US-ASCII by the letter; UTF-8, which contains it, is taken too.
+    Without CHARSET the text is US-ASCII by the letter; UTF-8, which contains it, is taken too. Text that is not in its
+    charset is decoded as far as that is possible.
     """
     space(cursor)
     charset = "utf-8"
-    if cursor.octets[cursor.position : cursor.position + 8].upper() == b"CHARSET ":
-        cursor.position += 8
-        charset = _codec(astring(cursor))
+    if cursor.match(_CHARSET):
+        charset = _known(astring(cursor))
         space(cursor)
-    return Search(_Keys(cursor, charset).several(), by_uid)
+    keys = _Keys(cursor, charset).parse()
+    texts = {key.text for key in leaves(keys) if isinstance(key, InBody | InText)}
+    if len(texts) > cursor.limits.texts:
+        raise CommandRefused(f"A search looks for {cursor.limits.texts} texts in bodies at most", "LIMIT")
+    return Search(keys, by_uid)
 
 
-def _codec(name: bytes) -> str:
-    codec = _CHARSETS.get(name.decode("ascii", "replace").lower())
-    if codec is None:
+def _known(name: bytes) -> str:
+    charset = name.decode("ascii", "replace")
+    if not is_known_charset(charset):
         raise CommandRefused("The charset is not known here", _BADCHARSET)
-    return codec
+    return charset
 
 
 PARSERS: Parsers = {b"SEARCH": lambda cursor: _search(cursor, by_uid=False)}

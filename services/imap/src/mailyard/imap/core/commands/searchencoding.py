@@ -1,5 +1,7 @@
 """Search keys as a client writes them: the other direction of the parser."""
 
+from collections.abc import Sequence
+
 from mailyard.imap.core import flags
 from mailyard.imap.core.dates import encode_date
 from mailyard.imap.core.searchkeys import (
@@ -13,6 +15,7 @@ from mailyard.imap.core.searchkeys import (
     IsNew,
     IsRecent,
     Larger,
+    Leaf,
     Not,
     Numbered,
     Or,
@@ -28,6 +31,32 @@ _ADDRESSED = {"bcc", "cc", "from", "subject", "to"}
 
 def encode_key(key: SearchKey) -> bytes:
     """`key` as a search-key; several keys in one stand in parentheses."""
+    words: list[bytes] = []
+    waiting: list[SearchKey | bytes] = [key]  # from the last to the first
+    while waiting:
+        match waiting.pop():
+            case bytes(text):
+                words.append(text)
+            case Not(inner):
+                waiting += (inner, b"NOT ")
+            case Or(keys):
+                waiting += _with(keys, b" ", b"OR " * (len(keys) - 1))
+            case And(keys):
+                waiting += (b")", *_with(keys, b" ", b"("))
+            case leaf:
+                words.append(_encode_leaf(leaf))
+    return b"".join(words)
+
+
+def _with(keys: Sequence[SearchKey], between: bytes, before: bytes) -> list[SearchKey | bytes]:
+    """The keys from the last to the first, with what stands between them and before them."""
+    parts: list[SearchKey | bytes] = []
+    for each in reversed(keys):
+        parts += (each, between)
+    return [*parts[:-1], before]
+
+
+def _encode_leaf(key: Leaf) -> bytes:
     match key:
         case AllMessages() | IsNew() | IsRecent() | HasFlag():
             return _encode_state(key)
@@ -45,12 +74,6 @@ def encode_key(key: SearchKey) -> bytes:
             return numbers.encode()
         case WithUid(uids):
             return b"UID " + uids.encode()
-        case Not(inner):
-            return b"NOT " + encode_key(inner)
-        case Or(left, right):
-            return b"OR " + encode_key(left) + b" " + encode_key(right)
-        case And(keys):
-            return b"(" + b" ".join(map(encode_key, keys)) + b")"
 
 
 def _encode_state(key: AllMessages | IsNew | IsRecent | HasFlag) -> bytes:

@@ -6,9 +6,9 @@ from typing import ClassVar
 
 from mailyard.imap.core.commands.command import Command, Parsers, uid_prefix
 from mailyard.imap.core.cursor import CommandSyntaxError, Cursor
-from mailyard.imap.core.flags import encode_flags, flag, flag_list
+from mailyard.imap.core.flags import encode_flags, flag, flag_list, without_doubles
 from mailyard.imap.core.sequences import SequenceSet, sequence_set
-from mailyard.imap.core.syntax import space
+from mailyard.imap.core.syntax import skip_spaces, space
 from mailyard.mailbox.model import FlagChange
 
 _ITEM = re.compile(rb"([+-]?)FLAGS(\.SILENT)?", re.IGNORECASE)
@@ -27,6 +27,11 @@ class Store(Command):
     by_uid: bool = False
 
     verb: ClassVar[str] = "STORE"
+
+    @property
+    def uses_flags(self) -> bool:
+        """Yes."""
+        return True
 
     @property
     def holds_expunges(self) -> bool:
@@ -59,12 +64,12 @@ def _store(cursor: Cursor, *, by_uid: bool) -> Store:
 
 
 def _bare_flags(cursor: Cursor) -> frozenset[str]:
-    flags = {flag(cursor)}
-    while cursor.skip(b" "):
-        flags.add(flag(cursor))
-        if len(flags) > cursor.limits.items:
+    flags = [flag(cursor)]
+    while skip_spaces(cursor) and not cursor.at_end:
+        flags.append(flag(cursor))
+        if len(flags) > cursor.limits.flags:
             raise CommandSyntaxError("The list is too long")
-    return frozenset(flags)
+    return without_doubles(flags)
 
 
 PARSERS: Parsers = {b"STORE": lambda cursor: _store(cursor, by_uid=False)}

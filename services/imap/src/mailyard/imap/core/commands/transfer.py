@@ -20,6 +20,11 @@ class Transfer(Command):
     by_uid: bool = False
 
     @property
+    def uses_flags(self) -> bool:
+        """They are copied, and messages that are gone cannot be."""
+        return True
+
+    @property
     def takes_news_first(self) -> bool:
         """With UIDs, yes."""
         return self.by_uid

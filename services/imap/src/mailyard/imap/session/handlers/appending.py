@@ -26,6 +26,9 @@ from mailyard.runtime.metrics import counter
 from mailyard.store.body import Body
 
 _OCTETS = counter("mailyard_imap_appended_bytes_total")
+_CHUNK = 262_144  # octets of a message that the writer holds, at most
+_PARSED_AT_ONCE = 16_384  # octets; parsing more takes a while in the worst case, and is done in a thread
+_small_messages = asyncio.Semaphore(4)
 OVER_QUOTA = no("The mailbox is full: there is no room for this within the quota", "OVERQUOTA")  # RFC 9208
 _large_messages = asyncio.Semaphore(1)  # one large message at a time is in memory to be parsed
 
@@ -36,6 +39,17 @@ async def append(session: Session, offered: MessageOffered) -> Completion:
     if isinstance(mailbox, Completion):
         _end_if(session.connection.refuse_message(synchronising=offered.synchronising))
         return mailbox
+    held = min(offered.size, _CHUNK)
+    if not session.channel.reserve(held):
+        _end_if(session.connection.refuse_message(synchronising=offered.synchronising))
+        return no("Memory is scarce on this server, try again later", "LIMIT")
+    try:
+        return await _take(session, mailbox, offered)
+    finally:
+        session.channel.give_back(held)
+
+
+async def _take(session: Session, mailbox: Mailbox, offered: MessageOffered) -> Completion:
     session.connection.accept_message()
     if offered.synchronising:
         session.write(responses.continuation("Ready for literal data"))
@@ -121,12 +135,10 @@ async def _add(session: Session, mailbox: Mailbox, offered: MessageOffered, body
 
 
 async def _parsed(session: Session, offered: MessageOffered, body: Body, blob_id: ObjectId) -> NewMessage:
-    if body.octets is not None:
+    if body.octets is not None and body.size <= _PARSED_AT_ONCE:
         return _new_message(session, offered, blob_id, body.octets)
-    if body.size <= SMALL_BODY:
-        return _new_message(session, offered, blob_id, await read_whole(session.doors.bodies, blob_id))
-    async with _large_messages:
-        octets = await read_whole(session.doors.bodies, blob_id)
+    async with _small_messages if body.size <= SMALL_BODY else _large_messages:
+        octets = body.octets or await read_whole(session.doors.bodies, blob_id)
         return await asyncio.to_thread(_new_message, session, offered, blob_id, octets)
 
 

@@ -78,6 +78,8 @@ async def _check(session: Session, credentials: Credentials) -> Completion:
     )
     if isinstance(answer, Refusal):
         return _refused(session, answer)
+    if not session.count_in(answer.account):
+        return no("Too many connections of this account, close one of them", "LIMIT")
     await _enter(session, answer)
     return ok("Logged in", session.capability_code)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from mailyard.imap.core import responses
-from mailyard.imap.core.commands.fetch import BodyItem, Fetch, FetchItem, Item, OctetsItem, Rfc822Item
+from mailyard.imap.core.commands.fetch import BodyItem, Fetch, FetchItem, Item, Rfc822Item
 from mailyard.imap.core.dates import encode_date_time
 from mailyard.imap.core.flags import SEEN
 from mailyard.imap.core.responses import Completion, no, ok
@@ -74,11 +74,13 @@ async def fetch(session: Session, command: Fetch) -> Completion:
     plan = Plan.of(command, read_only=selected.read_only)
     if not plan.fields:
         await session.write_all(_lines(selected.view, plan.items, places))
+        _note_told(selected.view, plan, places)
         return ok("FETCH completed")
     await _read_ahead(session, command, plan, places)
     outcome = await _FromRows(session, plan).run(places)
     if session.line.is_empty:
         session.fetch_ahead.forget()
+    _note_told(selected.view, plan, places)
     if outcome.lost:
         return no("Some messages cannot be read", "SERVERBUG")
     if outcome.gone and not command.by_uid:
@@ -99,6 +101,11 @@ async def _read_ahead(session: Session, command: Fetch, plan: Plan, places: Sequ
     uids += [view.uid(spans[0].start) for spans in following if [len(span) for span in spans] == [1]]
     if len(uids) > 1:
         await ahead.load(session.mailbox_view.mailbox, uids, plan.fields)
+
+
+def _note_told(view: MessageView, plan: Plan, places: Sequence[range]) -> None:
+    if Item.FLAGS in plan.items:
+        view.told(places)
 
 
 def _lines(view: MessageView, items: Sequence[FetchItem], places: Sequence[range]) -> Iterator[bytes]:
@@ -165,7 +172,7 @@ class _FromRows:
 
     async def _reply(self, group: Sequence[Message]) -> None:
         newly_seen = await self._set_seen(group) if self._plan.sets_seen else frozenset()
-        replies = [await self._pieces(message, tell_flags=message.uid in newly_seen) for message in group]
+        replies = [self._pieces(message, tell_flags=message.uid in newly_seen) for message in group]
         self._outcome.lost += await self._writer.write(replies)
 
     async def _set_seen(self, group: Sequence[Message]) -> frozenset[int]:
@@ -183,7 +190,7 @@ class _FromRows:
         place = self._view.place_of(uid)
         return place is None or SEEN in self._view.flags(place)
 
-    async def _pieces(self, message: Message, *, tell_flags: bool) -> list[Piece]:
+    def _pieces(self, message: Message, *, tell_flags: bool) -> list[Piece]:
         """The response for one message."""
         place = self._view.place_of(message.uid)
         assert place is not None  # it was asked for by its place
@@ -194,11 +201,11 @@ class _FromRows:
         for item in items:
             if len(pieces) > 1:
                 pieces.append(b" ")
-            pieces += await self._item(place, message, item)
+            pieces += self._item(place, message, item)
         pieces.append(b")\r\n")
         return pieces
 
-    async def _item(self, place: int, message: Message, item: FetchItem) -> list[Piece]:
+    def _item(self, place: int, message: Message, item: FetchItem) -> list[Piece]:
         match item:
             case Item.UID | Item.FLAGS:
                 return [_view_item(self._view, place, item)]
@@ -213,7 +220,4 @@ class _FromRows:
             case Item.BODY:
                 return [b"BODY " + message.body]
             case BodyItem() | Rfc822Item():
-                return await self._octets(message, item)
-
-    async def _octets(self, message: Message, item: OctetsItem) -> list[Piece]:
-        return await section_pieces(self._session.doors.bodies, message, item)
+                return section_pieces(message, item)

@@ -24,7 +24,7 @@ async def idle(session: Session, _: Idle) -> Completion:
     await session.drain()
     with _IDLING.track_inprogress():
         answer = await _Idling(session).wait()
-    return ok("IDLE completed") if answer.upper() == b"DONE" else bad("Expected DONE")
+    return ok("IDLE completed") if answer.strip().upper() == b"DONE" else bad("Expected DONE")
 
 
 class _Idling:

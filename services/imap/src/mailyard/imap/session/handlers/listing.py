@@ -1,14 +1,16 @@
 """LIST, LSUB and NAMESPACE (RFC 3501, sections 6.3.8 and 6.3.9; RFC 2342; RFC 3348; RFC 6154)."""
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 
 from mailyard.imap.core import responses
-from mailyard.imap.core.commands.listing import List, Lsub
+from mailyard.imap.core.commands.listing import List, ListCommand, Lsub
 from mailyard.imap.core.commands.mailboxes import Namespace
 from mailyard.imap.core.patterns import matches
 from mailyard.imap.core.responses import Completion, ok
 from mailyard.imap.session.session import Session
 from mailyard.mailbox.model import SEPARATOR, Mailbox
+
+_NAMES_AT_A_TIME = 50
 
 
 async def list_mailboxes(session: Session, command: List) -> Completion:
@@ -18,10 +20,9 @@ async def list_mailboxes(session: Session, command: List) -> Completion:
         return ok("LIST completed")
     mailboxes = {mailbox.name: mailbox for mailbox in await session.doors.mailboxes.list(session.account)}
     parents = _parents(mailboxes)
-    for name in sorted(mailboxes.keys() | parents):
-        if matches(command.reference + command.pattern, name, SEPARATOR):
-            attributes = _attributes(mailboxes.get(name), has_children=name in parents)
-            session.write(responses.mailbox_line("LIST", attributes, name))
+    async for name in _matching(session, mailboxes.keys() | parents, command):
+        attributes = _attributes(mailboxes.get(name), has_children=name in parents)
+        session.write(responses.mailbox_line("LIST", attributes, name))
     return ok("LIST completed")
 
 
@@ -33,11 +34,20 @@ async def list_subscribed(session: Session, command: Lsub) -> Completion:
     subscribed = await session.doors.mailboxes.subscriptions(session.account)
     pattern = command.reference + command.pattern
     parents = _parents(subscribed) if pattern.endswith("%") else set()
-    for name in sorted(subscribed | parents):
-        if matches(pattern, name, SEPARATOR):
-            attributes = () if name in subscribed else ("\\Noselect",)
-            session.write(responses.mailbox_line("LSUB", attributes, name))
+    async for name in _matching(session, subscribed | parents, command):
+        attributes = () if name in subscribed else ("\\Noselect",)
+        session.write(responses.mailbox_line("LSUB", attributes, name))
     return ok("LSUB completed")
+
+
+async def _matching(session: Session, names: Iterable[str], command: ListCommand) -> AsyncIterator[str]:
+    """The names that match, in order; other sessions have their turn in between."""
+    pattern = command.reference + command.pattern
+    for number, name in enumerate(sorted(names), start=1):
+        if matches(pattern, name, SEPARATOR):
+            yield name
+        if number % _NAMES_AT_A_TIME == 0:
+            await session.drain()
 
 
 async def namespace(session: Session, _: Namespace) -> Completion:

@@ -1,34 +1,47 @@
-"""SEARCH and UID SEARCH (RFC 3501, section 6.4.4): by what the session knows, then by rows, then by content."""
+"""SEARCH and UID SEARCH (RFC 3501, section 6.4.4): by what the session knows, then by rows, then by content.
+
+The event loop has its turn between small portions, and texts are decoded and compared in a thread: other sessions are
+served meanwhile, whatever is looked for.
+"""
 
 import asyncio
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
+
+from bson import ObjectId
 
 from mailyard.imap.core.commands.search import Search
 from mailyard.imap.core.responses import Completion, ok
+from mailyard.imap.core.searchkeys import leaves
 from mailyard.imap.core.sections import Section, SectionText
 from mailyard.imap.session.fetchahead import SMALL_BODY
 from mailyard.imap.session.handlers.choice import in_portions
-from mailyard.imap.session.handlers.fetching import HEADER_FIELDS, OCTET_FIELDS
+from mailyard.imap.session.handlers.fetching import OCTET_FIELDS
 from mailyard.imap.session.matching import (
     Content,
     Facts,
-    all_of,
-    folded,
+    fields_of_rows,
     looks_into_bodies,
-    looks_into_headers,
+    test_for,
 )
 from mailyard.imap.session.octets import read_header, read_whole
+from mailyard.imap.session.searchtext import folded
 from mailyard.imap.session.session import Session
 from mailyard.mailbox.model import Message
 from mailyard.message.parts import PartIndex
 from mailyard.message.text import header_text, leaf_parts
+from mailyard.runtime.logs import get_logger
+from mailyard.store.blobs import BodyMissing
 
 _PLACES_AT_A_TIME = 1_000
+_TESTS_AT_A_TIME = 5_000  # between two pauses
 _BODIES_AT_A_TIME = 20
+_OCTETS_AT_A_TIME = 524_288  # of small bodies that are in memory together
 _NUMBERS_AT_A_TIME = 5_000
 _WHOLE_HEADER = Section(text=SectionText.HEADER)
+_small_bodies = asyncio.Semaphore(4)  # searches that have small bodies in memory
+_log = get_logger(__name__)
 _large_bodies = asyncio.Semaphore(1)  # for searches, one large message at a time is in memory
 
 
@@ -56,72 +69,113 @@ class _Searching:
         self._session = session
         self._selected = session.mailbox_view
         self._view = self._selected.view
-        self._test = all_of(command.keys, self._view)
+        self._test = test_for(command.keys, self._view)
         self._needs_body = looks_into_bodies(command.keys)
-        self._fields = frozenset({"internal_date", "size"})
-        if self._needs_body:
-            self._fields |= OCTET_FIELDS
-        if looks_into_headers(command.keys):
-            self._fields |= HEADER_FIELDS
+        self._row_fields = fields_of_rows(command.keys)
+        self._at_a_time = max(1, _TESTS_AT_A_TIME // sum(1 for _ in leaves(command.keys)))
         self._found = array("I")
 
     async def run(self) -> Sequence[int]:
         """The places of the messages that match, in order."""
         for portion in in_portions([range(len(self._view))], _PLACES_AT_A_TIME):
-            undecided = self._undecided(Facts(place, self._view) for place in portion)
+            undecided = await self._undecided([Facts(place, self._view) for place in portion])
+            if undecided and self._row_fields:
+                undecided = await self._undecided(await self._with_rows(undecided, self._row_fields))
             if undecided:
-                await self._by_rows(undecided)
-            await asyncio.sleep(0)
+                await self._by_content(await self._with_rows(undecided, self._row_fields | OCTET_FIELDS))
         return sorted(self._found)
 
-    def _undecided(self, several: Iterable[Facts]) -> list[Facts]:
+    async def _undecided(self, several: Sequence[Facts]) -> list[Facts]:
         """Note those that match; return those of which too little is known."""
         undecided: list[Facts] = []
-        for facts in several:
-            outcome = self._test(facts)
-            if outcome:
-                self._found.append(facts.place)
-            elif outcome is None:
-                undecided.append(facts)
+        for start in range(0, len(several), self._at_a_time):
+            for facts in several[start : start + self._at_a_time]:
+                outcome = self._test(facts)
+                if outcome:
+                    self._found.append(facts.place)
+                elif outcome is None:
+                    undecided.append(facts)
+            await asyncio.sleep(0)
         return undecided
 
-    async def _by_rows(self, several: Sequence[Facts]) -> None:
+    async def _with_rows(self, several: Sequence[Facts], fields: frozenset[str]) -> list[Facts]:
+        """Load these columns; messages that are gone are left out."""
         by_uid = {self._view.uid(facts.place): facts for facts in several}
-        messages = self._session.doors.messages
-        async for message in messages.fetch(self._selected.mailbox, list(by_uid), self._fields):
-            by_uid[message.uid].row = message
-        undecided = self._undecided(facts for facts in several if facts.row is not None)
-        for start in range(0, len(undecided), _BODIES_AT_A_TIME):
-            await self._by_content(undecided[start : start + _BODIES_AT_A_TIME])
+        found: list[Facts] = []
+        rows = self._session.doors.messages.fetch(self._selected.mailbox, list(by_uid), fields)
+        async for row in rows:
+            facts = by_uid[row.uid]
+            facts.row = row
+            found.append(facts)
+        return found
 
     async def _by_content(self, several: Sequence[Facts]) -> None:
-        small = [
-            facts.row.blob_id for facts in several if facts.row and self._needs_body and _is_small(facts.row)
-        ]
-        bodies = await self._session.doors.bodies.read_many(small) if small else {}
-        for facts in several:
-            assert facts.row is not None
-            body = bodies.get(facts.row.blob_id)
+        """Read headers or bodies, and decide."""
+        for group in _groups(several):
             if not self._needs_body:
-                facts.content = await self._header(facts.row)
-            elif _is_small(facts.row):
-                facts.content = _content(facts.row, body or b"")
+                await self._by_header(group)
+            elif _is_small(group[0]):
+                async with _small_bodies:
+                    blobs = [_row(facts).blob_id for facts in group]
+                    bodies = await self._session.doors.bodies.read_many(blobs)
+                    self._found.extend(await asyncio.to_thread(self._matching, group, bodies))
             else:
-                facts.content = await self._large(facts.row)
-            self._undecided((facts,))
+                async with _large_bodies:
+                    bodies = await self._large_body(_row(group[0]).blob_id)
+                    self._found.extend(await asyncio.to_thread(self._matching, group, bodies))
+
+    async def _large_body(self, blob_id: ObjectId) -> dict[ObjectId, bytes]:
+        try:
+            return {blob_id: await read_whole(self._session.doors.bodies, blob_id)}
+        except BodyMissing as error:
+            _log.error("imap.body_missing", error=str(error))
+            return {}
+
+    async def _by_header(self, several: Sequence[Facts]) -> None:
+        for facts in several:
+            try:
+                header = await read_header(self._session.doors.bodies, _row(facts), _WHOLE_HEADER) or b""
+            except BodyMissing as error:
+                _log.error("imap.body_missing", error=str(error))
+                continue
+            facts.content = Content(header, "")
+            self._found.extend(await asyncio.to_thread(self._matching, (facts,), {}))
+
+    def _matching(self, several: Sequence[Facts], bodies: Mapping[ObjectId, bytes]) -> list[int]:
+        """The places of those that match, by their content. Runs in a thread."""
+        found: list[int] = []
+        for facts in several:
+            row = _row(facts)
+            facts.content = facts.content or _content(row, bodies.get(row.blob_id, b""))
+            if self._test(facts):
+                found.append(facts.place)
             facts.content = None
-
-    async def _header(self, row: Message) -> Content:
-        header = await read_header(self._session.doors.bodies, row, _WHOLE_HEADER) or b""
-        return Content(header, "")
-
-    async def _large(self, row: Message) -> Content:
-        async with _large_bodies:
-            body = await read_whole(self._session.doors.bodies, row.blob_id)
-            return await asyncio.to_thread(_content, row, body)
+        return found
 
 
-def _is_small(row: Message) -> bool:
+def _groups(several: Sequence[Facts]) -> Iterator[list[Facts]]:
+    """Messages that are read together: small ones up to so many octets, large ones alone."""
+    group: list[Facts] = []
+    octets = 0
+    for facts in several:
+        size = _row(facts).size
+        full = len(group) >= _BODIES_AT_A_TIME or octets + size > _OCTETS_AT_A_TIME
+        if group and (full or not _is_small(facts) or not _is_small(group[0])):
+            yield group
+            group, octets = [], 0
+        group.append(facts)
+        octets += size
+    if group:
+        yield group
+
+
+def _row(facts: Facts) -> Message:
+    assert facts.row is not None  # rows come before content
+    return facts.row
+
+
+def _is_small(facts: Facts) -> bool:
+    row = _row(facts)
     return row.size - len(row.prefix) <= SMALL_BODY
 
 

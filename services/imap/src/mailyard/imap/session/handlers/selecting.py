@@ -7,6 +7,9 @@ from mailyard.imap.core.states import Step
 from mailyard.imap.session.handlers.transferring import remove_deleted
 from mailyard.imap.session.selected import Selected, Terms
 from mailyard.imap.session.session import Session
+from mailyard.runtime.logs import get_logger
+
+_log = get_logger(__name__)
 
 
 async def select(session: Session, command: Select) -> Completion:
@@ -33,6 +36,8 @@ async def _open(session: Session, name: str, *, read_only: bool) -> None:
 
 def _describe(session: Session, selected: Selected) -> None:
     view, mailbox = selected.view, selected.mailbox
+    if view.keywords_left_out:
+        _log.warning("imap.keywords_left_out", account=str(session.account), mailbox=str(mailbox.id))
     session.write_flags(view.keywords)
     session.write(responses.exists(len(view)) + responses.recent(view.recent_count()))
     unseen = view.first_unseen()

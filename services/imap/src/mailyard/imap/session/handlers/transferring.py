@@ -16,16 +16,24 @@ from mailyard.mailbox.model import CopyResult, FlagChange, Mailbox
 from mailyard.runtime.errors import Unavailable
 
 TRY_CREATE = no("There is no such mailbox to put it in", "TRYCREATE")
+GONE = no("Some messages no longer exist", "EXPUNGEISSUED")
 
 
 async def copy(session: Session, command: Copy) -> Completion:
-    """COPY within the quota; the new UIDs are in the completion (RFC 4315, section 3)."""
+    """COPY within the quota; the new UIDs are in the completion (RFC 4315, section 3).
+
+    All messages are copied or none: if another session has removed one of them, the answer is NO (RFC 2180,
+    section 4.4.1).
+    """
     uids = _uids(session, command)
     target = await _target(session, command.mailbox)
     if target is None:
         return TRY_CREATE
+    if uids is None:
+        return GONE
     if not uids:
         return ok("COPY completed, there was nothing to copy")
+    session.mailbox_view.expect_changes()
     results: list[CopyResult] = []
     quota = await session.quota()
     try:
@@ -37,7 +45,9 @@ async def copy(session: Session, command: Copy) -> Completion:
     except (MailboxError, Unavailable):
         await _undo(session, target, results)
         raise
-    session.mailbox_view.expect_changes()
+    if _copied(results) < len(uids):
+        await _undo(session, target, results)
+        return GONE
     return ok("COPY completed", _copyuid(results))
 
 
@@ -54,8 +64,9 @@ async def _undo(session: Session, target: Mailbox, results: Sequence[CopyResult]
 async def move(session: Session, command: Move) -> Completion:
     """MOVE; the new UIDs are told before the EXPUNGE responses (RFC 6851, section 4.3).
 
-    Each message is in one mailbox or in the other, whatever fails; what has been moved stays moved. Both mailboxes belong
-    to the account, so MOVE needs no room in the quota (RFC 9208, section 5.1).
+    Each message is in one mailbox or in the other, whatever fails; what has been moved stays moved. If another session
+    has removed a message, the answer is NO. Both mailboxes belong to the account, so MOVE needs no room in the quota
+    (RFC 9208, section 5.1).
     """
     if session.mailbox_view.read_only:
         return READ_ONLY
@@ -63,6 +74,8 @@ async def move(session: Session, command: Move) -> Completion:
     target = await _target(session, command.mailbox)
     if target is None:
         return TRY_CREATE
+    if uids is None:
+        return GONE
     if not uids:
         return ok("MOVE completed, there was nothing to move")
     session.mailbox_view.expect_changes()
@@ -74,13 +87,19 @@ async def move(session: Session, command: Move) -> Completion:
     finally:
         if code := _copyuid(results):
             session.write(responses.untagged(ok("Moved", code)))
-    return ok("MOVE completed")
+    return ok("MOVE completed") if _copied(results) == len(uids) else GONE
 
 
-def _uids(session: Session, command: Transfer) -> list[int]:
+def _uids(session: Session, command: Transfer) -> list[int] | None:
+    """The messages that are meant; None when one of them is known to be gone."""
     view = session.mailbox_view.view
     places = chosen(view, command.numbers, by_uid=command.by_uid)
-    return [view.uid(place) for span in places for place in span]
+    uids = [view.uid(place) for span in places for place in span]
+    return None if view.have_vanished(uids) else uids
+
+
+def _copied(results: Sequence[CopyResult]) -> int:
+    return sum(len(result.source_uids) for result in results)
 
 
 def _portions(uids: Sequence[int]) -> Iterator[Sequence[int]]:

@@ -1,0 +1,57 @@
+"""Text as SEARCH compares it: Unicode NFC, without case, any white space as one space.
+
+Decomposed text (macOS) and text of charsets with combining marks (Windows-1258) are equal to the composed form.
+"""
+
+import re
+from collections.abc import Iterator
+from unicodedata import combining, normalize
+
+from mailyard.message.addresslist import parse_address_list
+from mailyard.message.encodedwords import decode_words
+
+_AT_A_TIME = 65_536  # characters
+_MOST_MARKS = 100  # combining marks that a cut steps over
+_SPACE = re.compile(r"\s+")
+_UNLIKE_ENVELOPE = re.compile(rb"[(\"\\]|[ \t][@.]|[@.][ \t]")
+
+
+def folded(text: str) -> str:
+    """Text as it is compared.
+
+    A long text is folded piece by piece: memory stays small, and other threads get their turn in between.
+    """
+    parts: list[str] = []
+    for before, piece in _pieces(text):
+        words = " ".join((piece if piece.isascii() else normalize("NFC", piece)).casefold().split())
+        if words:
+            parts += (before, words) if parts else (words,)
+    return "".join(parts)
+
+
+def _pieces(text: str) -> Iterator[tuple[str, str]]:
+    """Pieces of the text, each with the space that stands before it; cut at white space wherever there is some."""
+    start, before = 0, ""
+    while len(text) - start > 2 * _AT_A_TIME:
+        end = start + _AT_A_TIME
+        space = _SPACE.search(text, end, end + _AT_A_TIME)
+        if space is not None:
+            yield before, text[start : space.start()]
+            start, before = space.end(), " "
+            continue
+        last = end + _MOST_MARKS
+        while end < last and combining(text[end]):
+            end += 1
+        yield before, text[start:end]
+        start, before = end, " " if text[end - 1].isspace() else ""
+    yield before, text[start:]
+
+
+def address_texts(value: bytes) -> Iterator[str]:
+    """The addresses of a field as ENVELOPE gives them, where that may differ from the field (RFC 3501, section 6.4.4)."""
+    if not _UNLIKE_ENVELOPE.search(value):
+        return
+    for address in parse_address_list(value):
+        if address.mailbox is not None and address.host is not None:
+            name = decode_words(address.name or b"")
+            yield folded(f"{name} <{decode_words(address.mailbox + b'@' + address.host)}>")
