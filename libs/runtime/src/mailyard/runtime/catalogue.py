@@ -199,7 +199,13 @@ _METRICS = (
         "Messages filtered, by direction and what the verdict does with them.",
         ("direction", "action"),
     ),
-    Metric("mailyard_filter_findings_total", "counter", "Findings, by check.", ("check",)),
+    Metric("mailyard_filter_findings_total", "counter", "Findings, by check and rule.", ("check", "rule")),
+    Metric(
+        "mailyard_filter_defects_total",
+        "counter",
+        "Messages that were looked into and have a defect, by defect.",
+        ("defect",),
+    ),
     Metric("mailyard_filter_read_bytes_total", "counter", "Octets of bodies read for checks."),
     Metric("mailyard_filter_rules_active", "gauge", "Content rules in force."),
     Metric(
@@ -389,6 +395,8 @@ _EVENTS = (
     ),
     # filter
     Event("filter.rules_loaded", "The content rules were read and are in force."),
+    Event("filter.rules_missing", "The file of rules is not there; the rules in force stay."),
+    Event("filter.incomplete", "A message could not be looked at as a whole; `defects` says what was cut."),
     Event("filter.rules_refused", "The file of rules changed and cannot be used; the old rules stay."),
     # relay
     Event("relay.addresses_refused", "A domain has only addresses that must not be dialled; the mail fails."),
