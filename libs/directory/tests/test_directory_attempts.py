@@ -2,7 +2,7 @@
 
 import pytest
 
-from mailyard.directory.attempts import AttemptLimits, Attempts, network_of
+from mailyard.directory.attempts import AttemptLimits, Attempts, Client, client_of
 
 LIMITS = AttemptLimits(free=3, longest_seconds=60.0, fade_seconds=100.0)
 
@@ -49,14 +49,14 @@ def test_the_key_that_failed_least_recently_is_forgotten_when_there_are_too_many
 
 
 @pytest.mark.parametrize(
-    ("client_ip", "network"),
+    ("client_ip", "client"),
     [
-        ("192.0.2.77", "192.0.2.0/24"),
-        ("::ffff:192.0.2.77", "192.0.2.0/24"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
-        ("fe80::1%eth0", "fe80::/64"),
-        ("", ""),
+        ("192.0.2.77", Client("192.0.2.77", "192.0.2.0/24")),
+        ("::ffff:192.0.2.77", Client("192.0.2.77", "192.0.2.0/24")),
+        ("2001:db8:1:2:3:4:5:6", Client("2001:db8:1:2::/64", "2001:db8:1::/48")),
+        ("fe80::1%eth0", Client("fe80::/64", "fe80::/48")),
+        ("", Client("", "")),
     ],
 )
-def test_a_network_is_what_one_party_usually_holds(client_ip, network):
-    assert network_of(client_ip) == network
+def test_a_client_is_counted_by_the_address_and_the_network_that_one_party_usually_holds(client_ip, client):
+    assert client_of(client_ip) == client

@@ -66,8 +66,9 @@ async def test_domains_are_known_or_known_to_be_foreign(example, directory):
 async def test_any_number_of_addresses_costs_two_commands_and_then_none(counted):
     directory, commands = counted
     addresses = [ANNA, FAR, NOBODY, *(Address(f"u{n}", "example.org") for n in range(300))]
+    commands.clear()
     first = await directory.resolve_many(addresses)
-    assert commands == ["find", "aggregate"]
+    assert commands == ["aggregate", "aggregate"]
     assert await directory.resolve_many(addresses) == first
     assert [directory.resolve_cached(address) for address in addresses] == first
     assert await directory.resolve(ANNA) == first[0]
@@ -90,7 +91,7 @@ async def test_an_answer_is_used_for_its_time_and_not_longer(counted, clock):
     clock.now += 5
     assert directory.resolve_cached(ANNA) is None
     await directory.resolve(ANNA)
-    assert commands == ["find", "aggregate"] * 2
+    assert commands == ["aggregate", "aggregate"] * 2
 
 
 async def test_a_new_account_is_seen_after_the_negative_time(example, directory, clock):
@@ -124,11 +125,11 @@ async def test_an_address_row_never_leads_to_another_tenants_account(example, st
 
 
 async def test_an_expansion_goes_to_the_end_over_catch_all_and_aliases(example, directory):
-    await example.add_domain("acme", "all.example", catch_all="team@example.org")
+    await example.add_alias("acme", "ops@example.org", ["bert@example.org", "anna+ops@example.org"])
     await example.add_alias(
         "acme", "team@example.org", ["anna@example.org", "ops@example.org", "zoe@remote.net"]
     )
-    await example.add_alias("acme", "ops@example.org", ["bert@example.org", "anna+ops@example.org"])
+    await example.add_domain("acme", "all.example", catch_all="team@example.org")
     ends = await directory.expand(Address("whoever", "all.example"))
     assert [str(end.address) for end in ends] == ["anna@example.org", "zoe@remote.net", "bert@example.org"]
 
@@ -139,7 +140,7 @@ async def test_many_expansions_cost_two_commands_for_each_depth(counted, example
         await example.add_alias("acme", f"list{n}@example.org", ["anna@example.org", f"u{n}@remote.net"])
     ends = await directory.expand_many([Address(f"list{n}", "example.org") for n in range(20)])
     assert [len(each) for each in ends] == [2] * 20
-    assert commands == ["find", "aggregate"] * 2
+    assert commands == ["aggregate", "aggregate"] * 2
 
 
 async def test_a_store_that_is_away_is_unavailable_to_everyone_who_asks(clock):

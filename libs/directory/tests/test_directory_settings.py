@@ -2,6 +2,7 @@
 
 import pytest
 
+from mailyard.directory.authentication import LoginLimits
 from mailyard.directory.directory import CacheLimits
 from mailyard.directory.passwords import HashCost
 from mailyard.directory.settings import DirectorySettings, LoginSettings
@@ -19,13 +20,13 @@ def test_they_are_read_under_the_services_prefix(monkeypatch):
     settings = load_settings(DoorSettings)
     assert settings.cache_limits() == CacheLimits(positive_seconds=2.5)
     assert settings.hash_cost() == HashCost(time=3)
-    assert settings.login_limits().login_from_network.free == 4
+    assert settings.login_limits().login_from_address.free == 4
 
 
 def test_without_variables_they_are_the_librarys_defaults():
     settings = load_settings(DoorSettings)
     assert (settings.cache_limits(), settings.hash_cost()) == (CacheLimits(), HashCost())
-    assert settings.login_limits().network.free == 40
+    assert settings.login_limits() == LoginLimits()
 
 
 def test_a_value_out_of_range_is_named_with_its_variable(monkeypatch, capsys):

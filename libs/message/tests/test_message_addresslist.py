@@ -41,6 +41,14 @@ def one(name, mailbox, host, route=None):
         (b"Joe <joe@x.org", one(b"Joe", b"joe", b"x.org")),
         (b"Joe <joe@x.org> the first", one(b"Joe", b"joe", b"x.org")),
         (b"joe blow@x.org", one(b"joe", b"blow", b"x.org")),
+        (b"a@good.test(x)evil.test", one(b"x", b"a", b"good.test")),
+        (b"<a@good.test evil.test>", one(None, b"a", b"good.test")),
+        (b'a@good.test"evil.test"', one(None, b"a", b"good.test")),
+        (b"a@[192.0.2.1]evil.test", one(None, b"a", b"[192.0.2.1]")),
+        (b"a@good(x).test", one(b"x", b"a", b"good.test")),
+        (b"a@good .test", one(None, b"a", b"good.test")),
+        (b"a@good. (x) test", one(b"x", b"a", b"good.test")),
+        (b"joe(x)evil@good.test", one(b"joe", b"evil", b"good.test")),
         (b"", []),
         (b" , ,, ", []),
     ],
@@ -95,3 +103,11 @@ def test_no_octets_upset_the_reader(value):
             assert address.mailbox
         assert depth in (0, 1)
     assert depth == 0
+
+
+def test_of_a_value_that_is_too_long_the_whole_addresses_are_read():
+    value = b"a@x.org, " * 3 + b'"b, c" <b@x.org>'
+    for octets in range(len(value)):
+        found = parse_address_list(value, octets)
+        assert all(address == HeaderAddress(None, None, b"a", b"x.org") for address in found)
+    assert len(parse_address_list(value, len(value))) == 4

@@ -8,10 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mailyard.message.defects import Defect
 from mailyard.message.fields import select_fields
 from mailyard.message.headers import HeaderIndex
+from mailyard.message.inside import look_inside, look_inside_every_way
 from mailyard.message.parse import parse_message
 from mailyard.message.parts import PartIndex
+from mailyard.message.structure import STANDARD
 from mailyard.message.text import header_text, leaf_parts
 
 CORPUS = sorted((Path(__file__).parent / "corpus").glob("*.eml"))
@@ -60,11 +63,15 @@ def check(prefix: bytes, body: bytes, imap_data) -> None:
     assert (header.start, header.end, text.end) == (0, text.start, len(whole))
     answer = HeaderIndex.decode(parsed.header_index).fields(NAMES)
     assert answer in (None, select_fields(whole[: header.end], NAMES))
-    assert [part.section for part in leaf_parts(prefix, body)] == [section for section, _ in index.leaves()]
-    for part in leaf_parts(prefix, body):
-        span = index.locate(part.section)
-        assert span is not None
-        assert whole[span.start : span.end] == part.encoded
+    contents = look_inside(prefix, body, reading=STANDARD)
+    if Defect.ENCODED_MESSAGE not in contents.defects:
+        assert [part.section for part in contents.leaves] == [section for section, _ in index.leaves()]
+        for part in contents.leaves:
+            span = index.locate(part.section)
+            assert span is not None
+            assert whole[span.start : span.end] == part.encoded
+    for part in look_inside_every_way(prefix, body).leaves:
+        assert isinstance("".join((*part.texts, *part.names)), str)
         assert isinstance(part.text + part.name + part.media_type, str)
     header_text(whole[: header.end])
 

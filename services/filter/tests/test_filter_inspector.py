@@ -73,7 +73,7 @@ def published() -> Published:
     return Published()
 
 
-async def accepted(store: Store, *bodies: bytes) -> list[Ticket]:
+async def accepted(store: Store, *bodies: bytes, source: Source = Source.MX) -> list[Ticket]:
     """Tickets of messages that stand in the spool."""
     routed = Published()
     spool = Spool(store, routed, stage="test")
@@ -83,7 +83,7 @@ async def accepted(store: Store, *bodies: bytes) -> list[Ticket]:
                 sender="sender@there.test",
                 recipients=(Recipient(address="joe@here.test", tenant="here"),),
                 tenant="here",
-                source=Source.MX,
+                source=source,
                 client=Client("192.0.2.1", "there.test", "ESMTP"),
                 body=Body(ObjectId(), len(body), body),
                 prefix=lambda spool_id, _at: f"Received: {spool_id}\r\n".encode(),
@@ -148,7 +148,7 @@ async def test_messages_go_on_with_their_verdict(store, published):
 
 
 async def test_a_rejected_message_ends_as_bounced_and_its_sender_is_told(store, published):
-    (ticket,) = await accepted(store, b"\r\nrefuse me\r\n")
+    (ticket,) = await accepted(store, b"\r\nrefuse me\r\n", source=Source.SUBMISSION)
     await inspector(store, published, *RULES).handle([ticket])
     row = await row_of(store, ticket)
     assert published.tickets == []
@@ -177,7 +177,7 @@ async def test_remote_mail_goes_on_to_the_relay(store, published):
 
 
 async def test_a_broker_that_is_away_changes_nothing_when_the_batch_comes_again(store, published):
-    tickets = await accepted(store, b"\r\nhello\r\n", b"\r\nrefuse me\r\n")
+    tickets = await accepted(store, b"\r\nhello\r\n", b"\r\nrefuse me\r\n", source=Source.SUBMISSION)
     filtering = inspector(store, published, *RULES)
     published.broken = True
     for _ in range(3):
@@ -314,3 +314,30 @@ async def test_tickets_go_from_queue_to_queue(store, vhost_url, direction):
             await consumer.drain()
             await consumer.close()
         await broker.close()
+
+
+async def test_what_was_cut_stands_in_verdict_and_timeline_and_in_the_log(store, published, capsys):
+    (ticket,) = await accepted(store, b"Subject: x\r\nSubject: y\r\n\r\n" + b"x" * 100_000)
+    await inspector(store, published, *RULES, limit=65_536).handle([ticket])
+    ((_, sent),) = published.tickets
+    assert list(sent.verdict.defects) == ["content-cut"]
+    assert sent.timeline[0].detail == "pass (content-cut)"
+    assert "filter.incomplete" in capsys.readouterr().out
+
+
+async def test_a_header_longer_than_the_first_read_is_read_to_its_end(store, published):
+    header = b"X: " + b"x" * 100_000 + b"\r\nSubject: tag me\r\n\r\n"
+    (ticket,) = await accepted(store, header + b"y" * 500_000)
+    tagging = rule("tagged", "tag me", Action.ACTION_TAG, LookAt.HEADER)
+    await inspector(store, published, tagging).handle([ticket])
+    ((_, sent),) = published.tickets
+    assert (sent.verdict.action, list(sent.verdict.defects)) == (Action.ACTION_TAG, [])
+
+
+async def test_mail_from_outside_that_a_rule_rejects_goes_to_junk_and_nobody_gets_a_bounce(store, published):
+    (ticket,) = await accepted(store, b"\r\nrefuse me\r\n")
+    assert ticket.source == Source.MX
+    await inspector(store, published, *RULES).handle([ticket])
+    ((queue, sent),) = published.tickets
+    assert (queue, sent.verdict.action) == (Queue.LOCAL_DELIVER, Action.ACTION_QUARANTINE)
+    assert "bounce_at" not in await row_of(store, ticket)

@@ -180,12 +180,87 @@ def test_a_mistake_in_a_condition_is_told_with_its_number(read, condition, probl
     assert problem in told
 
 
-def test_every_mistake_of_a_file_is_told(read):
+def test_every_mistake_of_a_file_is_reported(read):
     rule = f'[[rule]]\nname = "a"\naction = "tag"\n{WHEN}\n'
     with pytest.raises(RuleFileError) as refusal:
         read(rule + rule + rule.replace('"tag"', '"dance"'))
-    assert [problem.partition(":")[0] for problem in refusal.value.problems] == ['rule 2 "a"', 'rule 3 "a"']
-    assert "another rule has it" in refusal.value.problems[0]
+    assert [problem.partition(", ")[0] for problem in refusal.value.problems] == [
+        'rule 2 "a": name: another rule has it',
+        'rule 3 "a": name: another rule has it',
+        'rule 3 "a": action: one of tag',
+    ]
+
+
+def test_every_mistake_of_a_rule_is_reported(read):
+    with pytest.raises(RuleFileError) as refusal:
+        read(
+            """
+            incomplete = "perhaps"
+            [[rule]]
+            name = "a b"
+            action = "reject"
+            match = "some"
+            stop = 1
+            status = "4.7.1"
+            text = ""
+            spam = true
+            colour = "red"
+            shape = "round"
+            incomplete = true
+            when = [
+                { look_at = "size", over = -1 },
+                { look_at = "header", regex = ["(", "ok", ")"] },
+                { look_at = "sky", not = 3, hue = 1 },
+                { look_at = "body", over = 3, glob = "" },
+                5,
+                { look_at = "defect", is = ["too-deep", "too-high"] },
+            ]
+            [[rule]]
+            name = "good"
+            action = "tag"
+            when = []
+            """
+        )
+    problems = [problem.removeprefix('rule 1 "a b": ') for problem in refusal.value.problems]
+    expected = [
+        "incomplete: one of ignore, match is needed",
+        "colour: no such field",
+        "shape: no such field",
+        "name: letters, digits",
+        "condition 1: over and under count octets",
+        "condition 2: name: the name of the header field",
+        "condition 2: regex: '('",
+        "condition 2: regex: ')'",
+        "condition 3: hue: no such field",
+        "condition 3: not: true or false",
+        "condition 3: look_at: one of",
+        'condition 4: over and under are for look_at = "size"',
+        "condition 4: glob: ''",
+        "condition 5: a table is needed",
+        "condition 6: is: 'too-high': no such defect",
+        "match: one of",
+        "stop: true or false",
+        "status: an enhanced status code",
+        "text: one line",
+        "spam and add_fields are for tag",
+        "incomplete: one of",
+        'rule 2 "good": when: a list',
+    ]
+    assert [problem[: len(text)] for problem, text in zip(problems, expected, strict=True)] == expected
+
+
+def test_incomplete_is_set_for_the_file_or_for_a_rule_and_tags_are_left_out(read):
+    def rule(name: str, action: str, more: str = "") -> str:
+        return f'[[rule]]\nname = "{name}"\naction = "{action}"\n{WHEN}\n{more}\n'
+
+    rules = read(
+        'incomplete = "match"\n'
+        + rule("a", "reject")
+        + rule("b", "tag")
+        + rule("c", "reject", 'incomplete = "ignore"')
+        + rule("d", "tag", 'incomplete = "match"')
+    )
+    assert [rule.supposes for rule in rules] == [True, False, False, True]
 
 
 @pytest.mark.parametrize(

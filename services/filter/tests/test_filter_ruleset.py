@@ -1,3 +1,6 @@
+import asyncio
+import time
+
 import pytest
 
 from mailyard.filter.mail import Direction, Envelope, Mail, Need
@@ -148,3 +151,104 @@ async def test_rules_that_came_in_between_and_need_more_make_the_batch_be_read_a
     check = ContentCheck(lambda: RuleSet([rule(BODY_WORDS)]))
     with pytest.raises(Unavailable, match="rules changed"):
         await check.inspect([Mail(ENVELOPE, seen=Need.HEADER)])
+
+
+CUT = Mail(ENVELOPE, b"", b"Subject: x\r\n\r\ntext", is_cut=True)
+TWICE = Mail(ENVELOPE, b"", b"Subject: x\r\nSubject: y\r\n\r\ntext")
+NEVER = condition(LookAt.BODY, Comparison.CONTAINS, "absent")
+
+
+@pytest.mark.parametrize(
+    ("mail", "names", "expected"),
+    [
+        (MAIL, ["*"], False),
+        (CUT, ["content-cut"], True),
+        (CUT, ["incomplete"], True),
+        (CUT, ["too-deep"], False),
+        (TWICE, ["duplicate-field"], True),
+        (TWICE, ["incomplete"], False),
+        (Mail(ENVELOPE, b"", b"X: " + b"x" * 100, seen=Need.HEADER, is_cut=True), ["header-too-long"], True),
+    ],
+)
+def test_a_rule_may_look_at_what_was_cut_or_is_doubtful(mail, names, expected):
+    tested = condition(LookAt.DEFECT, Comparison.GLOB, *names)
+    assert bool(RuleSet([rule(tested)]).match(mail)) is expected
+
+
+def supposing(*conditions: Condition, every: bool = True, stop: bool = False) -> Rule:
+    return Rule("s", conditions, Action.ACTION_QUARANTINE, every=every, stop=stop, supposes=True)
+
+
+@pytest.mark.parametrize(
+    ("tested", "mail", "expected"),
+    [
+        (supposing(NEVER), CUT, True),
+        (supposing(NEVER), MAIL, False),
+        (supposing(NEVER, NO), CUT, False),
+        (supposing(NEVER, YES), CUT, True),
+        (supposing(NEVER, NO, every=False), CUT, True),
+        (supposing(YES), CUT, True),
+        (supposing(NO), CUT, False),
+        (supposing(condition(LookAt.BODY, Comparison.CONTAINS, "text", negate=True)), CUT, False),
+        (rule(NEVER), CUT, False),
+    ],
+)
+def test_what_could_not_be_looked_at_may_count_as_matching(tested, mail, expected):
+    assert bool(RuleSet([tested]).match(mail)) is expected
+
+
+def test_a_rule_that_only_may_match_does_not_stop_the_others():
+    rules = RuleSet([supposing(NEVER, stop=True), rule(YES, name="after")])
+    assert [each.name for each in rules.match(CUT)] == ["s", "after"]
+
+
+def test_only_what_was_looked_at_has_its_defects_noted():
+    for looked_at, expected in (
+        (LookAt.TENANT, set()),
+        (LookAt.HEADER, {"duplicate-field"}),
+        (LookAt.BODY, {"duplicate-field"}),
+    ):
+        mail = Mail(ENVELOPE, b"", TWICE.start)
+        tested = condition(looked_at, Comparison.CONTAINS, "absent", header=b"subject")
+        RuleSet(
+            [rule(tested), rule(condition(LookAt.HEADER, Comparison.IS, "x", header=b"x"))][
+                : 1 + (looked_at is LookAt.BODY)
+            ]
+        ).match(mail)
+        assert mail.noted_defects == expected
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        (b"Content-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+        b"Q29udGVudC1UeXBlOiBhL2I7IG5hbWU9ZXZpbC5leGUNCg0KRklMVEVSTUFSSw0K"),
+        b"Content-Type: message/global\r\n\r\nContent-Type: text/plain; name=evil.exe\r\n\r\nFILTERMARK",
+        b"Content-Type: text/plain\r\nContent-Type: multipart/mixed; boundary=B\r\n\r\n--B\r\nContent-Type: a/b; name=evil.exe\r\n\r\n--B--\r\n",
+        b"Content-Type: multipart/mixed; boundary=B\r\n\r\n" + b"--B\r\n\r\n\r\n" * 1500 + b"--B\r\nContent-Type: a/b; name=evil.exe\r\n\r\n--B--\r\n",
+        b"X: 1\r\n" * 2000 + b"Content-Type: a/b; name=evil.exe\r\n\r\n",
+        b"X: " + b"x" * 300_000 + b"\r\nContent-Type: a/b; name=evil.exe\r\n\r\n",
+    ],
+    ids=["encoded message", "message/global", "two content types", "parts beyond a limit", "many fields", "long header"],
+)  # fmt: skip
+def test_an_attachment_is_found_where_mail_readers_find_it(body):
+    named = condition(LookAt.ATTACHMENT_NAME, Comparison.GLOB, "*.exe")
+    assert RuleSet([rule(named)]).match(Mail(ENVELOPE, b"", body))
+
+
+def test_a_subject_behind_many_fields_is_found():
+    mail = Mail(ENVELOPE, b"", b"X: 1\r\n" * 2000 + b"Subject: SUBJMARK\r\n\r\n")
+    assert RuleSet([rule(condition(LookAt.HEADER, Comparison.IS, "subjmark", header=b"subject"))]).match(mail)
+
+
+async def test_large_messages_are_matched_beside_the_loop():
+    body = b"Content-Type: text/html\r\n\r\n" + b"<a>&amp;" * 1_000_000
+    check = ContentCheck(lambda: RuleSet([rule(NEVER)]))
+    longest, last = 0.0, time.perf_counter()
+    task = asyncio.create_task(check.inspect([Mail(ENVELOPE, b"", body)] * 2))
+    while not task.done():
+        await asyncio.sleep(0.001)
+        now = time.perf_counter()
+        longest, last = max(longest, now - last), now
+    assert await task == [[], []]
+    assert longest < 0.5

@@ -74,3 +74,15 @@ async def test_a_bad_change_leaves_the_rules_in_force_and_a_good_one_replaces_th
     path.write_text(RULE.format("one") + RULE.format("two") + RULE.format("three"))
     await eventually(lambda: len(source.current) == 3, "three rules")
     await source.close()
+
+
+async def test_a_file_that_vanishes_is_logged_once_and_the_rules_stay(path, capsys):
+    source = RuleSource(path, 0.01)
+    await source.start()
+    path.unlink()
+    await eventually(lambda: source._absent_looks > 4, "some looks at nothing")
+    assert len(source.current) == 1
+    assert capsys.readouterr().out.count("filter.rules_missing") == 1
+    path.write_text(RULE.format("one") + RULE.format("two"))
+    await eventually(lambda: len(source.current) == 2, "two rules")
+    await source.close()

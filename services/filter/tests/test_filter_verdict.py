@@ -2,8 +2,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailyard.filter.mail import Direction
-from mailyard.filter.verdict import Finding, action_word, combine, describe
+from mailyard.filter.mail import Direction, Envelope, Mail, Need
+from mailyard.filter.pipeline import Pipeline
+from mailyard.filter.verdict import Finding, RejectOutside, action_word, combine, describe
+from mailyard.message.defects import Defect
 from mailyard.proto.v1.ticket_pb2 import Action
 
 ACTIONS = [
@@ -86,3 +88,54 @@ def test_the_timeline_says_verdict_and_causes():
 )
 def test_actions_have_words(action, word):
     assert action_word(action) == word
+
+
+@pytest.mark.parametrize("direction", Direction)
+def test_a_rejection_of_mail_from_outside_is_a_quarantine(direction):
+    refused = finding(Action.ACTION_REJECT, "programs", text="no programs", status="5.7.0")
+    verdict = combine([refused, finding(Action.ACTION_TAG)], direction, bounces=False)
+    expected = {Direction.LOCAL: Action.ACTION_QUARANTINE, Direction.REMOTE: Action.ACTION_TAG}
+    assert verdict.action == expected[direction]
+    assert (verdict.status, verdict.text) == ("", "")
+    assert verdict.header_fields == b"X-Mailyard-Rule: programs\r\nX-Spam-Flag: YES\r\n"
+
+
+def test_discarding_stays_discarding_wherever_mail_comes_from():
+    assert (
+        combine([finding(Action.ACTION_DISCARD)], Direction.LOCAL, bounces=False).action
+        == Action.ACTION_DISCARD
+    )
+
+
+def test_defects_stand_in_the_verdict_and_in_the_timeline():
+    verdict = combine([], Direction.LOCAL, defects=[Defect.TOO_DEEP, Defect.CONTENT_CUT])
+    assert list(verdict.defects) == ["content-cut", "too-deep"]
+    assert describe(verdict) == "pass (content-cut too-deep)"
+
+
+@pytest.mark.parametrize(
+    ("source", "setting", "expected"),
+    [
+        ("mx", RejectOutside.QUARANTINE, Action.ACTION_QUARANTINE),
+        ("lmtp", RejectOutside.QUARANTINE, Action.ACTION_QUARANTINE),
+        ("submission", RejectOutside.QUARANTINE, Action.ACTION_REJECT),
+        ("", RejectOutside.QUARANTINE, Action.ACTION_REJECT),
+        ("mx", RejectOutside.BOUNCE, Action.ACTION_REJECT),
+    ],
+)
+async def test_only_mail_of_users_bounces_unless_a_setting_says_otherwise(source, setting, expected):
+    envelope = Envelope("a@b.test", ("c@d.test",), "t", Direction.LOCAL, 5, source)
+    (verdict,) = await Pipeline([Refusing()], setting).judge([Mail(envelope)])
+    assert verdict.action == expected
+
+
+class Refusing:
+    """A check that rejects everything."""
+
+    name = "refusing"
+
+    def needs(self, envelope):
+        return Need.ENVELOPE
+
+    async def inspect(self, batch):
+        return [[finding(Action.ACTION_REJECT)] for _ in batch]

@@ -9,6 +9,7 @@ from itertools import count
 
 from bson import ObjectId
 
+from mailyard.directory.accesswatch import OpenSession
 from mailyard.directory.identity import Identity, Refusal, RefusalReason
 from mailyard.imap.session.accounts import AccountSessions
 from mailyard.imap.session.doors import Doors
@@ -66,6 +67,21 @@ class Box:
         return [self.messages[uid] for uid in sorted(self.messages) if not self.messages[uid].expunged]
 
 
+class MemoryAccess:
+    """Sessions that are open."""
+
+    def __init__(self) -> None:
+        self.sessions: set[OpenSession] = set()
+
+    def open(self, identity: Identity, end: Callable[[], None]) -> OpenSession:
+        session = OpenSession(identity, end)
+        self.sessions.add(session)
+        return session
+
+    def close(self, session: OpenSession) -> None:
+        self.sessions.discard(session)
+
+
 class World:
     """Everything that the doors show."""
 
@@ -75,6 +91,7 @@ class World:
         self.callbacks: defaultdict[str, list[Callable[[MailboxEvent], None]]] = defaultdict(list)
         self.accounts = AccountSessions()
         self.clock = Clock()
+        self.access = MemoryAccess()
         self.away = False
         self.calls: list[str] = []
         self.fails_at: dict[str, int] = {}  # which call of a door finds the store away
@@ -90,6 +107,7 @@ class World:
             MemoryMessages(self),
             MemoryBodies(self),
             MemoryLogins(self),
+            self.access,
             MemoryQuotas(self),
             MemoryEvents(self),
             self.accounts,

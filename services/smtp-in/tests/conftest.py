@@ -10,6 +10,7 @@ import pytest
 import uvloop
 from bson import ObjectId
 
+from mailyard.directory.accesswatch import OpenSession
 from mailyard.directory.identity import Identity, Refusal, RefusalReason
 from mailyard.directory.model import Account, Expansion, LocalAccount, Remote, Resolution, Unknown
 from mailyard.message.address import Address
@@ -42,18 +43,30 @@ class FakeDirectory:
     is_warm: bool = True
     is_away: bool = False
     resolved: list[Address] = field(default_factory=list)
+    new: dict[str, Resolution] = field(default_factory=dict)  # what the cache does not know yet
+    is_staffed: bool = True
+    hostname: str = ""
 
     def resolve_cached(self, address: Address) -> Resolution | None:
         return self.look_up(address) if self.is_warm else None
 
-    async def resolve(self, address: Address) -> Resolution:
+    async def resolve(self, address: Address, *, afresh: bool = False) -> Resolution:
         await asyncio.sleep(0)
         if self.is_away:
             raise Unavailable("the store is away")
         self.resolved.append(address)
+        if afresh and address.key in self.new:
+            return self.new[address.key]
         return self.look_up(address)
 
+    async def postmaster(self, hostname: str) -> Address | None:
+        await asyncio.sleep(0)
+        self.hostname = hostname
+        return Address("postmaster", "one.test") if self.is_staffed else None
+
     def look_up(self, address: Address) -> Resolution:
+        if address.key == "postmaster@one.test":
+            return Expansion((), "one", is_default=True, account=LocalAccount(ANN, "one", ANN.address))
         if address.key in ACCOUNTS:
             account = ACCOUNTS[address.key]
             return LocalAccount(account, account.tenant, account.address)
@@ -97,6 +110,25 @@ class FakeLogins:
         if self.is_away:
             raise Unavailable("the store is away")
         return address.key == "team@one.test"
+
+
+@dataclass
+class FakeSessions:
+    """Sessions that are open; `take_away` ends them all."""
+
+    open_ones: set[OpenSession] = field(default_factory=set)
+
+    def open(self, identity: Identity, end: Callable[[], None]) -> OpenSession:
+        session = OpenSession(identity, end)
+        self.open_ones.add(session)
+        return session
+
+    def close(self, session: OpenSession) -> None:
+        self.open_ones.discard(session)
+
+    def take_away(self) -> None:
+        for session in list(self.open_ones):
+            session.end()
 
 
 @dataclass
@@ -237,6 +269,7 @@ class House:
 
     directory: FakeDirectory = field(default_factory=FakeDirectory)
     logins: FakeLogins = field(default_factory=FakeLogins)
+    sessions: FakeSessions = field(default_factory=FakeSessions)
     bodies: FakeBodies = field(default_factory=FakeBodies)
     spool: FakeSpool = field(default_factory=FakeSpool)
     pressure: FakePressure = field(default_factory=FakePressure)
@@ -266,6 +299,7 @@ class House:
         backend = Backend(
             self.directory,
             self.logins,
+            self.sessions,
             self.bodies,
             self.spool,
             self.pressure,

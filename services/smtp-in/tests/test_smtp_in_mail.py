@@ -2,6 +2,7 @@
 
 import pytest
 
+from mailyard.message.address import Address
 from mailyard.proto.v1.ticket_pb2 import Recipient
 from mailyard.smtp_in import replies
 from mailyard.smtp_in.doors import DoorName
@@ -100,8 +101,26 @@ async def test_the_null_sender_is_kept(house) -> None:
 async def test_postmaster_needs_no_domain(house) -> None:
     client = await house.client(await house.open())
     said = await client.ask("MAIL FROM:<>", "RCPT TO:<Postmaster>")
-    assert said == [SENDER_OK, "550 5.1.1 No such address here"]
-    assert house.directory.look_up is not None
+    assert said == [SENDER_OK, RECIPIENT_OK]
+    await client.message("x")
+    [accepted] = house.spool.accepted
+    assert [(each.address, each.tenant) for each in accepted.recipients] == [("postmaster@one.test", "one")]
+    assert house.directory.hostname == "one.test"
+
+
+async def test_without_any_domain_that_has_a_postmaster_there_is_none(house) -> None:
+    house.directory.is_staffed = False
+    client = await house.client(await house.open())
+    said = await client.ask("MAIL FROM:<>", "RCPT TO:<postMASTER>")
+    assert said == [SENDER_OK, "550 5.1.1 No domain here has a postmaster yet"]
+
+
+async def test_a_cached_refusal_is_looked_up_again_before_it_is_said(house) -> None:
+    house.directory.new["x@new.test"] = house.directory.look_up(Address("ann", "one.test"))
+    client = await house.client(await house.open())
+    said = await client.envelope("x@new.test", "x@remote.test", "ann@one.test")
+    assert said == [SENDER_OK, RECIPIENT_OK, "550 5.7.1 Relaying denied", RECIPIENT_OK]
+    assert [str(each) for each in house.directory.resolved] == ["x@new.test", "x@remote.test"]
 
 
 async def test_an_address_that_cannot_exist_is_refused(house) -> None:

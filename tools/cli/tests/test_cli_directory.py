@@ -32,14 +32,23 @@ def may_log_in(mongo_url, database):
 def test_what_is_added_is_listed(example):
     example("account", "add", "anna@example.org", "--generate", "--quota", "5G")
     example("alias", "add", "sales@example.org", "anna@example.org", "zoe@remote.net")
-    assert example.json("tenant", "list") == [{"tenant": "acme", "name": "acme"}]
+    assert example.json("tenant", "list") == [
+        {"tenant": "acme", "name": "acme", "status": "active", "contact": None}
+    ]
     assert example.json("domain", "list") == [
-        {"domain": "example.org", "tenant": "acme", "status": "active", "catch_all": None}
+        {
+            "domain": "example.org",
+            "unicode": "example.org",
+            "tenant": "acme",
+            "status": "active",
+            "catch_all": None,
+        }
     ]
     [account] = example.json("account", "list")
     assert re.fullmatch("[0-9a-f]{24}", account.pop("id"))
     assert account == {
         "account": "anna@example.org",
+        "name": None,
         "tenant": "acme",
         "status": "active",
         "quota_bytes": 5 * 2**30,
@@ -51,11 +60,11 @@ def test_what_is_added_is_listed(example):
 
 
 def test_a_table_shows_what_json_shows_and_cuts_nothing_off(example):
-    long = f"{'a' * 60}@{'b' * 60}.{'c' * 60}.example"
-    example("alias", "add", "sales@example.org", *([long] * 3))
+    long = [f"{letter * 60}@{'b' * 60}.{'c' * 60}.example" for letter in "xyz"]
+    example("alias", "add", "sales@example.org", *long)
     lines = [line.split() for line in example("alias", "list").stdout.splitlines() if line.strip()]
     assert lines[0] == ["Alias", "Tenant", "Targets"]
-    assert lines[2] == ["sales@example.org", "acme", f"{long},", f"{long},", long]
+    assert lines[2] == ["sales@example.org", "acme", f"{long[0]},", f"{long[1]},", long[2]]
 
 
 def test_an_empty_list_says_so(mailyard):
@@ -65,10 +74,10 @@ def test_an_empty_list_says_so(mailyard):
 
 def test_lists_may_be_of_one_tenant(example):
     example("tenant", "add", "other", "--name", "Other Ltd.")
-    example("domain", "add", "other.net", "--tenant", "other", "--catch-all", "all@other.net")
+    example("domain", "add", "other.net", "--tenant", "other", "--catch-all", "all@remote.net")
     assert [each["domain"] for each in example.json("domain", "list")] == ["example.org", "other.net"]
     [domain] = example.json("domain", "list", "--tenant", "other")
-    assert domain["catch_all"] == "all@other.net"
+    assert domain["catch_all"] == "all@remote.net"
     refused = example("account", "list", "--tenant", "nobody")
     assert (refused.exit_code, refused.stderr) == (1, "mailyard: there is no tenant nobody\n")
 

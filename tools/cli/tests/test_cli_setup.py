@@ -211,3 +211,57 @@ def test_all_problems_are_told_at_once_and_nothing_is_done(mailyard, tmp_path):
         f"mailyard: {file}: tenants[0].id: 'A' is not a tenant name: use 1 to 63 of a-z, 0-9 and inner hyphens",
         f"{file}: tenants[0].domains[0]: 'x' is not a domain name: it needs two labels, the last one not a number",
     ]
+
+
+FULL = """
+tenants:
+  - id: acme
+    contact: anna@acme.example
+    domains: [acme.example]
+    aliases:
+      - {address: first@acme.example, targets: [second@acme.example]}
+      - {address: second@acme.example, targets: [anna@acme.example, carl@other.example]}
+    accounts:
+      - {address: anna@acme.example, passwordFile: anna, name: Anna, quota: 5G}
+      - {address: ben@acme.example, passwordFile: ben, status: disabled}
+  - id: other
+    status: suspended
+    domains: [other.example]
+    accounts:
+      - {address: carl@other.example, passwordFile: anna}
+"""
+
+
+def test_contact_status_name_and_quota_are_taken_and_aliases_come_in_any_order(cluster, plan, rows):
+    plan.write_text(FULL.replace("    status: suspended\n", ""))
+    done = cluster("setup", "--file", str(plan))
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert rows["tenants"].find_one({"_id": "acme"})["contact"] == "anna@acme.example"
+    anna = rows["accounts"].find_one({"key": "anna@acme.example"})
+    assert (anna["name"], anna["quota_bytes"]) == ("Anna", 5 * 2**30)
+    assert rows["accounts"].find_one({"key": "ben@acme.example"})["status"] == "disabled"
+    plan.write_text(FULL)
+    assert cluster("setup", "--file", str(plan)).exit_code == 0
+    assert rows["tenants"].find_one({"_id": "other"})["status"] == "active"  # it was there already
+
+
+def test_an_alias_that_leads_nowhere_is_refused_by_its_tenants_number(cluster, plan):
+    plan.write_text(FULL.replace("carl@other.example]", "dora@other.example]"))
+    refused = cluster("setup", "--file", str(plan))
+    assert refused.exit_code == 1
+    assert "tenants[0]: second@acme.example takes no mail" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("wrong", "path"),
+    [
+        ("quota: 5GB", "tenants[0].accounts[0].quota: '5GB' is not a size"),
+        ("quota: 0", "tenants[0].accounts[0].quota"),
+        ("quota: 5G, status: gone", "tenants[0].accounts[0].status"),
+    ],
+)
+def test_wrong_values_are_named_by_their_place(plan, wrong, path):
+    plan.write_text(FULL.replace("quota: 5G", wrong))
+    with pytest.raises(BadPlan) as refused:
+        read_plan(plan)
+    assert path in str(refused.value)

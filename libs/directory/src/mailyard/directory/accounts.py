@@ -6,11 +6,15 @@
 | `tenant` | slug |
 | `key`, `address` | its address, for looking up and for showing; the same key stands in `addresses` |
 | `status` | active, suspended, disabled |
+| `name` | of the person or the machine; absent: none |
 | `quota_bytes` | absent: no limit |
 | `password` | argon2id in PHC form |
+| `access_revision` | the access change (`accesslog`) that last ended its sessions; absent: none did |
 | `created_at`, `password_changed_at` | |
 """
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -26,16 +30,18 @@ COLLECTION = "accounts"
 INDEXES = (
     IndexModel([("key", ASCENDING)], name="login", unique=True),
     IndexModel([("tenant", ASCENDING), ("key", ASCENDING)], name="tenant"),
+    IndexModel([("tenant", ASCENDING), ("status", ASCENDING), ("_id", ASCENDING)], name="age"),
 )
 _WITHOUT_PASSWORD = {"password": False}
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """An account and the hash of its password."""
+    """An account, the hash of its password, and the access change that last ended its sessions."""
 
     account: Account
     password: str
+    revision: int = 0
 
 
 class Accounts:
@@ -58,6 +64,8 @@ class Accounts:
         }
         if account.quota_bytes is not None:
             row["quota_bytes"] = account.quota_bytes
+        if account.name:
+            row["name"] = account.name
         await self._rows.insert_one(row, session=session)
 
     async def get(self, tenant: str, address: Address) -> Account | None:
@@ -72,12 +80,66 @@ class Accounts:
             rows = await self._rows.find({"tenant": tenant}, _WITHOUT_PASSWORD).sort("key").to_list()
         return [account_of(row) for row in rows]
 
-    async def set_password(self, tenant: str, address: Address, password: str, now: datetime) -> bool:
-        """Replace the password's hash; False: no such account in this tenant. Raises Unavailable."""
-        change = {"$set": {"password": password, "password_changed_at": now}}
+    async def list_portion(
+        self, tenant: str, domain: str, limit: int, session: AsyncClientSession | None = None
+    ) -> Sequence[Account]:
+        """Read some accounts of one domain of a tenant. Raises Unavailable."""
+        query = {"tenant": tenant, "key": {"$regex": f"@{re.escape(domain)}$"}}
         with unavailable_when_away():
-            result = await self._rows.update_one({"tenant": tenant, "key": address.key}, change)
+            rows = await self._rows.find(query, _WITHOUT_PASSWORD, session=session).limit(limit).to_list()
+        return [account_of(row) for row in rows]
+
+    async def oldest_active(self, tenant: str) -> Account | None:
+        """Read the account of a tenant that was added first and is active. Raises Unavailable."""
+        query = {"tenant": tenant, "status": AccountStatus.ACTIVE}
+        with unavailable_when_away():
+            row = await self._rows.find_one(query, _WITHOUT_PASSWORD, sort=[("_id", ASCENDING)])
+        return account_of(row) if row else None
+
+    async def set_password(
+        self, tenant: str, address: Address, password: str, revision: int, session: AsyncClientSession
+    ) -> bool:
+        """Replace the password's hash by an access change; False: no such account in this tenant."""
+        change = {
+            "$set": {"password": password, "access_revision": revision},
+            "$currentDate": {"password_changed_at": True},
+        }
+        query = {"tenant": tenant, "key": address.key}
+        return (await self._rows.update_one(query, change, session=session)).matched_count == 1
+
+    async def close(
+        self, tenant: str, address: Address, status: AccountStatus, revision: int, session: AsyncClientSession
+    ) -> bool:
+        """Suspend or disable by an access change; False: no such account in this tenant."""
+        change = {"status": status, "access_revision": revision}
+        query = {"tenant": tenant, "key": address.key}
+        return (await self._rows.update_one(query, {"$set": change}, session=session)).matched_count == 1
+
+    async def reopen(self, tenant: str, address: Address) -> bool:
+        """Make active; False: no such account in this tenant. Raises Unavailable."""
+        query = {"tenant": tenant, "key": address.key}
+        with unavailable_when_away():
+            result = await self._rows.update_one(query, {"$set": {"status": AccountStatus.ACTIVE}})
         return result.matched_count == 1
+
+    async def change(self, tenant: str, address: Address, changed: Row) -> bool:
+        """Replace `name` or `quota_bytes`, None takes the field away; False: no such account. Raises Unavailable."""
+        change = {
+            "$set": {name: value for name, value in changed.items() if value is not None},
+            "$unset": {name: "" for name, value in changed.items() if value is None},
+        }
+        query = {"tenant": tenant, "key": address.key}
+        with unavailable_when_away():
+            result = await self._rows.update_one(query, {each: part for each, part in change.items() if part})
+        return result.matched_count == 1
+
+    async def take(self, tenant: str, account: ObjectId, session: AsyncClientSession) -> Row | None:
+        """Delete a row and return it, None: no such account in this tenant."""
+        return await self._rows.find_one_and_delete({"_id": account, "tenant": tenant}, session=session)
+
+    async def put_back(self, row: Row, session: AsyncClientSession) -> None:
+        """Write a row that `take` returned; DuplicateKeyError: the address has another account now."""
+        await self._rows.insert_one(row, session=session)
 
     async def renew_hash(self, tenant: str, account: ObjectId, old: str, new: str) -> None:
         """Replace a hash by a stronger one of the same password, unless it has changed. Raises Unavailable."""
@@ -89,7 +151,9 @@ class Accounts:
         """Find who logs in: the way from a login name to a tenant. Raises Unavailable."""
         with unavailable_when_away():
             row = await self._rows.find_one({"key": login.key})
-        return Credentials(account_of(row), row["password"]) if row else None
+        if row is None:
+            return None
+        return Credentials(account_of(row), row["password"], row.get("access_revision", 0))
 
 
 def account_of(row: Row) -> Account:
@@ -100,4 +164,5 @@ def account_of(row: Row) -> Account:
         address=Address.parse(row["address"]),
         status=AccountStatus(row["status"]),
         quota_bytes=row.get("quota_bytes"),
+        name=row.get("name", ""),
     )

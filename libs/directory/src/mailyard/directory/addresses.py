@@ -9,7 +9,8 @@
 | `created_at` | |
 """
 
-from collections.abc import Collection
+import re
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -23,7 +24,10 @@ from mailyard.message.address import Address
 from mailyard.store.client import Row, Store, unavailable_when_away
 
 COLLECTION = "addresses"
-INDEXES = (IndexModel([("tenant", ASCENDING), ("_id", ASCENDING)], name="tenant"),)
+INDEXES = (
+    IndexModel([("tenant", ASCENDING), ("_id", ASCENDING)], name="tenant"),
+    IndexModel([("targets", ASCENDING)], name="targets"),
+)
 _WITH_ACCOUNT = {
     "$lookup": {
         "from": accounts.COLLECTION,
@@ -72,6 +76,45 @@ class Addresses:
         with unavailable_when_away():
             found = self._rows.find({"tenant": tenant, "targets": {"$exists": True}})
             return [alias_of(row) for row in await found.sort("_id").to_list()]
+
+    async def get_alias(self, tenant: str, address: Address) -> Alias | None:
+        """Read an alias of a tenant. Raises Unavailable."""
+        query = {"_id": address.key, "tenant": tenant, "targets": {"$exists": True}}
+        with unavailable_when_away():
+            row = await self._rows.find_one(query)
+        return alias_of(row) if row else None
+
+    async def set_targets(self, tenant: str, address: Address, targets: Sequence[Address]) -> bool:
+        """Replace an alias's targets; False: no such alias in this tenant. Raises Unavailable."""
+        query = {"_id": address.key, "tenant": tenant, "targets": {"$exists": True}}
+        change = {"$set": {"targets": [str(target) for target in targets]}}
+        with unavailable_when_away():
+            return (await self._rows.update_one(query, change)).matched_count == 1
+
+    async def remove_alias(self, tenant: str, address: Address) -> bool:
+        """Delete an alias; False: no such alias in this tenant. Raises Unavailable."""
+        query = {"_id": address.key, "tenant": tenant, "targets": {"$exists": True}}
+        with unavailable_when_away():
+            return (await self._rows.delete_one(query)).deleted_count == 1
+
+    async def remove_account(self, account: Account, session: AsyncClientSession) -> None:
+        """Give up an account's own address."""
+        query = {"_id": account.address.key, "tenant": account.tenant, "account": account.id}
+        await self._rows.delete_one(query, session=session)
+
+    async def list_of_domain(self, tenant: str, domain: str, limit: int) -> Sequence[str]:
+        """Name some addresses of a domain, of accounts and aliases, in lookup form. Raises Unavailable."""
+        query = {"tenant": tenant, "_id": {"$regex": f"@{re.escape(domain)}$"}}
+        with unavailable_when_away():
+            rows = await self._rows.find(query, {"_id": True}).limit(limit).to_list()
+        return [row["_id"] for row in rows]
+
+    async def entry_by_targets(self, targets: Collection[Address]) -> Sequence[Alias]:
+        """Read the aliases, of whichever tenant, that have one of these targets. Raises Unavailable."""
+        written = {form for target in targets for form in (str(target), target.key)}
+        with unavailable_when_away():
+            rows = await self._rows.find({"targets": {"$in": sorted(written)}}).to_list()
+        return [alias_of(row) for row in rows]
 
     async def entry_by_keys(self, keys: Collection[str]) -> dict[str, Account | Alias]:
         """Find who has these addresses, in one command: the way from an SMTP command to a tenant.

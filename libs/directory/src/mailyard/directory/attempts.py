@@ -1,7 +1,8 @@
 """How long someone who failed must wait before the next try: free at first, then twice as long each time. Pure.
 
 Failures fade with time, not with success: who owns one account must not be able to wash away guesses at others.
-Counted in this process alone: n processes of a service allow n times as many guesses, which the exponent absorbs.
+Counted in this process alone: n processes allow n times as many free guesses; after these the pause doubles with
+each guess, so n processes allow n guesses in each longest pause.
 """
 
 import math
@@ -57,15 +58,26 @@ class Attempts:
         return max(0.0, failures.level - (now - failures.at) / self._limits.fade_seconds)
 
 
-def network_of(client_ip: str) -> str:
-    """Name the network that one party usually holds: /24 of IPv4, /64 of IPv6; other text stands for itself."""
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Where a login comes from: `address` is one party, `network` is those who are next to it."""
+
+    address: str
+    network: str
+
+
+def client_of(client_ip: str) -> Client:
+    """Name the address and the network of a client; other text stands for itself.
+
+    An address is /32 of IPv4 or /64 of IPv6, which is what one customer holds (RFC 6177). A network is /24 or /48.
+    """
     try:
         address = ip_address(client_ip)
     except ValueError:
-        return client_ip
+        return Client(client_ip, client_ip)
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
     if isinstance(address, IPv6Address):
-        mapped = address.ipv4_mapped
-        if mapped is None:
-            return str(IPv6Network((address.packed, 64), strict=False))
-        address = mapped
-    return str(IPv4Network((address.packed, 24), strict=False))
+        one, near = (IPv6Network((address.packed, prefix), strict=False) for prefix in (64, 48))
+        return Client(str(one), str(near))
+    return Client(str(address), str(IPv4Network((address.packed, 24), strict=False)))

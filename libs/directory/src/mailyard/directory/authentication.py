@@ -1,23 +1,30 @@
 """The one place that says who somebody is: SMTP, IMAP, POP3 and the administration ask here.
 
 An unknown login costs the same query and the same hash as a known one, so time tells nobody which logins exist.
-Guessing is slowed by login and by network (`attempts`). A login that was right is remembered for some seconds
-under a keyed hash, so a client that opens twenty connections pays for one; neither password nor key is ever written.
+A login that was right is remembered for some seconds under a keyed hash, so a client that opens twenty connections
+pays for one; neither password nor key is ever written. What took access away since ends the memory (`accesswatch`).
+
+Guessing is slowed (`attempts`) by login and address together, by login alone, by address and by network. Nobody is
+locked out by others: a network that has logged in to an account within a day is slowed by its own failures at this
+account only, and wrong passwords from elsewhere leave every network one try in an hour.
 """
 
 import asyncio
 import hashlib
 import secrets
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from weakref import WeakValueDictionary
 
+from mailyard.directory.accesswatch import AccessWatch
 from mailyard.directory.accounts import Accounts, Credentials
-from mailyard.directory.attempts import AttemptLimits, Attempts, network_of
+from mailyard.directory.attempts import AttemptLimits, Attempts, Client, client_of
 from mailyard.directory.cache import Monotonic, TtlCache
 from mailyard.directory.directory import Directory
+from mailyard.directory.domains import Domains
 from mailyard.directory.identity import Identity, Refusal, RefusalReason
-from mailyard.directory.model import AccountStatus, LocalAccount
+from mailyard.directory.model import Account, AccountStatus, Domain, Expansion, LocalAccount
 from mailyard.directory.passwords import MAX_OCTETS, Passwords, prepared
 from mailyard.message.address import Address, AddressError
 from mailyard.runtime.errors import Unavailable
@@ -28,6 +35,10 @@ from mailyard.store.client import Store
 _LOGINS = counter("mailyard_login_attempts_total")
 _VERIFY_SECONDS = histogram("mailyard_login_verify_seconds")
 _REMEMBERED = 10_000
+_KNOWN_NETWORKS = 50_000  # pairs of login and network
+_KNOWN_SECONDS = 86_400.0
+_FAILED_SECONDS = 3_600.0
+HASHES_OF_ADDRESS = 100  # half of those that may wait (`Passwords`): one client leaves room for others
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +46,9 @@ class LoginLimits:
     """How fast one may guess, and how long a right password is remembered."""
 
     login: AttemptLimits = field(default_factory=lambda: AttemptLimits(free=50))
-    login_from_network: AttemptLimits = field(default_factory=lambda: AttemptLimits(free=8))
-    network: AttemptLimits = field(default_factory=lambda: AttemptLimits(free=40))
+    login_from_address: AttemptLimits = field(default_factory=lambda: AttemptLimits(free=8))
+    address: AttemptLimits = field(default_factory=lambda: AttemptLimits(free=40))
+    network: AttemptLimits = field(default_factory=lambda: AttemptLimits(free=400))
     remember_seconds: float = 30.0
 
 
@@ -50,17 +62,27 @@ class Authenticator:
         passwords: Passwords,
         limits: LoginLimits | None = None,
         *,
+        access: AccessWatch | None = None,
         clock: Monotonic = time.monotonic,
     ) -> None:
-        """Count and remember in this process alone; `clock` gives seconds and never goes back."""
+        """Count and remember in this process alone; `clock` gives seconds and never goes back.
+
+        `access` must be polled by whoever keeps sessions open or logs people in for longer than a moment.
+        """
         limits = limits or LoginLimits()
         self._accounts = Accounts(store)
+        self._domains = Domains(store)
         self._directory = directory
         self._passwords = passwords
         self._clock = clock
+        self._access = access or AccessWatch(store, clock=clock)
         self._by_login = Attempts(limits.login)
-        self._by_both = Attempts(limits.login_from_network)
+        self._by_both = Attempts(limits.login_from_address)
+        self._by_address = Attempts(limits.address)
         self._by_network = Attempts(limits.network)
+        self._known: TtlCache[str, bool] = TtlCache(_KNOWN_NETWORKS, clock)
+        self._failed: TtlCache[str, bool] = TtlCache(_KNOWN_NETWORKS, clock)
+        self._hashing: Counter[str] = Counter()  # by address
         self._remember_seconds = limits.remember_seconds
         self._remembered: TtlCache[bytes, Identity] = TtlCache(_REMEMBERED, clock)
         self._key = secrets.token_bytes(32)
@@ -80,7 +102,7 @@ class Authenticator:
 
         """
         try:
-            answer = await self._answer(login, password, network_of(client_ip))
+            answer = await self._answer(login, password, client_of(client_ip))
         except Unavailable as error:
             self._log.warning("login.unavailable", login_service=service, error=str(error))
             answer = Refusal(RefusalReason.UNAVAILABLE)
@@ -91,6 +113,7 @@ class Authenticator:
         """Tell whether mail from `address` is this account's to send.
 
         It is when the address is the account's own, or an alias that reaches it, in a domain of its own tenant.
+        Receiving mail for postmaster@ or abuse@ by default gives no right to send as them.
 
         Raises:
             Unavailable: the store is away.
@@ -99,34 +122,60 @@ class Authenticator:
         domain = await self._directory.domain(address.domain)
         if domain is None or domain.tenant != identity.tenant:
             return False
+        resolution = await self._directory.resolve(address)
+        if isinstance(resolution, Expansion) and resolution.is_default:
+            return False
         return any(
             isinstance(destination.resolution, LocalAccount)
             and str(destination.resolution.account.id) == identity.account
             for destination in await self._directory.expand(address)
         )
 
-    async def _answer(self, login: str, password: str, network: str) -> Identity | Refusal:
+    async def _answer(self, login: str, password: str, client: Client) -> Identity | Refusal:
         address = _address_of(login)
         name = address.key if address else login.lower()[:MAX_OCTETS]
-        if wait := self._by_network.wait_seconds(network, self._clock()):
-            return Refusal(RefusalReason.TOO_MANY_ATTEMPTS, wait)
         mark = self._mark(name, password)
+        if identity := self._remembered_identity(mark):
+            return identity
+        if wait := self._wait_seconds(name, client):
+            return Refusal(RefusalReason.TOO_MANY_ATTEMPTS, wait)
         turn = self._turns.setdefault(name, asyncio.Lock())
         async with (
             turn
         ):  # one guess at a time for each login, and equal ones wait for the first to be remembered
-            if identity := self._remembered.get(mark):
+            if identity := self._remembered_identity(mark):
                 return identity
-            if wait := self._wait_seconds(name, network):
+            if wait := self._wait_seconds(name, client):
                 return Refusal(RefusalReason.TOO_MANY_ATTEMPTS, wait)
-            answer = await self._check(address, password)
+            answer = await self._check_for(client, address, password)
             if isinstance(answer, Identity):
+                self._known.put(f"{name} {client.network}", True, _KNOWN_SECONDS)
                 self._remembered.put(mark, answer, self._remember_seconds)
             elif answer.reason is RefusalReason.BAD_CREDENTIALS:
-                self._count_failure(name, network)
+                self._count_failure(name, client)
             return answer
 
+    def _remembered_identity(self, mark: bytes) -> Identity | None:
+        identity = self._remembered.get(mark)
+        if identity is not None and self._access.has_ended(identity):
+            self._remembered.forget(mark)
+            return None
+        return identity
+
+    async def _check_for(self, client: Client, login: Address | None, password: str) -> Identity | Refusal:
+        """Check a login, unless this client has so many in hand that others would wait for them."""
+        if self._hashing[client.address] >= HASHES_OF_ADDRESS:
+            return Refusal(RefusalReason.TOO_MANY_ATTEMPTS, 1.0)
+        self._hashing[client.address] += 1
+        try:
+            return await self._check(login, password)
+        finally:
+            self._hashing[client.address] -= 1
+            if not self._hashing[client.address]:
+                del self._hashing[client.address]
+
     async def _check(self, login: Address | None, password: str) -> Identity | Refusal:
+        revision = self._access.revision
         known = await self._accounts.entry_by_login(login or _NOBODY)
         fits = len(password) <= MAX_OCTETS
         with _VERIFY_SECONDS.time():
@@ -135,10 +184,25 @@ class Authenticator:
             )
         if not (known and right and fits):
             return Refusal(RefusalReason.BAD_CREDENTIALS)
-        if known.account.status is not AccountStatus.ACTIVE:
+        account = known.account
+        if not await self._may_log_in(account):
             return Refusal(RefusalReason.ACCOUNT_DISABLED)
         await self._renew_weak_hash(known, password)
-        return Identity(str(known.account.id), known.account.tenant, known.account.address)
+        revision = max(revision, known.revision)
+        identity = Identity(str(account.id), account.tenant, account.address, revision)
+        if self._access.has_ended(identity):  # changed while the hash was made
+            return Refusal(RefusalReason.UNAVAILABLE)
+        return identity
+
+    async def _may_log_in(self, account: Account) -> bool:
+        """Account, domain and tenant are active; a refusal never follows from the cache."""
+        if account.status is not AccountStatus.ACTIVE:
+            return False
+        name = account.address.domain
+        domain = await self._directory.domain(name)
+        if not _is_open(domain, account):
+            domain = (await self._domains.entry_by_names([name])).get(name)
+        return _is_open(domain, account)
 
     async def _renew_weak_hash(self, known: Credentials, password: str) -> None:
         """The password is only known now, so now is the time to make an old hash as strong as new ones."""
@@ -151,19 +215,27 @@ class Authenticator:
         except Unavailable as error:  # the login stands; the next one tries again
             self._log.warning("login.hash_not_renewed", account=str(account.id), error=str(error))
 
-    def _wait_seconds(self, name: str, network: str) -> float:
+    def _wait_seconds(self, name: str, client: Client) -> float:
         now = self._clock()
+        pair = f"{name} {client.network}"
+        own = self._by_both.wait_seconds(f"{name} {client.address}", now)
+        if self._known.get(pair):
+            return own
+        everywhere = self._by_login.wait_seconds(name, now) if self._failed.get(pair) else 0.0
         return max(
-            self._by_login.wait_seconds(name, now),
-            self._by_both.wait_seconds(f"{name} {network}", now),
-            self._by_network.wait_seconds(network, now),
+            own,
+            everywhere,
+            self._by_address.wait_seconds(client.address, now),
+            self._by_network.wait_seconds(client.network, now),
         )
 
-    def _count_failure(self, name: str, network: str) -> None:
+    def _count_failure(self, name: str, client: Client) -> None:
         now = self._clock()
+        self._failed.put(f"{name} {client.network}", True, _FAILED_SECONDS)
         self._by_login.failed(name, now)
-        self._by_both.failed(f"{name} {network}", now)
-        self._by_network.failed(network, now)
+        self._by_both.failed(f"{name} {client.address}", now)
+        self._by_address.failed(client.address, now)
+        self._by_network.failed(client.network, now)
 
     def _mark(self, name: str, password: str) -> bytes:
         """Name a pair of login and password so that nobody can tell or try the password without our key."""
@@ -196,6 +268,10 @@ class Authenticator:
 
 
 _NOBODY = Address("nobody", "invalid")  # RFC 6761, section 6.4: no account can have it
+
+
+def _is_open(domain: Domain | None, account: Account) -> bool:
+    return domain is not None and domain.tenant == account.tenant and not domain.is_suspended
 
 
 def _address_of(login: str) -> Address | None:

@@ -43,3 +43,7 @@ class TtlCache(Generic[K, V]):
     def forget(self, key: K) -> None:
         """Drop an entry if it is there."""
         self._entries.pop(key, None)
+
+    def clear(self) -> None:
+        """Drop all entries."""
+        self._entries.clear()

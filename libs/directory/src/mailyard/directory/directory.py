@@ -5,21 +5,33 @@ asked in batches: everyone who asks while a query is under way shares the next o
 """
 
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from mailyard.directory.accounts import Accounts
 from mailyard.directory.addresses import Addresses
 from mailyard.directory.cache import Monotonic, TtlCache
 from mailyard.directory.domains import Domains
-from mailyard.directory.expansion import AliasWalk
-from mailyard.directory.model import Destination, Domain, Expansion, LocalAccount, Remote, Resolution
-from mailyard.directory.resolution import keys_of, resolution_of
+from mailyard.directory.expansion import LOOP, NO_LIVING_TARGET, AliasWalk
+from mailyard.directory.model import (
+    Account,
+    Alias,
+    Destination,
+    Domain,
+    Expansion,
+    LocalAccount,
+    Remote,
+    Resolution,
+    Unknown,
+)
+from mailyard.directory.resolution import is_role, keys_of, resolution_of
 from mailyard.message.address import Address
 from mailyard.runtime.metrics import histogram
 from mailyard.store.client import Store
 from mailyard.store.group import GroupCommit
 
 _BATCH = 500
+_OLDEST_DOMAINS = 10
 _BATCH_SIZE = histogram("mailyard_directory_lookup_addresses")
 
 
@@ -36,17 +48,40 @@ class Directory:
     """Domains and addresses. Every method that awaits raises `Unavailable` when the store is away."""
 
     def __init__(
-        self, store: Store, limits: CacheLimits | None = None, *, clock: Monotonic = time.monotonic
+        self,
+        store: Store,
+        limits: CacheLimits | None = None,
+        *,
+        postmaster: Address | None = None,
+        clock: Monotonic = time.monotonic,
     ) -> None:
-        """Read from `store`; `clock` gives seconds and never goes back."""
+        """Read from `store`.
+
+        Args:
+            store: where the directory is kept.
+            limits: of the cache.
+            postmaster: receives mail for postmaster@ and abuse@ of domains that have no such address, no contact
+                of their tenant and no catch-all.
+            clock: gives seconds and never goes back.
+
+        """
+        self._postmaster = postmaster
+        self._accounts = Accounts(store)
         self._limits = limits or CacheLimits()
         self._domains = Domains(store)
         self._addresses = Addresses(store)
         self._known_domains: TtlCache[str, Domain | Remote] = TtlCache(self._limits.entries, clock)
         self._known: TtlCache[str, Resolution] = TtlCache(self._limits.entries, clock)
+        self._verdicts: TtlCache[str, Resolution] = TtlCache(self._limits.entries, clock)  # of aliases
         self._questions: GroupCommit[Address, list[Resolution], Resolution] = GroupCommit(
             self._ask, _unchanged, max_items=_BATCH, max_octets=_BATCH
         )
+
+    def forget(self) -> None:
+        """Drop everything that is cached: a domain or account was suspended or removed."""
+        self._known_domains.clear()
+        self._known.clear()
+        self._verdicts.clear()
 
     def domain_cached(self, name: str) -> Domain | Remote | None:
         """Peek: the domain, `Remote` when it is known not to be ours, None when `domain` must be awaited."""
@@ -54,20 +89,33 @@ class Directory:
 
     def resolve_cached(self, address: Address) -> Resolution | None:
         """Peek: the resolution, None when `resolve` must be awaited."""
-        return self._known.get(address.key)
+        known = self._known.get(address.key)
+        if isinstance(known, Expansion):
+            return self._verdicts.get(address.key)
+        return known or self._remote_cached(address)
 
     async def domain(self, name: str) -> Domain | None:
         """Return the domain of this name (lower case, A-labels), None when it is not ours."""
         found = (await self._domains_of([name]))[name]
         return found if isinstance(found, Domain) else None
 
-    async def resolve(self, address: Address) -> Resolution:
-        """Say what becomes of mail for an address, one step; `expand` goes all the way."""
-        return self.resolve_cached(address) or await self._questions.submit(address)
+    async def resolve(self, address: Address, *, afresh: bool = False) -> Resolution:
+        """Say what becomes of mail for an address, one step; `expand` goes all the way.
+
+        An alias that leads to nobody is `Unknown`. `afresh` passes the cache over: a permanent refusal shall not
+        follow from what was true some seconds ago.
+        """
+        known = None if afresh else self.resolve_cached(address)
+        if known is not None:
+            return known
+        step = None if afresh else self._known.get(address.key)
+        if step is None:
+            step = await self._questions.submit(address)
+        return await self._judged(address, step) if isinstance(step, Expansion) else step
 
     async def resolve_many(self, addresses: Sequence[Address]) -> list[Resolution]:
-        """Resolve each address, in order, with two queries at most."""
-        found = {address: self.resolve_cached(address) for address in addresses}
+        """Resolve each address by one step, in order, with two queries at most; aliases are not followed."""
+        found = {address: self._step_cached(address) for address in addresses}
         missing = [address for address, known in found.items() if known is None]
         answers = dict(zip(missing, await self._ask(missing), strict=True)) if missing else {}
         return [found[address] or answers[address] for address in addresses]
@@ -77,17 +125,76 @@ class Directory:
         return (await self.expand_many([address]))[0]
 
     async def expand_many(self, addresses: Iterable[Address]) -> list[tuple[Destination, ...]]:
-        """Expand each address by itself, in order, with two queries at most for each depth of aliases."""
+        """Expand each address by itself, in order, with two queries at most for each depth of aliases.
+
+        Postmaster and abuse of a domain always lead to somebody, if its tenant has anybody.
+        """
         walks = [AliasWalk(address) for address in addresses]
         while pending := list(dict.fromkeys(address for walk in walks for address in walk.pending)):
             resolutions = dict(zip(pending, await self.resolve_many(pending), strict=True))
             for walk in walks:
                 walk.feed(resolutions)
-        return [walk.destinations() for walk in walks]
+        return [
+            walk.destinations()
+            if walk.leads_somewhere or not is_role(walk.start)
+            else await self._default_destinations(walk)
+            for walk in walks
+        ]
+
+    async def postmaster(self, hostname: str) -> Address | None:
+        """Find the address that takes mail for `<Postmaster>` without a domain (RFC 5321, section 4.5.1).
+
+        It is postmaster of this host's domain if that is ours, else the postmaster of the installation, else
+        postmaster of the oldest domain that has one; None: nobody can receive mail here.
+        """
+        candidates = [Address("postmaster", hostname)]
+        if self._postmaster is not None:
+            candidates.append(self._postmaster)
+        names = await self._domains.entry_oldest(_OLDEST_DOMAINS)
+        candidates += [Address("postmaster", name) for name in names]
+        for candidate in candidates:
+            if isinstance(await self.resolve(candidate), LocalAccount | Expansion):
+                return candidate
+        return None
+
+    async def _judged(self, address: Address, step: Expansion) -> Resolution:
+        """Follow an alias until somebody is reached; what leads to nobody is unknown."""
+        walk = AliasWalk(address)
+        while walk.pending and not walk.leads_somewhere:
+            pending = walk.pending
+            walk.feed(dict(zip(pending, await self.resolve_many(pending), strict=True)))
+        verdict: Resolution = step
+        if not walk.leads_somewhere:
+            default = await self._default_of(address) if is_role(address) else None
+            verdict = default or _reason_of(walk.destinations())
+        self._verdicts.put(address.key, verdict, self._seconds(isinstance(verdict, Expansion)))
+        return verdict
+
+    async def _default_destinations(self, walk: AliasWalk) -> tuple[Destination, ...]:
+        default = await self._default_of(walk.start)
+        if default is None or default.account is None:
+            return walk.destinations()
+        return (Destination(default.account.address, default.account),)
+
+    async def _default_of(self, address: Address) -> Expansion | None:
+        """Who takes mail for postmaster or abuse where nobody else does: the tenant's oldest active account."""
+        domain = await self.domain(address.domain)
+        account = await self._accounts.oldest_active(domain.tenant) if domain is not None else None
+        if account is None:
+            return None
+        reached = LocalAccount(account, account.tenant, account.address)
+        return Expansion((), account.tenant, is_default=True, account=reached)
+
+    def _step_cached(self, address: Address) -> Resolution | None:
+        return self._known.get(address.key) or self._remote_cached(address)
+
+    def _remote_cached(self, address: Address) -> Remote | None:
+        domain = self._known_domains.get(address.domain)
+        return domain if isinstance(domain, Remote) else None
 
     async def _ask(self, addresses: Sequence[Address]) -> list[Resolution]:
         _BATCH_SIZE.observe(len(addresses))
-        domains = await self._domains_of({address.domain for address in addresses})
+        domains = await self._domains_of({address.domain for address in addresses}, with_remote=False)
         keys = {
             key
             for address in addresses
@@ -95,25 +202,49 @@ class Directory:
             for key in keys_of(address)
         }
         found = await self._addresses.entry_by_keys(keys) if keys else {}
-        answers = []
-        for address in addresses:
-            domain = domains[address.domain]
-            answer = resolution_of(address, domain if isinstance(domain, Domain) else None, found)
-            self._known.put(address.key, answer, self._seconds(isinstance(answer, LocalAccount | Expansion)))
-            answers.append(answer)
-        return answers
+        return [await self._answer(address, domains[address.domain], found) for address in addresses]
 
-    async def _domains_of(self, names: Collection[str]) -> dict[str, Domain | Remote]:
+    async def _answer(
+        self, address: Address, domain: Domain | Remote, found: Mapping[str, Account | Alias]
+    ) -> Resolution:
+        if isinstance(domain, Remote):
+            return domain  # the domain's entry is enough
+        answer = resolution_of(address, domain, found)
+        if isinstance(answer, Unknown) and is_role(address):
+            answer = await self._role_of(address, domain) or answer
+        self._known.put(address.key, answer, self._seconds(not isinstance(answer, Unknown)))
+        self._verdicts.forget(address.key)
+        return answer
+
+    async def _role_of(self, address: Address, domain: Domain) -> Expansion | None:
+        if self._postmaster is not None and self._postmaster.key != address.key:
+            return Expansion((self._postmaster,), domain.tenant, is_default=True)
+        return await self._default_of(address)
+
+    async def _domains_of(
+        self, names: Collection[str], *, with_remote: bool = True
+    ) -> dict[str, Domain | Remote]:
+        """Look up domains; without `with_remote`, those that were not ours some seconds ago are asked again."""
         known = {name: self._known_domains.get(name) for name in names}
-        missing = [name for name, domain in known.items() if domain is None]
+        missing = [
+            name
+            for name, domain in known.items()
+            if domain is None or (isinstance(domain, Remote) and not with_remote)
+        ]
         found = await self._domains.entry_by_names(missing) if missing else {}
-        answers = {name: domain or found.get(name) or Remote(name) for name, domain in known.items()}
-        for name in missing:
-            self._known_domains.put(name, answers[name], self._seconds(isinstance(answers[name], Domain)))
-        return answers
+        asked = {name: found.get(name) or Remote(name) for name in missing}
+        for name, domain in asked.items():
+            self._known_domains.put(name, domain, self._seconds(isinstance(domain, Domain)))
+        return {name: asked.get(name) or domain or Remote(name) for name, domain in known.items()}
 
     def _seconds(self, positive: bool) -> float:
         return self._limits.positive_seconds if positive else self._limits.negative_seconds
+
+
+def _reason_of(ends: Sequence[Destination]) -> Unknown:
+    """Why an alias leads to nobody: a loop goes first, because only its owner can end it."""
+    reasons = [each.resolution for each in ends if isinstance(each.resolution, Unknown)]
+    return next((each for each in reasons if each.status == LOOP.status), NO_LIVING_TARGET)
 
 
 async def _unchanged(answers: list[Resolution]) -> list[Resolution]:

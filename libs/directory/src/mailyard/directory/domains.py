@@ -1,18 +1,43 @@
-"""The collection `domains`: `_id` (name), `tenant`, `status`, `catch_all` (address, absent: none), `created_at`."""
+"""The collection `domains`.
 
-from collections.abc import Collection
+| field | holds |
+|---|---|
+| `_id` | name, in lower case with A-labels |
+| `tenant` | slug |
+| `status` | active, suspended |
+| `catch_all` | address that receives mail for unknown recipients; absent: none |
+| `access_revision` | the access change that last ended sessions of the whole domain; absent: none did |
+| `created_at` | |
+"""
+
+from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import Any
 
 from pymongo import ASCENDING, IndexModel
+from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.errors import DuplicateKeyError
 
+from mailyard.directory import tenants
 from mailyard.directory.errors import AlreadyExists
-from mailyard.directory.model import Domain, DomainStatus
+from mailyard.directory.model import Domain, DomainStatus, TenantStatus
 from mailyard.message.address import Address
 from mailyard.store.client import Row, Store, unavailable_when_away
 
 COLLECTION = "domains"
-INDEXES = (IndexModel([("tenant", ASCENDING), ("_id", ASCENDING)], name="tenant"),)
+INDEXES = (
+    IndexModel([("tenant", ASCENDING), ("_id", ASCENDING)], name="tenant"),
+    IndexModel([("created_at", ASCENDING)], name="age"),
+)
+_WITH_TENANT = {
+    "$lookup": {
+        "from": tenants.COLLECTION,
+        "localField": "tenant",
+        "foreignField": "_id",
+        "pipeline": [{"$project": {"status": True, "contact": True}}],
+        "as": "owner",
+    }
+}
 
 
 class Domains:
@@ -46,12 +71,53 @@ class Domains:
 
     async def entry_by_names(self, names: Collection[str]) -> dict[str, Domain]:
         """Find whose domains these are: the way from an SMTP command to a tenant. Raises Unavailable."""
+        pipeline: list[dict[str, Any]] = [{"$match": {"_id": {"$in": list(names)}}}, _WITH_TENANT]
         with unavailable_when_away():
-            rows = await self._rows.find({"_id": {"$in": list(names)}}).to_list()
+            cursor = await self._rows.aggregate(pipeline)
+            rows = await cursor.to_list()
         return {row["_id"]: domain_of(row) for row in rows}
+
+    async def entry_oldest(self, limit: int) -> Sequence[str]:
+        """Name the domains that were added first. Raises Unavailable."""
+        with unavailable_when_away():
+            rows = await self._rows.find({}, {"_id": True}).sort("created_at").limit(limit).to_list()
+        return [row["_id"] for row in rows]
+
+    async def set_catch_all(self, tenant: str, name: str, catch_all: Address | None) -> bool:
+        """Replace the catch-all; False: no such domain in this tenant. Raises Unavailable."""
+        change = {"$set": {"catch_all": str(catch_all)}} if catch_all else {"$unset": {"catch_all": ""}}
+        with unavailable_when_away():
+            result = await self._rows.update_one({"_id": name, "tenant": tenant}, change)
+        return result.matched_count == 1
+
+    async def set_status(self, tenant: str, name: str, status: DomainStatus) -> bool:
+        """Replace the status of a domain whose access is not taken away; False: no such domain. Raises Unavailable."""
+        with unavailable_when_away():
+            result = await self._rows.update_one(
+                {"_id": name, "tenant": tenant}, {"$set": {"status": status}}
+            )
+        return result.matched_count == 1
+
+    async def suspend(self, tenant: str, name: str, revision: int, session: AsyncClientSession) -> bool:
+        """Suspend by an access change; False: no such domain in this tenant."""
+        change = {"$set": {"status": DomainStatus.SUSPENDED, "access_revision": revision}}
+        result = await self._rows.update_one({"_id": name, "tenant": tenant}, change, session=session)
+        return result.matched_count == 1
+
+    async def remove(self, tenant: str, name: str, session: AsyncClientSession) -> bool:
+        """Delete the row; False: no such domain in this tenant."""
+        result = await self._rows.delete_one({"_id": name, "tenant": tenant}, session=session)
+        return result.deleted_count == 1
 
 
 def domain_of(row: Row) -> Domain:
-    """Read a row."""
-    catch_all = Address.parse(row["catch_all"]) if "catch_all" in row else None
-    return Domain(row["_id"], row["tenant"], DomainStatus(row["status"]), catch_all)
+    """Read a row, with `owner` of a lookup where it has one."""
+    owner: Row = next(iter(row.get("owner", ())), {})
+    return Domain(
+        row["_id"],
+        row["tenant"],
+        DomainStatus(row["status"]),
+        catch_all=Address.parse(row["catch_all"]) if "catch_all" in row else None,
+        tenant_status=TenantStatus(owner.get("status", TenantStatus.ACTIVE)),
+        contact=Address.parse(owner["contact"]) if "contact" in owner else None,
+    )

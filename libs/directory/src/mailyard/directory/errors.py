@@ -15,3 +15,7 @@ class NotFound(DirectoryError):
 
 class AlreadyExists(DirectoryError):
     """The name or address is taken; it may belong to another tenant."""
+
+
+class InUse(DirectoryError):
+    """What should be removed is still needed by something else, which the text names."""

@@ -1,7 +1,7 @@
-"""Follows aliases to their ends, level by level, without end in no case. Pure: the caller resolves.
+"""Follow aliases to their ends, breadth-first; depth and total are bounded. Pure: the caller resolves.
 
-Each address is followed once, so loops end; what led nowhere but into a loop becomes an `Unknown` with
-RFC 3463 status 5.4.6, because mail must end somewhere that a person can see.
+Each address is followed once, so loops end. An alias that leads only into a loop becomes an `Unknown` with status
+5.4.6 (RFC 3463), because mail must end somewhere that a person can see.
 """
 
 from collections.abc import Mapping
@@ -19,9 +19,10 @@ from mailyard.message.address import Address
 MAX_DEPTH = 10
 MAX_DESTINATIONS = 1000
 
-LOOP = Unknown("its aliases lead only back to themselves", "5.4.6")
-TOO_DEEP = Unknown(f"more than {MAX_DEPTH} aliases stand behind one another", "5.4.6")
-TOO_MANY = Unknown(f"its aliases lead to more than {MAX_DESTINATIONS} addresses", "5.4.6")
+NO_LIVING_TARGET = Unknown("no target of the alias takes mail", "5.1.1")
+LOOP = Unknown("alias loop", "5.4.6")
+TOO_DEEP = Unknown(f"more than {MAX_DEPTH} levels of aliases", "5.4.6")
+TOO_MANY = Unknown(f"the alias leads to more than {MAX_DESTINATIONS} addresses", "5.4.6")
 
 
 class AliasWalk:
@@ -39,12 +40,24 @@ class AliasWalk:
         """The addresses whose resolution is needed next; empty at the end."""
         return self._level
 
+    @property
+    def start(self) -> Address:
+        """Where the walk began."""
+        return self._start
+
+    @property
+    def leads_somewhere(self) -> bool:
+        """An end that takes mail has been reached."""
+        return any(not isinstance(each.resolution, Unknown) for each in self._destinations.values())
+
     def feed(self, resolutions: Mapping[Address, Resolution]) -> None:
         """Take one step, with at least the resolutions of `pending`."""
         following: list[Address] = []
         for address in self._level:
             resolution = resolutions[address]
             if isinstance(resolution, Expansion):
+                if resolution.account is not None:
+                    self._arrive(resolution.account.address, resolution.account)
                 following += self._unseen(address, resolution)
             else:
                 self._arrive(address, resolution)

@@ -1,6 +1,6 @@
 """What a login ends with: who it is, or why not."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from mailyard.message.address import Address
@@ -8,11 +8,15 @@ from mailyard.message.address import Address
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who has proved who they are: the account's id in hex, its tenant, its address."""
+    """Who has proved who they are: the account's id in hex, its tenant, its address.
+
+    `revision` is the last access change (`accesslog`) that was in force when the password was checked.
+    """
 
     account: str
     tenant: str
     address: Address
+    revision: int = field(default=0, compare=False)
 
 
 class RefusalReason(StrEnum):

@@ -1,11 +1,13 @@
 """The indexes of the directory; creating them again changes nothing."""
 
-from mailyard.directory import accounts, addresses, domains
+from mailyard.directory import accesslog, accounts, addresses, domains, removed
+from mailyard.directory.accesslog import AccessLog
 from mailyard.store.client import Store
 from mailyard.store.indexes import create_indexes
 
 
 async def ensure_indexes(store: Store) -> None:
     """Create what is missing. Raises Unavailable."""
-    for collection in (domains, accounts, addresses):
+    for collection in (domains, accounts, addresses, accesslog, removed):
         await create_indexes(store, collection.COLLECTION, list(collection.INDEXES))
+    await AccessLog(store).prepare()

@@ -12,8 +12,15 @@ from bson import ObjectId
 from mailyard.message.address import Address
 
 
+class TenantStatus(StrEnum):
+    """A suspended tenant keeps everything; its domains take no mail and none of its accounts may log in."""
+
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+
+
 class DomainStatus(StrEnum):
-    """A suspended domain keeps its accounts, but takes no mail."""
+    """A suspended domain keeps its accounts; it takes no mail and none of its accounts may log in."""
 
     ACTIVE = "active"
     SUSPENDED = "suspended"
@@ -33,6 +40,8 @@ class Tenant:
 
     id: str
     name: str
+    status: TenantStatus = TenantStatus.ACTIVE
+    contact: Address | None = None  # receives mail for postmaster@ and abuse@ of its domains
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +52,13 @@ class Domain:
     tenant: str
     status: DomainStatus = DomainStatus.ACTIVE
     catch_all: Address | None = None  # gets what no account and no alias of the domain claims
+    tenant_status: TenantStatus = TenantStatus.ACTIVE
+    contact: Address | None = None  # of its tenant
+
+    @property
+    def is_suspended(self) -> bool:
+        """The domain itself or its whole tenant is suspended."""
+        return self.status is DomainStatus.SUSPENDED or self.tenant_status is TenantStatus.SUSPENDED
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +70,7 @@ class Account:
     address: Address
     status: AccountStatus = AccountStatus.ACTIVE
     quota_bytes: int | None = None  # None: no limit
+    name: str = ""  # of the person or the machine, for lists
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +94,16 @@ class LocalAccount:
 
 @dataclass(frozen=True, slots=True)
 class Expansion:
-    """The address stands for others; `tenant` owns it."""
+    """The address stands for others; `tenant` owns it.
+
+    `is_default` marks postmaster@ and abuse@ of a domain that has no such address: somebody receives their mail,
+    nobody sends as them. `account` is reached at once, even where its domain is suspended.
+    """
 
     targets: tuple[Address, ...]
     tenant: str
+    is_default: bool = False
+    account: LocalAccount | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,3 +46,11 @@ def mail_address(text: str) -> Address:
         return Address.parse(text)
     except AddressError as error:
         raise Invalid(f"{text!r} is not a mail address: {error}") from None
+
+
+def display_domain(name: str) -> str:
+    """Write a domain for people: with U-labels (RFC 5890) where it has any, else as it is."""
+    try:
+        return idna.decode(name)
+    except (idna.IDNAError, UnicodeError):
+        return name

@@ -1,4 +1,7 @@
-"""Adds tenants, domains, accounts and aliases, after checking what they are and where they belong."""
+"""Adds and changes tenants, domains, accounts and aliases, after checking what they are and where they belong.
+
+Taking access away is in `suspension` and `removal`.
+"""
 
 from collections.abc import Sequence
 
@@ -6,8 +9,10 @@ from bson import ObjectId
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.errors import DuplicateKeyError
 
+from mailyard.directory.accesslog import AccessLog, Action, Scope, Subject
 from mailyard.directory.accounts import Accounts
 from mailyard.directory.addresses import Addresses
+from mailyard.directory.aliascheck import AliasCheck
 from mailyard.directory.domains import Domains
 from mailyard.directory.errors import AlreadyExists, Invalid, NotFound
 from mailyard.directory.model import Account, Alias, Domain, Tenant
@@ -21,7 +26,7 @@ from mailyard.store.transaction import in_transaction
 
 
 class Provisioning:
-    """The way in for every change; each method raises DirectoryError or Unavailable."""
+    """Additions and changes; each method raises DirectoryError or Unavailable."""
 
     def __init__(self, store: Store, passwords: Passwords, clock: Clock) -> None:
         self._store = store
@@ -31,57 +36,158 @@ class Provisioning:
         self.domains = Domains(store)
         self.accounts = Accounts(store)
         self.addresses = Addresses(store)
+        self.checks = AliasCheck(store)
+        self._log = AccessLog(store)
 
-    async def add_tenant(self, slug: str, name: str = "") -> Tenant:
-        """Add a tenant; without a name it goes by its slug."""
-        tenant = Tenant(tenant_slug(slug), name.strip() or slug)
+    async def add_tenant(self, slug: str, name: str = "", contact: str = "") -> Tenant:
+        """Add a tenant; without a name it goes by its slug.
+
+        `contact` receives mail for postmaster@ and abuse@ of the tenant's domains. It may be an account that is added
+        later.
+        """
+        parsed = mail_address(contact) if contact else None
+        tenant = Tenant(tenant_slug(slug), name.strip() or slug, contact=parsed)
         await self.tenants.add(tenant, self._clock())
         return tenant
 
+    async def set_tenant(self, slug: str, *, name: str | None = None, contact: str | None = None) -> Tenant:
+        """Change a tenant's name or contact; an empty contact takes it away."""
+        parsed = mail_address(contact) if contact else None
+        if parsed is not None:
+            await self.checks.target(parsed)
+        if name is not None:
+            await self.tenants.set_name(slug, name.strip() or slug)
+        if contact is not None:
+            await self.tenants.set_contact(slug, parsed)
+        return await self.require_tenant(slug)
+
     async def add_domain(self, tenant: str, name: str, catch_all: str = "") -> Domain:
-        """Add a domain to a tenant; `catch_all` is an address that takes what nobody claims."""
+        """Add a domain to a tenant; `catch_all` receives mail for unknown recipients."""
         await self.require_tenant(tenant)
         domain = Domain(domain_name(name), tenant, catch_all=mail_address(catch_all) if catch_all else None)
+        if domain.catch_all is not None:
+            if domain.catch_all.domain == domain.name:
+                raise Invalid(
+                    f"{domain.catch_all} is no account yet: add the domain and the account, then use"
+                    f" mailyard domain set {domain.name} --catch-all {domain.catch_all}"
+                )
+            await self.checks.catch_all(domain.name, domain.catch_all)
         await self.domains.add(domain, self._clock())
         return domain
 
+    async def set_catch_all(self, tenant: str, name: str, catch_all: str) -> Domain:
+        """Change who receives mail for unknown recipients of a domain; an empty text: nobody."""
+        domain = domain_name(name)
+        parsed = mail_address(catch_all) if catch_all else None
+        if parsed is not None:
+            await self.checks.catch_all(domain, parsed)
+        await self.domains.set_catch_all(tenant, domain, parsed)
+        return await self.require_domain(tenant, domain)
+
     async def add_account(
-        self, tenant: str, address: str, password: str, quota_bytes: int | None = None
+        self, tenant: str, address: str, password: str, quota_bytes: int | None = None, name: str = ""
     ) -> Account:
         """Add an account, whose address becomes its login name."""
-        if quota_bytes is not None and quota_bytes <= 0:
-            raise Invalid("a quota is a number of bytes above zero; leave it out for no limit")
+        _check_quota(quota_bytes)
         parsed = await self._own_address(tenant, address)
         hashed = await self._passwords.hash(checked_password(password))
-        account = Account(ObjectId(), tenant, parsed, quota_bytes=quota_bytes)
+        account = Account(ObjectId(), tenant, parsed, quota_bytes=quota_bytes, name=name.strip())
         await self._insert(account, hashed)
         return account
 
-    async def set_password(self, tenant: str, address: str, password: str) -> None:
-        """Replace an account's password; sessions that are open stay open."""
+    async def set_account(
+        self, tenant: str, address: str, *, name: str | None = None, quota_bytes: int | None = None
+    ) -> Account:
+        """Change an account's name or quota; an empty name or a quota of 0 takes it away."""
+        if quota_bytes:
+            _check_quota(quota_bytes)
         parsed = mail_address(address)
+        changed: dict[str, str | int | None] = {}
+        if name is not None:
+            changed["name"] = name.strip() or None
+        if quota_bytes is not None:
+            changed["quota_bytes"] = quota_bytes or None
+        await self.accounts.change(tenant, parsed, changed)
+        return await self.require_account(tenant, parsed)
+
+    async def set_password(self, tenant: str, address: str, password: str) -> None:
+        """Replace an account's password; sessions that are open end within seconds."""
+        account = await self.require_account(tenant, mail_address(address))
         hashed = await self._passwords.hash(checked_password(password))
-        if not await self.accounts.set_password(tenant, parsed, hashed, self._clock()):
-            raise NotFound(f"the tenant {tenant} has no account {parsed}")
+        subject = Subject(Scope.ACCOUNT, str(account.id), tenant)
+
+        async def both(session: AsyncClientSession) -> None:
+            revision = await self._log.add(subject, Action.PASSWORD, self._clock(), session)
+            if not await self.accounts.set_password(tenant, account.address, hashed, revision, session):
+                raise _no_account(tenant, account.address)
+
+        await in_transaction(self._store, both)
 
     async def add_alias(self, tenant: str, address: str, targets: Sequence[str]) -> Alias:
-        """Add an alias of one or more addresses, which need not exist yet, here or elsewhere."""
-        if not targets:
-            raise Invalid("an alias needs at least one target")
+        """Add an alias of one or more addresses that take mail, here or elsewhere."""
+        if mail_address(address).local == "*":
+            domain = mail_address(address).domain
+            raise Invalid(
+                f"an alias is one address: for all unknown recipients of {domain} use"
+                f" mailyard domain set {domain} --catch-all {' '.join(targets[:1]) or 'ADDRESS'}"
+            )
         parsed = await self._own_address(tenant, address)
-        alias = Alias(parsed, tenant, tuple(mail_address(target) for target in targets))
+        if (taken := await self._taken_by(parsed)) is not None:
+            raise taken
+        alias = Alias(parsed, tenant, await self._checked_targets(parsed, targets))
         try:
             await self.addresses.add_alias(alias, self._clock())
         except DuplicateKeyError:
-            raise _taken(parsed) from None
+            raise AlreadyExists(f"the address {parsed} is taken") from None
         return alias
+
+    async def set_targets(self, tenant: str, address: str, targets: Sequence[str]) -> Alias:
+        """Replace the targets of an alias."""
+        alias = await self.require_alias(tenant, mail_address(address))
+        checked = await self._checked_targets(alias.address, targets)
+        await self.addresses.set_targets(tenant, alias.address, checked)
+        return Alias(alias.address, tenant, checked)
+
+    async def require_alias(self, tenant: str, address: Address) -> Alias:
+        """Return an alias of a tenant, or raise NotFound."""
+        found = await self.addresses.get_alias(tenant, address)
+        if found is None:
+            raise NotFound(f"the tenant {tenant} has no alias {address}")
+        return found
+
+    async def require_account(self, tenant: str, address: Address) -> Account:
+        """Return an account of a tenant, or raise NotFound."""
+        found = await self.accounts.get(tenant, address)
+        if found is None:
+            raise _no_account(tenant, address)
+        return found
+
+    async def require_domain(self, tenant: str, name: str) -> Domain:
+        """Return a domain of a tenant, or raise NotFound."""
+        found = await self.domains.get(tenant, name)
+        if found is None:
+            raise NotFound(f"the tenant {tenant} has no domain {name}")
+        return found
 
     async def require_tenant(self, tenant: str) -> Tenant:
         """Return the tenant, or raise NotFound."""
         found = await self.tenants.get(tenant)
         if found is None:
-            raise NotFound(f"there is no tenant {tenant}")
+            raise _no_tenant(tenant)
         return found
+
+    async def _checked_targets(self, alias: Address, targets: Sequence[str]) -> tuple[Address, ...]:
+        """Read targets, each once, and refuse those that lead nowhere or back."""
+        parsed = {address.key: address for address in map(mail_address, targets)}
+        if not parsed:
+            raise Invalid("an alias needs at least one target")
+        checked = tuple(parsed.values())
+        await self.checks.alias(alias, checked)
+        return checked
+
+    async def _taken_by(self, address: Address) -> AlreadyExists | None:
+        entry = (await self.addresses.entry_by_keys([address.key])).get(address.key)
+        return None if entry is None else _taken(address, entry)
 
     async def _own_address(self, tenant: str, text: str) -> Address:
         """Read an address that a tenant may give away: its domain is the tenant's, it has no detail."""
@@ -90,8 +196,7 @@ class Provisioning:
             raise Invalid(
                 f"{address} has a plus sign: what stands behind it is for the owner of {address.domain}"
             )
-        if await self.domains.get(tenant, address.domain) is None:
-            raise NotFound(f"the tenant {tenant} has no domain {address.domain}")
+        await self.require_domain(tenant, address.domain)
         return address
 
     async def _insert(self, account: Account, hashed: str) -> None:
@@ -105,8 +210,27 @@ class Provisioning:
         try:
             await in_transaction(self._store, both)
         except DuplicateKeyError:
-            raise _taken(account.address) from None
+            taken = await self._taken_by(account.address)
+            raise taken or AlreadyExists(f"the address {account.address} is taken") from None
 
 
-def _taken(address: Address) -> AlreadyExists:
-    return AlreadyExists(f"the address {address} is taken")
+def _taken(address: Address, entry: Account | Alias) -> AlreadyExists:
+    if isinstance(entry, Alias):
+        return AlreadyExists(
+            f"the address {address} is taken by an alias of tenant {entry.tenant};"
+            f" to add a target use mailyard alias add-target {address}"
+        )
+    return AlreadyExists(f"the address {address} is taken by an account of tenant {entry.tenant}")
+
+
+def _check_quota(quota_bytes: int | None) -> None:
+    if quota_bytes is not None and quota_bytes <= 0:
+        raise Invalid("a quota is a number of bytes above zero; leave it out for no limit")
+
+
+def _no_tenant(tenant: str) -> NotFound:
+    return NotFound(f"there is no tenant {tenant}")
+
+
+def _no_account(tenant: str, address: Address) -> NotFound:
+    return NotFound(f"the tenant {tenant} has no account {address}")

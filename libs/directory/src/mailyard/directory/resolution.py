@@ -7,7 +7,6 @@ from mailyard.directory.model import (
     AccountStatus,
     Alias,
     Domain,
-    DomainStatus,
     Expansion,
     LocalAccount,
     Remote,
@@ -21,6 +20,12 @@ DOMAIN_SUSPENDED = Unknown(
     "the domain takes no mail now", "5.7.1"
 )  # RFC 3463, X.7.1: delivery not authorized
 ACCOUNT_DISABLED = Unknown("the mailbox is disabled", "5.2.1")  # RFC 3463, X.2.1
+ROLES = frozenset({"postmaster", "abuse"})  # RFC 5321, section 4.5.1; RFC 2142, section 2
+
+
+def is_role(address: Address) -> bool:
+    """Tell whether every domain must take mail for this local part, in any case."""
+    return address.local.lower() in ROLES
 
 
 def keys_of(address: Address) -> tuple[str, ...]:
@@ -34,6 +39,9 @@ def resolution_of(
 ) -> Resolution:
     """Decide: exact address, then the address without its detail, then the domain's catch-all.
 
+    Mail for postmaster and abuse is taken of suspended domains too, and goes to the tenant's contact where the domain
+    has no such address; without contact and catch-all the caller finds somebody.
+
     Args:
         address: whom the mail is for.
         domain: its domain, None when it is not ours.
@@ -42,15 +50,17 @@ def resolution_of(
     """
     if domain is None:
         return Remote(address.domain)
-    if domain.status is DomainStatus.SUSPENDED:
+    if domain.is_suspended and not is_role(address):
         return DOMAIN_SUSPENDED
     entry = next((found[key] for key in keys_of(address) if key in found), None)
     if isinstance(entry, Alias):
         return Expansion(entry.targets, entry.tenant)
     if entry is not None:
         return _of_account(address, entry)
+    if is_role(address) and domain.contact is not None:
+        return Expansion((domain.contact,), domain.tenant, is_default=True)
     if domain.catch_all is not None:
-        return Expansion((domain.catch_all,), domain.tenant)
+        return Expansion((domain.catch_all,), domain.tenant, is_default=is_role(address))
     return NO_SUCH_ADDRESS
 
 

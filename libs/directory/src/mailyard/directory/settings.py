@@ -9,6 +9,19 @@ from mailyard.directory.attempts import AttemptLimits
 from mailyard.directory.authentication import LoginLimits
 from mailyard.directory.directory import CacheLimits
 from mailyard.directory.passwords import HashCost
+from mailyard.message.address import Address, AddressError
+from mailyard.runtime.errors import Misconfigured
+from mailyard.runtime.settings import CommonSettings
+
+
+def postmaster_of(settings: CommonSettings) -> Address | None:
+    """Return the postmaster of the installation. Raises Misconfigured: the setting is not an address."""
+    if not settings.postmaster:
+        return None
+    try:
+        return Address.parse(settings.postmaster)
+    except AddressError as error:
+        raise Misconfigured(f"MAILYARD_POSTMASTER is not a mail address: {error}") from None
 
 
 class DirectorySettings(BaseModel):
@@ -41,20 +54,32 @@ class LoginSettings(BaseModel):
     """For services that log people in."""
 
     login_remember_seconds: float = Field(
-        default=30.0, ge=0, le=600, description="How long a right password counts without being hashed again."
+        default=30.0,
+        ge=0,
+        le=600,
+        description="How long a successful login is cached. A changed password ends the cached login within two seconds.",
     )
     login_free_failures: int = Field(
         default=8,
         ge=1,
-        description="Failed logins to one account from one network before each costs a pause.",
+        description="Failed logins to one account from one address (IPv6: /64) before each costs a pause.",
     )
     login_free_failures_account: int = Field(
         default=50,
         ge=1,
-        description="Failed logins to one account from everywhere before each costs a pause.",
+        description="Failed logins to one account from everywhere before each costs a pause. A network that has"
+        " logged in to it within a day, or has not failed within an hour, is not paused by this limit.",
+    )
+    login_free_failures_address: int = Field(
+        default=40,
+        ge=1,
+        description="Failed logins from one address (IPv6: /64) to whichever accounts before each costs a pause."
+        " A network that has logged in to the account within a day is not paused by this limit.",
     )
     login_free_failures_network: int = Field(
-        default=40, ge=1, description="Failed logins from one network (/24, /64) before each costs a pause."
+        default=400,
+        ge=1,
+        description="As for one address, for a network (IPv4: /24, IPv6: /48).",
     )
     login_longest_pause_seconds: float = Field(
         default=300.0, ge=1, description="The longest pause after a failed login."
@@ -75,7 +100,8 @@ class LoginSettings(BaseModel):
         longest = self.login_longest_pause_seconds
         return LoginLimits(
             login=AttemptLimits(self.login_free_failures_account, longest),
-            login_from_network=AttemptLimits(self.login_free_failures, longest),
+            login_from_address=AttemptLimits(self.login_free_failures, longest),
+            address=AttemptLimits(self.login_free_failures_address, longest),
             network=AttemptLimits(self.login_free_failures_network, longest),
             remember_seconds=self.login_remember_seconds,
         )

@@ -1,11 +1,23 @@
-"""The collection `tenants`: `_id` (slug), `name`, `created_at`."""
+"""The collection `tenants`.
+
+| field | holds |
+|---|---|
+| `_id` | slug |
+| `name` | |
+| `status` | active, suspended; absent: active |
+| `contact` | address that receives mail for postmaster@ and abuse@ of the tenant's domains; absent: none |
+| `access_revision` | the access change that last ended sessions of the whole tenant; absent: none did |
+| `created_at` | |
+"""
 
 from datetime import datetime
 
+from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.errors import DuplicateKeyError
 
 from mailyard.directory.errors import AlreadyExists
-from mailyard.directory.model import Tenant
+from mailyard.directory.model import Tenant, TenantStatus
+from mailyard.message.address import Address
 from mailyard.store.client import Row, Store, unavailable_when_away
 
 COLLECTION = "tenants"
@@ -19,7 +31,9 @@ class Tenants:
 
     async def add(self, tenant: Tenant, now: datetime) -> None:
         """Write a new tenant. Raises AlreadyExists, Unavailable."""
-        row: Row = {"_id": tenant.id, "name": tenant.name, "created_at": now}
+        row: Row = {"_id": tenant.id, "name": tenant.name, "status": tenant.status, "created_at": now}
+        if tenant.contact is not None:
+            row["contact"] = str(tenant.contact)
         try:
             with unavailable_when_away():
                 await self._rows.insert_one(row)
@@ -38,7 +52,36 @@ class Tenants:
             rows = await self._rows.find({}).sort("_id").to_list()
         return [tenant_of(row) for row in rows]
 
+    async def set_name(self, tenant: str, name: str) -> bool:
+        """Replace the name; False: no such tenant. Raises Unavailable."""
+        with unavailable_when_away():
+            result = await self._rows.update_one({"_id": tenant}, {"$set": {"name": name}})
+        return result.matched_count == 1
+
+    async def set_contact(self, tenant: str, contact: Address | None) -> bool:
+        """Replace the contact; False: no such tenant. Raises Unavailable."""
+        change = {"$set": {"contact": str(contact)}} if contact else {"$unset": {"contact": ""}}
+        with unavailable_when_away():
+            result = await self._rows.update_one({"_id": tenant}, change)
+        return result.matched_count == 1
+
+    async def set_status(self, tenant: str, status: TenantStatus) -> bool:
+        """Replace the status of a tenant whose access is not taken away; False: no such tenant. Raises Unavailable."""
+        with unavailable_when_away():
+            result = await self._rows.update_one({"_id": tenant}, {"$set": {"status": status}})
+        return result.matched_count == 1
+
+    async def suspend(self, tenant: str, revision: int, session: AsyncClientSession) -> bool:
+        """Suspend by an access change; False: no such tenant."""
+        change = {"$set": {"status": TenantStatus.SUSPENDED, "access_revision": revision}}
+        return (await self._rows.update_one({"_id": tenant}, change, session=session)).matched_count == 1
+
+    async def remove(self, tenant: str, session: AsyncClientSession) -> bool:
+        """Delete the row; False: no such tenant."""
+        return (await self._rows.delete_one({"_id": tenant}, session=session)).deleted_count == 1
+
 
 def tenant_of(row: Row) -> Tenant:
-    """Read a row."""
-    return Tenant(row["_id"], row["name"])
+    """Read a row; rows of 0.2.0 have neither status nor contact."""
+    contact = Address.parse(row["contact"]) if "contact" in row else None
+    return Tenant(row["_id"], row["name"], TenantStatus(row.get("status", TenantStatus.ACTIVE)), contact)

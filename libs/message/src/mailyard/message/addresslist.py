@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 MISSING_DOMAIN = b"MISSING_DOMAIN"
 MISSING_MAILBOX = b"MISSING_MAILBOX"
-_MAX_ADDRESSES = 2000
+MAX_ADDRESSES = 2000
+MAX_OCTETS = 65_536
 _MAX_COMMENT_DEPTH = 20
 
 _ATOM = rb'[^\s\x00()<>@,;:\\"\[\]]+'
@@ -50,14 +51,19 @@ class HeaderAddress(NamedTuple):
 GROUP_END = HeaderAddress(None, None, None, None)
 
 
-def parse_address_list(value: bytes) -> list[HeaderAddress]:
-    """Read the unfolded value of From, To and the like, at most 2,000 addresses."""
+def parse_address_list(value: bytes, octets: int = MAX_OCTETS) -> list[HeaderAddress]:
+    """Read the unfolded value of From, To and the like, at most 2,000 addresses.
+
+    Of a value that is longer than `octets`, the addresses that end before that are read.
+    """
+    is_cut = len(value) > octets
+    value = value[:octets]
     found: list[HeaderAddress] = []
     position, end = 0, len(value)
-    while position < end and len(found) < _MAX_ADDRESSES:
+    while position < end and len(found) < MAX_ADDRESSES:
         match = _SIMPLE.match(value, position)
-        if match is None:
-            return found + _parse_any(value[position:], _MAX_ADDRESSES - len(found))
+        if match is None or (is_cut and match.end() == end):
+            return found + _parse_any(value[position:], MAX_ADDRESSES - len(found), is_cut)
         quoted, words, mailbox, host, bare_mailbox, bare_host = match.groups()
         name = quoted if words is None else words
         found.append(HeaderAddress(name or None, None, mailbox or bare_mailbox, host or bare_host))
@@ -66,24 +72,28 @@ def parse_address_list(value: bytes) -> list[HeaderAddress]:
 
 
 class _Token(NamedTuple):
-    kind: str  # "word", "special" or "comment"
+    kind: str  # "word", "quoted", "special" or "comment"
     text: bytes
-    spaced: bool  # white space stands before it
+    spaced: bool  # white space or a comment stands before it
 
 
 def _tokens(value: bytes) -> Iterator[_Token]:
-    position = 0
+    position, commented = 0, False
     while match := _TOKEN.match(value, position):
         space, quoted, special, word = match.groups()
         position = match.end()
-        if special == b"(":
+        spaced = commented or bool(space)
+        commented = False
+        if word is not None:
+            yield _Token("word", word, spaced)
+        elif special is None:
+            yield _Token("quoted", _unescaped(quoted), spaced)
+        elif special == b"(":
             start, position = position, _comment_end(value, position)
-            inside = value[start:position].removesuffix(b")")
-            yield _Token("comment", _unescaped(inside), bool(space))
-        elif special is not None:
-            yield _Token("special", special, bool(space))
+            commented = True
+            yield _Token("comment", _unescaped(value[start:position].removesuffix(b")")), spaced)
         else:
-            yield _Token("word", _unescaped(quoted) if word is None else word, bool(space))
+            yield _Token("special", special, spaced)
 
 
 def _comment_end(value: bytes, position: int) -> int:
@@ -116,7 +126,7 @@ class _Item:
         inside = self.angle if self.angle is not None and not self.closed else None
         if token.kind == "comment":
             self.comment = token.text
-        elif token.kind == "word" or token.text == b"@":
+        elif token.kind != "special" or token.text == b"@":
             if not (self.closed and self.phrase):
                 (self.phrase if inside is None else inside).append(token)
         elif token.text == b"<":
@@ -151,13 +161,23 @@ def _split(tokens: list[_Token]) -> tuple[bytes | None, bytes, bytes]:
     first = max(at - 1, 0)
     while first > 0 and _belong_together(tokens[first - 1], tokens[first]):
         first -= 1
-    local, host = _glued(tokens[first:at]), _glued(tokens[at + 1 :])
+    local, host = _glued(tokens[first:at]), _domain(tokens[at + 1 :])
     return _spaced(tokens[:first]) or None, local or MISSING_MAILBOX, host or MISSING_DOMAIN
 
 
 def _belong_together(left: _Token, right: _Token) -> bool:
-    """RFC 5322, section 4.4: the obsolete local part may have white space around its dots."""
+    """RFC 5322, section 4.4: the obsolete forms may have white space and comments around their dots."""
     return not right.spaced or left.text.endswith(b".") or right.text.startswith(b".")
+
+
+def _domain(tokens: list[_Token]) -> bytes:
+    """The domain that the tokens begin with; words behind it are no part of it (RFC 5322, section 3.4.1)."""
+    if not tokens or tokens[0].text.startswith(b"["):
+        return tokens[0].text if tokens else b""
+    end = 1
+    while end < len(tokens) and tokens[end].kind == "word" and _belong_together(tokens[end - 1], tokens[end]):
+        end += 1
+    return _glued(tokens[:end])
 
 
 def _glued(tokens: list[_Token]) -> bytes:
@@ -170,7 +190,8 @@ def _spaced(tokens: list[_Token]) -> bytes:
     )
 
 
-def _parse_any(value: bytes, limit: int) -> list[HeaderAddress]:
+def _parse_any(value: bytes, limit: int, is_cut: bool) -> list[HeaderAddress]:
+    """Read addresses of any form; the last address of a value that `is_cut` may be half an address."""
     found: list[HeaderAddress] = []
     item, in_group = _Item(), False
     for token in _tokens(value):
@@ -187,5 +208,6 @@ def _parse_any(value: bytes, limit: int) -> list[HeaderAddress]:
             in_group = False
         if len(found) >= limit:
             break
-    found.extend(filter(None, [item.address()]))
+    if not is_cut:
+        found.extend(filter(None, [item.address()]))
     return [*found, GROUP_END] if in_group else found

@@ -13,7 +13,8 @@ def decode_words(value: bytes) -> str:
     if b"=?" not in value:
         return decode_octets(value)
     texts: list[str] = []
-    pending, pending_charset, position = b"", "", 0
+    pending: list[bytes] = []
+    pending_charset, position = "", 0
     for match in _WORD.finditer(value):
         between = value[position : match.start()]
         charset = match[1].decode("ascii", "replace").lower()
@@ -21,13 +22,13 @@ def decode_words(value: bytes) -> str:
         position = match.end()
         adjacent = not between.strip() and bool(pending_charset)
         if adjacent and charset == pending_charset:
-            pending += octets  # a character may be split over two words
+            pending.append(octets)  # a character may be split over two words
             continue
-        texts.append(decode_octets(pending, pending_charset))
+        texts.append(decode_octets(b"".join(pending), pending_charset))
         if not adjacent:
             texts.append(decode_octets(between))
-        pending, pending_charset = octets, charset
-    texts += (decode_octets(pending, pending_charset), decode_octets(value[position:]))
+        pending, pending_charset = [octets], charset
+    texts += (decode_octets(b"".join(pending), pending_charset), decode_octets(value[position:]))
     return "".join(texts)
 
 

@@ -1,12 +1,22 @@
-"""ENVELOPE (RFC 3501, section 7.4.2): the overview of a header section as octets ready for a FETCH answer."""
+"""ENVELOPE (RFC 3501, section 7.4.2): the overview of a header section as octets ready for a FETCH answer.
+
+It takes at most 64 KiB: longer values are cut, and addresses that find no room are left out.
+"""
 
 from collections.abc import Mapping, Sequence
 
-from mailyard.message.addresslist import HeaderAddress, parse_address_list
+from mailyard.message.addresslist import GROUP_END, MAX_ADDRESSES, HeaderAddress, parse_address_list
+from mailyard.message.allowance import Allowance
 from mailyard.message.fields import Field
 from mailyard.message.imapstrings import NIL, nstring
 
+ENVELOPE_OCTETS = 65_536
+AUTHOR_OCTETS = 6_144  # of From, Sender and Reply-To, each
+SUBJECT_OCTETS = 8_192
+DATE_OCTETS = 512
+IDENTIFIER_OCTETS = 4_096
 _ADDRESS_FIELDS = (b"sender", b"reply-to", b"to", b"cc", b"bcc")
+_RECIPIENT_FIELDS = (b"to", b"cc", b"bcc")
 _ENVELOPE_FIELDS = frozenset((b"date", b"subject", b"from", *_ADDRESS_FIELDS, b"in-reply-to", b"message-id"))
 
 
@@ -15,35 +25,57 @@ def envelope_values(fields: Sequence[Field]) -> dict[bytes, bytes]:
 
     Several To, Cc and Bcc fields, which RFC 5322, section 3.6, forbids, are read as one.
     """
-    values: dict[bytes, bytes] = {}
+    values: dict[bytes, list[bytes]] = {}
     for header_field in fields:
         name = header_field.name
         if name not in _ENVELOPE_FIELDS:
             continue
         if name not in values:
-            values[name] = header_field.value
-        elif name in (b"to", b"cc", b"bcc"):
-            values[name] += b", " + header_field.value
-    return values
+            values[name] = [header_field.value]
+        elif name in _RECIPIENT_FIELDS:
+            values[name].append(header_field.value)
+    return {name: b", ".join(several) for name, several in values.items()}
 
 
-def encode_envelope(values: Mapping[bytes, bytes]) -> bytes:
-    """Write the parenthesised list. Sender and Reply-To default to From."""
-    author = encode_addresses(values.get(b"from"))
-    pieces = [nstring(values.get(b"date")), nstring(values.get(b"subject")), author]
+def encode_envelope(values: Mapping[bytes, bytes], allowance: Allowance | None = None) -> bytes:
+    """Write the parenthesised list within the allowance. Sender and Reply-To default to From."""
+    room = allowance or Allowance(ENVELOPE_OCTETS)
+    date = nstring(room.cut(values.get(b"date"), DATE_OCTETS))
+    subject = nstring(room.cut(values.get(b"subject"), SUBJECT_OCTETS))
+    identifiers = [
+        nstring(room.cut(values.get(name), IDENTIFIER_OCTETS)) for name in (b"in-reply-to", b"message-id")
+    ]
+    author = encode_addresses(values.get(b"from"), room, AUTHOR_OCTETS)
+    pieces = [date, subject, author]
     for name in _ADDRESS_FIELDS:
-        encoded = encode_addresses(values.get(name))
-        pieces.append(author if encoded is NIL and name in (b"sender", b"reply-to") else encoded)
-    pieces += [nstring(values.get(b"in-reply-to")), nstring(values.get(b"message-id"))]
-    return b"(" + b" ".join(pieces) + b")"
+        is_recipient = name in _RECIPIENT_FIELDS
+        encoded = encode_addresses(values.get(name), room, room.left if is_recipient else AUTHOR_OCTETS)
+        if encoded is NIL and not is_recipient:
+            room.left -= len(author)
+            encoded = author
+        pieces.append(encoded)
+    return b"(" + b" ".join(pieces + identifiers) + b")"
 
 
-def encode_addresses(value: bytes | None) -> bytes:
-    """Write the addresses of a field's value, or NIL."""
-    addresses = parse_address_list(value) if value else None
-    if not addresses:
-        return NIL
-    return b"(" + b"".join(map(_encode_address, addresses)) + b")"
+def encode_addresses(value: bytes | None, room: Allowance, most: int) -> bytes:
+    """Write the addresses of a field's value, as many as find room in `most` octets, or NIL."""
+    most = max(0, min(most, room.left))
+    addresses = parse_address_list(value, most) if value else []
+    room.exceeded |= len(value or b"") > most or len(addresses) >= MAX_ADDRESSES
+    pieces: list[bytes] = []
+    used, in_group = 0, False
+    for address in addresses:
+        piece = _encode_address(address)
+        used += len(piece)
+        if used > most:
+            room.exceeded = True
+            pieces += [_encode_address(GROUP_END)] * in_group
+            break
+        pieces.append(piece)
+        if address.host is None:
+            in_group = address.mailbox is not None
+    room.left -= used
+    return b"(" + b"".join(pieces) + b")" if pieces else NIL
 
 
 def _encode_address(address: HeaderAddress) -> bytes:

@@ -10,6 +10,10 @@ from itertools import islice
 from typing import NamedTuple
 
 _FIELD = re.compile(rb"([^\n:]*)(:?)[^\n]*(?:\n[ \t][^\n]*)*\n?")
+_FIELD_LINES = re.compile(
+    rb"(?:[!-9;-~\x80-\xff]++[ \t]*+:[^\n]*+(?:\n[ \t]++[^ \t\r\n][^\n]*+)*+(?:\n|\Z))*+"
+)
+_EMPTY_LINE = re.compile(rb"[ \t]*+\r?\n")
 _FOLD = re.compile(rb"\r?\n[ \t]+")
 
 
@@ -35,6 +39,14 @@ def header_end(data: bytes, start: int, end: int) -> int:
     if bare >= 0:
         return bare + 2
     return end if crlf < 0 else crlf + 3
+
+
+def lenient_header_end(data: bytes, start: int, end: int) -> int:
+    """Where the body begins for readers that end a header section at the first line that is no field."""
+    match = _FIELD_LINES.match(data, start, end)
+    assert match is not None
+    empty = _EMPTY_LINE.match(data, match.end(), end)
+    return empty.end() if empty else match.end()
 
 
 def scan_fields(header: bytes, limit: int = 2000) -> list[Field]:

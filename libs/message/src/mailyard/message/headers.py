@@ -18,6 +18,7 @@ __all__ = [
     "HeaderIndex",
     "decode_words",
     "encode_header_index",
+    "header_index_behind",
     "scan_fields",
     "select_fields",
 ]
@@ -36,7 +37,9 @@ LIST_FIELDS = frozenset(
 )
 _MAX_FIELD_OCTETS = 4096
 _MAX_STORED_OCTETS = 16384
+_MAX_NAMES_OCTETS = 16384
 _COMPLETE = 1
+_ZERO = 0x30  # the flags are written as a digit
 _EMPTY_LINES = {0: b"", 2: b"\r\n", 4: b"\n"}
 _EMPTY_LINE_FLAGS = {line: flag for flag, line in _EMPTY_LINES.items()}
 _NAMELESS = b" "  # how a line without a colon is listed: no field has this name
@@ -58,7 +61,7 @@ class HeaderIndex:
     @classmethod
     def decode(cls, encoded: bytes) -> Self:
         """Read what `encode_header_index` wrote. Empty octets decode to an index that knows nothing."""
-        flags = encoded[0] - 0x30 if encoded else 0
+        flags = encoded[0] - _ZERO if encoded else 0
         names, _, kept = encoded[1:].partition(b"\n")
         others = frozenset(names.split(b":")) if names else frozenset()
         return cls(kept, others, bool(flags & _COMPLETE), _EMPTY_LINES.get(flags & 6, b""))
@@ -93,5 +96,18 @@ def encode_header_index(fields: Sequence[Field], *, complete: bool, empty_line: 
             room -= size
         else:
             others.add(name or _NAMELESS)
+    names = b":".join(others)
+    if len(names) > _MAX_NAMES_OCTETS:
+        names, complete = b"", False
     flags = _COMPLETE * complete | _EMPTY_LINE_FLAGS[empty_line]
-    return b"%d%b\n%b" % (flags, b":".join(others), b"".join(kept))
+    return b"%d%b\n%b" % (flags, names, b"".join(kept))
+
+
+def header_index_behind(fields: bytes, encoded: bytes, *, complete: bool) -> bytes:
+    """The index of a header section that begins with `fields`, all of them in LIST_FIELDS, from the index of the rest.
+
+    Not `complete`: the rest begins with a continuation line, so that the last of `fields` goes on there.
+    """
+    flags = encoded[0] - _ZERO
+    names, _, kept = encoded[1:].partition(b"\n")
+    return b"%d%b\n%b%b" % (flags if complete else flags & ~_COMPLETE, names, fields, kept)

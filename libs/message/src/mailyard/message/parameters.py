@@ -4,7 +4,8 @@ Reading is as lenient as senders are careless; what cannot be read is left out, 
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 _TOKEN = rb"[!#$%&'*+.^_`{|}~0-9A-Za-z-]+"
 _MEDIA_TYPE = re.compile(rb"\s*(" + _TOKEN + rb")\s*/\s*(" + _TOKEN + rb")")
@@ -17,7 +18,8 @@ _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 _SECTION = re.compile(rb"([^*]+)\*([0-9]{1,3})(\*?)")
 _NOT_ATTRIBUTE = re.compile(rb"[^!#$&+.^_`{|}~0-9A-Za-z-]")
 _PERCENT = re.compile(rb"%([0-9A-Fa-f]{2})")
-_MAX_PARAMETERS = 64
+_MAX_PARAMETERS = 256
+_QUOTED_OR_COMMENT = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|\([^()]*+\)', re.DOTALL)
 
 Parameters = tuple[tuple[bytes, bytes], ...]
 
@@ -29,6 +31,7 @@ class ContentType:
     type: bytes
     subtype: bytes
     parameters: Parameters = ()
+    repeats: bool = field(default=False, compare=False)  # a parameter was given more than once
 
     def parameter(self, name: bytes) -> bytes | None:
         """The value of a parameter, by lower-case name."""
@@ -52,15 +55,20 @@ MESSAGE_RFC822 = ContentType(b"message", b"rfc822")
 OCTET_STREAM = ContentType(b"application", b"octet-stream")
 
 
-def parse_content_type(value: bytes) -> ContentType | None:
-    """Read a Content-Type value; None if it names no media type."""
+def parse_content_type(value: bytes, *, last: bool = False) -> ContentType | None:
+    """Read a Content-Type value; None if it names no media type.
+
+    Of several parameters with one name the first counts, or the `last`.
+    """
     if b"(" in value:
         head, semicolon, rest = value.partition(b";")
         value = _COMMENT.sub(b"", head) + semicolon + rest
     match = _MEDIA_TYPE.match(value)
     if match is None:
         return None
-    return ContentType(match[1].lower(), match[2].lower(), parse_parameters(value, match.end()))
+    pairs = list(_pairs(value, match.end()))
+    names = {name for name, _ in pairs}
+    return ContentType(match[1].lower(), match[2].lower(), _parameters(pairs, last), len(names) < len(pairs))
 
 
 def parse_token(value: bytes) -> bytes:
@@ -78,16 +86,35 @@ def parse_disposition(value: bytes) -> Disposition | None:
 
 
 def parse_parameters(value: bytes, position: int) -> Parameters:
-    """Read `; name=value` pairs from `position` on; the first of several with one name counts."""
-    found: dict[bytes, bytes] = {}
+    """Read `; name=value` pairs from `position` on, at most 256; the first of several with one name counts."""
+    return _parameters(list(_pairs(value, position)), last=False)
+
+
+def without_comments(value: bytes) -> bytes:
+    """A value without the comments (RFC 5322, section 3.2.2) that stand outside of quoted strings."""
+    if b"(" not in value:
+        return value
+    return _QUOTED_OR_COMMENT.sub(lambda match: b"" if match[0][:1] == b"(" else match[0], value)
+
+
+def _pairs(value: bytes, position: int) -> Iterator[tuple[bytes, bytes]]:
     end = len(value)
-    while position < end and len(found) < _MAX_PARAMETERS:
+    for _ in range(_MAX_PARAMETERS):
+        if position >= end:
+            return
         match = _PARAMETER.match(value, position)
         assert match is not None
         name, equals, quoted, plain = match.groups()
         if name and equals:
-            found.setdefault(name.lower(), _unescaped(quoted) if plain is None else _bare(plain))
+            yield name.lower(), _unescaped(quoted) if plain is None else _bare(plain)
         position = match.end()
+
+
+def _parameters(pairs: list[tuple[bytes, bytes]], last: bool) -> Parameters:
+    found: dict[bytes, bytes] = {}
+    for name, value in pairs:
+        if last or name not in found:
+            found[name] = value
     return tuple(found.items()) if b"*" not in b"".join(found) else _joined(found)
 
 

@@ -1,18 +1,29 @@
 """A message read once, at delivery: all that its row keeps so that later FETCH and SEARCH need not read it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from mailyard.message.addresslist import parse_address_list
-from mailyard.message.bodystructure import encode_bodystructure
+from mailyard.message.allowance import Allowance
+from mailyard.message.bodystructure import STRUCTURE_OCTETS, encode_structures
 from mailyard.message.dates import parse_date
+from mailyard.message.defects import NONE, Defect
 from mailyard.message.encodedwords import decode_words
-from mailyard.message.envelope import encode_envelope, envelope_values
+from mailyard.message.envelope import (
+    AUTHOR_OCTETS,
+    DATE_OCTETS,
+    ENVELOPE_OCTETS,
+    SUBJECT_OCTETS,
+    encode_envelope,
+    envelope_values,
+)
 from mailyard.message.fields import first_value
-from mailyard.message.headers import encode_header_index
+from mailyard.message.headers import LIST_FIELDS, encode_header_index, header_index_behind, scan_fields
 from mailyard.message.messageids import first_message_id, message_ids
-from mailyard.message.parts import encode_part_index
+from mailyard.message.parts import encode_part_index, part_index_behind
 from mailyard.message.structure import divided, scan_structure
+
+_TRACE_FIELDS = LIST_FIELDS & {b"return-path", b"delivered-to", b"x-original-to"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +32,7 @@ class ParsedMessage:
 
     `envelope`, `bodystructure` and `body` go into FETCH answers as they are; the two indexes are for
     `HeaderIndex.decode` and `PartIndex.decode`. Texts are decoded; identifiers have their angle brackets;
-    what is absent is empty, or None for the date.
+    what is absent is empty, or None for the date. `is_continued`: it begins with a continuation line.
     """
 
     envelope: bytes
@@ -35,6 +46,24 @@ class ParsedMessage:
     references: tuple[str, ...]
     from_address: str
     sent_at: datetime | None
+    defects: frozenset[Defect] = NONE
+    is_continued: bool = False
+
+    def behind(self, fields: bytes) -> "ParsedMessage":
+        """The same message with trace fields of final delivery before it: Return-Path, Delivered-To, X-Original-To.
+
+        So one parse serves all recipients of a message. Raises ValueError for other octets.
+        """
+        if divided(fields, b"")[0] != fields or not _TRACE_FIELDS.issuperset(
+            each.name for each in scan_fields(fields)
+        ):
+            raise ValueError("only trace fields of final delivery can be put before a parsed message")
+        return replace(
+            self,
+            header_index=header_index_behind(fields, self.header_index, complete=not self.is_continued),
+            part_index=part_index_behind(len(fields), self.part_index),
+            is_continued=False,
+        )
 
 
 def parse_message(prefix: bytes, body: bytes) -> ParsedMessage:
@@ -43,22 +72,32 @@ def parse_message(prefix: bytes, body: bytes) -> ParsedMessage:
     message = scan_structure(prefix, body)
     values = envelope_values(message.fields)
     references = first_value(message.fields, b"references")
+    for_envelope, for_structure = Allowance(ENVELOPE_OCTETS), Allowance(STRUCTURE_OCTETS)
+    envelope = encode_envelope(values, for_envelope)
+    structures = encode_structures(message, for_structure)
+    defects = message.defects
+    if for_envelope.exceeded:
+        defects |= {Defect.ENVELOPE_SHORTENED}
+    if for_structure.exceeded:
+        defects |= {Defect.STRUCTURE_SHORTENED}
     return ParsedMessage(
-        envelope=encode_envelope(values),
-        bodystructure=encode_bodystructure(message, extended=True),
-        body=encode_bodystructure(message, extended=False),
+        envelope=envelope,
+        bodystructure=structures.bodystructure,
+        body=structures.body,
         header_index=encode_header_index(
             message.fields,
             complete=message.complete,
             empty_line=_empty_line(body, message.body - len(prefix)),
         ),
         part_index=encode_part_index(message),
-        subject=decode_words(values.get(b"subject", b"")),
+        subject=decode_words(values.get(b"subject", b"")[:SUBJECT_OCTETS]),
         message_id=first_message_id(values.get(b"message-id", b"")),
         in_reply_to=first_message_id(values.get(b"in-reply-to", b"")),
         references=message_ids(references or b""),
         from_address=_author(values.get(b"from", b"")),
-        sent_at=parse_date(values.get(b"date", b"")),
+        sent_at=parse_date(values.get(b"date", b"")[:DATE_OCTETS]),
+        defects=defects,
+        is_continued=(prefix or body).startswith((b" ", b"\t")),
     )
 
 
@@ -72,7 +111,7 @@ def _empty_line(body: bytes, end: int) -> bytes:
 
 def _author(value: bytes) -> str:
     """The first address of From, without its display name."""
-    for address in parse_address_list(value):
+    for address in parse_address_list(value, AUTHOR_OCTETS):
         if address.mailbox and address.host:
             return f"{_text(address.mailbox)}@{_text(address.host)}"
     return ""

@@ -7,6 +7,7 @@ offsets of header, body and end. Offsets count from the first octet of `prefix +
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple, Self
 
 from mailyard.message.structure import Kind, Part
@@ -120,6 +121,22 @@ def encode_part_index(message: Part) -> bytes:
         layout.pack(depth, part.kind, part.start, part.body, part.end) for depth, part in _walk(message, 0)
     )
     return bytes((version,)) + b"".join(rows)
+
+
+@lru_cache(maxsize=128)  # recipients of one message whose addresses have one length share the index
+def part_index_behind(length: int, encoded: bytes) -> bytes:
+    """The index of a message that has `length` octets of header fields before it, from the index of the rest."""
+    layout = _LAYOUTS[encoded[0]]
+    rows = list(layout.iter_unpack(encoded[1:]))
+    version = _NARROW if rows[0][-1] + length < 1 << 32 else _WIDE
+    pack = _LAYOUTS[version].pack
+    moved = [
+        pack(depth, kind, start + length, body + length, end + length)
+        for depth, kind, start, body, end in rows
+    ]
+    depth, kind, start, body, end = rows[0]
+    moved[0] = pack(depth, kind, start, body + length, end + length)
+    return bytes((version,)) + b"".join(moved)
 
 
 def _walk(part: Part, depth: int) -> Iterator[tuple[int, Part]]:

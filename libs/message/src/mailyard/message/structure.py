@@ -2,7 +2,7 @@
 
 A message is `prefix + body`; the two are never joined. All offsets count from the first octet of the
 prefix. Whatever the octets are, there is a structure: parts that cannot be read as what they claim to be
-are read as text/plain or application/octet-stream.
+are read as text/plain or application/octet-stream. What was cut or is doubtful is in `Part.defects`.
 """
 
 import re
@@ -11,19 +11,26 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import NamedTuple
 
-from mailyard.message.fields import Field, first_value, header_end, scan_fields
+from mailyard.message.defects import NONE, Defect
+from mailyard.message.fields import Field, header_end, lenient_header_end, scan_fields
 from mailyard.message.parameters import (
     MESSAGE_RFC822,
     OCTET_STREAM,
     TEXT_PLAIN,
     ContentType,
     parse_content_type,
+    parse_token,
 )
+from mailyard.message.transferencoding import ENCODINGS, is_identity
 
 _CR = 13
 _PATIENCE = (
     1000  # lines that look like delimiters and are not, before a regular expression is worth its making
 )
+_REST_IS_BLANK = re.compile(rb"[ \t]*+(?:\r?\n|\r?\Z)")
+_BLANK_LINE = re.compile(rb"\n[ \t]++\r?\n")
+_RFC822 = frozenset((b"rfc822",))
+_MARKED = {b"partial": Defect.PARTIAL_MESSAGE, b"external-body": Defect.EXTERNAL_BODY}
 
 
 class Kind(IntEnum):
@@ -46,11 +53,33 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Reading:
+    """How octets are read about which mail readers disagree. The default is what RFC 2046 and IMAP ask for."""
+
+    messages: frozenset[bytes] = _RFC822  # subtypes of message/* that hold a message
+    last_fields: bool = False  # of several Content-Type fields, or parameters of one name, the last counts
+    whole_lines: bool = False  # a delimiter line holds the boundary and nothing else
+    outer_first: bool = False  # of equal boundaries the outermost is meant, not the innermost
+    short_headers: bool = False  # a header section ends at the first line that is no field
+
+    def value(self, fields: Sequence[Field], name: bytes) -> bytes | None:
+        """The unfolded value of the field of this (lower-case) name that counts."""
+        for each in reversed(fields) if self.last_fields else fields:
+            if each.name == name:
+                return each.value
+        return None
+
+
+STANDARD = Reading()
+
+
+@dataclass(frozen=True, slots=True)
 class Part:
     """One part, or the message itself: header from `start`, body from `body` to `end`.
 
     A multipart has its parts as children, a message/rfc822 part has the message in it as its only child.
-    `complete` says that `fields` holds all the fields of the header section.
+    `complete` says that `fields` holds all the fields of the header section. `defects` are those of the part and of all
+    parts in it.
     """
 
     start: int
@@ -62,12 +91,15 @@ class Part:
     children: Sequence["Part"] = ()
     lines: int = 0  # of the body; counted for text and message parts only
     complete: bool = True
+    defects: frozenset[Defect] = NONE
 
 
-def scan_structure(prefix: bytes, body: bytes, limits: Limits | None = None) -> Part:
+def scan_structure(
+    prefix: bytes, body: bytes, limits: Limits | None = None, reading: Reading = STANDARD
+) -> Part:
     """Find the structure of the message `prefix + body`."""
     prefix, body = divided(prefix, body)
-    return _Scanner(prefix, body, limits or Limits()).message()
+    return _Scanner(prefix, body, limits or Limits(), reading).message()
 
 
 def divided(prefix: bytes, body: bytes) -> tuple[bytes, bytes]:
@@ -88,6 +120,7 @@ class _Mark(NamedTuple):
     behind: int  # where a part after it begins
     level: int  # which open multipart it belongs to
     closing: bool
+    doubtful: bool = False  # more than white space stands behind the boundary
 
 
 @dataclass(slots=True)
@@ -97,6 +130,7 @@ class _Scanner:
     prefix: bytes
     data: bytes
     limits: Limits
+    reading: Reading
     open: list[bytes] = field(default_factory=list)
     longest_first: list[tuple[bytes, int]] = field(default_factory=list)
     needle: bytes = b""
@@ -116,61 +150,99 @@ class _Scanner:
 
         `prefix` opens its header section; only the outermost part has one.
         """
-        body, mark = self.header(start)
+        defects: set[Defect] = set()
+        body, mark = self.header(start, defects)
         readable = min(body, start + self.header_left)
         self.header_left -= readable - start
-        fields = scan_fields(prefix + self.data[start:readable], self.limits.fields)
+        header = prefix + self.data[start:readable]
+        fields = scan_fields(header, self.limits.fields)
         complete = readable == body and len(fields) < self.limits.fields
-        kind, content_type = self.classify(fields, default, depth)
+        if not complete:
+            defects.add(Defect.HEADER_TOO_LONG if readable < body else Defect.TOO_MANY_FIELDS)
+        names = [each.name for each in fields]
+        _doubt(header, names, defects)
+        kind, content_type = self.classify(fields, names, default, depth, defects)
         children: list[Part] = []
         if kind is Kind.MESSAGE:
             self.parts_left -= 1
             child, mark = self.part(body, TEXT_PLAIN, depth + 1)
             children.append(child)
         elif kind is Kind.MULTIPART and mark is None:
-            children, mark = self.split(body, content_type, depth + 1)
+            children, mark = self.split(body, content_type, depth + 1, defects)
         if kind is Kind.MULTIPART and not children:
             kind, content_type = Kind.LEAF, TEXT_PLAIN
+            defects.add(Defect.DELIMITER_MISSING)
+        for child in children:
+            if child.defects:
+                defects |= child.defects
         mark = mark or self.next_mark(body)
         shift = len(self.prefix)
         end = max(body, mark.part_end, children[-1].end - shift if children else 0)
         counted = kind is Kind.MESSAGE or content_type.type == b"text"
         lines = self.data.count(b"\n", body, end) if counted else 0
         first = start + shift - len(prefix)
+        found = frozenset(defects) if defects else NONE
         return Part(
-            first, body + shift, end + shift, kind, content_type, fields, children, lines, complete
+            first, body + shift, end + shift, kind, content_type, fields, children, lines, complete, found
         ), mark
 
-    def header(self, start: int) -> tuple[int, _Mark | None]:
+    def header(self, start: int, defects: set[Defect]) -> tuple[int, _Mark | None]:
         """Where the body begins, and the mark that cuts the header section short, if one does."""
+        end_of = lenient_header_end if self.reading.short_headers else header_end
         if not self.open:
-            return header_end(self.data, start, len(self.data)), None
+            return end_of(self.data, start, len(self.data)), None
         window = min(len(self.data), start + self.limits.part_header_octets)
-        body = header_end(self.data, start, window)
+        body = end_of(self.data, start, window)
         mark = self.find_mark(start, body)
         if mark is None and body < window:
             return body, None
+        if mark is None and window < len(self.data):
+            defects.add(Defect.PART_HEADER_TOO_LONG)
         mark = mark or self.next_mark(start)
         return max(start, min(mark.part_end, len(self.data))), mark
 
-    def classify(self, fields: list[Field], default: ContentType, depth: int) -> tuple[Kind, ContentType]:
-        value = first_value(fields, b"content-type")
-        content_type = default if value is None else parse_content_type(value) or TEXT_PLAIN
+    def classify(
+        self, fields: list[Field], names: list[bytes], default: ContentType, depth: int, defects: set[Defect]
+    ) -> tuple[Kind, ContentType]:
+        content_type = default
+        if b"content-type" in names:
+            value = self.reading.value(fields, b"content-type")
+            given = parse_content_type(value or b"", last=self.reading.last_fields)
+            content_type = given or TEXT_PLAIN
+            if given is None:
+                defects.add(Defect.CONTENT_TYPE_INVALID)
+            elif given.repeats:
+                defects.add(Defect.DUPLICATE_PARAMETER)
+        encoding = b""
+        if b"content-transfer-encoding" in names:
+            encoding = parse_token(self.reading.value(fields, b"content-transfer-encoding") or b"")
+            if encoding not in ENCODINGS:
+                defects.add(Defect.ENCODING_UNKNOWN)
         if content_type.type == b"multipart":
             kind = Kind.MULTIPART
-        elif content_type.type == b"message" and content_type.subtype == b"rfc822":
-            kind = Kind.MESSAGE
+        elif content_type.type == b"message":
+            kind = Kind.MESSAGE if content_type.subtype in self.reading.messages else Kind.LEAF
+            if content_type.subtype in _MARKED:
+                defects.add(_MARKED[content_type.subtype])
         else:
             return Kind.LEAF, content_type
-        if depth >= self.limits.depth or self.parts_left <= 0:
+        if not is_identity(encoding) and not (kind is Kind.LEAF and content_type.subtype != b"partial"):
+            defects.add(Defect.ENCODED_MESSAGE)
+        if kind is not Kind.LEAF and (depth >= self.limits.depth or self.parts_left <= 0):
+            defects.add(Defect.TOO_DEEP if depth >= self.limits.depth else Defect.TOO_MANY_PARTS)
             return Kind.LEAF, OCTET_STREAM
         return kind, content_type
 
-    def split(self, body: int, content_type: ContentType, depth: int) -> tuple[list[Part], _Mark | None]:
+    def split(
+        self, body: int, content_type: ContentType, depth: int, defects: set[Defect]
+    ) -> tuple[list[Part], _Mark | None]:
         """The parts of a multipart body (RFC 2046, section 5.1.1), and the mark that ends it."""
         boundary = content_type.decoded(b"boundary").rstrip()
         if not boundary:
+            defects.add(Defect.BOUNDARY_MISSING)
             return [], None
+        if boundary in self.open:
+            defects.add(Defect.BOUNDARY_REPEATED)
         default = MESSAGE_RFC822 if content_type.subtype == b"digest" else TEXT_PLAIN
         children: list[Part] = []
         level = len(self.open)
@@ -179,15 +251,26 @@ class _Scanner:
         while mark.level == level and not mark.closing:
             self.parts_left -= 1
             if self.parts_left <= 0:
+                defects.add(Defect.TOO_MANY_PARTS)
                 self.reopen([])  # the last part that is allowed takes all that is left of the message
+            if mark.doubtful:
+                defects.add(Defect.DELIMITER_AMBIGUOUS)
             child, mark = self.part(mark.behind, default, depth)
             children.append(child)
         self.reopen(self.open[:level])
-        return children, self.next_mark(mark.behind) if mark.level == level else mark
+        if mark.level != level:
+            defects.add(Defect.NOT_CLOSED)
+            return children, mark
+        if mark.doubtful:
+            defects.add(Defect.DELIMITER_AMBIGUOUS)
+        return children, self.next_mark(mark.behind)
 
     def reopen(self, boundaries: list[bytes]) -> None:
         self.open = boundaries
-        levels = sorted(range(len(boundaries)), key=lambda level: (-len(boundaries[level]), -level))
+        innermost = 1 if self.reading.outer_first else -1
+        levels = sorted(
+            range(len(boundaries)), key=lambda level: (-len(boundaries[level]), level * innermost)
+        )
         self.longest_first = [(boundaries[level], level) for level in levels]
         self.needle = b"\n--" + _common_start(boundaries)
 
@@ -200,13 +283,15 @@ class _Scanner:
         """The first delimiter line of an open multipart in data[start:end].
 
         RFC 2046, section 5.1.1: it is enough that the line begins with the boundary. Where several do,
-        the longest is meant, and of equal ones the innermost.
+        the longest is meant, and of equal ones the innermost. `Reading` may ask for another rule.
         """
         at = self.find_candidate(max(start - 1, 0), end)
         while at >= 0:
             for boundary, level in self.longest_first:
                 if self.data.startswith(boundary, at + 3, end):
-                    return self.mark(at, at + 3 + len(boundary), level)
+                    mark = self.mark(at, at + 3 + len(boundary), level)
+                    if not (mark.doubtful and self.reading.whole_lines):
+                        return mark
             self.misses += 1
             at = self.find_candidate(at + 1, end)
         return None
@@ -221,9 +306,33 @@ class _Scanner:
 
     def mark(self, at: int, behind: int, level: int) -> _Mark:
         line_end = self.data.find(b"\n", behind)
-        closing = line_end < 0 or self.data.startswith(b"--", behind)
+        dashes = self.data.startswith(b"--", behind)
+        doubtful = not _REST_IS_BLANK.match(self.data, behind + 2 * dashes)
         part_end = at - (at > 0 and self.data[at - 1] == _CR)
-        return _Mark(part_end, line_end + 1 if line_end >= 0 else len(self.data), level, closing)
+        after = line_end + 1 if line_end >= 0 else len(self.data)
+        return _Mark(part_end, after, level, dashes or line_end < 0, doubtful)
+
+
+def _doubt(header: bytes, names: list[bytes], defects: set[Defect]) -> None:
+    """Add what is doubtful in a header section."""
+    if names.count(b"content-type") > 1 or names.count(b"content-transfer-encoding") > 1:
+        defects.add(Defect.DUPLICATE_CONTENT_TYPE)
+    if b"" in names or b" " in b"".join(names) or _BLANK_LINE.search(header):
+        defects.add(Defect.HEADER_DOUBTFUL)
+    if b"\0" in header:
+        defects.add(Defect.NUL_IN_HEADER)
+    if header.count(b"\r") != header.count(b"\r\n"):
+        defects.add(Defect.BARE_CR_IN_HEADER)
+    if not header.isascii() and not _is_utf8(header):
+        defects.add(Defect.EIGHT_BIT_HEADER)
+
+
+def _is_utf8(octets: bytes) -> bool:
+    try:
+        octets.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _common_start(texts: list[bytes]) -> bytes:

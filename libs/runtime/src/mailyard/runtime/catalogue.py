@@ -199,7 +199,13 @@ _METRICS = (
         "Messages filtered, by direction and what the verdict does with them.",
         ("direction", "action"),
     ),
-    Metric("mailyard_filter_findings_total", "counter", "Findings, by check.", ("check",)),
+    Metric("mailyard_filter_findings_total", "counter", "Findings, by check and rule.", ("check", "rule")),
+    Metric(
+        "mailyard_filter_defects_total",
+        "counter",
+        "Messages that were looked into and have a defect, by defect.",
+        ("defect",),
+    ),
     Metric("mailyard_filter_read_bytes_total", "counter", "Octets of bodies read for checks."),
     Metric("mailyard_filter_rules_active", "gauge", "Content rules in force."),
     Metric(
@@ -389,6 +395,8 @@ _EVENTS = (
     ),
     # filter
     Event("filter.rules_loaded", "The content rules were read and are in force."),
+    Event("filter.rules_missing", "The file of rules is not there; the rules in force stay."),
+    Event("filter.incomplete", "A message could not be looked at as a whole; `defects` says what was cut."),
     Event("filter.rules_refused", "The file of rules changed and cannot be used; the old rules stay."),
     # relay
     Event("relay.addresses_refused", "A domain has only addresses that must not be dialled; the mail fails."),
@@ -433,6 +441,8 @@ _EVENTS = (
         "events.binding_failed", "The queue of mailbox events could not be bound; the binding is tried again."
     ),
     Event("events.callback_failed", "A subscriber of mailbox events raised an error."),
+    # router
+    Event("router.account_purged", "The mailboxes of a removed account are deleted; its bodies are swept."),
     # smtp-in
     Event("smtp_in.refused", "A sender, recipient, login or message was refused; `reply` is what was said."),
     Event("smtp_in.nul_replaced", "A message held NUL octets, which were replaced by question marks."),
@@ -454,6 +464,11 @@ _EVENTS = (
         "login.refused", "A login failed; `reason` says why. The client was told no more than it may know."
     ),
     Event("login.unavailable", "A login could not be checked; the client was told to try again."),
+    Event(
+        "access.ended",
+        "An account, domain or tenant was suspended or removed, or a password changed: `sessions` open ones of this"
+        " process end.",
+    ),
     Event("login.hash_not_renewed", "A weak password hash stays until the next login of its account."),
     # imap
     Event("imap.listening", "A listener accepts connections."),

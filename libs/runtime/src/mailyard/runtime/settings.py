@@ -68,6 +68,12 @@ class CommonSettings(BaseSettings):
         max_length=255,
         description="Host name in greetings and Received fields; it should resolve to this host.",
     )
+    postmaster: str = Field(
+        default="",
+        max_length=512,
+        description="Address that receives mail for postmaster@ and abuse@ of local domains that have no such address,"
+        " no contact of their tenant and no catch-all; empty: the oldest active account of the tenant receives it.",
+    )
     drain_seconds: float = Field(
         default=25.0,
         gt=0,

@@ -7,6 +7,7 @@
 | `due_at` | when work on it is or was due; for `active` rows the release that its ticket carries; absent once it has ended |
 | `epoch` | raised by each release: a ticket with a lower one is void |
 | `route` | `local` or `remote` once it is routed and that is written; `edge` before: it is in the router's queue, or on its way to mailboxes, because the router writes `remote` before it publishes; absent in rows of 0.2.0, which may be anywhere |
+| `source`, `origin` | how the message came in; a leg has it as `origin`, because `source` marks the row of the message itself |
 | `recipients` | as accepted; none in the rows of legs |
 | `pending` | targets without an outcome, once they are written; before, they follow from `recipients` |
 | `expansions` | by tenant: how many more targets than accepted recipients there are |
@@ -134,6 +135,7 @@ def ticket_of(row: Row) -> Ticket:
         envid=row.get("envid", ""),
         smtputf8=row.get("smtputf8", False),
         body=row.get("body", "7BIT"),
+        source=row.get("source") or row.get("origin", ""),
         expanded=sum(each["count"] for each in row.get("expansions", ())),
     )
     if "verdict" in row:
@@ -177,6 +179,7 @@ def leg_row(parent: Ticket, number: int, leg: Leg, now: datetime) -> Row:
             envid=parent.envid,
             smtputf8=parent.smtputf8,
             traceparent=parent.traceparent,
+            origin=parent.source,
         )
     )
     if parent.body != "7BIT":

@@ -68,18 +68,20 @@ class Finding(_message.Message):
     def __init__(self, check: _Optional[str] = ..., rule: _Optional[str] = ..., action: _Optional[_Union[Action, str]] = ..., text: _Optional[str] = ..., score: _Optional[float] = ...) -> None: ...
 
 class Verdict(_message.Message):
-    __slots__ = ("action", "findings", "header_fields", "status", "text")
+    __slots__ = ("action", "findings", "header_fields", "status", "text", "defects")
     ACTION_FIELD_NUMBER: _ClassVar[int]
     FINDINGS_FIELD_NUMBER: _ClassVar[int]
     HEADER_FIELDS_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
+    DEFECTS_FIELD_NUMBER: _ClassVar[int]
     action: Action
     findings: _containers.RepeatedCompositeFieldContainer[Finding]
     header_fields: bytes
     status: str
     text: str
-    def __init__(self, action: _Optional[_Union[Action, str]] = ..., findings: _Optional[_Iterable[_Union[Finding, _Mapping]]] = ..., header_fields: _Optional[bytes] = ..., status: _Optional[str] = ..., text: _Optional[str] = ...) -> None: ...
+    defects: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, action: _Optional[_Union[Action, str]] = ..., findings: _Optional[_Iterable[_Union[Finding, _Mapping]]] = ..., header_fields: _Optional[bytes] = ..., status: _Optional[str] = ..., text: _Optional[str] = ..., defects: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class TimelineEntry(_message.Message):
     __slots__ = ("at_ms", "stage", "event", "detail")
@@ -94,7 +96,7 @@ class TimelineEntry(_message.Message):
     def __init__(self, at_ms: _Optional[int] = ..., stage: _Optional[str] = ..., event: _Optional[str] = ..., detail: _Optional[str] = ...) -> None: ...
 
 class Ticket(_message.Message):
-    __slots__ = ("spool_id", "leg", "epoch", "tenant", "mail_class", "attempt", "released_at_ms", "traceparent", "accepted_at_ms", "sender", "recipients", "blob_id", "size", "prefix", "verdict", "timeline", "site", "ret", "envid", "smtputf8", "body", "expanded")
+    __slots__ = ("spool_id", "leg", "epoch", "tenant", "mail_class", "attempt", "released_at_ms", "traceparent", "accepted_at_ms", "sender", "recipients", "blob_id", "size", "prefix", "verdict", "timeline", "site", "ret", "envid", "smtputf8", "body", "expanded", "source")
     SPOOL_ID_FIELD_NUMBER: _ClassVar[int]
     LEG_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
@@ -117,6 +119,7 @@ class Ticket(_message.Message):
     SMTPUTF8_FIELD_NUMBER: _ClassVar[int]
     BODY_FIELD_NUMBER: _ClassVar[int]
     EXPANDED_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
     spool_id: str
     leg: int
     epoch: int
@@ -139,7 +142,8 @@ class Ticket(_message.Message):
     smtputf8: bool
     body: str
     expanded: int
-    def __init__(self, spool_id: _Optional[str] = ..., leg: _Optional[int] = ..., epoch: _Optional[int] = ..., tenant: _Optional[str] = ..., mail_class: _Optional[_Union[MailClass, str]] = ..., attempt: _Optional[int] = ..., released_at_ms: _Optional[int] = ..., traceparent: _Optional[str] = ..., accepted_at_ms: _Optional[int] = ..., sender: _Optional[str] = ..., recipients: _Optional[_Iterable[_Union[Recipient, _Mapping]]] = ..., blob_id: _Optional[bytes] = ..., size: _Optional[int] = ..., prefix: _Optional[bytes] = ..., verdict: _Optional[_Union[Verdict, _Mapping]] = ..., timeline: _Optional[_Iterable[_Union[TimelineEntry, _Mapping]]] = ..., site: _Optional[str] = ..., ret: _Optional[str] = ..., envid: _Optional[str] = ..., smtputf8: _Optional[bool] = ..., body: _Optional[str] = ..., expanded: _Optional[int] = ...) -> None: ...
+    source: str
+    def __init__(self, spool_id: _Optional[str] = ..., leg: _Optional[int] = ..., epoch: _Optional[int] = ..., tenant: _Optional[str] = ..., mail_class: _Optional[_Union[MailClass, str]] = ..., attempt: _Optional[int] = ..., released_at_ms: _Optional[int] = ..., traceparent: _Optional[str] = ..., accepted_at_ms: _Optional[int] = ..., sender: _Optional[str] = ..., recipients: _Optional[_Iterable[_Union[Recipient, _Mapping]]] = ..., blob_id: _Optional[bytes] = ..., size: _Optional[int] = ..., prefix: _Optional[bytes] = ..., verdict: _Optional[_Union[Verdict, _Mapping]] = ..., timeline: _Optional[_Iterable[_Union[TimelineEntry, _Mapping]]] = ..., site: _Optional[str] = ..., ret: _Optional[str] = ..., envid: _Optional[str] = ..., smtputf8: _Optional[bool] = ..., body: _Optional[str] = ..., expanded: _Optional[int] = ..., source: _Optional[str] = ...) -> None: ...
 
 class TicketBatch(_message.Message):
     __slots__ = ("tickets",)

@@ -1,16 +1,17 @@
 """Takes filtered messages from the Local queue and puts them in mailboxes, exactly once: the hot path of delivery.
 
-A batch costs one read of its bodies, one transaction, and one update of its rows. A ticket that comes twice finds its
-delivery keys in place and only ends its row.
+A batch costs one read of its bodies, one parse of each message, one transaction for at most `batch_messages` copies,
+and one update of its rows. A ticket that comes twice finds its delivery keys in place and only ends its row.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from bson import ObjectId
 
 from mailyard.broker.events import MailboxEvents
-from mailyard.delivery.letter import delivery_key, has_account, message_for
+from mailyard.delivery.letter import delivery_key, has_account, message_for, row_octets
+from mailyard.delivery.parsing import parse_once
 from mailyard.delivery.placing import Placer
 from mailyard.delivery.settings import DeliverySettings
 from mailyard.mailbox.model import INBOX, JUNK, NewMessage
@@ -29,6 +30,7 @@ from mailyard.store.blobs import Blobs
 from mailyard.store.client import Store
 
 _STAGE = "delivery"
+_PORTION_OCTETS = 4 * 1024 * 1024
 _FULL = "452 4.2.2 the mailbox is full"
 _BUSY = "451 4.2.0 other changes of the mailbox were first each time"
 
@@ -73,17 +75,23 @@ class Deliverer:
             )
         whole = [ticket for ticket in tickets if ObjectId(ticket.blob_id) in bodies]
         if whole:
-            placed = await self._place(whole, bodies)
-            await self._report(whole, placed)
+            parsed = await parse_once(whole, bodies)
+            now = self._clock()
+            messages = (
+                (
+                    _kind(ticket),
+                    message_for(ticket, target, parse, len(bodies[ObjectId(ticket.blob_id)]), now),
+                )
+                for ticket, parse in zip(whole, parsed, strict=True)
+                for target in ticket.recipients
+                if has_account(target)
+            )
+            placing = Placing()
+            for portion in _portions(messages, self._settings.batch_messages):
+                placing.add(await self._place(portion))
+            await self._report(whole, placing)
 
-    async def _place(self, tickets: Sequence[Ticket], bodies: Mapping[ObjectId, bytes]) -> Placing:
-        now = self._clock()
-        messages = [
-            (_kind(ticket), message_for(ticket, target, bodies[ObjectId(ticket.blob_id)], now))
-            for ticket in tickets
-            for target in ticket.recipients
-            if has_account(target)
-        ]
+    async def _place(self, messages: Sequence[tuple[str, NewMessage]]) -> Placing:
         self._batches.observe(len(messages))
         placing = await self._placer.place(messages)
         await self._tell([message for _, message in messages], placing.placed)
@@ -162,8 +170,24 @@ def _kind(ticket: Ticket) -> str:
     return JUNK if ticket.verdict.action == Action.ACTION_QUARANTINE else INBOX
 
 
+def _portions(
+    messages: Iterable[tuple[str, NewMessage]], most: int
+) -> Iterator[list[tuple[str, NewMessage]]]:
+    """Cut messages into portions of one transaction each, bounded in messages and in octets of their rows."""
+    portion: list[tuple[str, NewMessage]] = []
+    octets = 0
+    for kind, message in messages:
+        portion.append((kind, message))
+        octets += row_octets(message)
+        if len(portion) >= most or octets >= _PORTION_OCTETS:
+            yield portion
+            portion, octets = [], 0
+    if portion:
+        yield portion
+
+
 def _batches(tickets: Sequence[Ticket], messages: int, octets: int) -> Iterator[list[Ticket]]:
-    """Cut tickets into batches, bounded in messages and in octets of their bodies."""
+    """Cut tickets into batches, bounded in messages and in octets of their bodies; a ticket is never cut."""
     batch: list[Ticket] = []
     count = size = 0
     for ticket in tickets:

@@ -6,7 +6,7 @@ from bson import ObjectId
 
 from mailyard.mailbox.model import NewMessage
 from mailyard.mailbox.threads import thread_id
-from mailyard.message.parse import parse_message
+from mailyard.message.parse import ParsedMessage
 from mailyard.proto.v1.ticket_pb2 import Recipient, Ticket
 
 
@@ -20,39 +20,47 @@ def has_account(target: Recipient) -> bool:
     return ObjectId.is_valid(target.account)
 
 
-def message_for(ticket: Ticket, target: Recipient, body: bytes, now: datetime) -> NewMessage:
-    """Make the message that `target` gets."""
-    prefix = final_prefix(ticket, target)
-    parsed = parse_message(prefix, body)
+def message_for(
+    ticket: Ticket, target: Recipient, parsed: ParsedMessage, body_octets: int, now: datetime
+) -> NewMessage:
+    """Make the message that `target` gets. `parsed` is the message behind `common_prefix`; recipients share it."""
+    trace = trace_fields(ticket, target)
+    prefix = trace + common_prefix(ticket)
+    own = parsed.behind(trace)
     return NewMessage(
         id=delivery_key(ticket, target),
         account=ObjectId(target.account),
         prefix=prefix,
         blob_id=ObjectId(ticket.blob_id),
-        size=len(prefix) + len(body),
+        size=len(prefix) + body_octets,
         internal_date=now,
-        envelope=parsed.envelope,
-        bodystructure=parsed.bodystructure,
-        body=parsed.body,
-        header_index=parsed.header_index,
-        part_index=parsed.part_index,
-        thread_id=thread_id(parsed.message_id, parsed.in_reply_to, parsed.references),
+        envelope=own.envelope,
+        bodystructure=own.bodystructure,
+        body=own.body,
+        header_index=own.header_index,
+        part_index=own.part_index,
+        thread_id=thread_id(own.message_id, own.in_reply_to, own.references),
     )
 
 
-def final_prefix(ticket: Ticket, target: Recipient) -> bytes:
-    """Put what final delivery adds before what the stages added.
+def trace_fields(ticket: Ticket, target: Recipient) -> bytes:
+    """What final delivery puts first: Return-Path (RFC 5321, section 4.4) and Delivered-To (RFC 9228)."""
+    return b"Return-Path: <%b>\r\nDelivered-To: %b\r\n" % (ticket.sender.encode(), target.address.encode())
 
-    Return-Path first (RFC 5321, section 4.4), Delivered-To (RFC 9228), the verdict's fields, then the trace.
-    """
-    return b"".join(
-        (
-            b"Return-Path: <",
-            ticket.sender.encode(),
-            b">\r\nDelivered-To: ",
-            target.address.encode(),
-            b"\r\n",
-            ticket.verdict.header_fields,
-            ticket.prefix,
-        )
+
+def common_prefix(ticket: Ticket) -> bytes:
+    """What stands before the body for all recipients: the verdict's fields, then what earlier stages added."""
+    return ticket.verdict.header_fields + ticket.prefix
+
+
+def row_octets(message: NewMessage) -> int:
+    """How many octets the columns of the message's row take."""
+    columns = (
+        message.prefix,
+        message.envelope,
+        message.bodystructure,
+        message.body,
+        message.header_index,
+        message.part_index,
     )
+    return sum(map(len, columns))

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from bson import ObjectId
 
 from mailyard.filter.mail import Need
+from mailyard.message.fields import header_end
 from mailyard.runtime.metrics import counter
 from mailyard.store.blobs import Blobs, BodyMissing
 from mailyard.store.client import Store
@@ -45,11 +46,20 @@ class Contents:
         found = await self._blobs.read_many({wish.blob_id for wish in small}) if small else {}
         for wish in wanted:
             if wish.size > self._limits[wish.need] and wish.blob_id not in found:
-                try:
-                    found[wish.blob_id] = await self._blobs.read_range(
-                        wish.blob_id, 0, self._limits[wish.need]
-                    )
-                except BodyMissing:
-                    continue
+                start = await self._start(wish, self._limits[wish.need])
+                if start is not None and wish.need is Need.HEADER and not _ends_header(start):
+                    start = await self._start(wish, self._limits[Need.CONTENT])
+                if start is not None:
+                    found[wish.blob_id] = start
         self._octets.inc(sum(map(len, found.values())))
         return found
+
+    async def _start(self, wish: Wish, octets: int) -> bytes | None:
+        try:
+            return await self._blobs.read_range(wish.blob_id, 0, octets)
+        except BodyMissing:
+            return None
+
+
+def _ends_header(start: bytes) -> bool:
+    return header_end(start, 0, len(start)) < len(start)

@@ -14,11 +14,14 @@ from mailyard.filter.endings import STAGE, Endings, is_end
 from mailyard.filter.mail import Direction, Envelope, Mail, Need, envelope_of
 from mailyard.filter.pipeline import Pipeline
 from mailyard.filter.verdict import action_word, describe
+from mailyard.message.defects import Defect
 from mailyard.proto.v1.ticket_pb2 import Ticket, Verdict
 from mailyard.runtime.clock import Clock, now_utc
+from mailyard.runtime.logs import get_logger
 from mailyard.runtime.metrics import counter
 from mailyard.spool.timeline import note
 
+_log = get_logger(__name__)
 INCOMING = {Direction.LOCAL: Queue.LOCAL_FILTER, Direction.REMOTE: Queue.REMOTE_FILTER}
 _ONWARD = {Direction.LOCAL: Queue.LOCAL_DELIVER, Direction.REMOTE: Queue.REMOTE_SEND}
 _BODY_MISSING = "451 4.3.0 the body is not in the store: restore mail.files and mail.chunks"
@@ -88,7 +91,8 @@ class Inspector:
                 missing.append(ticket)
             else:
                 present.append(ticket)
-                mails.append(Mail(envelope, ticket.prefix, start, need))
+                is_cut = need is not Need.ENVELOPE and len(start) < ticket.size
+                mails.append(Mail(envelope, ticket.prefix, start, need, is_cut=is_cut))
         if missing:
             await self._endings.put_off(missing, self._direction, self._clock(), _BODY_MISSING)
         if present:
@@ -109,6 +113,8 @@ class Inspector:
             _forget_earlier_try(ticket)
             ticket.verdict.CopyFrom(verdict)
             note(ticket, now, STAGE, _FILTERED, describe(verdict))
+            if cut := [name for name in verdict.defects if Defect(name).is_cut]:
+                _log.info("filter.incomplete", spool_id=ticket.spool_id, leg=ticket.leg, defects=cut)
         ended = [ticket for ticket in tickets if is_end(ticket)]
         if ended:
             await self._endings.end(ended, now)

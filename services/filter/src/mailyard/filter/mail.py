@@ -1,15 +1,19 @@
 """A message as checks see it: its envelope at once, its content decoded when a check asks for it."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from functools import cached_property
 
+from mailyard.message.defects import NONE, Defect
 from mailyard.message.encodedwords import decode_words
 from mailyard.message.fields import Field, header_end, scan_fields
-from mailyard.message.text import LeafPart, leaf_parts
+from mailyard.message.inside import Contents, look_inside_every_way
 from mailyard.proto.v1.ticket_pb2 import Ticket
+from mailyard.spool.acceptance import Source
 
-_MAX_FIELDS = 1000
+_MAX_FIELDS = 8000
+_ONLY_ONCE = (b"from", b"sender", b"reply-to", b"subject", b"date", b"message-id")  # RFC 5322, section 3.6
 
 
 class Direction(StrEnum):
@@ -36,6 +40,12 @@ class Envelope:
     tenant: str
     direction: Direction
     size: int  # octets of prefix and body
+    source: str = ""  # how it came in; empty: not known
+
+    @property
+    def is_from_outside(self) -> bool:
+        """Whether a stranger sent it, whom nobody asked to log in: a bounce to such a sender may hit a third party."""
+        return self.source in (Source.MX, Source.LMTP)
 
 
 def envelope_of(ticket: Ticket, direction: Direction) -> Envelope:
@@ -46,6 +56,7 @@ def envelope_of(ticket: Ticket, direction: Direction) -> Envelope:
         tenant=ticket.tenant,
         direction=direction,
         size=len(ticket.prefix) + ticket.size,
+        source=ticket.source,
     )
 
 
@@ -57,31 +68,80 @@ class Mail:
     prefix: bytes = b""
     start: bytes = b""
     seen: Need = Need.CONTENT
+    is_cut: bool = False  # `start` is less than what `seen` asks for
+    noted: set[Defect] = field(default_factory=set, compare=False)  # what checks found beside the parser
 
     def header_values(self, name: bytes) -> list[str]:
         """The values of all fields of a (lower-case) name, unfolded and decoded."""
         return [decode_words(field.value) for field in self._fields if field.name == name]
 
-    @cached_property
-    def texts(self) -> list[str]:
-        """The text parts, decoded; what stands before the first part of a multipart is not one."""
-        return [part.text for part in self._parts if part.part.content_type.type == b"text"]
+    @property
+    def texts(self) -> Iterator[str]:
+        """The text parts, decoded, in each way that mail readers decode them; made anew for each use."""
+        return (text for leaf in self._contents.leaves for text in leaf.texts)
 
     @property
     def attachment_names(self) -> list[str]:
-        """The names of parts that have one."""
-        return [part.name for part in self._parts if part.name]
+        """The names of parts, each that a mail reader may take."""
+        return [name for leaf in self._contents.leaves for name in leaf.names]
 
     @property
     def attachment_types(self) -> list[str]:
         """The media types of parts that are attachments."""
-        return [part.media_type for part in self._parts if part.is_attachment]
+        return [leaf.media_type for leaf in self._contents.leaves if leaf.is_attachment]
+
+    @property
+    def defects(self) -> frozenset[Defect]:
+        """What was cut or is doubtful, as far as the message was seen."""
+        if self.seen is Need.ENVELOPE:
+            return NONE
+        content = self._content_defects if self.seen is Need.CONTENT else NONE
+        return self._header_defects | content | self.noted
+
+    @property
+    def is_incomplete(self) -> bool:
+        """Whether something that was asked for could not be looked at."""
+        return any(defect.is_cut for defect in self.defects)
+
+    @cached_property
+    def noted_defects(self) -> frozenset[Defect]:
+        """The defects of the fields and texts that checks looked at; a message that no check looked into has none.
+
+        Asked for the first time after the checks, where it may take its time.
+        """
+        header = self._header_defects if "_fields" in self.__dict__ else NONE
+        if "_contents" not in self.__dict__:
+            return header | self.noted
+        texts = [leaf.defects for leaf in self._contents.leaves if leaf.is_text]
+        cut = (Defect.CONTENT_CUT,) if self.is_cut else ()
+        return header.union(self._contents.defects, self.noted, cut, *texts)
+
+    @cached_property
+    def _header_defects(self) -> frozenset[Defect]:
+        names = [field.name for field in self._fields]
+        found = []
+        if len(names) >= _MAX_FIELDS:
+            found.append(Defect.TOO_MANY_FIELDS)
+        if any(names.count(name) > 1 for name in _ONLY_ONCE):
+            found.append(Defect.DUPLICATE_FIELD)
+        if self.is_cut and self._header_end == len(self.start):
+            found.append(Defect.HEADER_TOO_LONG)
+        return frozenset(found)
+
+    @cached_property
+    def _content_defects(self) -> frozenset[Defect]:
+        contents = self._contents
+        cut = (Defect.CONTENT_CUT,) if self.is_cut else ()
+        return contents.defects.union(cut, *(leaf.defects for leaf in contents.leaves))
+
+    @property
+    def _header_end(self) -> int:
+        return header_end(self.start, 0, len(self.start))
 
     @cached_property
     def _fields(self) -> list[Field]:
-        header = self.start[: header_end(self.start, 0, len(self.start))]
-        return scan_fields(self.prefix + header, _MAX_FIELDS)
+        return scan_fields(self.prefix + self.start[: self._header_end], _MAX_FIELDS)
 
     @cached_property
-    def _parts(self) -> list[LeafPart]:
-        return list(leaf_parts(self.prefix, self.start))
+    def _contents(self) -> Contents:
+        return look_inside_every_way(self.prefix, self.start)

@@ -28,7 +28,7 @@ async def build(runtime: Runtime[FilterSettings]) -> Sequence[Component]:
     broker = Broker(settings.amqp_url.get_secret_value(), settings.instance)
     publisher = TicketPublisher(broker)
     rules = RuleSource(settings.rules, settings.rules_check_seconds)
-    pipeline = Pipeline([ContentCheck(lambda: rules.current)])
+    pipeline = Pipeline([ContentCheck(lambda: rules.current)], settings.reject_outside)
     contents = Contents(store, settings.body_octets)
     endings = Endings(Outcomes(store))
     consumers = []

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from mailyard.filter.check import Check
 from mailyard.filter.mail import Envelope, Mail, Need
-from mailyard.filter.verdict import Finding, combine
+from mailyard.filter.verdict import Finding, RejectOutside, combine
 from mailyard.proto.v1.ticket_pb2 import Verdict
 from mailyard.runtime.metrics import counter
 
@@ -13,9 +13,13 @@ from mailyard.runtime.metrics import counter
 class Pipeline:
     """Runs all checks on a batch, at the same time, and combines what they find."""
 
-    def __init__(self, checks: Sequence[Check]) -> None:
+    def __init__(
+        self, checks: Sequence[Check], reject_outside: RejectOutside = RejectOutside.QUARANTINE
+    ) -> None:
         self._checks = tuple(checks)
+        self._bounces_outside = reject_outside is RejectOutside.BOUNCE
         self._findings = counter("mailyard_filter_findings_total")
+        self._defects = counter("mailyard_filter_defects_total")
 
     def needs(self, envelope: Envelope) -> Need:
         """How much of a message must be read."""
@@ -32,7 +36,11 @@ class Pipeline:
         verdicts = []
         for number, mail in enumerate(batch):
             findings: list[Finding] = [finding for column in columns for finding in column[number]]
-            verdicts.append(combine(findings, mail.envelope.direction))
+            envelope, defects = mail.envelope, mail.noted_defects
+            bounces = self._bounces_outside or not envelope.is_from_outside
+            verdicts.append(combine(findings, envelope.direction, bounces=bounces, defects=defects))
             for finding in findings:
-                self._findings.labels(finding.check).inc()
+                self._findings.labels(finding.check, finding.rule).inc()
+            for defect in defects:
+                self._defects.labels(defect).inc()
         return verdicts

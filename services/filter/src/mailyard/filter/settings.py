@@ -4,6 +4,7 @@ from pathlib import Path
 
 from pydantic import Field
 
+from mailyard.filter.verdict import RejectOutside
 from mailyard.runtime.settings import CommonSettings, Port, settings_config
 
 
@@ -29,4 +30,11 @@ class FilterSettings(CommonSettings):
         default=16 * 1024 * 1024,
         ge=1024 * 1024,
         description="Bodies of a batch that are in memory together (octets); a larger one comes alone.",
+    )
+    reject_outside: RejectOutside = Field(
+        default=RejectOutside.QUARANTINE,
+        description=(
+            "What `reject` does to mail that came from outside without a login: quarantine, or bounce. It was "
+            "accepted already, and its sender may be forged, so a bounce would reach a third party."
+        ),
     )

@@ -1,9 +1,11 @@
 """What checks find, and the one verdict that their findings make: pure."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
 
 from mailyard.filter.mail import Direction
+from mailyard.message.defects import Defect
 from mailyard.proto.v1 import ticket_pb2 as pb
 from mailyard.proto.v1.ticket_pb2 import Action, Verdict
 
@@ -24,17 +26,33 @@ class Finding:
     fields: tuple[bytes, ...] = ()
 
 
-def combine(findings: Sequence[Finding], direction: Direction) -> Verdict:
+class RejectOutside(StrEnum):
+    """What becomes of mail from outside that a check rejects after it was accepted."""
+
+    QUARANTINE = "quarantine"
+    BOUNCE = "bounce"
+
+
+def combine(
+    findings: Sequence[Finding],
+    direction: Direction,
+    *,
+    bounces: bool = True,
+    defects: Collection[Defect] = (),
+) -> Verdict:
     """Make the verdict: the strongest action wins, every finding is kept, each header field is added once.
 
     Actions in their order: pass, tag, quarantine, reject, discard. Remote mail has no Junk to go to:
-    there quarantine tags.
+    there quarantine tags. Where nothing `bounces`, because the sender may not be who the message says, a rejection
+    is a quarantine: the message was accepted, and a bounce would go to a third party.
     """
+    if not bounces:
+        findings = [_quarantined(finding) for finding in findings]
     action = max((finding.action for finding in findings), default=Action.ACTION_PASS)
     if action == Action.ACTION_QUARANTINE and direction is Direction.REMOTE:
         action = Action.ACTION_TAG
     fields = dict.fromkeys(field for finding in findings for field in finding.fields)
-    verdict = Verdict(action=action, header_fields=b"".join(fields))
+    verdict = Verdict(action=action, header_fields=b"".join(fields), defects=sorted(defects))
     verdict.findings.extend(_written(finding) for finding in findings)
     if action == Action.ACTION_REJECT:
         refusal = next(finding for finding in findings if finding.action == action)
@@ -44,15 +62,23 @@ def combine(findings: Sequence[Finding], direction: Direction) -> Verdict:
 
 
 def describe(verdict: Verdict) -> str:
-    """Say the verdict in a few words for the timeline: `quarantine: rules/lottery`."""
+    """Say the verdict in a few words for the timeline: `quarantine: rules/lottery (too-deep)`."""
     word = action_word(verdict.action)
     causes = " ".join(f"{finding.check}/{finding.rule}" for finding in verdict.findings)
-    return f"{word}: {causes}" if causes else word
+    defects = f" ({' '.join(verdict.defects)})" if verdict.defects else ""
+    return (f"{word}: {causes}" if causes else word) + defects
 
 
 def action_word(action: Action) -> str:
     """The action's name as configuration, metrics and traces write it."""
     return Action.Name(action).removeprefix("ACTION_").lower()
+
+
+def _quarantined(finding: Finding) -> Finding:
+    if finding.action != Action.ACTION_REJECT:
+        return finding
+    fields = (f"X-Mailyard-Rule: {finding.rule}\r\n".encode(), b"X-Spam-Flag: YES\r\n")
+    return replace(finding, action=Action.ACTION_QUARANTINE, fields=fields)
 
 
 def _written(finding: Finding) -> pb.Finding:

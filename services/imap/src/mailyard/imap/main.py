@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from mailyard.broker.connection import Broker
 from mailyard.broker.events import MailboxEvents
+from mailyard.directory.accesswatch import POLL_SECONDS, AccessWatch
 from mailyard.directory.authentication import Authenticator
 from mailyard.directory.directory import Directory
 from mailyard.directory.passwords import Passwords
@@ -47,9 +48,13 @@ async def build(runtime: Runtime[ImapSettings]) -> Sequence[Component]:
         settings.amqp_url.get_secret_value(), settings.instance, required=False, meanwhile=_WITHOUT_BROKER
     )
     events = MailboxEvents(broker)
+    directory = Directory(store, settings.cache_limits())
+    access = AccessWatch(store, directory.forget)
+    passwords = Passwords(settings.hash_cost(), threads=settings.password_threads)
+    logins = Authenticator(store, directory, passwords, settings.login_limits(), access=access)
     watch = MailboxWatch(events, Mailboxes(store).highest_modseqs, settings.poll_seconds)
     reception = Reception(
-        doors=_doors(settings, store, events, watch),
+        doors=_doors(store, events, watch, logins, access),
         options=settings.options(),
         budget=MemoryBudget(settings.held_size),
         admission=Admission(raise_file_limit(settings.connections), settings.connections_per_address),
@@ -58,20 +63,22 @@ async def build(runtime: Runtime[ImapSettings]) -> Sequence[Component]:
         balancers=settings.balancers(),
     )
     parts: list[Component] = [store, broker, events, watch]
+    parts.append(Periodic("access", POLL_SECONDS, access.poll))
     if certificates is not None:
         parts.append(Periodic("certificates", _CERTIFICATE_SECONDS, certificates.refresh))
     parts.extend(_listeners(settings, reception))
     return parts
 
 
-def _doors(settings: ImapSettings, store: Store, events: MailboxEvents, watch: MailboxWatch) -> Doors:
-    passwords = Passwords(settings.hash_cost(), threads=settings.password_threads)
-    directory = Directory(store, settings.cache_limits())
+def _doors(
+    store: Store, events: MailboxEvents, watch: MailboxWatch, logins: Authenticator, access: AccessWatch
+) -> Doors:
     return Doors(
         mailboxes=Mailboxes(store),
         messages=Messages(store, events),
         bodies=Blobs(store),
-        logins=Authenticator(store, directory, passwords, settings.login_limits()),
+        logins=logins,
+        access=access,
         quotas=AccountQuotas(store),
         events=watch,
         accounts=AccountSessions(),

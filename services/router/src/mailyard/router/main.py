@@ -9,10 +9,12 @@ from mailyard.broker.deadletters import DeadLetters
 from mailyard.broker.publisher import TicketPublisher
 from mailyard.broker.topology import Queue
 from mailyard.directory.directory import Directory
+from mailyard.directory.settings import postmaster_of
 from mailyard.router.bouncer import Bouncer
 from mailyard.router.housekeeping import Housekeeping
 from mailyard.router.intake import Intake
 from mailyard.router.overview import Overview
+from mailyard.router.removedaccounts import AccountPurge
 from mailyard.router.settings import RouterSettings
 from mailyard.router.sweep import Sweep
 from mailyard.runtime.periodic import Periodic
@@ -32,7 +34,8 @@ async def build(runtime: Runtime[RouterSettings]) -> Sequence[Component]:
     broker = Broker(settings.amqp_url.get_secret_value(), settings.instance)
     publisher = TicketPublisher(broker)
     spool = Spool(store, publisher, stage="router")
-    intake = Intake(store, Directory(store), publisher, most_targets=settings.message_targets)
+    directory = Directory(store, postmaster=postmaster_of(settings))
+    intake = Intake(store, directory, publisher, most_targets=settings.message_targets)
     consumer = TicketConsumer(broker, Queue.SMTP_IN_ROUTE, intake.handle, on_poison=intake.poison)
     progress = ProgressReporter(store, settings.instance, consumers=[consumer], publisher=publisher)
     duties = Housekeeping(store, broker, publisher, settings)
@@ -44,6 +47,7 @@ async def build(runtime: Runtime[RouterSettings]) -> Sequence[Component]:
         Periodic("delays", _DELAYS_SECONDS, bouncer.report_delays),
         Periodic("depth", settings.depth_seconds, duties.measure),
         Periodic("sweep", settings.sweep_seconds, Sweep(store, settings).work),
+        Periodic("removed-accounts", settings.sweep_seconds, AccountPurge(store, settings.instance).work),
         Periodic("ledger", settings.ledger_seconds, duties.keep_books),
         Periodic("census", settings.census_seconds, overview.count),
         Periodic("dead letters", settings.census_seconds, DeadLetters(broker).trim),

@@ -42,6 +42,7 @@ class Connection(asyncio.Protocol):
         self._is_deaf = False  # we do not read
         self._has_ended = False  # the client will write no more
         self._is_draining = False  # no new message
+        self._is_expelled = False  # the login no longer counts
         self._is_leaving = False  # the last word is said
         self._is_gone = False
         self._is_open = False  # there is a transport
@@ -87,7 +88,7 @@ class Connection(asyncio.Protocol):
         door = self._door
         plaintext_auth = door.plaintext_auth_on_loopback and self.caller.is_on_loopback
         self._session = Session(door.profile, secured=door.implicit_tls, plaintext_auth=plaintext_auth)
-        self._receiver = Receiver(door, self._session, self._advance)
+        self._receiver = Receiver(door, self._session, self._advance, self._expel)
         self._receiver.meet(self._visitor(secured=door.implicit_tls))
         self._advance()
 
@@ -158,6 +159,11 @@ class Connection(asyncio.Protocol):
         else:
             self._leave(replies.CONNECTION_OLD if what is Overdue.CONNECTION else replies.TIMED_OUT)
 
+    def _expel(self) -> None:
+        """Say 421 (RFC 5321 section 3.8) at once, or when what is being answered has its answer."""
+        self._is_expelled = True
+        self._advance()
+
     def relieve(self, now: float) -> None:
         """Memory is scarce: write what a slow client has sent to the store, or let the client go."""
         if not self._is_open or self._is_leaving or self._waits_for_us:
@@ -204,6 +210,9 @@ class Connection(asyncio.Protocol):
     def _advance(self) -> None:
         """Do what can be done with what is there; say all that is to be said in one write."""
         if self._is_leaving:
+            return
+        if self._is_expelled and not self._waits_for_us:
+            self._leave(replies.ACCESS_ENDED)
             return
         session, receiver = self._session, self._receiver
         while not (receiver.is_busy or self._is_choked):

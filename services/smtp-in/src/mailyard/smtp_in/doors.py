@@ -12,7 +12,7 @@ from mailyard.smtp.server.limits import Mode, Profile
 from mailyard.smtp_in.headerfilters import Trace
 from mailyard.smtp_in.measures import Measures
 from mailyard.smtp_in.quota import QuotaGate
-from mailyard.smtp_in.seams import Addresses, BodyStore, Logins, Queue
+from mailyard.smtp_in.seams import Addresses, BodyStore, Logins, Queue, Sessions
 from mailyard.smtp_in.submitted import SubmissionRules
 from mailyard.spool.acceptance import Source
 
@@ -54,6 +54,7 @@ class Backend:
 
     addresses: Addresses
     logins: Logins
+    sessions: Sessions
     bodies: BodyStore
     queue: Queue
     pressure: PressureGauge

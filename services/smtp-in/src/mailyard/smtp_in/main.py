@@ -7,9 +7,11 @@ from functools import partial
 
 from mailyard.broker.connection import Broker
 from mailyard.broker.publisher import TicketPublisher
+from mailyard.directory.accesswatch import POLL_SECONDS, AccessWatch
 from mailyard.directory.authentication import Authenticator
 from mailyard.directory.directory import Directory
 from mailyard.directory.passwords import Passwords
+from mailyard.directory.settings import postmaster_of
 from mailyard.mailbox.quota import usage_of
 from mailyard.runtime.admission import Admission, raise_file_limit
 from mailyard.runtime.budget import MemoryBudget
@@ -56,13 +58,15 @@ async def build(runtime: Runtime[SmtpInSettings]) -> Sequence[Component]:
     )
     publisher = TicketPublisher(broker)
     spool = Spool(store, publisher, stage=_SERVICE, test_skip_confirm=settings.test_skip_confirm)
-    directory = Directory(store, settings.cache_limits())
+    directory = Directory(store, settings.cache_limits(), postmaster=postmaster_of(settings))
+    access = AccessWatch(store, directory.forget)
     passwords = Passwords(settings.hash_cost(), threads=settings.password_threads)
     bounds = Bounds(settings.waiting_messages, settings.disk_free_percent, settings.queue_seconds)
     pressure = Pressure(spool, bounds, Sampler(store, broker).measure)
     backend = Backend(
         addresses=directory,
-        logins=Authenticator(store, directory, passwords, settings.login_limits()),
+        logins=Authenticator(store, directory, passwords, settings.login_limits(), access=access),
+        sessions=access,
         bodies=spool.blobs,
         queue=spool,
         pressure=pressure,
@@ -74,6 +78,7 @@ async def build(runtime: Runtime[SmtpInSettings]) -> Sequence[Component]:
     )
     parts: list[Component] = [store, broker, spool]
     parts.append(ProgressReporter(store, settings.instance, publisher=publisher))
+    parts.append(Periodic("access", POLL_SECONDS, access.poll))
     parts.append(Periodic("pressure", _PRESSURE_SECONDS, pressure.sample))
     if certificates is not None:
         parts.append(Periodic("certificates", _CERTIFICATE_SECONDS, certificates.refresh))

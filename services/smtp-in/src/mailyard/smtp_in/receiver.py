@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
 from functools import lru_cache
 
+from mailyard.directory.accesswatch import OpenSession
 from mailyard.directory.identity import Identity, Refusal
 from mailyard.directory.model import Resolution
 from mailyard.message.address import Address, AddressError
@@ -60,17 +61,24 @@ def _is_same_login(credentials: Credentials) -> bool:
 
 
 class Receiver:
-    """Between one session and the backend. `resume` is called when something came later."""
+    """Between one session and the backend.
 
-    def __init__(self, door: Door, session: Session, resume: Callable[[], None]) -> None:
+    `resume` is called when something came later, `expel` when the login of the session no longer counts.
+    """
+
+    def __init__(
+        self, door: Door, session: Session, resume: Callable[[], None], expel: Callable[[], None]
+    ) -> None:
         self._mode = door.profile.mode
         self._host = door.profile.hostname
         self._backend = door.backend
         self._measures = door.measures
         self._session = session
         self._resume = resume
+        self._expel = expel
         self._visitor = Visitor("")
         self._identity: Identity | None = None
+        self._open: OpenSession | None = None  # of the identity
         self._envelope = Envelope()
         self._intake = Intake(door.backend.bodies)
         self._header: HeaderFilter | None = None  # of the message that is being read
@@ -88,7 +96,7 @@ class Receiver:
         nothing said before counts (RFC 3207 section 4.2).
         """
         self._visitor = visitor
-        self._identity = None
+        self._forget_identity()
 
     def handle(self, event: Event) -> None:
         """Do what one event asks for; its answer is given now or later."""
@@ -137,6 +145,7 @@ class Receiver:
     def close(self) -> None:
         """The connection is gone. What the spool has been given it keeps: the reply is lost, the mail is not."""
         self._is_closed = True
+        self._forget_identity()
         self._envelope = Envelope()
         if not self.is_busy:
             self._give_up()
@@ -176,21 +185,34 @@ class Receiver:
 
     def _on_recipient(self, event: RcptTo) -> None:
         path = event.path
-        text = str(path) if path.domain else f"{path.local}@{self._backend.postmaster_domain}"
-        address = _address_of(text)
         if self._backend.memory.is_exhausted:
-            self._answer(replies.MEMORY_FULL, text)
-        elif address is None:
-            self._answer(replies.BAD_RECIPIENT, text)
-        elif (resolution := self._backend.addresses.resolve_cached(address)) is not None and not has_quota(
-            resolution
-        ):
-            self._judge_recipient(event, address, resolution)
+            self._answer(replies.MEMORY_FULL, str(path))
+            return
+        if not path.domain:
+            self._later(self._resolve_postmaster(event))
+            return
+        address = _address_of(str(path))
+        if address is None:
+            self._answer(replies.BAD_RECIPIENT, str(path))
+            return
+        known = self._backend.addresses.resolve_cached(address)
+        is_taken = known is not None and judge_recipient(self._mode, self._identity, known).is_positive
+        if known is not None and is_taken and not has_quota(known):
+            self._judge_recipient(event, address, known)
         else:
-            self._later(self._resolve_recipient(event, address))
+            self._later(self._resolve_recipient(event, address, afresh=known is not None and not is_taken))
 
-    async def _resolve_recipient(self, event: RcptTo, address: Address) -> None:
-        resolution = await self._backend.addresses.resolve(address)
+    async def _resolve_postmaster(self, event: RcptTo) -> None:
+        """RFC 5321 section 4.5.1: `<Postmaster>` without a domain must be accepted."""
+        address = await self._backend.addresses.postmaster(self._backend.postmaster_domain)
+        if address is None:
+            self._answer(replies.NO_POSTMASTER, event.path.local)
+        else:
+            await self._resolve_recipient(event, address)
+
+    async def _resolve_recipient(self, event: RcptTo, address: Address, *, afresh: bool = False) -> None:
+        """Look `afresh` before a permanent refusal: the cache may be older than a new domain or account."""
+        resolution = await self._backend.addresses.resolve(address, afresh=afresh)
         full = None
         if self._backend.quotas is not None:
             full = await self._backend.quotas.refusal(resolution, self._envelope.parameters.size)
@@ -217,8 +239,17 @@ class Receiver:
         if isinstance(known, Refusal):
             self._answer(replies.login_refused(known))
             return
+        if self._is_closed:
+            return
         self._identity = known
+        self._open = self._backend.sessions.open(known, self._expel)
         self._answer(replies.WELCOME)
+
+    def _forget_identity(self) -> None:
+        self._identity = None
+        if self._open is not None:
+            self._backend.sessions.close(self._open)
+            self._open = None
 
     # The message.
 

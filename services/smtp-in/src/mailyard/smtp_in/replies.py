@@ -14,6 +14,7 @@ RELAY_DENIED = reply(550, "5.7.1", "Relaying denied")
 NOT_LOCAL = reply(550, "5.7.1", "Only local recipients are taken here")
 BAD_SENDER = reply(553, "5.1.8", "The sender's domain is not valid")
 BAD_RECIPIENT = reply(553, "5.1.2", "The recipient's domain is not valid")
+NO_POSTMASTER = reply(550, "5.1.1", "No domain here has a postmaster yet")
 ACTS_AS_ANOTHER = reply(535, "5.7.8", "One account cannot act as another")
 
 # RFC 3463: X.3.0 other mail system status, X.3.1 mail system full, X.3.2 system not accepting messages.
@@ -28,6 +29,7 @@ TOO_MANY_CONNECTIONS = reply(421, "4.3.2", "Too many connections, please try aga
 TOO_MANY_FROM_ADDRESS = reply(421, "4.7.0", "Too many connections from your address")
 SHUTTING_DOWN = reply(421, "4.3.2", "Server is shutting down, please connect again")
 TIMED_OUT = reply(421, "4.4.2", "Timed out waiting for input")
+ACCESS_ENDED = reply(421, "4.7.0", "Your access has changed, please log in again")
 CONNECTION_OLD = reply(421, "4.4.2", "The connection has been open for long, please connect again")
 
 # RFC 4954 section 6, RFC 5248 section 2.4.

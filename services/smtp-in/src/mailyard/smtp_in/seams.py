@@ -1,8 +1,10 @@
 """What smtp-in needs of the rooms below, as narrow as it uses it; tests put small doubles here."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Protocol
 
+from mailyard.directory.accesswatch import OpenSession
 from mailyard.directory.identity import Identity, Refusal
 from mailyard.directory.model import Resolution
 from mailyard.message.address import Address
@@ -16,8 +18,11 @@ class Addresses(Protocol):
     def resolve_cached(self, address: Address) -> Resolution | None:
         """Peek: the resolution, None when `resolve` must be awaited."""
 
-    async def resolve(self, address: Address) -> Resolution:
-        """Say what becomes of mail for an address; raises Unavailable."""
+    async def resolve(self, address: Address, *, afresh: bool = False) -> Resolution:
+        """Say what becomes of mail for an address, `afresh` without the cache; raises Unavailable."""
+
+    async def postmaster(self, hostname: str) -> Address | None:
+        """Find the address that takes mail for `<Postmaster>` without a domain; raises Unavailable."""
 
 
 class Logins(Protocol):
@@ -30,6 +35,16 @@ class Logins(Protocol):
 
     async def may_send_as(self, identity: Identity, address: Address) -> bool:
         """Tell whether mail from `address` is this account's to send; raises Unavailable."""
+
+
+class Sessions(Protocol):
+    """The watch over access that is taken away."""
+
+    def open(self, identity: Identity, end: Callable[[], None]) -> OpenSession:
+        """Note a session; `end` is called when its login no longer counts."""
+
+    def close(self, session: OpenSession) -> None:
+        """Forget a session."""
 
 
 class BodyStream(Protocol):

@@ -1,45 +1,59 @@
 """`mailyard account`: who may log in and has mailboxes."""
 
-import re
 from typing import Annotated
 
 import typer
 from bson import ObjectId
 
 from mailyard.cli.listing import AsJson, Column, Record, show
+from mailyard.cli.removing import KeepDays, Yes, confirmed, kept
 from mailyard.cli.secret import FromFile, FromStdin, Generate, Password, chosen_password
 from mailyard.cli.session import Session, perform
+from mailyard.cli.sizes import octets
 from mailyard.cli.tenant import Named, OfOwner
-from mailyard.directory.model import Account
-from mailyard.directory.names import mail_address
+from mailyard.directory.model import Account, AccountStatus
+from mailyard.directory.names import domain_name, mail_address
 from mailyard.mailbox.mailboxes import Mailboxes
 from mailyard.mailbox.quota import Usage, usage_of
 
-app = typer.Typer(no_args_is_help=True, help="Accounts: a mail address, a password, mailboxes.")
+app = typer.Typer(no_args_is_help=True, help="Manage accounts: a mail address, a password, mailboxes.")
 
 COLUMNS = (
     Column("account", "Account"),
+    Column("name", "Name"),
     Column("tenant", "Tenant"),
     Column("status", "Status"),
     Column("quota_bytes", "Quota (bytes)"),
     Column("id", "Id"),
 )
+REMOVED_COLUMNS = (
+    Column("account", "Account"),
+    Column("tenant", "Tenant"),
+    Column("removed_at", "Removed"),
+    Column("purge_at", "Mail kept until"),
+    Column("id", "Id"),
+)
 PASSWORD = Column("password", "Password")
 LISTED = (*COLUMNS[:-1], Column("used_bytes", "Used (bytes)"), COLUMNS[-1])
 _USAGES_AT_ONCE = 1_000
-_SIZE = re.compile(r"(\d+)([KMGT]?)", re.IGNORECASE)
-_UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 
-def octets(text: str) -> int:
-    """Read a size: a number, with K, M, G or T for powers of 1024."""
-    found = _SIZE.fullmatch(text)
-    if found is None:
-        raise typer.BadParameter(f"{text!r} is not a size: write 500M or 5G")
-    return int(found[1]) * _UNITS[found[2].upper()]
+def _size(text: str) -> int:
+    """Read a size on the command line."""
+    try:
+        return octets(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
-AddressArgument = Annotated[str, typer.Argument(help="Its mail address, the login name.")]
+AddressArgument = Annotated[
+    str, typer.Argument(metavar="ADDRESS", help="Its mail address, which is the login name.")
+]
+Quota = Annotated[
+    int | None,
+    typer.Option(parser=_size, metavar="SIZE", help="What its mailboxes may hold: 500M, 5G."),
+]
+Name = Annotated[str | None, typer.Option(metavar="NAME", help="Name of the person or machine.")]
 
 
 @app.command()
@@ -48,12 +62,8 @@ def add(
     address: AddressArgument,
     *,
     tenant: OfOwner = None,
-    quota: Annotated[
-        int | None,
-        typer.Option(
-            parser=octets, metavar="SIZE", help="What its mailboxes may hold: 500M, 5G; no limit without it."
-        ),
-    ] = None,
+    quota: Quota = None,
+    name: Name = None,
     password_stdin: FromStdin = False,
     password_file: FromFile = None,
     generate: Generate = False,
@@ -65,7 +75,7 @@ def add(
     async def added(session: Session) -> Account:
         owner = await session.owner_of(mail_address(address), tenant)
         directory = await session.prepared()
-        account = await directory.add_account(owner, address, password.text, quota)
+        account = await directory.add_account(owner, address, password.text, quota, name or "")
         await Mailboxes(session.store).ensure_defaults(account.id)
         return account
 
@@ -83,7 +93,7 @@ def passwd(
     generate: Generate = False,
     as_json: AsJson = False,
 ) -> None:
-    """Change an account's password."""
+    """Change an account's password. Sessions that are open end within 5 seconds."""
     password = chosen_password(stdin=password_stdin, file=password_file, generate=generate)
 
     async def changed(session: Session) -> Account | None:
@@ -98,12 +108,32 @@ def passwd(
 
 
 @app.command("list")
-def list_all(context: typer.Context, tenant: Named = None, as_json: AsJson = False) -> None:
+def list_all(
+    context: typer.Context,
+    *,
+    tenant: Named = None,
+    domain: Annotated[str | None, typer.Option(metavar="DOMAIN", help="Only this domain.")] = None,
+    status: Annotated[AccountStatus | None, typer.Option(help="Only accounts of this status.")] = None,
+    removed: Annotated[
+        bool, typer.Option("--removed", help="List removed accounts whose mail is still kept.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """List accounts, of one tenant or of all, with what their mailboxes hold."""
+    if removed:
+        records = perform(context, lambda session: _removed(session, tenant))
+        show(records, REMOVED_COLUMNS, as_json=as_json)
+        return
+    name = domain_name(domain) if domain is not None else None
 
     async def accounts(session: Session) -> list[Record]:
         tenants = await session.tenants(tenant)
-        found = [each for owner in tenants for each in await session.directory.accounts.list(owner)]
+        found = [
+            each
+            for owner in tenants
+            for each in await session.directory.accounts.list(owner)
+            if name in (None, each.address.domain) and status in (None, each.status)
+        ]
         used: dict[ObjectId, Usage] = {}
         for start in range(0, len(found), _USAGES_AT_ONCE):
             some = [each.id for each in found[start : start + _USAGES_AT_ONCE]]
@@ -111,6 +141,117 @@ def list_all(context: typer.Context, tenant: Named = None, as_json: AsJson = Fal
         return [{**_record(each), "used_bytes": used[each.id].octets} for each in found]
 
     show(perform(context, accounts), LISTED, as_json=as_json)
+
+
+@app.command("set")
+def change(
+    context: typer.Context,
+    address: AddressArgument,
+    *,
+    tenant: OfOwner = None,
+    quota: Quota = None,
+    no_quota: Annotated[bool, typer.Option("--no-quota", help="Have no limit.")] = False,
+    name: Name = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change an account's quota or name."""
+    if quota is not None and no_quota:
+        raise typer.BadParameter("use only one of --quota and --no-quota")
+    if quota is None and not no_quota and name is None:
+        raise typer.BadParameter("nothing to change: use --quota, --no-quota or --name")
+    if quota == 0:
+        raise typer.BadParameter("a quota is above zero; --no-quota takes the limit away")
+
+    async def changed(session: Session) -> Account:
+        owner = await session.owner_of(mail_address(address), tenant)
+        return await session.directory.set_account(
+            owner, address, name=name, quota_bytes=0 if no_quota else quota
+        )
+
+    show([_record(perform(context, changed))], COLUMNS, as_json=as_json)
+
+
+@app.command()
+def suspend(
+    context: typer.Context,
+    address: AddressArgument,
+    *,
+    tenant: OfOwner = None,
+    refuse_mail: Annotated[
+        bool, typer.Option("--refuse-mail", help="Refuse mail for it too (550 5.2.1); status: disabled.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Suspend an account: nobody logs in, open sessions end within 5 seconds; it goes on receiving mail."""
+
+    async def suspended(session: Session) -> Account:
+        owner = await session.owner_of(mail_address(address), tenant)
+        return await session.suspension.suspend_account(owner, address, refuse_mail=refuse_mail)
+
+    show([_record(perform(context, suspended))], COLUMNS, as_json=as_json)
+
+
+@app.command()
+def resume(
+    context: typer.Context, address: AddressArgument, tenant: OfOwner = None, as_json: AsJson = False
+) -> None:
+    """Resume a suspended account."""
+
+    async def resumed(session: Session) -> Account:
+        owner = await session.owner_of(mail_address(address), tenant)
+        return await session.suspension.resume_account(owner, address)
+
+    show([_record(perform(context, resumed))], COLUMNS, as_json=as_json)
+
+
+@app.command()
+def remove(
+    context: typer.Context,
+    address: AddressArgument,
+    *,
+    tenant: OfOwner = None,
+    keep_days: KeepDays = 30,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Remove an account. Its address is free at once; its mail is kept for --keep-days, then deleted."""
+
+    async def removed(session: Session) -> Account:
+        parsed = mail_address(address)
+        owner = await session.owner_of(parsed, tenant)
+        await session.removal.check_account(owner, address)
+        confirmed(yes, f"the account {parsed} would be removed and its mail deleted in {keep_days} days")
+        return await session.removal.remove_account(owner, address, kept(keep_days))
+
+    show([{**_record(perform(context, removed)), "status": "removed"}], COLUMNS, as_json=as_json)
+
+
+@app.command()
+def restore(
+    context: typer.Context, address: AddressArgument, tenant: OfOwner = None, as_json: AsJson = False
+) -> None:
+    """Bring back a removed account with its password and mail, while the mail is kept."""
+
+    async def restored(session: Session) -> Account:
+        owner = await session.owner_of(mail_address(address), tenant)
+        return await session.removal.restore_account(owner, address)
+
+    show([_record(perform(context, restored))], COLUMNS, as_json=as_json)
+
+
+async def _removed(session: Session, tenant: str | None) -> list[Record]:
+    tenants = await session.tenants(tenant)
+    return [
+        {
+            "account": str(each.address),
+            "tenant": each.tenant,
+            "removed_at": each.removed_at,
+            "purge_at": each.purge_at,
+            "id": str(each.id),
+        }
+        for owner in tenants
+        for each in await session.removal.removed.list(owner)
+    ]
 
 
 def _show_with_password(account: Account, password: Password, *, as_json: bool) -> None:
@@ -124,6 +265,7 @@ def _show_with_password(account: Account, password: Password, *, as_json: bool) 
 def _record(account: Account) -> Record:
     return {
         "account": str(account.address),
+        "name": account.name or None,
         "tenant": account.tenant,
         "status": account.status.value,
         "quota_bytes": account.quota_bytes,

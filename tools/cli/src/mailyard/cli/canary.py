@@ -43,7 +43,7 @@ def canary(
         bool, typer.Option("--record", help="Write the results to the store, for the metrics.")
     ] = False,
 ) -> None:
-    """Send a mail to oneself, and one to an echo; tell how long each took.
+    """Send test messages through the whole system and report how long they took.
 
     Exit status 0 only when all arrived. They are deleted afterwards.
     """

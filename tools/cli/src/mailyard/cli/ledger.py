@@ -23,7 +23,9 @@ HEADINGS = (
 
 def ledger(
     context: typer.Context,
-    hours: Annotated[int, typer.Option(help="How far to look back.", min=1, max=24 * 366)] = 24,
+    hours: Annotated[
+        int, typer.Option(metavar="HOURS", help="How far to look back.", min=1, max=24 * 366)
+    ] = 24,
     tenant: Named = None,
     as_json: AsJson = False,
 ) -> None:
@@ -35,11 +37,13 @@ def ledger(
 
     async def lines(session: Session) -> list[Account]:
         until = hour_of(now_utc()) + timedelta(hours=1)
-        return await Ledger(session.store).accounts(until - timedelta(hours=hours), until)
+        found = await Ledger(session.store).accounts(until - timedelta(hours=hours), until)
+        chosen = [line for line in found if tenant in (None, line.tenant)]
+        if tenant is not None and not chosen:  # a removed tenant may have lines
+            await session.directory.require_tenant(tenant)
+        return chosen
 
-    found = perform(context, lines)
-    records = [_record(line) for line in found if tenant in (None, line.tenant)]
-    show(records, HEADINGS, as_json=as_json)
+    show([_record(line) for line in perform(context, lines)], HEADINGS, as_json=as_json)
 
 
 def _record(line: Account) -> Record:

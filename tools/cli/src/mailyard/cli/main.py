@@ -1,6 +1,6 @@
 """The `mailyard` command.
 
-Exit status: 0 done; 1 refused, with the reason on standard error; 2 wrong usage; 69 a server is away; 78 wrong settings.
+Exit status: 0 done; 1 refused, with the reason on standard error; 2 wrong usage; 69 a server is unreachable; 78 wrong settings.
 """
 
 from importlib.metadata import version
@@ -11,7 +11,13 @@ import typer
 
 from mailyard.cli.verbs import Verbs, add_verbs
 
-app = typer.Typer(cls=Verbs, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+app = typer.Typer(
+    cls=Verbs,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 add_verbs(app)
 
 
@@ -36,7 +42,7 @@ def root(
         bool, typer.Option("--version", help="Print the version.", callback=_show_version, is_eager=True)
     ] = False,
 ) -> None:
-    """Look after a Mailyard: first start, tenants, domains, accounts, aliases, queues, traces, the ledger, trials."""
+    """Administer a Mailyard installation."""
     context.obj = config
 
 

@@ -25,9 +25,9 @@ input or a file, never from an argument.
 | exit status | meaning |
 |---|---|
 | 0 | done |
-| 1 | refused: the name is taken, nothing is found; standard error says why |
+| 1 | failed, for example because the name exists or was not found; see standard error |
 | 2 | wrong usage |
-| 69 | MongoDB or RabbitMQ is away |
+| 69 | MongoDB or RabbitMQ is unreachable |
 | 78 | wrong settings |
 """
 

@@ -22,7 +22,7 @@ FromStdin = Annotated[bool, typer.Option("--password-stdin", help="Read the pass
 FromFile = Annotated[
     Path | None, typer.Option("--password-file", help="Read the password from this file.", dir_okay=False)
 ]
-Generate = Annotated[bool, typer.Option("--generate", help="Make up a password and print it.")]
+Generate = Annotated[bool, typer.Option("--generate", help="Generate a random password and print it.")]
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,9 @@ from mailyard.cli.indexes import ensure_all
 from mailyard.directory.errors import DirectoryError, NotFound
 from mailyard.directory.passwords import HashCost, Passwords
 from mailyard.directory.provisioning import Provisioning
+from mailyard.directory.removal import Removal
+from mailyard.directory.settings import postmaster_of
+from mailyard.directory.suspension import Suspension
 from mailyard.message.address import Address
 from mailyard.runtime.clock import now_utc
 from mailyard.runtime.errors import Misconfigured, Unavailable
@@ -41,6 +44,13 @@ class Session:
     settings: CommonSettings
     store: Store
     directory: Provisioning
+    suspension: Suspension
+    removal: Removal
+
+    @property
+    def postmaster(self) -> Address | None:
+        """The installation's postmaster as this command's environment knows it. Raises Misconfigured."""
+        return postmaster_of(self.settings)
 
     async def prepared(self) -> Provisioning:
         """Return the directory for a change, with all indexes of the store: the first command may meet an empty database."""
@@ -108,7 +118,10 @@ async def with_session(
     passwords = Passwords(HashCost())
     try:
         await ready(store)
-        return await work(Session(settings, store, Provisioning(store, passwords, now_utc)))
+        directory = Provisioning(store, passwords, now_utc)
+        suspension = Suspension(store, directory, now_utc)
+        removal = Removal(store, directory, suspension, now_utc)
+        return await work(Session(settings, store, directory, suspension, removal))
     finally:
         passwords.close()
         await store.close()

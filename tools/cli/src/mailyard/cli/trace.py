@@ -16,7 +16,7 @@ TARGETS = (
     Column("recipient", "Recipient"),
     Column("result", "Result"),
     Column("status", "Status"),
-    Column("text", "Said"),
+    Column("text", "Response"),
 )
 STEPS = (
     Column("at", "When"),
@@ -29,7 +29,9 @@ STEPS = (
 
 def trace(
     context: typer.Context,
-    spool_id: Annotated[str, typer.Argument(help="The id from the 250 reply or a Received field.")],
+    spool_id: Annotated[
+        str, typer.Argument(metavar="SPOOL-ID", help="The id from the 250 reply or a Received field.")
+    ],
     as_json: AsJson = False,
 ) -> None:
     """Show what happened to a message, over all its legs."""
@@ -43,6 +45,11 @@ def trace(
 
 
 async def _rows(session: Session, spool_id: str) -> list[TracedRow]:
+    if "@" in spool_id:
+        raise Refused(
+            f"{spool_id} is a Message-ID or an address; trace wants the spool id: the 20 characters after 'queued as'"
+            " in the 250 reply, or after 'id' in a Received field"
+        )
     try:
         rows = await read_trace(session.store, spool_id)
     except BadSpoolId as error:

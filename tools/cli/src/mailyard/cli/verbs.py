@@ -45,7 +45,10 @@ _VERBS = (
         "Check the cluster and the world around it, before or after the installation.",
     ),
     Verb(
-        "canary", "canary", "canary", "Send a mail to oneself, and one to an echo; tell how long each took."
+        "canary",
+        "canary",
+        "canary",
+        "Send test messages through the whole system and report how long they took.",
     ),
     Verb("sink", "sink", "sink", "Take all mail, for every domain, until told to stop."),
     Verb(
@@ -62,10 +65,10 @@ _VERBS = (
         "schema",
         "Create what is missing of the store's indexes: once before the first start, and after each upgrade.",
     ),
-    Verb("tenant", "tenant", "app", "Customers: each owns domains."),
-    Verb("domain", "domain", "app", "Domains: mail for them is taken."),
-    Verb("account", "account", "app", "Accounts: a mail address, a password, mailboxes."),
-    Verb("alias", "alias", "app", "Aliases: addresses that stand for others."),
+    Verb("tenant", "tenant", "app", "Manage tenants (customers). Each owns domains."),
+    Verb("domain", "domain", "app", "Manage the domains that Mailyard accepts mail for."),
+    Verb("account", "account", "app", "Manage accounts: a mail address, a password, mailboxes."),
+    Verb("alias", "alias", "app", "Manage aliases (addresses that forward to others)."),
     Verb("queue", "queue", "app", "Queues: work that waits for a service."),
     Verb("replica-set", "replicaset.command", "app", "MongoDB replica sets: a new one for a trial."),
     Verb(

@@ -7,6 +7,8 @@ from mailyard.filter.mail import Need
 from mailyard.filter.rules.patterns import Pattern
 from mailyard.proto.v1.ticket_pb2 import Action
 
+INCOMPLETE = "incomplete"  # stands beside the defects that cut something
+
 
 class LookAt(StrEnum):
     """What a condition is about; these are the values of `look_at` in a file of rules."""
@@ -22,6 +24,7 @@ class LookAt(StrEnum):
     RECIPIENT_DOMAIN = "recipient-domain"
     TENANT = "tenant"
     DIRECTION = "direction"
+    DEFECT = "defect"
 
     @property
     def need(self) -> Need:
@@ -31,7 +34,7 @@ class LookAt(StrEnum):
         return Need.CONTENT if self in _CONTENT else Need.ENVELOPE
 
 
-_CONTENT = (LookAt.BODY, LookAt.RAW, LookAt.ATTACHMENT_NAME, LookAt.ATTACHMENT_TYPE)
+_CONTENT = (LookAt.BODY, LookAt.RAW, LookAt.ATTACHMENT_NAME, LookAt.ATTACHMENT_TYPE, LookAt.DEFECT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,3 +65,4 @@ class Rule:
     status: str = ""  # for REJECT
     text: str = ""
     fields: tuple[bytes, ...] = ()  # complete header fields that it adds
+    supposes: bool = False  # what could not be looked at counts as matching

@@ -1,4 +1,4 @@
-"""Files of rules, TOML or JSON: read, checked as a whole, and every problem told with its rule and field.
+"""Files of rules, TOML or JSON: read, checked as a whole, and every problem reported with its rule and field.
 
 The format is described in docs/filter-rules.md.
 """
@@ -6,15 +6,17 @@ The format is described in docs/filter-rules.md.
 import json
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from mailyard.filter.rules.patterns import Comparison, Pattern, PatternError, check_pattern
-from mailyard.filter.rules.rule import Condition, LookAt, Rule
+from mailyard.filter.rules.rule import INCOMPLETE, Condition, LookAt, Rule
 from mailyard.filter.verdict import DEFAULT_STATUS, DEFAULT_TEXT
+from mailyard.message.defects import Defect
 from mailyard.proto.v1.ticket_pb2 import Action
 
 _MAX_RULES = 1000
@@ -27,6 +29,8 @@ _LINE = re.compile(r"[ -~]{1,400}")
 Table = Mapping[str, Any]
 Expected = TypeVar("Expected", str, bool, int)
 Choice = TypeVar("Choice", bound=StrEnum)
+Value = TypeVar("Value")
+Default = TypeVar("Default")
 
 
 class _ReplyForm(NamedTuple):
@@ -53,6 +57,13 @@ class Match(StrEnum):
     ANY = "any"
 
 
+class Incomplete(StrEnum):
+    """Values of `incomplete`."""
+
+    IGNORE = "ignore"
+    MATCH = "match"
+
+
 _ACTIONS = {
     Verb.TAG: Action.ACTION_TAG,
     Verb.QUARANTINE: Action.ACTION_QUARANTINE,
@@ -61,13 +72,15 @@ _ACTIONS = {
 }
 _STATUS_FORM = _ReplyForm(_STATUS, "an enhanced status code such as 5.7.1", DEFAULT_STATUS)
 _TEXT_FORM = _ReplyForm(_LINE, "one line of printable ASCII, 400 at most", DEFAULT_TEXT)
-_RULE_KEYS = ("name", "when", "match", "action", "stop", "status", "text", "spam", "add_fields")
+_FILE_KEYS = ("rule", "incomplete")
+_RULE_KEYS = ("name", "when", "match", "action", "stop", "status", "text", "spam", "add_fields", "incomplete")
 _CONDITION_KEYS = ("look_at", "name", *Comparison, "ignore_case", "not", "over", "under")
 _LOOSE = (LookAt.BODY,)
+_DEFECTS = frozenset((*Defect, INCOMPLETE))
 
 
 class RuleFileError(ValueError):
-    """The file cannot be used; `problems` has one line for each thing to mend."""
+    """The file cannot be used; `problems` has one line for each thing to correct."""
 
     def __init__(self, path: Path, problems: Sequence[str]) -> None:
         super().__init__(f"{path}: " + "; ".join(problems))
@@ -75,7 +88,31 @@ class RuleFileError(ValueError):
 
 
 class _Problem(ValueError):
-    """One thing to mend; places are put before it on its way up."""
+    """Things to correct; places are put before them on their way up."""
+
+    def __init__(self, *texts: str) -> None:
+        super().__init__("; ".join(texts))
+        self.texts = texts
+
+
+class _Attempts:
+    """Reads several things, so that all their problems are reported, not only the first."""
+
+    def __init__(self) -> None:
+        self._texts: list[str] = []
+
+    def read(self, reading: Callable[[], Value], default: Default) -> Value | Default:
+        """What `reading` returns; `default` if it has a problem."""
+        try:
+            return reading()
+        except _Problem as problem:
+            self._texts += problem.texts
+            return default
+
+    def finish(self) -> None:
+        """Raise all problems together."""
+        if self._texts:
+            raise _Problem(*self._texts)
 
 
 def read_rules(path: Path) -> list[Rule]:
@@ -96,69 +133,140 @@ def read_rules(path: Path) -> list[Rule]:
 
 def _rules(content: object) -> tuple[list[Rule], list[str]]:
     tables = content.get("rule", []) if isinstance(content, dict) else None
-    if not isinstance(content, dict) or set(content) - {"rule"} or not isinstance(tables, list):
-        return [], ['a file of rules holds tables [[rule]] (JSON: {"rule": [...]}) and nothing else']
+    if not isinstance(content, dict) or set(content) - set(_FILE_KEYS) or not isinstance(tables, list):
+        return [], [
+            'a file of rules holds tables [[rule]] (JSON: {"rule": [...]}), and may begin with incomplete'
+        ]
     if len(tables) > _MAX_RULES:
         return [], [f"{len(tables)} rules; the most is {_MAX_RULES}"]
+    attempts = _Attempts()
+    supposes = attempts.read(lambda: _supposes(content, Incomplete.IGNORE), False)
     rules: list[Rule] = []
-    problems: list[str] = []
+    names: set[str] = set()
     for number, table in enumerate(tables, 1):
-        try:
-            rules.append(_rule(table))
-            if any(rule.name == rules[-1].name for rule in rules[:-1]):
-                raise _Problem("name: another rule has it")
-        except _Problem as problem:
-            named = (
-                f' "{table["name"]}"'
-                if isinstance(table, dict) and isinstance(table.get("name"), str)
-                else ""
-            )
-            problems.append(f"rule {number}{named}: {problem}")
-    return rules, problems
+        with_name = table.get("name") if isinstance(table, dict) else None
+        named = f' "{with_name}"' if isinstance(with_name, str) else ""
+        rule = attempts.read(partial(_placed_rule, f"rule {number}{named}", table, names, supposes), None)
+        if rule is not None:
+            rules.append(rule)
+        if isinstance(with_name, str):
+            names.add(with_name)
+    try:
+        attempts.finish()
+    except _Problem as problem:
+        return [], list(problem.texts)
+    return rules, []
 
 
-def _rule(table: object) -> Rule:
-    table = _table(table, _RULE_KEYS)
+def _placed_rule(place: str, table: object, names: Collection[str], supposes: bool) -> Rule | None:
+    with _within(place):
+        return _rule(table, names, supposes)
+
+
+def _rule(content: object, names: Collection[str], supposes: bool) -> Rule:
+    table = _table(content)
+    attempts = _Attempts()
+    attempts.read(lambda: _known(table, _RULE_KEYS), None)
+    name = attempts.read(lambda: _name(table, names), "")
+    verb = attempts.read(lambda: _choice(table, "action", Verb, None), None)
+    conditions = attempts.read(lambda: _conditions(table), ())
+    every = attempts.read(lambda: _choice(table, "match", Match, Match.ALL), Match.ALL) is Match.ALL
+    stop = attempts.read(lambda: _typed(table, "stop", bool, default=False), False)
+    action, status, text = Action.ACTION_UNSPECIFIED, "", ""
+    fields: tuple[bytes, ...] = ()
+    if verb is not None:
+        action = _ACTIONS[verb]
+        status = attempts.read(lambda: _for_reject(table, "status", verb, _STATUS_FORM), "")
+        text = attempts.read(lambda: _for_reject(table, "text", verb, _TEXT_FORM), "")
+        fields = attempts.read(lambda: _fields(table, name, verb), ())
+        default = Incomplete.MATCH if supposes and verb is not Verb.TAG else Incomplete.IGNORE
+        supposes = attempts.read(lambda: _supposes(table, default), False)
+    attempts.finish()
+    return Rule(
+        name=name,
+        conditions=conditions,
+        action=action,
+        every=every,
+        stop=stop,
+        status=status,
+        text=text,
+        fields=fields,
+        supposes=supposes,
+    )
+
+
+def _name(table: Table, names: Collection[str]) -> str:
     name = _fitting(table, "name", _NAME, "letters, digits, dots, dashes and underlines, 64 at most")
     if name is None:
         raise _Problem("name: it is missing")
-    verb = _choice(table, "action", Verb, None)
+    if name in names:
+        raise _Problem("name: another rule has it")
+    return name
+
+
+def _supposes(table: Table, default: Incomplete) -> bool:
+    return _choice(table, "incomplete", Incomplete, default) is Incomplete.MATCH
+
+
+def _conditions(table: Table) -> tuple[Condition, ...]:
     whens = table.get("when")
     if not isinstance(whens, list) or not whens:
         raise _Problem("when: a list of conditions is needed, one at least")
-    return Rule(
-        name=name,
-        conditions=tuple(_numbered_condition(number, when) for number, when in enumerate(whens, 1)),
-        action=_ACTIONS[verb],
-        every=_choice(table, "match", Match, Match.ALL) is Match.ALL,
-        stop=_typed(table, "stop", bool, default=False),
-        status=_for_reject(table, "status", verb, _STATUS_FORM),
-        text=_for_reject(table, "text", verb, _TEXT_FORM),
-        fields=_fields(table, name, verb),
-    )
+    attempts = _Attempts()
+    found = [
+        attempts.read(partial(_numbered_condition, number, when), None)
+        for number, when in enumerate(whens, 1)
+    ]
+    attempts.finish()
+    return tuple(condition for condition in found if condition is not None)
 
 
-def _numbered_condition(number: int, table: object) -> Condition:
+def _numbered_condition(number: int, table: object) -> Condition | None:
     with _within(f"condition {number}"):
-        return _condition(_table(table, _CONDITION_KEYS))
+        return _condition(_table(table))
 
 
 def _condition(table: Table) -> Condition:
-    look_at = _choice(table, "look_at", LookAt, None)
-    negate = _typed(table, "not", bool, default=False)
+    attempts = _Attempts()
+    attempts.read(lambda: _known(table, _CONDITION_KEYS), None)
+    negate = attempts.read(lambda: _typed(table, "not", bool, default=False), False)
+    look_at = attempts.read(lambda: _choice(table, "look_at", LookAt, None), None)
+    condition = None
     if look_at is LookAt.SIZE:
-        _only(table, ("look_at", "not", "over", "under"), "a size is compared with over and under, in octets")
-        bounds = {key: _typed(table, key, int, default=0) for key in ("over", "under") if key in table}
-        if not bounds:
-            raise _Problem("over or under: one is needed, in octets")
-        if min(bounds.values()) < 0:
-            raise _Problem("over and under count octets: they are not below 0")
-        return Condition(look_at, over=bounds.get("over"), under=bounds.get("under"), negate=negate)
+        condition = attempts.read(lambda: _size(table, negate), None)
+    elif look_at is not None:
+        condition = attempts.read(lambda: _comparison(table, look_at, negate), None)
+    attempts.finish()
+    assert condition is not None
+    return condition
+
+
+def _size(table: Table, negate: bool) -> Condition:
+    other = [
+        key for key in table if key in _CONDITION_KEYS and key not in ("look_at", "not", "over", "under")
+    ]
+    if other:
+        raise _Problem(f"{other[0]}: no such field here; a size is compared with over and under, in octets")
+    bounds = {key: _typed(table, key, int, default=0) for key in ("over", "under") if key in table}
+    if not bounds:
+        raise _Problem("over or under: one is needed, in octets")
+    if min(bounds.values()) < 0:
+        raise _Problem("over and under count octets: they are not below 0")
+    return Condition(LookAt.SIZE, over=bounds.get("over"), under=bounds.get("under"), negate=negate)
+
+
+def _comparison(table: Table, look_at: LookAt, negate: bool) -> Condition:
+    attempts = _Attempts()
     if "over" in table or "under" in table:
-        raise _Problem('over and under are for look_at = "size"')
-    return Condition(
-        look_at, header=_header(table, look_at), patterns=_patterns(table, look_at), negate=negate
-    )
+        attempts.read(lambda: _refuse('over and under are for look_at = "size"'), None)
+    header = attempts.read(lambda: _header(table, look_at), b"")
+    patterns = attempts.read(lambda: _patterns(table, look_at), ())
+    attempts.finish()
+    return Condition(look_at, header=header, patterns=patterns, negate=negate)
+
+
+def _refuse(text: str) -> None:
+    raise _Problem(text)
 
 
 def _header(table: Table, look_at: LookAt) -> bytes:
@@ -183,13 +291,21 @@ def _patterns(table: Table, look_at: LookAt) -> tuple[Pattern, ...]:
     with _within(comparison):
         if not texts or not all(isinstance(text, str) for text in texts):
             raise _Problem("a text or a list of texts is needed")
+        attempts = _Attempts()
         patterns = tuple(Pattern(comparison, text, ignore_case, look_at in _LOOSE) for text in texts)
         for pattern in patterns:
-            try:
-                check_pattern(pattern)
-            except PatternError as error:
-                raise _Problem(f"{pattern.text!r}: {error}") from None
+            attempts.read(partial(_check, pattern, look_at), None)
+        attempts.finish()
     return patterns
+
+
+def _check(pattern: Pattern, look_at: LookAt) -> None:
+    try:
+        check_pattern(pattern)
+    except PatternError as error:
+        raise _Problem(f"{pattern.text!r}: {error}") from None
+    if look_at is LookAt.DEFECT and pattern.comparison is Comparison.IS and pattern.text not in _DEFECTS:
+        raise _Problem(f"{pattern.text!r}: no such defect; they are {', '.join(sorted(_DEFECTS))}")
 
 
 def _fields(table: Table, name: str, verb: Verb) -> tuple[bytes, ...]:
@@ -222,17 +338,16 @@ def _for_reject(table: Table, key: str, verb: Verb, form: _ReplyForm) -> str:
     return ""
 
 
-def _table(value: object, keys: Sequence[str]) -> Table:
+def _table(value: object) -> Table:
     if not isinstance(value, dict):
         raise _Problem("a table is needed")
-    _only(value, keys, f"the fields are {', '.join(keys)}")
     return value
 
 
-def _only(table: Table, keys: Sequence[str], advice: str) -> None:
+def _known(table: Table, keys: Sequence[str]) -> None:
     unknown = [key for key in table if key not in keys]
     if unknown:
-        raise _Problem(f"{unknown[0]}: no such field here; {advice}")
+        raise _Problem(*(f"{key}: no such field here; the fields are {', '.join(keys)}" for key in unknown))
 
 
 def _choice(table: Table, key: str, choices: type[Choice], default: Choice | None) -> Choice:
@@ -269,4 +384,4 @@ def _within(place: str) -> Iterator[None]:
     try:
         yield
     except _Problem as problem:
-        raise _Problem(f"{place}: {problem}") from None
+        raise _Problem(*(f"{place}: {text}" for text in problem.texts)) from None

@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from mailyard.filter.mail import Envelope, Mail, Need
-from mailyard.filter.rules.patterns import Pattern, PatternSet
-from mailyard.filter.rules.rule import Condition, LookAt, Rule
+from mailyard.filter.rules.patterns import Matches, Pattern, PatternSet
+from mailyard.filter.rules.rule import INCOMPLETE, Condition, LookAt, Rule
+from mailyard.message.defects import Defect
 
 Texts = Iterable[str | bytes]
 
@@ -44,6 +45,7 @@ _OF_CONTENT: Mapping[LookAt, Callable[[Mail], Texts]] = {
     LookAt.RAW: lambda mail: (mail.start,),
     LookAt.ATTACHMENT_NAME: lambda mail: mail.attachment_names,
     LookAt.ATTACHMENT_TYPE: lambda mail: mail.attachment_types,
+    LookAt.DEFECT: lambda mail: [*mail.defects, *([INCOMPLETE] if mail.is_incomplete else [])],
 }
 
 
@@ -51,6 +53,7 @@ class RuleSet:
     """Rules in their order. Not changed after it is made: a new file makes a new set."""
 
     def __init__(self, rules: Sequence[Rule]) -> None:
+        """Compile the patterns of all rules. Raises PatternError: they need too much memory together."""
         patterns: dict[_Place, list[Pattern]] = defaultdict(list)
         self._rules = tuple(_prepare(rule, patterns) for rule in rules)
         self._sets = {
@@ -85,6 +88,8 @@ class RuleSet:
                 found.append(prepared.rule)
                 if prepared.rule.stop:
                     break
+            elif prepared.rule.supposes and matching.may_hold(prepared):
+                found.append(prepared.rule)
         return found
 
 
@@ -95,11 +100,21 @@ class _Matching:
         self._sets = sets
         self._envelope = envelope
         self._mail = mail
-        self._found: dict[_Place, frozenset[int]] = {}
+        self._found: dict[_Place, Matches] = {}
 
     def holds(self, rule: _PreparedRule) -> bool:
         combine = all if rule.rule.every else any
         return combine(map(self._is_true, rule.conditions))
+
+    def may_hold(self, rule: _PreparedRule) -> bool:
+        """Whether the rule may match by what could not be looked at: each condition on it counts as true."""
+        if rule.need is Need.ENVELOPE or self._mail is None or not self._mail.is_incomplete:
+            return False
+        combine = all if rule.rule.every else any
+        return combine(self._is_supposed(each.condition) or self._is_true(each) for each in rule.conditions)
+
+    def _is_supposed(self, condition: Condition) -> bool:
+        return condition.look_at.need is not Need.ENVELOPE and not condition.negate
 
     def is_open(self, rule: _PreparedRule) -> bool:
         """Whether the envelope alone leaves open if the rule matches."""
@@ -116,7 +131,9 @@ class _Matching:
         if found is None:
             texts = self._texts(prepared.place)
             found = self._found[prepared.place] = self._sets[prepared.place].match(texts)
-        return (not found.isdisjoint(prepared.numbers)) != condition.negate
+            if not found.complete and self._mail is not None:
+                self._mail.noted.add(Defect.CONTENT_CUT)
+        return (not found.numbers.isdisjoint(prepared.numbers)) != condition.negate
 
     def _texts(self, place: _Place) -> Texts:
         of_envelope = _OF_ENVELOPE.get(place.look_at)

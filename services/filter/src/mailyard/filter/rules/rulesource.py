@@ -7,6 +7,7 @@ import asyncio
 import signal
 from pathlib import Path
 
+from mailyard.filter.rules.patterns import PatternError
 from mailyard.filter.rules.rulefile import RuleFileError, read_rules
 from mailyard.filter.rules.ruleset import RuleSet
 from mailyard.runtime.errors import Misconfigured
@@ -14,6 +15,7 @@ from mailyard.runtime.logs import get_logger
 from mailyard.runtime.metrics import counter, gauge
 
 _log = get_logger(__name__)
+_ABSENT_LOOKS = 2
 _Stamp = tuple[int, int, int]
 
 
@@ -27,6 +29,7 @@ class RuleSource:
         self._check_seconds = check_seconds
         self._rules = RuleSet([])
         self._stamp: _Stamp | None = None
+        self._absent_looks = 0
         self._hang_up = asyncio.Event()
         self._watching: asyncio.Task[None] | None = None
         self._refused = counter("mailyard_filter_rules_refused_total")
@@ -72,6 +75,7 @@ class RuleSource:
         while True:
             asked = await self._was_asked()
             stamp = _stamp(path)
+            self._note_absence(path, stamp)
             if stamp is None or (stamp == self._stamp and not asked):
                 continue
             self._stamp = stamp
@@ -80,6 +84,12 @@ class RuleSource:
             except RuleFileError as error:
                 self._refused.inc()
                 _log.error("filter.rules_refused", file=str(path), problems=error.problems)
+
+    def _note_absence(self, path: Path, stamp: _Stamp | None) -> None:
+        """Log once that the file is missing at two looks in a row: a replacement may take it away for a moment."""
+        self._absent_looks = self._absent_looks + 1 if stamp is None else 0
+        if self._absent_looks == _ABSENT_LOOKS:
+            _log.error("filter.rules_missing", file=str(path), rules=len(self._rules))
 
     async def _was_asked(self) -> bool:
         """Wait for a hang-up signal, or for the time of the next look."""
@@ -92,13 +102,16 @@ class RuleSource:
         return True
 
     def _use(self, path: Path) -> None:
-        self._rules = RuleSet(read_rules(path))
+        try:
+            self._rules = RuleSet(read_rules(path))
+        except PatternError as error:
+            raise RuleFileError(path, [str(error)]) from None
         gauge("mailyard_filter_rules_active").set(len(self._rules))
         _log.info("filter.rules_loaded", file=str(path), rules=len(self._rules))
 
 
 def _stamp(path: Path) -> _Stamp | None:
-    """What changes when a file does; None while it is away, as in the middle of its replacement."""
+    """What changes when a file does; None while it is missing, as in the middle of its replacement."""
     try:
         status = path.stat()
     except OSError:

@@ -60,6 +60,7 @@ class Conversation:
             if over.bye:
                 session.write(responses.untagged(Completion(Condition.BYE, over.bye, over.code)))
         finally:
+            session.log_out()
             try:
                 await session.leave()
             finally:

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from bson import ObjectId
 
+from mailyard.directory.accesswatch import OpenSession
 from mailyard.directory.identity import Identity, Refusal
 from mailyard.imap.session.accounts import AccountSessions
 from mailyard.mailbox.flagtable import FlagTable
@@ -155,6 +156,16 @@ class LoginDoor(Protocol):
         """Check a name and its password."""
 
 
+class AccessDoor(Protocol):
+    """`mailyard.directory.accesswatch.AccessWatch`."""
+
+    def open(self, identity: Identity, end: Callable[[], None]) -> OpenSession:
+        """Note a session; `end` is called when its login no longer counts."""
+
+    def close(self, session: OpenSession) -> None:
+        """Forget a session."""
+
+
 class QuotaDoor(Protocol):
     """`mailyard.directory.quotas.AccountQuotas`."""
 
@@ -180,6 +191,7 @@ class Doors:
     messages: MessageDoor
     bodies: BodyDoor
     logins: LoginDoor
+    access: AccessDoor
     quotas: QuotaDoor
     events: EventDoor
     accounts: AccountSessions

@@ -5,8 +5,9 @@ Decomposed text (macOS) and text of charsets with combining marks (Windows-1258)
 
 import re
 from collections.abc import Iterator
-from unicodedata import combining, normalize
+from unicodedata import combining
 
+from mailyard.message import folding
 from mailyard.message.addresslist import parse_address_list
 from mailyard.message.encodedwords import decode_words
 
@@ -23,7 +24,7 @@ def folded(text: str) -> str:
     """
     parts: list[str] = []
     for before, piece in _pieces(text):
-        words = " ".join((piece if piece.isascii() else normalize("NFC", piece)).casefold().split())
+        words = " ".join(folding.folded(piece).split())
         if words:
             parts += (before, words) if parts else (words,)
     return "".join(parts)

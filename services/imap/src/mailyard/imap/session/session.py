@@ -3,12 +3,14 @@
 A session ends with LOGOUT, with a BYE (time is up, too many mistakes, shutdown), or when the client is gone.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from itertools import islice
 from uuid import uuid4
 
 from bson import ObjectId
 
+from mailyard.directory.accesswatch import OpenSession
 from mailyard.directory.identity import Identity
 from mailyard.imap.core import responses
 from mailyard.imap.core.capabilities import capabilities
@@ -30,6 +32,7 @@ from mailyard.runtime.errors import Unavailable
 from mailyard.runtime.logs import get_logger
 
 _LINES_AT_A_TIME = 1_000
+_EXPELLED_SECONDS = 2.0  # for the BYE of a session whose login no longer counts; then the line is cut
 
 _log = get_logger(__name__)
 
@@ -62,6 +65,8 @@ class Session:
         self.origin = uuid4().hex  # marks this session's changes in mailbox events
         self.identity: Identity | None = None
         self.selected: Selected | None = None
+        self._open: OpenSession | None = None  # of the identity
+        self._is_expelled = False
         self._counted_as: str | None = None
         self.stopping = False
         self._login_until = doors.monotonic() + options.login_seconds
@@ -110,6 +115,24 @@ class Session:
             return max(0.0, self._login_until - self.doors.monotonic())
         return self.options.idle_seconds
 
+    def log_in(self, identity: Identity) -> None:
+        """Take on an identity, for as long as its login counts."""
+        self.log_out()
+        self.identity = identity
+        self._open = self.doors.access.open(identity, self.expel)
+
+    def log_out(self) -> None:
+        """The session no longer acts for anybody."""
+        if self._open is not None:
+            self.doors.access.close(self._open)
+            self._open = None
+
+    def expel(self) -> None:
+        """Say BYE and end, because the login no longer counts; a client that does not read is cut off soon."""
+        self._is_expelled = True
+        self.channel.wake()
+        asyncio.get_running_loop().call_later(_EXPELLED_SECONDS, self.channel.abort)
+
     def stop(self) -> None:
         """Finish the command in hand, say BYE and end."""
         self.stopping = True
@@ -148,6 +171,8 @@ class Session:
 
     async def next_event_or_wake(self, seconds: float, *, even_if_stopping: bool = False) -> Event | None:
         """As `next_event`, but None also when something else has happened, such as news of the mailbox."""
+        if self._is_expelled:
+            raise SessionOver("Your access has changed, log in again")
         if self.stopping and not even_if_stopping:
             raise SessionOver("Server is shutting down", "UNAVAILABLE")
         event = self.line.next_event()

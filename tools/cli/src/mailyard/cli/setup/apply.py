@@ -3,16 +3,18 @@
 Two runs at once do no harm: whoever comes second finds what the first one made.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from mailyard.cli.secret import first_line
 from mailyard.cli.session import Refused
 from mailyard.cli.setup.plan import AccountPlan, AliasPlan, Plan, TenantPlan
-from mailyard.directory.errors import AlreadyExists, DirectoryError
-from mailyard.directory.model import Account, Alias
+from mailyard.directory.errors import AlreadyExists, DirectoryError, Invalid
+from mailyard.directory.model import Account, AccountStatus, Alias, TenantStatus
 from mailyard.directory.names import domain_name, mail_address
 from mailyard.directory.provisioning import Provisioning
+from mailyard.directory.suspension import Suspension
 from mailyard.mailbox.mailboxes import Mailboxes
 
 
@@ -20,33 +22,74 @@ class Applier:
     """One run; `say` gets one line for each tenant, domain, account and alias. Raises Refused, Unavailable."""
 
     def __init__(
-        self, directory: Provisioning, mailboxes: Mailboxes, folder: Path, say: Callable[[str], None]
+        self,
+        directory: Provisioning,
+        suspension: Suspension,
+        mailboxes: Mailboxes,
+        folder: Path,
+        say: Callable[[str], None],
     ) -> None:
         self._directory = directory
+        self._suspension = suspension
+        self._new: set[str] = set()  # tenants and addresses that this run has added
         self._mailboxes = mailboxes
         self._folder = folder
         self._say = say
 
     async def apply(self, plan: Plan) -> None:
-        """Do all of it, tenant by tenant."""
+        """Do all of it, tenant by tenant. Aliases come last: their targets must exist."""
         for number, tenant in enumerate(plan.tenants):
-            try:
+            with _named(number):
                 await self._tenant(tenant)
-            except DirectoryError as error:
-                raise Refused(f"tenants[{number}]: {error}") from None
+        await self._aliases(
+            [
+                (number, tenant.id, each)
+                for number, tenant in enumerate(plan.tenants)
+                for each in tenant.aliases
+            ]
+        )
+        for number, tenant in enumerate(plan.tenants):
+            with _named(number):
+                await self._suspend_new(tenant)
 
     async def _tenant(self, plan: TenantPlan) -> None:
         try:
-            await self._directory.add_tenant(plan.id, plan.name)
+            await self._directory.add_tenant(plan.id, plan.name, plan.contact or "")
             self._say(f"tenant {plan.id}: added")
+            self._new.add(plan.id)
         except AlreadyExists:
             self._say(f"tenant {plan.id}: there already")
         for domain in plan.domains:
             await self._domain(plan.id, domain)
         for account in plan.accounts:
             await self._account(plan.id, account)
-        for alias in plan.aliases:
-            await self._alias(plan.id, alias)
+
+    async def _aliases(self, plans: list[tuple[int, str, AliasPlan]]) -> None:
+        """Add aliases in whichever order their targets permit; those that lead nowhere are refused in the end."""
+        while plans:
+            left = []
+            for number, tenant, plan in plans:
+                try:
+                    await self._alias(tenant, plan)
+                except Invalid:
+                    left.append((number, tenant, plan))
+                except DirectoryError as error:
+                    raise Refused(f"tenants[{number}]: {error}") from None
+            if len(left) == len(plans):
+                number, tenant, plan = left[0]
+                with _named(number):
+                    await self._alias(tenant, plan)
+            plans = left
+
+    async def _suspend_new(self, plan: TenantPlan) -> None:
+        """What was added with a status other than active gets it when everything is there."""
+        for account in plan.accounts:
+            if account.address in self._new and account.status is not AccountStatus.ACTIVE:
+                await self._suspension.suspend_account(
+                    plan.id, account.address, refuse_mail=account.status is AccountStatus.DISABLED
+                )
+        if plan.id in self._new and plan.status is TenantStatus.SUSPENDED:
+            await self._suspension.suspend_tenant(plan.id)
 
     async def _domain(self, tenant: str, name: str) -> None:
         try:
@@ -68,7 +111,8 @@ class Applier:
     async def _new_account(self, tenant: str, plan: AccountPlan) -> Account:
         password = self._password(plan)
         try:
-            account = await self._directory.add_account(tenant, plan.address, password)
+            account = await self._directory.add_account(tenant, plan.address, password, plan.quota, plan.name)
+            self._new.add(plan.address)
         except AlreadyExists:
             other = await self._existing(tenant, plan.address)  # added since we looked
             if other is None:
@@ -107,3 +151,12 @@ class Applier:
         key = mail_address(address).key
         found = (await self._directory.addresses.entry_by_keys([key])).get(key)
         return found if isinstance(found, Alias) and found.tenant == tenant else None
+
+
+@contextmanager
+def _named(number: int) -> Iterator[None]:
+    """Say which tenant of the file is refused."""
+    try:
+        yield
+    except DirectoryError as error:
+        raise Refused(f"tenants[{number}]: {error}") from None

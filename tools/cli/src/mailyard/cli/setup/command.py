@@ -48,7 +48,8 @@ def setup(
         broker = Broker(session.settings.amqp_url.get_secret_value(), "mailyard-setup", required=False)
         await declare_topology(broker, _deadline(wait), typer.echo)
         typer.echo("RabbitMQ: has all exchanges and queues")
-        await Applier(session.directory, Mailboxes(session.store), folder, typer.echo).apply(plan)
+        mailboxes = Mailboxes(session.store)
+        await Applier(session.directory, session.suspension, mailboxes, folder, typer.echo).apply(plan)
 
     perform(context, work, ready=ready)
 

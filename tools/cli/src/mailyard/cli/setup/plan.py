@@ -1,11 +1,15 @@
 """What a setup file asks for: tenants with their domains, accounts and aliases, checked before anything is done.
 
+Contact, status, name and quota apply to what is added; what is there already stays as it is.
+
 tenants:
   - id: acme
     name: Acme Ltd.
+    contact: anna@acme.example
+    status: active
     domains: [acme.example]
     accounts:
-      - {address: anna@acme.example, passwordFile: anna.password}
+      - {address: anna@acme.example, passwordFile: anna.password, name: Anna, quota: 5G, status: active}
     aliases:
       - {address: info@acme.example, targets: [anna@acme.example]}
 """
@@ -15,10 +19,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
+from mailyard.cli.sizes import octets
 from mailyard.directory.errors import Invalid
+from mailyard.directory.model import AccountStatus, TenantStatus
 from mailyard.directory.names import domain_name, mail_address, tenant_slug
 
 
@@ -37,6 +43,13 @@ def _checked(check: Callable[[str], object]) -> AfterValidator:
     return AfterValidator(valid)
 
 
+def _octets(given: object) -> object:
+    """Read a size as the command line does."""
+    if not isinstance(given, str):
+        return given
+    return octets(given)
+
+
 Slug = Annotated[str, _checked(tenant_slug)]
 DomainName = Annotated[str, _checked(domain_name)]
 MailAddress = Annotated[str, _checked(mail_address)]
@@ -51,6 +64,9 @@ class AccountPlan(_Part):
 
     address: MailAddress
     password_file: Path
+    name: str = ""
+    quota: Annotated[int | None, BeforeValidator(_octets), Field(gt=0)] = None
+    status: AccountStatus = AccountStatus.ACTIVE
 
 
 class AliasPlan(_Part):
@@ -65,6 +81,8 @@ class TenantPlan(_Part):
 
     id: Slug
     name: str = ""
+    contact: MailAddress | None = None
+    status: TenantStatus = TenantStatus.ACTIVE
     domains: tuple[DomainName, ...] = ()
     accounts: tuple[AccountPlan, ...] = ()
     aliases: tuple[AliasPlan, ...] = ()

@@ -14,7 +14,7 @@ _NEEDS_TLS = no("Passwords are only taken under TLS: use STARTTLS or the TLS por
 
 _REFUSALS = {  # RFC 5530, section 3
     RefusalReason.BAD_CREDENTIALS: no("Name or password is wrong", "AUTHENTICATIONFAILED"),
-    RefusalReason.ACCOUNT_DISABLED: no("The account is closed, ask whoever runs it", "CONTACTADMIN"),
+    RefusalReason.ACCOUNT_DISABLED: no("Account disabled; contact your administrator", "CONTACTADMIN"),
     RefusalReason.TOO_MANY_ATTEMPTS: no("Too many attempts, try again later", "LIMIT"),
     RefusalReason.UNAVAILABLE: no("Logins cannot be checked for a moment, try again later", "UNAVAILABLE"),
 }
@@ -85,7 +85,7 @@ async def _check(session: Session, credentials: Credentials) -> Completion:
 
 
 async def _enter(session: Session, identity: Identity) -> None:
-    session.identity = identity
+    session.log_in(identity)
     await session.doors.mailboxes.ensure_defaults(session.account)
     session.connection.take(Step.LOGGED_IN)
     session.connection.limits = session.options.limits

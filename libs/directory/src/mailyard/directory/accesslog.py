@@ -1,0 +1,106 @@
+"""The collection `access_changes`: what took access away, in the order in which it was committed.
+
+| field | holds |
+|---|---|
+| `_id` | revision: 1, 2, 3 … over the whole installation; row 0 holds the last one in `last` |
+| `tenant` | slug |
+| `scope`, `subject` | account and its id in hex, domain and its name, tenant and its slug |
+| `action` | suspended, removed, password |
+| `at` | when; rows are kept for a week |
+
+A revision is taken in the transaction of the change itself. Transactions that take one wait for one another, so
+revisions become visible in their order, and a reader that asks for what follows the last one it saw misses none.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from pymongo import ASCENDING, IndexModel, ReturnDocument
+from pymongo.asynchronous.client_session import AsyncClientSession
+
+from mailyard.store.client import Row, Store, unavailable_when_away
+
+COLLECTION = "access_changes"
+KEPT_SECONDS = 7 * 86_400
+INDEXES = (IndexModel([("at", ASCENDING)], name="expiry", expireAfterSeconds=KEPT_SECONDS),)
+_COUNTER = 0
+
+
+class Scope(StrEnum):
+    """Whose access a change takes away."""
+
+    ACCOUNT = "account"
+    DOMAIN = "domain"
+    TENANT = "tenant"
+
+
+class Action(StrEnum):
+    """What was done."""
+
+    SUSPENDED = "suspended"
+    REMOVED = "removed"
+    PASSWORD = "password"  # noqa: S105  # the word, not one
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Who lost access: an account by its id in hex, a domain by its name, a tenant by its slug."""
+
+    scope: Scope
+    name: str
+    tenant: str
+
+
+@dataclass(frozen=True, slots=True)
+class AccessChange:
+    """One change. Logins that were checked before `revision` no longer count."""
+
+    revision: int
+    subject: Subject
+    action: Action
+
+
+class AccessLog:
+    """All queries on access changes."""
+
+    def __init__(self, store: Store) -> None:
+        self._rows = store.collection(COLLECTION)
+
+    async def add(self, subject: Subject, action: Action, now: datetime, session: AsyncClientSession) -> int:
+        """Write down a change in its own transaction; return its revision."""
+        counter = await self._rows.find_one_and_update(
+            {"_id": _COUNTER},
+            {"$inc": {"last": 1}},
+            upsert=True,
+            return_document=ReturnDocument.AFTER,
+            session=session,
+        )
+        assert counter is not None, "an upsert returns its row"
+        revision = int(counter["last"])
+        row: Row = {
+            "_id": revision,
+            "tenant": subject.tenant,
+            "scope": subject.scope,
+            "subject": subject.name,
+            "action": action,
+            "at": now,
+        }
+        await self._rows.insert_one(row, session=session)
+        return revision
+
+    async def entry_since(self, revision: int, limit: int) -> list[AccessChange]:
+        """Read the changes after `revision`, in order. Raises Unavailable."""
+        with unavailable_when_away():
+            rows = await self._rows.find({"_id": {"$gt": revision}}).sort("_id").limit(limit).to_list()
+        return [_change_of(row) for row in rows]
+
+    async def prepare(self) -> None:
+        """Make the counter, so that the first two changes do not race for it. Raises Unavailable."""
+        with unavailable_when_away():
+            await self._rows.update_one({"_id": _COUNTER}, {"$setOnInsert": {"last": 0}}, upsert=True)
+
+
+def _change_of(row: Row) -> AccessChange:
+    subject = Subject(Scope(row["scope"]), row["subject"], row["tenant"])
+    return AccessChange(row["_id"], subject, Action(row["action"]))

@@ -1,0 +1,112 @@
+"""Ends what was begun with access that has been taken away since: remembered logins and open sessions.
+
+Every process that logs people in polls the access log every two seconds with one query by primary key, which costs by
+what changed and not by how many sessions are open. While MongoDB is unreachable nothing changes: sessions go on, and
+new logins fail because they cannot be checked.
+"""
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mailyard.directory.accesslog import AccessChange, AccessLog, Action, Scope, Subject
+from mailyard.directory.cache import Monotonic, TtlCache
+from mailyard.directory.identity import Identity
+from mailyard.runtime.logs import get_logger
+from mailyard.store.client import Store
+
+POLL_SECONDS = 2.0
+_CHANGES_OF_A_POLL = 1_000
+_SESSIONS_AT_A_TIME = 100
+_KEPT_SECONDS = 900.0  # longer than a login is remembered or may wait for its hash
+_KEPT_CHANGES = 100_000
+_log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OpenSession:
+    """A session of somebody who has logged in; `end` is called when the login no longer counts."""
+
+    identity: Identity
+    end: Callable[[], None]
+
+
+class AccessWatch:
+    """What lost access lately, and whose sessions are open in this process."""
+
+    def __init__(
+        self, store: Store, forget: Callable[[], None] | None = None, *, clock: Monotonic = time.monotonic
+    ) -> None:
+        """Call `forget` when cached addresses may be out of date; `clock` gives seconds and never goes back."""
+        self._changes = AccessLog(store)
+        self._forget = forget
+        self._seen = 0
+        self._latest: TtlCache[Subject, int] = TtlCache(_KEPT_CHANGES, clock)
+        self._sessions: dict[Subject, set[OpenSession]] = defaultdict(set)
+
+    @property
+    def revision(self) -> int:
+        """The last change that was taken; what is read from the store now is at least as new."""
+        return self._seen
+
+    def has_ended(self, identity: Identity) -> bool:
+        """Tell whether access was taken away since the password was checked."""
+        return any(identity.revision < (self._latest.get(each) or 0) for each in _subjects_of(identity))
+
+    def open(self, identity: Identity, end: Callable[[], None]) -> OpenSession:
+        """Note a session; `close` it when it is over. A login that no longer counts is ended soon after."""
+        session = OpenSession(identity, end)
+        for subject in _subjects_of(identity):
+            self._sessions[subject].add(session)
+        if self.has_ended(identity):
+            asyncio.get_running_loop().call_soon(end)
+        return session
+
+    def close(self, session: OpenSession) -> None:
+        """Forget a session."""
+        for subject in _subjects_of(session.identity):
+            sessions = self._sessions.get(subject, set())
+            sessions.discard(session)
+            if not sessions:
+                self._sessions.pop(subject, None)
+
+    async def poll(self) -> bool:
+        """Take what is new; tell whether there may be more. Raises Unavailable."""
+        changes = await self._changes.entry_since(self._seen, _CHANGES_OF_A_POLL)
+        if self._forget is not None and any(change.action is not Action.PASSWORD for change in changes):
+            self._forget()
+        for change in changes:
+            self._latest.put(change.subject, change.revision, _KEPT_SECONDS)
+            self._seen = change.revision
+        for change in changes:
+            await self._end_sessions(change)
+        return len(changes) == _CHANGES_OF_A_POLL
+
+    async def _end_sessions(self, change: AccessChange) -> None:
+        """End them in portions: other clients are served in between."""
+        subject = change.subject
+        lost = [each for each in self._sessions.get(subject, ()) if each.identity.revision < change.revision]
+        for number, session in enumerate(lost, 1):
+            self.close(session)
+            session.end()
+            if number % _SESSIONS_AT_A_TIME == 0:
+                await asyncio.sleep(0)
+        _log.info(
+            "access.ended",
+            scope=subject.scope.value,
+            subject=subject.name,
+            tenant=subject.tenant,
+            action=change.action.value,
+            revision=change.revision,
+            sessions=len(lost),
+        )
+
+
+def _subjects_of(identity: Identity) -> tuple[Subject, ...]:
+    return (
+        Subject(Scope.ACCOUNT, identity.account, identity.tenant),
+        Subject(Scope.DOMAIN, identity.address.domain, identity.tenant),
+        Subject(Scope.TENANT, identity.tenant, identity.tenant),
+    )

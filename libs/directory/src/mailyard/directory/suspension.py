@@ -1,0 +1,81 @@
+"""Suspends and resumes accounts, domains and tenants; open sessions end within seconds on every process."""
+
+from collections.abc import Awaitable, Callable
+
+from pymongo.asynchronous.client_session import AsyncClientSession
+
+from mailyard.directory.accesslog import AccessLog, Action, Scope, Subject
+from mailyard.directory.errors import NotFound
+from mailyard.directory.model import Account, AccountStatus, Domain, DomainStatus, Tenant, TenantStatus
+from mailyard.directory.names import domain_name, mail_address
+from mailyard.directory.provisioning import Provisioning
+from mailyard.runtime.clock import Clock
+from mailyard.store.client import Store
+from mailyard.store.transaction import in_transaction
+
+
+class Suspension:
+    """Each method raises DirectoryError or Unavailable, and changes nothing when repeated."""
+
+    def __init__(self, store: Store, directory: Provisioning, clock: Clock) -> None:
+        self._store = store
+        self._directory = directory
+        self._clock = clock
+        self._log = AccessLog(store)
+
+    async def suspend_account(self, tenant: str, address: str, *, refuse_mail: bool = False) -> Account:
+        """Let nobody log in to an account; it goes on receiving mail unless `refuse_mail`."""
+        account = await self._directory.require_account(tenant, mail_address(address))
+        status = AccountStatus.DISABLED if refuse_mail else AccountStatus.SUSPENDED
+        await self._take_away(
+            Subject(Scope.ACCOUNT, str(account.id), tenant),
+            lambda revision, session: self._directory.accounts.close(
+                tenant, account.address, status, revision, session
+            ),
+        )
+        return await self._directory.require_account(tenant, account.address)
+
+    async def resume_account(self, tenant: str, address: str) -> Account:
+        """Make an account active."""
+        parsed = mail_address(address)
+        await self._directory.accounts.reopen(tenant, parsed)
+        return await self._directory.require_account(tenant, parsed)
+
+    async def suspend_domain(self, tenant: str, name: str) -> Domain:
+        """Take no mail for a domain, and let nobody log in to its accounts."""
+        domain = await self._directory.require_domain(tenant, domain_name(name))
+        await self._take_away(
+            Subject(Scope.DOMAIN, domain.name, tenant),
+            lambda revision, session: self._directory.domains.suspend(tenant, domain.name, revision, session),
+        )
+        return await self._directory.require_domain(tenant, domain.name)
+
+    async def resume_domain(self, tenant: str, name: str) -> Domain:
+        """Make a domain active; accounts that are suspended themselves stay so."""
+        domain = domain_name(name)
+        await self._directory.domains.set_status(tenant, domain, DomainStatus.ACTIVE)
+        return await self._directory.require_domain(tenant, domain)
+
+    async def suspend_tenant(self, tenant: str) -> Tenant:
+        """Take no mail for the domains of a tenant, and let nobody log in to its accounts."""
+        await self._directory.require_tenant(tenant)
+        await self._take_away(
+            Subject(Scope.TENANT, tenant, tenant),
+            lambda revision, session: self._directory.tenants.suspend(tenant, revision, session),
+        )
+        return await self._directory.require_tenant(tenant)
+
+    async def resume_tenant(self, tenant: str) -> Tenant:
+        """Make a tenant active; domains and accounts that are suspended themselves stay so."""
+        await self._directory.tenants.set_status(tenant, TenantStatus.ACTIVE)
+        return await self._directory.require_tenant(tenant)
+
+    async def _take_away(
+        self, subject: Subject, write: Callable[[int, AsyncClientSession], Awaitable[bool]]
+    ) -> None:
+        async def both(session: AsyncClientSession) -> None:
+            revision = await self._log.add(subject, Action.SUSPENDED, self._clock(), session)
+            if not await write(revision, session):
+                raise NotFound(f"the {subject.scope} {subject.name} was removed meanwhile")
+
+        await in_transaction(self._store, both)

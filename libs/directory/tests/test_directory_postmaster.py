@@ -1,0 +1,80 @@
+"""Postmaster and abuse of every domain lead to somebody (RFC 5321, section 4.5.1; RFC 2142)."""
+
+import pytest
+
+from mailyard.directory.directory import CacheLimits, Directory
+from mailyard.directory.model import Remote, Unknown
+from mailyard.directory.suspension import Suspension
+from mailyard.message.address import Address
+from mailyard.runtime.clock import now_utc
+
+ROLES = ["postmaster@example.org", "abuse@example.org", "PostMaster@Example.org"]
+NEVER = CacheLimits(positive_seconds=0, negative_seconds=0)
+
+
+@pytest.fixture
+def fresh(store) -> Directory:
+    return Directory(store, NEVER)
+
+
+async def ends(directory: Directory, text: str) -> list[str]:
+    address = Address.parse(text)
+    resolution = await directory.resolve(address)
+    assert not isinstance(resolution, Unknown | Remote), resolution
+    return [str(end.address) for end in await directory.expand(address)]
+
+
+@pytest.mark.parametrize("role", ROLES)
+async def test_without_anything_else_the_oldest_active_account_of_the_tenant_receives(
+    example, store, fresh, role
+):
+    assert await ends(fresh, role) == ["anna@example.org"]
+    await Suspension(store, example, now_utc).suspend_account("acme", "anna@example.org")
+    assert await ends(fresh, role) == ["bert@example.org"]
+
+
+@pytest.mark.parametrize("role", ROLES)
+async def test_explicit_address_contact_catch_all_and_setting_go_first_in_this_order(example, store, role):
+    directory = Directory(store, NEVER, postmaster=Address("ops", "provider.test"))
+    assert await ends(directory, role) == ["ops@provider.test"]
+    await example.set_catch_all("acme", "example.org", "bert@example.org")
+    assert await ends(directory, role) == ["bert@example.org"]
+    await example.set_tenant("acme", contact="boss@elsewhere.test")
+    assert await ends(directory, role) == ["boss@elsewhere.test"]
+    await example.add_alias("acme", role.lower(), ["bert@example.org", "anna@example.org"])
+    assert await ends(directory, role) == ["bert@example.org", "anna@example.org"]
+
+
+async def test_a_contact_that_is_dead_by_now_does_not_lose_the_mail(example, store, fresh):
+    await store.collection("tenants").update_one({"_id": "acme"}, {"$set": {"contact": "gone@example.org"}})
+    assert await ends(fresh, "postmaster@example.org") == ["anna@example.org"]
+
+
+@pytest.mark.parametrize("what", ["domain", "tenant"])
+async def test_they_are_taken_of_what_is_suspended_too(example, store, fresh, what):
+    suspension = Suspension(store, example, now_utc)
+    if what == "domain":
+        await suspension.suspend_domain("acme", "example.org")
+    else:
+        await suspension.suspend_tenant("acme")
+    assert await ends(fresh, "abuse@example.org") == ["anna@example.org"]
+    await example.set_tenant("acme", contact="boss@elsewhere.test")
+    assert await ends(fresh, "abuse@example.org") == ["boss@elsewhere.test"]
+    assert isinstance(await fresh.resolve(Address("anna", "example.org")), Unknown)
+
+
+async def test_a_tenant_without_accounts_has_nobody_to_receive(example, fresh):
+    await example.add_tenant("empty")
+    await example.add_domain("empty", "empty.example")
+    assert isinstance(await fresh.resolve(Address("postmaster", "empty.example")), Unknown)
+
+
+async def test_postmaster_without_a_domain_is_found(example, store, fresh):
+    assert await fresh.postmaster("other.net") == Address("postmaster", "other.net")
+    assert await fresh.postmaster("mail.provider.test") == Address("postmaster", "example.org")
+    with_setting = Directory(store, NEVER, postmaster=Address("carl", "other.net"))
+    assert await with_setting.postmaster("mail.provider.test") == Address("carl", "other.net")
+
+
+async def test_an_empty_installation_has_no_postmaster(fresh):
+    assert await fresh.postmaster("mail.provider.test") is None

@@ -1,0 +1,154 @@
+"""What removal takes, what it keeps, and what stands in its way."""
+
+from datetime import timedelta
+
+import pytest
+
+from mailyard.directory.errors import AlreadyExists, InUse, NotFound
+from mailyard.directory.model import Remote, Unknown
+from mailyard.directory.removal import Removal
+from mailyard.directory.suspension import Suspension
+from mailyard.message.address import Address
+from mailyard.runtime.clock import now_utc
+
+ANNA = "anna@example.org"
+MONTH = timedelta(days=30)
+
+
+@pytest.fixture
+def removal(example, store) -> Removal:
+    return Removal(store, example, Suspension(store, example, now_utc), now_utc)
+
+
+async def count(store) -> dict[str, int]:
+    names = ("tenants", "domains", "accounts", "addresses", "removed_accounts")
+    return {name: await store.collection(name).count_documents({}) for name in names}
+
+
+async def test_a_removed_accounts_address_is_free_at_once_and_the_new_account_is_another(example, removal):
+    old = await removal.remove_account("acme", ANNA, MONTH)
+    new = await example.add_account("acme", ANNA, "another password")
+    assert new.id != old.id
+    [kept] = await removal.removed.list("acme")
+    assert (kept.id, kept.address) == (old.id, old.address)
+    assert kept.purge_at - kept.removed_at == MONTH
+
+
+async def test_a_removed_account_comes_back_with_its_id_and_password(example, removal):
+    old = await removal.remove_account("acme", ANNA, MONTH)
+    assert (await removal.restore_account("acme", ANNA)).id == old.id
+    assert (await example.accounts.entry_by_login(Address.parse(ANNA))).account == old
+    assert await removal.removed.list("acme") == []
+    with pytest.raises(NotFound, match=r"no removed account anna@example.org"):
+        await removal.restore_account("acme", ANNA)
+
+
+async def test_an_account_whose_address_was_given_away_does_not_come_back(example, removal, store):
+    await removal.remove_account("acme", ANNA, MONTH)
+    await example.add_account("acme", ANNA, "another password")
+    before = await count(store)
+    with pytest.raises(AlreadyExists, match="given to somebody else"):
+        await removal.restore_account("acme", ANNA)
+    assert await count(store) == before
+
+
+async def test_an_account_whose_mail_is_deleted_does_not_come_back(removal):
+    await removal.remove_account("acme", ANNA, timedelta(0))
+    with pytest.raises(NotFound):
+        await removal.restore_account("acme", ANNA)
+    due = await removal.removed.entry_due(now_utc())
+    await removal.removed.look_again(due, now_utc() + MONTH)
+    with pytest.raises(NotFound):
+        await removal.restore_account("acme", ANNA)
+
+
+async def test_what_others_lead_to_is_not_removed(example, removal, store):
+    await example.add_alias("acme", "sales@example.org", [ANNA, "bert@example.org"])
+    await example.add_alias("other", "far@other.net", [ANNA])
+    await example.set_catch_all("acme", "example.org", ANNA)
+    await example.set_tenant("acme", contact=ANNA)
+    before = await count(store)
+    with pytest.raises(InUse) as refused:
+        await removal.remove_account("acme", ANNA, MONTH)
+    assert str(refused.value) == (
+        "mail of others goes there: alias far@other.net, alias sales@example.org, catch-all of example.org,"
+        " contact of tenant acme; change these first"
+    )
+    await example.add_alias("acme", "top@example.org", ["sales@example.org"])
+    with pytest.raises(InUse, match=r"alias top@example.org"):
+        await removal.remove_alias("acme", "sales@example.org")
+    await removal.remove_alias("acme", "top@example.org")
+    await removal.remove_alias("acme", "sales@example.org")
+    assert await count(store) == before | {"addresses": before["addresses"] - 1}
+
+
+async def test_a_domain_with_accounts_goes_only_with_them(example, removal, store, directory):
+    await example.add_alias("acme", "sales@example.org", [ANNA])
+    await example.set_catch_all("acme", "example.org", ANNA)
+    with pytest.raises(InUse, match=r"example.org has anna@example.org, .*--with-accounts"):
+        await removal.remove_domain("acme", "example.org", MONTH, with_accounts=False)
+    await removal.remove_domain("acme", "example.org", MONTH, with_accounts=True)
+    assert await count(store) == {
+        "tenants": 2,
+        "domains": 1,
+        "accounts": 1,
+        "addresses": 1,
+        "removed_accounts": 2,
+    }
+    assert await directory.resolve(Address.parse(ANNA)) == Remote("example.org")
+
+
+async def test_a_domain_that_another_domain_leads_to_is_not_removed(example, removal):
+    await example.add_domain("acme", "second.example")
+    await example.add_alias("acme", "x@second.example", [ANNA])
+    with pytest.raises(InUse, match=r"alias x@second.example"):
+        await removal.remove_domain("acme", "example.org", MONTH, with_accounts=True)
+    assert await example.accounts.get("acme", Address.parse(ANNA)) is not None
+
+
+async def test_a_tenant_goes_with_all_that_it_has_and_leaves_the_others_alone(example, removal, store):
+    await example.add_domain("acme", "second.example", catch_all=ANNA)
+    await example.add_alias("acme", "x@second.example", [ANNA])
+    await example.set_tenant("acme", contact=ANNA)
+    with pytest.raises(InUse, match=r"acme has example.org, second.example"):
+        await removal.remove_tenant("acme", MONTH, with_domains=False)
+    await removal.remove_tenant("acme", MONTH, with_domains=True)
+    assert await count(store) == {
+        "tenants": 1,
+        "domains": 1,
+        "accounts": 1,
+        "addresses": 1,
+        "removed_accounts": 2,
+    }
+
+
+async def test_a_removal_that_was_interrupted_lets_nobody_in_and_can_be_repeated(
+    example, removal, store, directory, monkeypatch
+):
+    calls = 0
+    add = removal.removed.add
+
+    async def fails_once(*arguments):
+        nonlocal calls
+        calls += 1
+        if calls == 2:
+            raise KeyboardInterrupt
+        await add(*arguments)
+
+    monkeypatch.setattr(removal.removed, "add", fails_once)
+    with pytest.raises(KeyboardInterrupt):
+        await removal.remove_domain("acme", "example.org", MONTH, with_accounts=True)
+    left = await example.accounts.list("acme")
+    assert len(left) == 1
+    assert isinstance(await directory.resolve(left[0].address), Unknown)
+    await removal.remove_domain("acme", "example.org", MONTH, with_accounts=True)
+    assert (await count(store))["removed_accounts"] == 2
+
+
+async def test_nobody_removes_what_another_tenant_has(removal):
+    with pytest.raises(NotFound):
+        await removal.remove_account("other", ANNA, MONTH)
+    with pytest.raises(NotFound):
+        await removal.remove_domain("other", "example.org", MONTH, with_accounts=True)
+    with pytest.raises(NotFound):
+        await removal.remove_tenant("nobody", MONTH, with_domains=True)

@@ -1,0 +1,142 @@
+"""A session whose login no longer counts ends with 421 (RFC 5321 section 3.8)."""
+
+import asyncio
+import smtplib
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+
+from mailyard.directory.indexes import ensure_indexes
+from mailyard.directory.passwords import HashCost, Passwords
+from mailyard.directory.provisioning import Provisioning
+from mailyard.directory.suspension import Suspension
+from mailyard.runtime.clock import now_utc
+from mailyard.runtime.service import Runtime
+from mailyard.smtp_in.listener import Listener
+from mailyard.smtp_in.main import build
+from mailyard.smtp_in.settings import SmtpInSettings
+from mailyard.spool.schema import ensure_schema
+from mailyard.store.client import Store
+
+ENDED = "421 4.7.0 Your access has changed, please log in again"
+PASSWORD = "correct horse"
+NEW_PASSWORD = "battery staple"
+
+
+async def test_an_idle_session_ends_at_once(house) -> None:
+    client = await house.submission()
+    house.sessions.take_away()
+    assert await client.reply() == ENDED
+    assert await client.ended()
+
+
+async def test_a_message_that_is_on_its_way_is_not_taken(house) -> None:
+    client = await house.submission()
+    await client.envelope("x@elsewhere.test", sender="ann@one.test")
+    assert (await client.ask("DATA"))[0][:3] == "354"
+    house.sessions.take_away()
+    assert await client.reply() == ENDED
+    assert await client.ended()
+    assert house.spool.accepted == []
+
+
+async def test_a_message_that_is_being_stored_gets_its_answer_first(house, eventually) -> None:
+    client = await house.submission()
+    house.spool.is_holding = True
+    await client.envelope("x@elsewhere.test", sender="ann@one.test")
+    await client.ask("DATA")
+    client.send(b"x\r\n.\r\nMAIL FROM:<ann@one.test>\r\n")
+    await eventually(lambda: bool(house.spool.waiting))
+    house.sessions.take_away()
+    house.spool.settle()
+    assert (await client.reply())[:9] == "250 2.0.0"
+    assert await client.reply() == ENDED
+    assert await client.ended()
+
+
+async def test_a_session_that_is_gone_is_not_watched(house, eventually) -> None:
+    client = await house.submission()
+    assert [each.identity.account for each in house.sessions.open_ones] != []
+    client.writer.close()
+    await eventually(lambda: not house.sessions.open_ones)
+
+
+@pytest.fixture
+async def store(mongo_url: str, database: str) -> AsyncIterator[Store]:
+    store = Store(mongo_url, database)
+    await store.start()
+    await ensure_schema(store)
+    await ensure_indexes(store)
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+async def provisioning(store: Store) -> Provisioning:
+    provisioning = Provisioning(store, Passwords(HashCost(1, 64, 1)), now_utc)
+    await provisioning.add_tenant("one")
+    await provisioning.add_domain("one", "one.test")
+    await provisioning.add_account("one", "ann@one.test", PASSWORD)
+    return provisioning
+
+
+@pytest.fixture
+async def pods(
+    provisioning: Provisioning, mongo_url: str, database: str, vhost_url: str
+) -> AsyncIterator[list[int]]:
+    """Start two services on one store; return their submission ports."""
+    runtimes, ports = [], []
+    for _ in range(2):
+        values = SmtpInSettings(
+            mongo_url=mongo_url,
+            mongo_database=database,
+            amqp_url=vhost_url,
+            mx_listen=(),
+            submission_listen=("127.0.0.1:0",),
+            plaintext_auth="loopback",
+            hostname="mail.one.test",
+        )
+        runtime = Runtime("smtp-in", values)
+        parts = await build(runtime)
+        await runtime.start(parts)
+        runtimes.append(runtime)
+        ports += [part.addresses[0].port for part in parts if isinstance(part, Listener)]
+    yield ports
+    for runtime in runtimes:
+        await runtime.finish()
+
+
+def _log_in(port: int, password: str = PASSWORD) -> smtplib.SMTP:
+    client = smtplib.SMTP("127.0.0.1", port, timeout=20)
+    client.login("ann@one.test", password)
+    return client
+
+
+async def _suspend(store: Store, provisioning: Provisioning) -> None:
+    await Suspension(store, provisioning, now_utc).suspend_tenant("one")
+
+
+async def _change_password(_: Store, provisioning: Provisioning) -> None:
+    await provisioning.set_password("one", "ann@one.test", NEW_PASSWORD)
+
+
+@pytest.mark.parametrize(("act", "code"), [(_change_password, 535), (_suspend, 525)])
+async def test_open_sessions_end_on_every_pod_within_five_seconds_and_the_old_login_is_refused(
+    store: Store,
+    provisioning: Provisioning,
+    pods: list[int],
+    act: Callable[[Store, Provisioning], Awaitable[None]],
+    code: int,
+) -> None:
+    clients = [await asyncio.to_thread(_log_in, port) for port in pods]
+    before = time.monotonic()
+    await act(store, provisioning)
+    for client in clients:
+        line = await asyncio.to_thread(client.file.readline)
+        assert line.decode().strip() == ENDED
+    assert time.monotonic() - before < 5
+    for port in pods:
+        with pytest.raises(smtplib.SMTPAuthenticationError) as refused:
+            await asyncio.to_thread(_log_in, port)
+        assert refused.value.smtp_code == code
