@@ -237,7 +237,7 @@ def test_submitted_mail_leaves_by_the_relay_and_what_fails_comes_back(yard: Yard
         seconds=SECONDS,
         what="mail in the sink",
     )
-    yard.arrives("anna@acme.test", BOUNCE)
+    yard.arrives("anna@acme.test", "Undelivered mail returned to sender")
     assert_nothing_was_refused(yard)
 
 
@@ -344,6 +344,43 @@ def test_duties_of_the_router_and_the_toolbox_need_no_more(yard: Yard) -> None:
     assert_nothing_was_refused(yard)
 
 
+def test_a_suspended_accounts_session_ends_and_a_removed_accounts_mail_is_purged(yard: Yard) -> None:
+    login = "gone@acme.test"
+    yard.command("account", "add", login, "--password-stdin", given=PASSWORD)
+    send(yard, mail("before", login, sender="x@outside.test"))
+    yard.arrives(login, "before")
+    session = yard.imap(login)
+    yard.command("account", "suspend", login)
+    with pytest.raises(imaplib.IMAP4.abort):  # BYE, or the end of the connection
+        wait_until(lambda: session.noop()[0] != "OK", seconds=SECONDS, what="the end of the session")
+    with (
+        smtplib.SMTP("127.0.0.1", yard.ports["submission"], timeout=SECONDS) as client,
+        pytest.raises(smtplib.SMTPAuthenticationError),
+    ):
+        client.login(login, PASSWORD)
+    yard.command("account", "resume", login)
+    wait_until(lambda: logs_in(yard, login), seconds=SECONDS, what="a login of the resumed account")
+    database = MongoClient[dict[str, Any]](yard.store.url)[DATABASE]
+    account = database["accounts"].find_one({"key": login})
+    assert account is not None
+    yard.command("account", "remove", login, "--keep-days", "0", "--yes")
+    for collection in ("messages", "mailboxes"):
+        wait_until(
+            lambda name=collection: not database[name].count_documents({"account": account["_id"]}),  # type: ignore[misc]
+            seconds=SECONDS,
+            what=f"no {collection} of the removed account",
+        )
+    assert_nothing_was_refused(yard)
+
+
+def logs_in(yard: Yard, login: str) -> bool:
+    try:
+        yard.imap(login).logout()
+    except imaplib.IMAP4.error:
+        return False
+    return True
+
+
 async def test_smtp_in_parks_finishes_and_aborts_bodies(yard: Yard) -> None:
     store = Store(yard.url("smtp-in"), DATABASE)
     try:
@@ -387,7 +424,7 @@ FORBIDDEN: dict[str, tuple[dict[str, Any], ...]] = {
         {"find": "mail.chunks"},
         {"update": "mail.chunks", "updates": [{"q": {}, "u": {"$set": {"x": 1}}}]},
         {"find": "mailbox_accounts"},
-        {"find": "tenants"},
+        {"find": "removed_accounts"},
         {"delete": "accounts", "deletes": [{"q": {}, "limit": 0}]},
         {"insert": "accounts", "documents": [{"x": 1}]},
         {"update": "spool", "updates": [{"q": {}, "u": {"$set": {"x": 1}}}]},
@@ -424,7 +461,7 @@ FORBIDDEN: dict[str, tuple[dict[str, Any], ...]] = {
     "imap": (
         {"find": "spool"},
         {"insert": "spool", "documents": [{"x": 1}]},
-        {"find": "tenants"},
+        {"find": "removed_accounts"},
         {"delete": "messages", "deletes": [{"q": {}, "limit": 0}]},
         {"insert": "accounts", "documents": [{"x": 1}]},
     ),

@@ -13,9 +13,11 @@ from types import MappingProxyType
 from typing import Final
 
 from mailyard.broker.topology import EVENTS_EXCHANGE, Queue
+from mailyard.directory.accesslog import COLLECTION as ACCESS_CHANGES
 from mailyard.directory.accounts import COLLECTION as ACCOUNTS
 from mailyard.directory.addresses import COLLECTION as ADDRESSES
 from mailyard.directory.domains import COLLECTION as DOMAINS
+from mailyard.directory.removed import COLLECTION as REMOVED_ACCOUNTS
 from mailyard.directory.tenants import COLLECTION as TENANTS
 from mailyard.mailbox.rows import ACCOUNTS as MAILBOX_ACCOUNTS
 from mailyard.mailbox.rows import DELETED_MAILBOXES, MAILBOXES, MESSAGES
@@ -30,7 +32,7 @@ from mailyard.store.lease import COLLECTION as LEASES
 
 BODIES: Final = (FILES, CHUNKS)
 COLLECTIONS: Final = (
-    *(TENANTS, DOMAINS, ADDRESSES, ACCOUNTS),
+    *(TENANTS, DOMAINS, ADDRESSES, ACCOUNTS, ACCESS_CHANGES, REMOVED_ACCOUNTS),
     *(MAILBOXES, MAILBOX_ACCOUNTS, DELETED_MAILBOXES, MESSAGES, *BODIES, PARKED, BODY_CHECKS),
     *(SPOOL, PROGRESS, LEDGER, LEDGER_HOURS, LEASES, CANARY),
 )
@@ -63,18 +65,12 @@ class ServiceRights:
 _TABLE: Final = (
     ServiceRights(
         "smtp-in",
-        "domains, addresses and password hashes (for logins), names and sizes of mailboxes (for quotas), envelopes of the "
+        "tenants, domains, addresses and password hashes (for logins), names and sizes of mailboxes (for quotas), envelopes of the "
         "spool (for the age of the queue); no message",
         read=(
-            DOMAINS,
-            ADDRESSES,
-            ACCOUNTS,
-            MAILBOXES,
-            FILES,
-            PARKED,
-            SPOOL,
-            PROGRESS,
-        ),  # files: sizes of bodies
+            *(TENANTS, DOMAINS, ADDRESSES, ACCOUNTS, ACCESS_CHANGES, MAILBOXES, SPOOL, PROGRESS),
+            *(FILES, PARKED),  # files: the sizes of bodies
+        ),
         insert=(*BODIES, PARKED, SPOOL, LEDGER, PROGRESS),
         update=(ACCOUNTS, PROGRESS),  # accounts: a stronger hash of the same password
         remove=(*BODIES, PARKED),  # a body that was broken off
@@ -83,15 +79,19 @@ _TABLE: Final = (
     ),
     ServiceRights(
         "router",
-        "domains, addresses with the accounts behind them and so password hashes, the spool, bodies (for bounces), and "
+        "tenants, domains, addresses with the accounts behind them and so password hashes, the spool, bodies (for bounces), and "
         "messages (to purge them)",
         read=(
-            *(DOMAINS, ADDRESSES, ACCOUNTS, SPOOL, PROGRESS, LEDGER, LEDGER_HOURS, LEASES, CANARY),
+            *(TENANTS, DOMAINS, ADDRESSES, ACCOUNTS, REMOVED_ACCOUNTS),
+            *(SPOOL, PROGRESS, LEDGER, LEDGER_HOURS, LEASES, CANARY),
             *(MESSAGES, DELETED_MAILBOXES, *BODIES, PARKED, BODY_CHECKS),
         ),
         insert=(SPOOL, PROGRESS, LEDGER, LEDGER_HOURS, LEASES, *BODIES, BODY_CHECKS),
-        update=(SPOOL, PROGRESS, LEDGER_HOURS, LEASES, BODY_CHECKS),
-        remove=(SPOOL, LEDGER, LEASES, MESSAGES, DELETED_MAILBOXES, *BODIES, PARKED, BODY_CHECKS),
+        update=(SPOOL, PROGRESS, LEDGER_HOURS, LEASES, BODY_CHECKS, REMOVED_ACCOUNTS),
+        remove=(
+            *(SPOOL, LEDGER, LEASES, *BODIES, PARKED, BODY_CHECKS, REMOVED_ACCOUNTS),
+            *(MESSAGES, MAILBOXES, MAILBOX_ACCOUNTS, DELETED_MAILBOXES),
+        ),
         publishes=tuple(dict.fromkeys(queue.exchange for queue in Queue if queue is not Queue.DEAD)),
         consumes=(Queue.SMTP_IN_ROUTE, Queue.DEAD),
     ),
@@ -123,8 +123,11 @@ _TABLE: Final = (
     ),
     ServiceRights(
         "imap",
-        "domains, addresses, password hashes (for logins), mailboxes, messages and bodies; nothing of the spool",
-        read=(DOMAINS, ADDRESSES, ACCOUNTS, MAILBOXES, MAILBOX_ACCOUNTS, MESSAGES, *BODIES, PARKED),
+        "tenants, domains, addresses, password hashes (for logins), mailboxes, messages and bodies; nothing of the spool",
+        read=(
+            *(TENANTS, DOMAINS, ADDRESSES, ACCOUNTS, ACCESS_CHANGES),
+            *(MAILBOXES, MAILBOX_ACCOUNTS, MESSAGES, *BODIES, PARKED),
+        ),
         insert=(MAILBOXES, MAILBOX_ACCOUNTS, DELETED_MAILBOXES, MESSAGES, *BODIES),
         update=(ACCOUNTS, MAILBOXES, MAILBOX_ACCOUNTS, MESSAGES),
         remove=(MAILBOXES, *BODIES, PARKED),
