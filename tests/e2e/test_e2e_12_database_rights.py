@@ -62,12 +62,14 @@ class Yard:
     def database(self, service: str) -> Any:
         return MongoClient[dict[str, Any]](self.url(service)).get_database(DATABASE)
 
-    def command(self, *arguments: str, url: str | None = None, given: str | None = None) -> Result:
+    def command(
+        self, *arguments: str, url: str | None = None, given: str | None = None, database: str = DATABASE
+    ) -> Result:
         """The `mailyard` command with the toolbox's user, or with another URL."""
         environment = {
             "MAILYARD_MONGO_URL": url or self.url("toolbox"),
             "MAILYARD_AMQP_URL": self.amqp_urls["toolbox"],
-            "MAILYARD_MONGO_DATABASE": DATABASE,
+            "MAILYARD_MONGO_DATABASE": database,
         }
         result = CliRunner().invoke(app, list(arguments), env=environment, input=given, prog_name="mailyard")
         assert result.exit_code == 0, result.output
@@ -393,6 +395,32 @@ async def test_smtp_in_parks_finishes_and_aborts_bodies(yard: Yard) -> None:
     finally:
         await store.close()
     assert_nothing_was_refused(yard)
+
+
+def test_a_service_waits_until_its_user_is_made(yard: Yard, tmp_path: Path) -> None:
+    """As at a first install, where the pods start beside the setup job."""
+    database = "post-2"
+    url = yard.store.url_of("mailyard-relay", "password-of-relay", database)
+    environment = environment_of(yard, "relay") | {
+        "MAILYARD_MONGO_URL": url,
+        "MAILYARD_MONGO_DATABASE": database,
+    }
+    with LoneService("relay", environment, tmp_path) as relay:
+        wait_until(lambda: "authentication failed" in relay.output(), seconds=SECONDS, what="a refused login")
+        assert relay.get("/readyz")[0] != 200
+        passwords = str(yard.folder / "passwords")
+        words = ("database-user", "apply", "--service", "relay", "--passwords", passwords)
+        yard.command(*words, url=yard.store.url, database=database)
+        wait_until(lambda: relay.get("/readyz")[0] == 200, seconds=SECONDS, what="relay ready")
+
+
+def test_a_user_without_the_right_makes_no_users_and_is_told_which_right(yard: Yard) -> None:
+    environment = {"MAILYARD_MONGO_URL": yard.url("toolbox"), "MAILYARD_MONGO_DATABASE": DATABASE}
+    words = ["database-user", "apply", "--passwords", str(yard.folder / "passwords")]
+    refused = CliRunner().invoke(app, words, env=environment, prog_name="mailyard")
+    assert refused.exit_code == 1
+    assert "name a user with the role userAdmin on it" in refused.stderr
+    assert "password-of" not in refused.output
 
 
 def test_the_table_knows_every_collection(yard: Yard) -> None:

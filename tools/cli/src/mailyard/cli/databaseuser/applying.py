@@ -7,7 +7,7 @@ from pathlib import Path
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import OperationFailure
 
-from mailyard.cli.databaseuser.mongodb import Command, role_command, user_command
+from mailyard.cli.databaseuser.mongodb import Command, role_of, user_of
 from mailyard.cli.databaseuser.rights import ServiceRights
 from mailyard.cli.secret import first_line
 from mailyard.cli.session import Refused
@@ -60,31 +60,18 @@ async def apply(store: Store, logins: Sequence[Login], say: Callable[[str], None
     with unavailable_when_away():
         for login in logins:
             rights, database = login.rights, store.db
-            role = await _run(database, "Role", rights, role_command_of(rights, database.name), _ROLE_EXISTS)
-            user = await _run(database, "User", rights, user_command_of(login), _USER_EXISTS)
+            role = await _make(database, "Role", rights, role_of(rights, database.name), _ROLE_EXISTS)
+            described = {**user_of(rights), "pwd": login.password}
+            user = await _make(database, "User", rights, described, _USER_EXISTS)
             say(f"{rights.user}: role {role}, user {user}")
 
 
-def role_command_of(rights: ServiceRights, database: str) -> Callable[[str], Command]:
-    """Return what makes the command for a role, given its verb."""
-    return lambda verb: role_command(verb, rights, database)
-
-
-def user_command_of(login: Login) -> Callable[[str], Command]:
-    """Return what makes the command for a user, given its verb."""
-    return lambda verb: {**user_command(verb, login.rights), "pwd": login.password}
-
-
-async def _run(
-    database: AsyncDatabase[Row],
-    kind: str,
-    rights: ServiceRights,
-    command: Callable[[str], Command],
-    exists: int,
+async def _make(
+    database: AsyncDatabase[Row], kind: str, rights: ServiceRights, described: Command, exists: int
 ) -> str:
-    """Create it; update it where it exists."""
+    """Create a role or a user; update one that is there."""
     try:
-        await database.command({**command(f"create{kind}"), "writeConcern": _MAJORITY})
+        await database.command({f"create{kind}": rights.user, **described, "writeConcern": _MAJORITY})
     except OperationFailure as error:
         if error.code == _UNAUTHORIZED:
             raise Refused(
@@ -93,6 +80,6 @@ async def _run(
             ) from None
         if error.code != exists:
             raise
-        await database.command({**command(f"update{kind}"), "writeConcern": _MAJORITY})
+        await database.command({f"update{kind}": rights.user, **described, "writeConcern": _MAJORITY})
         return "updated"
     return "created"

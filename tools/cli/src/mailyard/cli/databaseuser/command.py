@@ -10,7 +10,7 @@ import typer
 
 from mailyard.cli.configuration import BadConfiguration, configuration
 from mailyard.cli.databaseuser.applying import apply, logins_in
-from mailyard.cli.databaseuser.mongodb import as_mongosh, role_command, user_command
+from mailyard.cli.databaseuser.mongodb import as_mongosh, create_commands
 from mailyard.cli.databaseuser.rabbitmq import as_rabbitmqctl, permissions
 from mailyard.cli.databaseuser.rights import RIGHTS, ServiceRights
 from mailyard.cli.ending import MISCONFIGURED, REFUSED, fail
@@ -44,11 +44,7 @@ def print_all(
         fail(str(error), MISCONFIGURED)
     database = settings.mongo_database
     vhost = unquote(urlsplit(settings.amqp_url.get_secret_value()).path[1:]) or "/"
-    commands = [
-        command
-        for rights in wanted
-        for command in (role_command("createRole", rights, database), user_command("createUser", rights))
-    ]
+    commands = [command for rights in wanted for command in create_commands(rights, database)]
     allowed = [permissions(rights) for rights in wanted if rights.broker]
     if as_json:
         show_json(

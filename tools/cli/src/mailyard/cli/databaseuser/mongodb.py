@@ -33,14 +33,22 @@ def privileges(rights: ServiceRights, database: str) -> list[Command]:
     return [*of_collections, *([of_database] if rights.statistics else [])]
 
 
-def role_command(verb: str, rights: ServiceRights, database: str) -> Command:
-    """Return the command `createRole` or `updateRole`."""
-    return {verb: rights.user, "privileges": privileges(rights, database), "roles": []}
+def role_of(rights: ServiceRights, database: str) -> Command:
+    """Return what `createRole` and `updateRole` say of a role beside its name."""
+    return {"privileges": privileges(rights, database), "roles": []}
 
 
-def user_command(verb: str, rights: ServiceRights) -> Command:
-    """Return the command `createUser` or `updateUser`, without the password."""
-    return {verb: rights.user, "roles": [rights.user], "mechanisms": MECHANISMS}
+def user_of(rights: ServiceRights) -> Command:
+    """Return what `createUser` and `updateUser` say of a user beside its name and its password."""
+    return {"roles": [rights.user], "mechanisms": MECHANISMS}
+
+
+def create_commands(rights: ServiceRights, database: str) -> list[Command]:
+    """Return the commands that create a role and its user, without the password."""
+    return [
+        {"createRole": rights.user, **role_of(rights, database)},
+        {"createUser": rights.user, **user_of(rights)},
+    ]
 
 
 def as_mongosh(command: Command, database: str) -> str:
