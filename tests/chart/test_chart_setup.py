@@ -1,13 +1,14 @@
 """First start and upgrades: setup, accounts, toolbox, canary and certificate."""
 
 import base64
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from cryptography import x509
 
-from mailyard.cli.setup.plan import Plan
+from mailyard.cli.setup.plan import Plan, read_plan
 from tests.chart.render import Object, Objects, environment, render
 
 
@@ -91,6 +92,38 @@ def test_aliases_reach_the_file():
     )
     (alias,) = setup_file(objects)["tenants"][0]["aliases"]
     assert alias == {"address": "info@alpha.test", "targets": ["anna@alpha.test", "ben@beta.test"]}
+
+
+def test_contact_status_name_and_quota_reach_the_file(tmp_path: Path):
+    objects = render(
+        "trial",
+        "setup.tenants[0].id=acme",
+        "setup.tenants[0].contact=anna@acme.test",
+        "setup.tenants[0].status=suspended",
+        "setup.tenants[0].domains={acme.test}",
+        "setup.tenants[0].accounts[0].address=anna@acme.test",
+        "setup.tenants[0].accounts[0].name=Anna",
+        "setup.tenants[0].accounts[0].quota=5G",
+        "setup.tenants[0].accounts[0].status=disabled",
+        "setup.tenants[0].accounts[1].address=ben@acme.test",
+        "setup.tenants[0].accounts[1].quota=5000000000",
+    )
+    file = tmp_path / "setup.yaml"
+    file.write_text(yaml.safe_dump(setup_file(objects)))
+    tenant = read_plan(file).tenants[0]
+    assert (tenant.contact, tenant.status) == ("anna@acme.test", "suspended")
+    anna, ben = tenant.accounts[:2]
+    assert (anna.name, anna.quota, anna.status) == ("Anna", 5 * 2**30, "disabled")
+    assert (ben.name, ben.quota, ben.status) == ("", 5_000_000_000, "active")
+
+
+def test_the_postmaster_of_the_values_reaches_services_and_toolbox():
+    objects = render("trial", "postmaster=ops@provider.test")
+    for name in ("smtp-in", "router", "toolbox"):
+        assert (
+            environment(objects.container("Deployment", name))["MAILYARD_POSTMASTER"] == "ops@provider.test"
+        )
+    assert "MAILYARD_POSTMASTER" not in environment(render("trial").container("Deployment", "router"))
 
 
 def test_without_tenants_the_file_asks_for_nothing():

@@ -218,7 +218,7 @@ async def test_a_double_bounce_is_noted_and_goes_nowhere_without_a_postmaster(fl
 
 
 async def test_a_double_bounce_reaches_the_postmaster_whole(flow: Flow) -> None:
-    flow.bouncer = later(flow, 0.1, postmaster="ann@one.test")
+    flow.bouncer = later(flow, 0.1, double_bounce_recipient="ann@one.test")
     await flow.accept("nobody@one.test", sender="gone@one.test")
     await flow.route()
     await flow.bouncer.work()  # a bounce to gone@one.test
@@ -229,7 +229,7 @@ async def test_a_double_bounce_reaches_the_postmaster_whole(flow: Flow) -> None:
 
 
 async def test_a_double_bounce_that_the_postmaster_does_not_get_ends_there(flow: Flow) -> None:
-    flow.bouncer = later(flow, 0.1, postmaster="missing@one.test")
+    flow.bouncer = later(flow, 0.1, double_bounce_recipient="missing@one.test")
     await flow.accept("nobody@one.test", sender="")
     await flow.route()
     made = 0
@@ -242,7 +242,7 @@ async def test_a_double_bounce_that_the_postmaster_does_not_get_ends_there(flow:
 
 
 async def test_a_double_bounce_of_a_leg_of_the_postmasters_copy_ends_there(flow: Flow) -> None:
-    flow.bouncer = later(flow, 0.1, postmaster="away@one.test")  # an alias: the copy is split
+    flow.bouncer = later(flow, 0.1, double_bounce_recipient="away@one.test")  # an alias: the copy is split
     await flow.accept("nobody@one.test", sender="")
     await flow.route()
     await flow.bouncer.work()

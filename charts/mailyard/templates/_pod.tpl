@@ -60,6 +60,10 @@ securityContext:
   value: {{ .Values.connections.mongoDatabase | quote }}
 - name: MAILYARD_HOSTNAME
   value: {{ .Values.hostname | quote }}
+{{- with .Values.postmaster }}
+- name: MAILYARD_POSTMASTER
+  value: {{ . | quote }}
+{{- end }}
 - name: MAILYARD_INSTANCE
   valueFrom:
     fieldRef:

@@ -29,12 +29,27 @@ tenants:
     {{- with .name }}
     name: {{ . | quote }}
     {{- end }}
+    {{- with .contact }}
+    contact: {{ . | quote }}
+    {{- end }}
+    {{- with .status }}
+    status: {{ . }}
+    {{- end }}
     domains:
       {{- toYaml .domains | nindent 6 }}
     {{- with .accounts }}
     accounts:
       {{- range . }}
       - address: {{ .address | quote }}
+        {{- with .name }}
+        name: {{ . | quote }}
+        {{- end }}
+        {{- with .quota }}
+        quota: {{ ternary (int64 .) . (kindIs "float64" .) }}
+        {{- end }}
+        {{- with .status }}
+        status: {{ . }}
+        {{- end }}
         passwordFile: /etc/mailyard/accounts/{{ include "mailyard.accountKey" .address }}
       {{- end }}
     {{- end }}

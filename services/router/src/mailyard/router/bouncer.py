@@ -126,7 +126,10 @@ class Bouncer:
             recipients=len(recipients),
             status=recipients[0].status,
         )
-        key, postmaster = postmaster_key(due), self._settings.postmaster
+        key, postmaster = (
+            postmaster_key(due),
+            self._settings.double_bounce_recipient or self._settings.postmaster,
+        )
         if key is None or not postmaster:
             return [self._step("message.double_bounced", "nobody is told")]
         row = {**due.row, "ret": "FULL"}

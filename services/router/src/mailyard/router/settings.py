@@ -40,10 +40,10 @@ class RouterSettings(CommonSettings):
         description="A report of a failure returns the whole message up to this size (octets) if the sender asked for "
         "it (RET=FULL); all other reports return its header section.",
     )
-    postmaster: str = Field(
+    double_bounce_recipient: str = Field(
         default="",
-        description="Address that gets a copy of mail without a sender that fails, which is bounces nearly always. "
-        "Empty: such double bounces are logged and counted, and nobody gets them.",
+        description="Address that receives a copy of failed mail without a sender, which is bounces nearly always. Empty: "
+        "MAILYARD_POSTMASTER; where that is empty too, such double bounces are logged and counted only.",
     )
     delay_report_hours: float = Field(
         default=4.0,
@@ -78,7 +78,7 @@ class RouterSettings(CommonSettings):
         description="Never look for lost tickets. It loses mail: it is there to prove that tests see a loss.",
     )
 
-    @field_validator("postmaster")
+    @field_validator("double_bounce_recipient")
     @classmethod
     def _is_address(cls, value: str) -> str:
         if not value:

@@ -10,6 +10,7 @@ _QUANTITIES: Final = {
     "additionalProperties": {"type": ["string", "number"], "pattern": "^[0-9.]+(m|[kKMGTPE]i?)?$"},
 }
 _ADDRESS: Final = {"type": "string", "pattern": "^[^@\\s]+@[^@\\s]+$"}
+_QUOTA: Final = {"type": ["integer", "string"], "minimum": 1, "pattern": "^[0-9]{1,15}[kKmMgGtT]?$"}
 _DOMAIN: Final = {"type": "string", "minLength": 1, "maxLength": 255}
 
 
@@ -39,8 +40,21 @@ DEFINITIONS: Final[Mapping[str, Any]] = MappingProxyType(
                 {
                     "id": {"type": "string", "minLength": 1},
                     "name": {"type": "string"},
+                    "contact": _ADDRESS,
+                    "status": {"enum": ["active", "suspended"]},
                     "domains": {"type": "array", "items": _DOMAIN},
-                    "accounts": {"type": "array", "items": _object({"address": _ADDRESS}, ("address",))},
+                    "accounts": {
+                        "type": "array",
+                        "items": _object(
+                            {
+                                "address": _ADDRESS,
+                                "name": {"type": "string"},
+                                "quota": _QUOTA,
+                                "status": {"enum": ["active", "suspended", "disabled"]},
+                            },
+                            ("address",),
+                        ),
+                    },
                     "aliases": {
                         "type": "array",
                         "items": _object(
