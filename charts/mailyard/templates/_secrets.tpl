@@ -57,7 +57,7 @@ annotations:
 {{ join "," $members }}
 {{- end -}}
 
-{{/* The secret with the chart's own URLs, or yours; the URL of MongoDB in it is that of a user who may make others. */}}
+{{/* The secret with the URLs of all; in a trial, that of MongoDB is its first user's, who makes the others. */}}
 {{- define "mailyard.connectionsSecret" -}}
 {{- .Values.connections.existingSecret | default (printf "%s-connections" (include "mailyard.fullname" .)) -}}
 {{- end -}}
