@@ -25,7 +25,7 @@ def test_an_install_runs_setup_beside_the_databases_it_waits_for(trial: Objects)
     assert "annotations" not in job["metadata"]
     assert len(name.removeprefix("setup-")) == 8
     container = trial.container("Job", name)
-    assert container["image"] == "mailyard/toolbox:0.2.0"
+    assert container["image"] == "mailyard/toolbox:0.3.0"
     assert container["args"] == ["setup", "--wait", "870", "--file", "/etc/mailyard/setup/setup.yaml"]
 
 

@@ -110,7 +110,7 @@ def test_mongodb_is_a_replica_set_with_a_key_and_short_transactions(trial: Objec
 def test_a_sidecar_makes_the_replica_set_and_its_user():
     sidecar = render("trial", "trial.mongodb.members=3").pod("StatefulSet", "mongodb")["containers"][1]
     members = [f"mailyard-mongodb-{number}.mailyard-mongodb-nodes.post.svc:27017" for number in range(3)]
-    assert sidecar["image"] == "mailyard/toolbox:0.2.0"
+    assert sidecar["image"] == "mailyard/toolbox:0.3.0"
     assert sidecar["args"] == [
         "replica-set",
         "initiate",

@@ -84,4 +84,4 @@ def test_a_broker_that_is_away_ends_with_status_69(mailyard):
 
 
 def test_the_version_is_printed(mailyard):
-    assert mailyard("--version").stdout == "mailyard 0.2.0\n"
+    assert mailyard("--version").stdout == "mailyard 0.3.0\n"
