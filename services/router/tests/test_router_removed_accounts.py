@@ -57,6 +57,7 @@ async def write_messages(store: Store, account: ObjectId, number: int) -> None:
             "mailbox": mailbox,
             "uid": uid,
             "modseq": uid,
+            "blob": ObjectId(),
         }
         for uid in range(number)
     ]
@@ -88,6 +89,7 @@ async def test_mail_is_kept_until_its_time_and_then_all_of_it_goes(store) -> Non
     assert await left(store, GONE) == (0, 0)
     assert await left(store, OTHER) == before
     assert await store.collection("removed_accounts").count_documents({}) == 0
+    assert await store.collection("body_checks").count_documents({}) == 1_500, "the sweep knows their bodies"
     assert [row["_id"] async for row in store.collection("mailbox_accounts").find()] == [OTHER]
 
 

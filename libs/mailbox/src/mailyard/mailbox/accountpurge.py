@@ -3,13 +3,15 @@
 from bson import ObjectId
 
 from mailyard.mailbox.rows import ACCOUNTS, MAILBOXES, MESSAGES
-from mailyard.store.client import Store, unavailable_when_away
+from mailyard.runtime.clock import Clock, now_utc
+from mailyard.store.bodychecks import BodyChecks
+from mailyard.store.client import BY_ID, Store, unavailable_when_away
 
 
-async def purge_account(store: Store, account: ObjectId, limit: int) -> int:
+async def purge_account(store: Store, account: ObjectId, limit: int, *, clock: Clock = now_utc) -> int:
     """Delete some messages of an account, and its mailboxes when no message is left; return how many messages.
 
-    Can be repeated at any time: 0 means that nothing is left. Bodies that no other message names are swept later, and
+    Can be repeated at any time: 0 means that nothing is left. Bodies are noted for the sweep before their messages go, and
     rows of mailboxes that were deleted before go when their undelete window is over.
 
     Raises:
@@ -18,10 +20,12 @@ async def purge_account(store: Store, account: ObjectId, limit: int) -> int:
     """
     messages = store.collection(MESSAGES)
     with unavailable_when_away():
-        ids = [row["_id"] async for row in messages.find({"account": account}, {"_id": 1}).limit(limit)]
-        if ids:
-            await messages.delete_many({"_id": {"$in": ids}, "account": account})
+        rows = await messages.find({"account": account}, {"_id": 1, "blob": 1}).limit(limit).to_list()
+        if rows:
+            await BodyChecks(store).note([row["blob"] for row in rows], clock())
+            ids = {"$in": [row["_id"] for row in rows]}
+            await messages.delete_many({"_id": ids, "account": account}, hint=BY_ID)
         else:
             await store.collection(MAILBOXES).delete_many({"account": account})
             await store.collection(ACCOUNTS).delete_one({"_id": account})
-    return len(ids)
+    return len(rows)

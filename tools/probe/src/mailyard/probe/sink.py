@@ -103,7 +103,7 @@ class Sink:
 
     def __init__(self, box: Box, *, host: str = HOST, port: int = 0, limits: Limits | None = None) -> None:
         """Port 0: any; `port` tells which once it listens."""
-        self._profile = Profile(Mode.MX, NAME, limits or Limits(commands=1 << 62))
+        self._profile = Profile(Mode.MX, NAME, limits or Limits(commands=1 << 62), nul=None)
         self._box = box
         self._host = host
         self._port = port

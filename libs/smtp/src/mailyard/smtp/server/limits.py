@@ -79,7 +79,7 @@ class Profile:
     limits: Limits = Limits()
     starttls: bool = False
     bare_newline: BareNewline = BareNewline.REJECT
-    nul: NulOctet = NulOctet.REPLACE
+    nul: NulOctet | None = NulOctet.REPLACE  # None: keep, for a server that shows what came over the wire
     early_data: EarlyData = EarlyData.ACCEPT
     binarymime: bool = True
 
