@@ -153,7 +153,7 @@ def test_mail_by_way_of_haproxy_names_the_client_in_its_received_field(
         context=unverified(),
     ) as client:
         client.login(reader, accounts.PASSWORD)
-        client.sendmail(reader, [reader], LETTER)
+        client.sendmail(reader, [reader], LETTER.replace(b"a@sender.test", reader.encode()))
     heads = inbox(balanced, reader, 3)
     assert [f"[{CLIENT}]".encode() in head for head in heads] == [True] * 3
     assert [BALANCER.encode() in head for head in heads] == [False] * 3

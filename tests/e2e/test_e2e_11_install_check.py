@@ -64,7 +64,7 @@ def test_a_whole_mailyard_is_well(instance: Instance, account: str, tmp_path: Pa
         "ok"
     ] * 3
     assert [line["what"] for line in of(lines, "queues")] == [
-        "all 6 queues are there, have consumers and move"
+        "all 6 queues exist; the 5 work queues have consumers and move"
     ]
     assert of(lines, "canary")[0]["what"].startswith("the canary's leg local arrived in 1.2 s at ")
     [callers] = of(lines, "client addresses")

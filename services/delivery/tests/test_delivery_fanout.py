@@ -73,13 +73,16 @@ async def tickets_for(store: Store, body: bytes, recipients: int, per_ticket: in
     ]
 
 
-async def longest_pause(work: Any) -> float:
-    """The longest time for which the loop ran nothing else while `work` was done."""
-    longest, last = 0.0, time.perf_counter()
+async def longest_stretch(work: Any) -> float:
+    """The longest CPU time that the loop's thread spent on `work` without a pause for others.
+
+    CPU time, not the clock: what other processes of the machine take is no fault of the code.
+    """
+    longest, last = 0.0, time.thread_time()
     task = asyncio.ensure_future(work)
     while not task.done():
         await asyncio.sleep(0.001)
-        now = time.perf_counter()
+        now = time.thread_time()
         longest, last = max(longest, now - last), now
     await task
     return longest
@@ -120,7 +123,7 @@ async def test_a_message_is_parsed_once_and_placed_in_portions(
 async def test_a_hostile_message_to_many_recipients_leaves_room_for_others(store: Store, body: bytes) -> None:
     deliverer = Deliverer(store, cast("Any", Silent()), DeliverySettings())
     tickets = await tickets_for(store, body, 200, 200)
-    assert await longest_pause(deliverer.handle(tickets)) < 0.5
+    assert await longest_stretch(deliverer.handle(tickets)) < 0.1
     assert await delivered(store) == 200
     row = await store.collection("messages").find_one({})
     assert row is not None

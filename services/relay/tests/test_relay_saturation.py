@@ -212,7 +212,7 @@ async def test_five_hundred_tarpits_of_one_tenant_leave_half_of_the_connections_
 async def test_five_hundred_tarpits_of_as_many_tenants_do_not_stop_good_sites(
     tarpit: Tarpit, peer, wait_until
 ) -> None:
-    good, new, world = await peer(TAKES), await peer(TAKES), World(busy=2.0)
+    good, new, world = await peer(TAKES), await peer(TAKES), World(busy=5.0)
     assert (await world.send(good.port))[0] == "250 2.0.0 Queued"
     for number in range(500):
         world.stick(tarpit.host(number), f"tenant{number}")
@@ -224,6 +224,6 @@ async def test_five_hundred_tarpits_of_as_many_tenants_do_not_stop_good_sites(
     began = time.monotonic()
     session = await world.pool.borrow(host, CLEAR, configured=False, tenant="other")
     assert isinstance(session, Session)  # tarpits get less time now
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 20
     world.pool.give_back(session)
     await world.close()
