@@ -27,6 +27,11 @@ COLLECTION = "addresses"
 INDEXES = (
     IndexModel([("tenant", ASCENDING), ("_id", ASCENDING)], name="tenant"),
     IndexModel([("targets", ASCENDING)], name="targets"),
+    IndexModel(
+        [("tenant", ASCENDING), ("_id", ASCENDING)],
+        name="aliases",
+        partialFilterExpression={"targets": {"$exists": True}},
+    ),
 )
 _WITH_ACCOUNT = {
     "$lookup": {
