@@ -1,1 +1,1 @@
-"""What periodic jobs and hot queries cost on the largest data that the design names."""
+"""Cost of periodic jobs and hot queries on the largest data that the design names."""

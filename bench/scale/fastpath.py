@@ -23,7 +23,7 @@ class Speed:
 
     @property
     def ratio(self) -> float:
-        """What the load leaves of the speed."""
+        """Return the speed with the load over the speed without it."""
         return self.full / self.empty
 
 

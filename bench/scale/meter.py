@@ -19,7 +19,7 @@ _RETURNED = ("nreturned", "nMatched", "ndeleted", "ninserted")
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What one job cost."""
+    """Cost of one job."""
 
     documents: int  # examined
     keys: int  # examined

@@ -1,4 +1,4 @@
-"""How much data is loaded: the amounts of the design, times a factor."""
+"""Amounts of data to load: those of the design, times a factor."""
 
 from dataclasses import dataclass
 
