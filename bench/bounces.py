@@ -1,4 +1,4 @@
-"""How many bounces the router makes in a second: messages that each have one unknown recipient, on a real MongoDB.
+"""Bounces per second of the router, for messages with one unknown recipient each, on a real MongoDB.
 
 Run: python -m bench.bounces MONGO_URL [MESSAGES]
 Works in a database of its own, which it drops. Counts from the first claim until no report is due any more.

@@ -19,7 +19,7 @@ class Size:
 
     @property
     def bodies(self) -> int:
-        """Bodies: of waiting rows and of messages, and a thousandth as many that nobody names."""
+        """Number of bodies: of waiting rows and of messages, and a thousandth as many without a reference."""
         return self.waiting + self.messages
 
 
