@@ -98,6 +98,13 @@ async def test_more_addresses_than_the_directory_should_be_asked_for_are_refused
     assert house.directory.resolved == []
 
 
+async def test_replies_about_authors_are_ascii(house) -> None:
+    client = await house.submission()
+    said = await submit(house, client, "From: ann@\u2665.test\r\n" + REST)
+    assert said[:9] == "550 5.6.0"
+    assert said.isascii()
+
+
 async def test_a_directory_that_is_unreachable_defers_and_does_not_let_pass(house) -> None:
     house.logins.is_away = True
     client = await house.submission()

@@ -62,7 +62,7 @@ class SubmissionFilter:
         self.refusal: Reply | None = None
         self.claims: Sequence[Address] = ()
         self.missing = NOTHING_MISSING
-        self.rewritten: list[Rewritten] = []
+        self.rewritten: Sequence[Rewritten] = ()
         self._trace = trace
         self._rules = rules
         self._login = login
@@ -187,7 +187,7 @@ class SubmissionFilter:
         name = _ORIGINATORS[field.name]
         value = field.octets[field.octets.index(b":") + 1 :]
         claimed = ", ".join(map(str, field.authors))[:_CLAIMED_CHARACTERS]
-        self.rewritten.append(Rewritten(name, claimed, str(self._login)))
+        self.rewritten = (*self.rewritten, Rewritten(name, claimed, str(self._login)))
         line = f"{name}: {self._login}\r\nX-Original-{name}:".encode()
         field.octets = line + value
         field.authors = ()
