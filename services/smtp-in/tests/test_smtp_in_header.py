@@ -66,6 +66,7 @@ def test_a_sound_message_keeps_its_octets(octets: bytes) -> None:
         (b": no name\r\n\r\n", b"\r\n: no name\r\n\r\n"),
         (b"y" * 100_000, b"\r\n" + b"y" * 100_000),
         (b"A: 1\r\n" + b"y" * 100_000 + b"\r\n", b"A: 1\r\n\r\n" + b"y" * 100_000 + b"\r\n"),
+        (b"A: 1\r\n" + b"x\n" * 20_000, b"A: 1\r\n\r\n" + b"x\n" * 20_000),
         (b"A: 1\r\n" + b"text\r\n" * 20_000 + b"B: 2\r\n", b"A: 1\r\n\r\n" + b"text\r\n" * 20_000 + b"B: 2\r\n"),
     ],
 )  # fmt: skip

@@ -105,7 +105,7 @@ class HeaderStream:
 
     def _count_line(self) -> None:
         self._lines += 1
-        if self._lines > MOST_LINES:
+        if self._lines > MOST_LINES and not self._strays:  # else they are taken for text
             raise StopHeader
 
     def finish(self) -> bytes:
@@ -157,7 +157,7 @@ class HeaderStream:
             self._close_field()
             self._stray(line)
         self._has_begun = True
-        if self._held > self._limit:
+        if self._held > self._limit or (self._strays and self._lines > MOST_LINES):
             self._overflow()
 
     def _continue(self, line: bytes) -> None:

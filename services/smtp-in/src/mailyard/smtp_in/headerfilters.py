@@ -153,10 +153,10 @@ class TransitFilter:
     def _keeps(self, name: bytes, octets: bytes) -> bool:
         if name == b"received":
             self._hops += 1
-            self.refusal = self._trace.too_many(self._hops)
+            self.refusal = self.refusal or self._trace.too_many(self._hops)
         elif name == authresults.FIELD:
             self._results += 1
-            self.refusal = self._trace.too_many_results(self._results)
+            self.refusal = self.refusal or self._trace.too_many_results(self._results)
         if self.refusal is not None:
             raise StopHeader
         return not self._trace.is_ours(name, octets)

@@ -121,10 +121,10 @@ class SubmissionFilter:
     def _collect(self, name: bytes, octets: bytes) -> bool:
         if name == b"received":
             self._hops += 1
-            self.refusal = self._trace.too_many(self._hops)
+            self.refusal = self.refusal or self._trace.too_many(self._hops)
         elif name == authresults.FIELD:
             self._results += 1
-            self.refusal = self._trace.too_many_results(self._results)
+            self.refusal = self.refusal or self._trace.too_many_results(self._results)
         self._octets += len(octets)
         if len(self._fields) >= _MOST_FIELDS:
             text = f"The header section has more than {_MOST_FIELDS} fields"
