@@ -132,7 +132,9 @@ async def test_whatever_takes_access_away_ends_sessions_and_refuses_logins(pods,
         assert isinstance(await pod.login("carl@other.net", "carl's password"), Identity)
 
 
-async def test_a_login_does_not_follow_from_a_cached_domain_that_is_older_than_its_suspension(pods, suspension):
+async def test_a_login_does_not_follow_from_a_cached_domain_that_is_older_than_its_suspension(
+    pods, suspension
+):
     pod = pods[0]
     stale = await pod.directory.domain("example.org")
     await suspension.suspend_domain("acme", "example.org")

@@ -188,7 +188,7 @@ async def test_a_target_in_a_suspended_domain_is_checked_as_if_the_domain_were_a
     await Suspension(store, example, now_utc).suspend_tenant("acme")
     await example.add_alias("acme", "one@example.org", ["anna@example.org", "bert@example.org"])
     await example.add_alias("acme", "two@example.org", ["one@example.org"])
-    with pytest.raises(Invalid, match="nobody@example.org takes no mail: no such address here"):
+    with pytest.raises(Invalid, match=r"nobody@example.org takes no mail: no such address here"):
         await example.add_alias("acme", "three@example.org", ["nobody@example.org"])
     with pytest.raises(Invalid, match="alias loop"):
         await example.set_targets("acme", "one@example.org", ["two@example.org"])

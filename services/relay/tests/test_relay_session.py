@@ -183,7 +183,7 @@ async def test_a_host_that_does_not_read_times_out(peer) -> None:
         done = await session.send(envelope(), content(*[b"x" * 1_000_000 + b"\r\n"] * 60))
     (outcome,) = done.outcomes
     assert outcome.step is Step.BODY
-    assert "written" in outcome.reply.text
+    assert "to read" in outcome.reply.text
     session.close()
 
 

@@ -253,7 +253,9 @@ def test_a_run_that_ends_in_the_middle_leaves_nobody_in_who_should_be_suspended(
     plan.write_text(FULL)
     assert cluster("setup", "--file", str(plan)).exit_code == 0
     assert rows["tenants"].find_one({"_id": "other"})["status"] == "suspended"
-    assert rows["accounts"].find_one({"key": "ben@acme.example"})["status"] == "suspended"  # it was there already
+    assert (
+        rows["accounts"].find_one({"key": "ben@acme.example"})["status"] == "suspended"
+    )  # it was there already
 
 
 def test_an_alias_that_leads_nowhere_is_refused_by_its_tenants_number(cluster, plan):

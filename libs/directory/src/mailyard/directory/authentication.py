@@ -38,7 +38,9 @@ _REMEMBERED = 10_000
 _KNOWN_NETWORKS = 50_000  # pairs of login and network
 _KNOWN_SECONDS = 86_400.0
 _FAILED_SECONDS = 3_600.0
-_NAME_CHARACTERS = 128  # of a login that is no address: failures of many such names are counted at the same time
+_NAME_CHARACTERS = (
+    128  # of a login that is no address: failures of many such names are counted at the same time
+)
 HASHES_OF_ADDRESS = 100  # half of those that may wait (`Passwords`): one client leaves room for others
 
 

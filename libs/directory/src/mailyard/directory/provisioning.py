@@ -93,6 +93,7 @@ class Provisioning:
         password: str,
         quota_bytes: int | None = None,
         name: str = "",
+        *,
         status: AccountStatus = AccountStatus.ACTIVE,
     ) -> Account:
         """Add an account, whose address becomes its login name."""
@@ -189,9 +190,8 @@ class Provisioning:
         parsed = {address.key: address for address in map(mail_address, targets)}
         if not parsed:
             raise Invalid("an alias needs at least one target")
-        checked = await self.checks.stored(tuple(parsed.values()))
-        await self.checks.alias(alias, checked)
-        return checked
+        await self.checks.alias(alias, tuple(parsed.values()))
+        return await self.checks.stored(tuple(parsed.values()))
 
     async def _taken_by(self, address: Address) -> AlreadyExists | None:
         entry = (await self.addresses.entry_by_keys([address.key])).get(address.key)

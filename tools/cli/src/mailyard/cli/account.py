@@ -178,7 +178,10 @@ def suspend(
     *,
     tenant: OfOwner = None,
     refuse_mail: Annotated[
-        bool, typer.Option("--refuse-mail", help="Also refuse mail for the account (550 5.2.1). Its status is then disabled.")
+        bool,
+        typer.Option(
+            "--refuse-mail", help="Also refuse mail for the account (550 5.2.1). Its status is then disabled."
+        ),
     ] = False,
     as_json: AsJson = False,
 ) -> None:

@@ -44,7 +44,9 @@ def list_all(
 @app.command("empty")
 def empty(
     context: typer.Context,
-    yes: Annotated[bool, typer.Option("--yes", help="Confirm the removal. Without this option nothing is changed.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Confirm the removal. Without this option nothing is changed.")
+    ] = False,
 ) -> None:
     """Remove all dead letters. No mail is lost: the router gives new tickets to the rows that lost theirs."""
 

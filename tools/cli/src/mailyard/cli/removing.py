@@ -7,11 +7,16 @@ import typer
 
 from mailyard.cli.session import Refused
 
-Yes = Annotated[bool, typer.Option("--yes", help="Confirm the removal. Without this option nothing is changed.")]
+Yes = Annotated[
+    bool, typer.Option("--yes", help="Confirm the removal. Without this option nothing is changed.")
+]
 KeepDays = Annotated[
     int,
     typer.Option(
-        metavar="DAYS", help="Days until the mail is deleted; 0: at the router's next cleanup.", min=0, max=3650
+        metavar="DAYS",
+        help="Days until the mail is deleted; 0: at the router's next cleanup.",
+        min=0,
+        max=3650,
     ),
 ]
 

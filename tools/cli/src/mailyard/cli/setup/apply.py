@@ -109,7 +109,7 @@ class Applier:
         status = AccountStatus.ACTIVE if active else AccountStatus.SUSPENDED
         try:
             account = await self._directory.add_account(
-                tenant, plan.address, password, plan.quota, plan.name, status
+                tenant, plan.address, password, plan.quota, plan.name, status=status
             )
             self._new.add(plan.address)
         except AlreadyExists:
