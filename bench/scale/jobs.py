@@ -35,7 +35,7 @@ _LIMIT = 500
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One job and what it may cost."""
+    """A job, and the limits of its run: time, CPU time, memory and documents that are examined."""
 
     name: str
     work: Callable[[], Awaitable[object]]

@@ -15,6 +15,7 @@ _QUERIES = {
     "distinct",
     "find",
     "find_one",
+    "find_one_and_delete",
     "find_one_and_update",
     "update_many",
     "update_one",

@@ -1,11 +1,11 @@
 {{/* Names, labels and images: every object of the chart gets them here. */}}
 
-{{/* The release's name where it says "mailyard" already; 40 letters leave room for components and hashes. */}}
 {{/* The name by which mail clients reach imap. */}}
 {{- define "mailyard.imapHostname" -}}
 {{- .Values.frontDoors.imap.hostname | default .Values.hostname -}}
 {{- end -}}
 
+{{/* The release's name where it says "mailyard" already; 40 letters leave room for components and hashes. */}}
 {{- define "mailyard.fullname" -}}
 {{- $name := ternary .Release.Name (printf "%s-mailyard" .Release.Name) (contains "mailyard" .Release.Name) -}}
 {{- $name | trunc 40 | trimSuffix "-" -}}

@@ -132,6 +132,36 @@ async def test_whatever_takes_access_away_ends_sessions_and_refuses_logins(pods,
         assert isinstance(await pod.login("carl@other.net", "carl's password"), Identity)
 
 
+async def test_a_login_does_not_follow_from_a_cached_domain_that_is_older_than_its_suspension(
+    pods, suspension
+):
+    pod = pods[0]
+    stale = await pod.directory.domain("example.org")
+    await suspension.suspend_domain("acme", "example.org")
+    await pod.watch.poll()
+    pod.directory._known_domains.put("example.org", stale, 10.0)  # a query that began before the change
+    assert await pod.login(ANNA, "correct horse") == DISABLED
+
+
+async def test_a_changed_password_does_not_cover_the_suspension_of_the_domain_before_it(
+    example, pods, suspension
+):
+    await pods[0].directory.domain("example.org")
+    await suspension.suspend_domain("acme", "example.org")
+    await example.set_password("acme", ANNA, "a new password")
+    assert await pods[0].login(ANNA, "a new password") == DISABLED
+
+
+async def test_changes_from_before_the_start_of_a_process_are_not_reported_again(example, store, pods):
+    await example.set_password("acme", ANNA, "a new password")
+    with capture_logs() as lines:
+        await pods[0].watch.poll()
+        assert lines == []
+        await example.set_password("acme", ANNA, "a newer password")
+        await pods[0].watch.poll()
+    assert [line["event"] for line in lines] == ["access.ended"]
+
+
 async def test_what_was_suspended_works_again_after_resume(pods, suspension):
     await pods[0].open(ANNA, "correct horse")
     await suspension.suspend_account("acme", ANNA)

@@ -6,7 +6,9 @@ from mailyard.directory.directory import CacheLimits, Directory
 from mailyard.directory.errors import Invalid
 from mailyard.directory.expansion import MAX_DESTINATIONS
 from mailyard.directory.model import Expansion, LocalAccount, Unknown
+from mailyard.directory.suspension import Suspension
 from mailyard.message.address import Address
+from mailyard.runtime.clock import now_utc
 
 DEAD = Unknown("no target of the alias takes mail", "5.1.1")
 LOOP = Unknown("alias loop", "5.4.6")
@@ -180,3 +182,13 @@ async def test_addresses_of_an_international_domain_are_one_in_every_spelling(ex
 async def test_local_parts_are_compared_in_nfc_without_case(example, fresh, text):
     await example.add_account("acme", "Jose\u0301@example.org", "long enough")
     assert isinstance(await fresh.resolve(Address.parse(text)), LocalAccount)
+
+
+async def test_a_target_in_a_suspended_domain_is_checked_as_if_the_domain_were_active(example, store):
+    await Suspension(store, example, now_utc).suspend_tenant("acme")
+    await example.add_alias("acme", "one@example.org", ["anna@example.org", "bert@example.org"])
+    await example.add_alias("acme", "two@example.org", ["one@example.org"])
+    with pytest.raises(Invalid, match=r"nobody@example.org takes no mail: no such address here"):
+        await example.add_alias("acme", "three@example.org", ["nobody@example.org"])
+    with pytest.raises(Invalid, match="alias loop"):
+        await example.set_targets("acme", "one@example.org", ["two@example.org"])

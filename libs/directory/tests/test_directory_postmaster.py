@@ -50,6 +50,35 @@ async def test_a_contact_that_is_dead_by_now_does_not_lose_the_mail(example, sto
     assert await ends(fresh, "postmaster@example.org") == ["anna@example.org"]
 
 
+async def write_alias(store, name: str, target: str) -> None:
+    """Write an alias that was sound when it was made."""
+    row = {"_id": name, "tenant": "acme", "address": name, "targets": [target]}
+    await store.collection("addresses").insert_one(row)
+
+
+async def test_whoever_takes_no_mail_any_more_is_passed_over_in_this_order(example, store):
+    directory = Directory(store, NEVER, postmaster=Address("ops", "provider.test"))
+    role = "postmaster@example.org"
+    await example.set_catch_all("acme", "example.org", "bert@example.org")
+    await example.set_tenant("acme", contact="carl@other.net")
+    await write_alias(store, role, "gone@other.net")
+    assert await ends(directory, role) == ["carl@other.net"]
+    suspension = Suspension(store, example, now_utc)
+    await suspension.suspend_account("other", "carl@other.net", refuse_mail=True)
+    assert await ends(directory, role) == ["bert@example.org"]
+    await suspension.suspend_account("acme", "bert@example.org", refuse_mail=True)
+    assert await ends(directory, role) == ["ops@provider.test"]
+
+
+async def test_a_disabled_postmaster_account_is_passed_over_in_this_order(example, store):
+    directory = Directory(store, NEVER, postmaster=Address("ops", "provider.test"))
+    role = "postmaster@example.org"
+    await example.add_account("acme", role, "long enough")
+    await example.set_tenant("acme", contact="boss@elsewhere.test")
+    await Suspension(store, example, now_utc).suspend_account("acme", role, refuse_mail=True)
+    assert await ends(directory, role) == ["boss@elsewhere.test"]
+
+
 @pytest.mark.parametrize("what", ["domain", "tenant"])
 async def test_they_are_taken_of_what_is_suspended_too(example, store, fresh, what):
     suspension = Suspension(store, example, now_utc)

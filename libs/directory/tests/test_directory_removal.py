@@ -1,5 +1,6 @@
 """What removal takes, what it keeps, and what stands in its way."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -152,3 +153,40 @@ async def test_nobody_removes_what_another_tenant_has(removal):
         await removal.remove_domain("other", "example.org", MONTH, with_accounts=True)
     with pytest.raises(NotFound):
         await removal.remove_tenant("nobody", MONTH, with_domains=True)
+
+
+async def test_an_account_that_is_added_while_its_domain_is_removed_does_not_hold_the_removal_up(
+    example, removal, store, monkeypatch
+):
+    await example.add_alias("acme", "sales@example.org", [ANNA])
+    list_of_domain = example.addresses.list_of_domain
+    added = False
+
+    async def adds_first(*arguments, **options):
+        nonlocal added
+        if arguments[-1] == 100 and not added:  # a portion of the removal itself
+            added = True
+            await example.add_account("acme", "late@example.org", "long enough")
+        return await list_of_domain(*arguments, **options)
+
+    monkeypatch.setattr(example.addresses, "list_of_domain", adds_first)
+    async with asyncio.timeout(30):
+        await removal.remove_domain("acme", "example.org", MONTH, with_accounts=True)
+    assert added
+    assert await store.collection("addresses").count_documents({"tenant": "acme"}) == 0
+    assert (await count(store))["removed_accounts"] == 3
+
+
+async def test_a_removed_account_is_listed_until_its_mail_is_deleted(removal):
+    await removal.remove_account("acme", ANNA, timedelta(0))
+    assert len(await removal.removed.list("acme")) == 1
+    due = await removal.removed.entry_due(now_utc())
+    await removal.removed.look_again(due, now_utc() + MONTH)
+    assert await removal.removed.list("acme") == []
+
+
+async def test_an_alias_that_writes_its_target_in_another_case_counts_too(example, removal):
+    alias = await example.add_alias("acme", "sales@example.org", ["Anna@Example.org", "Max@elsewhere.test"])
+    assert [str(target) for target in alias.targets] == ["anna@example.org", "Max@elsewhere.test"]
+    with pytest.raises(InUse, match=r"alias sales@example.org"):
+        await removal.remove_account("acme", ANNA, MONTH)

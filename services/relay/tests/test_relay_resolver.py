@@ -9,7 +9,7 @@ import pytest
 
 from mailyard.relay.destination import Destination, Host, Unroutable
 from mailyard.relay.nexthop import NextHop, Policy, Routing
-from mailyard.relay.resolver import Resolver, ResolverOptions
+from mailyard.relay.resolver import MAX_RECORDS, Resolver, ResolverOptions
 from mailyard.smtp.client import Security
 
 MakeResolver = Callable[..., Resolver]
@@ -239,6 +239,20 @@ async def test_more_useless_hosts_than_one_attempt_tries_do_not_hide_a_good_one(
         dns_server.add(f"bad{number}.example", "A", "10.0.0.1")
     dns_server.add("good.example", "A", "192.0.2.25")
     assert names(await resolver().destination("example.org")) == ["good.example"]
+
+
+async def test_thousands_of_addresses_of_one_host_cost_little_time_and_are_not_kept(
+    dns_server, resolver: MakeResolver
+) -> None:
+    dns_server.add("example.org", "MX", "10 many.example.")
+    dns_server.add("many.example", "A", *(f"203.0.{n // 250}.{n % 250 + 1}" for n in range(3000)))
+    asking = resolver()
+    for _ in range(2):
+        found = await asking.destination("example.org")
+        assert isinstance(found, Destination)
+        assert len(found.hosts[0].addresses) == MAX_RECORDS
+    assert dns_server.asked.count(("example.org", "MX")) == 1
+    assert dns_server.asked.count(("many.example", "A")) == 2
 
 
 async def test_our_own_mx_is_known_by_the_addresses_of_our_names(dns_server, resolver: MakeResolver) -> None:

@@ -13,15 +13,18 @@ from aiosmtpd.smtp import AuthResult
 
 from mailyard.relay.connector import Connector, Manners, Refusal, tls_contexts
 from mailyard.relay.destination import Host
+from mailyard.relay.link import Link
 from mailyard.relay.nexthop import NextHop, Policy, Routing
 from mailyard.relay.session import Session
 from mailyard.relay.timeouts import Timeouts
 from mailyard.runtime.errors import Unavailable
 from mailyard.smtp.client import (
+    Client,
     Credentials,
     Dialect,
     Envelope,
     EnvelopeRecipient,
+    Options,
     Security,
     Step,
 )
@@ -135,6 +138,25 @@ async def test_a_transaction_that_breaks_says_where(
     session.close()
 
 
+async def test_a_host_that_stops_to_read_the_message_counts_as_waited_for(peer) -> None:
+    host = await peer(PIPELINING + ENVELOPE + "S: 354 Go on\nC: x\nstall")
+    session = await opened(host.port, timeouts=SHORT)
+    session.take_waited()
+    await session.send(envelope(), content(*[b"x" * 1000 + b"\r\n"] * 20_000))
+    assert session.take_waited() >= SHORT.block - 0.05
+    session.close()
+
+
+@pytest.mark.parametrize(("seconds", "waited"), [(3.0, 0.0), (120.0, 116.0)], ids=["slow line", "tarpit"])
+def test_reading_a_message_counts_as_far_as_it_is_slower_than_a_slow_line(
+    seconds: float, waited: float
+) -> None:
+    session = Session(Link(), Client(Options(hostname="relay.example")), Timeouts(), "mx.example")
+    session._writing, session._written = seconds, 256 * 1024
+    assert session.take_waited() == waited
+    assert session.take_waited() == 0.0
+
+
 async def test_a_host_that_refuses_in_the_middle_of_the_message_is_heard(peer) -> None:
     host = await peer(PIPELINING + ENVELOPE + "S: 354 Go on\nC: x\nS: 552 5.3.4 Enough\nhang")
     session = await opened(host.port)
@@ -161,7 +183,7 @@ async def test_a_host_that_does_not_read_times_out(peer) -> None:
         done = await session.send(envelope(), content(*[b"x" * 1_000_000 + b"\r\n"] * 60))
     (outcome,) = done.outcomes
     assert outcome.step is Step.BODY
-    assert "written" in outcome.reply.text
+    assert "to read" in outcome.reply.text
     session.close()
 
 

@@ -79,7 +79,7 @@ def test_a_store_that_is_away_ends_with_status_69(mailyard):
 def test_a_broker_that_is_away_ends_with_status_69(mailyard):
     mailyard.environment["MAILYARD_AMQP_URL"] = "amqp://guest:guest@127.0.0.1:1/"
     refused = mailyard("queue", "list")
-    assert (refused.exit_code, "mailyard: RabbitMQ is away" in refused.stderr) == (69, True)
+    assert (refused.exit_code, "mailyard: RabbitMQ is unreachable" in refused.stderr) == (69, True)
     assert "guest:guest" not in refused.output
 
 

@@ -245,6 +245,19 @@ def test_contact_status_name_and_quota_are_taken_and_aliases_come_in_any_order(c
     assert rows["tenants"].find_one({"_id": "other"})["status"] == "active"  # it was there already
 
 
+def test_a_run_that_ends_in_the_middle_leaves_nobody_in_who_should_be_suspended(cluster, plan, rows):
+    plan.write_text(FULL.replace("anna@acme.example, carl@other.example]", "nobody@acme.example]"))
+    assert cluster("setup", "--file", str(plan)).exit_code == 1
+    assert rows["tenants"].find_one({"_id": "other"})["status"] == "suspended"
+    assert rows["accounts"].find_one({"key": "ben@acme.example"})["status"] == "suspended"
+    plan.write_text(FULL)
+    assert cluster("setup", "--file", str(plan)).exit_code == 0
+    assert rows["tenants"].find_one({"_id": "other"})["status"] == "suspended"
+    assert (
+        rows["accounts"].find_one({"key": "ben@acme.example"})["status"] == "suspended"
+    )  # it was there already
+
+
 def test_an_alias_that_leads_nowhere_is_refused_by_its_tenants_number(cluster, plan):
     plan.write_text(FULL.replace("carl@other.example]", "dora@other.example]"))
     refused = cluster("setup", "--file", str(plan))

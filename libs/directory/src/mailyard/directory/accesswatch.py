@@ -43,6 +43,7 @@ class AccessWatch:
         self._changes = AccessLog(store)
         self._forget = forget
         self._seen = 0
+        self._caught_up = False  # changes of the last week have been taken
         self._latest: TtlCache[Subject, int] = TtlCache(_KEPT_CHANGES, clock)
         self._sessions: dict[Subject, set[OpenSession]] = defaultdict(set)
 
@@ -82,7 +83,9 @@ class AccessWatch:
             self._seen = change.revision
         for change in changes:
             await self._end_sessions(change)
-        return len(changes) == _CHANGES_OF_A_POLL
+        more = len(changes) == _CHANGES_OF_A_POLL
+        self._caught_up = self._caught_up or not more
+        return more
 
     async def _end_sessions(self, change: AccessChange) -> None:
         """End them in portions: other clients are served in between."""
@@ -93,6 +96,8 @@ class AccessWatch:
             session.end()
             if number % _SESSIONS_AT_A_TIME == 0:
                 await asyncio.sleep(0)
+        if not lost and not self._caught_up:  # made before this process started
+            return
         _log.info(
             "access.ended",
             scope=subject.scope.value,

@@ -80,13 +80,11 @@ class Accounts:
             rows = await self._rows.find({"tenant": tenant}, _WITHOUT_PASSWORD).sort("key").to_list()
         return [account_of(row) for row in rows]
 
-    async def list_portion(
-        self, tenant: str, domain: str, limit: int, session: AsyncClientSession | None = None
-    ) -> Sequence[Account]:
+    async def list_portion(self, tenant: str, domain: str, limit: int) -> Sequence[Account]:
         """Read some accounts of one domain of a tenant. Raises Unavailable."""
         query = {"tenant": tenant, "key": {"$regex": f"@{re.escape(domain)}$"}}
         with unavailable_when_away():
-            rows = await self._rows.find(query, _WITHOUT_PASSWORD, session=session).limit(limit).to_list()
+            rows = await self._rows.find(query, _WITHOUT_PASSWORD).limit(limit).to_list()
         return [account_of(row) for row in rows]
 
     async def oldest_active(self, tenant: str) -> Account | None:

@@ -107,9 +107,13 @@ class Addresses:
         query = {"_id": account.address.key, "tenant": account.tenant, "account": account.id}
         await self._rows.delete_one(query, session=session)
 
-    async def list_of_domain(self, tenant: str, domain: str, limit: int) -> Sequence[str]:
-        """Name some addresses of a domain, of accounts and aliases, in lookup form. Raises Unavailable."""
-        query = {"tenant": tenant, "_id": {"$regex": f"@{re.escape(domain)}$"}}
+    async def list_of_domain(
+        self, tenant: str, domain: str, limit: int, *, only_aliases: bool = False
+    ) -> Sequence[str]:
+        """Name some addresses of a domain, of accounts and aliases, in lookup form; limit 0: all. Raises Unavailable."""
+        query: dict[str, Any] = {"tenant": tenant, "_id": {"$regex": f"@{re.escape(domain)}$"}}
+        if only_aliases:
+            query["targets"] = {"$exists": True}
         with unavailable_when_away():
             rows = await self._rows.find(query, {"_id": True}).limit(limit).to_list()
         return [row["_id"] for row in rows]

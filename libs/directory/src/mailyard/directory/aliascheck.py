@@ -11,8 +11,8 @@ from mailyard.directory.directory import CacheLimits, Directory
 from mailyard.directory.domains import Domains
 from mailyard.directory.errors import Invalid
 from mailyard.directory.expansion import MAX_DEPTH, MAX_DESTINATIONS
-from mailyard.directory.model import Expansion, Resolution, Unknown
-from mailyard.directory.resolution import NO_SUCH_ADDRESS, keys_of, resolution_of
+from mailyard.directory.model import DomainStatus, Expansion, Resolution, TenantStatus, Unknown
+from mailyard.directory.resolution import DOMAIN_SUSPENDED, NO_SUCH_ADDRESS, keys_of, resolution_of
 from mailyard.message.address import Address
 from mailyard.store.client import Store
 
@@ -37,10 +37,20 @@ class AliasCheck:
         await self.target(target)
 
     async def target(self, address: Address) -> None:
-        """Check that an address takes mail. Raises Invalid."""
+        """Check that an address takes mail, or will when its domain is resumed. Raises Invalid."""
         resolution = await self._directory.resolve(address)
+        if resolution == DOMAIN_SUSPENDED:
+            resolution = (await self._steps([address]))[address]
         if isinstance(resolution, Unknown):
             raise Invalid(f"{address} takes no mail: {resolution.reason}")
+
+    async def stored(self, targets: Sequence[Address]) -> tuple[Address, ...]:
+        """Return targets as an alias keeps them: those in local domains in lookup form, by which they are found."""
+        domains = await self._domains.entry_by_names({target.domain for target in targets})
+        return tuple(
+            Address(target.key.rpartition("@")[0], target.domain) if target.domain in domains else target
+            for target in targets
+        )
 
     async def of_others(self, tenant: str, targets: Sequence[Address]) -> list[tuple[Address, str]]:
         """Name the targets that belong to other tenants, each with its tenant."""
@@ -72,9 +82,14 @@ class AliasCheck:
         raise Invalid(f"{name} would lead through more than {MAX_DEPTH} levels of aliases")
 
     async def _steps(
-        self, addresses: Sequence[Address], without_catch_all: str
+        self, addresses: Sequence[Address], without_catch_all: str = ""
     ) -> Mapping[Address, Resolution]:
-        domains = await self._domains.entry_by_names({address.domain for address in addresses})
+        """Take one step from each address, as if no domain were suspended."""
+        found_domains = await self._domains.entry_by_names({address.domain for address in addresses})
+        domains = {
+            name: replace(domain, status=DomainStatus.ACTIVE, tenant_status=TenantStatus.ACTIVE)
+            for name, domain in found_domains.items()
+        }
         if without_catch_all in domains:
             domains[without_catch_all] = replace(domains[without_catch_all], catch_all=None)
         found = await self._addresses.entry_by_keys(

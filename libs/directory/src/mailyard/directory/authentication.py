@@ -38,6 +38,9 @@ _REMEMBERED = 10_000
 _KNOWN_NETWORKS = 50_000  # pairs of login and network
 _KNOWN_SECONDS = 86_400.0
 _FAILED_SECONDS = 3_600.0
+_NAME_CHARACTERS = (
+    128  # of a login that is no address: failures of many such names are counted at the same time
+)
 HASHES_OF_ADDRESS = 100  # half of those that may wait (`Passwords`): one client leaves room for others
 
 
@@ -133,7 +136,7 @@ class Authenticator:
 
     async def _answer(self, login: str, password: str, client: Client) -> Identity | Refusal:
         address = _address_of(login)
-        name = address.key if address else login.lower()[:MAX_OCTETS]
+        name = address.key if address else login.lower()[:_NAME_CHARACTERS]
         mark = self._mark(name, password)
         if identity := self._remembered_identity(mark):
             return identity
@@ -195,14 +198,14 @@ class Authenticator:
         return identity
 
     async def _may_log_in(self, account: Account) -> bool:
-        """Account, domain and tenant are active; a refusal never follows from the cache."""
+        """Account, domain and tenant are active, by the store and not by the cache.
+
+        A cached domain may be older than the access change whose revision the login gets: nothing would end its session.
+        """
         if account.status is not AccountStatus.ACTIVE:
             return False
         name = account.address.domain
-        domain = await self._directory.domain(name)
-        if not _is_open(domain, account):
-            domain = (await self._domains.entry_by_names([name])).get(name)
-        return _is_open(domain, account)
+        return _is_open((await self._domains.entry_by_names([name])).get(name), account)
 
     async def _renew_weak_hash(self, known: Credentials, password: str) -> None:
         """The password is only known now, so now is the time to make an old hash as strong as new ones."""

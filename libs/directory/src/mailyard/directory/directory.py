@@ -159,10 +159,7 @@ class Directory:
 
     async def _judged(self, address: Address, step: Expansion) -> Resolution:
         """Follow an alias until somebody is reached; what leads to nobody is unknown."""
-        walk = AliasWalk(address)
-        while walk.pending and not walk.leads_somewhere:
-            pending = walk.pending
-            walk.feed(dict(zip(pending, await self.resolve_many(pending), strict=True)))
+        walk = await self._until_somebody(address)
         verdict: Resolution = step
         if not walk.leads_somewhere:
             default = await self._default_of(address) if is_role(address) else None
@@ -170,16 +167,42 @@ class Directory:
         self._verdicts.put(address.key, verdict, self._seconds(isinstance(verdict, Expansion)))
         return verdict
 
+    async def _until_somebody(self, address: Address) -> AliasWalk:
+        """Follow an address until the first end that takes mail."""
+        walk = AliasWalk(address)
+        while walk.pending and not walk.leads_somewhere:
+            pending = walk.pending
+            walk.feed(dict(zip(pending, await self.resolve_many(pending), strict=True)))
+        return walk
+
     async def _default_destinations(self, walk: AliasWalk) -> tuple[Destination, ...]:
         default = await self._default_of(walk.start)
-        if default is None or default.account is None:
+        if default is None:
             return walk.destinations()
-        return (Destination(default.account.address, default.account),)
+        if default.account is not None:
+            return (Destination(default.account.address, default.account),)
+        return await self.expand(default.targets[0])
 
     async def _default_of(self, address: Address) -> Expansion | None:
-        """Who takes mail for postmaster or abuse where nobody else does: the tenant's oldest active account."""
+        """Find who takes mail for postmaster or abuse where the address itself leads to nobody.
+
+        It is the first of the tenant's contact, the catch-all and the installation's postmaster that takes mail,
+        else the tenant's oldest active account.
+        """
         domain = await self.domain(address.domain)
-        account = await self._accounts.oldest_active(domain.tenant) if domain is not None else None
+        if domain is None:
+            return None
+        for candidate in self._stand_ins(address, domain):
+            if (await self._until_somebody(candidate)).leads_somewhere:
+                return Expansion((candidate,), domain.tenant, is_default=True)
+        return await self._oldest_account(domain)
+
+    def _stand_ins(self, address: Address, domain: Domain) -> tuple[Address, ...]:
+        candidates = (domain.contact, domain.catch_all, self._postmaster)
+        return tuple(each for each in candidates if each is not None and each.key != address.key)
+
+    async def _oldest_account(self, domain: Domain) -> Expansion | None:
+        account = await self._accounts.oldest_active(domain.tenant)
         if account is None:
             return None
         reached = LocalAccount(account, account.tenant, account.address)
@@ -217,9 +240,10 @@ class Directory:
         return answer
 
     async def _role_of(self, address: Address, domain: Domain) -> Expansion | None:
-        if self._postmaster is not None and self._postmaster.key != address.key:
-            return Expansion((self._postmaster,), domain.tenant, is_default=True)
-        return await self._default_of(address)
+        """Take the first candidate without a look at where it leads: an alias is followed later."""
+        if stand_ins := self._stand_ins(address, domain):
+            return Expansion(stand_ins[:1], domain.tenant, is_default=True)
+        return await self._oldest_account(domain)
 
     async def _domains_of(
         self, names: Collection[str], *, with_remote: bool = True

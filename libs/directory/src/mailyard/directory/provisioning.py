@@ -15,7 +15,7 @@ from mailyard.directory.addresses import Addresses
 from mailyard.directory.aliascheck import AliasCheck
 from mailyard.directory.domains import Domains
 from mailyard.directory.errors import AlreadyExists, Invalid, NotFound
-from mailyard.directory.model import Account, Alias, Domain, Tenant
+from mailyard.directory.model import Account, AccountStatus, Alias, Domain, Tenant, TenantStatus
 from mailyard.directory.names import domain_name, mail_address, tenant_slug
 from mailyard.directory.passwords import Passwords, checked_password
 from mailyard.directory.tenants import Tenants
@@ -39,14 +39,16 @@ class Provisioning:
         self.checks = AliasCheck(store)
         self._log = AccessLog(store)
 
-    async def add_tenant(self, slug: str, name: str = "", contact: str = "") -> Tenant:
+    async def add_tenant(
+        self, slug: str, name: str = "", contact: str = "", status: TenantStatus = TenantStatus.ACTIVE
+    ) -> Tenant:
         """Add a tenant; without a name it goes by its slug.
 
         `contact` receives mail for postmaster@ and abuse@ of the tenant's domains. It may be an account that is added
         later.
         """
         parsed = mail_address(contact) if contact else None
-        tenant = Tenant(tenant_slug(slug), name.strip() or slug, contact=parsed)
+        tenant = Tenant(tenant_slug(slug), name.strip() or slug, status, parsed)
         await self.tenants.add(tenant, self._clock())
         return tenant
 
@@ -85,13 +87,20 @@ class Provisioning:
         return await self.require_domain(tenant, domain)
 
     async def add_account(
-        self, tenant: str, address: str, password: str, quota_bytes: int | None = None, name: str = ""
+        self,
+        tenant: str,
+        address: str,
+        password: str,
+        quota_bytes: int | None = None,
+        name: str = "",
+        *,
+        status: AccountStatus = AccountStatus.ACTIVE,
     ) -> Account:
         """Add an account, whose address becomes its login name."""
         _check_quota(quota_bytes)
         parsed = await self._own_address(tenant, address)
         hashed = await self._passwords.hash(checked_password(password))
-        account = Account(ObjectId(), tenant, parsed, quota_bytes=quota_bytes, name=name.strip())
+        account = Account(ObjectId(), tenant, parsed, status, quota_bytes, name.strip())
         await self._insert(account, hashed)
         return account
 
@@ -181,9 +190,8 @@ class Provisioning:
         parsed = {address.key: address for address in map(mail_address, targets)}
         if not parsed:
             raise Invalid("an alias needs at least one target")
-        checked = tuple(parsed.values())
-        await self.checks.alias(alias, checked)
-        return checked
+        await self.checks.alias(alias, tuple(parsed.values()))
+        return await self.checks.stored(tuple(parsed.values()))
 
     async def _taken_by(self, address: Address) -> AlreadyExists | None:
         entry = (await self.addresses.entry_by_keys([address.key])).get(address.key)

@@ -121,12 +121,8 @@ class Removal:
 
     async def _drop_domain(self, tenant: str, domain: str, keep: timedelta) -> None:
         """Remove all that a domain has, and then itself."""
-        while accounts := await self._directory.accounts.list_portion(tenant, domain, _AT_A_TIME):
-            for account in accounts:
-                await self._remove(account, keep)
-        while keys := await self._directory.addresses.list_of_domain(tenant, domain, _AT_A_TIME):
-            for key in keys:
-                await self._directory.addresses.remove_alias(tenant, mail_address(key))
+        while await self._drop_portion(tenant, domain, keep):
+            pass
 
         async def both(session: AsyncClientSession) -> None:
             subject = Subject(Scope.DOMAIN, domain, tenant)
@@ -134,6 +130,20 @@ class Removal:
             await self._directory.domains.remove(tenant, domain, session)
 
         await in_transaction(self._store, both)
+
+    async def _drop_portion(self, tenant: str, domain: str, keep: timedelta) -> bool:
+        """Remove some accounts, else some aliases; False: none is left. Another command may add some meanwhile."""
+        accounts = await self._directory.accounts.list_portion(tenant, domain, _AT_A_TIME)
+        for account in accounts:
+            await self._remove(account, keep)
+        if accounts:
+            return True
+        aliases = await self._directory.addresses.list_of_domain(
+            tenant, domain, _AT_A_TIME, only_aliases=True
+        )
+        for key in aliases:
+            await self._directory.addresses.remove_alias(tenant, mail_address(key))
+        return bool(aliases)
 
     async def _remove(self, account: Account, keep: timedelta) -> None:
         """Account, address and access in one transaction; whoever comes second finds nothing to do."""

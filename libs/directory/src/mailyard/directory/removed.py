@@ -61,9 +61,10 @@ class RemovedAccounts:
         await self._rows.insert_one(row, session=session)
 
     async def list(self, tenant: str) -> list[RemovedAccount]:
-        """Read all of a tenant, by address. Raises Unavailable."""
+        """Read those of a tenant whose mail is still kept, by address. Raises Unavailable."""
+        query = {"tenant": tenant, "purged": {"$exists": False}}
         with unavailable_when_away():
-            found = self._rows.find({"tenant": tenant}, {"account": False}).sort(
+            found = self._rows.find(query, {"account": False}).sort(
                 [("key", ASCENDING), ("removed_at", DESCENDING)]
             )
             return [removed_of(row) for row in await found.to_list()]

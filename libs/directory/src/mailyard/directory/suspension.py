@@ -24,7 +24,7 @@ class Suspension:
         self._log = AccessLog(store)
 
     async def suspend_account(self, tenant: str, address: str, *, refuse_mail: bool = False) -> Account:
-        """Let nobody log in to an account; it goes on receiving mail unless `refuse_mail`."""
+        """Refuse logins to an account; it still receives mail unless `refuse_mail`."""
         account = await self._directory.require_account(tenant, mail_address(address))
         status = AccountStatus.DISABLED if refuse_mail else AccountStatus.SUSPENDED
         await self._take_away(
@@ -42,7 +42,7 @@ class Suspension:
         return await self._directory.require_account(tenant, parsed)
 
     async def suspend_domain(self, tenant: str, name: str) -> Domain:
-        """Take no mail for a domain, and let nobody log in to its accounts."""
+        """Refuse mail for a domain and logins to its accounts."""
         domain = await self._directory.require_domain(tenant, domain_name(name))
         await self._take_away(
             Subject(Scope.DOMAIN, domain.name, tenant),
@@ -51,13 +51,13 @@ class Suspension:
         return await self._directory.require_domain(tenant, domain.name)
 
     async def resume_domain(self, tenant: str, name: str) -> Domain:
-        """Make a domain active; accounts that are suspended themselves stay so."""
+        """Make a domain active; accounts that were suspended one by one stay suspended."""
         domain = domain_name(name)
         await self._directory.domains.set_status(tenant, domain, DomainStatus.ACTIVE)
         return await self._directory.require_domain(tenant, domain)
 
     async def suspend_tenant(self, tenant: str) -> Tenant:
-        """Take no mail for the domains of a tenant, and let nobody log in to its accounts."""
+        """Refuse mail for the domains of a tenant and logins to its accounts."""
         await self._directory.require_tenant(tenant)
         await self._take_away(
             Subject(Scope.TENANT, tenant, tenant),
@@ -66,7 +66,7 @@ class Suspension:
         return await self._directory.require_tenant(tenant)
 
     async def resume_tenant(self, tenant: str) -> Tenant:
-        """Make a tenant active; domains and accounts that are suspended themselves stay so."""
+        """Make a tenant active; domains and accounts that were suspended one by one stay suspended."""
         await self._directory.tenants.set_status(tenant, TenantStatus.ACTIVE)
         return await self._directory.require_tenant(tenant)
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from itertools import islice
 from typing import Final
 
 import dns.asyncresolver
@@ -35,7 +36,9 @@ from mailyard.runtime.logs import get_logger
 from mailyard.smtp.client.replies import own_reply
 
 MAX_HOSTS: Final = 20  # of one domain that are looked up
+MAX_RECORDS: Final = 50  # of one host and family that are looked at
 _CACHED_ANSWERS: Final = 20_000
+_CACHED_RECORDS: Final = 100  # of one answer, all sections: 64 KiB of a stranger's records take megabytes
 _NEXT_HOP_SECONDS: Final = 30.0  # for how long a next hop's addresses are remembered
 
 _log = get_logger(__name__)
@@ -63,6 +66,15 @@ class ResolverOptions:
     dice: random.Random = field(default_factory=random.Random)
 
 
+class SmallAnswers(dns.resolver.LRUCache):
+    """A cache of answers that leaves large ones out."""
+
+    def put(self, key: dns.resolver.CacheKey, value: dns.resolver.Answer) -> None:
+        """Keep an answer, if it is small."""
+        if sum(len(records) for part in value.response.sections for records in part) <= _CACHED_RECORDS:
+            super().put(key, value)
+
+
 class Resolver:
     """Says where mail goes. Answers of the DNS are cached for as long as they live."""
 
@@ -70,7 +82,7 @@ class Resolver:
         self._routing = routing
         self._options = options
         self._dns = _dns_resolver(options)
-        self._dns.cache = dns.resolver.LRUCache(_CACHED_ANSWERS)
+        self._dns.cache = SmallAnswers(_CACHED_ANSWERS)
         self._next_hops: dict[NextHop, tuple[float, tuple[str, ...]]] = {}
         self._own = OwnAddresses(
             options.own_addresses, options.own_names, self._plain_addresses, time.monotonic
@@ -153,9 +165,14 @@ class Resolver:
 
     async def _records(self, host: str) -> tuple[list[str], bool]:
         """A and AAAA, and whether one of the questions got no answer."""
-        answers = await asyncio.gather(self._ask(host, "A"), self._ask(host, "AAAA"))
-        found = [str(record) for answer in answers if not isinstance(answer, Missing) for record in answer]
+        answers = await asyncio.gather(self._some(host, "A"), self._some(host, "AAAA"))
+        found = [record for answer in answers if not isinstance(answer, Missing) for record in answer]
         return found, Missing.TROUBLE in answers
+
+    async def _some(self, host: str, kind: str) -> list[str] | Missing:
+        """As many addresses of one family as are looked at; the rest of a large answer is let go at once."""
+        answer = await self._ask(host, kind)
+        return answer if isinstance(answer, Missing) else [str(each) for each in islice(answer, MAX_RECORDS)]
 
     async def _exchangers(self, domain: str) -> list[MailExchanger] | Missing:
         answer = await self._ask(domain, "MX")

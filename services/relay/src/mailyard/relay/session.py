@@ -30,6 +30,7 @@ from mailyard.smtp.client.replies import lost_reply
 
 Content = AsyncGenerator[bytes, None]
 _SLICE_SECONDS: Final = 1.0
+_READING_RATE: Final = 64 * 1024  # octets in a second: a host that reads a large message so fast is not slow
 
 
 class Session:
@@ -53,6 +54,8 @@ class Session:
         self._client = client
         self._patience = Patience(timeouts, busy=busy)
         self._waited = 0.0
+        self._writing = 0.0
+        self._written = 0
         self._on_close: Callable[[], None] | None = None
 
     @property
@@ -80,8 +83,13 @@ class Session:
         self._on_close = call
 
     def take_waited(self) -> float:
-        """Seconds spent in waiting for replies since the last call."""
-        waited, self._waited = self._waited, 0.0
+        """Seconds spent since the last call in waiting for the host: for replies, and for messages to be read.
+
+        Reading a message counts as far as it took longer than at `_READING_RATE`.
+        """
+        waited = self._waited + max(0.0, self._writing - self._written / _READING_RATE)
+        self._waited = self._writing = 0.0
+        self._written = 0
         return waited
 
     def cut(self) -> None:
@@ -172,11 +180,16 @@ class Session:
         data = self._client.data_to_send()
         if not data:
             return []
+        began = time.monotonic()
         try:
             async with asyncio.timeout(self._patience.for_a_block()):
                 await self._link.write(data)
         except OSError as error:
-            return self._lose(error, "to be written to")
+            if isinstance(error, TimeoutError):
+                self._waited += time.monotonic() - began
+            return self._lose(error, "to read what was sent")
+        self._writing += time.monotonic() - began
+        self._written += len(data)
         return []
 
     async def _receive(self) -> list[Event]:

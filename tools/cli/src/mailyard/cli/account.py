@@ -150,7 +150,7 @@ def change(
     *,
     tenant: OfOwner = None,
     quota: Quota = None,
-    no_quota: Annotated[bool, typer.Option("--no-quota", help="Have no limit.")] = False,
+    no_quota: Annotated[bool, typer.Option("--no-quota", help="Remove the quota.")] = False,
     name: Name = None,
     as_json: AsJson = False,
 ) -> None:
@@ -160,7 +160,7 @@ def change(
     if quota is None and not no_quota and name is None:
         raise typer.BadParameter("nothing to change: use --quota, --no-quota or --name")
     if quota == 0:
-        raise typer.BadParameter("a quota is above zero; --no-quota takes the limit away")
+        raise typer.BadParameter("a quota must be greater than zero; --no-quota removes it")
 
     async def changed(session: Session) -> Account:
         owner = await session.owner_of(mail_address(address), tenant)
@@ -178,11 +178,14 @@ def suspend(
     *,
     tenant: OfOwner = None,
     refuse_mail: Annotated[
-        bool, typer.Option("--refuse-mail", help="Refuse mail for it too (550 5.2.1); status: disabled.")
+        bool,
+        typer.Option(
+            "--refuse-mail", help="Also refuse mail for the account (550 5.2.1). Its status is then disabled."
+        ),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Suspend an account: nobody logs in, open sessions end within 5 seconds; it goes on receiving mail."""
+    """Suspend an account: logins are refused and open sessions end within 5 seconds. It still receives mail."""
 
     async def suspended(session: Session) -> Account:
         owner = await session.owner_of(mail_address(address), tenant)
@@ -195,7 +198,7 @@ def suspend(
 def resume(
     context: typer.Context, address: AddressArgument, tenant: OfOwner = None, as_json: AsJson = False
 ) -> None:
-    """Resume a suspended account."""
+    """Resume a suspended or disabled account: it can log in and receives mail again."""
 
     async def resumed(session: Session) -> Account:
         owner = await session.owner_of(mail_address(address), tenant)
@@ -214,7 +217,7 @@ def remove(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Remove an account. Its address is free at once; its mail is kept for --keep-days, then deleted."""
+    """Remove an account. Its address can be used again at once. Its mail is deleted after --keep-days days."""
 
     async def removed(session: Session) -> Account:
         parsed = mail_address(address)

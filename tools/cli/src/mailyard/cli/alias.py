@@ -94,7 +94,7 @@ def remove_target(
     tenant: OfOwner = None,
     as_json: AsJson = False,
 ) -> None:
-    """Remove targets from an alias, but not the last one."""
+    """Remove targets from an alias. The last target stays: to remove it, remove the alias."""
 
     async def changed(session: Session) -> Alias:
         alias = await _existing(session, address, tenant)
@@ -142,7 +142,7 @@ async def _set(session: Session, address: str, tenant: str | None, targets: Sequ
 
 
 async def _tell_of_others(session: Session, alias: Alias) -> None:
-    """A target in another tenant is as good as an external one, but may be a slip."""
+    """A target in another tenant is treated like an external one, but may be a mistake."""
     for target, owner in await session.directory.checks.of_others(alias.tenant, alias.targets):
         typer.echo(f"mailyard: note: {target} belongs to tenant {owner}", err=True)
 

@@ -28,7 +28,7 @@ COLUMNS = (
 def list_all(
     context: typer.Context,
     limit: Annotated[
-        int, typer.Option(help="Show so many AMQP messages, the oldest first.", min=1, max=10_000)
+        int, typer.Option(help="Largest number of AMQP messages to show, oldest first.", min=1, max=10_000)
     ] = 20,
     as_json: AsJson = False,
 ) -> None:
@@ -44,7 +44,9 @@ def list_all(
 @app.command("empty")
 def empty(
     context: typer.Context,
-    yes: Annotated[bool, typer.Option("--yes", help="Remove them: without it, nothing is removed.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Confirm the removal. Without this option nothing is changed.")
+    ] = False,
 ) -> None:
     """Remove all dead letters. No mail is lost: the router gives new tickets to the rows that lost theirs."""
 

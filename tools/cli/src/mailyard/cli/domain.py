@@ -89,7 +89,7 @@ def change(
 def suspend(
     context: typer.Context, name: NameArgument, tenant: OfOwner = None, as_json: AsJson = False
 ) -> None:
-    """Suspend a domain: it takes no mail, its accounts cannot log in, open sessions end within 5 seconds."""
+    """Suspend a domain: mail for it and logins to its accounts are refused, open sessions end within 5 seconds."""
 
     async def suspended(session: Session) -> Domain:
         return await session.suspension.suspend_domain(await owner_of(session, name, tenant), name)
@@ -101,7 +101,7 @@ def suspend(
 def resume(
     context: typer.Context, name: NameArgument, tenant: OfOwner = None, as_json: AsJson = False
 ) -> None:
-    """Resume a suspended domain. Accounts that are suspended themselves stay so."""
+    """Resume a suspended domain. Accounts that were suspended one by one stay suspended."""
 
     async def resumed(session: Session) -> Domain:
         return await session.suspension.resume_domain(await owner_of(session, name, tenant), name)
@@ -116,13 +116,13 @@ def remove(
     *,
     tenant: OfOwner = None,
     with_accounts: Annotated[
-        bool, typer.Option("--with-accounts", help="Remove its accounts and aliases too.")
+        bool, typer.Option("--with-accounts", help="Also remove its accounts and aliases.")
     ] = False,
     keep_days: KeepDays = 30,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Remove a domain. Mail of its accounts is kept for --keep-days, then deleted."""
+    """Remove a domain. The mail of its accounts is deleted after --keep-days days."""
 
     async def removed(session: Session) -> Domain:
         owner = await owner_of(session, name, tenant)

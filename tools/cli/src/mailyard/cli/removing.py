@@ -1,4 +1,4 @@
-"""What the verbs `remove` share: consent, and how long mail is kept."""
+"""Options that all `remove` commands have: `--yes` and `--keep-days`."""
 
 from datetime import timedelta
 from typing import Annotated
@@ -7,15 +7,22 @@ import typer
 
 from mailyard.cli.session import Refused
 
-Yes = Annotated[bool, typer.Option("--yes", help="Remove: without it, nothing is removed.")]
+Yes = Annotated[
+    bool, typer.Option("--yes", help="Confirm the removal. Without this option nothing is changed.")
+]
 KeepDays = Annotated[
     int,
-    typer.Option(metavar="DAYS", help="Keep the mail for so many days; 0: delete it soon.", min=0, max=3650),
+    typer.Option(
+        metavar="DAYS",
+        help="Days until the mail is deleted; 0: at the router's next cleanup.",
+        min=0,
+        max=3650,
+    ),
 ]
 
 
 def confirmed(yes: bool, consequence: str) -> None:
-    """Refuse, with what would happen, unless there is consent. Raises Refused."""
+    """Continue only with `--yes`. Raises Refused, with the consequence."""
     if not yes:
         raise Refused(f"{consequence}: repeat with --yes")
 

@@ -79,7 +79,7 @@ class Session:
         try:
             await broker.start()
             if reason := broker.down():
-                raise Unavailable(f"RabbitMQ is away: {reason}")
+                raise Unavailable(f"RabbitMQ is unreachable: {reason}")
             yield broker
         finally:
             await broker.close()

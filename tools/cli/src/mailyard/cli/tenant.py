@@ -66,7 +66,7 @@ def change(
         str | None,
         typer.Option(metavar="ADDRESS", help="Address that receives mail for postmaster@ and abuse@."),
     ] = None,
-    no_contact: Annotated[bool, typer.Option("--no-contact", help="Have no contact.")] = False,
+    no_contact: Annotated[bool, typer.Option("--no-contact", help="Remove the contact.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Change a tenant's name or contact."""
@@ -83,14 +83,14 @@ def change(
 
 @app.command()
 def suspend(context: typer.Context, slug: SlugArgument, as_json: AsJson = False) -> None:
-    """Suspend a tenant: its domains take no mail, nobody logs in, open sessions end within 5 seconds."""
+    """Suspend a tenant: mail for its domains and logins to its accounts are refused, open sessions end within 5 seconds."""
     tenant = perform(context, lambda session: session.suspension.suspend_tenant(slug))
     show([_record(tenant)], COLUMNS, as_json=as_json)
 
 
 @app.command()
 def resume(context: typer.Context, slug: SlugArgument, as_json: AsJson = False) -> None:
-    """Resume a suspended tenant. Domains and accounts that are suspended themselves stay so."""
+    """Resume a suspended tenant. Domains and accounts that were suspended one by one stay suspended."""
     tenant = perform(context, lambda session: session.suspension.resume_tenant(slug))
     show([_record(tenant)], COLUMNS, as_json=as_json)
 
@@ -101,13 +101,13 @@ def remove(
     slug: SlugArgument,
     *,
     with_domains: Annotated[
-        bool, typer.Option("--with-domains", help="Remove its domains, accounts and aliases too.")
+        bool, typer.Option("--with-domains", help="Also remove its domains, accounts and aliases.")
     ] = False,
     keep_days: KeepDays = 30,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Remove a tenant. Mail of its accounts is kept for --keep-days, then deleted."""
+    """Remove a tenant. The mail of its accounts is deleted after --keep-days days."""
 
     async def removed(session: Session) -> Tenant:
         tenant = await session.directory.require_tenant(slug)

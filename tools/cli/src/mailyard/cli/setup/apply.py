@@ -11,7 +11,7 @@ from mailyard.cli.secret import first_line
 from mailyard.cli.session import Refused
 from mailyard.cli.setup.plan import AccountPlan, AliasPlan, Plan, TenantPlan
 from mailyard.directory.errors import AlreadyExists, DirectoryError, Invalid
-from mailyard.directory.model import Account, AccountStatus, Alias, TenantStatus
+from mailyard.directory.model import Account, AccountStatus, Alias
 from mailyard.directory.names import domain_name, mail_address
 from mailyard.directory.provisioning import Provisioning
 from mailyard.directory.suspension import Suspension
@@ -31,7 +31,7 @@ class Applier:
     ) -> None:
         self._directory = directory
         self._suspension = suspension
-        self._new: set[str] = set()  # tenants and addresses that this run has added
+        self._new: set[str] = set()  # accounts that this run has added
         self._mailboxes = mailboxes
         self._folder = folder
         self._say = say
@@ -50,13 +50,12 @@ class Applier:
         )
         for number, tenant in enumerate(plan.tenants):
             with _named(number):
-                await self._suspend_new(tenant)
+                await self._disable_new(tenant)
 
     async def _tenant(self, plan: TenantPlan) -> None:
         try:
-            await self._directory.add_tenant(plan.id, plan.name, plan.contact or "")
+            await self._directory.add_tenant(plan.id, plan.name, plan.contact or "", plan.status)
             self._say(f"tenant {plan.id}: added")
-            self._new.add(plan.id)
         except AlreadyExists:
             self._say(f"tenant {plan.id}: there already")
         for domain in plan.domains:
@@ -81,15 +80,11 @@ class Applier:
                     await self._alias(tenant, plan)
             plans = left
 
-    async def _suspend_new(self, plan: TenantPlan) -> None:
-        """What was added with a status other than active gets it when everything is there."""
+    async def _disable_new(self, plan: TenantPlan) -> None:
+        """Disable new accounts last: an alias of a disabled account would be refused. They are suspended until then."""
         for account in plan.accounts:
-            if account.address in self._new and account.status is not AccountStatus.ACTIVE:
-                await self._suspension.suspend_account(
-                    plan.id, account.address, refuse_mail=account.status is AccountStatus.DISABLED
-                )
-        if plan.id in self._new and plan.status is TenantStatus.SUSPENDED:
-            await self._suspension.suspend_tenant(plan.id)
+            if account.address in self._new and account.status is AccountStatus.DISABLED:
+                await self._suspension.suspend_account(plan.id, account.address, refuse_mail=True)
 
     async def _domain(self, tenant: str, name: str) -> None:
         try:
@@ -110,8 +105,12 @@ class Applier:
 
     async def _new_account(self, tenant: str, plan: AccountPlan) -> Account:
         password = self._password(plan)
+        active = plan.status is AccountStatus.ACTIVE
+        status = AccountStatus.ACTIVE if active else AccountStatus.SUSPENDED
         try:
-            account = await self._directory.add_account(tenant, plan.address, password, plan.quota, plan.name)
+            account = await self._directory.add_account(
+                tenant, plan.address, password, plan.quota, plan.name, status=status
+            )
             self._new.add(plan.address)
         except AlreadyExists:
             other = await self._existing(tenant, plan.address)  # added since we looked
@@ -143,7 +142,7 @@ class Applier:
         found = await self._alias_of(tenant, plan.address)
         if found is None:
             raise AlreadyExists(f"the address {plan.address} is taken")
-        if found.targets == tuple(mail_address(target) for target in plan.targets):
+        if [each.key for each in found.targets] == [mail_address(target).key for target in plan.targets]:
             return "there already"
         return f"kept as it is, for {', '.join(map(str, found.targets))}"
 
