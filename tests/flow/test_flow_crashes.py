@@ -46,10 +46,11 @@ def broken_intake(flow: Flow, failures: int = 1) -> Intake:
 async def test_a_routing_that_is_tried_again_works_on_the_tickets_as_they_came(flow: Flow) -> None:
     spool_id = await flow.accept("both@one.test")
     tickets = flow.shelf.take(Queue.SMTP_IN_ROUTE)
+    again = [Ticket.FromString(ticket.SerializeToString()) for ticket in tickets]  # as the consumer does
     intake = broken_intake(flow)
     with pytest.raises(Unavailable):
         await intake.handle(tickets)
-    await intake.handle(tickets)
+    await intake.handle(again)
     await flow.deliver()
     assert await flow.unaccounted() == {"one": 0}
     events = [step["event"] for step in (await flow.row(spool_id))["timeline"]]
