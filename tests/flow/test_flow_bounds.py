@@ -13,7 +13,7 @@ from tests.flow.parts import Flow
 
 
 class Wide:
-    """A directory in which every address of wide.test is an alias of a thousand remote addresses."""
+    """A directory in which every address of wide.test is an alias of a thousand remote addresses, and no other one is."""
 
     def __init__(self) -> None:
         self.asked = 0
@@ -27,6 +27,9 @@ class Wide:
 
 
 def members(address: Address) -> Iterable[Destination]:
+    if address.domain != "wide.test":
+        yield Destination(address, Remote(address.domain))
+        return
     for number in range(1000):
         yield Destination(Address(f"{address.local}-{number}", "far.test"), Remote("far.test"))
 
@@ -45,6 +48,21 @@ async def test_a_thousand_aliases_of_a_thousand_addresses_fail_beyond_the_bound(
     failed = [outcome for row in rows for outcome in row.get("outcomes", {}).values()]
     assert (len(failed), {outcome["status"] for outcome in failed}) == (998, {"5.5.3"})
     assert (await flow.unaccounted())["wide"] == 0
+
+
+async def test_the_aliases_of_one_message_take_no_room_from_a_message_that_is_routed_with_it(
+    flow: Flow,
+) -> None:
+    intake = Intake(flow.store, cast("Any", Wide()), cast("TicketPublisher", flow.shelf), most_targets=2000)
+    wide = await flow.accept(*(f"a{number}@wide.test" for number in range(60)), sender="bob@one.test")
+    plain = await flow.accept(*(f"u{number}@plain.test" for number in range(3)), sender="bob@one.test")
+    await intake.handle(flow.shelf.take(Queue.SMTP_IN_ROUTE))
+    sent = flow.shelf.take(Queue.REMOTE_FILTER)
+    assert [each.address for ticket in sent if ticket.spool_id == plain for each in ticket.recipients] == [
+        f"u{number}@plain.test" for number in range(3)
+    ]
+    assert (await flow.row(plain))["state"] == "active"
+    assert sum(len(ticket.recipients) for ticket in sent if ticket.spool_id == wide) == 2000
 
 
 async def test_a_message_to_more_mailboxes_than_a_leg_holds_goes_in_several_legs(flow: Flow) -> None:

@@ -12,7 +12,7 @@ from mailyard.runtime.clock import now_utc
 from mailyard.spool.bounces import CLAIM, Bounces
 from mailyard.spool.horizon import Way
 from mailyard.spool.leases import LEASE, RECOVERY, Leases
-from mailyard.spool.outcome import Deferral, Outcome, Report, Result
+from mailyard.spool.outcome import Deferral, Outcome, Report, Result, ended_alike
 from mailyard.spool.outcomes import Outcomes
 from mailyard.spool.release import Release
 from mailyard.spool.row import Route
@@ -85,3 +85,16 @@ def _report(ticket: Ticket, ended: dict[int, Outcome]) -> Report:
     rest = [each for each in ticket.recipients if each.index not in ended]
     due_at = now_utc() + timedelta(minutes=1)
     return Report(ticket, ended, Deferral(due_at, Route.REMOTE, "4.2.1", "450 later") if rest else None)
+
+
+async def test_a_late_ticket_of_a_message_that_was_split_ends_nothing(flow: Flow) -> None:
+    spool_id = await flow.accept("ann@one.test", "x@remote.test", sender="bob@one.test")
+    [whole] = flow.shelf.take(Queue.SMTP_IN_ROUTE)
+    late = Ticket.FromString(whole.SerializeToString())
+    await flow.intake.handle([whole])
+    await Outcomes(flow.store).report(ended_alike(late, ENDS[1]))
+    row = await flow.row(spool_id)
+    assert row["state"] == "split"
+    assert "outcomes" not in row
+    assert "bounce_at" not in row
+    assert await flow.unaccounted() == {"one": 0, "remote": 0}

@@ -212,7 +212,10 @@ async def test_a_double_bounce_is_noted_and_goes_nowhere_without_a_postmaster(fl
     await flow.route()
     await flow.bouncer.work()
     row = await flow.row(spool_id)
-    assert row["timeline"][-1]["event"] == "message.double_bounced"
+    step = row["timeline"][-1]
+    assert step["event"] == "message.double_bounced"
+    assert step["detail"].startswith("not delivered, and there is no sender to report it to: 550 5.1.1 ")
+    assert step["detail"].endswith("; no postmaster is set, so no report was made")
     assert "bounce_at" not in row
     assert flow.shelf.take(Queue.SMTP_IN_ROUTE) == []
 
@@ -223,6 +226,10 @@ async def test_a_double_bounce_reaches_the_postmaster_whole(flow: Flow) -> None:
     await flow.route()
     await flow.bouncer.work()  # a bounce to gone@one.test
     await flow.route()  # which nobody can reach
+    await flow.bouncer.work()
+    [copy] = flow.shelf.queues[Queue.SMTP_IN_ROUTE]
+    [row] = [each async for each in flow.store.collection("spool").find({"bounced": ["0"], "sender": ""})]
+    assert row["timeline"][-1]["detail"].endswith(f"; report {copy.spool_id} went to ann@one.test")
     [report] = await flow.reports_to("ann@one.test")
     assert actions(report) == {"rfc822; gone@one.test": "failed"}
     assert b"Final-Recipient: rfc822; nobody@one.test" in report  # the bounce that failed, whole

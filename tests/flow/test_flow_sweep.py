@@ -1,19 +1,25 @@
 """What nobody needs goes, and nothing else: bodies by their references, rows and expunged messages by their windows."""
 
 import contextlib
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from bson import ObjectId
 from pymongo.asynchronous.collection import AsyncCollection
 
 from mailyard.broker.topology import Queue
+from mailyard.mailbox.accountpurge import purge_account
 from mailyard.mailbox.model import FlagChange
+from mailyard.mailbox.retention import blobs_in_mailboxes
+from mailyard.router import sweep as sweep_module
 from mailyard.router.settings import RouterSettings
 from mailyard.router.sweep import Sweep
 from mailyard.runtime.clock import now_utc
 from mailyard.store.body import CHUNK_SIZE
-from mailyard.store.client import Row
+from mailyard.store.bodychecks import BodyChecks
+from mailyard.store.client import Row, Store
 from tests.flow.parts import Flow
 
 FOREVER = timedelta(days=400)
@@ -162,3 +168,24 @@ async def test_a_sweep_that_dies_at_any_step_loses_no_body_and_leaves_none(
 async def rows_with_bodies(flow: Flow, collection: str) -> list[Row]:
     open_or_kept = {"due_at": {"$exists": True}} if collection == "spool" else {}
     return await flow.store.collection(collection).find(open_or_kept).to_list()
+
+
+async def test_a_body_that_loses_its_last_message_while_it_is_looked_at_goes_at_a_later_look(
+    flow: Flow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await delivered(flow)
+    await sweep(flow, timedelta(days=2))
+    [body] = [row["_id"] async for row in flow.store.collection("mail.files").find({}, {"_id": 1})]
+    account = await flow.account("ann@one.test")
+    await BodyChecks(flow.store).note([body], now_utc() + timedelta(days=2))
+
+    async def named_until_now(store: Store, blobs: Collection[ObjectId]) -> set[ObjectId]:
+        named = await blobs_in_mailboxes(store, blobs)
+        await purge_account(store, account, 10, clock=lambda: now_utc() + timedelta(days=3))
+        return named
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sweep_module, "blobs_in_mailboxes", named_until_now)
+        await sweep(flow, timedelta(days=3))
+    await sweep(flow, timedelta(days=5))
+    assert await bodies(flow) == 0

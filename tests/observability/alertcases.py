@@ -90,6 +90,14 @@ QUEUES = (
         "2",
     ),
     Case(
+        "MailyardDeadLettersTrimmed",
+        "70m",
+        {gauge("mailyard_broker_dead_letters_trimmed_total"): "0+10x90"},
+        NS,
+        {gauge("mailyard_broker_dead_letters_trimmed_total"): "1000x90"},
+        "600",
+    ),
+    Case(
         "MailyardPoisonTickets",
         "10m",
         {gauge("mailyard_broker_poison_tickets_total", 'queue="local.deliver"'): "0x8 1x80"},
@@ -131,6 +139,21 @@ QUEUES = (
         NS,
         fast("mailyard_delivery_age_seconds"),
         "4m 48s",
+    ),
+    Case(
+        "MailyardReportsFailing",
+        "20m",
+        {gauge("mailyard_router_report_failures_total", 'next="given_up"'): "0x8 1x80"},
+        {**NS, "next": "given_up"},
+        {gauge("mailyard_router_report_failures_total", 'next="given_up"'): "1x90"},
+    ),
+    Case(
+        "MailyardDoubleBounces",
+        "70m",
+        {gauge("mailyard_router_double_bounces_total"): "0+5x90"},
+        NS,
+        {gauge("mailyard_router_double_bounces_total"): "0+1x90"},
+        "300",
     ),
 )
 

@@ -74,3 +74,11 @@ async def test_the_oldest_beyond_the_bound_are_removed(broker, tickets, monkeypa
     while await letters.trim():
         pass
     assert [letter.spool_ids[0].lstrip("0") or "0" for letter in await letters.read(10)] == left
+
+
+async def test_several_routers_that_trim_at_once_keep_what_the_bound_allows(broker, tickets):
+    await _bury(broker, tickets, 12)
+    routers = [DeadLetters(broker, kept_messages=3) for _ in range(3)]
+    await asyncio.gather(*(letters.trim() for letters in routers))
+    left = [letter.spool_ids[0].lstrip("0") or "0" for letter in await _read(routers[0], 3)]
+    assert left == ["9", "10", "11"]

@@ -41,6 +41,19 @@ async def test_answers_and_errors_are_signs_of_life():
     assert len(asked) > 3
 
 
+async def test_a_question_that_ends_with_a_cancellation_that_nobody_asked_for_is_a_sign_of_life():
+    asked = []
+
+    async def ask():
+        asked.append(1)
+        raise asyncio.CancelledError
+
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.5):
+            await wait_for_silence(_at_once, ask, pulse_seconds=0.01, answer_seconds=0.05)
+    assert len(asked) > 3
+
+
 async def test_nothing_is_asked_while_the_broker_blocks_the_connection():
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.5):

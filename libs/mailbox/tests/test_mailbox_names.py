@@ -163,6 +163,17 @@ async def test_suspicious_mail_finds_junk_by_its_use_then_by_its_name_and_else_g
     assert (made.name, made.special_use) == ("Junk", "\\Junk")
 
 
+async def test_an_account_with_as_many_mailboxes_as_it_may_have_still_gets_those_that_mail_needs(
+    mailboxes: Mailboxes, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await mailboxes.delete(ACCOUNT, "Junk")
+    await store.collection("mailboxes").delete_one({"account": ACCOUNT, "name": "INBOX"})
+    monkeypatch.setattr(change, "MAX_MAILBOXES", len(DEFAULTS) - 2)
+    assert (await mailboxes.junk(ACCOUNT)).name == "Junk"
+    await mailboxes.ensure_defaults(ACCOUNT)
+    assert await names(mailboxes) == set(DEFAULTS)
+
+
 # RENAME
 
 

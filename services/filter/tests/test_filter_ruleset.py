@@ -1,4 +1,5 @@
 import asyncio
+import random
 import time
 
 import pytest
@@ -239,6 +240,23 @@ def test_an_attachment_is_found_where_mail_readers_find_it(body):
 def test_a_subject_behind_many_fields_is_found():
     mail = Mail(ENVELOPE, b"", b"X: 1\r\n" * 2000 + b"Subject: SUBJMARK\r\n\r\n")
     assert RuleSet([rule(condition(LookAt.HEADER, Comparison.IS, "subjmark", header=b"subject"))]).match(mail)
+
+
+async def test_a_small_message_that_costs_much_is_matched_beside_the_loop():
+    globs = [condition(LookAt.BODY, Comparison.GLOB, f"*w{number}*x?{number % 7}*") for number in range(400)]
+    rules = RuleSet([rule(*globs, every=False)])
+    dice = random.Random(1)
+    text = "".join(dice.choice([f"w{dice.randrange(400)}", "x", "y3", " ", "a"]) for _ in range(9000))
+    check = ContentCheck(lambda: rules)
+    longest, began = 0.0, time.perf_counter()
+    last = began
+    task = asyncio.create_task(check.inspect([Mail(ENVELOPE, b"", b"\r\n" + text.encode()[:15_000])]))
+    while not task.done():
+        await asyncio.sleep(0.001)
+        now = time.perf_counter()
+        longest, last = max(longest, now - last), now
+    await task
+    assert longest < (last - began) / 3
 
 
 async def test_large_messages_are_matched_beside_the_loop():

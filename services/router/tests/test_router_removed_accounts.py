@@ -6,11 +6,13 @@ import pytest
 from bson import ObjectId
 
 from mailyard.directory.indexes import ensure_indexes
-from mailyard.directory.removed import STRAGGLERS
+from mailyard.directory.removed import STRAGGLERS, RemovedAccounts
 from mailyard.mailbox.mailboxes import Mailboxes
 from mailyard.mailbox.rows import ensure_schema
+from mailyard.message.address import Address
 from mailyard.router.removedaccounts import AccountPurge
 from mailyard.store.client import Store
+from mailyard.store.transaction import in_transaction
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
 MONTH = timedelta(days=30)
@@ -119,3 +121,33 @@ async def test_one_router_at_a_time_works(store) -> None:
     assert await second.work() is False
     clock.now += timedelta(minutes=2)
     assert await second.work() is True
+
+
+async def test_an_account_whose_deletion_has_begun_is_not_restored_by_a_clock_that_is_behind(store) -> None:
+    clock = Turned()
+    clock.now = NOW + MONTH
+    assert await AccountPurge(store, "router-1", clock=clock).work() is True
+    address = Address.parse("anna@acme.example")
+
+    async def take(session):
+        behind = NOW + MONTH - timedelta(seconds=5)
+        return await RemovedAccounts(store).take("acme", address, behind, session)
+
+    assert await in_transaction(store, take) is None
+
+
+async def test_an_account_that_was_restored_just_before_its_deletion_keeps_its_mail(
+    store, monkeypatch
+) -> None:
+    clock = Turned()
+    clock.now = NOW + MONTH
+    read = RemovedAccounts.entry_due
+
+    async def restored_after(self, now):
+        found = await read(self, now)
+        await store.collection("removed_accounts").delete_many({})
+        return found
+
+    monkeypatch.setattr(RemovedAccounts, "entry_due", restored_after)
+    assert await run(AccountPurge(store, "router-1", clock=clock)) == 1
+    assert await left(store, GONE) == (1_500, 6)

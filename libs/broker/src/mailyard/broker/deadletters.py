@@ -88,6 +88,8 @@ class DeadLetters:
             with faults("RabbitMQ does not take an acknowledgement"):
                 while removed < count and (message := await _next(channel)) is not None:
                     assert message.delivery_tag is not None
+                    if _left(message) < self._kept:
+                        break  # another router trims as well; this message is put back when the channel closes
                     await channel.basic_ack(message.delivery_tag, wait=False)
                     removed += 1
         finally:
@@ -99,6 +101,12 @@ async def _next(channel: Channel) -> DeliveredMessage | None:
     with faults("RabbitMQ gives no dead letter"):
         message = await channel.basic_get(Queue.DEAD, no_ack=False, timeout=RPC_SECONDS)
     return message if isinstance(message.delivery, Basic.GetOk) else None
+
+
+def _left(message: DeliveredMessage) -> int:
+    """Return how many messages were left in the queue behind this one."""
+    assert isinstance(message.delivery, Basic.GetOk)
+    return message.delivery.message_count or 0
 
 
 def _dead_letter(message: DeliveredMessage) -> DeadLetter:

@@ -40,4 +40,7 @@ async def wait_for_silence(
             question.cancel()
         if not answered:
             return
-        question.exception()
+        if (
+            not question.cancelled()
+        ):  # a closing channel ends its calls with CancelledError: that is an answer too
+            question.exception()

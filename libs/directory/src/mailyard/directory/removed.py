@@ -6,7 +6,7 @@
 | `account` | the row of `accounts`, as it was |
 | `removed_at` | |
 | `purge_at` | when its mailboxes are deleted, and after that looked at again |
-| `purged` | they have been deleted; absent: they are kept |
+| `purged` | their deletion has begun; absent: they are kept |
 | `until` | when the row itself goes: mail that was queued at the removal may come until then |
 """
 
@@ -90,11 +90,22 @@ class RemovedAccounts:
             )
         return removed_of(row) if row else None
 
+    async def begin_purge(self, removed: RemovedAccount) -> bool:
+        """Note that the mailboxes are being deleted, so that nobody restores them; say whether the row is still there.
+
+        Raises Unavailable. The clock of whoever restores may be behind: a comparison of times alone does not protect.
+        """
+        with unavailable_when_away():
+            result = await self._rows.update_one(
+                {"_id": removed.id, "tenant": removed.tenant}, {"$set": {"purged": True}}
+            )
+        return bool(result.matched_count)
+
     async def look_again(self, removed: RemovedAccount, at: datetime) -> None:
-        """Note that the mailboxes are deleted, and when to look for late mail. Raises Unavailable."""
+        """Note when to look for late mail. Raises Unavailable."""
         query = {"_id": removed.id, "tenant": removed.tenant}
         with unavailable_when_away():
-            await self._rows.update_one(query, {"$set": {"purge_at": at, "purged": True}})
+            await self._rows.update_one(query, {"$set": {"purge_at": at}})
 
     async def forget(self, removed: RemovedAccount) -> None:
         """Delete the row: nothing of the account is left. Raises Unavailable."""

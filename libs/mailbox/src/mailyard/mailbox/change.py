@@ -52,7 +52,7 @@ class AccountChange:
             if use is not None and use in uses:
                 continue
             if name not in self._by_name:
-                await self._insert([(name, use)])
+                await self._insert([(name, use)], limited=False)
                 self._subscribe_to([name])
             elif use is not None:
                 await self._rows.update_one(
@@ -68,7 +68,7 @@ class AccountChange:
             if row.get("special_use") == DEFAULTS[JUNK] or row["name"] == JUNK:
                 return row
         self._subscribe_to([JUNK])
-        return await self._insert([(JUNK, DEFAULTS[JUNK])])
+        return await self._insert([(JUNK, DEFAULTS[JUNK])], limited=False)
 
     async def create(self, name: str, special_use: str | None) -> Row:
         """Create a mailbox and those above it."""
@@ -172,9 +172,12 @@ class AccountChange:
     def _missing_above(self, name: str) -> list[tuple[str, None]]:
         return [(above, None) for above in names_above(name) if above not in self._by_name]
 
-    async def _insert(self, mailboxes: Sequence[tuple[str, str | None]]) -> Row:
-        """Insert mailboxes by name and special use; return the last row."""
-        if len(self._by_name) + len(mailboxes) > MAX_MAILBOXES:
+    async def _insert(self, mailboxes: Sequence[tuple[str, str | None]], *, limited: bool = True) -> Row:
+        """Insert mailboxes by name and special use; return the last row.
+
+        `limited`: within the limit of mailboxes. It is for the user's own: mail that arrives always gets its mailbox.
+        """
+        if limited and len(self._by_name) + len(mailboxes) > MAX_MAILBOXES:
             raise TooMany(f"An account has at most {MAX_MAILBOXES} mailboxes")
         rows = [
             mailbox_row(self._account, name, uid_validity, use)

@@ -105,7 +105,11 @@ _METRICS = (
     # store
     Metric("mailyard_store_transaction_retries_total", "counter", "Transactions repeated after a conflict."),
     Metric("mailyard_store_connected_state", "gauge", "1 while MongoDB has a primary that we reach."),
-    Metric("mailyard_store_unavailable_total", "counter", "Operations that failed because MongoDB was away."),
+    Metric(
+        "mailyard_store_unavailable_total",
+        "counter",
+        "Operations that failed because MongoDB was unreachable, could not write, or refused the login or a right.",
+    ),
     Metric(
         "mailyard_store_write_seconds",
         "histogram",
@@ -389,7 +393,8 @@ _EVENTS = (
     Event("message.reported", "The sender was told of a success that it had asked for."),
     Event(
         "message.double_bounced",
-        "A message without a sender failed; the postmaster is told, if there is one.",
+        "A message without a sender, nearly always a report, was not delivered, and nobody is there to report that to."
+        " The postmaster gets a report, if one is set.",
     ),
     Event("message.report_failed", "The report to the sender could not be made and was given up."),
     # router

@@ -105,7 +105,10 @@ def _update(report: Report, now: datetime) -> UpdateOne:
 
 
 def _ended(report: Report, now: datetime) -> UpdateOne:
-    """End the row. What is done is done: it holds whichever ticket it was done for."""
+    """End the row. What is done is done: it holds whichever ticket it was done for.
+
+    A row that is split has its targets in its legs: a late ticket of the whole message ends nothing.
+    """
     ticket = report.ticket
     outcomes = outcome_rows(ticket.sender, ticket.recipients, report.outcomes, now)
     changes: Row = {f"outcomes.{number}": row for number, row in outcomes.items()}
@@ -119,7 +122,8 @@ def _ended(report: Report, now: datetime) -> UpdateOne:
     update: dict[str, Any] = {"$set": changes, "$unset": removed}
     if ticket.timeline:
         update["$push"] = {"timeline": {"$each": timeline_rows(ticket.timeline)}}
-    return UpdateOne({"_id": row_id(ticket.spool_id, ticket.leg), "state": {"$ne": State.DONE}}, update)
+    still_open = {"$nin": [State.DONE, State.SPLIT]}
+    return UpdateOne({"_id": row_id(ticket.spool_id, ticket.leg), "state": still_open}, update)
 
 
 def _sum(report: Report) -> Row:

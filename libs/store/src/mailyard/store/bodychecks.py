@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bson import ObjectId
-from pymongo import ASCENDING, IndexModel, UpdateOne
+from pymongo import ASCENDING, DeleteOne, IndexModel, UpdateOne
 
-from mailyard.store.client import BY_ID, Collection, Store, unavailable_when_away
+from mailyard.store.client import Collection, Store, unavailable_when_away
 
 COLLECTION = "body_checks"
 INDEXES = [IndexModel([("at", ASCENDING)], name="at")]
@@ -26,6 +26,7 @@ class BodyCheck:
 
     blob_id: ObjectId
     noted_at: datetime
+    notes: int  # how often the body had been noted when it was read
 
 
 class BodyChecks:
@@ -46,7 +47,7 @@ class BodyChecks:
 
         """
         if blob_ids:
-            update = {"$setOnInsert": {"noted_at": now}, "$min": {"at": now}}
+            update = {"$setOnInsert": {"noted_at": now}, "$min": {"at": now}, "$inc": {"notes": 1}}
             updates = [
                 UpdateOne({"_id": blob_id}, update, upsert=True) for blob_id in dict.fromkeys(blob_ids)
             ]
@@ -62,19 +63,19 @@ class BodyChecks:
         """
         with unavailable_when_away():
             rows = self._rows.find({"at": {"$lte": now}}).sort("at", ASCENDING).limit(limit)
-            return [BodyCheck(row["_id"], row["noted_at"]) async for row in rows]
+            return [BodyCheck(row["_id"], row["noted_at"], row["notes"]) async for row in rows]
 
-    async def end(self, blob_ids: Sequence[ObjectId], now: datetime) -> None:
-        """Forget bodies, unless they were noted again after `now`.
+    async def end(self, checks: Sequence[BodyCheck]) -> None:
+        """Forget bodies, unless they were noted again after they were read: who noted them is about to end a reference.
 
         Raises:
             Unavailable: the store is unreachable.
 
         """
-        if blob_ids:
+        if checks:
+            ended = [DeleteOne({"_id": each.blob_id, "notes": each.notes}) for each in checks]
             with unavailable_when_away():
-                ended = {"_id": {"$in": list(blob_ids)}, "at": {"$lte": now}}
-                await self._rows.delete_many(ended, hint=BY_ID)
+                await self._rows.bulk_write(ended, ordered=False)
 
     async def postpone(self, checks: Sequence[BodyCheck], now: datetime) -> None:
         """Look at bodies again when they have been noted for sixteen times as long, and tomorrow at the latest.

@@ -5,6 +5,7 @@ survives the loss of the primary. Driver errors that time mends become `Unavaila
 """
 
 import asyncio
+import contextlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -20,6 +21,7 @@ from pymongo.read_concern import ReadConcern
 from mailyard.runtime.errors import Misconfigured, Unavailable
 from mailyard.runtime.logs import get_logger
 from mailyard.runtime.metrics import counter
+from mailyard.store.refusals import REFUSED_LOGIN, REFUSED_RIGHT, note_refusal
 from mailyard.store.watch import ConnectionWatch
 
 Row = dict[str, Any]
@@ -36,21 +38,21 @@ _PASSING_CODES = frozenset(
     {6, 7, 64, 89, 91, 112, 133, 134, 189, 202, 246, 251, 262, 290, 9001, 10107, 11600, 11602}
 )
 _NO_SPACE_CODES = frozenset({14031})
-_LOGIN_REFUSED = 18
 DUPLICATE_KEY = 11_000
 # The hint for a change of listed rows on a condition: the planner may prefer an index of the condition, and read all of it.
 BY_ID = [("_id", 1)]
 _RETRY_SECONDS = 2.0
+_CHECK_SECONDS = 10.0  # while a refused login is remembered; less than it is remembered for
 LISTENERS: list[CommandListener] = []  # of each client that is made from now on; tests watch the commands
 _UNAVAILABLE = counter("mailyard_store_unavailable_total")
 
 
 @contextmanager
 def unavailable_when_away() -> Iterator[None]:
-    """Turn driver errors that time mends into `Unavailable`; others pass.
+    """Turn driver errors that pass by themselves, or when a person acts, into `Unavailable`; others stay as they are.
 
     Raises:
-        Unavailable: no server was reachable, or the one that was could not write now.
+        Unavailable: no server was reachable, the one that was could not write now, or it refused the login or a right.
 
     """
     try:
@@ -66,6 +68,10 @@ def unavailable_when_away() -> Iterator[None]:
         ):
             _UNAVAILABLE.inc()
             raise Unavailable(f"MongoDB cannot write now: {_brief(error)}") from error
+        refused = note_refusal(error.code, str(error))
+        if refused is not None:
+            _UNAVAILABLE.inc()
+            raise Unavailable(refused) from error
         raise
 
 
@@ -92,6 +98,7 @@ class Store:
         self._timeout_ms = timeout_ms
         self._client: AsyncMongoClient[Row] | None = None
         self._answered = False
+        self._checking: asyncio.Task[None] | None = None
         self.has_one_log = False  # one replica set, not shards behind a mongos; unknown before `start`
         self._log = get_logger("store")
 
@@ -143,30 +150,33 @@ class Store:
             await self.db.command("ping")
 
     async def start(self) -> None:
-        """Wait until the server answers and is a replica set member, telling the log why it does not."""
+        """Wait until the server answers and is a replica set member, telling the log why it does not.
+
+        A new server gets its users late, so a refused login is tried again like an unreachable server.
+        """
         while True:
             try:
-                await self._log_in()
+                await self.ping()
                 await self._require_replica_set()
                 self._answered = True
+                REFUSED_LOGIN.forget()
+                self._checking = asyncio.create_task(self._check_login(), name="store-login")
                 return
             except Unavailable as error:
                 self._log.warning("store.unavailable", error=str(error), retry_seconds=_RETRY_SECONDS)
                 await asyncio.sleep(_RETRY_SECONDS)
 
-    async def _log_in(self) -> None:
-        """The first answer. A new server gets its users late, so a refused login is worth another try."""
-        try:
-            await self.ping()
-        except OperationFailure as error:
-            if error.code != _LOGIN_REFUSED:
-                raise
-            raise Unavailable(
-                "MongoDB: authentication failed; if that goes on, check user, password and authSource in MAILYARD_MONGO_URL"
-            ) from None
+    async def _check_login(self) -> None:
+        """Keep a refused login in memory for as long as it lasts, also where nothing else is asked of the server."""
+        while True:
+            await asyncio.sleep(_CHECK_SECONDS)
+            if REFUSED_LOGIN.current() is not None:
+                with contextlib.suppress(Unavailable):  # `ping` has noted the refusal
+                    await self.ping()
 
     async def _require_replica_set(self) -> None:
-        hello = await self.db.command("hello")
+        with unavailable_when_away():
+            hello = await self.db.command("hello")
         self.has_one_log = "setName" in hello
         if "setName" not in hello and hello.get("msg") != "isdbgrid":
             raise Misconfigured(
@@ -175,14 +185,22 @@ class Store:
             )
 
     def unready(self) -> str | None:
-        """Why nothing can be stored, or None."""
-        return None if self._answered else "MongoDB has not answered yet"
+        """Why nothing can be stored, or None. A server that is unreachable for a while is no reason: mail waits."""
+        return REFUSED_LOGIN.current() if self._answered else "MongoDB has not answered yet"
+
+    def degraded(self) -> str | None:
+        """Say which right the user lacks, or None: what needs it does not work, and its mail waits."""
+        return REFUSED_RIGHT.current()
 
     async def drain(self) -> None:
         """Nothing is in hand here."""
 
     async def close(self) -> None:
         """Close every connection."""
+        if self._checking is not None:
+            self._checking.cancel()
+            await asyncio.wait((self._checking,))
+            self._checking = None
         if self._client is not None:
             await self._client.close()
             self._client = None

@@ -14,10 +14,10 @@ from pymongo import IndexModel
 from pymongo.errors import OperationFailure
 
 from mailyard.store.client import Row, Store, unavailable_when_away
+from mailyard.store.refusals import UNAUTHORIZED
 
 _QUORUM = "majority"
 _LONGEST_BUILD_SECONDS = 7 * 24 * 3600
-_UNAUTHORIZED = 13
 
 
 async def create_indexes(store: Store, collection: str, indexes: Sequence[IndexModel]) -> None:
@@ -60,7 +60,7 @@ async def builds_under_way(store: Store) -> list[str]:
         try:
             operations = await (await store.client.admin.aggregate(stages)).to_list()
         except OperationFailure as error:
-            if error.code == _UNAUTHORIZED:
+            if error.code == UNAUTHORIZED:
                 return []
             raise
     texts = [f"{each['ns'].partition('.')[2]}: {each['msg']}" for each in operations]

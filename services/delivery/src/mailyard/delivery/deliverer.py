@@ -153,7 +153,14 @@ def _report_of(ticket: Ticket, placing: Placing, now: datetime) -> Report:
     if not full and not busy:
         return Report(ticket, outcomes)
     status, text = ("4.2.2", _FULL) if full else ("4.2.0", _BUSY)
-    note(ticket, now, _STAGE, "message.deferred", f"{len(full) + len(busy)} x {text}")
+    counts = ((len(full), _FULL), (len(busy), _BUSY))
+    note(
+        ticket,
+        now,
+        _STAGE,
+        "message.deferred",
+        "; ".join(f"{count} x {why}" for count, why in counts if count),
+    )
     return put_off(ticket, Route.LOCAL, now, status, text, outcomes=outcomes)
 
 

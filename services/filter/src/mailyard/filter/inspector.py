@@ -52,10 +52,10 @@ class Inspector:
         self._messages = counter("mailyard_filter_messages_total")
 
     async def handle(self, tickets: Sequence[Ticket]) -> None:
-        """Filter tickets; when it returns they stand in the next queue, or their rows say why not.
+        """Filter tickets, which it changes; when it returns they stand in the next queue, or their rows say why not.
 
         Raises:
-            Unavailable: the store or the broker is away; nothing is lost by calling again.
+            Unavailable: the store or the broker is unreachable; call again with the tickets as they were.
 
         """
         for batch in self._batches(tickets):
@@ -110,7 +110,6 @@ class Inspector:
         """Write down the verdicts; end the rows of some messages, then send the others on."""
         now = self._clock()
         for ticket, verdict in zip(tickets, verdicts, strict=True):
-            _forget_earlier_try(ticket)
             ticket.verdict.CopyFrom(verdict)
             note(ticket, now, STAGE, _FILTERED, describe(verdict))
             if cut := [name for name in verdict.defects if Defect(name).is_cut]:
@@ -122,11 +121,3 @@ class Inspector:
         await self._publisher.publish(_ONWARD[self._direction], onward)
         for ticket in tickets:
             self._messages.labels(self._direction, action_word(ticket.verdict.action)).inc()
-
-
-def _forget_earlier_try(ticket: Ticket) -> None:
-    """Take back what a try of this process noted that could not publish."""
-    timeline = ticket.timeline
-    steps = [index for index in range(len(timeline)) if timeline[index].stage == STAGE]
-    if steps:
-        del timeline[steps[0] :]

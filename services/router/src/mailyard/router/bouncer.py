@@ -39,6 +39,8 @@ _LIMIT: Final = 100  # rows of one batch
 _HEADER_OCTETS: Final = 64 * 1024
 _LARGE_AT_ONCE: Final = 4  # messages beyond _HEADER_OCTETS in memory
 
+_NEXT: Final = {True: "given_up", False: "retried"}
+
 _log = get_logger(__name__)
 T = TypeVar("T")
 
@@ -58,6 +60,8 @@ class Bouncer:
         self._made = counter("mailyard_router_bounces_total")
         self._reports = counter("mailyard_router_reports_total")
         self._failures = counter("mailyard_router_report_failures_total")
+        for known in _NEXT.values():  # a counter that begins with its first failure hides it from increase()
+            self._failures.labels(known)
         self._double = counter("mailyard_router_double_bounces_total")
 
     async def work(self) -> bool:
@@ -111,13 +115,14 @@ class Bouncer:
         if spool_id is None:
             return []
         failed = any(recipient.outcome is Outcome.FAILED for recipient in recipients)
-        self._made.inc(failed)
+        self._made.inc(failed and bool(spool_id))
         event = "message.bounced" if failed else "message.reported"
         return [self._step(event, f"report {spool_id}" if spool_id else "the report was made before")]
 
     async def _double_bounce(
         self, due: DueReport, recipients: Sequence[RecipientReport], bodies: Mapping[ObjectId, bytes]
     ) -> list[TimelineEntry]:
+        copy = await self._copy_for_postmaster(due, recipients, bodies)
         self._double.inc()
         _log.warning(
             "bounce.double",
@@ -126,16 +131,23 @@ class Bouncer:
             recipients=len(recipients),
             status=recipients[0].status,
         )
-        key, postmaster = (
-            postmaster_key(due),
-            self._settings.double_bounce_recipient or self._settings.postmaster,
-        )
-        if key is None or not postmaster:
-            return [self._step("message.double_bounced", "nobody is told")]
-        row = {**due.row, "ret": "FULL"}
-        spool_id = await self._send(key, postmaster, row, recipients, bodies)
-        detail = "nobody wants to be told" if spool_id is None else f"report {spool_id} to the postmaster"
-        return [self._step("message.double_bounced", detail)]
+        failure = f"not delivered, and there is no sender to report it to: {recipients[0].diagnostic}"[:200]
+        return [self._step("message.double_bounced", f"{failure}; {copy}")]
+
+    async def _copy_for_postmaster(
+        self, due: DueReport, recipients: Sequence[RecipientReport], bodies: Mapping[ObjectId, bytes]
+    ) -> str:
+        """Send the postmaster a report with the whole message; say what was done."""
+        key = postmaster_key(due)
+        postmaster = self._settings.double_bounce_recipient or self._settings.postmaster
+        if key is None:
+            return "it was the postmaster's copy of another one, so no report follows"
+        if not postmaster:
+            return "no postmaster is set, so no report was made"
+        spool_id = await self._send(key, postmaster, {**due.row, "ret": "FULL"}, recipients, bodies)
+        if spool_id is None:
+            return "no report was made, because NOTIFY asks for none"
+        return f"report {spool_id} went to {postmaster}" if spool_id else f"{postmaster} got a report before"
 
     async def _tell_delay(self, due: DueDelay, bodies: Mapping[ObjectId, bytes]) -> None:
         await self._send(due.key, due.row["sender"], due.row, delayed_recipients_of(due), bodies)
@@ -223,7 +235,7 @@ class Bouncer:
         return given_up
 
     def _log_failure(self, row: Row, error: BaseException, *, given_up: bool) -> None:
-        self._failures.labels("given_up" if given_up else "retried").inc()
+        self._failures.labels(_NEXT[given_up]).inc()
         _log.error("bounce.failed", spool_id=row["_id"], given_up=given_up, error=repr(error), exc_info=error)
 
     def _step(self, event: str, detail: str) -> TimelineEntry:

@@ -51,10 +51,10 @@ class Intake:
         self._routed = counter("mailyard_router_routed_total")
 
     async def handle(self, tickets: Sequence[Ticket]) -> None:
-        """Route tickets; when it returns they stand in the next queue, or their rows say why not.
+        """Route tickets, which it changes; when it returns they stand in the next queue, or their rows say why not.
 
         Raises:
-            Unavailable: the store or the broker is unreachable; nothing is lost by calling again.
+            Unavailable: the store or the broker is unreachable; call again with the tickets as they were.
 
         """
         texts = {each.address for ticket in tickets for each in ticket.recipients}
@@ -105,7 +105,9 @@ class Intake:
     ) -> list[list[Ends]]:
         """Resolve all recipients of all tickets: from the cache, or in few queries.
 
-        What aliases lead to is bounded for each message, also while it is gathered.
+        What aliases lead to is bounded for each message, also while it is gathered. A group of several tickets is looked
+        up in one step, so the limit while gathering is for a ticket that is alone in its group: one message never takes
+        the room of another.
         """
         texts = dict.fromkeys(each.address for ticket in tickets for each in ticket.recipients)
         missing = [text for text in texts if cached[text] is None]
@@ -116,7 +118,7 @@ class Intake:
             addresses = [parsed[text] for text in chunk]
             ways = await self._directory.expand_many([each for each in addresses if each is not None])
             for text, ends in zip(chunk, ways, strict=True):
-                fits = len(ends) <= room
+                fits = len(ends) <= room or len(tickets) > 1
                 found[text] = ends if fits else (Destination(ends[0].address, too_many(self._most_targets)),)
                 room -= len(ends) if fits else 0
         return [

@@ -36,6 +36,8 @@ class AccountPurge:
         removed = await self._removed.entry_due(now)
         if removed is None:
             return False
+        if not await self._removed.begin_purge(removed):
+            return True  # it was restored meanwhile
         if await purge_account(self._store, removed.id, _MESSAGES_AT_A_TIME):
             return True
         if now >= removed.until:

@@ -70,7 +70,7 @@ class Sweep:
         old = [each.blob_id for each in due if each.blob_id.generation_time < now - _UNROOTED]
         ended = set(old) - set(await self._sweep(old))
         await self._checks.postpone([each for each in due if each.blob_id not in ended], now)
-        await self._checks.end(list(ended), now)
+        await self._checks.end([each for each in due if each.blob_id in ended])
         return len(due)
 
     async def _sweep(self, blobs: Sequence[ObjectId]) -> list[ObjectId]:

@@ -10,7 +10,9 @@ from mailyard.filter.rules.ruleset import RuleSet
 from mailyard.filter.verdict import Finding
 from mailyard.runtime.errors import Unavailable
 
-_SMALL_OCTETS = 16 * 1024  # more of a message is looked at in a thread: what it costs is up to its sender
+# More of a message, or more work on it, is done in a thread: what it costs is up to its sender.
+_SMALL_OCTETS = 16 * 1024
+_SMALL_WORK = 128 * 1024  # octets times patterns
 _LONGEST_STRETCH_SECONDS = 0.02
 
 
@@ -39,7 +41,8 @@ class ContentCheck:
         found = []
         pause_at = time.monotonic() + _LONGEST_STRETCH_SECONDS
         for mail in batch:
-            if len(mail.prefix) + len(mail.start) > _SMALL_OCTETS:
+            octets = len(mail.prefix) + len(mail.start)
+            if octets > _SMALL_OCTETS or octets * rules.patterns > _SMALL_WORK:
                 matching = await asyncio.to_thread(_match, rules, mail)
             else:
                 matching = _match(rules, mail)

@@ -59,6 +59,7 @@ class RuleSet:
         self._sets = {
             place: PatternSet(list_, octets=place.look_at is LookAt.RAW) for place, list_ in patterns.items()
         }
+        self.patterns = sum(map(len, patterns.values()))
         self._most = max((rule.need for rule in self._rules), default=Need.ENVELOPE)
 
     def __len__(self) -> int:

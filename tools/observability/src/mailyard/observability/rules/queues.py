@@ -78,6 +78,15 @@ GROUP = Group(
             " tickets, which may fail again.",
         ),
         Alert(
+            "MailyardDeadLettersTrimmed",
+            "sum by (namespace) (increase(mailyard_broker_dead_letters_trimmed_total[1h])) > 0",
+            "0s",
+            Severity.WARNING,
+            "The queue dead is full, and its oldest messages are removed",
+            "Routers of {{ $labels.namespace }} removed {{ $value | humanize }} AMQP messages within an hour. No mail is"
+            " lost, but what made so many tickets fail goes on.",
+        ),
+        Alert(
             "MailyardPoisonTickets",
             "sum by (namespace, queue) (increase(mailyard_broker_poison_tickets_total[15m])) > 0",
             "0s",
@@ -116,6 +125,25 @@ GROUP = Group(
             Severity.WARNING,
             "One mail in twenty takes more than {{ $value | humanizeDuration }} to its mailbox",
             "Measured from acceptance to the mailbox, over five minutes, in {{ $labels.namespace }}.",
+        ),
+        Alert(
+            "MailyardReportsFailing",
+            "sum by (namespace, next) (increase(mailyard_router_report_failures_total[30m])) > 0",
+            "0s",
+            Severity.WARNING,
+            "Reports to senders cannot be made ({{ $labels.next }})",
+            "The router of {{ $labels.namespace }} fails to report what became of mail. `retried`: it tries again; `given_up`:"
+            " these senders never hear of it.",
+        ),
+        Alert(
+            "MailyardDoubleBounces",
+            "sum by (namespace) (increase(mailyard_router_double_bounces_total[1h]))"
+            f" > {limits.DOUBLE_BOUNCES_PER_HOUR}",
+            "0s",
+            Severity.WARNING,
+            "{{ $value | humanize }} messages without a sender failed within an hour",
+            "Nearly all are reports that nobody takes: {{ $labels.namespace }} reports to forged senders, or a domain that"
+            " sends through it does not receive.",
         ),
     ),
 )
