@@ -5,6 +5,7 @@ Nothing is read from the client while a piece of the message is being written, s
 
 import asyncio
 import contextlib
+from dataclasses import replace
 
 from bson import ObjectId
 
@@ -123,9 +124,10 @@ async def _pump(session: Session, writer: Writer) -> Body | Completion:
 async def _add(session: Session, mailbox: Mailbox, offered: MessageOffered, body: Body) -> Completion:
     blob_id = await session.doors.bodies.put(body)
     message = await _parsed(session, offered, body, blob_id)
+    flags = await session.keywords_with_room(mailbox, message.flags)
     try:
         result = await session.doors.messages.append(
-            mailbox, message, session.origin, quota=await session.quota()
+            mailbox, replace(message, flags=flags), session.origin, quota=await session.quota()
         )
     except NotFound:
         return TRY_CREATE
