@@ -66,13 +66,8 @@ async def repeated_fetch_items(target: Target) -> str:
 
 async def many_keywords(target: Target) -> str:
     """Hundreds of messages, each with long keywords of its own."""
-    answers: dict[bytes, int] = {}
     async with session(target) as connection:
-        await connection.tagged(b"CREATE keywords")
-        for number in range(300):
-            words = b" ".join(b"k%d-%d-%s" % (number, word, b"x" * 100) for word in range(50))
-            answer = (await append(connection, b"keywords", b"Subject: k\r\n\r\nx\r\n", b"(%s)" % words))[:4]
-            answers[answer] = answers.get(answer, 0) + 1
+        answers = await _add_keywords(connection, b"keywords")
         await connection.tagged(b"SELECT keywords", seconds=COMMAND_SECONDS)
         await connection.tagged(b"FETCH 1:* (FLAGS)", seconds=COMMAND_SECONDS)
     return str(answers)
@@ -81,11 +76,7 @@ async def many_keywords(target: Target) -> str:
 async def costly_searches(target: Target) -> str:
     """A thousand text keys, deep nesting, over bodies of a megabyte."""
     async with session(target) as connection:
-        await connection.tagged(b"CREATE search")
-        for number in range(20):
-            await append(
-                connection, b"search", b"Subject: s\r\n\r\n" + (b"text %d " % number * 100 + b"\r\n") * 1_000
-            )
+        await _add_large_messages(connection, b"search")
         await connection.tagged(b"SELECT search")
         begun = time.monotonic()
         commands = (
@@ -135,9 +126,12 @@ async def half_sent_literals(target: Target) -> str:
 async def readers_that_do_not_read(target: Target) -> str:
     """Clients that ask for everything again and again and read nothing."""
 
+    async with session(target) as connection:
+        await _add_large_messages(connection, b"unread")
+
     async def one() -> None:
         with contextlib.suppress(PeerGone):
-            async with session(target, b"search") as connection:
+            async with session(target, b"unread") as connection:
                 await connection.send(b"h FETCH 1:* (BODY.PEEK[])\r\n" * 200)
                 await asyncio.sleep(15)
 
@@ -178,9 +172,12 @@ async def mailboxes_without_end(target: Target) -> str:
 async def copies_of_everything(target: Target) -> str:
     """COPY and STORE of a whole mailbox, again and again, from several connections."""
 
+    async with session(target) as connection:
+        await _add_keywords(connection, b"source")
+
     async def one(number: int) -> bytes:
         try:
-            async with session(target, b"keywords") as connection:
+            async with session(target, b"source") as connection:
                 await connection.tagged(b"CREATE copy%d" % number)
                 for _ in range(5):
                     await connection.tagged(b"COPY 1:* copy%d" % number, seconds=COMMAND_SECONDS)
@@ -190,6 +187,25 @@ async def copies_of_everything(target: Target) -> str:
             return str(error).encode()
 
     return str({answer[:5] for answer in await asyncio.gather(*(one(number) for number in range(6)))})
+
+
+async def _add_keywords(connection: Peer, mailbox: bytes) -> dict[bytes, int]:
+    """Add 300 messages, each with 50 keywords of its own; return how often which answer came."""
+    answers: dict[bytes, int] = {}
+    await connection.tagged(b"CREATE " + mailbox)
+    for number in range(300):
+        words = b" ".join(b"k%d-%d-%s" % (number, word, b"x" * 100) for word in range(50))
+        answer = (await append(connection, mailbox, b"Subject: k\r\n\r\nx\r\n", b"(%s)" % words))[:4]
+        answers[answer] = answers.get(answer, 0) + 1
+    return answers
+
+
+async def _add_large_messages(connection: Peer, mailbox: bytes) -> None:
+    """Add 20 messages of about 800 kB."""
+    await connection.tagged(b"CREATE " + mailbox)
+    for number in range(20):
+        octets = b"Subject: s\r\n\r\n" + (b"text %d " % number * 100 + b"\r\n") * 1_000
+        await append(connection, mailbox, octets)
 
 
 ATTACKS = (

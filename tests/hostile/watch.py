@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import re
-import time
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
@@ -13,10 +14,8 @@ import yaml
 
 from mailyard.local.paths import REPOSITORY
 from mailyard.local.ports import HEALTH
-from tests.trial.accounts import PASSWORD
-from tests.trial.imap import ImapConnection, ImapFailed
+from tests.hostile import client
 from tests.trial.instance import Instance
-from tests.trial.smtp import ConnectionEnded, Outcome, SmtpConnection
 
 LAG = "mailyard_loop_lag_seconds"
 LAG_P99_SECONDS = 0.1
@@ -24,7 +23,6 @@ LAG_MOST_SECONDS = 1.0
 SLOWER_FACTOR = 2.0
 SLOWER_SECONDS = 0.25
 SAMPLE_SECONDS = 0.5
-CLIENT_PAUSE_SECONDS = 0.1
 _BUCKET = re.compile(rf'^{LAG}_bucket{{.*?le="([^"]+)".*?}} (\S+)$', re.MULTILINE)
 _UNITS = {"Mi": 2**20, "Gi": 2**30}
 
@@ -169,33 +167,18 @@ async def _sample_memory(instance: Instance, seen: Seen) -> None:
 
 
 async def _peaceful_client(instance: Instance, account: str, seen: Seen) -> None:
-    """Send a mail and read it, again and again, each on new connections."""
-    while True:
-        for step in (_send_one, _read_one):
-            begun = time.monotonic()
-            try:
-                await step(instance, account)
-                seen.client_seconds.append(time.monotonic() - begun)
-            except (ConnectionEnded, ImapFailed) as error:
-                seen.client_failures.append(f"{step.__name__.strip('_')}: {error}")
-        await asyncio.sleep(CLIENT_PAUSE_SECONDS)
-
-
-async def _send_one(instance: Instance, account: str) -> None:
-    connection = await SmtpConnection.open("127.0.0.1", instance.ports.listener("smtp"))
+    """Note what the peaceful client prints; what attacks do in this process does not slow it down."""
+    ports = (str(instance.ports.listener(name)) for name in ("smtp", "imap"))
+    command = (sys.executable, "-m", client.__name__, *ports, account)
+    process = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE, cwd=REPOSITORY)
+    assert process.stdout is not None
     try:
-        result = await connection.send("peace@sender.test", [account], b"Subject: peace\r\n\r\nx\r\n")
+        while line := (await process.stdout.readline()).decode().strip():
+            if line.startswith(client.FAILED):
+                seen.client_failures.append(line.removeprefix(client.FAILED))
+            else:
+                seen.client_seconds.append(float(line))
+        seen.client_failures.append("it ended by itself")
     finally:
-        await connection.close()
-    if result.outcome is not Outcome.ACKNOWLEDGED:
-        raise ConnectionEnded(f"{result.outcome}: {result.reply}")
-
-
-async def _read_one(instance: Instance, account: str) -> None:
-    connection = await ImapConnection.open("127.0.0.1", instance.ports.listener("imap"), account, PASSWORD)
-    try:
-        selected = await connection.select()
-        if selected.exists:
-            await connection.command(f"FETCH {selected.exists} (FLAGS ENVELOPE)")
-    finally:
-        await connection.close()
+        process.kill()
+        await process.wait()

@@ -24,14 +24,16 @@ def test_trace_fields_before_a_parsed_message_are_as_if_they_were_parsed_with_it
 ) -> None:
     parsed = parse_message(common, body)
     whole = parse_message(TRACE + common, body)
-    moved = parsed.behind(TRACE)
-    assert replace(moved, header_index=b"") == replace(whole, header_index=b"", defects=moved.defects)
+    header_index, part_index = parsed.indexes_behind(TRACE)
+    assert part_index == whole.part_index
+    other = {"header_index": b"", "part_index": b"", "is_continued": False}
+    assert replace(parsed, **other) == replace(whole, **other, defects=parsed.defects)
     if not parsed.is_continued:
-        assert sorted(moved.header_index) == sorted(whole.header_index)
+        assert sorted(header_index) == sorted(whole.header_index)
 
 
 def test_a_message_that_begins_with_a_continuation_line_is_read_for_its_header() -> None:
-    moved = parse_message(b"", b" goes on\r\nSubject: x\r\n\r\n").behind(TRACE)
+    moved = parse_message(b"", b" goes on\r\nSubject: x\r\n\r\n").indexes_behind(TRACE)
     assert HeaderIndex.decode(moved.header_index).fields([b"Delivered-To"]) is None
 
 
@@ -45,4 +47,4 @@ def test_only_trace_fields_of_final_delivery_can_be_put_before_a_parsed_message(
         b"\r\n",
     ):
         with pytest.raises(ValueError, match="trace fields"):
-            parsed.behind(fields)
+            parsed.indexes_behind(fields)

@@ -37,12 +37,29 @@ async def test_slow_sites_get_their_share_unknown_ones_all_but_the_reserve_and_g
 async def test_one_tenant_gets_its_share_and_the_others_the_rest() -> None:
     limiter = ConnectionLimiter(LIMITS)
     for _ in range(5):
-        await limiter.enter(UNKNOWN, "a", 1)
+        await limiter.enter(GOOD, "a", 1)
     with pytest.raises(SiteBusy, match="share"):
         await limiter.enter(GOOD, "a", 1)
     await limiter.enter(UNKNOWN, "b", 1)
-    limiter.leave(UNKNOWN, "a")
+    limiter.leave(GOOD, "a")
     await limiter.enter(GOOD, "a", 1)
+
+
+async def test_within_a_tenant_s_share_slow_hosts_leave_room_for_new_sites_and_for_good_ones() -> None:
+    limiter = ConnectionLimiter(ConnectionLimits(connections=100, tenant=0.5, slow=1, reserve=0.1))
+
+    async def most(standing: Standing, *, first: bool) -> int:
+        for number in range(100):
+            try:
+                await limiter.enter(standing, "a", 0.001, first=first)
+            except SiteBusy:
+                return number
+        return 100
+
+    assert await most(SLOW, first=True) == 40
+    assert await most(UNKNOWN, first=False) == 0
+    assert await most(UNKNOWN, first=True) == 5
+    assert await most(GOOD, first=False) == 5
 
 
 async def test_a_free_connection_goes_to_the_best_standing_first() -> None:

@@ -3,6 +3,8 @@
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from mailyard.message.received import Hop, received_field
@@ -138,3 +140,21 @@ async def test_nul_octets_are_replaced_and_that_is_logged(house) -> None:
     assert house.spool.stored() == b"Subject: a?\r\n\r\n??\r\n"
     [line] = [line for line in logs if line["event"] == "smtp_in.nul_replaced"]
     assert (line["octets"], line["sender"]) == (3, "x@there.test")
+
+
+PIECES = (
+    b"Received: a\r\n", b"received :\r\n\tb\r\n", b"Received-SPF: pass\r\n", b"Authentication-Results: mx.one.test; spf=pass\r\n",
+    b"Subject: x\r\n", b" folded\r\n", b"\r\n", b"\n", b"text\r\n", b"From x\r\n", b": y\r\n", b"To:\n", b"\0", b"z",
+)  # fmt: skip
+
+
+@given(octets=st.lists(st.sampled_from(PIECES), max_size=12).map(b"".join))
+def test_a_header_section_that_comes_at_once_is_read_like_one_that_comes_octet_by_octet(
+    octets: bytes,
+) -> None:
+    trace = Trace(received_fields=2, authserv_ids=(b"mx.one.test",))
+    at_once, one_by_one = TransitFilter(trace), TransitFilter(trace)
+    kept = at_once.feed(octets) + at_once.finish()
+    pieces = [one_by_one.feed(octets[at : at + 1]) for at in range(len(octets))]
+    assert kept == b"".join(pieces) + one_by_one.finish()
+    assert at_once.refusal == one_by_one.refusal

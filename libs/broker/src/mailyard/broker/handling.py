@@ -5,7 +5,7 @@ handler is Unavailable     the same tickets again, after a pause, until it works
 any other error            each ticket alone; one that still fails is poison: `on_poison` writes its row,
                            else it goes to the dead-letter queue
 
-A handler may change its tickets: each try gets copies of what came from the broker.
+A handler may change its tickets: each further try gets tickets as they came from the broker.
 """
 
 import asyncio
@@ -85,7 +85,11 @@ class Handling:
         self._note_waits(tickets)
         spans = stage_spans(f"{self._queue} process", tickets, self._attributes)
         try:
-            await self._call(session, tickets, traced=bool(spans))
+            await self._call(
+                session,
+                tickets,
+                lambda: [each for delivery in deliveries for each in delivery.parsed_again()],
+            )
             _end(spans)
         except GivenUp:
             _end(spans, failed=True)
@@ -99,8 +103,9 @@ class Handling:
 
     async def _one_by_one(self, session: Session, deliveries: list[Delivery]) -> None:
         for delivery in tuple(deliveries):
-            poison = [ticket for ticket in delivery.tickets if not await self._alone(session, ticket)]
-            if len(poison) == len(delivery.tickets):
+            tickets = delivery.parsed_again()
+            poison = [ticket for ticket in tickets if not await self._alone(session, ticket)]
+            if len(poison) == len(tickets):
                 await session.reject(delivery)
                 deliveries.remove(delivery)
             elif poison:
@@ -113,7 +118,7 @@ class Handling:
     async def _alone(self, session: Session, ticket: Ticket) -> bool:
         """Try one ticket; False when it is poison and its row does not say so."""
         try:
-            await self._call(session, [ticket])
+            await self._call(session, [_copy(ticket)], lambda: [_copy(ticket)])
         except GivenUp:
             raise
         except Exception as error:
@@ -146,19 +151,25 @@ class Handling:
             exc_info=error,
         )
 
-    async def _call(self, session: Session, tickets: Sequence[Ticket], *, traced: bool = False) -> None:
-        """Call the handler with copies; spans read what it has noted, so traced tickets get it back."""
-        copies: list[Ticket] = []
+    async def _call(
+        self, session: Session, tickets: Sequence[Ticket], again: Callable[[], Sequence[Ticket]]
+    ) -> None:
+        """Call the handler with `tickets`, and for each further try with what `again` returns.
+
+        In the end `tickets` hold what the last try has noted, for the spans.
+        """
+        last: Sequence[Ticket] | None = None
 
         async def step() -> None:
-            copies[:] = [_copy(ticket) for ticket in tickets]
-            await self._handler(list(copies))
+            nonlocal last
+            last = tickets if last is None else again()
+            await self._handler(list(last))
 
         self._sizes.observe(len(tickets))
         await self._persist(session, step)
-        if traced:
-            for ticket, copy in zip(tickets, copies, strict=True):
-                ticket.CopyFrom(copy)
+        if last is not None and last is not tickets:
+            for ticket, noted in zip(tickets, last, strict=True):
+                ticket.CopyFrom(noted)
 
     async def _persist(self, session: Session, step: Callable[[], Awaitable[None]]) -> None:
         """Do `step` until it is not Unavailable."""

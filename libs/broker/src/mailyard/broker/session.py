@@ -29,10 +29,15 @@ OnArrival = Callable[[Sequence[Ticket]], None]
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One AMQP message, parsed."""
+    """One AMQP message. A handler may change `tickets`; `octets` stay as they came."""
 
     tag: int
     tickets: Sequence[Ticket]
+    octets: bytes = b""
+
+    def parsed_again(self) -> Sequence[Ticket]:
+        """Return the tickets as they came from the broker."""
+        return _parse(self.octets)
 
 
 class Session:
@@ -117,7 +122,7 @@ class Session:
 
     async def _on_message(self, message: DeliveredMessage) -> None:
         assert message.delivery_tag is not None
-        delivery = Delivery(message.delivery_tag, _parse(message.body))
+        delivery = Delivery(message.delivery_tag, _parse(message.body), message.body)
         if self.ended is not None:
             await self.give_back([delivery])
         elif not delivery.tickets:

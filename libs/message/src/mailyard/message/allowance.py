@@ -14,9 +14,9 @@ class Allowance:
         """The value, or its first `most` octets (fewer if fewer are left); they are taken from the allowance."""
         if value is None:
             return None
-        size = max(0, min(most, self.left))
-        if len(value) > size:
-            self.exceeded = True
+        if not len(value) <= most <= self.left:
+            size = max(0, min(most, self.left))
+            self.exceeded |= len(value) > size
             value = value[:size]
         self.left -= len(value)
         return value

@@ -55,22 +55,21 @@ def scan_fields(header: bytes, limit: int = 2000) -> list[Field]:
 
 
 def _each_field(header: bytes) -> Iterator[Field]:
-    position, end = 0, _without_empty_line(header)
-    while position < end:
-        match = _FIELD.match(header, position, end)
-        assert match is not None
-        name = match[1].rstrip(b" \t").lower() if match[2] else b""
-        if name[:1] in (b" ", b"\t"):
-            name = b""  # a continuation line with nothing to continue
-        yield Field(name, match[0], match.end(2) - position if name else 0)
-        position = match.end()
+    for match in _FIELD.finditer(header, 0, _without_empty_line(header)):
+        raw, name, colon = match.group(0, 1, 2)
+        if not raw:
+            return
+        value_at = len(name) + 1
+        name = name.rstrip(b" \t").lower() if colon else b""
+        if not name or name[0] in b" \t":  # a continuation line with nothing to continue
+            name, value_at = b"", 0
+        yield Field(name, raw, value_at)
 
 
 def unfold(value: bytes) -> bytes:
     """Make every line end of folding, with the white space that follows it, one space."""
-    if b"\n" in value:
-        value = _FOLD.sub(b" ", value)
-    return value.strip(b" \t\r\n")
+    value = value.strip(b" \t\r\n")
+    return _FOLD.sub(b" ", value) if b"\n" in value else value
 
 
 def first_value(fields: Iterable[Field], name: bytes) -> bytes | None:

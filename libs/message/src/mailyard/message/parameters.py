@@ -6,6 +6,7 @@ Reading is as lenient as senders are careless; what cannot be read is left out, 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 _TOKEN = rb"[!#$%&'*+.^_`{|}~0-9A-Za-z-]+"
 _MEDIA_TYPE = re.compile(rb"\s*(" + _TOKEN + rb")\s*/\s*(" + _TOKEN + rb")")
@@ -19,6 +20,7 @@ _SECTION = re.compile(rb"([^*]+)\*([0-9]{1,3})(\*?)")
 _NOT_ATTRIBUTE = re.compile(rb"[^!#$&+.^_`{|}~0-9A-Za-z-]")
 _PERCENT = re.compile(rb"%([0-9A-Fa-f]{2})")
 _MAX_PARAMETERS = 256
+_COMMON_OCTETS = 100  # values of this length and less are mostly the same few: what was read is remembered
 _QUOTED_OR_COMMENT = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|\([^()]*+\)', re.DOTALL)
 
 Parameters = tuple[tuple[bytes, bytes], ...]
@@ -60,6 +62,11 @@ def parse_content_type(value: bytes, *, last: bool = False) -> ContentType | Non
 
     Of several parameters with one name the first counts, or the `last`.
     """
+    read = _read_content_type if len(value) > _COMMON_OCTETS else _common_content_type
+    return read(value, last)
+
+
+def _read_content_type(value: bytes, last: bool) -> ContentType | None:
     if b"(" in value:
         head, semicolon, rest = value.partition(b";")
         value = _COMMENT.sub(b"", head) + semicolon + rest
@@ -69,6 +76,9 @@ def parse_content_type(value: bytes, *, last: bool = False) -> ContentType | Non
     pairs = list(_pairs(value, match.end()))
     names = {name for name, _ in pairs}
     return ContentType(match[1].lower(), match[2].lower(), _parameters(pairs, last), len(names) < len(pairs))
+
+
+_common_content_type = lru_cache(maxsize=1024)(_read_content_type)
 
 
 def parse_token(value: bytes) -> bytes:

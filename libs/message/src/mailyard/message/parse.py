@@ -1,7 +1,9 @@
 """A message read once, at delivery: all that its row keeps so that later FETCH and SEARCH need not read it."""
 
-from dataclasses import dataclass, replace
+import re
+from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from mailyard.message.addresslist import parse_address_list
 from mailyard.message.allowance import Allowance
@@ -18,12 +20,21 @@ from mailyard.message.envelope import (
     envelope_values,
 )
 from mailyard.message.fields import first_value
-from mailyard.message.headers import LIST_FIELDS, encode_header_index, header_index_behind, scan_fields
+from mailyard.message.headers import encode_header_index, header_index_behind
 from mailyard.message.messageids import first_message_id, message_ids
 from mailyard.message.parts import encode_part_index, part_index_behind
 from mailyard.message.structure import divided, scan_structure
 
-_TRACE_FIELDS = LIST_FIELDS & {b"return-path", b"delivered-to", b"x-original-to"}
+_TRACE_FIELDS = re.compile(
+    rb"(?:(?:Return-Path|Delivered-To|X-Original-To):[^\n]*+\n(?:[ \t][^\n]*+\n)*+)*+", re.IGNORECASE
+)
+
+
+class Indexes(NamedTuple):
+    """For `HeaderIndex.decode` and `PartIndex.decode`."""
+
+    header_index: bytes
+    part_index: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,20 +60,16 @@ class ParsedMessage:
     defects: frozenset[Defect] = NONE
     is_continued: bool = False
 
-    def behind(self, fields: bytes) -> "ParsedMessage":
-        """The same message with trace fields of final delivery before it: Return-Path, Delivered-To, X-Original-To.
+    def indexes_behind(self, fields: bytes) -> "Indexes":
+        """Both indexes with trace fields of final delivery before the message: Return-Path, Delivered-To, X-Original-To.
 
-        So one parse serves all recipients of a message. Raises ValueError for other octets.
+        All else stays as it is, so that one parse serves all recipients of a message. Raises ValueError for other octets.
         """
-        if divided(fields, b"")[0] != fields or not _TRACE_FIELDS.issuperset(
-            each.name for each in scan_fields(fields)
-        ):
+        if not _TRACE_FIELDS.fullmatch(fields):
             raise ValueError("only trace fields of final delivery can be put before a parsed message")
-        return replace(
-            self,
-            header_index=header_index_behind(fields, self.header_index, complete=not self.is_continued),
-            part_index=part_index_behind(len(fields), self.part_index),
-            is_continued=False,
+        return Indexes(
+            header_index_behind(fields, self.header_index, complete=not self.is_continued),
+            part_index_behind(len(fields), self.part_index),
         )
 
 

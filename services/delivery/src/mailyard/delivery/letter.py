@@ -26,7 +26,7 @@ def message_for(
     """Make the message that `target` gets. `parsed` is the message behind `common_prefix`; recipients share it."""
     trace = trace_fields(ticket, target)
     prefix = trace + common_prefix(ticket)
-    own = parsed.behind(trace)
+    indexes = parsed.indexes_behind(trace)
     return NewMessage(
         id=delivery_key(ticket, target),
         account=ObjectId(target.account),
@@ -34,12 +34,12 @@ def message_for(
         blob_id=ObjectId(ticket.blob_id),
         size=len(prefix) + body_octets,
         internal_date=now,
-        envelope=own.envelope,
-        bodystructure=own.bodystructure,
-        body=own.body,
-        header_index=own.header_index,
-        part_index=own.part_index,
-        thread_id=thread_id(own.message_id, own.in_reply_to, own.references),
+        envelope=parsed.envelope,
+        bodystructure=parsed.bodystructure,
+        body=parsed.body,
+        header_index=indexes.header_index,
+        part_index=indexes.part_index,
+        thread_id=thread_id(parsed.message_id, parsed.in_reply_to, parsed.references),
     )
 
 

@@ -19,7 +19,7 @@ class ConnectionLimits:
     connections: int = 500
     tenant: float = 0.5  # the most of one tenant
     slow: float = 0.5  # the most of all slow sites together
-    reserve: float = 0.1  # kept for sites of good standing
+    reserve: float = 0.1  # kept for sites of good standing, of all connections and of each tenant's
 
     def most(self, standing: Standing) -> int:
         """How many connections may be in use when one more of this standing begins."""
@@ -32,10 +32,17 @@ class ConnectionLimits:
         """Connections of slow sites."""
         return max(1, int(self.connections * self.slow))
 
-    @property
-    def most_of_a_tenant(self) -> int:
-        """Connections of one tenant, waiting ones included."""
-        return max(1, int(self.connections * self.tenant))
+    def most_of_a_tenant(self, standing: Standing, *, first: bool) -> int:
+        """Connections of one tenant, waiting ones included, when one more begins; `first`: the only one of its site.
+
+        A tenant whose mail waits at many hosts that answer late keeps one reserve for sites of good standing, and a
+        second one for sites that have no connection yet.
+        """
+        share = max(1, int(self.connections * self.tenant))
+        reserve = int(share * self.reserve)
+        if standing is Standing.GOOD:
+            return share
+        return max(1, share - (reserve if first and standing is Standing.UNKNOWN else 2 * reserve))
 
 
 class ConnectionLimiter:
@@ -57,9 +64,9 @@ class ConnectionLimiter:
         """Whether connections are short, so that hosts get less time for their replies."""
         return self.used >= self._limits.connections * _BUSY_SHARE
 
-    async def enter(self, standing: Standing, tenant: str, seconds: float) -> None:
-        """Take a connection, waiting for at most `seconds`. Raises SiteBusy."""
-        if self._of_tenant[tenant] >= self._limits.most_of_a_tenant:
+    async def enter(self, standing: Standing, tenant: str, seconds: float, *, first: bool = False) -> None:
+        """Take a connection, waiting for at most `seconds`. `first`: the site has no other one. Raises SiteBusy."""
+        if self._of_tenant[tenant] >= self._limits.most_of_a_tenant(standing, first=first):
             raise SiteBusy("the sender's share of connections is in use")
         self._of_tenant[tenant] += 1
         try:

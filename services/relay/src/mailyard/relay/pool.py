@@ -103,7 +103,8 @@ class Pool:
         await site.enter(self._limits.waiting_seconds)
         standing = self._speeds.of(name).standing
         try:
-            await self._limiter.enter(standing, tenant, self._limits.waiting_seconds)
+            first = site.in_use == 1
+            await self._limiter.enter(standing, tenant, self._limits.waiting_seconds, first=first)
         except BaseException as error:
             site.leave()
             raise _with_wait(error, site) from None

@@ -120,13 +120,17 @@ class RelaySettings(CommonSettings):
     network_connections: Count = Field(
         default=50, description="Open connections to one network (IPv4: /24, IPv6: /48) that the DNS names."
     )
-    tenant_share: Share = Field(default=0.5, description="Share of max_connections that one tenant may use.")
+    tenant_share: Share = Field(
+        default=0.5,
+        description="Share of max_connections that one tenant may use; reserve_share applies to it, too.",
+    )
     slow_share: Share = Field(
         default=0.5, description="Share of max_connections that all slow sites together may use."
     )
     reserve_share: Annotated[float, Field(ge=0, lt=1)] = Field(
         default=0.1,
-        description="Share of max_connections that only sites get whose last mail went through quickly.",
+        description="Share of max_connections, and of each tenant's share, that only sites get whose last mail went "
+        "through quickly; a second such share of a tenant's is for sites that have no connection yet.",
     )
     site_waiting: Annotated[int, Field(ge=0, le=100_000)] = Field(
         default=500,

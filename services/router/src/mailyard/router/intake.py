@@ -57,15 +57,6 @@ class Intake:
             Unavailable: the store or the broker is unreachable; nothing is lost by calling again.
 
         """
-        before = [_copy(ticket) for ticket in tickets]
-        try:
-            await self._handle(tickets)
-        except BaseException:  # who calls again gives the same tickets again
-            for ticket, copy in zip(tickets, before, strict=True):
-                ticket.CopyFrom(copy)
-            raise
-
-    async def _handle(self, tickets: Sequence[Ticket]) -> None:
         texts = {each.address for ticket in tickets for each in ticket.recipients}
         parsed = {text: _address(text) for text in texts}
         cached = {text: self._peek(address) if address else _NO_ADDRESS for text, address in parsed.items()}
@@ -188,12 +179,6 @@ def _parts(
         count += more
     if part:
         yield part
-
-
-def _copy(ticket: Ticket) -> Ticket:
-    copy = Ticket()
-    copy.CopyFrom(ticket)
-    return copy
 
 
 def _send_straight(ticket: Ticket, way: Straight, now: datetime) -> None:

@@ -240,7 +240,9 @@ class Connection(asyncio.Protocol):
         session, receiver = self._session, self._receiver
         if receiver.has_envelope and session.mail is None and not session.is_asking:
             receiver.forget_envelope()
-        self._holding.resize(receiver.held + session.waiting_octets)
+        held = receiver.held + session.waiting_octets
+        if held != self._holding.octets:
+            self._holding.resize(held)
 
     def _say(self) -> None:
         output = self._session.take_output()

@@ -11,6 +11,7 @@ from collections.abc import Callable
 HELD_OCTETS = 65_536
 _FIELD = re.compile(rb"([!-9;-~]{1,998})[ \t]*:")
 _WHOLE_FIELD = re.compile(rb"([!-9;-~]{1,998})[ \t]*:[^\n]*\n(?:[ \t][^\n]*\n)*(?=[^ \t])")
+WHOLE_SECTION = re.compile(rb"(?:[!-9;-~]{1,998}+[ \t]*+:[^\n]*+\n(?:[ \t][^\n]*+\n)*+)++\r?\n")
 _MBOX = re.compile(rb">?From ")
 _EMPTY_LINE = b"\r\n"
 _EMPTY_LINES = (b"\r\n", b"\n")
@@ -48,6 +49,15 @@ class HeaderStream:
     def held(self) -> int:
         """Octets that are held."""
         return self._held
+
+    @property
+    def is_untouched(self) -> bool:
+        """Whether nothing was fed yet."""
+        return not (self._has_begun or self._held or self.is_ended)
+
+    def end(self) -> None:
+        """The caller has read the whole header section itself."""
+        self.is_ended = True
 
     def feed(self, data: bytes) -> bytes:
         """Take the next octets; return those that can be stored."""

@@ -12,7 +12,7 @@ from typing import Protocol
 from mailyard.message.address import Address
 from mailyard.smtp.reply import Reply, reply
 from mailyard.smtp_in import authresults
-from mailyard.smtp_in.header import HeaderStream
+from mailyard.smtp_in.header import WHOLE_SECTION, HeaderStream
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,18 @@ class TransitFilter:
 
     def feed(self, data: bytes) -> bytes:
         """Take octets; return those to be stored."""
+        if self._stream.is_untouched and self._is_plain(data):
+            self._stream.end()
         return data if self._stream.is_ended else self._stream.feed(data)
+
+    def _is_plain(self, data: bytes) -> bool:
+        """Say whether the first octets are a whole header section of which every field is kept, as nearly always."""
+        section = WHOLE_SECTION.match(data)
+        if section is None:
+            return False
+        header = section[0].lower()
+        hops = header.startswith(b"received") + header.count(b"\nreceived")  # these, and fields named alike
+        return hops <= self._trace.received_fields and authresults.FIELD not in header
 
     def finish(self) -> bytes:
         """Return the last field, if the message ends within its header section."""
