@@ -46,7 +46,6 @@ def _world(flags):
         b"STORE 1:500 +FLAGS (\\Seen)",
         b"EXPUNGE",
         b"CLOSE",
-        b"COPY 1:* Drafts",
     ],
 )
 async def test_messages_with_flags_of_their_own_hold_nobody_up(command):

@@ -7,7 +7,7 @@ from mailyard.imap.session.keywords import MailboxKeywords
 from mailyard.imap.session.options import Options
 from mailyard.mailbox.flagtable import FlagTable
 
-LEFT_OUT = "* NO [LIMIT] Keywords were left out: a mailbox has 1000 keywords at most"
+LEFT_OUT = "* NO [LIMIT] Keywords were left out: a mailbox has 1000 at most"
 
 
 def _full(name):

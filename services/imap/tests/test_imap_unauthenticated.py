@@ -58,15 +58,15 @@ def test_clients_that_never_log_in_leave_room_for_users(imap_service):
     with Wire(service.port, greeted=False) as refused:
         assert refused.line() == REFUSED
     time.sleep(SECONDS_TO_LOG_IN)  # what is tested is that they have this time
-    second, third = Wire(service.port).login(), Wire(service.port).login()
+    users = [user, *(Wire(service.port).login() for _ in range(3))]
     assert silent.line() == TOO_SLOW
     assert without_handshake.line() == b""
     with Wire(service.port, greeted=False) as refused:  # all places are taken by users
         assert refused.line() == REFUSED
-    for wire in (user, second, third):
+    for wire in users:
         assert wire.ask(b"NOOP")[-1].startswith(b"t OK")
     assert service.metric('mailyard_imap_refused_connections_total{limit="unauthenticated"}') == 3
-    third.socket.close()
+    users[-1].socket.close()
     _until(lambda: service.metric("mailyard_imap_open_connections") == 3)
     Wire(service.port).login()
 

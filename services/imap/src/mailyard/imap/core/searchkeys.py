@@ -147,8 +147,11 @@ def negated(key: SearchKey) -> SearchKey:
 
 def either(left: SearchKey, right: SearchKey) -> SearchKey:
     """OR left right."""
-    first = left.keys if isinstance(left, Or) else (left,)
-    return Or(first + (right.keys if isinstance(right, Or) else (right,)))
+    return Or(_alternatives(left) + _alternatives(right))
+
+
+def _alternatives(key: SearchKey) -> tuple[SearchKey, ...]:
+    return key.keys if isinstance(key, Or) else (key,)
 
 
 def all_of(keys: Sequence[SearchKey]) -> SearchKey:

@@ -260,8 +260,9 @@ class MessageView:
         return found
 
     def _add(self, state: FlagState) -> None:
+        number = self._number(state.flags)  # replaces the array now and then
         self._uids.append(state.uid)
-        self._flag_numbers.append(self._number(state.flags))
+        self._flag_numbers.append(number)
 
     def _number(self, flags: frozenset[str]) -> int:
         self._make_room()

@@ -28,7 +28,7 @@ from mailyard.store.body import Body
 
 _OCTETS = counter("mailyard_imap_appended_bytes_total")
 _CHUNK = 262_144  # octets of a message that the writer holds, at most
-_PARSED_AT_ONCE = 16_384  # octets; parsing more takes a while in the worst case, and is done in a thread
+_PARSED_AT_ONCE = 8_192  # octets; parsing more takes a while in the worst case, and is done in a thread
 _small_messages = asyncio.Semaphore(4)
 OVER_QUOTA = no("The mailbox is full: there is no room for this within the quota", "OVERQUOTA")  # RFC 9208
 _large_messages = asyncio.Semaphore(1)  # one large message at a time is in memory to be parsed
