@@ -1,11 +1,12 @@
 """Large blocks of memory go back to the system."""
 
+import gc
 import subprocess
 import sys
 
 import pytest
 
-from mailyard.runtime.memory import return_large_blocks
+from mailyard.runtime.memory import return_large_blocks, spare_lasting_objects
 
 _TRIAL = """
 from mailyard.runtime.memory import return_large_blocks
@@ -32,3 +33,15 @@ def _grown(setting: str) -> int:
 @pytest.mark.skipif(not return_large_blocks(), reason="this is not the GNU C library")
 def test_memory_of_large_blocks_is_given_back():
     assert _grown("return_large_blocks()") < 2_000_000
+
+
+def test_what_exists_at_the_start_is_not_collected_again() -> None:
+    thresholds, frozen = gc.get_threshold(), gc.get_freeze_count()
+    try:
+        spare_lasting_objects()
+        assert gc.get_freeze_count() > frozen + 10_000
+        assert gc.get_threshold()[0] > 700
+        assert not gc.get_objects(generation=2)
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*thresholds)

@@ -21,7 +21,7 @@ import uvloop
 from mailyard.runtime.errors import Misconfigured
 from mailyard.runtime.health import HealthApp, HealthServer
 from mailyard.runtime.logs import configure_logs, get_logger
-from mailyard.runtime.memory import return_large_blocks
+from mailyard.runtime.memory import return_large_blocks, spare_lasting_objects
 from mailyard.runtime.metrics import gauge, histogram
 from mailyard.runtime.settings import EX_CONFIG, CommonSettings, unknown_variables
 from mailyard.runtime.spanexport import SpanExporter
@@ -176,7 +176,9 @@ async def _start_or_stop(runtime: Runtime[SettingsType], build: Build[SettingsTy
 
     async def start() -> None:
         await runtime.health.start()
-        await runtime.start(await build(runtime))
+        components = await build(runtime)
+        spare_lasting_objects()
+        await runtime.start(components)
 
     starting = asyncio.create_task(start(), name="start")
     stopping = asyncio.create_task(runtime.stop_asked.wait(), name="stop-asked")
