@@ -1,9 +1,13 @@
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mailyard.message.addresslist import (
     GROUP_END,
+    MAX_ADDRESSES,
+    MAX_OCTETS,
     MISSING_DOMAIN,
     MISSING_MAILBOX,
     HeaderAddress,
@@ -86,8 +90,104 @@ def test_a_hostile_list_is_cut_off():
     assert len(parse_address_list(b"a@b," * 5000)) == 2000
 
 
-def test_deep_comments_end():
-    assert parse_address_list(b"(" * 10_000 + b"x@y.org") == []
+def test_deep_comments_are_comments_if_they_end_and_else_hide_nothing():
+    assert parse_address_list(b"(" * 10_000 + b"a@b" + b")" * 10_000 + b"x@y.org")[0].host == b"y.org"
+    assert parse_address_list(b"(" * 10_000 + b"x@y.org") == one(None, b"x", b"y.org")
+
+
+@pytest.mark.parametrize(
+    ("value", "names", "addresses"),
+    [
+        # a comma is missing
+        (b"a@x.org b@y.org", [None, None], ["a@x.org", "b@y.org"]),
+        (b"a@x.org Bob b@y.org", [None, b"Bob"], ["a@x.org", "b@y.org"]),
+        (b"a@x.org. b@y.org", [None, None], ["a@x.org.", "b@y.org"]),
+        (b"a@[192.0.2.1] b@y.org", [None, None], ["a@[192.0.2.1]", "b@y.org"]),
+        (b"<a@x.org><b@y.org>", [None, None], ["a@x.org", "b@y.org"]),
+        (b"<a@x.org> b@y.org", [None, None], ["a@x.org", "b@y.org"]),
+        (b"Ann <a@x.org> Bob <b@y.org>", [b"Ann", b"Bob"], ["a@x.org", "b@y.org"]),
+        (b"<> b@y.org", [None, None], ["MISSING_MAILBOX@MISSING_DOMAIN", "b@y.org"]),
+        (b"a@x.org> b@y.org", [None, None], ["a@x.org", "b@y.org"]),
+        (b"a@x.org)b@y.org", [None, None], ["a@x.org", "b@y.org"]),
+        (b"a@x.org\0b@y.org", [None, None], ["a@x.org", "b@y.org"]),
+        # brackets that do not fit
+        (b"<a@x.org <b@y.org>", [None, None], ["a@x.org", "b@y.org"]),
+        (b"Ann <nick <b@y.org>", [b"Ann nick"], ["b@y.org"]),
+        (b"<<a@x.org>>", [None], ["a@x.org"]),
+        (b"<a@x.org b@y.org>", [None, None], ["a@x.org", "b@y.org"]),
+        (b'<"a b"@x.org c@y.org>', [None, None], ["a b@x.org", "c@y.org"]),
+        (b"<a@x.org, b@y.org>", [None, None], ["a@x.org", "b@y.org"]),
+        (b"<Ann a@x.org>", [b"Ann"], ["a@x.org"]),
+        (b"a@[x,b@y.org]", [None, None], ["a@[x", "b@y.org]"]),
+        (b"a@[x, b@y.org, c@z.org", [None] * 3, ["a@[x", "b@y.org", "c@z.org"]),
+        # quotes and comments that do not end
+        (b'a@x.org, "Bob <b@y.org>, c@z.org', [None, b"Bob", None], ["a@x.org", "b@y.org", "c@z.org"]),
+        (b'"a@x.org', [None], ["a@x.org"]),
+        (b'a"@x.org', [None], ["a@x.org"]),
+        (rb'"Bob \" <b@y.org>, c@z.org', [b"Bob \\", None], ["b@y.org", "c@z.org"]),
+        (b"a@x.org, Bob (<b@y.org>, c@z.org", [None, b"Bob", None], ["a@x.org", "b@y.org", "c@z.org"]),
+        (b"a@x.org (b@y.org) (c@z.org)", [b"b@y.org c@z.org"], ["a@x.org"]),
+        # quotes beside words
+        (b'"x"y@z.org', [b"x"], ["y@z.org"]),
+        (b'x"y"@z.org', [b"x"], ["y@z.org"]),
+        (b'"x"."y"@z.org', [None], ["x.y@z.org"]),
+        (b'"a@x.org" <b@y.org>', [b"a@x.org"], ["b@y.org"]),
+        (b"a@x.org <b@y.org>", [b"a@x.org"], ["b@y.org"]),
+        # several @
+        (b"a@b@c", [None], ["a@b@c"]),
+        (b"@a@b", [None], ["@a@b"]),
+        (b"a@@b", [None], ["a@@b"]),
+        # routes and what looks like one
+        (b"<@r.org,a@x.org:b@y.org>", [None] * 3, ["MISSING_MAILBOX@r.org", "a@x.org", "b@y.org"]),
+        (b"<@r.org,a@x.org", [None] * 2, ["MISSING_MAILBOX@r.org", "a@x.org"]),
+        (b"@r.org:a@x.org", [None] * 2, ["MISSING_MAILBOX@r.org", "a@x.org"]),
+        (b"<a@x.org:b@y.org>", [None] * 2, ["a@x.org", "b@y.org"]),
+        (b"a@x.org:b@y.org;", [None] * 2, ["a@x.org", "b@y.org"]),
+    ],
+)
+def test_no_address_of_a_malformed_list_is_lost(value, names, addresses):
+    found = parse_address_list(value)
+    assert [each.name for each in found] == names
+    assert [f"{each.mailbox.decode()}@{each.host.decode()}" for each in found] == addresses
+
+
+def test_a_group_in_a_group_ends_the_outer_one():
+    assert parse_address_list(b"G: a@x.org, H: b@y.org;, c@z.org;, d@z.org") == [
+        HeaderAddress(None, None, b"G", None),
+        HeaderAddress(None, None, b"a", b"x.org"),
+        GROUP_END,
+        HeaderAddress(None, None, b"H", None),
+        HeaderAddress(None, None, b"b", b"y.org"),
+        GROUP_END,
+        HeaderAddress(None, None, b"c", b"z.org"),
+        HeaderAddress(None, None, b"d", b"z.org"),
+    ]
+
+
+def test_text_behind_an_address_without_a_name_is_its_name():
+    assert parse_address_list(b"<joe@x.org> Joe Blow") == one(b"Joe Blow", b"joe", b"x.org")
+
+
+@given(st.lists(st.sampled_from([*b'<>@,;:()[]"\\ .', b"a1", b"b2"]), max_size=40))
+def test_every_word_beside_an_at_sign_is_in_the_answer(pieces):
+    value = b"".join(piece if isinstance(piece, bytes) else bytes((piece,)) for piece in pieces)
+    shown = b" ".join(text for each in parse_address_list(value) for text in each if text)
+    for address in (b"a1@b2", b"b2@a1", b"a1@a1", b"b2@b2"):
+        if address in value and b"(" not in value:
+            assert all(word in shown for word in address.split(b"@"))
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [b"@", b"a@b ", b'"', rb'\"', rb'"\"', b"(", b"()", b"(\\)", b"[", b"[a", b"<", b"<a", b"<a@b", b"<@a,", b":", b"<@a:",
+     b"a:", b"a. ", b"@a.", b'"a"', b"<> a ", b" ", b"\0", b")"],
+)  # fmt: skip
+def test_the_time_for_a_hostile_list_is_linear(piece):
+    """64 KiB took seconds where a search began anew at each octet."""
+    value = b"x y," + piece * ((MAX_OCTETS - 4) // len(piece))
+    began = time.process_time()
+    assert len(parse_address_list(value)) <= MAX_ADDRESSES + 3
+    assert time.process_time() - began < 0.5
 
 
 @given(
@@ -111,3 +211,7 @@ def test_of_a_value_that_is_too_long_the_whole_addresses_are_read():
         found = parse_address_list(value, octets)
         assert all(address == HeaderAddress(None, None, b"a", b"x.org") for address in found)
     assert len(parse_address_list(value, len(value))) == 4
+
+
+def test_a_value_that_is_too_long_and_lacks_commas_is_read_up_to_the_address_that_is_cut():
+    assert len(parse_address_list(b"a@x.org " * 10, 75)) == 9

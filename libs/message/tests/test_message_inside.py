@@ -72,6 +72,13 @@ def test_fragments_and_external_bodies_are_marked() -> None:
     assert Defect.EXTERNAL_BODY in defects(b"Content-Type: message/external-body\r\n\r\nx")
 
 
+def test_the_files_in_a_tnef_part_are_not_looked_at_and_a_defect_says_so() -> None:
+    for kind in (b"application/ms-tnef", b"Application/vnd.ms-TNEF"):
+        part = b"Content-Type: %b; name=winmail.dat\r\n\r\nx" % kind
+        assert defects(multipart(b"\r\nHi", part)) == {Defect.TNEF}
+    assert defects(multipart(b"Content-Type: application/pdf\r\n\r\nx")) == frozenset()
+
+
 @pytest.mark.parametrize(
     "octets",
     [

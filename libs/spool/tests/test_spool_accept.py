@@ -18,6 +18,7 @@ from mailyard.spool.ids import BadSpoolId, accepted_second, first_spool_id, new_
 from mailyard.spool.ledger import Ledger, hour_of
 from mailyard.spool.schema import ensure_schema
 from mailyard.spool.spool import AlreadyAccepted, Spool
+from mailyard.spool.timeline import trace
 from mailyard.store.body import Body
 from mailyard.store.client import Row, Store
 from mailyard.store.logorder import Inserted, insert_durably
@@ -82,6 +83,14 @@ async def test_an_accepted_message_stands_in_the_store_and_is_announced(store: S
     )
     assert abs((accepted_second(spool_id) - row["accepted_at"]).total_seconds()) <= 1
     assert await lines_of(store) == {"one.test": (1, 0), "two.test": (1, 0)}
+
+
+async def test_what_the_edge_did_to_a_message_stands_in_its_timeline(store: Store) -> None:
+    spool = Spool(store, Publishing(), stage="test")  # type: ignore[arg-type]
+    steps = (("message.author_rewritten", "From: a@there.test became b@one.test"),)
+    spool_id = await spool.accept(acceptance("a@one.test", steps=steps))
+    [row] = await trace(store, spool_id)
+    assert [(step.stage, step.event, step.detail) for step in row.steps[1:]] == [("smtp-in", *steps[0])]
 
 
 async def test_a_broker_that_is_away_does_not_stop_acceptance(store: Store) -> None:

@@ -252,3 +252,13 @@ async def test_large_messages_are_matched_beside_the_loop():
         longest, last = max(longest, now - last), now
     assert await task == [[], []]
     assert longest < 0.5
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["a@bad(x).test", "a@bad . test", "a @bad.test", '"x" <a@(bad)bad.test>', "<@r.test:a@ bad.test>"],
+)
+def test_addresses_are_looked_at_as_clients_show_them(value) -> None:
+    mail = Mail(ENVELOPE, b"", f"From: {value}\r\nX-From: {value}\r\n\r\n".encode())
+    assert any("a@bad.test" in text for text in mail.header_values(b"from"))
+    assert mail.header_values(b"x-from") == [value]

@@ -137,13 +137,14 @@ class FakeStream:
 
     store: "FakeBodies"
     octets: bytearray = field(default_factory=bytearray)
+    taken: int = 0
     parked: int = 0
     is_aborted: bool = False
     is_finished: bool = False
 
     @property
     def held(self) -> int:
-        return len(self.octets) - self.parked
+        return self.taken - self.parked
 
     async def park(self) -> None:
         await self.store.free.wait()
@@ -151,12 +152,14 @@ class FakeStream:
 
     async def write(self, data: bytes) -> None:
         self.store.writes += 1
+        self.taken += len(data)
         await self.store.free.wait()
         if self.store.is_failing:
             raise Unavailable("the store is away")
         self.octets += data
 
     async def finish(self) -> Body:
+        await self.store.free.wait()
         if self.store.fault is not None:
             raise self.store.fault
         if self.store.is_failing:

@@ -98,6 +98,13 @@ async def test_more_addresses_than_the_directory_should_be_asked_for_are_refused
     assert house.directory.resolved == []
 
 
+async def test_replies_about_authors_are_ascii(house) -> None:
+    client = await house.submission()
+    said = await submit(house, client, "From: ann@\u2665.test\r\n" + REST)
+    assert said[:9] == "550 5.6.0"
+    assert said.isascii()
+
+
 async def test_a_directory_that_is_unreachable_defers_and_does_not_let_pass(house) -> None:
     house.logins.is_away = True
     client = await house.submission()
@@ -128,6 +135,27 @@ async def test_where_it_is_set_foreign_authors_are_rewritten_and_kept_beside(hou
     )
     assert (await submit(house, client, OWN + OWN + REST))[:9] == "550 5.6.0"
     assert (await submit(house, client, "From: Doe, Ann <ann@one.test>\r\n" + REST))[:9] == "550 5.6.0"
+
+
+async def test_log_and_timeline_say_what_a_rewritten_author_claimed_and_became(house) -> None:
+    house.rules = SubmissionRules(ForeignAuthor.REWRITE)
+    client = await house.submission()
+    text = "From: CEO <cat@two.test>, x@two.test\r\nSender: bob@one.test\r\n" + REST
+    with capture_logs() as logs:
+        assert (await submit(house, client, text))[:3] == "250"
+        assert (await submit(house, client, OWN + REST))[:3] == "250"
+    first, second = house.spool.accepted
+    assert first.steps == (
+        ("message.author_rewritten", "From: cat@two.test, x@two.test became ann@one.test"),
+        ("message.author_rewritten", "Sender: bob@one.test became ann@one.test"),
+    )
+    assert second.steps == ()
+    noted = [each for each in logs if each["event"] == "message.author_rewritten"]
+    assert [(each["field"], each["claimed"], each["became"]) for each in noted] == [
+        ("From", "cat@two.test, x@two.test", "ann@one.test"),
+        ("Sender", "bob@one.test", "ann@one.test"),
+    ]
+    assert all(each["login"] == "ann@one.test" and each["spool_id"].startswith("spoolid") for each in noted)
 
 
 async def test_where_it_is_set_foreign_authors_are_allowed(house) -> None:

@@ -3,6 +3,8 @@
 import asyncio
 import tracemalloc
 
+from structlog.testing import capture_logs
+
 from mailyard.smtp_in.intake import Intake
 from mailyard.store.body import CHUNK_SIZE
 
@@ -103,6 +105,29 @@ async def test_a_client_that_leaves_while_a_write_is_pending_leaves_nothing_behi
     house.bodies.free.set()
     await eventually(lambda: house.bodies.streams[0].is_aborted)
     await eventually(lambda: not listener._connections)
+
+
+async def test_a_connection_that_is_cut_while_a_body_is_ended_leaves_no_body_and_no_fault(
+    house, eventually
+) -> None:
+    listener = await house.open()
+    client = await house.client(listener)
+    await begin(client)
+    client.send(EMPTY + LINE * 600)
+    await eventually(lambda: bool(house.bodies.streams))
+    await eventually(lambda: house.bodies.streams[0].taken >= 600_000 - CHUNK_SIZE)
+    house.bodies.free.clear()
+    with capture_logs() as logs:
+        client.send(b".\r\n")
+        await eventually(lambda: any(each._receiver._ended_at for each in listener._connections))
+        await listener.close()
+        await eventually(lambda: not listener._connections)
+        assert not house.bodies.streams[0].is_aborted, "the end of a body and its removal are not mixed"
+        house.bodies.free.set()
+        await eventually(lambda: house.bodies.streams[0].is_aborted)
+    assert house.spool.accepted == []
+    assert [each for each in logs if each["log_level"] == "error"] == []
+    assert house.memory.held == 0
 
 
 async def test_a_message_beyond_the_limit_is_refused_and_forgotten(house, eventually) -> None:

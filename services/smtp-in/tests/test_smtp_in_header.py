@@ -2,12 +2,13 @@
 
 import time
 import tracemalloc
+from collections import deque
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailyard.smtp_in.header import HELD_OCTETS, HeaderStream
+from mailyard.smtp_in.header import HELD_OCTETS, HeaderStream, StopHeader
 
 
 def run(chunks: list[bytes], *, strict: bool = False, dropped: frozenset[bytes] = frozenset()):
@@ -65,6 +66,7 @@ def test_a_sound_message_keeps_its_octets(octets: bytes) -> None:
         (b": no name\r\n\r\n", b"\r\n: no name\r\n\r\n"),
         (b"y" * 100_000, b"\r\n" + b"y" * 100_000),
         (b"A: 1\r\n" + b"y" * 100_000 + b"\r\n", b"A: 1\r\n\r\n" + b"y" * 100_000 + b"\r\n"),
+        (b"A: 1\r\n" + b"x\n" * 20_000, b"A: 1\r\n\r\n" + b"x\n" * 20_000),
         (b"A: 1\r\n" + b"text\r\n" * 20_000 + b"B: 2\r\n", b"A: 1\r\n\r\n" + b"text\r\n" * 20_000 + b"B: 2\r\n"),
     ],
 )  # fmt: skip
@@ -125,7 +127,7 @@ def test_any_split_gives_the_same(fragments: list[bytes], strict: bool, data: st
 
 
 @pytest.mark.parametrize(
-    "line", [b"X: y\r\n", b"X: " + b"y" * 60_000 + b"\r\n", b" folded\r\n", b"stray\r\n", b"y"]
+    "line", [b"X: " + b"y" * 600 + b"\r\n", b"X: " + b"y" * 60_000 + b"\r\n", b"stray\r\n", b"y"]
 )
 def test_a_huge_header_costs_linear_time_and_bounded_memory(line: bytes) -> None:
     octets = b"A: 1\r\n" + line * (4_000_000 // len(line))
@@ -145,7 +147,27 @@ def test_a_huge_header_costs_linear_time_and_bounded_memory(line: bytes) -> None
     assert peak < 1_500_000
 
 
-@pytest.mark.parametrize("unit", [b"a", b"\n ", b"\r\n\t"])
+@pytest.mark.parametrize(
+    "line", [b"a:\n", b"X: y\r\n", b" \n", b" folded\r\n", b"a:\nx\n", b"a: x\r\n b\r\n"]
+)
+@pytest.mark.parametrize("cut", [7, 256_000])
+def test_a_header_of_very_many_lines_is_not_read_on(line: bytes, cut: int) -> None:
+    octets = b"A: 1\r\n" + line * (1_000_000 // len(line))
+    stream = HeaderStream(lambda _name, _octets: True)
+    began = time.process_time()
+    chunks = iter([octets[at : at + cut] for at in range(0, len(octets), cut)])
+    with pytest.raises(StopHeader):
+        deque(map(stream.feed, chunks), maxlen=0)
+    assert sum(map(len, chunks)) > 500_000, "what follows was not asked for"
+    assert time.process_time() - began < 0.5
+
+
+def test_a_header_of_many_lines_is_read() -> None:
+    octets = b"To: x\r\n" + b" y@z.test,\r\n" * 9_000 + b"X: y\r\n" * 900 + b"\r\n"
+    assert run(single(octets))[0] == octets
+
+
+@pytest.mark.parametrize("unit", [b"a", b"\n" + b" " * 9, b"\r\n" + b"\t" * 9])
 def test_octets_that_come_one_by_one_take_no_more_memory_than_others(unit: bytes) -> None:
     stream = HeaderStream(lambda _name, _octets: True)
     stream.feed(b"A: ")

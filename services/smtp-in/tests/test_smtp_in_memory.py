@@ -10,6 +10,7 @@ from mailyard.runtime.budget import MemoryBudget
 from mailyard.smtp_in import connection
 from mailyard.smtp_in.intake import SCARCE_OCTETS
 from mailyard.smtp_in.patience import Overdue, Patience, Waiting, overdue
+from mailyard.store.body import CHUNK_SIZE
 
 LINE = b"x" * 998 + b"\r\n"
 FULL = "452 4.3.1 Insufficient memory for this message, please try again later"
@@ -156,6 +157,62 @@ async def test_many_clients_that_trickle_hold_no_more_than_the_budget(house, eve
     await begin(fresh)
     fresh.send(b".\r\n")
     assert (await fresh.reply())[:3] == "250"
+
+
+async def test_the_budget_holds_while_bodies_cannot_be_written(house, eventually) -> None:
+    house.memory = MemoryBudget(4_000_000)
+    house.bodies.free.clear()
+    listener = await house.open()
+    clients = [await house.client(listener) for _ in range(40)]
+    for client in clients:
+        await begin(client)
+    for client in clients:
+        client.send(LINE * 1000 + b".\r\n")
+    await eventually(lambda: house.bodies.writes > 0 and house.memory.is_above_mark)
+    highest = -1
+    while highest != house.memory.highest:  # until no more is read
+        highest = house.memory.highest
+        await asyncio.sleep(0.2)
+    assert highest <= 4_000_000 + 300_000
+    house.bodies.free.set()
+    codes = [(await client.reply())[:3] for client in clients]
+    assert set(codes) == {"250", "452"}
+    await eventually(lambda: house.memory.held == 0)
+
+
+async def test_octets_that_are_being_written_are_counted(house, eventually) -> None:
+    house.bodies.free.clear()
+    client = await house.client(await house.open())
+    await begin(client)
+    client.send(LINE * 1000)
+    await eventually(lambda: house.bodies.writes > 0)
+    held = house.memory.held
+    assert held > CHUNK_SIZE
+    await asyncio.sleep(0.2)
+    assert house.memory.held == held, "nothing more is read while the store is slow, and nothing is forgotten"
+    house.bodies.free.set()
+    client.send(b".\r\n")
+    assert (await client.reply())[:3] == "250"
+    assert bytes(house.bodies.streams[0].octets) == b"Subject: x\r\n\r\n" + LINE * 1000
+    await eventually(lambda: house.memory.held == 0)
+
+
+async def test_what_is_pipelined_behind_a_look_up_is_read_when_the_look_up_is_done(house, eventually) -> None:
+    gate = asyncio.Event()
+    resolve = house.directory.resolve
+
+    async def slow(address, *, afresh=False):
+        await gate.wait()
+        return await resolve(address, afresh=afresh)
+
+    house.directory.resolve, house.directory.is_warm = slow, False
+    client = await house.client(await house.open())
+    client.send(b"MAIL FROM:<x@there.test>\r\nRCPT TO:<ann@one.test>\r\n" + b"NOOP\r\n" * 50)
+    assert (await client.reply())[:3] == "250"
+    client.send(b"NOOP " + b"x" * 500 + b"\r\nRSET\r\n")
+    await asyncio.sleep(0.1)
+    gate.set()
+    assert [(await client.reply())[:3] for _ in range(53)] == ["250"] * 53
 
 
 @pytest.mark.parametrize(

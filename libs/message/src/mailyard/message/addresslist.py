@@ -1,19 +1,20 @@
 """Address lists of header fields (RFC 5322, section 3.4, and the obsolete forms of section 4.4), leniently.
 
-Octets stay as they are: encoded words are not decoded, 8-bit octets are kept. Groups, comments, source
-routes and addresses without a domain are understood; what makes no sense is skipped.
+Octets stay as they are: encoded words are not decoded, 8-bit octets are kept. Groups, comments, source routes and
+addresses without a domain are understood. No address is lost in a malformed list: where a comma, a quote or a bracket
+is missing, each address that a mail reader could show is an address here, or stands in the name of one.
 """
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import NamedTuple
 
 MISSING_DOMAIN = b"MISSING_DOMAIN"
 MISSING_MAILBOX = b"MISSING_MAILBOX"
 MAX_ADDRESSES = 2000
 MAX_OCTETS = 65_536
-_MAX_COMMENT_DEPTH = 20
 
 _ATOM = rb'[^\s\x00()<>@,;:\\"\[\]]+'
 _SIMPLE = re.compile(
@@ -29,11 +30,14 @@ _SIMPLE = re.compile(
     rb"|(" + _ATOM + rb")@(" + _ATOM + rb"))\s*(?:,|\Z)"
 )
 _TOKEN = re.compile(
-    rb'([\s\x00]*)(?:"([^"\\]*(?:\\.[^"\\]*)*)\\?"?|([<>@,;:()])|(\[[^\]]*\]?|[^\s\x00()<>@,;:"\[]+))',
+    rb'([\s\x00]*+)(?:"([^"\\]*+(?:\\.[^"\\]*+)*+)"|([<>@,;:()"])'
+    rb'|(\[[^\s\x00()<>@,;"\[\]]*+\]|\[|[^\s\x00()<>@,;:"\[]++))',
     re.DOTALL,
 )
 _COMMENT_MARK = re.compile(rb"[()]|\\.", re.DOTALL)
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
+_WORDS = frozenset(("word", "quoted"))
+_ROUTE = re.compile(rb"@[^@,]*(?:,@[^@,]*)*")
 
 
 class HeaderAddress(NamedTuple):
@@ -72,12 +76,13 @@ def parse_address_list(value: bytes, octets: int = MAX_OCTETS) -> list[HeaderAdd
 
 
 class _Token(NamedTuple):
-    kind: str  # "word", "quoted", "special" or "comment"
+    kind: str  # "word", "quoted", "at", "special" or "comment"
     text: bytes
     spaced: bool  # white space or a comment stands before it
 
 
-def _tokens(value: bytes) -> Iterator[_Token]:
+def _tokens(value: bytes, is_cut: bool) -> Iterator[_Token]:
+    """The tokens of a value. A quoted string or comment without an end hides nothing, unless the value `is_cut` in it."""
     position, commented = 0, False
     while match := _TOKEN.match(value, position):
         space, quoted, special, word = match.groups()
@@ -86,25 +91,35 @@ def _tokens(value: bytes) -> Iterator[_Token]:
         commented = False
         if word is not None:
             yield _Token("word", word, spaced)
-        elif special is None:
+        elif quoted is not None:
             yield _Token("quoted", _unescaped(quoted), spaced)
-        elif special == b"(":
-            start, position = position, _comment_end(value, position)
+        elif special == b"(" and (end := _comment_end(value, position)):
+            yield _Token("comment", _unescaped(value[position : end - 1]), spaced)
+            position, commented = end, True
+        elif special in b'()"':
+            if special != b")":
+                if is_cut:
+                    return
+                value = _without(value, position, b'"' if special == b'"' else b"()")
             commented = True
-            yield _Token("comment", _unescaped(value[start:position].removesuffix(b")")), spaced)
         else:
-            yield _Token("special", special, spaced)
+            yield _Token("at" if special == b"@" else "special", special, spaced)
+
+
+def _without(value: bytes, position: int, marks: bytes) -> bytes:
+    """The value with spaces for these octets from `position` on."""
+    return value[:position] + value[position:].translate(bytes.maketrans(marks, b" " * len(marks)))
 
 
 def _comment_end(value: bytes, position: int) -> int:
-    """Where the comment that was opened just before `position` is over (RFC 5322, section 3.2.2)."""
+    """Where the comment that was opened just before `position` is over (RFC 5322, section 3.2.2); 0: it has no end."""
     depth = 1
     for match in _COMMENT_MARK.finditer(value, position):
         if match[0] in b"()":
-            depth += 1 if match[0] == b"(" and depth < _MAX_COMMENT_DEPTH else -1
+            depth += 1 if match[0] == b"(" else -1
         if not depth:
             return match.end()
-    return len(value)
+    return 0
 
 
 def _unescaped(text: bytes) -> bytes:
@@ -113,71 +128,107 @@ def _unescaped(text: bytes) -> bytes:
 
 @dataclass(slots=True)
 class _Item:
-    """The tokens of one address: what stands before the angle brackets, what in them, the last comment."""
+    """What stands between two separators: the tokens before the angle brackets, those in them, the comments.
 
+    `follows`: an address stands before it, and no separator.
+    """
+
+    follows: bool = False
     phrase: list[_Token] = field(default_factory=list)
     angle: list[_Token] | None = None
     closed: bool = False
     route: bytes | None = None
-    comment: bytes | None = None
+    comments: list[bytes] = field(default_factory=list)
+
+    @property
+    def has_address(self) -> bool:
+        return self.angle is not None or any(token.kind == "at" for token in self.phrase)
+
+    def is_over_before(self, token: _Token) -> bool:
+        """Whether the token belongs to another address although no separator stands before it."""
+        if token.kind == "comment" or (token.kind == "special" and token.text != b"<"):
+            return False
+        return self.closed or (token.text == b"<" and any(each.kind == "at" for each in self.angle or ()))
 
     def takes(self, token: _Token) -> bool:
-        """Add a token; False: it is a separator that ends this address."""
-        inside = self.angle if self.angle is not None and not self.closed else None
+        """Add a token; False: it is a separator that ends this item."""
+        inside = None if self.closed else self.angle
         if token.kind == "comment":
-            self.comment = token.text
-        elif token.kind != "special" or token.text == b"@":
-            if not (self.closed and self.phrase):
-                (self.phrase if inside is None else inside).append(token)
+            self.comments.append(token.text)
+        elif token.kind != "special":
+            (self.phrase if inside is None else inside).append(token)
         elif token.text == b"<":
-            self.angle = [] if self.angle is None else self.angle
+            self.phrase += [each._replace(spaced=True) for each in self.angle or ()]
+            self.angle = []
         elif token.text == b">":
             self.closed = True
-        elif token.text in b",:" and inside and inside[0].text == b"@" and self.route is None:
-            if token.text == b",":
-                inside.append(token)
-            else:
-                self.route, self.angle = _glued(inside), []
+        elif token.text == b"," and inside and inside[0].kind == "at" and self.route is None:
+            inside.append(token)
+        elif token.text == b":" and inside and self.route is None and _ROUTE.fullmatch(_glued(inside)):
+            self.route, self.angle = _glued(inside), []
         else:
-            return token.text == b")"
+            return False
         return True
 
-    def address(self) -> HeaderAddress | None:
-        """The address that the tokens make; None if there are none."""
-        if self.angle is None:
-            words, mailbox, host = _split(self.phrase)
-            return HeaderAddress(words or self.comment, None, mailbox, host) if self.phrase else None
-        name = _spaced(self.phrase) or self.comment
-        return HeaderAddress(name or None, self.route, *_split(self.angle)[1:])
+    def addresses(self) -> Iterator[HeaderAddress]:
+        """The addresses that the tokens make."""
+        if self.angle is None and not self.phrase:
+            return
+        name = _spaced(self.phrase) if self.angle is not None else b""
+        route, comment = self.route, b" ".join(self.comments)
+        for words, mailbox, host in _split(self.phrase if self.angle is None else self.angle):
+            yield HeaderAddress(name or words or comment or None, route, mailbox, host)
+            name, route, comment = b"", None, b""
 
 
-def _split(tokens: list[_Token]) -> tuple[bytes | None, bytes, bytes]:
-    """Words before the address, its mailbox, its host."""
-    at = next((index for index in range(len(tokens) - 1, -1, -1) if tokens[index].kind == "special"), None)
-    if at is None:
-        if len(tokens) == 1:
-            return None, tokens[0].text or MISSING_MAILBOX, MISSING_DOMAIN
-        return _spaced(tokens), MISSING_MAILBOX, MISSING_DOMAIN
-    first = max(at - 1, 0)
-    while first > 0 and _belong_together(tokens[first - 1], tokens[first]):
-        first -= 1
-    local, host = _glued(tokens[first:at]), _domain(tokens[at + 1 :])
-    return _spaced(tokens[:first]) or None, local or MISSING_MAILBOX, host or MISSING_DOMAIN
+def _split(tokens: list[_Token]) -> Iterator[tuple[bytes, bytes, bytes]]:
+    """For each address in the tokens: the words before it, its mailbox, its host."""
+    position, end = 0, len(tokens)
+    at = _at(tokens, 0)
+    if at == end:
+        if end == 1:
+            yield b"", tokens[0].text or MISSING_MAILBOX, MISSING_DOMAIN
+        else:
+            yield _spaced(tokens), MISSING_MAILBOX, MISSING_DOMAIN
+    while at < end:
+        first = at
+        while first > position and (first == at or _belong_together(tokens[first - 1], tokens[first])):
+            first -= 1
+        behind = _domain_end(tokens, at + 1)
+        while behind < end and tokens[behind].kind == "at" and not tokens[behind].spaced:
+            at, behind = behind, _domain_end(tokens, behind + 1)
+        local, host = _glued(tokens[first:at]), _glued(tokens[at + 1 : behind])
+        words = [token for token in tokens[position:first] if token.kind in _WORDS]
+        yield _spaced(words), local or MISSING_MAILBOX, host or MISSING_DOMAIN
+        position, at = behind, _at(tokens, behind)
+
+
+def _at(tokens: list[_Token], start: int) -> int:
+    """The index of the next @, or how many tokens there are."""
+    return next((index for index in range(start, len(tokens)) if tokens[index].kind == "at"), len(tokens))
 
 
 def _belong_together(left: _Token, right: _Token) -> bool:
     """RFC 5322, section 4.4: the obsolete forms may have white space and comments around their dots."""
-    return not right.spaced or left.text.endswith(b".") or right.text.startswith(b".")
+    if left.kind not in _WORDS or right.kind not in _WORDS:
+        return False
+    is_one_word = not right.spaced and left.kind == right.kind == "word"
+    return is_one_word or left.text.endswith(b".") or right.text.startswith(b".")
 
 
-def _domain(tokens: list[_Token]) -> bytes:
-    """The domain that the tokens begin with; words behind it are no part of it (RFC 5322, section 3.4.1)."""
-    if not tokens or tokens[0].text.startswith(b"["):
-        return tokens[0].text if tokens else b""
-    end = 1
-    while end < len(tokens) and tokens[end].kind == "word" and _belong_together(tokens[end - 1], tokens[end]):
+def _domain_end(tokens: list[_Token], start: int) -> int:
+    """Where the domain ends; words behind it are no part of it (RFC 5322, section 3.4.1)."""
+    end = start
+    while end < len(tokens) and tokens[end].kind in _WORDS:
+        token = tokens[end]
+        if end > start:
+            begins_address = token.spaced and end + 1 < len(tokens) and tokens[end + 1].kind == "at"
+            if begins_address or token.kind != "word" or not _belong_together(tokens[end - 1], token):
+                break
         end += 1
-    return _glued(tokens[:end])
+        if token.text.startswith(b"[") and token.text.endswith(b"]"):
+            break
+    return end
 
 
 def _glued(tokens: list[_Token]) -> bytes:
@@ -194,20 +245,33 @@ def _parse_any(value: bytes, limit: int, is_cut: bool) -> list[HeaderAddress]:
     """Read addresses of any form; the last address of a value that `is_cut` may be half an address."""
     found: list[HeaderAddress] = []
     item, in_group = _Item(), False
-    for token in _tokens(value):
+    for token in _tokens(value, is_cut):
+        if item.is_over_before(token):
+            _add(found, item, limit)
+            item = _Item(follows=True)
         if item.takes(token):
             continue
-        if token.text == b":" and not in_group and item.angle is None:
+        if token.text == b":" and not item.has_address:
+            found += [GROUP_END] * in_group  # IMAP knows no groups in groups
             found.append(HeaderAddress(None, None, _spaced(item.phrase), None))
-            item, in_group = _Item(), True
-            continue
-        found.extend(filter(None, [item.address()]))
+            in_group = True
+        else:
+            _add(found, item, limit)
         item = _Item()
         if token.text == b";" and in_group:
             found.append(GROUP_END)
             in_group = False
         if len(found) >= limit:
             break
-    if not is_cut:
-        found.extend(filter(None, [item.address()]))
+    _add(found, item, limit, is_cut=is_cut)
     return [*found, GROUP_END] if in_group else found
+
+
+def _add(found: list[HeaderAddress], item: _Item, limit: int, *, is_cut: bool = False) -> None:
+    """Add the addresses of an item. Text behind an address in brackets that has no name is its name."""
+    if is_cut:
+        found.extend(list(item.addresses())[:-1][: max(limit - len(found), 0)])
+    elif item.has_address or not item.follows:
+        found.extend(islice(item.addresses(), max(limit - len(found), 0)))
+    elif found and found[-1].name is None and found[-1].host is not None:
+        found[-1] = found[-1]._replace(name=_spaced(item.phrase) or None)

@@ -4,7 +4,7 @@ Only charsets of a fixed list are looked up: Python's codec search remembers eve
 asked for, and some of its codecs are no charsets, or slow on hostile input.
 """
 
-import encodings
+import re
 from encodings.aliases import aliases
 from functools import lru_cache
 
@@ -38,44 +38,85 @@ _SUPERSETS = {
     "ascii": "utf_8",
 }
 _MORE_NAMES = {
+    "iso_8859_6_i": "iso8859_6",
+    "iso_8859_6_e": "iso8859_6",
     "iso_8859_8_i": "iso8859_8",
     "iso_8859_8_e": "iso8859_8",
-    "x_gbk": "gb18030",
-    "x_sjis": "cp932",
-    "x_mac_roman": "mac_roman",
+    "logical": "iso8859_8",
+    "visual": "iso8859_8",
+    "latin_9": "iso8859_15",
+    "ansi": "cp1252",
+    "mac": "mac_roman",
     "macintosh": "mac_roman",
-    "koi8_r": "koi8_r",
+    "mac_ce": "mac_latin2",
+    "mac_centraleurroman": "mac_latin2",
+    "mac_arabic": "mac_arabic",
+    "mac_croatian": "mac_croatian",
+    "mac_icelandic": "mac_iceland",
+    "mac_romanian": "mac_romanian",
+    "mac_ukrainian": "mac_cyrillic",
+    "koi8": "koi8_r",
+    "koi8_ru": "koi8_u",
     "koi8_u": "koi8_u",
+    "koi8_t": "koi8_t",
+    "8859_1": "latin_1",
+    "windows_31j": "cp932",
+    "cp720": "cp720",
+    "cp737": "cp737",
     "cp874": "cp874",
-    "windows_874": "cp874",
+    "cp00858": "cp858",
+    "cp65001": "utf_8",
     "unknown_8bit": "utf_8",
     "x_unknown": "utf_8",
+    "utf8mb4": "utf_8",
+    "utf_8_sig": "utf_8_sig",
     "unicode_1_1_utf_7": "utf_7",
     "unicode_1_1_utf_8": "utf_8",
+    "ucs_2": "utf_16",
     "iso_10646_ucs_2": "utf_16",
-    "windows_936": "gb18030",
-    "x_euc_jp": "euc_jp",
+    "ucs_4": "utf_32",
+    "iso_10646_ucs_4": "utf_32",
+    "gb2312_80": "gb18030",
+    "csgb2312": "gb18030",
+    "cn_gb": "gb18030",
+    "cp936": "gb18030",
+    "euc_cn": "gb18030",
     "x_x_big5": "big5",
-    "x_mac_ce": "mac_latin2",
-    "x_mac_cyrillic": "mac_cyrillic",
-    "x_windows_949": "cp949",
-    "x_cp1258": "cp1258",
-    "csviscii": "viscii",
+    "cn_big5": "big5",
+    "jis": "iso2022_jp",
+    "iso_2022_jp_ms": "iso2022_jp_ext",
+    "cp50220": "iso2022_jp_ext",
+    "cp50221": "iso2022_jp_ext",
+    "cp50222": "iso2022_jp_ext",
+    "cp51932": "euc_jp",
+    "euc_jp_ms": "euc_jp",
+    "euc_jp_win": "euc_jp",
     "viscii": "viscii",
     "viscii1.1_1": "viscii",
     "tcvn": "tcvn",
-    "tcvn_5712": "tcvn",
     "tcvn5712": "tcvn",
     "tcvn5712_1": "tcvn",
     "tcvn5712_1_1993": "tcvn",
     "vscii": "tcvn",
-    "x_viet_tcvn": "tcvn",
-    "x_viet_tcvn5712": "tcvn",
+    "viet_tcvn": "tcvn",
+    "viet_tcvn5712": "tcvn",
+    "vps": "vps",
+    "viet_vps": "vps",
 }
 _LONGEST_NAME = 64
 _COMBINING = frozenset(("cp1258",))  # most Vietnamese letters are written with combining marks
+_SEPARATORS = re.compile(r"[^a-z0-9]+")
+_PREFIXES = ("x", "cs")  # of private names, and of names of the IANA registry
+_CODE_PAGE = re.compile(r"(?:windows|win|ibm|dos|ansi|ms|cp)0*([0-9]{3,5})")
+
+
+def _plain(name: str) -> str:
+    """A charset's name as it is looked up: case and separators make no difference."""
+    return _SEPARATORS.sub("", name.lower())
+
+
 _CODECS = {
-    name: _SUPERSETS.get(codec, codec)
+    _plain(name): _SUPERSETS.get(codec, codec)
     for name, codec in {**aliases, **{codec: codec for codec in aliases.values()}, **_MORE_NAMES}.items()
     if codec not in _NOT_CHARSETS
 }
@@ -83,7 +124,7 @@ _CODECS = {
 
 def is_known_charset(charset: str) -> bool:
     """Say whether `decode_octets` knows this charset."""
-    return encodings.normalize_encoding(charset).lower() in _CODECS
+    return bool(_codec(charset))
 
 
 def decode_octets(octets: bytes, charset: str = "") -> str:
@@ -116,8 +157,10 @@ def decode_claimed(octets: bytes, charset: str) -> tuple[str, Defect | None]:
 @lru_cache(maxsize=256)
 def _known_codec(charset: str) -> str:
     """The codec for a charset's name, as senders write it; empty: none is known."""
-    name = encodings.normalize_encoding(charset.strip(" \t\"'")).lower()
-    return _CODECS.get(name, "")
+    name = _plain(charset)
+    names = [name, *(name.removeprefix(prefix) for prefix in _PREFIXES)]
+    pages = [f"cp{page[1]}" for each in names if (page := _CODE_PAGE.fullmatch(each))]
+    return next((_CODECS[each] for each in (*names, *pages) if each in _CODECS), "")
 
 
 def _codec(charset: str) -> str:

@@ -37,6 +37,7 @@ class Defect(StrEnum):
     BARE_CR_IN_HEADER = "bare-cr-in-header"
     PARTIAL_MESSAGE = "partial-message"
     EXTERNAL_BODY = "external-body"
+    TNEF = "tnef"
     # shortened: the answer to a client leaves something out
     ENVELOPE_SHORTENED = "envelope-shortened"
     STRUCTURE_SHORTENED = "structure-shortened"

@@ -30,6 +30,7 @@ _PATIENCE = (
 _REST_IS_BLANK = re.compile(rb"[ \t]*+(?:\r?\n|\r?\Z)")
 _BLANK_LINE = re.compile(rb"\n[ \t]++\r?\n")
 _RFC822 = frozenset((b"rfc822",))
+_TNEF = frozenset((b"ms-tnef", b"vnd.ms-tnef"))
 _MARKED = {b"partial": Defect.PARTIAL_MESSAGE, b"external-body": Defect.EXTERNAL_BODY}
 
 
@@ -225,6 +226,8 @@ class _Scanner:
             if content_type.subtype in _MARKED:
                 defects.add(_MARKED[content_type.subtype])
         else:
+            if content_type.subtype in _TNEF:
+                defects.add(Defect.TNEF)
             return Kind.LEAF, content_type
         if not is_identity(encoding) and not (kind is Kind.LEAF and content_type.subtype != b"partial"):
             defects.add(Defect.ENCODED_MESSAGE)

@@ -1,4 +1,4 @@
-"""Vietnamese charsets that Python has no codec for: VISCII (RFC 1456) and TCVN 5712 (VSCII)."""
+"""Vietnamese charsets that Python has no codec for: VISCII (RFC 1456), TCVN 5712 (VSCII) and VPS."""
 
 _VISCII_LOW = {0x02: "Ẳ", 0x05: "Ẵ", 0x06: "Ẫ", 0x14: "Ỷ", 0x19: "Ỹ", 0x1E: "Ỵ"}
 _VISCII_HIGH = (
@@ -27,13 +27,39 @@ _TCVN_HIGH = (
     "ẮẦẨẪẤỀặầẩẫấậèỂẻẽéẹềểễếệìỉỄẾỒĩíịò"
     "ỔỏõóọồổỗốộờởỡớợùỖủũúụừửữứựỳỷỹýỵỐ"
 )
+_VPS_LOW = {
+    0x02: "Ạ",
+    0x03: "Ậ",
+    0x04: "Ặ",
+    0x05: "Ẹ",
+    0x06: "Ệ",
+    0x10: "Ị",
+    0x11: "Ọ",
+    0x12: "Ộ",
+    0x13: "Ợ",
+    0x14: "Ụ",
+    0x15: "Ự",
+    0x19: "Ỵ",
+    0x1C: "Ẫ",
+    0x1D: "Ữ",
+}
+_VPS_HIGH = (
+    "ÀẢÃẤẦẨọỗĂếềểệẮẰẲẾ\u2018\u2019ỀỂỄỐỒỔỖýỷỵỚỜỞ"
+    "\u00a0ắằẳẵặỠớÙờởỡŨỨợỪổỬỲỸÍÌộỈĨÓửữÒỎÕự"
+    "ầÁÂấẩẫậđẻÉÊẹỉễịỹƯỦồốÔỏơÈừứÚũưÝẺß"
+    "àáâãảạăçèéêẽìíîĩẴĐòóôõöƠụùúủüỶẼỳ"
+)
 
 
 def _table(low: dict[int, str], high: str) -> dict[int, str]:
     return low | dict(enumerate(high, start=0x80))
 
 
-_TABLES = {"viscii": _table(_VISCII_LOW, _VISCII_HIGH), "tcvn": _table(_TCVN_LOW, _TCVN_HIGH)}
+_TABLES = {
+    "viscii": _table(_VISCII_LOW, _VISCII_HIGH),
+    "tcvn": _table(_TCVN_LOW, _TCVN_HIGH),
+    "vps": _table(_VPS_LOW, _VPS_HIGH),
+}
 CHARSETS = frozenset(_TABLES)
 
 

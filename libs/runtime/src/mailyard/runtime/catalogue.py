@@ -376,6 +376,10 @@ _EVENTS = (
     Event("tenants.not_counted", "The waiting mails of tenants could not be counted in time."),
     # the way of a message
     Event("message.accepted", "An edge has stored the message and said so."),
+    Event(
+        "message.author_rewritten",
+        "From, Sender or a Resent field of a submitted message named somebody else; `became` took its place.",
+    ),
     Event("message.routed", "The router has decided where the message goes."),
     Event("message.split", "The message goes several ways; each is a leg with a row of its own."),
     Event("message.filtered", "All checks have been made; the detail is the verdict."),

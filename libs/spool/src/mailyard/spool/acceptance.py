@@ -47,4 +47,5 @@ class Acceptance:
     body_type: str = "7BIT"
     mail_class: MailClass = MailClass.MAIL_CLASS_NORMAL
     traceparent: str = ""
+    steps: tuple[tuple[str, str], ...] = ()  # event and detail of what the edge did to it, for the timeline
     bounce_of: str | None = None  # row id and first outcome: one bounce for each, however often it is tried

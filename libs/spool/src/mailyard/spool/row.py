@@ -105,6 +105,11 @@ def row_of(
             bounce_of=acceptance.bounce_of,
         )
     )
+    if acceptance.steps:
+        row["timeline"] = [
+            {"at": accepted_at, "stage": "smtp-in", "event": event, "detail": detail}
+            for event, detail in acceptance.steps
+        ]
     if acceptance.body_type != "7BIT":
         row["body"] = acceptance.body_type
     if acceptance.mail_class != MailClass.MAIL_CLASS_NORMAL:

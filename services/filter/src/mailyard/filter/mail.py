@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from functools import cached_property
 
+from mailyard.message.addresstexts import address_texts
 from mailyard.message.defects import NONE, Defect
 from mailyard.message.encodedwords import decode_words
 from mailyard.message.fields import Field, header_end, scan_fields
@@ -14,6 +15,12 @@ from mailyard.spool.acceptance import Source
 
 _MAX_FIELDS = 8000
 _ONLY_ONCE = (b"from", b"sender", b"reply-to", b"subject", b"date", b"message-id")  # RFC 5322, section 3.6
+
+_ADDRESS_FIELDS = frozenset(
+    prefix + name
+    for prefix in (b"", b"resent-")
+    for name in (b"from", b"sender", b"reply-to", b"to", b"cc", b"bcc")
+)
 
 
 class Direction(StrEnum):
@@ -72,8 +79,12 @@ class Mail:
     noted: set[Defect] = field(default_factory=set, compare=False)  # what checks found beside the parser
 
     def header_values(self, name: bytes) -> list[str]:
-        """The values of all fields of a (lower-case) name, unfolded and decoded."""
-        return [decode_words(field.value) for field in self._fields if field.name == name]
+        """The values of all fields of a (lower-case) name, unfolded and decoded; then their addresses as clients show them."""
+        values = [field.value for field in self._fields if field.name == name]
+        texts = [decode_words(value) for value in values]
+        if name in _ADDRESS_FIELDS:
+            texts += (text for value in values for text in address_texts(value))
+        return texts
 
     @property
     def texts(self) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """Turns a finished transaction into what the spool takes, with the Received field as its prefix."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -10,10 +11,11 @@ from mailyard.runtime.trace import new_trace
 from mailyard.runtime.tracing import samples_next
 from mailyard.smtp.parameters import NO_MAIL_PARAMETERS, MailParameters
 from mailyard.smtp_in.doors import Visitor
-from mailyard.smtp_in.headerfilters import NOTHING_MISSING, Missing
+from mailyard.smtp_in.headerfilters import NOTHING_MISSING, Missing, Rewritten
 from mailyard.spool.acceptance import Acceptance, Client, Source
 from mailyard.store.body import Body
 
+AUTHOR_REWRITTEN = "message.author_rewritten"
 _RECIPIENT_OCTETS = 1024  # objects of one recipient here and in the session, without their texts
 
 
@@ -25,6 +27,7 @@ class Envelope:
     parameters: MailParameters = NO_MAIL_PARAMETERS
     recipients: list[Recipient] = field(default_factory=list)
     missing: Missing = NOTHING_MISSING
+    rewritten: Sequence[Rewritten] = ()
     octets: int = 0  # of memory that the recipients take
 
     def add(self, recipient: Recipient) -> None:
@@ -79,6 +82,7 @@ def acceptance_of(reception: Reception, envelope: Envelope, body: Body) -> Accep
         smtputf8=smtputf8,
         body_type=envelope.parameters.body.value,
         traceparent=str(new_trace(sampled=samples_next())),
+        steps=tuple((AUTHOR_REWRITTEN, str(each)) for each in envelope.rewritten),
     )
 
 

@@ -14,7 +14,7 @@ _TOKEN = re.compile(
 )
 _MARK = re.compile(rb"\\.|[()]", re.DOTALL)
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
-_LOOKED_AT = 4096  # octets of a value that may stand before its first word
+_LOOKED_AT = 1024  # octets of a value that may stand before its first word
 
 
 def is_claimed(value: bytes, identifiers: Collection[bytes]) -> bool:

@@ -166,7 +166,11 @@ class Connection(asyncio.Protocol):
 
     def relieve(self, now: float) -> None:
         """Memory is scarce: write what a slow client has sent to the store, or let the client go."""
-        if not self._is_open or self._is_leaving or self._waits_for_us:
+        if not self._is_open or self._is_leaving:
+            return
+        if self._waits_for_us:
+            if self._upgrade is None:
+                self._hear_as_wanted()
             return
         receiver = self._receiver
         since = receiver.transaction_since
@@ -233,8 +237,8 @@ class Connection(asyncio.Protocol):
             self._leave(replies.SHUTTING_DOWN)
         elif self._has_ended and not self._waits_for_us:
             self._depart()
-        elif session.is_full is not self._is_deaf:
-            self._hear(not session.is_full)
+        else:
+            self._hear_as_wanted()
 
     def _count_octets(self) -> None:
         session, receiver = self._session, self._receiver
@@ -249,11 +253,27 @@ class Connection(asyncio.Protocol):
         if output and not self._transport.is_closing():
             self._transport.write(output)
 
+    @property
+    def _wants_input(self) -> bool:
+        """Read no more than can be used: what a client sends while it waits for us only fills memory."""
+        if self._session.is_full:
+            return False
+        if not (self._waits_for_us or self._is_choked):
+            return True
+        is_scarce = self._door.backend.memory.is_above_mark
+        return not (self._receiver.is_busy or self._session.waiting_octets or is_scarce)
+
+    def _hear_as_wanted(self) -> None:
+        wants_input = self._wants_input
+        if wants_input is self._is_deaf and not self._has_ended:
+            self._hear(wants_input)
+
     def _hear(self, wants_input: bool) -> None:
         self._is_deaf = not wants_input
         if self._transport.is_closing():
             return
         if wants_input:
+            self._heard = time.monotonic()  # it could not be heard before
             self._transport.resume_reading()
         else:
             self._transport.pause_reading()
@@ -274,6 +294,8 @@ class Connection(asyncio.Protocol):
         self._say()
         if is_unread and self._transport.can_write_eof() and not self._transport.is_closing():
             self._transport.write_eof()
+            if self._is_deaf:
+                self._hear(True)
         else:
             self._transport.close()
 

@@ -9,6 +9,8 @@ import re
 from collections.abc import Callable
 
 HELD_OCTETS = 65_536
+MOST_LINES = 10_000
+"""Fields of a header section, and lines that are taken one by one: each costs some microseconds of the event loop."""
 _FIELD = re.compile(rb"([!-9;-~]{1,998})[ \t]*:")
 _WHOLE_FIELD = re.compile(rb"([!-9;-~]{1,998})[ \t]*:[^\n]*\n(?:[ \t][^\n]*\n)*(?=[^ \t])")
 WHOLE_SECTION = re.compile(rb"(?:[!-9;-~]{1,998}+[ \t]*+:[^\n]*+\n(?:[ \t][^\n]*+\n)*+)++\r?\n")
@@ -17,8 +19,13 @@ _EMPTY_LINE = b"\r\n"
 _EMPTY_LINES = (b"\r\n", b"\n")
 _BLANKS = (b" ", b"\t")
 
+
+class StopHeader(Exception):
+    """No more of a header section is read: it has too many lines, or the judge has seen enough."""
+
+
 Judge = Callable[[bytes, bytes], bool]
-"""Given the lower-case name of a field and its octets: whether the field is kept."""
+"""Given the lower-case name of a field and its octets: whether the field is kept. May raise StopHeader."""
 
 
 class HeaderStream:
@@ -34,6 +41,7 @@ class HeaderStream:
         self._limit = held
         self._strict = strict
         self._held = 0
+        self._lines = 0
         self._line = bytearray()  # a line that is not complete; no lists, because octets may come one by one
         self._name = b""
         self._field = bytearray()  # the lines of the field that is not complete
@@ -60,12 +68,14 @@ class HeaderStream:
         self.is_ended = True
 
     def feed(self, data: bytes) -> bytes:
-        """Take the next octets; return those that can be stored."""
+        """Take the next octets; return those that can be stored. Raises StopHeader; nothing may be fed after it."""
         position, size = self._take_whole(data), len(data)
         while position < size and not self.is_ended:
             end = data.find(b"\n", position) + 1
             piece = data[position : end or size]
             position += len(piece)
+            if end:
+                self._count_line()
             if self._is_within_line:
                 self._pass_on(piece)
                 self._is_within_line = not end
@@ -88,12 +98,18 @@ class HeaderStream:
                 kept_from = match.end()
             position = match.end()
             self._has_begun = True
+            self._count_line()
         if position > kept_from:
             self._out.append(data[kept_from:position])
         return position
 
+    def _count_line(self) -> None:
+        self._lines += 1
+        if self._lines > MOST_LINES and not self._strays:  # else they are taken for text
+            raise StopHeader
+
     def finish(self) -> bytes:
-        """Return what was held when the message ends."""
+        """Return what was held when the message ends. Raises StopHeader."""
         if not self.is_ended:
             if self._line:
                 self._take_line(self._completed(b""))
@@ -141,7 +157,7 @@ class HeaderStream:
             self._close_field()
             self._stray(line)
         self._has_begun = True
-        if self._held > self._limit:
+        if self._held > self._limit or (self._strays and self._lines > MOST_LINES):
             self._overflow()
 
     def _continue(self, line: bytes) -> None:

@@ -12,7 +12,10 @@ from typing import Protocol
 from mailyard.message.address import Address
 from mailyard.smtp.reply import Reply, reply
 from mailyard.smtp_in import authresults
-from mailyard.smtp_in.header import WHOLE_SECTION, HeaderStream
+from mailyard.smtp_in.header import MOST_LINES, WHOLE_SECTION, HeaderStream, StopHeader
+
+TOO_MANY_LINES = reply(552, "5.3.4", f"The header section has more than {MOST_LINES} lines")
+_RESULTS_FIELDS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,14 @@ class Trace:
             return None
         text = f"Mail loop: the message has more than {self.received_fields} Received fields"
         return reply(554, "5.4.6", text)
+
+    def too_many_results(self, fields: int) -> Reply | None:
+        """Each Authentication-Results field is looked into, so there are not many (RFC 8601 section 5)."""
+        if fields <= _RESULTS_FIELDS:
+            return None
+        return reply(
+            552, "5.3.4", f"The message has more than {_RESULTS_FIELDS} Authentication-Results fields"
+        )
 
     def is_ours(self, name: bytes, octets: bytes) -> bool:
         """Whether a field claims to hold results of this server."""
@@ -49,6 +60,18 @@ class Missing:
 NOTHING_MISSING = Missing()
 
 
+@dataclass(frozen=True, slots=True)
+class Rewritten:
+    """An originator field of a submitted message that named somebody else, and the address that took its place."""
+
+    field: str
+    claimed: str
+    became: str
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.claimed} became {self.became}"
+
+
 class HeaderFilter(Protocol):
     """Takes the octets of one message, and gives those to be stored.
 
@@ -59,6 +82,7 @@ class HeaderFilter(Protocol):
     refusal: Reply | None
     claims: Sequence[Address]
     missing: Missing
+    rewritten: Sequence[Rewritten]
 
     @property
     def held(self) -> int:
@@ -81,8 +105,9 @@ class TransitFilter:
         self.refusal: Reply | None = None
         self.claims: Sequence[Address] = ()
         self.missing = NOTHING_MISSING
+        self.rewritten: Sequence[Rewritten] = ()
         self._trace = trace
-        self._hops = 0
+        self._hops = self._results = 0
         self._stream = HeaderStream(self._keeps)
 
     @property
@@ -94,7 +119,13 @@ class TransitFilter:
         """Take octets; return those to be stored."""
         if self._stream.is_untouched and self._is_plain(data):
             self._stream.end()
-        return data if self._stream.is_ended else self._stream.feed(data)
+        if self._stream.is_ended:
+            return data
+        try:
+            return self._stream.feed(data)
+        except StopHeader:
+            self.refusal = self.refusal or TOO_MANY_LINES
+            return b""
 
     def _is_plain(self, data: bytes) -> bool:
         """Say whether the first octets are a whole header section of which every field is kept, as nearly always."""
@@ -102,12 +133,18 @@ class TransitFilter:
         if section is None:
             return False
         header = section[0].lower()
+        if header.count(b"\n") > MOST_LINES:
+            return False
         hops = header.startswith(b"received") + header.count(b"\nreceived")  # these, and fields named alike
         return hops <= self._trace.received_fields and authresults.FIELD not in header
 
     def finish(self) -> bytes:
         """Return the last field, if the message ends within its header section."""
-        return self._stream.finish()
+        try:
+            return self._stream.finish()
+        except StopHeader:
+            self.refusal = self.refusal or TOO_MANY_LINES
+            return b""
 
     def settle(self, foreign: Collection[Address]) -> bytes:
         """Nothing is claimed here."""
@@ -117,4 +154,9 @@ class TransitFilter:
         if name == b"received":
             self._hops += 1
             self.refusal = self.refusal or self._trace.too_many(self._hops)
+        elif name == authresults.FIELD:
+            self._results += 1
+            self.refusal = self.refusal or self._trace.too_many_results(self._results)
+        if self.refusal is not None:
+            raise StopHeader
         return not self._trace.is_ours(name, octets)

@@ -21,12 +21,13 @@ class Intake:
         self._bodies = bodies
         self._pieces: list[bytes | bytearray] = []
         self._octets = 0
+        self._leaving = 0  # octets that are being written and that the stream has not taken yet
         self._stream: BodyStream | None = None
 
     @property
     def held(self) -> int:
         """Octets that are in memory."""
-        return self._octets + (self._stream.held if self._stream is not None else 0)
+        return self._octets + self._leaving + (self._stream.held if self._stream is not None else 0)
 
     @property
     def is_spilled(self) -> bool:
@@ -60,9 +61,12 @@ class Intake:
         """Write what is held to the store: whole chunks, or everything where memory is scarce; raises Unavailable."""
         if self._stream is None:
             self._stream = self._bodies.writer()
-        pieces, self._pieces, self._octets = self._pieces, [], 0
-        for piece in pieces:
-            await self._stream.write(bytes(piece))
+        pieces, self._pieces = self._pieces[::-1], []
+        self._leaving, self._octets = self._octets, 0
+        while pieces:
+            piece = bytes(pieces.pop())
+            self._leaving -= len(piece)  # the stream counts it from now on
+            await self._stream.write(piece)
         if is_scarce:
             await self._stream.park()
 
@@ -74,7 +78,7 @@ class Intake:
 
     async def abort(self) -> None:
         """Forget the message. Chunks that stay because the store is away are swept later: nothing refers to them."""
-        self._pieces, self._octets = [], 0
+        self._pieces, self._octets, self._leaving = [], 0, 0
         stream, self._stream = self._stream, None
         if stream is not None:
             with contextlib.suppress(Unavailable):

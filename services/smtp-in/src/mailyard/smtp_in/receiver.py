@@ -6,7 +6,8 @@ directory has not seen lately, a password, a body longer than one chunk.
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import asdict
 from functools import lru_cache
 
 from mailyard.directory.accesswatch import OpenSession
@@ -30,7 +31,7 @@ from mailyard.smtp.server.events import (
 from mailyard.smtp.server.limits import Mode
 from mailyard.smtp.server.session import Session
 from mailyard.smtp_in import replies
-from mailyard.smtp_in.acceptances import Envelope, Reception, acceptance_of
+from mailyard.smtp_in.acceptances import AUTHOR_REWRITTEN, Envelope, Reception, acceptance_of
 from mailyard.smtp_in.doors import SOURCES, Door, Visitor
 from mailyard.smtp_in.headerfilters import HeaderFilter, TransitFilter
 from mailyard.smtp_in.intake import Intake
@@ -361,7 +362,8 @@ class Receiver:
         except Exception:
             self._give_up()
             raise
-        self._conclude(header, b"", foreign)
+        if not self._is_closed:
+            self._conclude(header, b"", foreign)
 
     def _conclude(self, header: HeaderFilter, octets: bytes, foreign: Collection[Address]) -> None:
         """All of the message is here, and everything is known about its authors."""
@@ -371,9 +373,10 @@ class Receiver:
             self._give_up()
             self._answer(header.refusal)
             return
-        self._envelope.missing = header.missing
+        self._envelope.missing, self._envelope.rewritten = header.missing, header.rewritten
         self._header = None
         if self._intake.take(octets) or self._intake.is_spilled:
+            self.is_busy = True  # so that `close` leaves the intake alone
             self._later(self._finish_spilled(self._intake))
         else:
             self._submit(self._intake.held_body())
@@ -384,7 +387,12 @@ class Receiver:
         except Exception:
             self._give_up()
             raise
-        self._submit(body)
+        finally:
+            self.is_busy = False
+        if self._is_closed:
+            self._give_up()  # the client saw no 250, so it sends the message again
+        else:
+            self._submit(body)
 
     def _submit(self, body: Body) -> None:
         session = self._session
@@ -399,10 +407,18 @@ class Receiver:
         self._intake = Intake(self._backend.bodies)
         holding = self._backend.memory.holding()
         holding.grow(len(body.octets or b""))
-        stored = self._backend.queue.submit(acceptance_of(reception, self._envelope, body))
-        stored.add_done_callback(lambda future: self._on_stored(future, body.size, holding))
+        acceptance = acceptance_of(reception, self._envelope, body)
+        rewritten = [asdict(each) | self._about("") for each in self._envelope.rewritten]
+        stored = self._backend.queue.submit(acceptance)
+        stored.add_done_callback(lambda future: self._on_stored(future, body.size, holding, rewritten))
 
-    def _on_stored(self, stored: "asyncio.Future[str]", size: int, holding: Holding) -> None:
+    def _on_stored(
+        self,
+        stored: "asyncio.Future[str]",
+        size: int,
+        holding: Holding,
+        rewritten: Sequence[Mapping[str, str]],
+    ) -> None:
         """RFC 5321 section 4.1.1.4: with this 250 the message is ours to answer for."""
         holding.release()
         error = None if stored.cancelled() else stored.exception()
@@ -412,6 +428,8 @@ class Receiver:
         else:
             seconds = time.monotonic() - self._ended_at
             self._measures.accepted(len(self._envelope.recipients), size, seconds)
+            for each in rewritten:
+                _log.info(AUTHOR_REWRITTEN, spool_id=stored.result(), **each)
             self._answer(replies.queued(stored.result()))
         self._resume()
 

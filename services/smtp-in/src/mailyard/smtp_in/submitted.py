@@ -11,8 +11,9 @@ from enum import StrEnum
 
 from mailyard.message.address import Address
 from mailyard.smtp.reply import Reply, reply
-from mailyard.smtp_in.header import HeaderStream
-from mailyard.smtp_in.headerfilters import NOTHING_MISSING, Missing, Trace
+from mailyard.smtp_in import authresults
+from mailyard.smtp_in.header import HeaderStream, StopHeader
+from mailyard.smtp_in.headerfilters import NOTHING_MISSING, TOO_MANY_LINES, Missing, Rewritten, Trace
 from mailyard.smtp_in.mailboxes import MailboxError, parse_mailboxes
 
 _REMOVED = frozenset({b"bcc", b"resent-bcc", b"return-path", b"content-length"})
@@ -25,6 +26,7 @@ _ORIGINATORS: Mapping[bytes, str] = {
 _MOST_FIELDS = 2000
 _FIELD_OCTETS = 200  # of memory that the objects of one field take
 _MOST_AUTHORS = 50  # of all these fields: each may cost a question to the directory
+_CLAIMED_CHARACTERS = 500  # of a log line and of the timeline
 _ONCE = frozenset(
     {b"from", b"sender"}
 )  # RFC 5322 section 3.6: at most once; Resent- fields once for each resending
@@ -60,13 +62,14 @@ class SubmissionFilter:
         self.refusal: Reply | None = None
         self.claims: Sequence[Address] = ()
         self.missing = NOTHING_MISSING
+        self.rewritten: Sequence[Rewritten] = ()
         self._trace = trace
         self._rules = rules
         self._login = login
         self._author = sender or str(login)
         self._fields: list[_Field] = []
         self._octets = 0
-        self._hops = 0
+        self._hops = self._results = 0
         self._rest = b""
         self._is_passed = False
         self._stream = HeaderStream(self._collect, held=rules.header_octets, strict=True)
@@ -82,7 +85,11 @@ class SubmissionFilter:
         """Hold the header section; what follows is to be stored."""
         if self._is_passed:
             return data
-        self._rest += self._stream.feed(data)
+        try:
+            self._rest += self._stream.feed(data)
+        except StopHeader:
+            self.refusal = self.refusal or TOO_MANY_LINES
+            return b""
         if self._octets + self._stream.held > self._rules.header_octets:
             text = f"The header section is larger than {self._rules.header_octets} octets"
             self.refusal = self.refusal or reply(552, "5.3.4", text)
@@ -92,7 +99,10 @@ class SubmissionFilter:
         """The message ends, perhaps within its header section."""
         if self._is_passed:
             return b""
-        self._rest += self._stream.finish()
+        try:
+            self._rest += self._stream.finish()
+        except StopHeader:
+            self.refusal = self.refusal or TOO_MANY_LINES
         return self._judge()
 
     def settle(self, foreign: Collection[Address]) -> bytes:
@@ -112,11 +122,16 @@ class SubmissionFilter:
         if name == b"received":
             self._hops += 1
             self.refusal = self.refusal or self._trace.too_many(self._hops)
+        elif name == authresults.FIELD:
+            self._results += 1
+            self.refusal = self.refusal or self._trace.too_many_results(self._results)
         self._octets += len(octets)
         if len(self._fields) >= _MOST_FIELDS:
             text = f"The header section has more than {_MOST_FIELDS} fields"
             self.refusal = self.refusal or reply(552, "5.3.4", text)
-        if self.refusal is None and name not in _REMOVED and not self._trace.is_ours(name, octets):
+        if self.refusal is not None:
+            raise StopHeader
+        if name not in _REMOVED and not self._trace.is_ours(name, octets):
             self._fields.append(_Field(name, octets))
         return False
 
@@ -171,6 +186,8 @@ class SubmissionFilter:
     def _rewrite(self, field: _Field) -> None:
         name = _ORIGINATORS[field.name]
         value = field.octets[field.octets.index(b":") + 1 :]
+        claimed = ", ".join(map(str, field.authors))[:_CLAIMED_CHARACTERS]
+        self.rewritten = (*self.rewritten, Rewritten(name, claimed, str(self._login)))
         line = f"{name}: {self._login}\r\nX-Original-{name}:".encode()
         field.octets = line + value
         field.authors = ()

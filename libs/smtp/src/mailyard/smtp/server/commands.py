@@ -128,7 +128,7 @@ def _mail(dialogue: Dialogue, argument: str) -> Reply | None:
         path = parse_reverse_path(_bracketed(match[1]))
     except PathError:
         return replies.BAD_SENDER
-    parameters = _parameters(parse_mail_parameters, match[2]) if match[2] else NO_MAIL_PARAMETERS
+    parameters = _parameters(dialogue, parse_mail_parameters, match[2]) if match[2] else NO_MAIL_PARAMETERS
     if isinstance(parameters, Reply):
         return parameters
     if parameters.body is Body.BINARY and not dialogue.profile.binarymime:
@@ -148,7 +148,7 @@ def _rcpt(dialogue: Dialogue, argument: str) -> Reply | None:
         path = parse_forward_path(_bracketed(match[1]))
     except PathError:
         return replies.BAD_RECIPIENT
-    parameters = _parameters(parse_rcpt_parameters, match[2]) if match[2] else NO_RCPT_PARAMETERS
+    parameters = _parameters(dialogue, parse_rcpt_parameters, match[2]) if match[2] else NO_RCPT_PARAMETERS
     if isinstance(parameters, Reply):
         return parameters
     assert dialogue.mail is not None
@@ -164,8 +164,10 @@ def _bracketed(path: str) -> str:
     return path if path.startswith("<") else f"<{path}>"
 
 
-def _parameters(parse: Callable[[str], T], text: str) -> T | Reply:
-    """RFC 5321 section 4.1.1.11: 555 for a parameter that was not offered, 501 for a wrong value."""
+def _parameters(dialogue: Dialogue, parse: Callable[[str], T], text: str) -> T | Reply:
+    """RFC 5321 section 4.1.1.11: 555 for a parameter that was not offered, 501 for a wrong value. HELO offers none."""
+    if not dialogue.esmtp:
+        return replies.PARAMETERS_NEED_EHLO
     try:
         return parse(text)
     except UnknownParameterError as error:

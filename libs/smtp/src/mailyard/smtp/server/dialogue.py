@@ -69,8 +69,9 @@ class Dialogue:
         return self.profile.mode is Mode.SUBMISSION and (self.secured or self.plaintext_auth)
 
     def say(self, reply: Reply) -> None:
-        """Add a reply to the output."""
-        self.output.append(reply.wire)
+        """Add a reply to the output, in ASCII (RFC 5321 section 4.2.1; RFC 6531 section 3.7.4.2 permits more at times)."""
+        wire = reply.wire
+        self.output.append(wire if wire.isascii() else wire.decode().encode("ascii", "replace"))
 
     def ask(self, question: Question) -> None:
         """Wait for the shell's answer."""
@@ -80,7 +81,7 @@ class Dialogue:
     def refuse(self, verb: Verb, reply: Reply) -> None:
         """Say no. A transient no is not the client's error."""
         self.tally.errors += reply.is_permanent
-        self.output.append(reply.wire)
+        self.say(reply)
         self.events.append(Refused(verb.value, reply))
 
     def hang_up(self, reply: Reply, *, is_unread: bool = False) -> None:

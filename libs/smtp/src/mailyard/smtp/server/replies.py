@@ -20,6 +20,7 @@ HELLO_SYNTAX = reply(501, "5.5.4", "Syntax: EHLO domain, or HELO, or LHLO")
 BODY_NOT_OFFERED = reply(501, "5.5.4", "BODY=BINARYMIME is not offered here")
 MAIL_SYNTAX = reply(501, "5.5.4", "Syntax: MAIL FROM:<address> [parameters]")
 RCPT_SYNTAX = reply(501, "5.5.4", "Syntax: RCPT TO:<address> [parameters]")
+PARAMETERS_NEED_EHLO = reply(555, "5.5.4", "Parameters need EHLO")  # RFC 5321 sections 2.2.1 and 4.1.1.11
 VRFY_SYNTAX = reply(501, "5.5.4", "Syntax: VRFY address")
 BDAT_SYNTAX = reply(501, "5.5.4", "Syntax: BDAT size [LAST]; closing connection")
 AUTH_SYNTAX = reply(501, "5.5.4", "Syntax: AUTH mechanism [initial-response]")

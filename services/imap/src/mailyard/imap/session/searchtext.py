@@ -7,14 +7,11 @@ import re
 from collections.abc import Iterator
 from unicodedata import combining
 
-from mailyard.message import folding
-from mailyard.message.addresslist import parse_address_list
-from mailyard.message.encodedwords import decode_words
+from mailyard.message import addresstexts, folding
 
 _AT_A_TIME = 65_536  # characters
 _MOST_MARKS = 100  # combining marks that a cut steps over
 _SPACE = re.compile(r"\s+")
-_UNLIKE_ENVELOPE = re.compile(rb"[(\"\\]|[ \t][@.]|[@.][ \t]")
 
 
 def folded(text: str) -> str:
@@ -50,9 +47,4 @@ def _pieces(text: str) -> Iterator[tuple[str, str]]:
 
 def address_texts(value: bytes) -> Iterator[str]:
     """The addresses of a field as ENVELOPE gives them, where that may differ from the field (RFC 3501, section 6.4.4)."""
-    if not _UNLIKE_ENVELOPE.search(value):
-        return
-    for address in parse_address_list(value):
-        if address.mailbox is not None and address.host is not None:
-            name = decode_words(address.name or b"")
-            yield folded(f"{name} <{decode_words(address.mailbox + b'@' + address.host)}>")
+    return map(folded, addresstexts.address_texts(value))
