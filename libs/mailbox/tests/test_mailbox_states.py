@@ -72,7 +72,7 @@ async def test_select_and_news_examine_no_document(mongo_url: str, store: Store,
     table = await Messages(watched).flag_states(snapshot)
     changes = await Messages(watched).changes(inbox.id, ACCOUNT, 2)
     await watched.close()
-    assert (len(table), len(changes.present), len(changes.vanished)) == (250, 50, 50)
+    assert (len(table), len(list(changes.present)), len(changes.vanished)) == (250, 50, 50)
     [select, news] = [await plan(store, command) for command in finds.commands]
     assert select[0] == news[0] == 0, "documents were read"
     assert select[1] <= 2 * 250 + 100

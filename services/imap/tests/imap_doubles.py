@@ -13,9 +13,10 @@ from mailyard.directory.accesswatch import OpenSession
 from mailyard.directory.identity import Identity, Refusal, RefusalReason
 from mailyard.imap.session.accounts import AccountSessions
 from mailyard.imap.session.doors import Doors
+from mailyard.imap.session.keywords import MailboxKeywords
 from mailyard.mailbox.errors import AlreadyExists, NotFound, NotPermitted
 from mailyard.mailbox.flagtable import FlagTable
-from mailyard.mailbox.messages import changed
+from mailyard.mailbox.messages import changed, copy_of
 from mailyard.mailbox.model import (
     DEFAULTS,
     AppendResult,
@@ -91,6 +92,7 @@ class World:
         self.callbacks: defaultdict[str, list[Callable[[MailboxEvent], None]]] = defaultdict(list)
         self.accounts = AccountSessions()
         self.clock = Clock()
+        self.keywords = MailboxKeywords(MemoryMessages(self).flag_states, lambda: self.clock.seconds)
         self.access = MemoryAccess()
         self.away = False
         self.calls: list[str] = []
@@ -111,6 +113,7 @@ class World:
             MemoryQuotas(self),
             MemoryEvents(self),
             self.accounts,
+            self.keywords,
             lambda: NOW,
             lambda: self.clock.seconds,
         )
@@ -341,24 +344,40 @@ class MemoryMessages:
         origin: str = "",
         *,
         quota: int | None = None,
+        keywords: frozenset[str] | None = None,
     ) -> CopyResult:
         self.world.called("copy")
         source = self.world.by_id(mailbox.id)
         added = [each for each in source.present if each.uid in uids]
         self._require_room(quota, sum(each.size for each in added), frozenset(each.id for each in added))
-        return self._copy(mailbox, uids, target, origin)
+        return self._copy(mailbox, uids, target, origin, keywords)
 
-    def _copy(self, mailbox: Mailbox, uids: Sequence[int], target: Mailbox, origin: str) -> CopyResult:
+    def _copy(
+        self,
+        mailbox: Mailbox,
+        uids: Sequence[int],
+        target: Mailbox,
+        origin: str,
+        keywords: frozenset[str] | None,
+    ) -> CopyResult:
         source, box = self.world.by_id(mailbox.id), self.world.by_id(target.id)
         found = [uid for uid in uids if uid in source.messages and not source.messages[uid].expunged]
-        new = tuple(self.world.place(box, _new(source.messages[uid]), origin) for uid in found)
+        new = tuple(
+            self.world.place(box, copy_of(_new(source.messages[uid]), keywords), origin) for uid in found
+        )
         return CopyResult(box.row.uid_validity, tuple(found), new)
 
     async def move(
-        self, mailbox: Mailbox, uids: Sequence[int], target: Mailbox, origin: str = ""
+        self,
+        mailbox: Mailbox,
+        uids: Sequence[int],
+        target: Mailbox,
+        origin: str = "",
+        *,
+        keywords: frozenset[str] | None = None,
     ) -> CopyResult:
         self.world.called("move")
-        result = self._copy(mailbox, uids, target, origin)
+        result = self._copy(mailbox, uids, target, origin, keywords)
         self.world.change(self.world.by_id(mailbox.id), result.source_uids, _gone, origin)
         return result
 

@@ -110,7 +110,7 @@ S~ b OK .*
 
 def test_the_process_has_so_many_connections(imap_service):
     service = imap_service(connections="2")
-    with Wire(service.port), Wire(service.port), Wire(service.port, greeted=False) as refused:
+    with Wire(service.port).login(), Wire(service.port).login(), Wire(service.port, greeted=False) as refused:
         assert refused.line() == b"* BYE [LIMIT] Too many connections, try again later"
 
 

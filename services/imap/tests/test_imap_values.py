@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailyard.imap.core import flags
-from mailyard.imap.core.cursor import CommandSyntaxError, Cursor
+from mailyard.imap.core.commands.registry import command
+from mailyard.imap.core.cursor import CommandRefused, CommandSyntaxError, Cursor
 from mailyard.imap.core.dates import date_time, encode_date, encode_date_time, imap_date
 from mailyard.imap.core.limits import Limits
 from mailyard.imap.core.names import NameError_, decode_name, encode_name, mailbox
@@ -86,6 +87,20 @@ def test_a_day_that_its_month_does_not_have_is_counted_on():
 )
 def test_date_times_are_read_as_clients_write_them(octets):
     assert date_time(Cursor(octets)) == datetime(2024, 1, 1, 3, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("octets", [b'"01-Jan-0001 00:00:00 +0100"', b'"31-Dec-9999 23:59:59 -0100"'])
+def test_date_times_that_utc_does_not_have_are_refused(octets):
+    with pytest.raises(CommandSyntaxError):
+        date_time(Cursor(octets))
+
+
+def test_a_name_has_so_many_octets_at_most():
+    longest = "\u00e9a" * 333
+    assert decode_name(encode_name(longest)) == longest
+    with pytest.raises(CommandRefused):
+        mailbox(Cursor(b'"' + b"a" * 8_193 + b'"'))
+    assert command(Cursor(b'LIST "" "' + b"*" * 8_193 + b'"')).pattern == "\x00"
 
 
 def test_date_times_keep_their_zone():

@@ -108,7 +108,7 @@ class Messages(MessageReader):
             match["uid"] = {"$in": list(uids)}
 
         async def write(session: AsyncClientSession) -> tuple[int, ...]:
-            rows = await self._some(mailbox, match, {"uid": 1, "flags": 1, "size": 1}, session)
+            rows = await self._some(mailbox, match, _COUNTED, session)
             await self._remove(mailbox, rows, session)
             return tuple(sorted(row["uid"] for row in rows))
 
@@ -125,8 +125,9 @@ class Messages(MessageReader):
         origin: str = "",
         *,
         quota: int | None = None,
+        keywords: frozenset[str] | None = None,
     ) -> CopyResult:
-        """Copy messages with their flags and dates (RFC 3501, section 6.4.7).
+        """Copy messages with their flags and dates (RFC 3501, section 6.4.7); of keywords with these only, if given.
 
         Raises:
             NotFound: the target was deleted.
@@ -135,17 +136,25 @@ class Messages(MessageReader):
         """
 
         async def write(session: AsyncClientSession) -> CopyResult:
-            rows = await self._some(mailbox, {"uid": {"$in": list(uids)}}, None, session)
-            return await self._copy_rows(rows, target, session, quota)
+            result, _ = await self._copy(mailbox, uids, target, session, quota=quota, keywords=keywords)
+            return result
 
         result = await self._to_target(target, write)
         await self._tell([target], origin)
         return result
 
     async def move(
-        self, mailbox: Mailbox, uids: Sequence[int], target: Mailbox, origin: str = ""
+        self,
+        mailbox: Mailbox,
+        uids: Sequence[int],
+        target: Mailbox,
+        origin: str = "",
+        *,
+        keywords: frozenset[str] | None = None,
     ) -> CopyResult:
         """Copy messages and remove them here, both or neither (RFC 6851). Within an account this needs no room.
+
+        Of keywords they keep these only, if given.
 
         Raises:
             NotFound: the target or the mailbox was deleted.
@@ -153,8 +162,7 @@ class Messages(MessageReader):
         """
 
         async def write(session: AsyncClientSession) -> CopyResult:
-            rows = await self._some(mailbox, {"uid": {"$in": list(uids)}}, None, session)
-            result = await self._copy_rows(rows, target, session)
+            result, rows = await self._copy(mailbox, uids, target, session, keywords=keywords)
             await self._remove(mailbox, rows, session)
             return result
 
@@ -190,22 +198,46 @@ class Messages(MessageReader):
         """Return what the account's mailboxes hold. Raises Unavailable."""
         return (await usage_of(self._store, [account]))[account]
 
-    async def _copy_rows(
-        self, rows: Sequence[Row], target: Mailbox, session: AsyncClientSession, quota: int | None = None
-    ) -> CopyResult:
+    async def _copy(
+        self,
+        mailbox: Mailbox,
+        uids: Sequence[int],
+        target: Mailbox,
+        session: AsyncClientSession,
+        *,
+        quota: int | None = None,
+        keywords: frozenset[str] | None,
+    ) -> tuple[CopyResult, list[Row]]:
+        """Count the copies in the target's row, then read and insert them, few at a time: a row may be 250 KiB long.
+
+        Return the rows too; the longer ones among their fields are there only if the messages are few.
+        """
+        are_few = len(uids) <= _COPIED_AT_A_TIME
+        rows = await self._in_order(mailbox, uids, None if are_few else _COUNTED, session)
         if not rows:
-            return CopyResult(target.uid_validity, (), ())
-        rows = sorted(rows, key=lambda row: int(row["uid"]))
-        copies = [replace(new_message_of(row), id=str(ObjectId())) for row in rows]
-        intakes = {target.id: Intake(copies)}
-        quotas = _quotas(target.account, quota)
-        numbers = await take_numbers(self._store, intakes, session, quotas)
-        placed = await insert_messages(self._store, intakes, numbers, self._clock(), session)
-        return CopyResult(
-            numbers[target.id].uid_validity,
-            tuple(row["uid"] for row in rows),
-            tuple(placed[copy.id].uid for copy in copies),
-        )
+            return CopyResult(target.uid_validity, (), ()), rows
+        found = [int(row["uid"]) for row in rows]
+        counted = {target.id: Intake([new_message_of(_NOT_COUNTED | row) for row in rows])}
+        taken = await take_numbers(self._store, counted, session, _quotas(target.account, quota))
+        numbers = taken[target.id]
+        for start in range(0, len(found), _COPIED_AT_A_TIME):
+            some = found[start : start + _COPIED_AT_A_TIME]
+            whole = rows if are_few else await self._in_order(mailbox, some, None, session)
+            copies = {target.id: Intake([copy_of(new_message_of(row), keywords) for row in whole])}
+            given = {target.id: replace(numbers, first_uid=numbers.first_uid + start)}
+            await insert_messages(self._store, copies, given, self._clock(), session)
+        last = numbers.first_uid + len(found)
+        return CopyResult(numbers.uid_validity, tuple(found), tuple(range(numbers.first_uid, last))), rows
+
+    async def _in_order(
+        self,
+        mailbox: Mailbox,
+        uids: Sequence[int],
+        fields: Mapping[str, int] | None,
+        session: AsyncClientSession,
+    ) -> list[Row]:
+        rows = await self._some(mailbox, {"uid": {"$in": list(uids)}}, fields, session)
+        return sorted(rows, key=lambda row: int(row["uid"]))
 
     async def _remove(self, mailbox: Mailbox, rows: Sequence[Row], session: AsyncClientSession) -> None:
         if not rows:
@@ -289,6 +321,15 @@ class Messages(MessageReader):
             )
 
 
+def copy_of(message: NewMessage, keywords: frozenset[str] | None) -> NewMessage:
+    """Return the message under a new id. Keywords that differ only in case are the same."""
+    flags = message.flags
+    if keywords is not None:
+        kept = {keyword.lower() for keyword in keywords}
+        flags = frozenset(flag for flag in flags if flag.startswith("\\") or flag.lower() in kept)
+    return replace(message, id=str(ObjectId()), flags=flags)
+
+
 def _quotas(account: ObjectId, quota: int | None) -> Quotas:
     return NO_QUOTAS if quota is None else {account: quota}
 
@@ -305,3 +346,18 @@ def changed(old: frozenset[str], change: FlagChange, flags: frozenset[str]) -> f
 
 
 _STATE = {"uid": 1, "modseq": 1, "flags": 1}
+_COUNTED = {"uid": 1, "account": 1, "flags": 1, "size": 1}
+_NOT_COUNTED: Row = dict.fromkeys(
+    (
+        "prefix",
+        "blob",
+        "internal_date",
+        "envelope",
+        "bodystructure",
+        "body",
+        "header_index",
+        "part_index",
+        "thread_id",
+    )
+)
+_COPIED_AT_A_TIME = 100

@@ -4,7 +4,7 @@ Rows of `mailboxes` and `messages`, as values. A message's octets are `prefix` f
 that `blob_id` names; `size` counts both.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -99,7 +99,7 @@ class Changes:
 
     highest_modseq: int
     uid_next: int
-    present: tuple[FlagState, ...]
+    present: Iterable[FlagState]  # may be read several times
     vanished: tuple[int, ...]
 
 

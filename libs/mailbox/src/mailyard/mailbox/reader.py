@@ -13,8 +13,8 @@ from pymongo import ASCENDING, UpdateOne
 
 from mailyard.mailbox.flagtable import FlagTable
 from mailyard.mailbox.mailboxes import Mailboxes
-from mailyard.mailbox.model import Changes, FlagState, Mailbox, Message
-from mailyard.mailbox.rows import MESSAGES, flag_state_of, message_of, projection
+from mailyard.mailbox.model import Changes, Mailbox, Message
+from mailyard.mailbox.rows import MESSAGES, message_of, projection
 from mailyard.mailbox.statetext import EXPUNGED, flags_in, is_expunged, state_text
 from mailyard.store.client import Collection, Row, Store, unavailable_when_away
 
@@ -58,7 +58,7 @@ class MessageReader:
                     stale.append(row["uid"])
                 else:
                     table.add(row["uid"], row["modseq"], flags)
-            for row in await self._own_fields(mailbox.account, mailbox.id, stale, repair=True):
+            async for row in self._own_fields(mailbox.account, mailbox.id, stale, repair=True):
                 if not row.get("expunged"):
                     table.add(row["uid"], row["modseq"], frozenset(row["flags"]))
         await asyncio.to_thread(table.settle)
@@ -66,9 +66,8 @@ class MessageReader:
 
     async def _own_fields(
         self, account: ObjectId, mailbox: ObjectId, uids: Sequence[int], *, repair: bool
-    ) -> list[Row]:
+    ) -> AsyncIterator[Row]:
         """Read the messages whose `state` is missing or old, and write the states of some."""
-        rows: list[Row] = []
         for start in range(0, len(uids), _FETCH_UIDS):
             query = {
                 "account": account,
@@ -78,8 +77,8 @@ class MessageReader:
             found = [row async for row in self._rows.find(query, _OWN, batch_size=_FETCH_UIDS)]
             if repair and start < _REPAIRED_AT_ONCE:
                 await self._repair(account, mailbox, found)
-            rows.extend(found)
-        return rows
+            for row in found:
+                yield row
 
     async def _repair(self, account: ObjectId, mailbox: ObjectId, rows: Sequence[Row]) -> None:
         """Write states; a message that has changed meanwhile keeps the newer one."""
@@ -116,7 +115,7 @@ class MessageReader:
         """
         snapshot = await self._mailboxes.by_id(account, mailbox)
         if snapshot.highest_modseq <= since_modseq:
-            return Changes(snapshot.highest_modseq, snapshot.uid_next, (), ())
+            return Changes(snapshot.highest_modseq, snapshot.uid_next, FlagTable(), ())
         # No upper bound for the modseq: a message whose flags change now would drop out of the range,
         # and a higher UID would be shown before it.
         query = {
@@ -125,7 +124,7 @@ class MessageReader:
             "modseq": {"$gt": since_modseq},
             "uid": {"$lt": snapshot.uid_next},
         }
-        present: dict[int, FlagState] = {}
+        present = FlagTable()
         vanished: set[int] = set()
         stale: list[int] = []
         with unavailable_when_away():
@@ -133,22 +132,19 @@ class MessageReader:
                 uid, modseq, state = row["uid"], row["modseq"], row.get("state")
                 flags = flags_in(state, modseq)
                 if flags is not None:
-                    present[uid] = FlagState(uid, modseq, flags)
+                    present.add(uid, modseq, flags)
                 elif is_expunged(state, modseq):
                     vanished.add(uid)
                 else:
                     stale.append(uid)
-            for row in await self._own_fields(account, mailbox, stale, repair=False):
+            async for row in self._own_fields(account, mailbox, stale, repair=False):
                 if row.get("expunged"):
                     vanished.add(row["uid"])
                 else:
-                    present[row["uid"]] = flag_state_of(row)
-        return Changes(
-            snapshot.highest_modseq,
-            snapshot.uid_next,
-            tuple(present[uid] for uid in sorted(present) if uid not in vanished),
-            tuple(sorted(vanished)),
-        )
+                    present.add(row["uid"], row["modseq"], frozenset(row["flags"]))
+        await asyncio.to_thread(present.settle)
+        present.drop(vanished)
+        return Changes(snapshot.highest_modseq, snapshot.uid_next, present, tuple(sorted(vanished)))
 
     async def fetch(
         self, mailbox: Mailbox, uids: Sequence[int], fields: Group[str]

@@ -7,12 +7,11 @@ that was deleted moves, as one row, to `mailboxes_deleted`; its messages stay as
 
 from collections.abc import Collection
 from datetime import datetime
-from functools import lru_cache
 
 from bson import ObjectId
 from pymongo import ASCENDING, IndexModel
 
-from mailyard.mailbox.model import FlagState, Mailbox, Message, NewMessage, SystemFlag
+from mailyard.mailbox.model import Mailbox, Message, NewMessage, SystemFlag
 from mailyard.mailbox.statetext import state_text
 from mailyard.store.client import Row, Store
 from mailyard.store.indexes import create_indexes, drop_indexes
@@ -187,17 +186,6 @@ def new_message_of(row: Row) -> NewMessage:
         thread_id=row["thread_id"],
         flags=frozenset(row["flags"]),
     )
-
-
-def flag_state_of(row: Row) -> FlagState:
-    """Read what a session keeps of a message from the message's own fields."""
-    return FlagState(row["uid"], row["modseq"], _flag_set(tuple(row["flags"])))
-
-
-@lru_cache(maxsize=4096)
-def _flag_set(flags: tuple[str, ...]) -> frozenset[str]:
-    """One set for all messages that have the same flags: a large mailbox has few different ones."""
-    return frozenset(flags)
 
 
 def is_unseen(flags: Collection[str]) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Collection
 from functools import lru_cache
 
 EXPUNGED = "-"
+_SHORT = 256  # characters of a text whose set is kept
 
 
 def state_text(modseq: int, flags: Collection[str]) -> str:
@@ -26,7 +27,9 @@ def flags_in(state: str | None, modseq: int) -> frozenset[str] | None:
     if state is None:
         return None
     head, _, flags = state.partition(" ")
-    return _flags(flags) if head == f"+{modseq}" else None
+    if head != f"+{modseq}":
+        return None
+    return _flags(flags) if len(flags) <= _SHORT else frozenset(flags.split())
 
 
 def is_expunged(state: str | None, modseq: int) -> bool:

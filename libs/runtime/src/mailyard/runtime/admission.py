@@ -56,13 +56,13 @@ class Admission:
 
         Without an address, as of a balancer that calls for itself, only the limit for all holds.
         """
+        network = None if address is None else counted_network(address, self._ipv6_prefix)
+        if network is not None and self._most_per_address and self._open[network] >= self._most_per_address:
+            return Crowded.ADDRESS
         if self._total >= self._most:
             return Crowded.TOTAL
-        if address is not None:
-            address = counted_network(address, self._ipv6_prefix)
-            if self._most_per_address and self._open[address] >= self._most_per_address:
-                return Crowded.ADDRESS
-            self._open[address] += 1
+        if network is not None:
+            self._open[network] += 1
         self._total += 1
         return None
 

@@ -233,7 +233,12 @@ _METRICS = (
     # imap
     Metric("mailyard_imap_open_connections", "gauge", "Open connections.", ("listener",)),
     Metric("mailyard_imap_connections_total", "counter", "Connections accepted.", ("listener",)),
-    Metric("mailyard_imap_refused_connections_total", "counter", "Connections turned away.", ("limit",)),
+    Metric(
+        "mailyard_imap_refused_connections_total",
+        "counter",
+        "Connections turned away, or ended without a login.",
+        ("limit",),
+    ),
     Metric("mailyard_imap_idling_sessions", "gauge", "Sessions in IDLE."),
     Metric("mailyard_imap_commands_total", "counter", "Commands answered, by result.", ("command", "result")),
     Metric("mailyard_imap_command_seconds", "histogram", "Duration of a command.", ("command",), SECONDS),
@@ -492,7 +497,7 @@ _EVENTS = (
     ),
     Event(
         "imap.keywords_left_out",
-        "A mailbox has more keywords than a session shows; the others are not shown.",
+        "A mailbox has as many keywords as it may have; others are not shown, or were not set.",
     ),
     Event("imap.session_failed", "A fault of the program ended a session."),
     Event("imap.connection_ended", "A client went away, or its TLS handshake failed."),

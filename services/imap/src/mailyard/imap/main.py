@@ -13,9 +13,11 @@ from mailyard.directory.passwords import Passwords
 from mailyard.directory.quotas import AccountQuotas
 from mailyard.imap.session.accounts import AccountSessions
 from mailyard.imap.session.doors import Doors
+from mailyard.imap.session.keywords import MailboxKeywords
 from mailyard.imap.session.watch import MailboxWatch
 from mailyard.imap.settings import ImapSettings
 from mailyard.imap.shell.listener import Listener, Reception
+from mailyard.imap.shell.unauthenticated import UnauthenticatedSessions
 from mailyard.mailbox.mailboxes import Mailboxes
 from mailyard.mailbox.messages import Messages
 from mailyard.runtime.admission import Admission, raise_file_limit
@@ -52,12 +54,16 @@ async def build(runtime: Runtime[ImapSettings]) -> Sequence[Component]:
     access = AccessWatch(store, directory.forget)
     passwords = Passwords(settings.hash_cost(), threads=settings.password_threads)
     logins = Authenticator(store, directory, passwords, settings.login_limits(), access=access)
+    places = raise_file_limit(settings.connections)
     watch = MailboxWatch(events, Mailboxes(store).highest_modseqs, settings.poll_seconds)
     reception = Reception(
         doors=_doors(store, events, watch, logins, access),
         options=settings.options(),
         budget=MemoryBudget(settings.held_size),
-        admission=Admission(raise_file_limit(settings.connections), settings.connections_per_address),
+        admission=Admission(places, settings.connections_per_address),
+        unauthenticated=UnauthenticatedSessions(
+            settings.unauthenticated_connections or max(places // 2, 1), time.monotonic
+        ),
         certificates=certificates,
         backlog=settings.backlog,
         balancers=settings.balancers(),
@@ -73,15 +79,17 @@ async def build(runtime: Runtime[ImapSettings]) -> Sequence[Component]:
 def _doors(
     store: Store, events: MailboxEvents, watch: MailboxWatch, logins: Authenticator, access: AccessWatch
 ) -> Doors:
+    messages = Messages(store, events)
     return Doors(
         mailboxes=Mailboxes(store),
-        messages=Messages(store, events),
+        messages=messages,
         bodies=Blobs(store),
         logins=logins,
         access=access,
         quotas=AccountQuotas(store),
         events=watch,
         accounts=AccountSessions(),
+        keywords=MailboxKeywords(messages.flag_states, time.monotonic),
         now=now_utc,
         monotonic=time.monotonic,
     )

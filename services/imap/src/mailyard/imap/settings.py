@@ -66,6 +66,12 @@ class ImapSettings(DirectorySettings, LoginSettings, ProxySettings, CommonSettin
     )
 
     connections: int = Field(default=10_000, ge=1, description="Open connections of this process at most.")
+    unauthenticated_connections: int = Field(
+        default=0,
+        ge=0,
+        description="Open connections of this process without a login at most; 0: half of all. For a new one, the oldest"
+        " ends that has had 5 seconds to log in.",
+    )
     connections_per_address: int = Field(
         default=100, ge=0, description="Open connections of one client address at most; 0: no limit."
     )

@@ -33,11 +33,12 @@ from mailyard.imap.core.states import PERMITTED, State, Step, after
 
 _ANNOUNCED = re.compile(rb"(~?)\{(\d{1,20})(\+?)\}\r?\n\Z")
 _TAG = re.compile(rb'([^\x00-\x20\x7f-\xff(){%*"\\+]{1,128}) +')
-_APPEND = re.compile(rb"APPEND(?= )", re.IGNORECASE)
+_APPEND = re.compile(_TAG.pattern + rb"APPEND(?= )", re.IGNORECASE)
 _CHUNK = 262_144
 _SHORT_LINE = 8_192  # a line of this length is read even where memory is scarce
 _SCARCE = "Memory is scarce on this server, try again later"
 _LONGEST_ANNOUNCEMENT = 32
+_STEPS_AT_A_TIME = 2_000  # a command may have very many literals
 
 
 class _Phase(Enum):
@@ -77,6 +78,7 @@ class Connection:
         self._command = bytearray()  # what has come of the command, its literals in place
         self._left = 0  # octets of the literal still to come
         self._binary = False
+        self.is_busy = False  # whether `next_event` has paused and should be called again soon
 
     @property
     def backlog(self) -> int:
@@ -123,13 +125,16 @@ class Connection:
         return self._drain() if self._phase in {_Phase.MESSAGE, _Phase.MESSAGE_END} else None
 
     def next_event(self) -> Event | None:
-        """The next event, or None until more octets arrive."""
-        while True:
+        """The next event, or None until more octets arrive, or, if `is_busy`, until others had their turn."""
+        self.is_busy = False
+        for _ in range(_STEPS_AT_A_TIME):
             outcome = _STEPS[self._phase](self)
             if outcome is _Pause.STARVED:
                 return None
             if not isinstance(outcome, _Pause):
                 return outcome
+        self.is_busy = True
+        return None
 
     # Commands
 
@@ -205,10 +210,13 @@ class Connection:
 
     def _append_head(self) -> Append | None:
         """The command, when it is an APPEND whose message is the literal that was just announced."""
+        if (
+            _APPEND.match(self._command) is None
+        ):  # other commands may have many literals and are not copied for each
+            return None
         octets = bytes(self._command)
         cursor = Cursor(octets[: octets.rindex(b"{") - self._binary], self.limits)
-        if cursor.match(_TAG) is None or cursor.match(_APPEND) is None:
-            return None
+        cursor.match(_APPEND)
         return append_head(cursor)
 
     def _offer(self, append: Append, *, synchronising: bool) -> MessageOffered:

@@ -1,7 +1,7 @@
 """Dates as IMAP writes them (RFC 3501, section 9: date and date-time)."""
 
 import re
-from datetime import date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 
 from mailyard.imap.core.cursor import CommandSyntaxError, Cursor
 
@@ -41,9 +41,11 @@ def date_time(cursor: Cursor) -> datetime:
     offset = timedelta(hours=int(zone_hours), minutes=int(zone_minutes)) * (-1 if sign == b"-" else 1)
     try:
         clock = (int(hour), int(minute), min(int(second), 59))  # a leap second is kept as the second before
-        return datetime(int(year), _month(month), int(day), *clock, tzinfo=timezone(offset))
-    except ValueError as error:
+        moment = datetime(int(year), _month(month), int(day), *clock, tzinfo=timezone(offset))
+        moment.astimezone(UTC)  # the store keeps it so
+    except (ValueError, OverflowError) as error:
         raise CommandSyntaxError("There is no such date and time") from error
+    return moment
 
 
 def _month(name: bytes) -> int:

@@ -45,6 +45,11 @@ def keyword(cursor: Cursor) -> str:
     return name.decode("ascii")
 
 
+def is_keyword(name: str) -> bool:
+    """Whether a flag is a keyword, not a system flag."""
+    return not name.startswith("\\")
+
+
 def flag_list(cursor: Cursor) -> frozenset[str]:
     """ABNF: flag-list = "(" [flag *(SP flag)] ")"."""
     return without_doubles(parenthesised(cursor, flag, cursor.limits.flags))

@@ -7,6 +7,7 @@ from mailyard.imap.core.cursor import CommandRefused, Cursor
 from mailyard.imap.core.syntax import astring, encode_astring
 
 INBOX = "INBOX"
+MAX_ENCODED = 8_192  # octets in modified UTF-7: a name of 1,000 octets in UTF-8 never needs as many
 
 _SHIFTED = re.compile(rb"&([A-Za-z0-9+,]*)(-?)")
 _PRINTABLE = re.compile(rb"[\x20-\x7e]*")
@@ -28,6 +29,8 @@ def decode_name(octets: bytes) -> str:
         NameError_: `octets` are no mailbox name.
 
     """
+    if len(octets) > MAX_ENCODED:
+        raise NameError_("The mailbox name is too long")
     if not _PRINTABLE.fullmatch(octets):
         raise NameError_("Mailbox names are sent in modified UTF-7")
     name = _SHIFTED.sub(lambda run: _decode_run(run).encode("utf-8", "surrogatepass"), octets).decode("utf-8")

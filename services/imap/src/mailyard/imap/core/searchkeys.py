@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import Enum
+from itertools import chain
 from typing import TypeAlias
 
 from mailyard.imap.core.sequences import SequenceSet
@@ -146,14 +147,18 @@ def negated(key: SearchKey) -> SearchKey:
 
 def either(left: SearchKey, right: SearchKey) -> SearchKey:
     """OR left right."""
-    return Or(tuple(part for key in (left, right) for part in (key.keys if isinstance(key, Or) else (key,))))
+    return Or(_alternatives(left) + _alternatives(right))
+
+
+def _alternatives(key: SearchKey) -> tuple[SearchKey, ...]:
+    return key.keys if isinstance(key, Or) else (key,)
 
 
 def all_of(keys: Sequence[SearchKey]) -> SearchKey:
     """All of these keys together."""
     if len(keys) == 1:
         return keys[0]
-    return And(tuple(part for key in keys for part in (key.keys if isinstance(key, And) else (key,))))
+    return And(tuple(chain.from_iterable(key.keys if isinstance(key, And) else (key,) for key in keys)))
 
 
 def leaves(keys: Iterable[SearchKey]) -> Iterator[Leaf]:

@@ -1,12 +1,16 @@
 """Sequence sets (RFC 3501, section 9: sequence-set): which messages a command means."""
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
 from mailyard.imap.core.cursor import CommandSyntaxError, Cursor
-from mailyard.imap.core.syntax import nz_number
+from mailyard.imap.core.syntax import MAX_NUMBER
 
+_SET = re.compile(
+    rb"(?:\d{1,10}|\*)(?::(?:\d{1,10}|\*))?(?:,(?:\d{1,10}|\*)(?::(?:\d{1,10}|\*))?)*(?![\d*:,])"
+)
 STAR = 0  # "*": the largest number in use
 
 
@@ -40,21 +44,27 @@ class SequenceSet:
 
 def sequence_set(cursor: Cursor) -> SequenceSet:
     """ABNF: sequence-set = (seq-number / seq-range) *("," sequence-set)."""
-    ranges = [_range(cursor)]
-    while cursor.skip(b","):
-        ranges.append(_range(cursor))
-        if len(ranges) > cursor.limits.ranges:
-            raise CommandSyntaxError("The sequence set is too long")
-    return SequenceSet(tuple(ranges))
+    octets = cursor.require(_SET, "a sequence set")
+    if octets.count(b",") >= cursor.limits.ranges:
+        raise CommandSyntaxError("The sequence set is too long")
+    return SequenceSet(tuple(map(_range, octets.split(b","))))
 
 
-def _range(cursor: Cursor) -> tuple[int, int]:
-    first = _number(cursor)
-    return (first, _number(cursor)) if cursor.skip(b":") else (first, first)
+def _range(octets: bytes) -> tuple[int, int]:
+    first, colon, last = octets.partition(b":")
+    low = _number(first)
+    return (low, _number(last)) if colon else (low, low)
 
 
-def _number(cursor: Cursor) -> int:
-    return STAR if cursor.skip(b"*") else nz_number(cursor)
+def _number(octets: bytes) -> int:
+    if octets == b"*":
+        return STAR
+    number = int(octets)
+    if not number:
+        raise CommandSyntaxError("Expected a number above zero")
+    if number > MAX_NUMBER:
+        raise CommandSyntaxError("The number is too large")
+    return number
 
 
 def compact(numbers: Iterable[int]) -> bytes:

@@ -11,6 +11,7 @@ from bson import ObjectId
 from mailyard.directory.accesswatch import OpenSession
 from mailyard.directory.identity import Identity, Refusal
 from mailyard.imap.session.accounts import AccountSessions
+from mailyard.imap.session.keywords import MailboxKeywords
 from mailyard.mailbox.flagtable import FlagTable
 from mailyard.mailbox.model import (
     AppendResult,
@@ -98,13 +99,20 @@ class MessageDoor(Protocol):
         origin: str = "",
         *,
         quota: int | None = None,
+        keywords: frozenset[str] | None = None,
     ) -> CopyResult:
-        """Copy messages; raises NotFound, OverQuota."""
+        """Copy messages, with these keywords only, if given; raises NotFound, OverQuota."""
 
     async def move(
-        self, mailbox: Mailbox, uids: Sequence[int], target: Mailbox, origin: str = ""
+        self,
+        mailbox: Mailbox,
+        uids: Sequence[int],
+        target: Mailbox,
+        origin: str = "",
+        *,
+        keywords: frozenset[str] | None = None,
     ) -> CopyResult:
-        """Move messages; raises NotFound."""
+        """Move messages, with these keywords only, if given; raises NotFound."""
 
     async def append(
         self, mailbox: Mailbox, message: NewMessage, origin: str = "", *, quota: int | None = None
@@ -195,6 +203,7 @@ class Doors:
     quotas: QuotaDoor
     events: EventDoor
     accounts: AccountSessions
+    keywords: MailboxKeywords
     now: Callable[[], datetime]
     monotonic: Callable[[], float]
 

@@ -5,13 +5,17 @@ that the client is told. A mailbox has so many keywords at most; more of them ar
 """
 
 from collections.abc import Iterable
+from functools import reduce
+from operator import or_
 from typing import TypeVar
 
 from mailyard.imap.core.flags import RECENT, SEEN, SYSTEM_FLAGS, encode_flags
 from mailyard.imap.core.limits import Limits
+from mailyard.mailbox.flagtable import bits_of
 
 _MOST_SPELLINGS = 16  # of one keyword
-_CACHED = 1_024
+_CACHED = 128
+_CACHED_OCTETS = 1_048_576  # of sets as FETCH answers them
 _MOST_KEYWORDS = Limits().keywords
 _SEEN_BIT = 1 << SYSTEM_FLAGS.index(SEEN)
 
@@ -26,6 +30,7 @@ class FlagSets:
     __slots__ = (
         "_bits",
         "_encoded",
+        "_encoded_octets",
         "_known",
         "_masks",
         "_names",
@@ -44,6 +49,7 @@ class FlagSets:
         self._known: dict[frozenset[str], int] = {}  # caches from here on
         self._read: dict[int, frozenset[str]] = {}
         self._encoded: dict[tuple[int, bool], bytes] = {}
+        self._encoded_octets = 0
         self.left_out = False  # whether there are more keywords than are kept
 
     def __len__(self) -> int:
@@ -58,7 +64,7 @@ class FlagSets:
         """The number of a set; it is valid until the next `keep_only`."""
         number = self._known.get(flags)
         if number is None:
-            number = self._number_of_mask(self._mask(flags))
+            number = self.number_of_mask(self.mask(flags))
             _remember(self._known, flags, number)
         return number
 
@@ -66,8 +72,7 @@ class FlagSets:
         """The set of this number."""
         flags = self._read.get(number)
         if flags is None:
-            mask = self._masks[number]
-            flags = frozenset(name for place, name in enumerate(self._names) if mask >> place & 1)
+            flags = frozenset(map(self._names.__getitem__, bits_of(self._masks[number])))
             _remember(self._read, number, flags)
         return flags
 
@@ -77,8 +82,25 @@ class FlagSets:
         if octets is None:
             flags = self.flags(number)
             octets = encode_flags(flags | {RECENT} if recent else flags)
-            _remember(self._encoded, (number, recent), octets)
+            self._encoded_octets += len(octets)
+            if self._encoded_octets > _CACHED_OCTETS:
+                self._encoded.clear()
+                self._encoded_octets = len(octets)
+            self._encoded[number, recent] = octets
         return octets
+
+    def bit(self, flag: str) -> int:
+        """The bit of a flag in masks; 0 where no message has it."""
+        return self._bits.get(flag.lower(), 0)
+
+    def mask_of(self, number: int) -> int:
+        """The set of this number as bits."""
+        return self._masks[number]
+
+    def keywords_in(self, numbers: Iterable[int]) -> frozenset[str]:
+        """The keywords of these sets together."""
+        mask = reduce(or_, map(self._masks.__getitem__, numbers), 0)
+        return frozenset(self._names[place] for place in bits_of(mask) if place >= len(SYSTEM_FLAGS))
 
     def unseen(self) -> set[int]:
         r"""The numbers of the sets without \Seen."""
@@ -90,7 +112,8 @@ class FlagSets:
         self._masks.clear()
         for cache in (self._numbers, self._known, self._read, self._encoded):
             cache.clear()
-        return {number: self._number_of_mask(mask) for number, mask in masks.items()}
+        self._encoded_octets = 0
+        return {number: self.number_of_mask(mask) for number, mask in masks.items()}
 
     # Spellings
 
@@ -107,7 +130,8 @@ class FlagSets:
         """Whether the flag is in use, in any spelling."""
         return flag.lower() in self._bits
 
-    def _mask(self, flags: frozenset[str]) -> int:
+    def mask(self, flags: frozenset[str]) -> int:
+        """A set as bits; keywords that are new get the next ones."""
         mask = 0
         for flag in sorted(flags):
             mask |= self._bit(flag)
@@ -128,7 +152,8 @@ class FlagSets:
                 spellings.add(flag)
         return bit
 
-    def _number_of_mask(self, mask: int) -> int:
+    def number_of_mask(self, mask: int) -> int:
+        """The number of a set that is given as bits."""
         number = self._numbers.get(mask)
         if number is None:
             number = self._numbers[mask] = len(self._masks)

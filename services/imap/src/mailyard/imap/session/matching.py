@@ -64,10 +64,9 @@ class Facts:
         self._view = view
         self._texts: dict[bytes, list[str]] = {}
 
-    @property
-    def flags(self) -> frozenset[str]:
-        r"""The flags, \Recent aside."""
-        return self._view.flags(self.place)
+    def has_flag(self, flag: str) -> bool:
+        r"""Whether the message has a flag, \Recent aside."""
+        return self._view.has_flag(self.place, flag)
 
     @property
     def recent(self) -> bool:
@@ -138,12 +137,11 @@ def _test_of(key: Leaf, view: MessageView, finders: dict[str, FieldFinder]) -> T
         case AllMessages():
             return lambda _: True
         case HasFlag(flag, present):
-            name = next(iter(view.told_spelling((flag,))))
-            return lambda facts: (name in facts.flags) is present
+            return lambda facts: facts.has_flag(flag) is present
         case IsRecent(present):
             return lambda facts: facts.recent is present
         case IsNew():
-            return lambda facts: SEEN not in facts.flags and facts.recent
+            return lambda facts: facts.recent and not facts.has_flag(SEEN)
         case Numbered(numbers):
             return _in(Spans(view.by_number(numbers)))
         case WithUid(uids):

@@ -4,16 +4,19 @@ What other sessions do is found by asking the journal of changes; an event only 
 above the snapshot is ever shown (see `mailyard.mailbox.place`).
 """
 
+import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Self
 
 from mailyard.imap.session.doors import Doors
 from mailyard.imap.session.view import MessageView
-from mailyard.mailbox.model import FlagState, Mailbox
+from mailyard.mailbox.model import Changes, FlagState, Mailbox
 from mailyard.proto.v1.mailbox_pb2 import MailboxEvent
 
 FRESH_SECONDS = 1.0  # a command that comes sooner after the last look than this does not look again
+_LEARNED_AT_ONCE = 1_000  # messages between two turns of other sessions
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +74,16 @@ class Selected:
         seen = self.mailbox
         changes = await self._doors.messages.changes(seen.id, seen.account, seen.highest_modseq)
         self.mailbox = replace(seen, uid_next=changes.uid_next, highest_modseq=changes.highest_modseq)
-        self.view.learn(changes)
+        await self._learn(changes)
         if changes.uid_next > seen.uid_next:
             await self._claim_recent(seen.uid_next)
+
+    async def _learn(self, changes: Changes) -> None:
+        states = iter(changes.present)
+        while some := tuple(islice(states, _LEARNED_AT_ONCE)):
+            self.view.learn(replace(changes, present=some, vanished=()))
+            await asyncio.sleep(0)
+        self.view.learn(replace(changes, present=()))
 
     def note(self, states: Iterable[FlagState]) -> None:
         """Take flags that this session has set itself, so that they are not announced as news."""

@@ -5,7 +5,6 @@ A session ends with LOGOUT, with a BYE (time is up, too many mistakes, shutdown)
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from itertools import islice
 from uuid import uuid4
 
 from bson import ObjectId
@@ -28,10 +27,12 @@ from mailyard.imap.session.fetchahead import FetchAhead, Line
 from mailyard.imap.session.options import Options
 from mailyard.imap.session.selected import Selected
 from mailyard.mailbox.errors import NotFound
+from mailyard.mailbox.model import Mailbox
 from mailyard.runtime.errors import Unavailable
 from mailyard.runtime.logs import get_logger
 
 _LINES_AT_A_TIME = 1_000
+_OCTETS_AT_A_TIME = 65_536
 _EXPELLED_SECONDS = 2.0  # for the BYE of a session whose login no longer counts; then the line is cut
 
 _log = get_logger(__name__)
@@ -69,6 +70,8 @@ class Session:
         self._is_expelled = False
         self._counted_as: str | None = None
         self.stopping = False
+        self.is_logging_in = False  # a password is being checked
+        self.on_login: Callable[[], None] = lambda: None  # called when the session has an account
         self._login_until = doors.monotonic() + options.login_seconds
         self.failed_logins = 0
         self.afterwards: Callable[[], Awaitable[None]] | None = (
@@ -150,8 +153,16 @@ class Session:
 
     async def write_all(self, lines: Iterable[bytes]) -> None:
         """Send many responses, some at a time, and let other sessions have their turn in between."""
-        remaining = iter(lines)
-        while some := list(islice(remaining, _LINES_AT_A_TIME)):
+        some: list[bytes] = []
+        octets = 0
+        for line in lines:
+            some.append(line)
+            octets += len(line)
+            if len(some) >= _LINES_AT_A_TIME or octets >= _OCTETS_AT_A_TIME:
+                self.write(b"".join(some))
+                await self.drain()
+                some, octets = [], 0
+        if some:
             self.write(b"".join(some))
             await self.drain()
 
@@ -175,14 +186,21 @@ class Session:
             raise SessionOver("Your access has changed, log in again")
         if self.stopping and not even_if_stopping:
             raise SessionOver("Server is shutting down", "UNAVAILABLE")
-        event = self.line.next_event()
+        event = await self._parsed_event()
         if event is None:
             if self.channel.ended:
                 raise SessionOver
             await self.channel.wait(seconds)
-            event = self.line.next_event()
+            event = await self._parsed_event()
         if isinstance(event, Overflow):
             raise SessionOver(event.text)
+        return event
+
+    async def _parsed_event(self) -> Event | None:
+        event = self.line.next_event()
+        while event is None and self.connection.is_busy:
+            await asyncio.sleep(0)
+            event = self.line.next_event()
         return event
 
     async def next_line(self) -> bytes:
@@ -241,6 +259,21 @@ class Session:
         names = {*SYSTEM_FLAGS, *keywords}
         read_only = self.selected is not None and self.selected.read_only
         self.write(responses.flags(names) + responses.permanent_flags(() if read_only else {*names, "\\*"}))
+
+    async def keywords_with_room(self, mailbox: Mailbox, flags: frozenset[str]) -> frozenset[str]:
+        """Those of the flags that messages may bring into a mailbox; the client is warned of others."""
+        selected = self.selected
+        shown = None
+        if selected is not None and selected.mailbox.id == mailbox.id and not selected.view.keywords_left_out:
+            shown = selected.view.keywords
+        kept = await self.doors.keywords.with_room(mailbox, flags, shown)
+        if kept != flags:
+            _log.warning("imap.keywords_left_out", account=str(self.account), mailbox=str(mailbox.id))
+            most = self.connection.limits.keywords
+            self.write(
+                responses.untagged(no(f"Keywords were left out: a mailbox has {most} at most", "LIMIT"))
+            )
+        return kept
 
     def count_in(self, account: str) -> bool:
         """Count the session with its account, or return False when the account has too many."""

@@ -9,6 +9,8 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 from typing import Self
 
 from mailyard.imap.core.sequences import SequenceSet
@@ -17,7 +19,8 @@ from mailyard.mailbox.flagtable import FlagTable
 from mailyard.mailbox.model import Changes, FlagState
 
 _SETS = 4_096  # different sets of flags before those are looked for that no message has
-_ADDED_AT_ONCE = 10_000
+_ADDED_AT_ONCE = 1_000  # messages between two turns of other sessions
+_FEW_SETS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +47,9 @@ class MessageView:
         for state in states:
             self._add(state)
         self._told_keywords = len(self._sets.keywords)
-        self._recent: list[tuple[int, int]] = []  # spans of UIDs, both ends included
-        self._arrived: dict[int, FlagState] = {}
+        self._recent_starts = array("I")  # spans of UIDs, ascending, both ends included
+        self._recent_ends = array("I")
+        self._arrived: dict[int, int] = {}  # their flags as bits
         self._vanished: set[int] = set()
         self._changed: set[int] = set()
 
@@ -86,6 +90,27 @@ class MessageView:
         """These flags in every spelling that messages have."""
         return frozenset(spelling for flag in flags for spelling in self._sets.all_spellings(flag))
 
+    @property
+    def has_few_flag_sets(self) -> bool:
+        """Whether many messages have the same flags, as in most mailboxes."""
+        return len(self._sets) <= _FEW_SETS
+
+    def has_flag(self, place: int, flag: str) -> bool:
+        """Whether the message in this place has a flag, in any spelling."""
+        return bool(self._sets.mask_of(self._flag_numbers[place]) & self._sets.bit(flag))
+
+    def most_flags(self, places: Iterable[range], added: Iterable[str]) -> int:
+        """How many flags one of these messages would have with these flags added, at most."""
+        new = self.new_keywords(added)
+        mask = reduce(or_, map(self._sets.bit, added), 0)
+        numbers = {number for span in places for number in self._flag_numbers[span.start : span.stop]}
+        return new + max(((self._sets.mask_of(number) | mask).bit_count() for number in numbers), default=0)
+
+    def keywords_of(self, places: Iterable[range]) -> frozenset[str]:
+        """The keywords that these messages have, together."""
+        numbers = {number for span in places for number in self._flag_numbers[span.start : span.stop]}
+        return self._sets.keywords_in(numbers)
+
     def new_keywords(self, flags: Iterable[str]) -> int:
         """How many of these flags are keywords that no message has had."""
         return sum(not self._sets.is_known(flag) for flag in flags)
@@ -107,11 +132,13 @@ class MessageView:
     def is_recent(self, place: int) -> bool:
         """Whether this session is the first to be told of the message (RFC 3501, section 2.3.2)."""
         uid = self._uids[place]
-        return any(first <= uid <= last for first, last in self._recent)
+        span = bisect_right(self._recent_starts, uid) - 1
+        return span >= 0 and uid <= self._recent_ends[span]
 
     def recent_count(self) -> int:
         """How many messages are recent."""
-        return sum(len(self._uid_span(first, last)) for first, last in self._recent)
+        spans = zip(self._recent_starts, self._recent_ends, strict=True)
+        return sum(len(self._uid_span(first, last)) for first, last in spans)
 
     def first_unseen(self) -> int | None:
         """The place of the first unseen message."""
@@ -149,9 +176,14 @@ class MessageView:
     # Learning
 
     def claim_recent(self, first: int, last: int) -> None:
-        """Call the messages with these UIDs recent."""
-        if first <= last:
-            self._recent.append((first, last))
+        """Call the messages with these UIDs recent; they are above those of the calls before."""
+        if first > last:
+            return
+        if self._recent_ends and self._recent_ends[-1] + 1 >= first:
+            self._recent_ends[-1] = last
+        else:
+            self._recent_starts.append(first)
+            self._recent_ends.append(last)
 
     def learn(self, changes: Changes) -> None:
         """Take what is new in the store; the client is told by `announce`."""
@@ -163,14 +195,14 @@ class MessageView:
 
     def _learn_state(self, state: FlagState) -> None:
         if state.uid > self.last_uid:
-            self._arrived[state.uid] = state
+            self._arrived[state.uid] = self._sets.mask(state.flags)
             return
         place = self.place_of(state.uid)
         if place is None:
             return
-        before = self.flags(place)
+        before = self._sets.mask_of(self._flag_numbers[place])
         self.set_flags(place, state.flags)
-        if self.flags(place) != before:
+        if self._sets.mask_of(self._flag_numbers[place]) != before:
             self._changed.add(state.uid)
 
     def set_flags(self, place: int, flags: frozenset[str]) -> None:
@@ -215,7 +247,9 @@ class MessageView:
 
     def _arrive(self) -> int:
         for uid in sorted(self._arrived):
-            self._add(self._arrived[uid])
+            self._uids.append(uid)
+            self._make_room()
+            self._flag_numbers.append(self._sets.number_of_mask(self._arrived[uid]))
         self._arrived.clear()
         return len(self)
 
@@ -226,16 +260,20 @@ class MessageView:
         return found
 
     def _add(self, state: FlagState) -> None:
+        number = self._number(state.flags)  # replaces the array now and then
         self._uids.append(state.uid)
-        self._flag_numbers.append(self._number(state.flags))
+        self._flag_numbers.append(number)
 
     def _number(self, flags: frozenset[str]) -> int:
-        """The number of a set of flags; sets that no message has any more are forgotten now and then."""
+        self._make_room()
+        return self._sets.number(flags)
+
+    def _make_room(self) -> None:
+        """Forget sets of flags that no message has any more, now and then."""
         if len(self._sets) >= self._most_sets:
             new_numbers = self._sets.keep_only(set(self._flag_numbers))
             self._flag_numbers = array("I", (new_numbers[number] for number in self._flag_numbers))
             self._most_sets = max(_SETS, 2 * len(self._sets))
-        return self._sets.number(flags)
 
 
 def _without(values: Sequence[int], places: set[int]) -> Iterator[int]:

@@ -239,9 +239,20 @@ class ClientChannel(asyncio.BufferedProtocol):
         self._input = None
         self._reserved = 0
         self._count()
-        if self._transport is not None:
+        if self._transport is not None and not self._lost:
             self._transport.close()
             asyncio.get_running_loop().call_later(_LAST_WORD_SECONDS, self.abort)
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the line has been handed to the channel, after its TLS handshake where that comes first."""
+        return self._transport is not None
+
+    def cut_off(self, last_word: bytes) -> None:
+        """Cut the line; the last word is sent as far as the network takes it at once."""
+        self.write(last_word)
+        self._flush()
+        self.abort()
 
     def abort(self) -> None:
         """Cut the line."""

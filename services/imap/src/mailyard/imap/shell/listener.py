@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from mailyard.imap.session.octets import ResponseBroken
 from mailyard.imap.session.options import Options
 from mailyard.imap.session.session import Session
 from mailyard.imap.shell.channel import ClientChannel
+from mailyard.imap.shell.unauthenticated import UnauthenticatedSessions
 from mailyard.runtime.admission import Admission, Crowded
 from mailyard.runtime.balancers import Balancers
 from mailyard.runtime.budget import MemoryBudget
@@ -27,10 +29,12 @@ from mailyard.runtime.metrics import counter, gauge
 _OPEN = gauge("mailyard_imap_open_connections")
 _ARRIVED = counter("mailyard_imap_connections_total")
 _REFUSED = counter("mailyard_imap_refused_connections_total")
-for _limit in Crowded:  # shown as 0 before anybody is turned away
-    _REFUSED.labels(_limit.value)
+_UNAUTHENTICATED = "unauthenticated"  # the limit of the connections without a login
+for _limit in (*Crowded, _UNAUTHENTICATED):  # shown as 0 before anybody is turned away
+    _REFUSED.labels(str(_limit))
 _PAUSE_SECONDS = 0.1
 _CROWDED = responses.untagged(Completion(Condition.BYE, "Too many connections, try again later", "LIMIT"))
+_TOO_SLOW = responses.untagged(Completion(Condition.BYE, "Too many connections without a login", "LIMIT"))
 
 _log = get_logger(__name__)
 
@@ -42,10 +46,21 @@ class Reception:
     doors: Doors
     options: Options
     admission: Admission
+    unauthenticated: UnauthenticatedSessions
     budget: MemoryBudget
     certificates: Certificates | None
     backlog: int
     balancers: Balancers
+
+
+@dataclass(slots=True)
+class _Client:
+    """A connection and its session."""
+
+    connection: socket.socket
+    session: Session
+    channel: ClientChannel
+    has_place: bool = True  # in the admission
 
 
 class Listener:
@@ -62,7 +77,7 @@ class Listener:
         self._introductions = Introductions(label, reception.balancers, reception.admission)
         self._sockets: list[socket.socket] = []
         self._accepting: list[asyncio.Task[None]] = []
-        self._sessions: dict[asyncio.Task[None], tuple[Session, ClientChannel]] = {}
+        self._clients: dict[asyncio.Task[None], _Client] = {}
 
     @property
     def addresses(self) -> list[Endpoint]:
@@ -93,17 +108,17 @@ class Listener:
     async def drain(self) -> None:
         """Stop listening; each session finishes the command in hand and says BYE."""
         await self._stop_listening()
-        for session, _ in self._sessions.values():
-            session.stop()
-        if self._sessions:
-            await asyncio.wait(self._sessions)
+        for client in self._clients.values():
+            client.session.stop()
+        if self._clients:
+            await asyncio.wait(self._clients)
 
     async def close(self) -> None:
         """Cut what is left."""
         await self._stop_listening()
-        left = list(self._sessions)
+        left = list(self._clients)
         for task in left:
-            self._sessions[task][1].abort()
+            self._clients[task].channel.abort()
             task.cancel()
         if left:
             await asyncio.wait(left)
@@ -134,9 +149,9 @@ class Listener:
 
     def _admit(self, connection: socket.socket, caller: Caller) -> None:
         """Begin a session, or turn the client away."""
-        crowded = self._reception.admission.refusal(caller.counted_as)
-        if crowded is not None:
-            _REFUSED.labels(crowded.value).inc()
+        limit = self._refusal(caller)
+        if limit is not None:
+            _REFUSED.labels(limit).inc()
             self._turn_away(connection)
             return
         _ARRIVED.labels(self._label).inc()
@@ -149,8 +164,41 @@ class Listener:
         session = Session(channel, reception.doors, reception.options)
         channel.feed(session.connection)
         task = asyncio.create_task(self._serve(connection, session, channel))
-        self._sessions[task] = session, channel
+        self._clients[task] = _Client(connection, session, channel)
         task.add_done_callback(self._left)
+        session.on_login = functools.partial(reception.unauthenticated.discard, session)
+        reception.unauthenticated.add(session, functools.partial(self._end_early, task))
+
+    def _refusal(self, caller: Caller) -> str | None:
+        """Count a connection in, or say which limit it meets.
+
+        A connection without a login makes room where all places are taken, or all those of its kind.
+        """
+        admission, unauthenticated = self._reception.admission, self._reception.unauthenticated
+        crowded = admission.refusal(caller.counted_as)
+        if crowded is Crowded.TOTAL and unauthenticated.end_oldest():
+            crowded = admission.refusal(caller.counted_as)
+        if crowded is not None:
+            return crowded.value
+        if unauthenticated.are_full and not unauthenticated.end_oldest():
+            admission.gone(caller.counted_as)
+            return _UNAUTHENTICATED
+        return None
+
+    def _end_early(self, task: asyncio.Task[None]) -> None:
+        """End a session without a login, whose place another one takes now."""
+        _REFUSED.labels(_UNAUTHENTICATED).inc()
+        client = self._clients[task]
+        self._give_place_back(client)
+        if client.channel.is_connected:
+            client.channel.cut_off(_TOO_SLOW)
+        else:
+            task.cancel()
+
+    def _give_place_back(self, client: _Client) -> None:
+        if client.has_place:
+            client.has_place = False
+            self._reception.admission.gone(client.channel.caller.counted_as)
 
     def _turn_away(self, connection: socket.socket) -> None:
         with contextlib.suppress(OSError), connection:
@@ -158,8 +206,11 @@ class Listener:
                 connection.send(_CROWDED)
 
     def _left(self, task: asyncio.Task[None]) -> None:
-        _, channel = self._sessions.pop(task)
-        self._reception.admission.gone(channel.caller.counted_as)
+        client = self._clients.pop(task)
+        self._give_place_back(client)
+        self._reception.unauthenticated.discard(client.session)
+        if not client.channel.is_connected:
+            client.connection.close()
         _OPEN.labels(self._label).dec()
 
     async def _serve(self, connection: socket.socket, session: Session, channel: ClientChannel) -> None:

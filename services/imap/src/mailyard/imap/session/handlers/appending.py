@@ -5,6 +5,7 @@ Nothing is read from the client while a piece of the message is being written, s
 
 import asyncio
 import contextlib
+from dataclasses import replace
 
 from bson import ObjectId
 
@@ -27,7 +28,7 @@ from mailyard.store.body import Body
 
 _OCTETS = counter("mailyard_imap_appended_bytes_total")
 _CHUNK = 262_144  # octets of a message that the writer holds, at most
-_PARSED_AT_ONCE = 16_384  # octets; parsing more takes a while in the worst case, and is done in a thread
+_PARSED_AT_ONCE = 8_192  # octets; parsing more takes a while in the worst case, and is done in a thread
 _small_messages = asyncio.Semaphore(4)
 OVER_QUOTA = no("The mailbox is full: there is no room for this within the quota", "OVERQUOTA")  # RFC 9208
 _large_messages = asyncio.Semaphore(1)  # one large message at a time is in memory to be parsed
@@ -123,9 +124,10 @@ async def _pump(session: Session, writer: Writer) -> Body | Completion:
 async def _add(session: Session, mailbox: Mailbox, offered: MessageOffered, body: Body) -> Completion:
     blob_id = await session.doors.bodies.put(body)
     message = await _parsed(session, offered, body, blob_id)
+    flags = await session.keywords_with_room(mailbox, message.flags)
     try:
         result = await session.doors.messages.append(
-            mailbox, message, session.origin, quota=await session.quota()
+            mailbox, replace(message, flags=flags), session.origin, quota=await session.quota()
         )
     except NotFound:
         return TRY_CREATE

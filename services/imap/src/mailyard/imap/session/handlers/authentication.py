@@ -73,6 +73,14 @@ def _decoded(answer: bytes) -> bytes:
 
 
 async def _check(session: Session, credentials: Credentials) -> Completion:
+    session.is_logging_in = True
+    try:
+        return await _log_in(session, credentials)
+    finally:
+        session.is_logging_in = False
+
+
+async def _log_in(session: Session, credentials: Credentials) -> Completion:
     answer = await session.doors.logins.authenticate(
         credentials.login, credentials.password, client_ip=session.channel.client_ip, service="imap"
     )
@@ -89,6 +97,7 @@ async def _enter(session: Session, identity: Identity) -> None:
     await session.doors.mailboxes.ensure_defaults(session.account)
     session.connection.take(Step.LOGGED_IN)
     session.connection.limits = session.options.limits
+    session.on_login()
 
 
 def _refused(session: Session, refusal: Refusal) -> Completion:

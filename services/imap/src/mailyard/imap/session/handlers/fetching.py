@@ -152,6 +152,7 @@ class _FromRows:
         async for message in self._rows(uids):
             found += 1
             group.append(message)
+            octets += len(message.envelope) + len(message.bodystructure) + len(message.body)
             octets += min(message.size, SMALL_BODY) if self._plan.reads_octets else 0
             if len(group) >= _REPLIES_AT_A_TIME or octets >= _OCTETS_AT_A_TIME:
                 await self._reply(group)
@@ -188,7 +189,7 @@ class _FromRows:
 
     def _is_seen(self, uid: int) -> bool:
         place = self._view.place_of(uid)
-        return place is None or SEEN in self._view.flags(place)
+        return place is None or self._view.has_flag(place, SEEN)
 
     def _pieces(self, message: Message, *, tell_flags: bool) -> list[Piece]:
         """The response for one message."""

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterable
 from mailyard.imap.core import responses
 from mailyard.imap.core.commands.listing import List, ListCommand, Lsub
 from mailyard.imap.core.commands.mailboxes import Namespace
-from mailyard.imap.core.patterns import matches
+from mailyard.imap.core.patterns import matches, simplified
 from mailyard.imap.core.responses import Completion, ok
 from mailyard.imap.session.session import Session
 from mailyard.mailbox.model import SEPARATOR, Mailbox
@@ -42,7 +42,7 @@ async def list_subscribed(session: Session, command: Lsub) -> Completion:
 
 async def _matching(session: Session, names: Iterable[str], command: ListCommand) -> AsyncIterator[str]:
     """The names that match, in order; other sessions have their turn in between."""
-    pattern = command.reference + command.pattern
+    pattern = simplified(command.reference + command.pattern)
     for number, name in enumerate(sorted(names), start=1):
         if matches(pattern, name, SEPARATOR):
             yield name

@@ -36,10 +36,12 @@ from mailyard.store.blobs import BodyMissing
 
 _PLACES_AT_A_TIME = 1_000
 _TESTS_AT_A_TIME = 5_000  # between two pauses
+_CONTENTS_AT_A_TIME = 100  # messages whose rows are kept while their octets are read
 _BODIES_AT_A_TIME = 20
 _OCTETS_AT_A_TIME = 524_288  # of small bodies that are in memory together
 _NUMBERS_AT_A_TIME = 5_000
 _WHOLE_HEADER = Section(text=SectionText.HEADER)
+_rows = asyncio.Semaphore(4)  # searches that have rows in memory
 _small_bodies = asyncio.Semaphore(4)  # searches that have small bodies in memory
 _log = get_logger(__name__)
 _large_bodies = asyncio.Semaphore(1)  # for searches, one large message at a time is in memory
@@ -80,22 +82,37 @@ class _Searching:
         for portion in in_portions([range(len(self._view))], _PLACES_AT_A_TIME):
             undecided = await self._undecided([Facts(place, self._view) for place in portion])
             if undecided and self._row_fields:
-                undecided = await self._undecided(await self._with_rows(undecided, self._row_fields))
-            if undecided:
-                await self._by_content(await self._with_rows(undecided, self._row_fields | OCTET_FIELDS))
+                undecided = await self._by_rows(undecided)
+            for start in range(0, len(undecided), _CONTENTS_AT_A_TIME):
+                some = undecided[start : start + _CONTENTS_AT_A_TIME]
+                await self._by_content(await self._with_rows(some, self._row_fields | OCTET_FIELDS))
         return sorted(self._found)
 
     async def _undecided(self, several: Sequence[Facts]) -> list[Facts]:
         """Note those that match; return those of which too little is known."""
         undecided: list[Facts] = []
         for start in range(0, len(several), self._at_a_time):
-            for facts in several[start : start + self._at_a_time]:
-                outcome = self._test(facts)
-                if outcome:
-                    self._found.append(facts.place)
-                elif outcome is None:
-                    undecided.append(facts)
+            undecided += self._tested(several[start : start + self._at_a_time])
             await asyncio.sleep(0)
+        return undecided
+
+    async def _by_rows(self, several: Sequence[Facts]) -> list[Facts]:
+        """The same with the rows, which are not kept. Long header fields take a while: a thread reads them."""
+        async with _rows:
+            undecided = await asyncio.to_thread(
+                self._tested, await self._with_rows(several, self._row_fields)
+            )
+        return [Facts(facts.place, self._view) for facts in undecided]
+
+    def _tested(self, several: Sequence[Facts]) -> list[Facts]:
+        """Test messages, as `_undecided`."""
+        undecided: list[Facts] = []
+        for facts in several:
+            outcome = self._test(facts)
+            if outcome:
+                self._found.append(facts.place)
+            elif outcome is None:
+                undecided.append(facts)
         return undecided
 
     async def _with_rows(self, several: Sequence[Facts], fields: frozenset[str]) -> list[Facts]:

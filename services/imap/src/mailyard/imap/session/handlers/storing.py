@@ -13,6 +13,9 @@ from mailyard.mailbox.model import FlagChange, FlagState
 
 READ_ONLY = no("The mailbox is open for reading only", "READ-ONLY")
 AT_A_TIME = 2_000  # messages of one transaction
+_DIFFERENT_AT_A_TIME = (
+    200  # the same where most messages have flags of their own: each set of flags is an update
+)
 
 
 async def store(session: Session, command: Store) -> Completion:
@@ -29,10 +32,13 @@ async def store(session: Session, command: Store) -> Completion:
     refusal = _too_many_flags(session, command, places)
     if refusal is not None:
         return refusal
+    if command.change is not FlagChange.REMOVE:
+        session.doors.keywords.note(selected.mailbox.id, command.flags)
     flags = view.told_spelling(command.flags)
     stored = view.all_spellings(flags) if command.change is FlagChange.REMOVE else flags
     missing = found = 0
-    for portion in in_portions(places, AT_A_TIME):
+    at_a_time = AT_A_TIME if view.has_few_flag_sets else _DIFFERENT_AT_A_TIME
+    for portion in in_portions(places, at_a_time):
         before = {view.uid(place): view.flags(place) for place in portion}
         result = await session.doors.messages.store(
             selected.mailbox, list(before), command.change, stored, origin=session.origin
@@ -61,10 +67,8 @@ def _too_many_flags(session: Session, command: Store, places: Sequence[range]) -
         return None
     if len(view.keywords) + view.new_keywords(command.flags) > limits.keywords:
         return no(f"A mailbox has {limits.keywords} keywords at most", "LIMIT")
-    if command.change is FlagChange.ADD:
-        kinds = {view.flags(place) for span in places for place in span}
-        if any(len(flags | command.flags) > limits.flags for flags in kinds):
-            return no(f"A message has {limits.flags} flags at most", "LIMIT")
+    if command.change is FlagChange.ADD and view.most_flags(places, command.flags) > limits.flags:
+        return no(f"A message has {limits.flags} flags at most", "LIMIT")
     return None
 
 

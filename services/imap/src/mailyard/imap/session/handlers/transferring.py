@@ -36,11 +36,14 @@ async def copy(session: Session, command: Copy) -> Completion:
     session.mailbox_view.expect_changes()
     results: list[CopyResult] = []
     quota = await session.quota()
+    keywords = await _keywords(session, command, target)
     try:
         for portion in _portions(uids):
             source = session.mailbox_view.mailbox
             results.append(
-                await session.doors.messages.copy(source, portion, target, session.origin, quota=quota)
+                await session.doors.messages.copy(
+                    source, portion, target, session.origin, quota=quota, keywords=keywords
+                )
             )
     except (MailboxError, Unavailable):
         await _undo(session, target, results)
@@ -80,10 +83,13 @@ async def move(session: Session, command: Move) -> Completion:
         return ok("MOVE completed, there was nothing to move")
     session.mailbox_view.expect_changes()
     results: list[CopyResult] = []
+    keywords = await _keywords(session, command, target)
     try:
         for portion in _portions(uids):
             source = session.mailbox_view.mailbox
-            results.append(await session.doors.messages.move(source, portion, target, session.origin))
+            results.append(
+                await session.doors.messages.move(source, portion, target, session.origin, keywords=keywords)
+            )
     finally:
         if code := _copyuid(results):
             session.write(responses.untagged(ok("Moved", code)))
@@ -96,6 +102,14 @@ def _uids(session: Session, command: Transfer) -> list[int] | None:
     places = chosen(view, command.numbers, by_uid=command.by_uid)
     uids = [view.uid(place) for span in places for place in span]
     return None if view.have_vanished(uids) else uids
+
+
+async def _keywords(session: Session, command: Transfer, target: Mailbox) -> frozenset[str] | None:
+    """The keywords that the messages keep in the other mailbox; None: all."""
+    view = session.mailbox_view.view
+    theirs = view.keywords_of(chosen(view, command.numbers, by_uid=command.by_uid))
+    kept = await session.keywords_with_room(target, theirs)
+    return None if kept == theirs and not view.keywords_left_out else kept
 
 
 def _copied(results: Sequence[CopyResult]) -> int:
@@ -137,7 +151,7 @@ async def remove_deleted(session: Session, uids: SequenceSet | None = None) -> N
     selected = session.mailbox_view
     view = selected.view
     spans = [range(len(view))] if uids is None else view.by_uid(uids)
-    doomed = [view.uid(place) for span in spans for place in span if DELETED in view.flags(place)]
+    doomed = [view.uid(place) for span in spans for place in span if view.has_flag(place, DELETED)]
     for portion in _portions(doomed):
         selected.expect_changes()
         await session.doors.messages.expunge(selected.mailbox, portion, session.origin)
