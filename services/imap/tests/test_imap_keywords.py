@@ -22,6 +22,14 @@ def _flags(world, name):
     return [sorted(message.flags) for message in world.box(name).present]
 
 
+async def _select_inbox(dialogue):
+    client = await dialogue.client("1")
+    client.session.connection.receive_data(b"s SELECT INBOX\r\n")
+    client.channel.wake()
+    await client.settle()
+    client.read = len(client.channel.sent)
+
+
 async def test_append_keeps_the_message_and_leaves_out_keywords_without_room():
     world = _full("Archive")
     dialogue = Dialogue(world, Options())
@@ -36,11 +44,7 @@ async def test_append_keeps_the_message_and_leaves_out_keywords_without_room():
 async def test_append_to_the_selected_mailbox_asks_nobody():
     world = _full("INBOX")
     dialogue = Dialogue(world, Options())
-    client = await dialogue.client("1")
-    client.session.connection.receive_data(b"s SELECT INBOX\r\n")
-    client.channel.wake()
-    await client.settle()
-    client.read = len(client.channel.sent)
+    await _select_inbox(dialogue)
     await dialogue.run(
         f"C+ a APPEND INBOX (new) {{6+}}\\x0d\\x0aa: b\\x0d\\x0a\\x0d\\x0a\nS: {LEFT_OUT}\n"
         "S: * 11 EXISTS\nS: * 11 RECENT\nS~ a OK .APPENDUID .*"
@@ -54,11 +58,7 @@ async def test_copy_and_move_keep_messages_and_leave_out_keywords_without_room()
     world.deliver("INBOX", letter("note"), ["another"])
     world.deliver("INBOX", letter("note"), ["\\Seen"])
     dialogue = Dialogue(world, Options())
-    client = await dialogue.client("1")
-    client.session.connection.receive_data(b"s SELECT INBOX\r\n")
-    client.channel.wake()
-    await client.settle()
-    client.read = len(client.channel.sent)
+    await _select_inbox(dialogue)
     await dialogue.run(
         f"C: a COPY 1 Archive\nS: {LEFT_OUT}\nS~ a OK .COPYUID .*\n"
         f"C: b MOVE 2 Archive\nS: {LEFT_OUT}\nS~ .* OK .COPYUID .*\nS: * 2 EXPUNGE\nS~ b OK .*\n"

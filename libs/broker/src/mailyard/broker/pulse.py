@@ -40,7 +40,6 @@ async def wait_for_silence(
             question.cancel()
         if not answered:
             return
-        if (
-            not question.cancelled()
-        ):  # a closing channel ends its calls with CancelledError: that is an answer too
+        # A closing channel ends its calls with CancelledError: that is an answer too.
+        if not question.cancelled():
             question.exception()

@@ -184,7 +184,7 @@ class Directory:
         return await self.expand(default.targets[0])
 
     async def _default_of(self, address: Address) -> Expansion | None:
-        """Find who takes mail for postmaster or abuse where the address itself leads to nobody.
+        """Find the recipient of mail for postmaster or abuse if the address itself leads to no recipient.
 
         It is the first of the tenant's contact, the catch-all and the installation's postmaster that takes mail,
         else the tenant's oldest active account.

@@ -91,9 +91,9 @@ class RemovedAccounts:
         return removed_of(row) if row else None
 
     async def begin_purge(self, removed: RemovedAccount) -> bool:
-        """Note that the mailboxes are being deleted, so that nobody restores them; say whether the row is still there.
+        """Mark the account so that it cannot be restored while its mailboxes are deleted; return whether it exists.
 
-        Raises Unavailable. The clock of whoever restores may be behind: a comparison of times alone does not protect.
+        The mark is needed because the clock of the process that restores an account may be behind. Raises Unavailable.
         """
         with unavailable_when_away():
             result = await self._rows.update_one(

@@ -398,8 +398,8 @@ _EVENTS = (
     Event("message.reported", "The sender was told of a success that it had asked for."),
     Event(
         "message.double_bounced",
-        "A message without a sender, nearly always a report, was not delivered, and nobody is there to report that to."
-        " The postmaster gets a report, if one is set.",
+        "A message with an empty sender, nearly always a bounce, could not be delivered. An empty sender gets no bounce;"
+        " the postmaster gets one, if one is set.",
     ),
     Event("message.report_failed", "The report to the sender could not be made and was given up."),
     # router

@@ -142,8 +142,8 @@ GROUP = Group(
             "0s",
             Severity.WARNING,
             "{{ $value | humanize }} messages without a sender failed within an hour",
-            "Nearly all are reports that nobody takes: {{ $labels.namespace }} reports to forged senders, or a domain that"
-            " sends through it does not receive.",
+            "Nearly all of them are bounces that could not be delivered. Either {{ $labels.namespace }} sends bounces to"
+            " forged sender addresses, or a domain that sends through it does not accept mail.",
         ),
     ),
 )
