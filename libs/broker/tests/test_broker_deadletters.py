@@ -80,5 +80,6 @@ async def test_several_routers_that_trim_at_once_keep_what_the_bound_allows(brok
     await _bury(broker, tickets, 12)
     routers = [DeadLetters(broker, kept_messages=3) for _ in range(3)]
     await asyncio.gather(*(letters.trim() for letters in routers))
-    left = [letter.spool_ids[0].lstrip("0") or "0" for letter in await _read(routers[0], 3)]
-    assert left == ["9", "10", "11"]
+    left = await _read(routers[0], 3)
+    # RabbitMQ promises no order among messages that several channels put back.
+    assert sorted(int(letter.spool_ids[0]) for letter in left) == [9, 10, 11]
