@@ -1,7 +1,7 @@
 """`python -m tests.plans DIRECTORY`: explain every query shape that was recorded, on large data.
 
 DIRECTORY is what MAILYARD_QUERY_SHAPES named while the tests ran. A plan fails when it reads a whole collection, sorts in
-memory, or examines more than twice the documents that it returns and a hundred, unless `tests/plans/allowed.py` names the
+memory, or examines more than twice the documents that it returns and a hundred (and more than it names by `_id`), unless `tests/plans/allowed.py` names the
 place that sends the query, with a reason.
 
 Exit code: 0 when no plan fails, 1 when one does, 2 when no shape was recorded.
@@ -122,7 +122,7 @@ def _judged(
         except OperationFailure as error:
             yield recorded, [Finding("explain", f"the store cannot explain it: {error}")]
         else:
-            yield recorded, findings(explained)
+            yield recorded, findings(explained, listed(command))
 
 
 def adapted(command: Document, samples: Samples) -> dict[str, Any]:
@@ -141,6 +141,14 @@ def adapted(command: Document, samples: Samples) -> dict[str, Any]:
     if (key := _FILTERS.get(name, "")) in command:
         changed[key] = samples.adapted(command[key])
     return changed
+
+
+def listed(command: Document) -> int:
+    """Return how many documents a command names by `_id`."""
+    filters = [command.get(key) for key in _FILTERS.values()]
+    filters += [each.get(key) for batch, key in _LISTS.items() for each in command.get(batch, ())]
+    named = [each.get("_id") for each in filters if isinstance(each, Mapping)]
+    return max((len(each["$in"]) for each in named if isinstance(each, Mapping) and "$in" in each), default=0)
 
 
 def _show(recorded: Recorded, found: Sequence[Finding]) -> int:

@@ -7,7 +7,4 @@ ALLOWED: dict[tuple[str, str], str] = {
     ("mailyard/mailbox/reader.py:MessageReader.changes", "examined"): (
         "The bound of the UID is UIDNEXT, below which nearly every message lies; here it is put into the middle."
     ),
-    ("mailyard/spool/leases.py:Leases.renew", "examined"): (
-        "It reads one row for each claim in hand, by _id; in the explained copy of the query nobody owns them."
-    ),
 }

@@ -13,7 +13,7 @@ from pymongo.monitoring import CommandListener
 from mailyard.local.shapes import ShapeRecorder, shape_key, single
 from mailyard.spool.census import take_census
 from mailyard.store.client import LISTENERS, Store
-from tests.plans.__main__ import main, read_shapes
+from tests.plans.__main__ import listed, main, read_shapes
 from tests.plans.plan import findings
 from tests.plans.substitution import Samples
 
@@ -95,6 +95,16 @@ def test_what_is_wrong_with_a_plan_is_found(
         command = {"find": "rows", **find}
         explained = client[database].command("explain", command, verbosity="executionStats")
     assert {each.kind for each in findings(explained)} == kinds
+
+
+def test_documents_named_by_id_may_be_read_even_if_the_rest_matches_none(mongo_url: str, database: str) -> None:
+    with MongoClient[dict[str, Any]](mongo_url) as client:
+        client[database]["rows"].insert_many([{"_id": number, "b": number} for number in range(500)])
+        command = {"find": "rows", "filter": {"_id": {"$in": list(range(200))}, "b": -1}}
+        explained = client[database].command("explain", command, verbosity="executionStats")
+    assert listed(command) == 200
+    assert findings(explained, listed(command)) == []
+    assert {each.kind for each in findings(explained, 100)} == {"examined"}
 
 
 def test_a_query_without_an_index_fails_the_check_and_no_recording_at_all_does_too(
