@@ -9,9 +9,10 @@ from bson import ObjectId
 from bench.scale.meter import Cost
 from bench.scale.size import Size
 from mailyard.directory.accounts import Accounts
+from mailyard.imap.wellknown import FlagChange
 from mailyard.mailbox.mailboxes import Mailboxes
 from mailyard.mailbox.messages import Messages
-from mailyard.mailbox.model import FlagChange, Mailbox
+from mailyard.mailbox.model import Mailbox
 from mailyard.message.address import Address
 from mailyard.router.settings import RouterSettings
 from mailyard.router.sweep import Sweep

@@ -5,10 +5,11 @@ from collections.abc import AsyncIterator
 import pytest
 from bson import ObjectId
 
+from mailyard.imap.wellknown import FlagChange
 from mailyard.mailbox.errors import AlreadyExists, NotFound, NotPermitted
 from mailyard.mailbox.mailboxes import Mailboxes
 from mailyard.mailbox.messages import Messages, changed
-from mailyard.mailbox.model import FlagChange, Mailbox, NewMessage
+from mailyard.mailbox.model import Mailbox, NewMessage
 from mailyard.mailbox.place import Placement, place
 from mailyard.mailbox.rows import ensure_schema
 from mailyard.mailbox.threads import thread_id

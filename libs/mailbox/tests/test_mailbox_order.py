@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 import pytest
 from bson import ObjectId
 
+from mailyard.imap.wellknown import FlagChange
 from mailyard.mailbox.mailboxes import Mailboxes
 from mailyard.mailbox.messages import Messages
-from mailyard.mailbox.model import FlagChange, Mailbox, NewMessage
+from mailyard.mailbox.model import Mailbox, NewMessage
 from mailyard.mailbox.place import MailboxGone, Placement, place
 from mailyard.mailbox.rows import ensure_schema
 from mailyard.store.client import Store

@@ -7,9 +7,10 @@ import pytest
 from bson import ObjectId
 from mailbox_builders import fill, message, open_store
 
+from mailyard.imap.wellknown import FlagChange
 from mailyard.mailbox.mailboxes import Mailboxes
 from mailyard.mailbox.messages import Messages
-from mailyard.mailbox.model import FlagChange, Mailbox
+from mailyard.mailbox.model import Mailbox
 from mailyard.mailbox.place import Placement, place
 from mailyard.mailbox.portions import place_many
 from mailyard.mailbox.quota import OverQuota, Usage, fits, usage_of

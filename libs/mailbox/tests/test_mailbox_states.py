@@ -8,10 +8,11 @@ from bson import ObjectId
 from mailbox_builders import fill, message, open_store
 from pymongo import AsyncMongoClient, monitoring
 
+from mailyard.imap.wellknown import FlagChange
 from mailyard.mailbox.flagtable import FlagTable
 from mailyard.mailbox.mailboxes import Mailboxes
 from mailyard.mailbox.messages import Messages
-from mailyard.mailbox.model import FlagChange, FlagState, Mailbox
+from mailyard.mailbox.model import FlagState, Mailbox
 from mailyard.mailbox.place import Placement, place
 from mailyard.mailbox.rows import ensure_schema
 from mailyard.mailbox.statetext import expunged_text, flags_in, is_expunged, state_text

@@ -20,10 +20,10 @@ from pathlib import Path
 
 from imap_doubles import PASSWORD, MemoryChannel, World
 
-from mailyard.imap.core.limits import Limits
-from mailyard.imap.session.conversation import Conversation
-from mailyard.imap.session.options import Options
-from mailyard.imap.session.session import Session
+from mailyard.imap.limits import Limits
+from mailyard.imap_server.handlers.conversation import Conversation
+from mailyard.imap_server.session.options import Options
+from mailyard.imap_server.session.session import Session
 from mailyard.runtime.callers import Caller
 
 LETTERS = Path(__file__).parent / "letters"

@@ -11,9 +11,10 @@ from bson import ObjectId
 
 from mailyard.directory.accesswatch import OpenSession
 from mailyard.directory.identity import Identity, Refusal, RefusalReason
-from mailyard.imap.session.accounts import AccountSessions
-from mailyard.imap.session.doors import Doors
-from mailyard.imap.session.keywords import MailboxKeywords
+from mailyard.imap.wellknown import FlagChange
+from mailyard.imap_server.session.accounts import AccountSessions
+from mailyard.imap_server.session.doors import Doors
+from mailyard.imap_server.session.keywords import MailboxKeywords
 from mailyard.mailbox.errors import AlreadyExists, NotFound, NotPermitted
 from mailyard.mailbox.flagtable import FlagTable
 from mailyard.mailbox.messages import changed, copy_of
@@ -22,7 +23,6 @@ from mailyard.mailbox.model import (
     AppendResult,
     Changes,
     CopyResult,
-    FlagChange,
     FlagState,
     Mailbox,
     Message,

@@ -57,7 +57,10 @@ class ImapService:
     def start(self) -> None:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "mailyard.imap.main"], env=self._environment(), stdout=log, stderr=log
+                [sys.executable, "-m", "mailyard.imap_server.main"],
+                env=self._environment(),
+                stdout=log,
+                stderr=log,
             )
         self.await_ready()
 

@@ -6,11 +6,11 @@ from imap_dialogue import Dialogue
 from imap_doubles import ACCOUNT
 from test_imap_service import Wire
 
-from mailyard.imap.core.connection import Connection
-from mailyard.imap.core.events import CommandReceived, CommandRejected
-from mailyard.imap.core.limits import Limits
-from mailyard.imap.session.options import Options
-from mailyard.imap.shell.channel import ClientChannel
+from mailyard.imap.limits import Limits
+from mailyard.imap.server.connection import Connection
+from mailyard.imap.server.events import CommandReceived, CommandRejected
+from mailyard.imap_server.session.options import Options
+from mailyard.imap_server.shell.channel import ClientChannel
 from mailyard.runtime.budget import MemoryBudget
 from mailyard.runtime.callers import Caller
 

@@ -10,12 +10,12 @@ from imap_dialogue import letter
 from imap_doubles import World
 from test_imap_limits import LAG, MEGABYTE, _ask, _selected
 
-from mailyard.imap.core.connection import Connection
-from mailyard.imap.core.events import CommandReceived, CommandRejected
-from mailyard.imap.core.limits import Limits
-from mailyard.imap.core.patterns import matches, simplified
-from mailyard.imap.core.states import Step
-from mailyard.imap.session.view import MessageView
+from mailyard.imap.grammar.patterns import matches, simplified
+from mailyard.imap.limits import Limits
+from mailyard.imap.server.connection import Connection
+from mailyard.imap.server.events import CommandReceived, CommandRejected
+from mailyard.imap.states import Transition
+from mailyard.imap_server.session.view import MessageView
 from mailyard.mailbox.flagtable import MAX_NAMES, FlagTable
 from mailyard.mailbox.model import FlagState
 
@@ -118,7 +118,7 @@ async def test_a_search_of_long_header_fields_holds_nobody_up():
 
 def test_many_literals_of_one_command_take_linear_time():
     connection = Connection(Limits())
-    connection.take(Step.LOGGED_IN)
+    connection.change_state(Transition.LOGGED_IN)
     connection.receive_data(b"a ID (" + b"{0+}\r\n " * 37_000 + b")\r\nb NOOP\r\n")
     events, longest, started = [], 0.0, time.thread_time()
     while len(events) < 2:
@@ -142,8 +142,8 @@ async def test_many_literals_of_one_command_hold_nobody_up():
 
 def test_nested_search_keys_take_linear_time():
     connection = Connection(Limits())
-    connection.take(Step.LOGGED_IN)
-    connection.take(Step.OPENED)
+    connection.change_state(Transition.LOGGED_IN)
+    connection.change_state(Transition.OPENED)
     started = time.thread_time()
     connection.receive_data(b"a SEARCH " + b"OR " * 1_999 + b"SEEN " * 2_000 + b"\r\n")
     assert isinstance(connection.next_event(), CommandReceived)

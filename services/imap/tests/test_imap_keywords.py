@@ -3,8 +3,8 @@
 from imap_dialogue import Dialogue, letter
 from imap_doubles import World
 
-from mailyard.imap.session.keywords import MailboxKeywords
-from mailyard.imap.session.options import Options
+from mailyard.imap_server.session.keywords import MailboxKeywords
+from mailyard.imap_server.session.options import Options
 from mailyard.mailbox.flagtable import FlagTable
 
 LEFT_OUT = "* NO [LIMIT] Keywords were left out: a mailbox has 1000 at most"

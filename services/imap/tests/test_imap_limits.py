@@ -7,13 +7,14 @@ import tracemalloc
 import pytest
 from imap_dialogue import Dialogue, letter
 from imap_doubles import World
+from imap_encoding import encode
 
-from mailyard.imap.core.commands.registry import command
-from mailyard.imap.core.cursor import CommandRefused, CommandSyntaxError, Cursor
-from mailyard.imap.core.limits import BEFORE_LOGIN, Limits
-from mailyard.imap.session.flagsets import FlagSets
-from mailyard.imap.session.options import Options
-from mailyard.imap.session.view import MessageView
+from mailyard.imap.commands.registry import command
+from mailyard.imap.grammar.cursor import CommandRefused, CommandSyntaxError, Cursor
+from mailyard.imap.limits import BEFORE_LOGIN, Limits
+from mailyard.imap_server.session.flagsets import FlagSets
+from mailyard.imap_server.session.options import Options
+from mailyard.imap_server.session.view import MessageView
 from mailyard.mailbox.model import FlagState
 
 MEGABYTE = 1_000_000
@@ -105,7 +106,7 @@ async def test_search_keys_may_nest_as_deep_as_there_may_be_keys(keys):
     answer, _ = await _ask(dialogue, b"SEARCH " + keys)
     assert answer.endswith(b"t OK SEARCH completed\r\n")
     parsed = command(Cursor(b"SEARCH " + keys, Limits()))
-    assert command(Cursor(parsed.encode())).encode() == parsed.encode()
+    assert encode(command(Cursor(encode(parsed)))) == encode(parsed)
     await dialogue.close()
 
 

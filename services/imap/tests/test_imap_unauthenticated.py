@@ -4,7 +4,7 @@ import time
 
 from test_imap_service import Wire
 
-from mailyard.imap.shell.unauthenticated import SECONDS_TO_LOG_IN, UnauthenticatedSessions
+from mailyard.imap_server.shell.unauthenticated import SECONDS_TO_LOG_IN, UnauthenticatedSessions
 
 TOO_SLOW = b"* BYE [LIMIT] Too many connections without a login"
 REFUSED = b"* BYE [LIMIT] Too many connections, try again later"

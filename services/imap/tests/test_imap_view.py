@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from imap_doubles import MemoryMessages, World
 
-from mailyard.imap.core.sequences import SequenceSet
-from mailyard.imap.session.view import MessageView
+from mailyard.imap.grammar.sequences import SequenceSet
+from mailyard.imap_server.session.view import MessageView
 from mailyard.mailbox.model import Changes, FlagState
 
 NONE = frozenset()

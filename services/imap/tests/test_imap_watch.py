@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Callable, Iterable
 import pytest
 from bson import ObjectId
 
-from mailyard.imap.session import watch as module
-from mailyard.imap.session.watch import MailboxWatch
+from mailyard.imap_server.session import watch as module
+from mailyard.imap_server.session.watch import MailboxWatch
 from mailyard.proto.v1.mailbox_pb2 import MailboxEvent
 from mailyard.runtime.errors import Unavailable
 

@@ -8,9 +8,10 @@ from bson import ObjectId
 from pymongo import UpdateOne
 from pymongo.asynchronous.client_session import AsyncClientSession
 
+from mailyard.imap.wellknown import INBOX, SEPARATOR
 from mailyard.mailbox.account import MAX_SUBSCRIPTIONS, AccountState, load, save, uid_validities
 from mailyard.mailbox.errors import AlreadyExists, NotFound, NotPermitted, TooMany
-from mailyard.mailbox.model import DEFAULTS, INBOX, JUNK, SEPARATOR
+from mailyard.mailbox.model import DEFAULTS, JUNK
 from mailyard.mailbox.names import checked, names_above
 from mailyard.mailbox.rows import ACCOUNTS, DELETED_MAILBOXES, MAILBOXES, mailbox_row
 from mailyard.runtime.clock import Clock

@@ -11,10 +11,11 @@ from bson import ObjectId
 from pymongo import ReturnDocument
 from pymongo.asynchronous.client_session import AsyncClientSession
 
+from mailyard.imap.wellknown import INBOX, SEPARATOR
 from mailyard.mailbox.account import has_defaults, state_of
 from mailyard.mailbox.change import AccountChange
 from mailyard.mailbox.errors import NotFound, NotPermitted
-from mailyard.mailbox.model import DEFAULTS, INBOX, JUNK, SEPARATOR, Mailbox
+from mailyard.mailbox.model import DEFAULTS, JUNK, Mailbox
 from mailyard.mailbox.names import canonical, checked
 from mailyard.mailbox.rows import ACCOUNTS, MAILBOXES, mailbox_of
 from mailyard.runtime.clock import Clock, now_utc

@@ -14,18 +14,10 @@ from pymongo import ReturnDocument, UpdateMany
 from pymongo.asynchronous.client_session import AsyncClientSession
 
 from mailyard.broker.events import MailboxEvents
+from mailyard.imap.wellknown import DELETED, FlagChange, is_keyword
 from mailyard.mailbox.errors import NotFound
 from mailyard.mailbox.mailboxes import Mailboxes
-from mailyard.mailbox.model import (
-    AppendResult,
-    CopyResult,
-    FlagChange,
-    FlagState,
-    Mailbox,
-    NewMessage,
-    StoreResult,
-    SystemFlag,
-)
+from mailyard.mailbox.model import AppendResult, CopyResult, FlagState, Mailbox, NewMessage, StoreResult
 from mailyard.mailbox.place import Intake, MailboxGone, Placement, insert_messages, place, take_numbers
 from mailyard.mailbox.quota import NO_QUOTAS, Quotas, Usage, usage_of
 from mailyard.mailbox.reader import MessageReader
@@ -103,7 +95,7 @@ class Messages(MessageReader):
             NotFound: the mailbox was deleted.
 
         """
-        match: Row = {"flags": SystemFlag.DELETED}
+        match: Row = {"flags": DELETED}
         if uids is not None:
             match["uid"] = {"$in": list(uids)}
 
@@ -326,7 +318,7 @@ def copy_of(message: NewMessage, keywords: frozenset[str] | None) -> NewMessage:
     flags = message.flags
     if keywords is not None:
         kept = {keyword.lower() for keyword in keywords}
-        flags = frozenset(flag for flag in flags if flag.startswith("\\") or flag.lower() in kept)
+        flags = frozenset(flag for flag in flags if not is_keyword(flag) or flag.lower() in kept)
     return replace(message, id=str(ObjectId()), flags=flags)
 
 

@@ -7,13 +7,12 @@ that `blob_id` names; `size` counts both.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 
 from bson import ObjectId
 
-INBOX = "INBOX"
+from mailyard.imap.wellknown import INBOX
+
 JUNK = "Junk"
-SEPARATOR = "/"
 DEFAULTS: Mapping[str, str | None] = {  # names and special uses (RFC 6154) of the mailboxes of a new account
     INBOX: None,
     "Archive": "\\Archive",
@@ -22,24 +21,6 @@ DEFAULTS: Mapping[str, str | None] = {  # names and special uses (RFC 6154) of t
     "Sent": "\\Sent",
     "Trash": "\\Trash",
 }
-
-
-class SystemFlag(StrEnum):
-    r"""RFC 3501, section 2.3.2. \Recent is a session's own and is never stored."""
-
-    SEEN = "\\Seen"
-    ANSWERED = "\\Answered"
-    FLAGGED = "\\Flagged"
-    DELETED = "\\Deleted"
-    DRAFT = "\\Draft"
-
-
-class FlagChange(StrEnum):
-    """How STORE changes flags (RFC 3501, section 6.4.6)."""
-
-    REPLACE = "replace"
-    ADD = "add"
-    REMOVE = "remove"
 
 
 @dataclass(frozen=True, slots=True)

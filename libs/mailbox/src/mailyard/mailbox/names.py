@@ -1,7 +1,7 @@
 """Names of mailboxes: INBOX in any case, levels, and what cannot be a name (RFC 3501, section 5.1)."""
 
+from mailyard.imap.wellknown import INBOX, SEPARATOR
 from mailyard.mailbox.errors import NotPermitted
-from mailyard.mailbox.model import INBOX, SEPARATOR
 
 
 def canonical(name: str) -> str:

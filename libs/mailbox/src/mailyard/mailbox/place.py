@@ -15,7 +15,8 @@ from pymongo import ReturnDocument, UpdateOne
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
-from mailyard.mailbox.model import INBOX, NewMessage
+from mailyard.imap.wellknown import INBOX
+from mailyard.mailbox.model import NewMessage
 from mailyard.mailbox.quota import NO_QUOTAS, OverQuota, Quotas, require_room
 from mailyard.mailbox.rows import MAILBOXES, MESSAGES, is_unseen, message_row
 from mailyard.runtime.clock import Clock, now_utc

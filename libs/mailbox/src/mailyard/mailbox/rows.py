@@ -11,7 +11,8 @@ from datetime import datetime
 from bson import ObjectId
 from pymongo import ASCENDING, IndexModel
 
-from mailyard.mailbox.model import Mailbox, Message, NewMessage, SystemFlag
+from mailyard.imap.wellknown import DELETED, SEEN
+from mailyard.mailbox.model import Mailbox, Message, NewMessage
 from mailyard.mailbox.statetext import state_text
 from mailyard.store.client import Row, Store
 from mailyard.store.indexes import create_indexes, drop_indexes
@@ -45,7 +46,7 @@ INDEXES = {
         IndexModel(
             [("account", ASCENDING), ("mailbox", ASCENDING), ("uid", ASCENDING)],
             name="deleted",
-            partialFilterExpression={"flags": "\\Deleted"},
+            partialFilterExpression={"flags": DELETED},
         ),
         # For the sweep of bodies, and for nothing that a user waits for.
         IndexModel([("blob", ASCENDING)], name="blob"),
@@ -190,7 +191,7 @@ def new_message_of(row: Row) -> NewMessage:
 
 def is_unseen(flags: Collection[str]) -> bool:
     """Say whether a message with these flags counts as unseen."""
-    return SystemFlag.SEEN not in flags
+    return SEEN not in flags
 
 
 _NEVER = datetime.fromtimestamp(0).astimezone()

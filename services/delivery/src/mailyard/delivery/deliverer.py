@@ -14,7 +14,8 @@ from mailyard.delivery.letter import delivery_key, has_account, message_for, row
 from mailyard.delivery.parsing import parse_once
 from mailyard.delivery.placing import Placer
 from mailyard.delivery.settings import DeliverySettings
-from mailyard.mailbox.model import INBOX, JUNK, NewMessage
+from mailyard.imap.wellknown import INBOX
+from mailyard.mailbox.model import JUNK, NewMessage
 from mailyard.mailbox.place import Placed
 from mailyard.mailbox.portions import Placing
 from mailyard.proto.v1.mailbox_pb2 import MailboxEvent

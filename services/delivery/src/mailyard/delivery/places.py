@@ -6,8 +6,9 @@ from collections.abc import Collection, Sequence
 
 from bson import ObjectId
 
+from mailyard.imap.wellknown import INBOX
 from mailyard.mailbox.mailboxes import Mailboxes
-from mailyard.mailbox.model import INBOX, NewMessage
+from mailyard.mailbox.model import NewMessage
 from mailyard.mailbox.place import Placement
 
 _MAILBOXES = 20_000

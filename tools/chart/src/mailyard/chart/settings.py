@@ -2,6 +2,7 @@
 
 import importlib
 from collections.abc import Mapping
+from importlib.metadata import entry_points
 from typing import Any, Final
 
 from pydantic import SecretStr
@@ -17,8 +18,9 @@ _DROPPED: Final = frozenset({"title", "default", "format"})
 
 
 def settings_class(service: str) -> type[CommonSettings]:
-    """Return the class that a service's settings module makes."""
-    module = importlib.import_module(f"mailyard.{service.replace('-', '_')}.settings")
+    """Return the settings class of a service: it stands in the module `settings` beside the command's `main`."""
+    (command,) = entry_points(group="console_scripts", name=f"mailyard-{service}")
+    module = importlib.import_module(command.module.removesuffix(".main") + ".settings")
     (found,) = [
         value
         for value in vars(module).values()

@@ -1,0 +1,55 @@
+"""APPEND up to the literal that holds the message (RFC 3501, section 6.3.11; LITERAL+: RFC 7888)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar
+
+from mailyard.imap.commands.command import Command, Parsers
+from mailyard.imap.grammar.cursor import CommandSyntaxError, Cursor
+from mailyard.imap.grammar.dates import date_time
+from mailyard.imap.grammar.flags import flag_list
+from mailyard.imap.grammar.names import mailbox
+from mailyard.imap.grammar.syntax import space
+from mailyard.imap.states import AFTER_LOGIN, State
+
+
+@dataclass(frozen=True, slots=True)
+class Append(Command):
+    """Where a message goes and what it is given; its octets follow."""
+
+    mailbox: str
+    flags: frozenset[str] = frozenset()
+    internal_date: datetime | None = None
+
+    verb: ClassVar[str] = "APPEND"
+    states: ClassVar[frozenset[State]] = AFTER_LOGIN
+
+
+def append_head(cursor: Cursor) -> Append | None:
+    """ABNF: append = "APPEND" SP mailbox [SP flag-list] [SP date-time] SP literal.
+
+    The octets end where a literal is announced. None when that literal is the mailbox' name.
+    """
+    space(cursor)
+    if cursor.at_end:
+        return None
+    name = mailbox(cursor)
+    space(cursor)
+    flags: frozenset[str] = frozenset()
+    if cursor.sees(b"("):
+        flags = flag_list(cursor)
+        space(cursor)
+    moment = None
+    if cursor.sees(b'"'):
+        moment = date_time(cursor)
+        space(cursor)
+    if not cursor.at_end:
+        raise CommandSyntaxError("Expected the message as a literal")
+    return Append(name, flags, moment)
+
+
+def _without_message(_: Cursor) -> Append:
+    raise CommandSyntaxError("Expected the message as a literal")
+
+
+PARSERS: Parsers = {b"APPEND": _without_message}

@@ -1,0 +1,210 @@
+"""Commands that name a mailbox: SELECT to UNSUBSCRIBE, STATUS, NAMESPACE, and those that leave the selected one."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import ClassVar
+
+from mailyard.imap.commands.command import Command, Parser, Parsers
+from mailyard.imap.grammar.cursor import CommandSyntaxError, Cursor
+from mailyard.imap.grammar.names import mailbox
+from mailyard.imap.grammar.syntax import atom, parenthesised, skip_spaces, space
+from mailyard.imap.states import AFTER_LOGIN, MAILBOX_SELECTED, State
+from mailyard.imap.wellknown import SPECIAL_USES
+
+_SPECIAL_USE = {use.lower().encode("ascii"): use for use in SPECIAL_USES}
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxCommand(Command):
+    """A command whose only argument is a mailbox name."""
+
+    mailbox: str
+
+
+@dataclass(frozen=True, slots=True)
+class Select(MailboxCommand):
+    """SELECT (RFC 3501, section 6.3.1)."""
+
+    verb: ClassVar[str] = "SELECT"
+    states: ClassVar[frozenset[State]] = AFTER_LOGIN
+
+
+@dataclass(frozen=True, slots=True)
+class Examine(MailboxCommand):
+    """EXAMINE (section 6.3.2): SELECT that changes nothing."""
+
+    verb: ClassVar[str] = "EXAMINE"
+    states: ClassVar[frozenset[State]] = AFTER_LOGIN
+
+
+@dataclass(frozen=True, slots=True)
+class Create(MailboxCommand):
+    """CREATE (section 6.3.3), with the special use that the mailbox shall have (RFC 6154, section 3)."""
+
+    special_use: str | None = None
+
+    verb: ClassVar[str] = "CREATE"
+    states: ClassVar[frozenset[State]] = AFTER_LOGIN
+
+
+@dataclass(frozen=True, slots=True)
+class Delete(MailboxCommand):
+    """DELETE (section 6.3.4)."""
+
+    verb: ClassVar[str] = "DELETE"
+    states: ClassVar[frozenset[State]] = AFTER_LOGIN
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribe(MailboxCommand):
+    """SUBSCRIBE (section 6.3.6)."""
+
+    verb: ClassVar[str] = "SUBSCRIBE"
+    states: ClassVar[frozenset[State]] = AFTER_LOGIN
+
+
+@dataclass(frozen=True, slots=True)
+class Unsubscribe(MailboxCommand):
+    """UNSUBSCRIBE (section 6.3.7)."""
+
+    verb: ClassVar[str] = "UNSUBSCRIBE"
+    states: ClassVar[frozenset[State]] = AFTER_LOGIN
+
+
+@dataclass(frozen=True, slots=True)
+class Rename(Command):
+    """RENAME (section 6.3.5)."""
+
+    old: str
+    new: str
+
+    verb: ClassVar[str] = "RENAME"
+    states: ClassVar[frozenset[State]] = AFTER_LOGIN
+
+
+class StatusItem(Enum):
+    """status-att (section 6.3.10)."""
+
+    MESSAGES = b"MESSAGES"
+    RECENT = b"RECENT"
+    UIDNEXT = b"UIDNEXT"
+    UIDVALIDITY = b"UIDVALIDITY"
+    UNSEEN = b"UNSEEN"
+
+
+@dataclass(frozen=True, slots=True)
+class Status(Command):
+    """STATUS (section 6.3.10)."""
+
+    mailbox: str
+    items: tuple[StatusItem, ...]
+
+    verb: ClassVar[str] = "STATUS"
+    states: ClassVar[frozenset[State]] = AFTER_LOGIN
+
+
+@dataclass(frozen=True, slots=True)
+class Namespace(Command):
+    """NAMESPACE (RFC 2342)."""
+
+    verb: ClassVar[str] = "NAMESPACE"
+    states: ClassVar[frozenset[State]] = AFTER_LOGIN
+
+
+@dataclass(frozen=True, slots=True)
+class Check(Command):
+    """CHECK (RFC 3501, section 6.4.1)."""
+
+    verb: ClassVar[str] = "CHECK"
+    states: ClassVar[frozenset[State]] = MAILBOX_SELECTED
+
+
+@dataclass(frozen=True, slots=True)
+class Close(Command):
+    """CLOSE (section 6.4.2): leave the mailbox and expunge it without a word."""
+
+    verb: ClassVar[str] = "CLOSE"
+    states: ClassVar[frozenset[State]] = MAILBOX_SELECTED
+
+
+@dataclass(frozen=True, slots=True)
+class Unselect(Command):
+    """UNSELECT (RFC 3691): leave the mailbox and expunge nothing."""
+
+    verb: ClassVar[str] = "UNSELECT"
+    states: ClassVar[frozenset[State]] = MAILBOX_SELECTED
+
+
+def _named(build: Callable[[str], MailboxCommand]) -> Parser:
+    def parse(cursor: Cursor) -> MailboxCommand:
+        space(cursor)
+        return build(mailbox(cursor))
+
+    return parse
+
+
+def _create(cursor: Cursor) -> Create:
+    """ABNF: create = "CREATE" SP mailbox [SP "(" "USE" SP "(" [use-attr] ")" ")"]; one use at most."""
+    space(cursor)
+    name = mailbox(cursor)
+    if not skip_spaces(cursor) or cursor.at_end:
+        return Create(name)
+    cursor.expect(b"(", "an opening parenthesis")
+    if atom(cursor).upper() != b"USE":
+        raise CommandSyntaxError("Expected USE")
+    space(cursor)
+    uses = parenthesised(cursor, _special_use)
+    cursor.expect(b")", "a closing parenthesis")
+    if len(uses) > 1:
+        raise CommandSyntaxError("A mailbox has one special use at most")
+    return Create(name, uses[0] if uses else None)
+
+
+def _special_use(cursor: Cursor) -> str:
+    cursor.expect(b"\\", "a special use such as \\Sent")
+    use = _SPECIAL_USE.get(b"\\" + atom(cursor).lower())
+    if use is None:
+        raise CommandSyntaxError("There is no such special use")
+    return use
+
+
+def _rename(cursor: Cursor) -> Rename:
+    space(cursor)
+    old = mailbox(cursor)
+    space(cursor)
+    return Rename(old, mailbox(cursor))
+
+
+def _status(cursor: Cursor) -> Status:
+    space(cursor)
+    name = mailbox(cursor)
+    space(cursor)
+    items = parenthesised(cursor, _status_item)
+    if not items:
+        raise CommandSyntaxError("Expected at least one status item")
+    return Status(name, items)
+
+
+def _status_item(cursor: Cursor) -> StatusItem:
+    word = atom(cursor).upper()
+    try:
+        return StatusItem(word)
+    except ValueError as error:
+        raise CommandSyntaxError("There is no such status item") from error
+
+
+PARSERS: Parsers = {
+    b"SELECT": _named(Select),
+    b"EXAMINE": _named(Examine),
+    b"CREATE": _create,
+    b"DELETE": _named(Delete),
+    b"RENAME": _rename,
+    b"SUBSCRIBE": _named(Subscribe),
+    b"UNSUBSCRIBE": _named(Unsubscribe),
+    b"STATUS": _status,
+    b"NAMESPACE": lambda _: Namespace(),
+    b"CHECK": lambda _: Check(),
+    b"CLOSE": lambda _: Close(),
+    b"UNSELECT": lambda _: Unselect(),
+}

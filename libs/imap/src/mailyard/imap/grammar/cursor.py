@@ -1,0 +1,72 @@
+"""A place in the octets of one command, and the two ways in which parsing from there may fail."""
+
+import re
+
+from mailyard.imap.limits import Limits
+
+
+class CommandSyntaxError(Exception):
+    """The command does not follow the grammar: it is answered with BAD."""
+
+
+class CommandRefused(Exception):
+    """The grammar is kept but what it asks for cannot be: NO, with a response code when there is one."""
+
+    def __init__(self, text: str, code: str = "") -> None:
+        super().__init__(text)
+        self.text = text
+        self.code = code
+
+
+class Cursor:
+    """Reads `octets` from left to right. Each production of the grammar is a function that takes a cursor."""
+
+    __slots__ = ("_end", "limits", "octets", "position")
+
+    def __init__(self, octets: bytes, limits: Limits | None = None) -> None:
+        self.octets = octets
+        self.limits = limits or Limits()
+        self.position = 0
+        self._end = len(octets)
+
+    @property
+    def at_end(self) -> bool:
+        """Nothing is left."""
+        return self.position >= self._end
+
+    def sees(self, octets: bytes) -> bool:
+        """Whether `octets` come next."""
+        return self.octets.startswith(octets, self.position)
+
+    def skip(self, octets: bytes) -> bool:
+        """Step over `octets` when they come next, and say whether they did."""
+        if not self.octets.startswith(octets, self.position):
+            return False
+        self.position += len(octets)
+        return True
+
+    def expect(self, octets: bytes, name: str) -> None:
+        """Step over `octets`; anything else is an error that names what was expected."""
+        if not self.skip(octets):
+            raise CommandSyntaxError(f"Expected {name}")
+
+    def match(self, pattern: re.Pattern[bytes]) -> re.Match[bytes] | None:
+        """Step over what `pattern` matches here."""
+        found = pattern.match(self.octets, self.position)
+        if found is not None:
+            self.position = found.end()
+        return found
+
+    def require(self, pattern: re.Pattern[bytes], name: str) -> bytes:
+        """The octets that `pattern` matches here; no match is an error that names what was expected."""
+        found = self.match(pattern)
+        if found is None:
+            raise CommandSyntaxError(f"Expected {name}")
+        return found[0]
+
+    def take(self, size: int) -> bytes:
+        """The next `size` octets."""
+        start, self.position = self.position, self.position + size
+        if self.position > self._end:
+            raise CommandSyntaxError("The literal is cut short")
+        return self.octets[start : self.position]

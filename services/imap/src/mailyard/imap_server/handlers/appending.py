@@ -1,0 +1,163 @@
+"""APPEND (RFC 3501, section 6.3.11): the message goes to the store as it comes, however large it is.
+
+Nothing is read from the client while a piece of the message is being written, so memory does not grow with its size.
+"""
+
+import asyncio
+import contextlib
+from dataclasses import replace
+
+from bson import ObjectId
+
+from mailyard.imap.server import responses
+from mailyard.imap.server.events import MessageBroken, MessageData, MessageEnded, MessageOffered, Overflow
+from mailyard.imap.server.responses import Completion, bad, no, ok
+from mailyard.imap_server.handlers.transferring import TRY_CREATE
+from mailyard.imap_server.session.doors import Writer
+from mailyard.imap_server.session.fetchahead import SMALL_BODY
+from mailyard.imap_server.session.octets import read_whole
+from mailyard.imap_server.session.session import Session, SessionOver, away
+from mailyard.mailbox.errors import NotFound
+from mailyard.mailbox.model import Mailbox, NewMessage
+from mailyard.mailbox.quota import fits
+from mailyard.mailbox.threads import thread_id
+from mailyard.message.parse import parse_message
+from mailyard.runtime.errors import Unavailable
+from mailyard.runtime.metrics import counter
+from mailyard.store.body import Body
+
+_OCTETS = counter("mailyard_imap_appended_bytes_total")
+_CHUNK = 262_144  # octets of a message that the writer holds, at most
+_PARSED_AT_ONCE = 8_192  # octets; parsing more takes a while in the worst case, and is done in a thread
+_small_messages = asyncio.Semaphore(4)
+OVER_QUOTA = no("The mailbox is full: there is no room for this within the quota", "OVERQUOTA")  # RFC 9208
+_large_messages = asyncio.Semaphore(1)  # one large message at a time is in memory to be parsed
+
+
+async def append(session: Session, offered: MessageOffered) -> Completion:
+    """APPEND; the UID that the message got is in the completion (RFC 4315, section 3)."""
+    mailbox = await _mailbox_for(session, offered)
+    if isinstance(mailbox, Completion):
+        _end_if(session.connection.refuse_message(synchronising=offered.synchronising))
+        return mailbox
+    held = min(offered.size, _CHUNK)
+    if not session.channel.reserve(held):
+        _end_if(session.connection.refuse_message(synchronising=offered.synchronising))
+        return no("Memory is scarce on this server, try again later", "LIMIT")
+    try:
+        return await _take(session, mailbox, offered)
+    finally:
+        session.channel.give_back(held)
+
+
+async def _take(session: Session, mailbox: Mailbox, offered: MessageOffered) -> Completion:
+    session.connection.accept_message()
+    if offered.synchronising:
+        session.write(responses.continuation("Ready for literal data"))
+        await session.drain()
+    body = await _receive(session)
+    return body if isinstance(body, Completion) else await _add(session, mailbox, offered, body)
+
+
+def _end_if(overflow: Overflow | None) -> None:
+    if overflow is not None:
+        raise SessionOver(overflow.text)
+
+
+async def _mailbox_for(session: Session, offered: MessageOffered) -> Mailbox | Completion:
+    """Where the message goes, or why it is not taken."""
+    if offered.size > session.connection.limits.message:
+        return no("The message is larger than is taken here", "TOOBIG")
+    if not offered.size:
+        return no("An empty message cannot be kept")
+    try:
+        mailbox = await session.doors.mailboxes.get(session.account, offered.append.mailbox)
+        quota = await session.quota()
+        if quota is not None and not fits(
+            await session.doors.messages.usage(session.account), quota, offered.size
+        ):
+            return OVER_QUOTA
+    except NotFound:
+        return TRY_CREATE
+    except Unavailable as error:
+        return away(error)
+    return mailbox
+
+
+async def _receive(session: Session) -> Body | Completion:
+    """The message in the store, or why it is not there; what is not kept is read away."""
+    writer = session.doors.bodies.writer()
+    try:
+        outcome = await _pump(session, writer)
+    except Unavailable as error:
+        outcome = away(error)
+        _end_if(session.connection.abandon_message())
+    except BaseException:
+        await _forget(writer)
+        raise
+    if isinstance(outcome, Completion):
+        await _forget(writer)
+    return outcome
+
+
+async def _forget(writer: Writer) -> None:
+    """Chunks that cannot be removed now are swept up later: nothing refers to them."""
+    with contextlib.suppress(Unavailable):
+        await writer.abort()
+
+
+async def _pump(session: Session, writer: Writer) -> Body | Completion:
+    while True:
+        event = await session.next_event(session.options.stall_seconds, even_if_stopping=True)
+        match event:
+            case MessageData(octets):
+                _OCTETS.inc(len(octets))
+                await writer.write(octets)
+            case MessageEnded():
+                return await writer.finish()
+            case MessageBroken(text):
+                return bad(text)
+            case _:
+                raise SessionOver("The message did not come in time")
+
+
+async def _add(session: Session, mailbox: Mailbox, offered: MessageOffered, body: Body) -> Completion:
+    blob_id = await session.doors.bodies.put(body)
+    message = await _parsed(session, offered, body, blob_id)
+    flags = await session.keywords_with_room(mailbox, message.flags)
+    try:
+        result = await session.doors.messages.append(
+            mailbox, replace(message, flags=flags), session.origin, quota=await session.quota()
+        )
+    except NotFound:
+        return TRY_CREATE
+    if session.selected is not None and session.selected.mailbox.id == mailbox.id:
+        session.selected.expect_changes()
+    return ok("APPEND completed", f"APPENDUID {result.uid_validity} {result.uid}")
+
+
+async def _parsed(session: Session, offered: MessageOffered, body: Body, blob_id: ObjectId) -> NewMessage:
+    if body.octets is not None and body.size <= _PARSED_AT_ONCE:
+        return _new_message(session, offered, blob_id, body.octets)
+    async with _small_messages if body.size <= SMALL_BODY else _large_messages:
+        octets = body.octets or await read_whole(session.doors.bodies, blob_id)
+        return await asyncio.to_thread(_new_message, session, offered, blob_id, octets)
+
+
+def _new_message(session: Session, offered: MessageOffered, blob_id: ObjectId, octets: bytes) -> NewMessage:
+    parsed = parse_message(b"", octets)
+    return NewMessage(
+        id=str(ObjectId()),
+        account=session.account,
+        prefix=b"",
+        blob_id=blob_id,
+        size=len(octets),
+        internal_date=offered.append.internal_date or session.doors.now(),
+        envelope=parsed.envelope,
+        bodystructure=parsed.bodystructure,
+        body=parsed.body,
+        header_index=parsed.header_index,
+        part_index=parsed.part_index,
+        thread_id=thread_id(parsed.message_id, parsed.in_reply_to, parsed.references),
+        flags=offered.append.flags,
+    )

@@ -1,0 +1,168 @@
+"""The course of a session: greeting, one command after another, the end. What each command does is in `handlers`."""
+
+from collections.abc import Awaitable
+from time import perf_counter
+
+from mailyard.imap.commands.command import Command
+from mailyard.imap.commands.fetch import Fetch
+from mailyard.imap.grammar.cursor import CommandRefused, CommandSyntaxError
+from mailyard.imap.server import responses
+from mailyard.imap.server.events import (
+    CommandReceived,
+    CommandRejected,
+    ContinuationWanted,
+    Event,
+    MessageOffered,
+)
+from mailyard.imap.server.responses import Completion, Condition, bad, no
+from mailyard.imap.states import State, Transition
+from mailyard.imap_server.handlers.appending import append
+from mailyard.imap_server.handlers.registry import HANDLERS
+from mailyard.imap_server.session.octets import ResponseBroken
+from mailyard.imap_server.session.session import Session, SessionOver, away
+from mailyard.mailbox.errors import AlreadyExists, MailboxError, NotFound, NotPermitted, TooMany
+from mailyard.mailbox.quota import OverQuota
+from mailyard.runtime.errors import Unavailable
+from mailyard.runtime.logs import get_logger
+from mailyard.runtime.metrics import counter, histogram
+
+_COMMANDS = counter("mailyard_imap_commands_total")
+_SECONDS = histogram("mailyard_imap_command_seconds")
+_REFUSED = "refused"  # in place of the command's name where there is none to trust
+
+_CODES: dict[type[MailboxError], str] = {
+    NotFound: "NONEXISTENT",
+    AlreadyExists: "ALREADYEXISTS",
+    NotPermitted: "CANNOT",
+    TooMany: "LIMIT",
+    OverQuota: "OVERQUOTA",
+}
+
+_log = get_logger(__name__)
+
+
+class Conversation:
+    """Leads one session from greeting to end."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._mistakes = 0  # in a row
+        self._commands = 0
+
+    async def run(self) -> None:
+        """Greet, answer, and say BYE where the protocol wants it; returns when the session is over."""
+        session = self._session
+        try:
+            session.write(responses.untagged(responses.ok("Mailyard is ready", session.capability_code)))
+            while True:
+                await self._turn()
+        except SessionOver as over:
+            if over.bye:
+                session.write(responses.untagged(Completion(Condition.BYE, over.bye, over.code)))
+        finally:
+            session.log_out()
+            try:
+                await session.leave()
+            finally:
+                session.count_out()
+                session.connection.change_state(Transition.ENDED)
+
+    async def _turn(self) -> None:
+        event = await self._session.next_event(self._session.patience)
+        if event is None:
+            raise SessionOver("Autologout: no command came in time")
+        await self._answer(event)
+        await self._session.drain()
+
+    async def _answer(self, event: Event) -> None:
+        session = self._session
+        match event:
+            case ContinuationWanted():
+                session.write(responses.continuation("Ready for literal data"))
+            case CommandReceived(tag, command):
+                self._count()
+                await self._complete(tag, _name(command), self._carry_out(command))
+            case MessageOffered(tag):
+                self._count()
+                await self._complete(tag, "APPEND", self._append(event))
+            case CommandRejected(tag, text, condition, code):
+                self._count()
+                completion = Completion(Condition(condition), text, code)
+                session.write(responses.tagged(tag, completion))
+                self._judge(_REFUSED, completion)
+
+    async def _complete(self, tag: str, name: str, work: Awaitable[Completion]) -> None:
+        """Have a command carried out, and answer it."""
+        session = self._session
+        started = perf_counter()
+        completion = await self._outcome(work)
+        _SECONDS.labels(name).observe(perf_counter() - started)
+        session.write(responses.tagged(tag, completion))
+        afterwards, session.afterwards = session.afterwards, None
+        if afterwards is not None:
+            await afterwards()
+        self._judge(name, completion)
+
+    async def _carry_out(self, command: Command) -> Completion:
+        """The command itself, with news of the mailbox before and after it, where the protocol permits them."""
+        session = self._session
+        if not isinstance(command, Fetch):
+            session.fetch_ahead.forget()
+        if command.reads_flags or command.permits_updates_first:
+            await self._look(force=command.reads_flags and not session.fetch_ahead.is_loaded)
+            session.announce_keywords()
+        if command.permits_updates_first:
+            await session.announce(expunges=True)
+        completion: Completion = await HANDLERS[type(command)](session, command)
+        await self._look()
+        await session.announce(expunges=not command.defers_expunges)
+        return completion
+
+    async def _append(self, offered: MessageOffered) -> Completion:
+        completion = await append(self._session, offered)
+        await self._look()
+        await self._session.announce(expunges=True)
+        return completion
+
+    async def _look(self, *, force: bool = False) -> None:
+        """Learn what is new; where the store is unreachable, the outcome of the command stands all the same."""
+        try:
+            await self._session.look(force=force)
+        except Unavailable as error:
+            _log.warning("imap.unavailable", error=str(error))
+
+    async def _outcome(self, work: Awaitable[Completion]) -> Completion:
+        """The completion of `work`, or what its failure means to the client."""
+        try:
+            return await work
+        except CommandSyntaxError as error:
+            return bad(str(error))
+        except CommandRefused as refusal:
+            return no(refusal.text, refusal.code)
+        except MailboxError as error:
+            return no(str(error), _CODES.get(type(error), ""))
+        except Unavailable as error:
+            return away(error)
+        except (SessionOver, ConnectionError, ResponseBroken):
+            raise
+        except Exception:
+            _log.exception(
+                "imap.command_failed", account=str(self._session.identity and self._session.account)
+            )
+            return no("This is a fault of the server; it has been noted", "SERVERBUG")
+
+    def _count(self) -> None:
+        self._commands += 1
+        new = self._session.connection.state is State.NOT_AUTHENTICATED
+        if new and self._commands > self._session.options.commands_before_login:
+            raise SessionOver("Too many commands before login")
+
+    def _judge(self, name: str, completion: Completion) -> None:
+        _COMMANDS.labels(name, completion.condition.value.lower()).inc()
+        self._mistakes = self._mistakes + 1 if completion.condition is Condition.BAD else 0
+        if self._mistakes >= self._session.options.bad_commands:
+            raise SessionOver("Too many commands that are not understood")
+
+
+def _name(command: Command) -> str:
+    return f"UID {command.verb}" if getattr(command, "by_uid", False) else command.verb

@@ -1,0 +1,224 @@
+r"""FETCH and UID FETCH (RFC 3501, section 6.4.5).
+
+UIDs and flags come from the session's view, list columns from the messages' rows, octets from the bodies; nothing is
+read that is not asked for.
+"""
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from mailyard.imap.commands.fetch import BodyItem, Fetch, FetchItem, Item, Rfc822Item
+from mailyard.imap.grammar.dates import encode_date_time
+from mailyard.imap.server import responses
+from mailyard.imap.server.responses import Completion, no, ok
+from mailyard.imap.wellknown import SEEN, FlagChange
+from mailyard.imap_server.handlers.messagesets import chosen, in_portions
+from mailyard.imap_server.session.fetchahead import SMALL_BODY
+from mailyard.imap_server.session.octets import Piece, ResponseWriter, section_pieces
+from mailyard.imap_server.session.session import Session
+from mailyard.imap_server.session.view import MessageView
+from mailyard.mailbox.model import Message
+
+_ROWS_AT_A_TIME = 1_000
+_REPLIES_AT_A_TIME = 100
+_OCTETS_AT_A_TIME = 1_048_576
+
+_FIELDS: dict[Item, frozenset[str]] = {
+    Item.UID: frozenset(),
+    Item.FLAGS: frozenset(),
+    Item.INTERNALDATE: frozenset({"internal_date"}),
+    Item.SIZE: frozenset({"size"}),
+    Item.ENVELOPE: frozenset({"envelope"}),
+    Item.BODYSTRUCTURE: frozenset({"bodystructure"}),
+    Item.BODY: frozenset({"body"}),
+}
+OCTET_FIELDS = frozenset({"prefix", "blob_id", "size", "part_index"})
+HEADER_FIELDS = OCTET_FIELDS | {"header_index"}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a FETCH needs."""
+
+    items: tuple[FetchItem, ...]
+    fields: frozenset[str]  # of the rows; none: the view has it all
+    reads_octets: bool
+    sets_seen: bool
+
+    @classmethod
+    def of(cls, command: Fetch, *, read_only: bool) -> Self:
+        """The plan for a command; UID FETCH always answers with the UID (section 6.4.8)."""
+        items = command.items
+        if command.by_uid and Item.UID not in items:
+            items = (Item.UID, *items)
+        octets = [item for item in items if not isinstance(item, Item)]
+        return cls(
+            items,
+            frozenset().union(*map(_fields, items)),
+            bool(octets),
+            not read_only and any(item.sets_seen for item in octets),
+        )
+
+
+def _fields(item: FetchItem) -> frozenset[str]:
+    if isinstance(item, Item):
+        return _FIELDS[item]
+    return HEADER_FIELDS if item.section.fields else OCTET_FIELDS
+
+
+async def fetch(session: Session, command: Fetch) -> Completion:
+    """FETCH; messages that are gone meanwhile are left out, and said to be unless they were named by UID."""
+    selected = session.mailbox_view
+    places = chosen(selected.view, command.numbers, by_uid=command.by_uid)
+    plan = Plan.of(command, read_only=selected.read_only)
+    if not plan.fields:
+        await session.write_all(_lines(selected.view, plan.items, places))
+        _note_told(selected.view, plan, places)
+        return ok("FETCH completed")
+    await _read_ahead(session, command, plan, places)
+    outcome = await _FromRows(session, plan).run(places)
+    if session.line.is_empty:
+        session.fetch_ahead.forget()
+    _note_told(selected.view, plan, places)
+    if outcome.lost:
+        return no("Some messages cannot be read", "SERVERBUG")
+    if outcome.gone and not command.by_uid:
+        return no("Some messages no longer exist", "EXPUNGEISSUED")
+    return ok("FETCH completed")
+
+
+async def _read_ahead(session: Session, command: Fetch, plan: Plan, places: Sequence[range]) -> None:
+    """Read what the commands behind this one want with what it wants itself, if each wants one message."""
+    view, ahead = session.mailbox_view.view, session.fetch_ahead
+    uids = [view.uid(place) for span in places for place in span[:2]]
+    if ahead.has(uids, plan.fields):
+        return
+    ahead.forget()
+    if len(uids) != 1 or not plan.reads_octets or not command.by_uid:
+        return
+    following = (view.by_uid(each.numbers) for each in session.line.followers(command))
+    uids += [view.uid(spans[0].start) for spans in following if [len(span) for span in spans] == [1]]
+    if len(uids) > 1:
+        await ahead.load(session.mailbox_view.mailbox, uids, plan.fields)
+
+
+def _note_told(view: MessageView, plan: Plan, places: Sequence[range]) -> None:
+    if Item.FLAGS in plan.items:
+        view.told(places)
+
+
+def _lines(view: MessageView, items: Sequence[FetchItem], places: Sequence[range]) -> Iterator[bytes]:
+    """Responses that the view answers alone."""
+    for span in places:
+        for place in span:
+            values = b" ".join(_view_item(view, place, item) for item in items)
+            yield responses.fetched(place + 1, values)
+
+
+def _view_item(view: MessageView, place: int, item: FetchItem) -> bytes:
+    if item is Item.UID:
+        return b"UID %d" % view.uid(place)
+    return b"FLAGS " + view.encoded_flags(place)
+
+
+@dataclass(slots=True)
+class _Outcome:
+    """Messages that could not be answered for."""
+
+    gone: int = 0
+    lost: int = 0  # the row is there, the body is not
+
+
+class _FromRows:
+    """A FETCH that reads rows, some at a time."""
+
+    def __init__(self, session: Session, plan: Plan) -> None:
+        self._session = session
+        self._selected = session.mailbox_view
+        self._view = self._selected.view
+        self._plan = plan
+        self._writer = ResponseWriter(session)
+        self._outcome = _Outcome()
+
+    async def run(self, places: Sequence[range]) -> _Outcome:
+        """Answer for the messages in these places."""
+        for portion in in_portions(places, _ROWS_AT_A_TIME):
+            await self._portion(self._view.uids(portion))
+        return self._outcome
+
+    async def _portion(self, uids: Sequence[int]) -> None:
+        group, octets, found = list[Message](), 0, 0
+        async for message in self._rows(uids):
+            found += 1
+            group.append(message)
+            octets += len(message.envelope) + len(message.bodystructure) + len(message.body)
+            octets += min(message.size, SMALL_BODY) if self._plan.reads_octets else 0
+            if len(group) >= _REPLIES_AT_A_TIME or octets >= _OCTETS_AT_A_TIME:
+                await self._reply(group)
+                group, octets = [], 0
+        await self._reply(group)
+        self._outcome.gone += len(uids) - found
+
+    async def _rows(self, uids: Sequence[int]) -> AsyncIterator[Message]:
+        ahead = self._session.fetch_ahead
+        if ahead.has(uids, self._plan.fields):
+            for message in ahead.rows(uids):
+                yield message
+            return
+        async for message in self._session.doors.messages.fetch(
+            self._selected.mailbox, uids, self._plan.fields
+        ):
+            yield message
+
+    async def _reply(self, group: Sequence[Message]) -> None:
+        newly_seen = await self._set_seen(group) if self._plan.sets_seen else frozenset()
+        replies = [self._pieces(message, tell_flags=message.uid in newly_seen) for message in group]
+        self._outcome.lost += await self._writer.write(replies)
+
+    async def _set_seen(self, group: Sequence[Message]) -> frozenset[int]:
+        r"""Set \Seen where it is not set; return the UIDs where it was not."""
+        unseen = [message.uid for message in group if not self._is_seen(message.uid)]
+        if not unseen:
+            return frozenset()
+        result = await self._session.doors.messages.store(
+            self._selected.mailbox, unseen, FlagChange.ADD, frozenset({SEEN}), origin=self._session.origin
+        )
+        self._selected.note(result.changed)
+        return frozenset(unseen)
+
+    def _is_seen(self, uid: int) -> bool:
+        place = self._view.place_of(uid)
+        return place is None or self._view.has_flag(place, SEEN)
+
+    def _pieces(self, message: Message, *, tell_flags: bool) -> list[Piece]:
+        """The response for one message."""
+        place = self._view.place_of(message.uid)
+        assert place is not None  # it was asked for by its place
+        items = self._plan.items
+        if tell_flags and Item.FLAGS not in items:
+            items = (*items, Item.FLAGS)
+        pieces: list[Piece] = [b"* %d FETCH (" % (place + 1)]
+        for item in items:
+            if len(pieces) > 1:
+                pieces.append(b" ")
+            pieces += self._item(place, message, item)
+        pieces.append(b")\r\n")
+        return pieces
+
+    def _item(self, place: int, message: Message, item: FetchItem) -> list[Piece]:
+        match item:
+            case Item.UID | Item.FLAGS:
+                return [_view_item(self._view, place, item)]
+            case Item.INTERNALDATE:
+                return [b"INTERNALDATE " + encode_date_time(message.internal_date)]
+            case Item.SIZE:
+                return [b"RFC822.SIZE %d" % message.size]
+            case Item.ENVELOPE:
+                return [b"ENVELOPE " + message.envelope]
+            case Item.BODYSTRUCTURE:
+                return [b"BODYSTRUCTURE " + message.bodystructure]
+            case Item.BODY:
+                return [b"BODY " + message.body]
+            case BodyItem() | Rfc822Item():
+                return section_pieces(message, item)

@@ -1,0 +1,29 @@
+"""Which messages a command means."""
+
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice
+
+from mailyard.imap.grammar.cursor import CommandSyntaxError
+from mailyard.imap.grammar.sequences import SequenceSet
+from mailyard.imap_server.session.view import MessageView
+
+
+def chosen(view: MessageView, numbers: SequenceSet, *, by_uid: bool) -> list[range]:
+    """The places of the messages that are meant.
+
+    Raises:
+        CommandSyntaxError: a message number that does not exist was named (RFC 3501, section 9: seq-number).
+
+    """
+    if by_uid:
+        return view.by_uid(numbers)
+    if numbers.exceeds(len(view)):
+        raise CommandSyntaxError("There is no message with that number")
+    return view.by_number(numbers)
+
+
+def in_portions(places: Sequence[range], size: int) -> Iterator[list[int]]:
+    """The places, `size` at a time."""
+    remaining = chain.from_iterable(places)
+    while portion := list(islice(remaining, size)):
+        yield portion

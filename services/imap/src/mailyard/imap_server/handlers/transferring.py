@@ -1,0 +1,157 @@
+"""COPY, MOVE, EXPUNGE, by number and by UID (RFC 3501, section 6.4; RFC 6851; RFC 4315)."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+
+from mailyard.imap.commands.transfer import Copy, Expunge, Move, Transfer
+from mailyard.imap.grammar.sequences import SequenceSet, compact
+from mailyard.imap.server import responses
+from mailyard.imap.server.responses import Completion, no, ok
+from mailyard.imap.wellknown import DELETED, FlagChange
+from mailyard.imap_server.handlers.messagesets import chosen
+from mailyard.imap_server.handlers.storing import AT_A_TIME, READ_ONLY
+from mailyard.imap_server.session.session import Session
+from mailyard.mailbox.errors import MailboxError, NotFound
+from mailyard.mailbox.model import CopyResult, Mailbox
+from mailyard.runtime.errors import Unavailable
+
+TRY_CREATE = no("There is no such mailbox to put it in", "TRYCREATE")
+GONE = no("Some messages no longer exist", "EXPUNGEISSUED")
+
+
+async def copy(session: Session, command: Copy) -> Completion:
+    """COPY within the quota; the new UIDs are in the completion (RFC 4315, section 3).
+
+    All messages are copied or none: if another session has removed one of them, the answer is NO (RFC 2180,
+    section 4.4.1).
+    """
+    uids = _uids(session, command)
+    target = await _target(session, command.mailbox)
+    if target is None:
+        return TRY_CREATE
+    if uids is None:
+        return GONE
+    if not uids:
+        return ok("COPY completed, there was nothing to copy")
+    session.mailbox_view.expect_changes()
+    results: list[CopyResult] = []
+    quota = await session.quota()
+    keywords = await _keywords(session, command, target)
+    try:
+        for portion in _portions(uids):
+            source = session.mailbox_view.mailbox
+            results.append(
+                await session.doors.messages.copy(
+                    source, portion, target, session.origin, quota=quota, keywords=keywords
+                )
+            )
+    except (MailboxError, Unavailable):
+        await _undo(session, target, results)
+        raise
+    if _copied(results) < len(uids):
+        await _undo(session, target, results)
+        return GONE
+    return ok("COPY completed", _copyuid(results))
+
+
+async def _undo(session: Session, target: Mailbox, results: Sequence[CopyResult]) -> None:
+    """All or nothing (RFC 3501, section 6.4.7): remove the copies that were made before one failed."""
+    messages = session.doors.messages
+    with contextlib.suppress(MailboxError, Unavailable):
+        for result in results:
+            uids = result.target_uids
+            await messages.store(target, uids, FlagChange.ADD, frozenset({DELETED}), origin=session.origin)
+            await messages.expunge(target, uids, session.origin)
+
+
+async def move(session: Session, command: Move) -> Completion:
+    """MOVE; the new UIDs are told before the EXPUNGE responses (RFC 6851, section 4.3).
+
+    Each message is in one mailbox or in the other, whatever fails; what has been moved stays moved. If another session
+    has removed a message, the answer is NO. Both mailboxes belong to the account, so MOVE needs no room in the quota
+    (RFC 9208, section 5.1).
+    """
+    if session.mailbox_view.read_only:
+        return READ_ONLY
+    uids = _uids(session, command)
+    target = await _target(session, command.mailbox)
+    if target is None:
+        return TRY_CREATE
+    if uids is None:
+        return GONE
+    if not uids:
+        return ok("MOVE completed, there was nothing to move")
+    session.mailbox_view.expect_changes()
+    results: list[CopyResult] = []
+    keywords = await _keywords(session, command, target)
+    try:
+        for portion in _portions(uids):
+            source = session.mailbox_view.mailbox
+            results.append(
+                await session.doors.messages.move(source, portion, target, session.origin, keywords=keywords)
+            )
+    finally:
+        if code := _copyuid(results):
+            session.write(responses.untagged(ok("Moved", code)))
+    return ok("MOVE completed") if _copied(results) == len(uids) else GONE
+
+
+def _uids(session: Session, command: Transfer) -> list[int] | None:
+    """The messages that are meant; None when one of them is known to be gone."""
+    view = session.mailbox_view.view
+    places = chosen(view, command.numbers, by_uid=command.by_uid)
+    uids = [view.uid(place) for span in places for place in span]
+    return None if view.have_vanished(uids) else uids
+
+
+async def _keywords(session: Session, command: Transfer, target: Mailbox) -> frozenset[str] | None:
+    """The keywords that the messages keep in the other mailbox; None: all."""
+    view = session.mailbox_view.view
+    theirs = view.keywords_of(chosen(view, command.numbers, by_uid=command.by_uid))
+    kept = await session.keywords_with_room(target, theirs)
+    return None if kept == theirs and not view.keywords_left_out else kept
+
+
+def _copied(results: Sequence[CopyResult]) -> int:
+    return sum(len(result.source_uids) for result in results)
+
+
+def _portions(uids: Sequence[int]) -> Iterator[Sequence[int]]:
+    """A transaction holds up the other writers of its mailboxes: many messages go in several."""
+    for start in range(0, len(uids), AT_A_TIME):
+        yield uids[start : start + AT_A_TIME]
+
+
+async def _target(session: Session, name: str) -> Mailbox | None:
+    try:
+        return await session.doors.mailboxes.get(session.account, name)
+    except NotFound:
+        return None
+
+
+def _copyuid(results: Sequence[CopyResult]) -> str:
+    source = [uid for result in results for uid in result.source_uids]
+    target = [uid for result in results for uid in result.target_uids]
+    if not source:
+        return ""
+    return f"COPYUID {results[0].uid_validity} {compact(source).decode('ascii')} {compact(target).decode('ascii')}"
+
+
+async def expunge(session: Session, command: Expunge) -> Completion:
+    """EXPUNGE, or UID EXPUNGE of some messages only; the responses come with the news of the mailbox."""
+    if session.mailbox_view.read_only:
+        return READ_ONLY
+    await remove_deleted(session, command.uids)
+    return ok("EXPUNGE completed")
+
+
+async def remove_deleted(session: Session, uids: SequenceSet | None = None) -> None:
+    r"""Remove the messages with \Deleted, or those of them that have these UIDs."""
+    await session.look(force=True)
+    selected = session.mailbox_view
+    view = selected.view
+    spans = [range(len(view))] if uids is None else view.by_uid(uids)
+    doomed = [view.uid(place) for span in spans for place in span if view.has_flag(place, DELETED)]
+    for portion in _portions(doomed):
+        selected.expect_changes()
+        await session.doors.messages.expunge(selected.mailbox, portion, session.origin)

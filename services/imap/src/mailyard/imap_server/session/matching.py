@@ -1,0 +1,239 @@
+"""Whether a message is what a SEARCH looks for (RFC 3501, section 6.4.4).
+
+Each key becomes a test: a function of what is known of a message that says yes, no, or None for "not known yet". So most
+messages are decided by the session's view, the others by their rows, and octets are read for the few that remain.
+"""
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import TypeAlias, assert_never
+
+from mailyard.imap.grammar.searchkeys import (
+    AllMessages,
+    Arrived,
+    HasFlag,
+    InBody,
+    InHeader,
+    InText,
+    IsNew,
+    IsRecent,
+    Larger,
+    Leaf,
+    Numbered,
+    Relation,
+    SearchKey,
+    Sent,
+    Smaller,
+    WithUid,
+    leaves,
+)
+from mailyard.imap.wellknown import SEEN
+from mailyard.imap_server.session import searchprogram
+from mailyard.imap_server.session.searchtext import address_texts, folded
+from mailyard.imap_server.session.view import MessageView
+from mailyard.mailbox.model import Message
+from mailyard.message.dates import parse_date
+from mailyard.message.encodedwords import decode_words
+from mailyard.message.fields import unfold
+from mailyard.message.headers import HeaderIndex
+
+_ADDRESS_FIELDS = frozenset((b"bcc", b"cc", b"from", b"to"))
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a message says, ready for comparison; `body` is None when only the header was read."""
+
+    header: bytes
+    header_text: str
+    body: str | None = None
+
+
+class Facts:
+    """What is known of one message: its place in the view, then its row, then its content."""
+
+    __slots__ = ("_texts", "_view", "content", "place", "row")
+
+    def __init__(self, place: int, view: MessageView) -> None:
+        self.place = place
+        self.row: Message | None = None
+        self.content: Content | None = None
+        self._view = view
+        self._texts: dict[bytes, list[str]] = {}
+
+    def has_flag(self, flag: str) -> bool:
+        r"""Whether the message has a flag, \Recent aside."""
+        return self._view.has_flag(self.place, flag)
+
+    @property
+    def recent(self) -> bool:
+        r"""Whether the message is \Recent."""
+        return self._view.is_recent(self.place)
+
+    def field_values(self, field: "FieldFinder") -> list[bytes] | None:
+        """The unfolded values of all fields of this name; None: not known yet."""
+        if self.content is not None:
+            return field.values(self.content.header)
+        return None if self.row is None else field.indexed_values(self.row.header_index)
+
+    def field_texts(self, field: "FieldFinder") -> list[str] | None:
+        """The values of all fields of this name, decoded and folded; of addresses also as ENVELOPE gives them."""
+        texts = self._texts.get(field.name)
+        if texts is None:
+            values = self.field_values(field)
+            if values is None:
+                return None
+            texts = [folded(decode_words(value)) for value in values]
+            if field.name in _ADDRESS_FIELDS:
+                texts += (text for value in values for text in address_texts(value))
+            self._texts[field.name] = texts
+        return texts
+
+
+class FieldFinder:
+    """Finds the header fields of one name without looking at the others one by one."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name.encode("ascii")
+        self._listed = b":%b:" % self.name
+        self._pattern = re.compile(rb"\n(?i:%b)[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)" % re.escape(self.name))
+
+    def values(self, header: bytes) -> list[bytes]:
+        """The values in a header section."""
+        return [unfold(value) for value in self._pattern.findall(b"\n" + header)]
+
+    def indexed_values(self, encoded: bytes) -> list[bytes] | None:
+        """The values by the header index of a row; None where the index does not know."""
+        index = HeaderIndex.decode(encoded)
+        return self.values(index.kept) if index.complete and self.name not in index.others else None
+
+
+Test: TypeAlias = searchprogram.Test[Facts]
+
+
+class Spans:
+    """Places that a set of numbers means."""
+
+    def __init__(self, ranges: Sequence[range]) -> None:
+        self._starts = [places.start for places in ranges]
+        self._ranges = ranges
+
+    def __contains__(self, place: int) -> bool:
+        index = bisect_right(self._starts, place) - 1
+        return index >= 0 and place in self._ranges[index]
+
+
+def test_for(keys: Sequence[SearchKey], view: MessageView) -> Test:
+    """The test for all of these keys together. A message number that does not exist matches nothing."""
+    finders: dict[str, FieldFinder] = {}
+    return searchprogram.program(keys, lambda leaf: _test_of(leaf, view, finders))
+
+
+def _test_of(key: Leaf, view: MessageView, finders: dict[str, FieldFinder]) -> Test:
+    match key:
+        case AllMessages():
+            return lambda _: True
+        case HasFlag(flag, present):
+            return lambda facts: facts.has_flag(flag) is present
+        case IsRecent(present):
+            return lambda facts: facts.recent is present
+        case IsNew():
+            return lambda facts: facts.recent and not facts.has_flag(SEEN)
+        case Numbered(numbers):
+            return _in(Spans(view.by_number(numbers)))
+        case WithUid(uids):
+            return _in(Spans(view.by_uid(uids)))
+        case Arrived(relation, day):
+            return _arrived(relation, day)
+        case Sent(relation, day):
+            return _sent(finders.setdefault("date", FieldFinder("date")), relation, day)
+        case Larger(octets):
+            return lambda facts: None if facts.row is None else facts.row.size > octets
+        case Smaller(octets):
+            return lambda facts: None if facts.row is None else facts.row.size < octets
+        case InHeader(name, text):
+            return _in_header(finders.setdefault(name, FieldFinder(name)), folded(text))
+        case InBody(text):
+            return _in_content(folded(text), with_header=False)
+        case InText(text):
+            return _in_content(folded(text), with_header=True)
+        case _:
+            assert_never(key)
+
+
+def _in(spans: Spans) -> Test:
+    return lambda facts: facts.place in spans
+
+
+def _arrived(relation: Relation, day: date) -> Test:
+    def test(facts: Facts) -> bool | None:
+        return None if facts.row is None else _relates(facts.row.internal_date.date(), relation, day)
+
+    return test
+
+
+def _relates(day: date, relation: Relation, other: date) -> bool:
+    match relation:
+        case Relation.BEFORE:
+            return day < other
+        case Relation.ON:
+            return day == other
+        case Relation.SINCE:
+            return day >= other
+
+
+def _sent(field: FieldFinder, relation: Relation, day: date) -> Test:
+    """By the Date field; without one that can be read, by the internal date (as RFC 5256, section 2.2)."""
+
+    def test(facts: Facts) -> bool | None:
+        values = facts.field_values(field)
+        if values is None or facts.row is None:
+            return None
+        moment = (parse_date(values[0]) if values else None) or facts.row.internal_date
+        return _relates(moment.date(), relation, day)
+
+    return test
+
+
+def _in_header(field: FieldFinder, text: str) -> Test:
+    def test(facts: Facts) -> bool | None:
+        texts = facts.field_texts(field)
+        return None if texts is None else any(text in each for each in texts)
+
+    return test
+
+
+def _in_content(text: str, *, with_header: bool) -> Test:
+    def test(facts: Facts) -> bool | None:
+        content = facts.content
+        if content is None or content.body is None:
+            return None
+        return text in content.body or (with_header and text in content.header_text)
+
+    return test
+
+
+def looks_into_bodies(keys: Iterable[SearchKey]) -> bool:
+    """Whether a header alone cannot answer."""
+    return any(isinstance(key, InBody | InText) for key in leaves(keys))
+
+
+def fields_of_rows(keys: Iterable[SearchKey]) -> frozenset[str]:
+    """The columns of rows that the keys need before any octets are read."""
+    fields: set[str] = set()
+    for key in leaves(keys):
+        match key:
+            case Arrived():
+                fields.add("internal_date")
+            case Sent():
+                fields.update(("internal_date", "header_index"))
+            case InHeader():
+                fields.add("header_index")
+            case Larger() | Smaller():
+                fields.add("size")
+            case _:
+                pass
+    return frozenset(fields)

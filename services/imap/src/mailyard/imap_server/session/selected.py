@@ -1,0 +1,124 @@
+"""The selected mailbox: a snapshot, the client's view of it, and how both keep up with the store.
+
+What other sessions do is found by asking the journal of changes; an event only says that it is time to ask. Nothing
+above the snapshot is ever shown (see `mailyard.mailbox.place`).
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Self
+
+from mailyard.imap_server.session.doors import Doors
+from mailyard.imap_server.session.view import MessageView
+from mailyard.mailbox.model import Changes, FlagState, Mailbox
+from mailyard.proto.v1.mailbox_pb2 import MailboxEvent
+
+FRESH_SECONDS = 1.0  # a command that comes sooner after the last look than this does not look again
+_LEARNED_AT_ONCE = 1_000  # messages between two turns of other sessions
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How a mailbox is opened."""
+
+    read_only: bool
+    origin: str  # what this session's own changes are marked with
+    wake: Callable[[], None]  # called when an event says that there is something new
+
+
+class Selected:
+    """One session's selected mailbox."""
+
+    def __init__(self, doors: Doors, mailbox: Mailbox, view: MessageView, terms: Terms) -> None:
+        self.mailbox = mailbox
+        self.view = view
+        self._doors = doors
+        self._terms = terms
+        self._stale = False
+        self._looked_at = doors.monotonic()
+        self._listening = False
+
+    @classmethod
+    async def open(cls, doors: Doors, mailbox: Mailbox, terms: Terms) -> Self:
+        """Read the states of all messages of the snapshot `mailbox`."""
+        view = await MessageView.of(await doors.messages.flag_states(mailbox))
+        selected = cls(doors, mailbox, view, terms)
+        await selected._claim_recent(mailbox.recent_from)
+        return selected
+
+    @property
+    def read_only(self) -> bool:
+        """Whether it was opened by EXAMINE."""
+        return self._terms.read_only
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether it is time to look for changes again."""
+        return self._stale or self._doors.monotonic() - self._looked_at >= FRESH_SECONDS
+
+    @property
+    def has_news(self) -> bool:
+        """Whether an event, or a change of one's own, says that there is something to learn."""
+        return self._stale
+
+    def expect_changes(self) -> None:
+        """Look again at the next opportunity: this session has changed something itself."""
+        self._stale = True
+
+    async def look(self) -> None:
+        """Learn what is new; raises NotFound when the mailbox was deleted."""
+        self._stale = False
+        self._looked_at = self._doors.monotonic()
+        seen = self.mailbox
+        changes = await self._doors.messages.changes(seen.id, seen.account, seen.highest_modseq)
+        self.mailbox = replace(seen, uid_next=changes.uid_next, highest_modseq=changes.highest_modseq)
+        await self._learn(changes)
+        if changes.uid_next > seen.uid_next:
+            await self._claim_recent(seen.uid_next)
+
+    async def _learn(self, changes: Changes) -> None:
+        states = iter(changes.present)
+        while some := tuple(islice(states, _LEARNED_AT_ONCE)):
+            self.view.learn(replace(changes, present=some, vanished=()))
+            await asyncio.sleep(0)
+        self.view.learn(replace(changes, present=()))
+
+    def note(self, states: Iterable[FlagState]) -> None:
+        """Take flags that this session has set itself, so that they are not announced as news."""
+        for state in states:
+            place = self.view.place_of(state.uid)
+            if place is not None:
+                self.view.set_flags(place, state.flags)
+
+    async def _claim_recent(self, unclaimed_from: int) -> None:
+        r"""Be the session for which new messages are \Recent; EXAMINE looks and claims nothing (section 6.3.2)."""
+        last = self.mailbox.uid_next - 1
+        if unclaimed_from > last:
+            return
+        first = (
+            unclaimed_from
+            if self._terms.read_only
+            else await self._doors.mailboxes.claim_recent(self.mailbox)
+        )
+        self.view.claim_recent(first, last)
+
+    # Events
+
+    async def listen(self) -> None:
+        """Be told of changes by events from here on: sessions that IDLE need to know at once."""
+        if not self._listening:
+            self._listening = True
+            await self._doors.events.subscribe(str(self.mailbox.id), self._on_event)
+
+    async def close(self) -> None:
+        """Want no more events."""
+        if self._listening:
+            self._listening = False
+            await self._doors.events.unsubscribe(str(self.mailbox.id), self._on_event)
+
+    def _on_event(self, event: MailboxEvent) -> None:
+        if event.origin != self._terms.origin:
+            self._stale = True
+            self._terms.wake()

@@ -1,0 +1,298 @@
+"""One client's session: takes events from the core, has each command carried out, writes the responses in order.
+
+A session ends with LOGOUT, with a BYE (time is up, too many mistakes, shutdown), or when the client is gone.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from uuid import uuid4
+
+from bson import ObjectId
+
+from mailyard.directory.accesswatch import OpenSession
+from mailyard.directory.identity import Identity
+from mailyard.imap.server import responses
+from mailyard.imap.server.capabilities import capabilities
+from mailyard.imap.server.connection import Connection
+from mailyard.imap.server.events import (
+    Event,
+    LineReceived,
+    Overflow,
+)
+from mailyard.imap.server.responses import Completion, no
+from mailyard.imap.states import State, Transition
+from mailyard.imap.wellknown import SYSTEM_FLAGS
+from mailyard.imap_server.session.doors import Channel, Doors
+from mailyard.imap_server.session.fetchahead import FetchAhead, Line
+from mailyard.imap_server.session.options import Options
+from mailyard.imap_server.session.selected import Selected
+from mailyard.mailbox.errors import NotFound
+from mailyard.mailbox.model import Mailbox
+from mailyard.runtime.errors import Unavailable
+from mailyard.runtime.logs import get_logger
+
+_LINES_AT_A_TIME = 1_000
+_OCTETS_AT_A_TIME = 65_536
+_EXPELLED_SECONDS = 2.0  # for the BYE of a session whose login no longer counts; then the line is cut
+
+_log = get_logger(__name__)
+
+
+class SessionOver(Exception):
+    """The session ends here; `bye` is said first when there is something to say."""
+
+    def __init__(self, bye: str = "", code: str = "") -> None:
+        super().__init__(bye)
+        self.bye = bye
+        self.code = code
+
+
+def away(error: Unavailable) -> Completion:
+    """What a command ends with when the store is away (RFC 5530, section 3)."""
+    _log.warning("imap.unavailable", error=str(error))
+    return no("The mail store is away for a moment, try again later", "UNAVAILABLE")
+
+
+class Session:
+    """The state of a session. What commands do with it is in `handlers`."""
+
+    def __init__(self, channel: Channel, doors: Doors, options: Options) -> None:
+        self.channel = channel
+        self.doors = doors
+        self.options = options
+        self.connection = Connection(options.before_login, channel.has_room)
+        self.line = Line(self.connection)
+        self.fetch_ahead = FetchAhead(doors)
+        self.origin = uuid4().hex  # marks this session's changes in mailbox events
+        self.identity: Identity | None = None
+        self.selected: Selected | None = None
+        self._open: OpenSession | None = None  # of the identity
+        self._is_expelled = False
+        self._counted_as: str | None = None
+        self.stopping = False
+        self.is_logging_in = False  # a password is being checked
+        self.on_login: Callable[[], None] = lambda: None  # called when the session has an account
+        self._login_until = doors.monotonic() + options.login_seconds
+        self.failed_logins = 0
+        self.afterwards: Callable[[], Awaitable[None]] | None = (
+            None  # done when the command has been answered
+        )
+
+    @property
+    def account(self) -> ObjectId:
+        """Whose mailboxes these are; only after login."""
+        assert self.identity is not None
+        return ObjectId(self.identity.account)
+
+    async def quota(self) -> int | None:
+        """The octets that the account may hold; None: no limit. Raises Unavailable."""
+        return (await self.doors.quotas.of([self.account])).get(self.account)
+
+    @property
+    def mailbox_view(self) -> Selected:
+        """The selected mailbox; only in the selected state."""
+        assert self.selected is not None
+        return self.selected
+
+    @property
+    def may_log_in(self) -> bool:
+        """Whether a password may be sent: under TLS, or from this machine itself when that is permitted."""
+        return self.channel.secure or (self.options.plaintext_on_loopback and self.channel.is_local)
+
+    @property
+    def capabilities(self) -> tuple[str, ...]:
+        """What the server says that it can do now."""
+        return capabilities(
+            self.connection.state, may_start_tls=self.channel.may_start_tls, may_log_in=self.may_log_in
+        )
+
+    @property
+    def capability_code(self) -> str:
+        """The capabilities as a response code, so that clients need not ask."""
+        return f"CAPABILITY {' '.join(self.capabilities)}"
+
+    @property
+    def patience(self) -> float:
+        """How long to wait for what the client says next."""
+        if self.connection.state is State.NOT_AUTHENTICATED:
+            return max(0.0, self._login_until - self.doors.monotonic())
+        return self.options.idle_seconds
+
+    def log_in(self, identity: Identity) -> None:
+        """Take on an identity, for as long as its login counts."""
+        self.log_out()
+        self.identity = identity
+        self._open = self.doors.access.open(identity, self.expel)
+
+    def log_out(self) -> None:
+        """The session no longer acts for anybody."""
+        if self._open is not None:
+            self.doors.access.close(self._open)
+            self._open = None
+
+    def expel(self) -> None:
+        """Say BYE and end, because the login no longer counts; a client that does not read is cut off soon."""
+        self._is_expelled = True
+        self.channel.wake()
+        asyncio.get_running_loop().call_later(_EXPELLED_SECONDS, self.channel.abort)
+
+    def stop(self) -> None:
+        """Finish the command in hand, say BYE and end."""
+        self.stopping = True
+        self.channel.wake()
+
+    # Input and output
+
+    def write(self, octets: bytes) -> None:
+        """Send octets without waiting."""
+        self.channel.write(octets)
+
+    async def drain(self) -> None:
+        """Wait until the client has taken most of what was sent."""
+        await self.channel.drain()
+
+    async def write_all(self, lines: Iterable[bytes]) -> None:
+        """Send many responses, some at a time, and let other sessions have their turn in between."""
+        some: list[bytes] = []
+        octets = 0
+        for line in lines:
+            some.append(line)
+            octets += len(line)
+            if len(some) >= _LINES_AT_A_TIME or octets >= _OCTETS_AT_A_TIME:
+                self.write(b"".join(some))
+                await self.drain()
+                some, octets = [], 0
+        if some:
+            self.write(b"".join(some))
+            await self.drain()
+
+    async def next_event(self, seconds: float, *, even_if_stopping: bool = False) -> Event | None:
+        """The next event; None when the client sends nothing for that long.
+
+        Raises:
+            SessionOver: nothing more will come, or too much came, or the server stops.
+
+        """
+        until = self.doors.monotonic() + seconds
+        while True:
+            event = await self.next_event_or_wake(seconds, even_if_stopping=even_if_stopping)
+            seconds = until - self.doors.monotonic()
+            if event is not None or seconds <= 0:
+                return event
+
+    async def next_event_or_wake(self, seconds: float, *, even_if_stopping: bool = False) -> Event | None:
+        """As `next_event`, but None also when something else has happened, such as news of the mailbox."""
+        if self._is_expelled:
+            raise SessionOver("Your access has changed, log in again")
+        if self.stopping and not even_if_stopping:
+            raise SessionOver("Server is shutting down", "UNAVAILABLE")
+        event = await self._parsed_event()
+        if event is None:
+            if self.channel.ended:
+                raise SessionOver
+            await self.channel.wait(seconds)
+            event = await self._parsed_event()
+        if isinstance(event, Overflow):
+            raise SessionOver(event.text)
+        return event
+
+    async def _parsed_event(self) -> Event | None:
+        event = self.line.next_event()
+        while event is None and self.connection.is_busy:
+            await asyncio.sleep(0)
+            event = self.line.next_event()
+        return event
+
+    async def next_line(self) -> bytes:
+        """The client's answer to a continuation request that was written."""
+        self.connection.expect_line()
+        await self.drain()
+        event = await self.next_event(min(self.patience, self.options.stall_seconds))
+        if not isinstance(event, LineReceived):
+            raise SessionOver("Time is up")
+        return event.octets
+
+    # Mailboxes
+
+    async def look(self, *, force: bool = False) -> None:
+        """Learn what is new in the selected mailbox, if there is one and it is time to.
+
+        Raises:
+            SessionOver: the mailbox is gone (RFC 2180, section 3.3: the client is disconnected).
+
+        """
+        if self.selected is None or not (force or self.selected.is_stale):
+            return
+        try:
+            await self.selected.look()
+        except NotFound as error:
+            raise SessionOver("The selected mailbox was deleted") from error
+
+    async def announce(self, *, expunges: bool) -> None:
+        """Tell the client what is new in the selected mailbox (RFC 3501, section 5.2)."""
+        if self.selected is None:
+            return
+        view = self.selected.view
+        news = view.announce(expunges=expunges)
+        await self.write_all(responses.expunged(number) for number in news.expunged)
+        if news.exists is not None:
+            self.write(responses.exists(news.exists) + responses.recent(news.recent))
+        if news.keywords is not None:
+            self.write_flags(news.keywords)
+        await self.write_all(self.flags_response(place) for place in news.changed)
+
+    def announce_keywords(self) -> None:
+        """Tell the client all keywords if there is a new one: FLAGS comes before the responses that use it."""
+        if self.selected is None:
+            return
+        keywords = self.selected.view.announce_keywords()
+        if keywords is not None:
+            self.write_flags(keywords)
+
+    def flags_response(self, place: int) -> bytes:
+        """FETCH with the flags of one message, that nobody has asked for; the UID does no harm."""
+        view = self.mailbox_view.view
+        return responses.fetched(place + 1, b"UID %d FLAGS %b" % (view.uid(place), view.encoded_flags(place)))
+
+    def write_flags(self, keywords: frozenset[str]) -> None:
+        """Tell which flags there are, and which a client may set."""
+        names = {*SYSTEM_FLAGS, *keywords}
+        read_only = self.selected is not None and self.selected.read_only
+        self.write(responses.flags(names) + responses.permanent_flags(() if read_only else {*names, "\\*"}))
+
+    async def keywords_with_room(self, mailbox: Mailbox, flags: frozenset[str]) -> frozenset[str]:
+        """Those of the flags that messages may bring into a mailbox; the client is warned of others."""
+        selected = self.selected
+        shown = None
+        if selected is not None and selected.mailbox.id == mailbox.id and not selected.view.keywords_left_out:
+            shown = selected.view.keywords
+        kept = await self.doors.keywords.with_room(mailbox, flags, shown)
+        if kept != flags:
+            _log.warning("imap.keywords_left_out", account=str(self.account), mailbox=str(mailbox.id))
+            most = self.connection.limits.keywords
+            self.write(
+                responses.untagged(no(f"Keywords were left out: a mailbox has {most} at most", "LIMIT"))
+            )
+        return kept
+
+    def count_in(self, account: str) -> bool:
+        """Count the session with its account, or return False when the account has too many."""
+        self.count_out()
+        if not self.doors.accounts.enter(account, self.options.connections_per_account):
+            return False
+        self._counted_as = account
+        return True
+
+    def count_out(self) -> None:
+        """Undo `count_in`."""
+        account, self._counted_as = self._counted_as, None
+        if account is not None:
+            self.doors.accounts.leave(account)
+
+    async def leave(self) -> None:
+        """Have no mailbox selected any more."""
+        self.fetch_ahead.forget()
+        selected, self.selected = self.selected, None
+        if selected is not None:
+            self.connection.change_state(Transition.CLOSED)
+            await selected.close()

@@ -1,0 +1,280 @@
+r"""The messages of the selected mailbox as the client knows them, and what it has not been told yet.
+
+A message's sequence number is its place here plus one. `learn` takes what is new in the store; the client's picture
+changes only with `announce`, which gives what has to be said. Arrays keep it small: eight octets for a message.
+"""
+
+import asyncio
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from operator import or_
+from typing import Self
+
+from mailyard.imap.grammar.sequences import SequenceSet
+from mailyard.imap_server.session.flagsets import FlagSets
+from mailyard.mailbox.flagtable import FlagTable
+from mailyard.mailbox.model import Changes, FlagState
+
+_SETS = 4_096  # different sets of flags before those are looked for that no message has
+_ADDED_AT_ONCE = 1_000  # messages between two turns of other sessions
+_FEW_SETS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """What the client must be told, in this order."""
+
+    expunged: tuple[
+        int, ...
+    ] = ()  # sequence numbers from the highest down, so that each is right when it is read
+    exists: int | None = None
+    recent: int = 0  # to be told with `exists`
+    changed: tuple[int, ...] = ()  # places of messages with other flags
+    keywords: frozenset[str] | None = None  # all of them, when there is a new one
+
+
+class MessageView:
+    """Messages by place: UIDs, flags, and which are recent."""
+
+    def __init__(self, states: Iterable[FlagState]) -> None:
+        self._uids = array("I")
+        self._flag_numbers = array("I")
+        self._sets = FlagSets()
+        self._most_sets = _SETS
+        for state in states:
+            self._add(state)
+        self._told_keywords = len(self._sets.keywords)
+        self._recent_starts = array("I")  # spans of UIDs, ascending, both ends included
+        self._recent_ends = array("I")
+        self._arrived: dict[int, int] = {}  # their flags as bits
+        self._vanished: set[int] = set()
+        self._changed: set[int] = set()
+
+    @classmethod
+    async def of(cls, table: FlagTable) -> Self:
+        """Build the view of a mailbox, however large, with a turn for other sessions every few thousand messages."""
+        view = cls(())
+        for count, state in enumerate(table, start=1):
+            view._add(state)
+            if count % _ADDED_AT_ONCE == 0:
+                await asyncio.sleep(0)
+        view._told_keywords = len(view._sets.keywords)
+        return view
+
+    def __len__(self) -> int:
+        return len(self._uids)
+
+    @property
+    def last_uid(self) -> int:
+        """The highest UID that the client knows of; 0 when there is none."""
+        return self._uids[-1] if self._uids else 0
+
+    @property
+    def keywords(self) -> frozenset[str]:
+        """The keywords in use."""
+        return frozenset(self._sets.keywords)
+
+    @property
+    def keywords_left_out(self) -> bool:
+        """Whether the mailbox has more keywords than are shown."""
+        return self._sets.left_out
+
+    def told_spelling(self, flags: Iterable[str]) -> frozenset[str]:
+        """These flags in the spellings that the client knows."""
+        return frozenset(map(self._sets.told_spelling, flags))
+
+    def all_spellings(self, flags: Iterable[str]) -> frozenset[str]:
+        """These flags in every spelling that messages have."""
+        return frozenset(spelling for flag in flags for spelling in self._sets.all_spellings(flag))
+
+    @property
+    def has_few_flag_sets(self) -> bool:
+        """Whether many messages have the same flags, as in most mailboxes."""
+        return len(self._sets) <= _FEW_SETS
+
+    def has_flag(self, place: int, flag: str) -> bool:
+        """Whether the message in this place has a flag, in any spelling."""
+        return bool(self._sets.mask_of(self._flag_numbers[place]) & self._sets.bit(flag))
+
+    def most_flags(self, places: Iterable[range], added: Iterable[str]) -> int:
+        """How many flags one of these messages would have with these flags added, at most."""
+        new = self.new_keywords(added)
+        mask = reduce(or_, map(self._sets.bit, added), 0)
+        numbers = {number for span in places for number in self._flag_numbers[span.start : span.stop]}
+        return new + max(((self._sets.mask_of(number) | mask).bit_count() for number in numbers), default=0)
+
+    def keywords_of(self, places: Iterable[range]) -> frozenset[str]:
+        """The keywords that these messages have, together."""
+        numbers = {number for span in places for number in self._flag_numbers[span.start : span.stop]}
+        return self._sets.keywords_in(numbers)
+
+    def new_keywords(self, flags: Iterable[str]) -> int:
+        """How many of these flags are keywords that no message has had."""
+        return sum(not self._sets.is_known(flag) for flag in flags)
+
+    # Looking
+
+    def uid(self, place: int) -> int:
+        """The UID of the message in this place."""
+        return self._uids[place]
+
+    def flags(self, place: int) -> frozenset[str]:
+        r"""The flags of the message in this place, \Recent aside."""
+        return self._sets.flags(self._flag_numbers[place])
+
+    def encoded_flags(self, place: int) -> bytes:
+        r"""The flags as FETCH answers them, \Recent included."""
+        return self._sets.encoded(self._flag_numbers[place], recent=self.is_recent(place))
+
+    def is_recent(self, place: int) -> bool:
+        """Whether this session is the first to be told of the message (RFC 3501, section 2.3.2)."""
+        uid = self._uids[place]
+        span = bisect_right(self._recent_starts, uid) - 1
+        return span >= 0 and uid <= self._recent_ends[span]
+
+    def recent_count(self) -> int:
+        """How many messages are recent."""
+        spans = zip(self._recent_starts, self._recent_ends, strict=True)
+        return sum(len(self._uid_span(first, last)) for first, last in spans)
+
+    def first_unseen(self) -> int | None:
+        """The place of the first unseen message."""
+        unseen = self._sets.unseen()
+        numbers = enumerate(self._flag_numbers)
+        return next((place for place, number in numbers if number in unseen), None)
+
+    def place_of(self, uid: int) -> int | None:
+        """The place of the message with this UID."""
+        place = bisect_left(self._uids, uid)
+        return place if place < len(self._uids) and self._uids[place] == uid else None
+
+    def by_number(self, numbers: SequenceSet) -> list[range]:
+        """The places that sequence numbers mean."""
+        return [
+            range(low - 1, min(high, len(self))) for low, high in numbers.spans(len(self)) if low <= len(self)
+        ]
+
+    def by_uid(self, uids: SequenceSet) -> list[range]:
+        """The places that UIDs mean; UIDs that do not exist mean none."""
+        spans = (self._uid_span(low, high) for low, high in uids.spans(self.last_uid))
+        return [places for places in spans if places]
+
+    def have_vanished(self, uids: Iterable[int]) -> bool:
+        """Whether one of these messages was removed and the client has not been told yet."""
+        return bool(self._vanished) and not self._vanished.isdisjoint(uids)
+
+    def uids(self, places: Iterable[int]) -> list[int]:
+        """The UIDs in these places."""
+        return [self._uids[place] for place in places]
+
+    def _uid_span(self, low: int, high: int) -> range:
+        return range(bisect_left(self._uids, low), bisect_right(self._uids, high))
+
+    # Learning
+
+    def claim_recent(self, first: int, last: int) -> None:
+        """Call the messages with these UIDs recent; they are above those of the calls before."""
+        if first > last:
+            return
+        if self._recent_ends and self._recent_ends[-1] + 1 >= first:
+            self._recent_ends[-1] = last
+        else:
+            self._recent_starts.append(first)
+            self._recent_ends.append(last)
+
+    def learn(self, changes: Changes) -> None:
+        """Take what is new in the store; the client is told by `announce`."""
+        for state in changes.present:
+            self._learn_state(state)
+        for uid in changes.vanished:
+            if self._arrived.pop(uid, None) is None and self.place_of(uid) is not None:
+                self._vanished.add(uid)
+
+    def _learn_state(self, state: FlagState) -> None:
+        if state.uid > self.last_uid:
+            self._arrived[state.uid] = self._sets.mask(state.flags)
+            return
+        place = self.place_of(state.uid)
+        if place is None:
+            return
+        before = self._sets.mask_of(self._flag_numbers[place])
+        self.set_flags(place, state.flags)
+        if self._sets.mask_of(self._flag_numbers[place]) != before:
+            self._changed.add(state.uid)
+
+    def set_flags(self, place: int, flags: frozenset[str]) -> None:
+        """Note flags that the client is told, or knows, already."""
+        self._flag_numbers[place] = self._number(flags)
+
+    def told(self, places: Iterable[range]) -> None:
+        """Note that the client has just been told the flags of these messages."""
+        if self._changed:
+            told = (self._uids[span.start : span.stop] for span in places)
+            self._changed.difference_update(*told)
+
+    # Telling
+
+    def announce(self, *, expunges: bool) -> Announcement:
+        """What to tell the client now; from here on it knows."""
+        expunged = self._expunge() if expunges and self._vanished else ()
+        exists = self._arrive() if self._arrived else None
+        changed = self._take_changed() if self._changed else ()
+        return Announcement(
+            expunged, exists, self.recent_count() if exists else 0, changed, self.announce_keywords()
+        )
+
+    def announce_keywords(self) -> frozenset[str] | None:
+        """All keywords when there is a new one, else None; from here on the client knows them."""
+        keywords = self._sets.keywords
+        if len(keywords) == self._told_keywords:
+            return None
+        self._told_keywords = len(keywords)
+        return frozenset(keywords)
+
+    def _expunge(self) -> tuple[int, ...]:
+        places = sorted(
+            (place for uid in self._vanished if (place := self.place_of(uid)) is not None), reverse=True
+        )
+        self._changed -= self._vanished
+        self._vanished.clear()
+        gone = set(places)
+        self._uids = array("I", _without(self._uids, gone))
+        self._flag_numbers = array("I", _without(self._flag_numbers, gone))
+        return tuple(place + 1 for place in places)
+
+    def _arrive(self) -> int:
+        for uid in sorted(self._arrived):
+            self._uids.append(uid)
+            self._make_room()
+            self._flag_numbers.append(self._sets.number_of_mask(self._arrived[uid]))
+        self._arrived.clear()
+        return len(self)
+
+    def _take_changed(self) -> tuple[int, ...]:
+        places = (self.place_of(uid) for uid in sorted(self._changed))
+        found = tuple(place for place in places if place is not None)
+        self._changed.clear()
+        return found
+
+    def _add(self, state: FlagState) -> None:
+        number = self._number(state.flags)  # replaces the array now and then
+        self._uids.append(state.uid)
+        self._flag_numbers.append(number)
+
+    def _number(self, flags: frozenset[str]) -> int:
+        self._make_room()
+        return self._sets.number(flags)
+
+    def _make_room(self) -> None:
+        """Forget sets of flags that no message has any more, now and then."""
+        if len(self._sets) >= self._most_sets:
+            new_numbers = self._sets.keep_only(set(self._flag_numbers))
+            self._flag_numbers = array("I", (new_numbers[number] for number in self._flag_numbers))
+            self._most_sets = max(_SETS, 2 * len(self._sets))
+
+
+def _without(values: Sequence[int], places: set[int]) -> Iterator[int]:
+    return (value for place, value in enumerate(values) if place not in places)

@@ -1,0 +1,20 @@
+"""Every command that the library parses has one handler, in one table."""
+
+from imap_strategies import commands
+
+from mailyard.imap.commands.append import Append
+from mailyard.imap.commands.command import Command
+from mailyard.imap_server.handlers.registry import HANDLERS
+
+
+def _concrete(kind):
+    for each in kind.__subclasses__():
+        yield from _concrete(each)
+        if "verb" in vars(each):
+            yield each
+
+
+def test_every_command_has_a_handler_but_append_whose_message_is_read_as_it_arrives():
+    assert commands  # the module imports every command
+    assert set(_concrete(Command)) - HANDLERS.keys() == {Append}
+    assert HANDLERS.keys() <= set(_concrete(Command))
