@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from datetime import date
 from functools import singledispatch
 
-from mailyard.imap.commands.append import Append
-from mailyard.imap.commands.authentication import Authenticate, Login
-from mailyard.imap.commands.command import Command
-from mailyard.imap.commands.fetch import BodyItem, Fetch, FetchItem
-from mailyard.imap.commands.listing import ListCommand
-from mailyard.imap.commands.mailboxes import Create, MailboxCommand, Rename, Status
-from mailyard.imap.commands.search import Search
-from mailyard.imap.commands.session import Id
-from mailyard.imap.commands.store import Store
-from mailyard.imap.commands.transfer import Expunge, Transfer
+from mailyard.imap.commands.append import AppendCommand
+from mailyard.imap.commands.authentication import AuthenticateCommand, LoginCommand
+from mailyard.imap.commands.command import ImapCommand
+from mailyard.imap.commands.fetch import BodyItem, FetchCommand, FetchItem
+from mailyard.imap.commands.listing import PatternCommand
+from mailyard.imap.commands.mailboxes import CreateCommand, MailboxCommand, RenameCommand, StatusCommand
+from mailyard.imap.commands.search import SearchCommand
+from mailyard.imap.commands.session import IdCommand
+from mailyard.imap.commands.store import StoreCommand
+from mailyard.imap.commands.transfer import ExpungeCommand, TransferCommand
 from mailyard.imap.grammar.dates import MONTHS, encode_date_time
 from mailyard.imap.grammar.flags import encode_flags
 from mailyard.imap.grammar.names import encode_mailbox, encode_name
@@ -46,18 +46,18 @@ _FIELD_KEYS = {"bcc", "cc", "from", "subject", "to"}
 
 
 @singledispatch
-def encode(command: Command) -> bytes:
+def encode(command: ImapCommand) -> bytes:
     """Return the command without tag and CRLF."""
     return _verb(command)
 
 
-def _verb(command: Command) -> bytes:
+def _verb(command: ImapCommand) -> bytes:
     uid = b"UID " if getattr(command, "by_uid", False) else b""
     return uid + command.verb.encode("ascii")
 
 
 @encode.register
-def _(command: Id) -> bytes:
+def _(command: IdCommand) -> bytes:
     if command.fields is None:
         return b"ID NIL"
     pairs = (encode_string(name) + b" " + encode_nstring(value) for name, value in command.fields)
@@ -65,18 +65,18 @@ def _(command: Id) -> bytes:
 
 
 @encode.register
-def _(command: Login) -> bytes:
+def _(command: LoginCommand) -> bytes:
     return b"LOGIN %b %b" % (encode_astring(command.username), encode_astring(command.password))
 
 
 @encode.register
-def _(command: Authenticate) -> bytes:
+def _(command: AuthenticateCommand) -> bytes:
     response = b"" if command.initial_response is None else b" " + command.initial_response
     return b"AUTHENTICATE " + command.mechanism.encode("ascii") + response
 
 
 @encode.register
-def _(command: Append) -> bytes:
+def _(command: AppendCommand) -> bytes:
     """Up to the space before the literal."""
     words = [b"APPEND", encode_mailbox(command.mailbox)]
     if command.flags:
@@ -92,30 +92,30 @@ def _(command: MailboxCommand) -> bytes:
 
 
 @encode.register
-def _(command: Create) -> bytes:
+def _(command: CreateCommand) -> bytes:
     use = f" (USE ({command.special_use}))" if command.special_use else ""
     return b"CREATE " + encode_mailbox(command.mailbox) + use.encode("ascii")
 
 
 @encode.register
-def _(command: Rename) -> bytes:
+def _(command: RenameCommand) -> bytes:
     return b"RENAME %b %b" % (encode_mailbox(command.old), encode_mailbox(command.new))
 
 
 @encode.register
-def _(command: Status) -> bytes:
+def _(command: StatusCommand) -> bytes:
     items = b" ".join(item.value for item in command.items)
     return b"STATUS %b (%b)" % (encode_mailbox(command.mailbox), items)
 
 
 @encode.register
-def _(command: ListCommand) -> bytes:
+def _(command: PatternCommand) -> bytes:
     words = (encode_string(encode_name(word)) for word in (command.reference, command.pattern))
     return _verb(command) + b" " + b" ".join(words)
 
 
 @encode.register
-def _(command: Fetch) -> bytes:
+def _(command: FetchCommand) -> bytes:
     items = b" ".join(map(_encode_item, command.items))
     return b"%b %b (%b)" % (_verb(command), encode_set(command.numbers), items)
 
@@ -128,23 +128,23 @@ def _encode_item(item: FetchItem) -> bytes:
 
 
 @encode.register
-def _(command: Store) -> bytes:
+def _(command: StoreCommand) -> bytes:
     item = _SIGNS[command.change] + (b"FLAGS.SILENT" if command.silent else b"FLAGS")
     return b" ".join((_verb(command), encode_set(command.numbers), item, encode_flags(command.flags)))
 
 
 @encode.register
-def _(command: Transfer) -> bytes:
+def _(command: TransferCommand) -> bytes:
     return b" ".join((_verb(command), encode_set(command.numbers), encode_mailbox(command.mailbox)))
 
 
 @encode.register
-def _(command: Expunge) -> bytes:
+def _(command: ExpungeCommand) -> bytes:
     return b"EXPUNGE" if command.uids is None else b"UID EXPUNGE " + encode_set(command.uids)
 
 
 @encode.register
-def _(command: Search) -> bytes:
+def _(command: SearchCommand) -> bytes:
     """With its strings in UTF-8."""
     return _verb(command) + b" CHARSET UTF-8 " + b" ".join(map(encode_key, command.keys))
 

@@ -83,47 +83,54 @@ _KEYS = st.recursive(
     max_leaves=8,
 )
 _MAILBOX_COMMANDS = (
-    mailboxes.Select,
-    mailboxes.Examine,
-    mailboxes.Delete,
-    mailboxes.Subscribe,
-    mailboxes.Unsubscribe,
+    mailboxes.SelectCommand,
+    mailboxes.ExamineCommand,
+    mailboxes.DeleteCommand,
+    mailboxes.SubscribeCommand,
+    mailboxes.UnsubscribeCommand,
 )
 _USES = st.none() | st.sampled_from(("\\Sent", "\\Junk", "\\Archive"))
 _BARE = (
-    session.Capability,
-    session.Noop,
-    session.Logout,
-    session.StartTls,
-    session.Idle,
-    mailboxes.Namespace,
-    mailboxes.Check,
-    mailboxes.Close,
-    mailboxes.Unselect,
+    session.CapabilityCommand,
+    session.NoopCommand,
+    session.LogoutCommand,
+    session.StartTlsCommand,
+    session.IdleCommand,
+    mailboxes.NamespaceCommand,
+    mailboxes.CheckCommand,
+    mailboxes.CloseCommand,
+    mailboxes.UnselectCommand,
 )
 _ID_FIELDS = st.lists(st.tuples(_OCTETS, st.none() | _OCTETS), max_size=3).map(tuple)
 _PATTERNS = _NAMES | st.just("") | st.text("ab/*%", max_size=6)
 
 commands = (
     st.sampled_from(_BARE).map(lambda kind: kind())
-    | st.builds(session.Id, st.none() | _ID_FIELDS)
-    | st.builds(authentication.Login, _OCTETS, _OCTETS)
-    | st.builds(authentication.Authenticate, st.just("PLAIN"), st.sampled_from((None, b"=", b"AGEAYg==")))
+    | st.builds(session.IdCommand, st.none() | _ID_FIELDS)
+    | st.builds(authentication.LoginCommand, _OCTETS, _OCTETS)
+    | st.builds(
+        authentication.AuthenticateCommand, st.just("PLAIN"), st.sampled_from((None, b"=", b"AGEAYg=="))
+    )
     | st.sampled_from(_MAILBOX_COMMANDS).flatmap(lambda kind: st.builds(kind, _NAMES))
-    | st.builds(mailboxes.Create, _NAMES, _USES)
-    | st.builds(mailboxes.Rename, _NAMES, _NAMES)
+    | st.builds(mailboxes.CreateCommand, _NAMES, _USES)
+    | st.builds(mailboxes.RenameCommand, _NAMES, _NAMES)
     | st.builds(
-        mailboxes.Status, _NAMES, st.lists(st.sampled_from(mailboxes.StatusItem), min_size=1).map(tuple)
+        mailboxes.StatusCommand,
+        _NAMES,
+        st.lists(st.sampled_from(mailboxes.StatusItem), min_size=1).map(tuple),
     )
-    | st.builds(listing.List, _PATTERNS, _PATTERNS)
-    | st.builds(listing.Lsub, _PATTERNS, _PATTERNS)
+    | st.builds(listing.ListCommand, _PATTERNS, _PATTERNS)
+    | st.builds(listing.LsubCommand, _PATTERNS, _PATTERNS)
     | st.builds(
-        fetch.Fetch, _SETS, st.lists(_ITEMS, min_size=1, max_size=4, unique=True).map(tuple), st.booleans()
+        fetch.FetchCommand,
+        _SETS,
+        st.lists(_ITEMS, min_size=1, max_size=4, unique=True).map(tuple),
+        st.booleans(),
     )
-    | st.builds(store.Store, _SETS, st.sampled_from(FlagChange), _FLAGS, st.booleans(), st.booleans())
-    | st.builds(search.Search, st.lists(_KEYS, min_size=1, max_size=3).map(tuple), st.booleans())
-    | st.builds(transfer.Copy, _SETS, _NAMES, st.booleans())
-    | st.builds(transfer.Move, _SETS, _NAMES, st.booleans())
-    | st.builds(transfer.Expunge, st.none() | _SETS)
+    | st.builds(store.StoreCommand, _SETS, st.sampled_from(FlagChange), _FLAGS, st.booleans(), st.booleans())
+    | st.builds(search.SearchCommand, st.lists(_KEYS, min_size=1, max_size=3).map(tuple), st.booleans())
+    | st.builds(transfer.CopyCommand, _SETS, _NAMES, st.booleans())
+    | st.builds(transfer.MoveCommand, _SETS, _NAMES, st.booleans())
+    | st.builds(transfer.ExpungeCommand, st.none() | _SETS)
 )
-appends = st.builds(append.Append, _NAMES, _FLAGS, st.none() | _MOMENTS)
+appends = st.builds(append.AppendCommand, _NAMES, _FLAGS, st.none() | _MOMENTS)

@@ -9,14 +9,14 @@ from imap_encoding import encode
 from imap_strategies import commands
 
 from mailyard.imap.commands import registry
-from mailyard.imap.commands.append import Append
-from mailyard.imap.commands.authentication import Login
-from mailyard.imap.commands.command import Command
-from mailyard.imap.commands.mailboxes import Select
-from mailyard.imap.commands.session import Noop
+from mailyard.imap.commands.append import AppendCommand
+from mailyard.imap.commands.authentication import LoginCommand
+from mailyard.imap.commands.command import ImapCommand
+from mailyard.imap.commands.mailboxes import SelectCommand
+from mailyard.imap.commands.session import NoopCommand
 from mailyard.imap.grammar.cursor import Cursor
-from mailyard.imap.limits import Limits
-from mailyard.imap.server.connection import Connection
+from mailyard.imap.limits import ImapLimits
+from mailyard.imap.server.connection import ServerConnection
 from mailyard.imap.server.events import (
     CommandReceived,
     CommandRejected,
@@ -28,13 +28,13 @@ from mailyard.imap.server.events import (
     MessageOffered,
     Overflow,
 )
-from mailyard.imap.states import InvalidTransition, State, Transition
+from mailyard.imap.states import InvalidTransition, SessionState, Transition
 
-_NOOP = CommandReceived("n", Noop())
+_NOOP = CommandReceived("n", NoopCommand())
 
 
 def _logged_in(limits=None):
-    connection = Connection(limits or Limits())
+    connection = ServerConnection(limits or ImapLimits())
     connection.change_state(Transition.LOGGED_IN)
     return connection
 
@@ -54,86 +54,95 @@ def _drive(connection, pieces):
 
 
 def test_a_command_arrives_with_its_tag():
-    assert _drive(Connection(Limits()), [b"A1 NOOP\r\n"]) == [CommandReceived("A1", Noop())]
+    assert _drive(ServerConnection(ImapLimits()), [b"A1 NOOP\r\n"]) == [CommandReceived("A1", NoopCommand())]
 
 
 def test_a_synchronising_literal_is_asked_for():
-    connection = Connection(Limits())
+    connection = ServerConnection(ImapLimits())
     assert _drive(connection, [b"a LOGIN {5}\r\n"]) == [ContinuationWanted()]
     assert _drive(connection, [b"smith {6}\r\n"]) == [ContinuationWanted()]
-    assert _drive(connection, [b"sesame\r\n"]) == [CommandReceived("a", Login(b"smith", b"sesame"))]
+    assert _drive(connection, [b"sesame\r\n"]) == [CommandReceived("a", LoginCommand(b"smith", b"sesame"))]
 
 
 def test_a_non_synchronising_literal_is_simply_read():
-    events = _drive(Connection(Limits()), [b"a LOGIN {5+}\r\nsmith {6+}\r\nsesame\r\n"])
-    assert events == [CommandReceived("a", Login(b"smith", b"sesame"))]
+    events = _drive(ServerConnection(ImapLimits()), [b"a LOGIN {5+}\r\nsmith {6+}\r\nsesame\r\n"])
+    assert events == [CommandReceived("a", LoginCommand(b"smith", b"sesame"))]
 
 
 def test_a_too_large_synchronising_literal_ends_its_command():
-    events = _drive(Connection(Limits(literal=4)), [b"a LOGIN {5}\r\n", b"n NOOP\r\n"])
+    events = _drive(ServerConnection(ImapLimits(literal=4)), [b"a LOGIN {5}\r\n", b"n NOOP\r\n"])
     assert events == [CommandRejected("a", "The literal is too large"), _NOOP]
 
 
 def test_a_too_large_non_synchronising_literal_is_read_away():
     events = _drive(
-        Connection(Limits(literal=4)), [b"a LOGIN {6+}\r\nb NO\r\n {3+}\r\nx\r\n\r\n", b"n NOOP\r\n"]
+        ServerConnection(ImapLimits(literal=4)),
+        [b"a LOGIN {6+}\r\nb NO\r\n {3+}\r\nx\r\n\r\n", b"n NOOP\r\n"],
     )
     assert events == [CommandRejected("a", "The literal is too large"), _NOOP]
 
 
 def test_a_literal_minus_limit_holds_only_for_non_synchronising_literals():
-    limits = Limits(plus=4)
-    assert _drive(Connection(limits), [b"a LOGIN {5}\r\n"]) == [ContinuationWanted()]
-    assert _drive(Connection(limits), [b"a LOGIN {5+}\r\n"]) == [
+    limits = ImapLimits(plus=4)
+    assert _drive(ServerConnection(limits), [b"a LOGIN {5}\r\n"]) == [ContinuationWanted()]
+    assert _drive(ServerConnection(limits), [b"a LOGIN {5+}\r\n"]) == [
         CommandRejected("a", "The literal is too large")
     ]
 
 
 def test_a_literal_too_large_to_read_away_ends_the_connection():
-    events = _drive(Connection(Limits(literal=10, drain=1000)), [b"a LOGIN {1001+}\r\n", b"n NOOP\r\n"])
+    events = _drive(
+        ServerConnection(ImapLimits(literal=10, drain=1000)), [b"a LOGIN {1001+}\r\n", b"n NOOP\r\n"]
+    )
     assert events == [Overflow("The literal is far too large")]
 
 
 def test_literals_count_towards_the_length_of_a_command():
     events = _drive(
-        Connection(Limits(command=30)), [b"a LOGIN {9+}\r\n123456789 {9+}\r\n123456789\r\nn NOOP\r\n"]
+        ServerConnection(ImapLimits(command=30)),
+        [b"a LOGIN {9+}\r\n123456789 {9+}\r\n123456789\r\nn NOOP\r\n"],
     )
     assert events == [CommandRejected("a", "The command is too long"), _NOOP]
 
 
 def test_a_line_that_is_too_long_is_refused_before_its_end_and_then_skipped():
-    connection = Connection(Limits(line=20))
+    connection = ServerConnection(ImapLimits(line=20))
     assert _drive(connection, [b"a " + b"x" * 30]) == [CommandRejected("a", "The line is too long")]
     assert _drive(connection, [b"y" * 100, b"\r\nn NOOP\r\n"]) == [_NOOP]
 
 
 def test_a_literal_behind_a_line_that_is_too_long_is_read_away():
-    events = _drive(Connection(Limits(line=20)), [b"a " + b"x" * 30 + b" {5+}\r\nn N\r\n\r\nn NOOP\r\n"])
+    events = _drive(
+        ServerConnection(ImapLimits(line=20)), [b"a " + b"x" * 30 + b" {5+}\r\nn N\r\n\r\nn NOOP\r\n"]
+    )
     assert events == [CommandRejected("a", "The line is too long"), _NOOP]
 
 
 def test_a_line_may_end_with_a_bare_lf():
-    assert _drive(Connection(Limits()), [b"a NOOP\nn NOOP\r\n"]) == [CommandReceived("a", Noop()), _NOOP]
+    assert _drive(ServerConnection(ImapLimits()), [b"a NOOP\nn NOOP\r\n"]) == [
+        CommandReceived("a", NoopCommand()),
+        _NOOP,
+    ]
 
 
 def test_a_line_that_is_no_command_is_refused_without_a_tag():
-    assert _drive(Connection(Limits()), [b"\r\n"]) == [CommandRejected("*", "Expected a tag")]
+    assert _drive(ServerConnection(ImapLimits()), [b"\r\n"]) == [CommandRejected("*", "Expected a tag")]
 
 
 @pytest.mark.parametrize("octets", [b"a SELECT x", b"a STORE 1 FLAGS ()", b"a APPEND x {3+}\r\nabc"])
 def test_commands_out_of_their_state_are_refused(octets):
-    (event,) = _drive(Connection(Limits()), [octets + b"\r\n"])
+    (event,) = _drive(ServerConnection(ImapLimits()), [octets + b"\r\n"])
     assert event.tag == "a"
     assert "not possible in the state not authenticated" in event.text
 
 
 def test_every_command_has_its_states():
-    assert Connection(Limits()).state is State.NOT_AUTHENTICATED
-    classes = set(_concrete(Command))
+    assert ServerConnection(ImapLimits()).state is SessionState.NOT_AUTHENTICATED
+    classes = set(_concrete(ImapCommand))
     assert classes >= {
         type(registry.command(Cursor(octets))) for octets in (b"NOOP", b"UID FETCH 1 UID", b"CLOSE")
     }
-    assert all(each.states and State.LOGOUT not in each.states for each in classes)
+    assert all(each.states and SessionState.LOGOUT not in each.states for each in classes)
 
 
 def _concrete(kind):
@@ -146,12 +155,12 @@ def _concrete(kind):
 
 def test_a_transition_that_the_table_lacks_raises():
     with pytest.raises(InvalidTransition):
-        Connection(Limits()).change_state(Transition.OPENED)
+        ServerConnection(ImapLimits()).change_state(Transition.OPENED)
 
 
 def test_a_message_is_offered_streamed_and_ended():
     connection = _logged_in()
-    assert _drive(connection, [b"a APPEND x {6}\r\n"]) == [MessageOffered("a", Append("x"), 6, True)]
+    assert _drive(connection, [b"a APPEND x {6}\r\n"]) == [MessageOffered("a", AppendCommand("x"), 6, True)]
     assert _drive(connection, [b"a\r", b"\nb"]) == [MessageData(b"a\r\nb")]
     assert _drive(connection, [b"\r\n\r\n"]) == [MessageData(b"\r\n"), MessageEnded()]
 
@@ -159,7 +168,7 @@ def test_a_message_is_offered_streamed_and_ended():
 def test_the_mailbox_of_an_append_may_be_a_literal():
     events = _drive(_logged_in(), [b"a APPEND {1+}\r\nx (\\Seen) {1+}\r\nm\r\n"])
     assert events == [
-        MessageOffered("a", Append("x", frozenset({"\\Seen"})), 1, False),
+        MessageOffered("a", AppendCommand("x", frozenset({"\\Seen"})), 1, False),
         MessageData(b"m"),
         MessageEnded(),
     ]
@@ -186,7 +195,11 @@ def test_nul_is_refused_in_a_literal_and_taken_in_a_literal8():
     (offered, broken, after) = _drive(_logged_in(), [b"a APPEND x {3+}\r\na\x00b\r\nn NOOP\r\n"])
     assert (type(offered), type(broken), after) == (MessageOffered, MessageBroken, _NOOP)
     events = _drive(_logged_in(), [b"a APPEND x ~{3+}\r\na\x00b\r\n"])
-    assert events == [MessageOffered("a", Append("x"), 3, False), MessageData(b"a\x00b"), MessageEnded()]
+    assert events == [
+        MessageOffered("a", AppendCommand("x"), 3, False),
+        MessageData(b"a\x00b"),
+        MessageEnded(),
+    ]
 
 
 def test_only_messages_may_be_literal8():
@@ -206,7 +219,7 @@ def test_an_append_that_breaks_the_grammar_is_refused_and_its_message_read_away(
 
 
 def test_an_answer_is_not_taken_for_a_command():
-    connection = Connection(Limits())
+    connection = ServerConnection(ImapLimits())
     connection.receive_data(b"n NOOP\r\nn NOOP\r\n")
     connection.expect_line()
     assert connection.next_event() == LineReceived(b"n NOOP")
@@ -214,14 +227,14 @@ def test_an_answer_is_not_taken_for_a_command():
 
 
 def test_an_endless_answer_ends_the_connection():
-    connection = Connection(Limits(answer=10))
+    connection = ServerConnection(ImapLimits(answer=10))
     connection.expect_line()
     connection.receive_data(b"x" * 10)
     assert isinstance(connection.next_event(), Overflow)
 
 
 def test_what_was_sent_before_the_tls_handshake_is_forgotten():
-    connection = Connection(Limits())
+    connection = ServerConnection(ImapLimits())
     connection.receive_data(b"a STARTTLS\r\nb LOGIN evil")
     connection.next_event()
     connection.discard_input()
@@ -229,11 +242,11 @@ def test_what_was_sent_before_the_tls_handshake_is_forgotten():
 
 
 def test_commands_are_not_parsed_ahead():
-    connection = Connection(Limits())
+    connection = ServerConnection(ImapLimits())
     connection.receive_data(b"a LOGIN x y\r\nb SELECT x\r\n")
     connection.next_event()
     connection.change_state(Transition.LOGGED_IN)
-    assert connection.next_event() == CommandReceived("b", Select("x"))
+    assert connection.next_event() == CommandReceived("b", SelectCommand("x"))
 
 
 def _split(octets, cuts):
@@ -244,7 +257,7 @@ def _split(octets, cuts):
 _CUTS = st.lists(st.integers(0, 10_000), max_size=12)
 
 
-_SELECTED_COMMANDS = commands.filter(lambda value: State.SELECTED in value.states)
+_SELECTED_COMMANDS = commands.filter(lambda value: SessionState.SELECTED in value.states)
 
 
 @given(st.lists(_SELECTED_COMMANDS, min_size=1, max_size=3), _CUTS)
@@ -258,7 +271,7 @@ def test_any_split_gives_the_same_commands(values, cuts):
 
 @given(st.binary(max_size=200), _CUTS)
 def test_no_octets_at_all_disturb_the_connection_and_splits_do_not_matter(octets, cuts):
-    limits = Limits(line=60, literal=20, command=80, message=40, drain=50, answer=20)
+    limits = ImapLimits(line=60, literal=20, command=80, message=40, drain=50, answer=20)
     whole = _drive(_logged_in(limits), [octets])
     assert _drive(_logged_in(limits), _split(octets, cuts)) == whole
 
@@ -286,13 +299,13 @@ _SCRAPS = st.lists(
 
 @given(_SCRAPS, _CUTS)
 def test_scraps_of_commands_give_the_same_events_at_any_split(scraps, cuts):
-    limits = Limits(line=40, literal=20, command=60, message=40, drain=98, answer=20)
+    limits = ImapLimits(line=40, literal=20, command=60, message=40, drain=98, answer=20)
     octets = b"".join(scraps)
     assert _drive(_logged_in(limits), _split(octets, cuts)) == _drive(_logged_in(limits), [octets])
 
 
 def test_an_endless_line_takes_no_memory():
-    connection = Connection(Limits(line=1_000))
+    connection = ServerConnection(ImapLimits(line=1_000))
     for _ in range(200):
         connection.receive_data(b"x" * 10_000)
         while connection.next_event() is not None:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from mailyard.imap.grammar import syntax
 from mailyard.imap.grammar.cursor import CommandSyntaxError, Cursor
-from mailyard.imap.limits import Limits
+from mailyard.imap.limits import ImapLimits
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_zero_is_a_number_but_not_an_nz_number():
 
 
 def test_lists_have_a_largest_length():
-    cursor = Cursor(b"(a b c)", Limits(items=2))
+    cursor = Cursor(b"(a b c)", ImapLimits(items=2))
     with pytest.raises(CommandSyntaxError, match="too long"):
         syntax.parenthesised(cursor, syntax.atom)
 

@@ -18,7 +18,7 @@ from mailyard.imap.grammar.names import InvalidMailboxName, decode_name, encode_
 from mailyard.imap.grammar.patterns import matches
 from mailyard.imap.grammar.sections import Section, SectionText, section
 from mailyard.imap.grammar.sequences import SequenceSet, compact, sequence_set
-from mailyard.imap.limits import Limits
+from mailyard.imap.limits import ImapLimits
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_broken_sequence_sets_are_refused(octets):
 
 def test_sequence_sets_have_a_largest_length():
     with pytest.raises(CommandSyntaxError, match="too long"):
-        sequence_set(Cursor(b"1,2,3", Limits(ranges=2)))
+        sequence_set(Cursor(b"1,2,3", ImapLimits(ranges=2)))
 
 
 def test_only_numbers_named_outright_can_exceed():

@@ -9,10 +9,10 @@ from mailbox_builders import message, open_store
 from pymongo import AsyncMongoClient
 from test_mailbox_states import Finds
 
+from mailyard.mailbox.insertion import Insertion, insert_messages
 from mailyard.mailbox.mailboxes import Mailboxes
 from mailyard.mailbox.messages import Messages
 from mailyard.mailbox.model import Mailbox
-from mailyard.mailbox.place import Placement, place
 from mailyard.store.client import Store
 
 ACCOUNT = ObjectId()
@@ -36,7 +36,7 @@ async def inbox(store: Store) -> Mailbox:
         )
         for number in range(1, 231)
     ]
-    await place(store, [Placement(inbox.id, each) for each in messages])
+    await insert_messages(store, [Insertion(inbox.id, each) for each in messages])
     return await Mailboxes(store).by_id(ACCOUNT, inbox.id)
 
 

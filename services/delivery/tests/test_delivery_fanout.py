@@ -12,7 +12,7 @@ from mailyard.delivery import parsing
 from mailyard.delivery.deliverer import Deliverer
 from mailyard.delivery.placing import Placer
 from mailyard.delivery.settings import DeliverySettings
-from mailyard.mailbox.portions import Placing
+from mailyard.mailbox.bulkinsertion import InsertionResult
 from mailyard.mailbox.rows import ensure_schema as ensure_mailboxes
 from mailyard.message.parse import ParsedMessage, parse_message
 from mailyard.proto.v1.mailbox_pb2 import MailboxEvent
@@ -105,7 +105,7 @@ async def test_a_message_is_parsed_once_and_placed_in_portions(
 
     place = Placer.place
 
-    async def watch(placer: Placer, messages: Any) -> Placing:
+    async def watch(placer: Placer, messages: Any) -> InsertionResult:
         portions.append(len(messages))
         return await place(placer, messages)
 
@@ -136,7 +136,7 @@ async def test_a_ticket_that_comes_again_in_the_middle_delivers_the_rest(
     place = Placer.place
     calls = 0
 
-    async def fail_at_the_third(placer: Placer, messages: Any) -> Placing:
+    async def fail_at_the_third(placer: Placer, messages: Any) -> InsertionResult:
         nonlocal calls
         calls += 1
         if calls == 3:

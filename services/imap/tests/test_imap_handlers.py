@@ -2,8 +2,8 @@
 
 from imap_strategies import commands
 
-from mailyard.imap.commands.append import Append
-from mailyard.imap.commands.command import Command
+from mailyard.imap.commands.append import AppendCommand
+from mailyard.imap.commands.command import ImapCommand
 from mailyard.imap_server.handlers.registry import HANDLERS
 
 
@@ -16,5 +16,5 @@ def _concrete(kind):
 
 def test_every_command_has_a_handler_but_append_whose_message_is_read_as_it_arrives():
     assert commands  # the module imports every command
-    assert set(_concrete(Command)) - HANDLERS.keys() == {Append}
-    assert HANDLERS.keys() <= set(_concrete(Command))
+    assert set(_concrete(ImapCommand)) - HANDLERS.keys() == {AppendCommand}
+    assert HANDLERS.keys() <= set(_concrete(ImapCommand))

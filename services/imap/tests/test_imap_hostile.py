@@ -11,8 +11,8 @@ from imap_doubles import World
 from test_imap_limits import LAG, MEGABYTE, _ask, _selected
 
 from mailyard.imap.grammar.patterns import matches, simplified
-from mailyard.imap.limits import Limits
-from mailyard.imap.server.connection import Connection
+from mailyard.imap.limits import ImapLimits
+from mailyard.imap.server.connection import ServerConnection
 from mailyard.imap.server.events import CommandReceived, CommandRejected
 from mailyard.imap.states import Transition
 from mailyard.imap_server.session.view import MessageView
@@ -117,7 +117,7 @@ async def test_a_search_of_long_header_fields_holds_nobody_up():
 
 
 def test_many_literals_of_one_command_take_linear_time():
-    connection = Connection(Limits())
+    connection = ServerConnection(ImapLimits())
     connection.change_state(Transition.LOGGED_IN)
     connection.receive_data(b"a ID (" + b"{0+}\r\n " * 37_000 + b")\r\nb NOOP\r\n")
     events, longest, started = [], 0.0, time.thread_time()
@@ -141,7 +141,7 @@ async def test_many_literals_of_one_command_hold_nobody_up():
 
 
 def test_nested_search_keys_take_linear_time():
-    connection = Connection(Limits())
+    connection = ServerConnection(ImapLimits())
     connection.change_state(Transition.LOGGED_IN)
     connection.change_state(Transition.OPENED)
     started = time.thread_time()

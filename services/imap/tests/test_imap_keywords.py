@@ -4,7 +4,7 @@ from imap_dialogue import Dialogue, letter
 from imap_doubles import World
 
 from mailyard.imap_server.session.keywords import MailboxKeywords
-from mailyard.imap_server.session.options import Options
+from mailyard.imap_server.session.options import SessionOptions
 from mailyard.mailbox.flagtable import FlagTable
 
 LEFT_OUT = "* NO [LIMIT] Keywords were left out: a mailbox has 1000 at most"
@@ -24,7 +24,7 @@ def _flags(world, name):
 
 async def test_append_keeps_the_message_and_leaves_out_keywords_without_room():
     world = _full("Archive")
-    dialogue = Dialogue(world, Options())
+    dialogue = Dialogue(world, SessionOptions())
     await dialogue.run(
         "C+ a APPEND Archive (\\Seen K7 new) {6+}\\x0d\\x0aa: b\\x0d\\x0a\\x0d\\x0a\n"
         f"S: {LEFT_OUT}\nS~ a OK .APPENDUID .*"
@@ -35,7 +35,7 @@ async def test_append_keeps_the_message_and_leaves_out_keywords_without_room():
 
 async def test_append_to_the_selected_mailbox_asks_nobody():
     world = _full("INBOX")
-    dialogue = Dialogue(world, Options())
+    dialogue = Dialogue(world, SessionOptions())
     client = await dialogue.client("1")
     client.session.connection.receive_data(b"s SELECT INBOX\r\n")
     client.channel.wake()
@@ -53,7 +53,7 @@ async def test_copy_and_move_keep_messages_and_leave_out_keywords_without_room()
     world.deliver("INBOX", letter("note"), ["\\Flagged", "other", "k1"])
     world.deliver("INBOX", letter("note"), ["another"])
     world.deliver("INBOX", letter("note"), ["\\Seen"])
-    dialogue = Dialogue(world, Options())
+    dialogue = Dialogue(world, SessionOptions())
     client = await dialogue.client("1")
     client.session.connection.receive_data(b"s SELECT INBOX\r\n")
     client.channel.wake()

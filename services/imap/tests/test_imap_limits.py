@@ -11,9 +11,9 @@ from imap_encoding import encode
 
 from mailyard.imap.commands.registry import command
 from mailyard.imap.grammar.cursor import CommandRefused, CommandSyntaxError, Cursor
-from mailyard.imap.limits import BEFORE_LOGIN, Limits
+from mailyard.imap.limits import BEFORE_LOGIN, ImapLimits
 from mailyard.imap_server.session.flagsets import FlagSets
-from mailyard.imap_server.session.options import Options
+from mailyard.imap_server.session.options import SessionOptions
 from mailyard.imap_server.session.view import MessageView
 from mailyard.mailbox.model import FlagState
 
@@ -38,7 +38,7 @@ async def _ask(dialogue, text, then=b""):
 
 
 async def _selected(world):
-    dialogue = Dialogue(world, Options())
+    dialogue = Dialogue(world, SessionOptions())
     await _ask(dialogue, b"SELECT INBOX")
     return dialogue
 
@@ -105,7 +105,7 @@ async def test_search_keys_may_nest_as_deep_as_there_may_be_keys(keys):
     dialogue = await _selected(world)
     answer, _ = await _ask(dialogue, b"SEARCH " + keys)
     assert answer.endswith(b"t OK SEARCH completed\r\n")
-    parsed = command(Cursor(b"SEARCH " + keys, Limits()))
+    parsed = command(Cursor(b"SEARCH " + keys, ImapLimits()))
     assert encode(command(Cursor(encode(parsed)))) == encode(parsed)
     await dialogue.close()
 
@@ -162,7 +162,7 @@ async def test_a_list_of_many_names_with_a_hostile_pattern_holds_nobody_up():
     world = World()
     for number in range(1_000):
         world.add_box("a" * 990 + f"{number:05}")
-    dialogue = Dialogue(world, Options())
+    dialogue = Dialogue(world, SessionOptions())
     answer, lag = await _ask(dialogue, b'LIST "" "' + b"%a" * 499 + b'b"')
     assert answer == b"t OK LIST completed\r\n"
     assert lag < LAG

@@ -10,7 +10,7 @@ TOO_SLOW = b"* BYE [LIMIT] Too many connections without a login"
 REFUSED = b"* BYE [LIMIT] Too many connections, try again later"
 
 
-class Session:
+class ImapSession:
     is_logging_in = False
 
 
@@ -18,7 +18,7 @@ def _sessions(count, seconds=2.0):
     """So many sessions, one a second; the names of those that were ended; the time."""
     now, ended = [0.0], []
     unauthenticated = UnauthenticatedSessions(3, lambda: now[0], seconds)
-    sessions = [Session() for _ in range(count)]
+    sessions = [ImapSession() for _ in range(count)]
     for number, session in enumerate(sessions):
         unauthenticated.add(session, lambda number=number: ended.append(number))
         now[0] += 1

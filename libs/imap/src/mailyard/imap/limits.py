@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ImapLimits:
     """Octets and counts that one connection may use."""
 
     line: int = 65_536  # text of one line, its CRLF included
@@ -27,4 +27,4 @@ class Limits:
 
 
 # An ID command before login may have 30 fields of 30 and 1,024 octets (RFC 2971, section 3.3).
-BEFORE_LOGIN = Limits(line=40_960, literal=4_096, command=40_960, drain=65_536)
+BEFORE_LOGIN = ImapLimits(line=40_960, literal=4_096, command=40_960, drain=65_536)

@@ -3,7 +3,7 @@
 from enum import Enum, auto
 
 
-class State(Enum):
+class SessionState(Enum):
     """State of a session."""
 
     NOT_AUTHENTICATED = "not authenticated"
@@ -22,26 +22,26 @@ class Transition(Enum):
 
 
 TRANSITIONS = {
-    (State.NOT_AUTHENTICATED, Transition.LOGGED_IN): State.AUTHENTICATED,
-    (State.AUTHENTICATED, Transition.OPENED): State.SELECTED,
-    (State.AUTHENTICATED, Transition.CLOSED): State.AUTHENTICATED,
-    (State.SELECTED, Transition.OPENED): State.SELECTED,
-    (State.SELECTED, Transition.CLOSED): State.AUTHENTICATED,
-    **{(state, Transition.ENDED): State.LOGOUT for state in State},
+    (SessionState.NOT_AUTHENTICATED, Transition.LOGGED_IN): SessionState.AUTHENTICATED,
+    (SessionState.AUTHENTICATED, Transition.OPENED): SessionState.SELECTED,
+    (SessionState.AUTHENTICATED, Transition.CLOSED): SessionState.AUTHENTICATED,
+    (SessionState.SELECTED, Transition.OPENED): SessionState.SELECTED,
+    (SessionState.SELECTED, Transition.CLOSED): SessionState.AUTHENTICATED,
+    **{(state, Transition.ENDED): SessionState.LOGOUT for state in SessionState},
 }
 
 # Sets of states in which a command may be permitted (RFC 3501, section 6).
-ANY_STATE = frozenset({State.NOT_AUTHENTICATED, State.AUTHENTICATED, State.SELECTED})
-BEFORE_LOGIN = frozenset({State.NOT_AUTHENTICATED})
-AFTER_LOGIN = frozenset({State.AUTHENTICATED, State.SELECTED})
-MAILBOX_SELECTED = frozenset({State.SELECTED})
+ANY_STATE = frozenset({SessionState.NOT_AUTHENTICATED, SessionState.AUTHENTICATED, SessionState.SELECTED})
+BEFORE_LOGIN = frozenset({SessionState.NOT_AUTHENTICATED})
+AFTER_LOGIN = frozenset({SessionState.AUTHENTICATED, SessionState.SELECTED})
+MAILBOX_SELECTED = frozenset({SessionState.SELECTED})
 
 
 class InvalidTransition(Exception):
     """The table has no such transition from this state."""
 
 
-def after(state: State, transition: Transition) -> State:
+def after(state: SessionState, transition: Transition) -> SessionState:
     """Return the state after `transition`; raises InvalidTransition."""
     try:
         return TRANSITIONS[state, transition]

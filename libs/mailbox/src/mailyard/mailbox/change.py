@@ -10,7 +10,7 @@ from pymongo.asynchronous.client_session import AsyncClientSession
 
 from mailyard.imap.wellknown import INBOX, SEPARATOR
 from mailyard.mailbox.account import MAX_SUBSCRIPTIONS, AccountState, load, save, uid_validities
-from mailyard.mailbox.errors import AlreadyExists, NotFound, NotPermitted, TooMany
+from mailyard.mailbox.errors import MailboxExists, MailboxLimitReached, MailboxNotFound, NotPermitted
 from mailyard.mailbox.model import DEFAULTS, JUNK
 from mailyard.mailbox.names import checked, names_above
 from mailyard.mailbox.rows import ACCOUNTS, DELETED_MAILBOXES, MAILBOXES, mailbox_row
@@ -74,14 +74,14 @@ class AccountChange:
     async def create(self, name: str, special_use: str | None) -> Row:
         """Create a mailbox and those above it."""
         if name in self._by_name:
-            raise AlreadyExists(name)
+            raise MailboxExists(name)
         return await self._insert([*self._missing_above(name), (name, special_use)])
 
     async def delete(self, name: str) -> None:
         """Move the row of a mailbox to `mailboxes_deleted`."""
         row = self._by_name.get(name)
         if row is None:
-            raise NotFound(name)
+            raise MailboxNotFound(name)
         await self._store.collection(DELETED_MAILBOXES).insert_one(
             {**row, "deleted_at": self._clock()}, session=self._session
         )
@@ -99,7 +99,7 @@ class AccountChange:
     async def rename(self, old: str, new: str) -> None:
         """Rename a mailbox and its children, or move the messages of INBOX."""
         if new in self._by_name:
-            raise AlreadyExists(new)
+            raise MailboxExists(new)
         if old == INBOX:
             await self._move_inbox(new)
         else:
@@ -113,12 +113,12 @@ class AccountChange:
             if name == old or name.startswith(old + SEPARATOR)
         }
         if not moved:
-            raise NotFound(old)
+            raise MailboxNotFound(old)
         if new.startswith(old + SEPARATOR):
             raise NotPermitted(f"{new} is inside {old}")
         for target in moved.values():
             if target in self._by_name and target not in moved:
-                raise AlreadyExists(target)
+                raise MailboxExists(target)
             checked(target)
         await self._insert(self._missing_above(new))
         await self._rename({self._by_name[name]["_id"]: target for name, target in moved.items()})
@@ -128,7 +128,7 @@ class AccountChange:
         """INBOX keeps its name and its children and gets a new row; the old row with all messages takes the new name."""
         inbox = self._by_name.get(INBOX)
         if inbox is None:
-            raise NotFound(INBOX)
+            raise MailboxNotFound(INBOX)
         await self._insert(self._missing_above(new))
         await self._rename({inbox["_id"]: new})
         del self._by_name[INBOX]
@@ -152,10 +152,10 @@ class AccountChange:
             self._state = replace(self._state, subscriptions=self._state.subscriptions - {name})
             return
         if not any(each == name or each.startswith(name + SEPARATOR) for each in self._by_name):
-            raise NotFound(name)
+            raise MailboxNotFound(name)
         self._subscribe_to([name])
         if len(self._state.subscriptions) > MAX_SUBSCRIPTIONS:
-            raise TooMany(f"An account has at most {MAX_SUBSCRIPTIONS} subscriptions")
+            raise MailboxLimitReached(f"An account has at most {MAX_SUBSCRIPTIONS} subscriptions")
 
     def _subscribe_to(self, names: Iterable[str]) -> None:
         self._state = replace(self._state, subscriptions=self._state.subscriptions | set(names))
@@ -179,7 +179,7 @@ class AccountChange:
         `limited`: within the limit of mailboxes. It is for the user's own: mail that arrives always gets its mailbox.
         """
         if limited and len(self._by_name) + len(mailboxes) > MAX_MAILBOXES:
-            raise TooMany(f"An account has at most {MAX_MAILBOXES} mailboxes")
+            raise MailboxLimitReached(f"An account has at most {MAX_MAILBOXES} mailboxes")
         rows = [
             mailbox_row(self._account, name, uid_validity, use)
             for (name, use), uid_validity in zip(mailboxes, self._take(len(mailboxes)), strict=True)

@@ -5,14 +5,14 @@ class MailboxError(Exception):
     """A mailbox command that cannot be carried out; the text is for the user."""
 
 
-class NotFound(MailboxError):
+class MailboxNotFound(MailboxError):
     """No such mailbox (RFC 5530: NONEXISTENT)."""
 
     def __init__(self, name: object) -> None:
         super().__init__(f"Mailbox {name} does not exist")
 
 
-class AlreadyExists(MailboxError):
+class MailboxExists(MailboxError):
     """A mailbox of that name is there (RFC 5530: ALREADYEXISTS)."""
 
     def __init__(self, name: str) -> None:
@@ -23,5 +23,5 @@ class NotPermitted(MailboxError):
     """The protocol or the name forbids it (RFC 5530: CANNOT)."""
 
 
-class TooMany(MailboxError):
+class MailboxLimitReached(MailboxError):
     """The account has as many mailboxes or subscriptions as it may have (RFC 5530: LIMIT)."""

@@ -63,7 +63,7 @@ class FlagTable:
         """Remove messages."""
         if uids.isdisjoint(self.uids):
             return
-        kept = [place for place, uid in enumerate(self.uids) if uid not in uids]
+        kept = [index for index, uid in enumerate(self.uids) if uid not in uids]
         self.uids = array("I", map(self.uids.__getitem__, kept))
         self._numbers = array("I", map(self._numbers.__getitem__, kept))
         self._modseqs = array("Q", map(self._modseqs.__getitem__, kept))
@@ -79,15 +79,15 @@ class FlagTable:
         self.uids, self._numbers, self._modseqs = array("I"), array("I"), array("Q")
         starts = range(0, len(uids), _RUN)
         runs = [sorted(range(start, min(start + _RUN, len(uids))), key=uids.__getitem__) for start in starts]
-        for place in merge(*runs, key=uids.__getitem__):
-            if self.uids and self.uids[-1] == uids[place]:
-                if modseqs[place] < self._modseqs[-1]:
+        for index in merge(*runs, key=uids.__getitem__):
+            if self.uids and self.uids[-1] == uids[index]:
+                if modseqs[index] < self._modseqs[-1]:
                     continue
-                self._numbers[-1], self._modseqs[-1] = numbers[place], modseqs[place]
+                self._numbers[-1], self._modseqs[-1] = numbers[index], modseqs[index]
             else:
-                self.uids.append(uids[place])
-                self._numbers.append(numbers[place])
-                self._modseqs.append(modseqs[place])
+                self.uids.append(uids[index])
+                self._numbers.append(numbers[index])
+                self._modseqs.append(modseqs[index])
 
     def _number(self, flags: frozenset[str]) -> int:
         mask = 0

@@ -14,7 +14,7 @@ from pymongo.asynchronous.client_session import AsyncClientSession
 from mailyard.imap.wellknown import INBOX, SEPARATOR
 from mailyard.mailbox.account import has_defaults, state_of
 from mailyard.mailbox.change import AccountChange
-from mailyard.mailbox.errors import NotFound, NotPermitted
+from mailyard.mailbox.errors import MailboxNotFound, NotPermitted
 from mailyard.mailbox.model import DEFAULTS, JUNK, Mailbox
 from mailyard.mailbox.names import canonical, checked
 from mailyard.mailbox.rows import ACCOUNTS, MAILBOXES, mailbox_of
@@ -195,5 +195,5 @@ class Mailboxes:
         with unavailable_when_away():
             row = await self._snapshots().find_one(query)
         if row is None:
-            raise NotFound(asked)
+            raise MailboxNotFound(asked)
         return mailbox_of(row)

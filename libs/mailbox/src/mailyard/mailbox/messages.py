@@ -1,6 +1,6 @@
 """Changing the messages of a mailbox: STORE, EXPUNGE, COPY, MOVE, APPEND, each one transaction.
 
-Like `mailyard.mailbox.place`: the modseq comes from the mailbox row, which the transaction holds until it commits, so
+Like `mailyard.mailbox.insertion`: the modseq comes from the mailbox row, which the transaction holds until it commits, so
 changes become visible in the order of their modseqs.
 """
 
@@ -15,10 +15,17 @@ from pymongo.asynchronous.client_session import AsyncClientSession
 
 from mailyard.broker.events import MailboxEvents
 from mailyard.imap.wellknown import DELETED, FlagChange, is_keyword
-from mailyard.mailbox.errors import NotFound
+from mailyard.mailbox.errors import MailboxNotFound
+from mailyard.mailbox.insertion import (
+    Insertion,
+    MailboxBatch,
+    MailboxGone,
+    insert_messages,
+    insert_numbered,
+    take_numbers,
+)
 from mailyard.mailbox.mailboxes import Mailboxes
 from mailyard.mailbox.model import AppendResult, CopyResult, FlagState, Mailbox, NewMessage, StoreResult
-from mailyard.mailbox.place import Intake, MailboxGone, Placement, insert_messages, place, take_numbers
 from mailyard.mailbox.quota import NO_QUOTAS, Quotas, Usage, usage_of
 from mailyard.mailbox.reader import MessageReader
 from mailyard.mailbox.rows import MAILBOXES, MESSAGES, is_unseen, new_message_of
@@ -174,14 +181,14 @@ class Messages(MessageReader):
         """
         quotas = _quotas(message.account, quota)
         try:
-            placed = await place(
-                self._store, [Placement(mailbox.id, message)], quotas=quotas, clock=self._clock
+            inserted = await insert_messages(
+                self._store, [Insertion(mailbox.id, message)], quotas=quotas, clock=self._clock
             )
         except MailboxGone as error:
-            raise NotFound(mailbox.name) from error
+            raise MailboxNotFound(mailbox.name) from error
         await self._tell([mailbox], origin)
-        if message.id in placed:
-            return AppendResult(placed[message.id].uid_validity, placed[message.id].uid)
+        if message.id in inserted:
+            return AppendResult(inserted[message.id].uid_validity, inserted[message.id].uid)
         row = await self._rows.find_one({"_id": message.id, "account": message.account}, {"uid": 1})
         assert row is not None  # that is why it was not placed
         return AppendResult(mailbox.uid_validity, row["uid"])
@@ -209,15 +216,15 @@ class Messages(MessageReader):
         if not rows:
             return CopyResult(target.uid_validity, (), ()), rows
         found = [int(row["uid"]) for row in rows]
-        counted = {target.id: Intake([new_message_of(_NOT_COUNTED | row) for row in rows])}
+        counted = {target.id: MailboxBatch([new_message_of(_NOT_COUNTED | row) for row in rows])}
         taken = await take_numbers(self._store, counted, session, _quotas(target.account, quota))
         numbers = taken[target.id]
         for start in range(0, len(found), _COPIED_AT_A_TIME):
             some = found[start : start + _COPIED_AT_A_TIME]
             whole = rows if are_few else await self._in_order(mailbox, some, None, session)
-            copies = {target.id: Intake([copy_of(new_message_of(row), keywords) for row in whole])}
+            copies = {target.id: MailboxBatch([copy_of(new_message_of(row), keywords) for row in whole])}
             given = {target.id: replace(numbers, first_uid=numbers.first_uid + start)}
-            await insert_messages(self._store, copies, given, self._clock(), session)
+            await insert_numbered(self._store, copies, given, self._clock(), session)
         last = numbers.first_uid + len(found)
         return CopyResult(numbers.uid_validity, tuple(found), tuple(range(numbers.first_uid, last))), rows
 
@@ -279,7 +286,7 @@ class Messages(MessageReader):
             session=session,
         )
         if row is None:
-            raise NotFound(mailbox.name)
+            raise MailboxNotFound(mailbox.name)
         return int(row["modseq"])
 
     async def _some(
@@ -297,7 +304,7 @@ class Messages(MessageReader):
         try:
             return await in_transaction(self._store, write)
         except MailboxGone as error:
-            raise NotFound(target.name) from error
+            raise MailboxNotFound(target.name) from error
 
     @staticmethod
     def _these(mailbox: Mailbox, uids: Iterable[int]) -> Row:

@@ -1,7 +1,6 @@
-"""What a mailbox and a message in it are.
+"""Mailboxes and messages as values: what the rows of `mailboxes` and `messages` hold.
 
-Rows of `mailboxes` and `messages`, as values. A message's octets are `prefix` followed by the body
-that `blob_id` names; `size` counts both.
+The octets of a message are `prefix`, followed by the body that `blob_id` names; `size` counts both.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,6 +10,7 @@ from datetime import datetime
 from bson import ObjectId
 
 from mailyard.imap.wellknown import INBOX
+from mailyard.message.summary import Summary
 
 JUNK = "Junk"
 DEFAULTS: Mapping[str, str | None] = {  # names and special uses (RFC 6154) of the mailboxes of a new account
@@ -57,12 +57,13 @@ class Message:
     blob_id: ObjectId
     envelope: bytes
     bodystructure: bytes
-    body: bytes
+    imap_body: bytes  # BODY of FETCH: the structure without extension data
     header_index: bytes
     part_index: bytes
     email_id: str
     thread_id: str
     expunged: bool = False
+    summary: Summary | None = None  # None: not loaded, or written by a version up to 0.3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +122,9 @@ class NewMessage:
     internal_date: datetime
     envelope: bytes
     bodystructure: bytes
-    body: bytes
+    imap_body: bytes
     header_index: bytes
     part_index: bytes
     thread_id: str = ""
     flags: frozenset[str] = field(default_factory=frozenset)
+    summary: Summary | None = None  # None: a copy of a message that a version up to 0.3.0 stored

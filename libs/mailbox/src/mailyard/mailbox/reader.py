@@ -1,7 +1,7 @@
 """Reading the messages of a mailbox: which there are, which changed, and the rows of some.
 
 Nothing is ever shown beyond a snapshot of the mailbox row: queries stop below its UIDNEXT, and what lies below that is
-committed or will never be (see `mailyard.mailbox.place`).
+committed or will never be (see `mailyard.mailbox.insertion`).
 """
 
 import asyncio

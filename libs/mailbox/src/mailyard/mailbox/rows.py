@@ -14,6 +14,7 @@ from pymongo import ASCENDING, IndexModel
 from mailyard.imap.wellknown import DELETED, SEEN
 from mailyard.mailbox.model import Mailbox, Message, NewMessage
 from mailyard.mailbox.statetext import state_text
+from mailyard.mailbox.summaries import summary_in, summary_row
 from mailyard.store.client import Row, Store
 from mailyard.store.indexes import create_indexes, drop_indexes
 
@@ -48,6 +49,8 @@ INDEXES = {
             name="deleted",
             partialFilterExpression={"flags": DELETED},
         ),
+        # The messages of a thread, in whichever mailboxes of the account (`mailyard.mailbox.accountreader`).
+        IndexModel([("account", ASCENDING), ("thread_id", ASCENDING)], name="account_thread"),
         # For the sweep of bodies, and for nothing that a user waits for.
         IndexModel([("blob", ASCENDING)], name="blob"),
         IndexModel(
@@ -60,8 +63,8 @@ INDEXES = {
 }
 RETIRED_INDEXES = {MESSAGES: ("mailbox_modseq",)}  # a prefix of `mailbox_modseq_state`
 
-# Fields of `Message` whose column has another name.
-_COLUMNS = {"id": "_id", "blob_id": "blob"}
+# Fields of `Message` whose column has another name. `body` has its name from version 0.2.0.
+_COLUMNS = {"id": "_id", "blob_id": "blob", "imap_body": "body"}
 
 
 async def ensure_schema(store: Store) -> None:
@@ -115,8 +118,8 @@ def mailbox_row(account: ObjectId, name: str, uid_validity: int, special_use: st
 
 
 def message_row(message: NewMessage, mailbox: ObjectId, uid: int, modseq: int, now: datetime) -> Row:
-    """Write down a message in its place."""
-    return {
+    """Return the row of a message with its UID and modseq."""
+    row: Row = {
         "_id": message.id,
         "account": message.account,
         "mailbox": mailbox,
@@ -131,12 +134,15 @@ def message_row(message: NewMessage, mailbox: ObjectId, uid: int, modseq: int, n
         "blob": message.blob_id,
         "envelope": message.envelope,
         "bodystructure": message.bodystructure,
-        "body": message.body,
+        "body": message.imap_body,
         "header_index": message.header_index,
         "part_index": message.part_index,
         "email_id": str(message.blob_id),
         "thread_id": message.thread_id,
     }
+    if message.summary is not None:
+        row["summary"] = summary_row(message.summary)
+    return row
 
 
 def projection(fields: Collection[str]) -> dict[str, int]:
@@ -161,12 +167,13 @@ def message_of(row: Row, mailbox: Mailbox) -> Message:
         blob_id=row.get("blob", _NO_BLOB),
         envelope=row.get("envelope", b""),
         bodystructure=row.get("bodystructure", b""),
-        body=row.get("body", b""),
+        imap_body=row.get("body", b""),
         header_index=row.get("header_index", b""),
         part_index=row.get("part_index", b""),
         email_id=row.get("email_id", ""),
         thread_id=row.get("thread_id", ""),
         expunged=row.get("expunged", False),
+        summary=summary_in(row.get("summary")),
     )
 
 
@@ -181,11 +188,12 @@ def new_message_of(row: Row) -> NewMessage:
         internal_date=row["internal_date"],
         envelope=row["envelope"],
         bodystructure=row["bodystructure"],
-        body=row["body"],
+        imap_body=row["body"],
         header_index=row["header_index"],
         part_index=row["part_index"],
         thread_id=row["thread_id"],
         flags=frozenset(row["flags"]),
+        summary=summary_in(row.get("summary")),
     )
 
 

@@ -10,14 +10,15 @@ from datetime import datetime
 from bson import ObjectId
 
 from mailyard.broker.events import MailboxEvents
-from mailyard.delivery.letter import delivery_key, has_account, message_for, row_octets
+from mailyard.delivery.letter import delivery_key, has_account, message_for
 from mailyard.delivery.parsing import parse_once
 from mailyard.delivery.placing import Placer
 from mailyard.delivery.settings import DeliverySettings
 from mailyard.imap.wellknown import INBOX
+from mailyard.mailbox.bulkinsertion import InsertionResult
+from mailyard.mailbox.factory import row_octets
+from mailyard.mailbox.insertion import Inserted
 from mailyard.mailbox.model import JUNK, NewMessage
-from mailyard.mailbox.place import Placed
-from mailyard.mailbox.portions import Placing
 from mailyard.proto.v1.mailbox_pb2 import MailboxEvent
 from mailyard.proto.v1.ticket_pb2 import Action, Recipient, Ticket
 from mailyard.runtime.clock import Clock, now_utc, to_ms
@@ -87,18 +88,18 @@ class Deliverer:
                 for target in ticket.recipients
                 if has_account(target)
             )
-            placing = Placing()
+            placing = InsertionResult()
             for portion in _portions(messages, self._settings.batch_messages):
                 placing.add(await self._place(portion))
             await self._report(whole, placing)
 
-    async def _place(self, messages: Sequence[tuple[str, NewMessage]]) -> Placing:
+    async def _place(self, messages: Sequence[tuple[str, NewMessage]]) -> InsertionResult:
         self._batches.observe(len(messages))
         placing = await self._placer.place(messages)
-        await self._tell([message for _, message in messages], placing.placed)
+        await self._tell([message for _, message in messages], placing.inserted)
         return placing
 
-    async def _tell(self, messages: Sequence[NewMessage], placed: Mapping[str, Placed]) -> None:
+    async def _tell(self, messages: Sequence[NewMessage], placed: Mapping[str, Inserted]) -> None:
         """Wake the sessions that have the mailboxes open, once for each mailbox."""
         events = {
             place.mailbox: MailboxEvent(
@@ -113,7 +114,7 @@ class Deliverer:
         }
         await self._events.publish(list(events.values()))
 
-    async def _report(self, tickets: Sequence[Ticket], placing: Placing) -> None:
+    async def _report(self, tickets: Sequence[Ticket], placing: InsertionResult) -> None:
         now = self._clock()
         reports = [_report_of(ticket, placing, now) for ticket in tickets]
         await self._outcomes.report_many(reports)
@@ -132,7 +133,7 @@ class Deliverer:
         )
 
 
-def _report_of(ticket: Ticket, placing: Placing, now: datetime) -> Report:
+def _report_of(ticket: Ticket, placing: InsertionResult, now: datetime) -> Report:
     """Report what was delivered, and defer the recipients whose mailboxes took nothing now.
 
     A full mailbox may have room tomorrow: its mail is deferred like mail for an unreachable host, and returned to the
@@ -142,7 +143,7 @@ def _report_of(ticket: Ticket, placing: Placing, now: datetime) -> Report:
     full = [index for index, key in keys.items() if key in placing.over_quota]
     busy = [index for index, key in keys.items() if key in placing.busy]
     outcomes = {
-        target.index: _outcome(ticket, target, placing.placed)
+        target.index: _outcome(ticket, target, placing.inserted)
         for target in ticket.recipients
         if target.index not in {*full, *busy}
     }
@@ -165,7 +166,7 @@ def _report_of(ticket: Ticket, placing: Placing, now: datetime) -> Report:
     return put_off(ticket, Route.LOCAL, now, status, text, outcomes=outcomes)
 
 
-def _outcome(ticket: Ticket, target: Recipient, placed: Mapping[str, Placed]) -> Outcome:
+def _outcome(ticket: Ticket, target: Recipient, placed: Mapping[str, Inserted]) -> Outcome:
     """Say where the message stands; one that was in place before was delivered by an earlier try."""
     if not has_account(target):
         return Outcome(Result.BOUNCED, "5.1.1", "550 5.1.1 no such mailbox here")

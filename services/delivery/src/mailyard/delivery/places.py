@@ -7,9 +7,9 @@ from collections.abc import Collection, Sequence
 from bson import ObjectId
 
 from mailyard.imap.wellknown import INBOX
+from mailyard.mailbox.insertion import Insertion
 from mailyard.mailbox.mailboxes import Mailboxes
 from mailyard.mailbox.model import NewMessage
-from mailyard.mailbox.place import Placement
 
 _MAILBOXES = 20_000
 
@@ -26,7 +26,7 @@ class Places:
         self._mailboxes = mailboxes
         self._known: OrderedDict[tuple[ObjectId, str], ObjectId] = OrderedDict()
 
-    async def placements(self, messages: Sequence[tuple[str, NewMessage]]) -> list[Placement]:
+    async def placements(self, messages: Sequence[tuple[str, NewMessage]]) -> list[Insertion]:
         """Return where messages go, each given with its kind of mailbox, INBOX or Junk.
 
         Raises:
@@ -37,7 +37,7 @@ class Places:
         found = await asyncio.gather(*(self.of(account, kind) for account, kind in wanted))
         mailboxes = dict(zip(wanted, found, strict=True))
         return [
-            Placement(mailboxes[message.account, kind], message, INBOX if kind == INBOX else None)
+            Insertion(mailboxes[message.account, kind], message, INBOX if kind == INBOX else None)
             for kind, message in messages
         ]
 

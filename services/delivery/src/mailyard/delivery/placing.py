@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from mailyard.delivery.places import Places
 from mailyard.directory.quotas import AccountQuotas
+from mailyard.mailbox.bulkinsertion import InsertionResult, insert_in_batches
 from mailyard.mailbox.mailboxes import Mailboxes
 from mailyard.mailbox.model import NewMessage
-from mailyard.mailbox.portions import Placing, place_many
 from mailyard.runtime.clock import Clock, now_utc
 from mailyard.runtime.errors import Unavailable
 from mailyard.store.client import Store
@@ -23,7 +23,7 @@ class Placer:
         self._places = Places(Mailboxes(store, clock=clock))
         self._quotas = AccountQuotas(store)
 
-    async def place(self, messages: Sequence[tuple[str, NewMessage]]) -> Placing:
+    async def place(self, messages: Sequence[tuple[str, NewMessage]]) -> InsertionResult:
         """Place messages, each given with its kind of mailbox; a mailbox that was deleted or renamed is looked up again.
 
         Raises:
@@ -31,11 +31,11 @@ class Placer:
 
         """
         quotas = await self._quotas.of({message.account for _, message in messages})
-        result = Placing()
+        result = InsertionResult()
         left = messages
         for _ in range(_ROUNDS):
             placements = await self._places.placements(left)
-            some = await place_many(self._store, placements, quotas=quotas, clock=self._clock)
+            some = await insert_in_batches(self._store, placements, quotas=quotas, clock=self._clock)
             result.add(some)
             if not some.gone:
                 return result

@@ -12,7 +12,7 @@ from mailyard.directory.directory import Directory
 from mailyard.directory.passwords import Passwords
 from mailyard.directory.quotas import AccountQuotas
 from mailyard.imap_server.session.accounts import AccountSessions
-from mailyard.imap_server.session.doors import Doors
+from mailyard.imap_server.session.backend import Backend
 from mailyard.imap_server.session.keywords import MailboxKeywords
 from mailyard.imap_server.session.watch import MailboxWatch
 from mailyard.imap_server.settings import ImapSettings
@@ -57,7 +57,7 @@ async def build(runtime: Runtime[ImapSettings]) -> Sequence[Component]:
     places = raise_file_limit(settings.connections)
     watch = MailboxWatch(events, Mailboxes(store).highest_modseqs, settings.poll_seconds)
     reception = Reception(
-        doors=_doors(store, events, watch, logins, access),
+        backend=_backend(store, events, watch, logins, access),
         options=settings.options(),
         budget=MemoryBudget(settings.held_size),
         admission=Admission(places, settings.connections_per_address),
@@ -76,15 +76,15 @@ async def build(runtime: Runtime[ImapSettings]) -> Sequence[Component]:
     return parts
 
 
-def _doors(
+def _backend(
     store: Store, events: MailboxEvents, watch: MailboxWatch, logins: Authenticator, access: AccessWatch
-) -> Doors:
+) -> Backend:
     messages = Messages(store, events)
-    return Doors(
+    return Backend(
         mailboxes=Mailboxes(store),
         messages=messages,
-        bodies=Blobs(store),
-        logins=logins,
+        blobs=Blobs(store),
+        authenticator=logins,
         access=access,
         quotas=AccountQuotas(store),
         events=watch,

@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from mailyard.directory.settings import DirectorySettings, LoginSettings
-from mailyard.imap.limits import Limits
-from mailyard.imap_server.session.options import Options
+from mailyard.imap.limits import ImapLimits
+from mailyard.imap_server.session.options import SessionOptions
 from mailyard.runtime.balancers import ProxySettings
 from mailyard.runtime.endpoint import Endpoint
 from mailyard.runtime.settings import CommonSettings, settings_config
@@ -114,9 +114,9 @@ class ImapSettings(DirectorySettings, LoginSettings, ProxySettings, CommonSettin
             Endpoint.parse(text)
         return texts
 
-    def options(self) -> Options:
+    def options(self) -> SessionOptions:
         """Return them as sessions take them."""
-        limits = Limits(
+        limits = ImapLimits(
             line=self.line_size,
             literal=self.literal_size,
             command=self.line_size + 3 * self.literal_size,
@@ -124,7 +124,7 @@ class ImapSettings(DirectorySettings, LoginSettings, ProxySettings, CommonSettin
             plus=self.plus_literal_size or None,
             drain=2 * self.message_size,
         )
-        return Options(
+        return SessionOptions(
             limits=limits,
             plaintext_on_loopback=self.plaintext_auth == "loopback",
             login_seconds=self.login_seconds,

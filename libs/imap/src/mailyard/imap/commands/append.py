@@ -4,17 +4,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
-from mailyard.imap.commands.command import Command, Parsers
+from mailyard.imap.commands.command import ImapCommand, Parsers
 from mailyard.imap.grammar.cursor import CommandSyntaxError, Cursor
 from mailyard.imap.grammar.dates import date_time
 from mailyard.imap.grammar.flags import flag_list
 from mailyard.imap.grammar.names import mailbox
 from mailyard.imap.grammar.syntax import space
-from mailyard.imap.states import AFTER_LOGIN, State
+from mailyard.imap.states import AFTER_LOGIN, SessionState
 
 
 @dataclass(frozen=True, slots=True)
-class Append(Command):
+class AppendCommand(ImapCommand):
     """Where a message goes and what it is given; its octets follow."""
 
     mailbox: str
@@ -22,10 +22,10 @@ class Append(Command):
     internal_date: datetime | None = None
 
     verb: ClassVar[str] = "APPEND"
-    states: ClassVar[frozenset[State]] = AFTER_LOGIN
+    states: ClassVar[frozenset[SessionState]] = AFTER_LOGIN
 
 
-def append_head(cursor: Cursor) -> Append | None:
+def append_head(cursor: Cursor) -> AppendCommand | None:
     """ABNF: append = "APPEND" SP mailbox [SP flag-list] [SP date-time] SP literal.
 
     The octets end where a literal is announced. None when that literal is the mailbox' name.
@@ -45,10 +45,10 @@ def append_head(cursor: Cursor) -> Append | None:
         space(cursor)
     if not cursor.at_end:
         raise CommandSyntaxError("Expected the message as a literal")
-    return Append(name, flags, moment)
+    return AppendCommand(name, flags, moment)
 
 
-def _without_message(_: Cursor) -> Append:
+def _without_message(_: Cursor) -> AppendCommand:
     raise CommandSyntaxError("Expected the message as a literal")
 
 

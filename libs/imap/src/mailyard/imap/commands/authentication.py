@@ -4,49 +4,49 @@ import re
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from mailyard.imap.commands.command import Command, Parsers
+from mailyard.imap.commands.command import ImapCommand, Parsers
 from mailyard.imap.grammar.cursor import Cursor
 from mailyard.imap.grammar.syntax import astring, atom, skip_spaces, space
-from mailyard.imap.states import BEFORE_LOGIN, State
+from mailyard.imap.states import BEFORE_LOGIN, SessionState
 
 _BASE64 = re.compile(rb"[A-Za-z0-9+/]+={0,2}|=")
 
 
 @dataclass(frozen=True, slots=True)
-class Login(Command):
+class LoginCommand(ImapCommand):
     """LOGIN: name and password as they came."""
 
     username: bytes
     password: bytes = field(repr=False)
 
     verb: ClassVar[str] = "LOGIN"
-    states: ClassVar[frozenset[State]] = BEFORE_LOGIN
+    states: ClassVar[frozenset[SessionState]] = BEFORE_LOGIN
 
 
 @dataclass(frozen=True, slots=True)
-class Authenticate(Command):
+class AuthenticateCommand(ImapCommand):
     """AUTHENTICATE: the mechanism, and the initial response as base64 when one was sent ("=" is empty)."""
 
     mechanism: str
     initial_response: bytes | None = field(default=None, repr=False)
 
     verb: ClassVar[str] = "AUTHENTICATE"
-    states: ClassVar[frozenset[State]] = BEFORE_LOGIN
+    states: ClassVar[frozenset[SessionState]] = BEFORE_LOGIN
 
 
-def _login(cursor: Cursor) -> Login:
+def _login(cursor: Cursor) -> LoginCommand:
     space(cursor)
     username = astring(cursor)
     space(cursor)
-    return Login(username, astring(cursor))
+    return LoginCommand(username, astring(cursor))
 
 
-def _authenticate(cursor: Cursor) -> Authenticate:
+def _authenticate(cursor: Cursor) -> AuthenticateCommand:
     space(cursor)
     mechanism = atom(cursor).decode("ascii").upper()
     if not skip_spaces(cursor) or cursor.at_end:
-        return Authenticate(mechanism)
-    return Authenticate(mechanism, cursor.require(_BASE64, "an initial response in base64"))
+        return AuthenticateCommand(mechanism)
+    return AuthenticateCommand(mechanism, cursor.require(_BASE64, "an initial response in base64"))
 
 
 PARSERS: Parsers = {b"LOGIN": _login, b"AUTHENTICATE": _authenticate}

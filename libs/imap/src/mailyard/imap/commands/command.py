@@ -4,15 +4,15 @@ from collections.abc import Callable, Mapping
 from typing import ClassVar, TypeAlias
 
 from mailyard.imap.grammar.cursor import Cursor
-from mailyard.imap.states import State
+from mailyard.imap.states import SessionState
 
 
-class Command:
+class ImapCommand:
     """A parsed command. Each class declares its verb and the states in which it is permitted."""
 
     __slots__ = ()
     verb: ClassVar[str]
-    states: ClassVar[frozenset[State]]
+    states: ClassVar[frozenset[SessionState]]
 
     @property
     def defers_expunges(self) -> bool:
@@ -30,5 +30,5 @@ class Command:
         return False
 
 
-Parser: TypeAlias = Callable[[Cursor], Command]
+Parser: TypeAlias = Callable[[Cursor], ImapCommand]
 Parsers: TypeAlias = Mapping[bytes, Parser]

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import ClassVar, TypeAlias
 
-from mailyard.imap.commands.command import Command, Parsers
+from mailyard.imap.commands.command import ImapCommand, Parsers
 from mailyard.imap.grammar.cursor import CommandSyntaxError, Cursor
 from mailyard.imap.grammar.sections import Partial, Section, SectionText, section
 from mailyard.imap.grammar.sequences import SequenceSet, sequence_set
 from mailyard.imap.grammar.syntax import number, nz_number, parenthesised, space
-from mailyard.imap.states import MAILBOX_SELECTED, State
+from mailyard.imap.states import MAILBOX_SELECTED, SessionState
 
 _WORD = re.compile(rb"[A-Za-z0-9.]+")
 
@@ -93,7 +93,7 @@ _NAMED: dict[bytes, FetchItem] = {item.value: item for kind in (Item, Rfc822Item
 
 
 @dataclass(frozen=True, slots=True)
-class Fetch(Command):
+class FetchCommand(ImapCommand):
     """FETCH: which items of which messages; macros are written out."""
 
     numbers: SequenceSet
@@ -101,7 +101,7 @@ class Fetch(Command):
     by_uid: bool = False
 
     verb: ClassVar[str] = "FETCH"
-    states: ClassVar[frozenset[State]] = MAILBOX_SELECTED
+    states: ClassVar[frozenset[SessionState]] = MAILBOX_SELECTED
 
     @property
     def reads_flags(self) -> bool:
@@ -119,7 +119,7 @@ class Fetch(Command):
         return self.by_uid
 
 
-def _fetch(cursor: Cursor, *, by_uid: bool) -> Fetch:
+def _fetch(cursor: Cursor, *, by_uid: bool) -> FetchCommand:
     """ABNF: fetch = "FETCH" SP sequence-set SP ("ALL" / "FULL" / "FAST" / fetch-att / "(" fetch-att *(SP fetch-att) ")")."""
     space(cursor)
     numbers = sequence_set(cursor)
@@ -130,7 +130,7 @@ def _fetch(cursor: Cursor, *, by_uid: bool) -> Fetch:
         items = _macro_or_item(cursor)
     if not items:
         raise CommandSyntaxError("Expected at least one item to fetch")
-    return Fetch(numbers, tuple(dict.fromkeys(items)), by_uid)
+    return FetchCommand(numbers, tuple(dict.fromkeys(items)), by_uid)
 
 
 def _macro_or_item(cursor: Cursor) -> tuple[FetchItem, ...]:

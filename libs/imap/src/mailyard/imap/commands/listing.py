@@ -3,17 +3,17 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from mailyard.imap.commands.command import Command, Parsers
+from mailyard.imap.commands.command import ImapCommand, Parsers
 from mailyard.imap.grammar.cursor import Cursor
 from mailyard.imap.grammar.names import InvalidMailboxName, decode_name
 from mailyard.imap.grammar.syntax import astring, list_mailbox, space
-from mailyard.imap.states import AFTER_LOGIN, State
+from mailyard.imap.states import AFTER_LOGIN, SessionState
 
 _NO_NAME = "\x00"  # no mailbox name contains a control character
 
 
 @dataclass(frozen=True, slots=True)
-class ListCommand(Command):
+class PatternCommand(ImapCommand):
     """A reference, and a pattern that is read as if it were written behind it."""
 
     reference: str
@@ -21,19 +21,19 @@ class ListCommand(Command):
 
 
 @dataclass(frozen=True, slots=True)
-class List(ListCommand):
+class ListCommand(PatternCommand):
     """LIST: mailboxes that exist."""
 
     verb: ClassVar[str] = "LIST"
-    states: ClassVar[frozenset[State]] = AFTER_LOGIN
+    states: ClassVar[frozenset[SessionState]] = AFTER_LOGIN
 
 
 @dataclass(frozen=True, slots=True)
-class Lsub(ListCommand):
+class LsubCommand(PatternCommand):
     """LSUB: mailboxes that are subscribed."""
 
     verb: ClassVar[str] = "LSUB"
-    states: ClassVar[frozenset[State]] = AFTER_LOGIN
+    states: ClassVar[frozenset[SessionState]] = AFTER_LOGIN
 
 
 def _arguments(cursor: Cursor) -> tuple[str, str]:
@@ -52,6 +52,6 @@ def _name(octets: bytes) -> str:
 
 
 PARSERS: Parsers = {
-    b"LIST": lambda cursor: List(*_arguments(cursor)),
-    b"LSUB": lambda cursor: Lsub(*_arguments(cursor)),
+    b"LIST": lambda cursor: ListCommand(*_arguments(cursor)),
+    b"LSUB": lambda cursor: LsubCommand(*_arguments(cursor)),
 }

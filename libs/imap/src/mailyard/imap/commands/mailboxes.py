@@ -5,82 +5,82 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import ClassVar
 
-from mailyard.imap.commands.command import Command, Parser, Parsers
+from mailyard.imap.commands.command import ImapCommand, Parser, Parsers
 from mailyard.imap.grammar.cursor import CommandSyntaxError, Cursor
 from mailyard.imap.grammar.names import mailbox
 from mailyard.imap.grammar.syntax import atom, parenthesised, skip_spaces, space
-from mailyard.imap.states import AFTER_LOGIN, MAILBOX_SELECTED, State
+from mailyard.imap.states import AFTER_LOGIN, MAILBOX_SELECTED, SessionState
 from mailyard.imap.wellknown import SPECIAL_USES
 
 _SPECIAL_USE = {use.lower().encode("ascii"): use for use in SPECIAL_USES}
 
 
 @dataclass(frozen=True, slots=True)
-class MailboxCommand(Command):
+class MailboxCommand(ImapCommand):
     """A command whose only argument is a mailbox name."""
 
     mailbox: str
 
 
 @dataclass(frozen=True, slots=True)
-class Select(MailboxCommand):
+class SelectCommand(MailboxCommand):
     """SELECT (RFC 3501, section 6.3.1)."""
 
     verb: ClassVar[str] = "SELECT"
-    states: ClassVar[frozenset[State]] = AFTER_LOGIN
+    states: ClassVar[frozenset[SessionState]] = AFTER_LOGIN
 
 
 @dataclass(frozen=True, slots=True)
-class Examine(MailboxCommand):
+class ExamineCommand(MailboxCommand):
     """EXAMINE (section 6.3.2): SELECT that changes nothing."""
 
     verb: ClassVar[str] = "EXAMINE"
-    states: ClassVar[frozenset[State]] = AFTER_LOGIN
+    states: ClassVar[frozenset[SessionState]] = AFTER_LOGIN
 
 
 @dataclass(frozen=True, slots=True)
-class Create(MailboxCommand):
+class CreateCommand(MailboxCommand):
     """CREATE (section 6.3.3), with the special use that the mailbox shall have (RFC 6154, section 3)."""
 
     special_use: str | None = None
 
     verb: ClassVar[str] = "CREATE"
-    states: ClassVar[frozenset[State]] = AFTER_LOGIN
+    states: ClassVar[frozenset[SessionState]] = AFTER_LOGIN
 
 
 @dataclass(frozen=True, slots=True)
-class Delete(MailboxCommand):
+class DeleteCommand(MailboxCommand):
     """DELETE (section 6.3.4)."""
 
     verb: ClassVar[str] = "DELETE"
-    states: ClassVar[frozenset[State]] = AFTER_LOGIN
+    states: ClassVar[frozenset[SessionState]] = AFTER_LOGIN
 
 
 @dataclass(frozen=True, slots=True)
-class Subscribe(MailboxCommand):
+class SubscribeCommand(MailboxCommand):
     """SUBSCRIBE (section 6.3.6)."""
 
     verb: ClassVar[str] = "SUBSCRIBE"
-    states: ClassVar[frozenset[State]] = AFTER_LOGIN
+    states: ClassVar[frozenset[SessionState]] = AFTER_LOGIN
 
 
 @dataclass(frozen=True, slots=True)
-class Unsubscribe(MailboxCommand):
+class UnsubscribeCommand(MailboxCommand):
     """UNSUBSCRIBE (section 6.3.7)."""
 
     verb: ClassVar[str] = "UNSUBSCRIBE"
-    states: ClassVar[frozenset[State]] = AFTER_LOGIN
+    states: ClassVar[frozenset[SessionState]] = AFTER_LOGIN
 
 
 @dataclass(frozen=True, slots=True)
-class Rename(Command):
+class RenameCommand(ImapCommand):
     """RENAME (section 6.3.5)."""
 
     old: str
     new: str
 
     verb: ClassVar[str] = "RENAME"
-    states: ClassVar[frozenset[State]] = AFTER_LOGIN
+    states: ClassVar[frozenset[SessionState]] = AFTER_LOGIN
 
 
 class StatusItem(Enum):
@@ -94,46 +94,46 @@ class StatusItem(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Status(Command):
+class StatusCommand(ImapCommand):
     """STATUS (section 6.3.10)."""
 
     mailbox: str
     items: tuple[StatusItem, ...]
 
     verb: ClassVar[str] = "STATUS"
-    states: ClassVar[frozenset[State]] = AFTER_LOGIN
+    states: ClassVar[frozenset[SessionState]] = AFTER_LOGIN
 
 
 @dataclass(frozen=True, slots=True)
-class Namespace(Command):
+class NamespaceCommand(ImapCommand):
     """NAMESPACE (RFC 2342)."""
 
     verb: ClassVar[str] = "NAMESPACE"
-    states: ClassVar[frozenset[State]] = AFTER_LOGIN
+    states: ClassVar[frozenset[SessionState]] = AFTER_LOGIN
 
 
 @dataclass(frozen=True, slots=True)
-class Check(Command):
+class CheckCommand(ImapCommand):
     """CHECK (RFC 3501, section 6.4.1)."""
 
     verb: ClassVar[str] = "CHECK"
-    states: ClassVar[frozenset[State]] = MAILBOX_SELECTED
+    states: ClassVar[frozenset[SessionState]] = MAILBOX_SELECTED
 
 
 @dataclass(frozen=True, slots=True)
-class Close(Command):
+class CloseCommand(ImapCommand):
     """CLOSE (section 6.4.2): leave the mailbox and expunge it without a word."""
 
     verb: ClassVar[str] = "CLOSE"
-    states: ClassVar[frozenset[State]] = MAILBOX_SELECTED
+    states: ClassVar[frozenset[SessionState]] = MAILBOX_SELECTED
 
 
 @dataclass(frozen=True, slots=True)
-class Unselect(Command):
+class UnselectCommand(ImapCommand):
     """UNSELECT (RFC 3691): leave the mailbox and expunge nothing."""
 
     verb: ClassVar[str] = "UNSELECT"
-    states: ClassVar[frozenset[State]] = MAILBOX_SELECTED
+    states: ClassVar[frozenset[SessionState]] = MAILBOX_SELECTED
 
 
 def _named(build: Callable[[str], MailboxCommand]) -> Parser:
@@ -144,12 +144,12 @@ def _named(build: Callable[[str], MailboxCommand]) -> Parser:
     return parse
 
 
-def _create(cursor: Cursor) -> Create:
+def _create(cursor: Cursor) -> CreateCommand:
     """ABNF: create = "CREATE" SP mailbox [SP "(" "USE" SP "(" [use-attr] ")" ")"]; one use at most."""
     space(cursor)
     name = mailbox(cursor)
     if not skip_spaces(cursor) or cursor.at_end:
-        return Create(name)
+        return CreateCommand(name)
     cursor.expect(b"(", "an opening parenthesis")
     if atom(cursor).upper() != b"USE":
         raise CommandSyntaxError("Expected USE")
@@ -158,7 +158,7 @@ def _create(cursor: Cursor) -> Create:
     cursor.expect(b")", "a closing parenthesis")
     if len(uses) > 1:
         raise CommandSyntaxError("A mailbox has one special use at most")
-    return Create(name, uses[0] if uses else None)
+    return CreateCommand(name, uses[0] if uses else None)
 
 
 def _special_use(cursor: Cursor) -> str:
@@ -169,21 +169,21 @@ def _special_use(cursor: Cursor) -> str:
     return use
 
 
-def _rename(cursor: Cursor) -> Rename:
+def _rename(cursor: Cursor) -> RenameCommand:
     space(cursor)
     old = mailbox(cursor)
     space(cursor)
-    return Rename(old, mailbox(cursor))
+    return RenameCommand(old, mailbox(cursor))
 
 
-def _status(cursor: Cursor) -> Status:
+def _status(cursor: Cursor) -> StatusCommand:
     space(cursor)
     name = mailbox(cursor)
     space(cursor)
     items = parenthesised(cursor, _status_item)
     if not items:
         raise CommandSyntaxError("Expected at least one status item")
-    return Status(name, items)
+    return StatusCommand(name, items)
 
 
 def _status_item(cursor: Cursor) -> StatusItem:
@@ -195,16 +195,16 @@ def _status_item(cursor: Cursor) -> StatusItem:
 
 
 PARSERS: Parsers = {
-    b"SELECT": _named(Select),
-    b"EXAMINE": _named(Examine),
+    b"SELECT": _named(SelectCommand),
+    b"EXAMINE": _named(ExamineCommand),
     b"CREATE": _create,
-    b"DELETE": _named(Delete),
+    b"DELETE": _named(DeleteCommand),
     b"RENAME": _rename,
-    b"SUBSCRIBE": _named(Subscribe),
-    b"UNSUBSCRIBE": _named(Unsubscribe),
+    b"SUBSCRIBE": _named(SubscribeCommand),
+    b"UNSUBSCRIBE": _named(UnsubscribeCommand),
     b"STATUS": _status,
-    b"NAMESPACE": lambda _: Namespace(),
-    b"CHECK": lambda _: Check(),
-    b"CLOSE": lambda _: Close(),
-    b"UNSELECT": lambda _: Unselect(),
+    b"NAMESPACE": lambda _: NamespaceCommand(),
+    b"CHECK": lambda _: CheckCommand(),
+    b"CLOSE": lambda _: CloseCommand(),
+    b"UNSELECT": lambda _: UnselectCommand(),
 }

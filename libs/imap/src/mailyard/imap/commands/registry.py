@@ -13,7 +13,7 @@ from mailyard.imap.commands import (
     store,
     transfer,
 )
-from mailyard.imap.commands.command import Command, Parser, Parsers
+from mailyard.imap.commands.command import ImapCommand, Parser, Parsers
 from mailyard.imap.grammar.cursor import CommandSyntaxError, Cursor
 from mailyard.imap.grammar.syntax import end, space
 
@@ -42,7 +42,7 @@ def verb(cursor: Cursor) -> bytes:
     return cursor.require(_VERB, "a command").upper()
 
 
-def command(cursor: Cursor) -> Command:
+def command(cursor: Cursor) -> ImapCommand:
     """What follows the tag and its space, up to the end of the command (APPEND is parsed as it arrives)."""
     parsed = _parser(cursor)(cursor)
     end(cursor)

@@ -7,7 +7,7 @@ from enum import Enum, auto
 from typing import ClassVar
 
 from mailyard.imap import wellknown
-from mailyard.imap.commands.command import Command, Parsers
+from mailyard.imap.commands.command import ImapCommand, Parsers
 from mailyard.imap.grammar.cursor import CommandRefused, CommandSyntaxError, Cursor
 from mailyard.imap.grammar.dates import imap_date
 from mailyard.imap.grammar.flags import searched_flag
@@ -34,7 +34,7 @@ from mailyard.imap.grammar.searchkeys import (
 )
 from mailyard.imap.grammar.sequences import sequence_set
 from mailyard.imap.grammar.syntax import astring, number64, skip_spaces, space
-from mailyard.imap.states import MAILBOX_SELECTED, State
+from mailyard.imap.states import MAILBOX_SELECTED, SessionState
 from mailyard.message.charsets import decode_octets, is_known_charset
 
 # A few of the charsets that are known, as RFC 3501, section 7.1 wants them in the response code.
@@ -45,14 +45,14 @@ _CHARSET = re.compile(rb"CHARSET +", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
-class Search(Command):
+class SearchCommand(ImapCommand):
     """SEARCH: all the keys, joined; strings are decoded."""
 
     keys: tuple[SearchKey, ...]
     by_uid: bool = False
 
     verb: ClassVar[str] = "SEARCH"
-    states: ClassVar[frozenset[State]] = MAILBOX_SELECTED
+    states: ClassVar[frozenset[SessionState]] = MAILBOX_SELECTED
 
     @property
     def reads_flags(self) -> bool:
@@ -214,7 +214,7 @@ _KEYS: dict[bytes, _Production] = {
 _NESTING = {b"NOT": _Kind.NOT, b"OR": _Kind.OR}
 
 
-def _search(cursor: Cursor, *, by_uid: bool) -> Search:
+def _search(cursor: Cursor, *, by_uid: bool) -> SearchCommand:
     """ABNF: search = "SEARCH" [SP "CHARSET" SP astring] 1*(SP search-key).
 
     Without CHARSET the text is US-ASCII by the letter; UTF-8, which contains it, is taken too. Text that is not in its
@@ -229,7 +229,7 @@ def _search(cursor: Cursor, *, by_uid: bool) -> Search:
     texts = {key.text for key in leaves(keys) if isinstance(key, InBody | InText)}
     if len(texts) > cursor.limits.texts:
         raise CommandRefused(f"A search looks for {cursor.limits.texts} texts in bodies at most", "LIMIT")
-    return Search(keys, by_uid)
+    return SearchCommand(keys, by_uid)
 
 
 def _known(name: bytes) -> str:

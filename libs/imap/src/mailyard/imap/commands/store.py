@@ -4,12 +4,12 @@ import re
 from dataclasses import dataclass
 from typing import ClassVar
 
-from mailyard.imap.commands.command import Command, Parsers
+from mailyard.imap.commands.command import ImapCommand, Parsers
 from mailyard.imap.grammar.cursor import CommandSyntaxError, Cursor
 from mailyard.imap.grammar.flags import flag, flag_list, without_doubles
 from mailyard.imap.grammar.sequences import SequenceSet, sequence_set
 from mailyard.imap.grammar.syntax import skip_spaces, space
-from mailyard.imap.states import MAILBOX_SELECTED, State
+from mailyard.imap.states import MAILBOX_SELECTED, SessionState
 from mailyard.imap.wellknown import FlagChange
 
 _ITEM = re.compile(rb"([+-]?)FLAGS(\.SILENT)?", re.IGNORECASE)
@@ -17,7 +17,7 @@ _CHANGES = {b"": FlagChange.REPLACE, b"+": FlagChange.ADD, b"-": FlagChange.REMO
 
 
 @dataclass(frozen=True, slots=True)
-class Store(Command):
+class StoreCommand(ImapCommand):
     """STORE: how to change which flags of which messages."""
 
     numbers: SequenceSet
@@ -27,7 +27,7 @@ class Store(Command):
     by_uid: bool = False
 
     verb: ClassVar[str] = "STORE"
-    states: ClassVar[frozenset[State]] = MAILBOX_SELECTED
+    states: ClassVar[frozenset[SessionState]] = MAILBOX_SELECTED
 
     @property
     def reads_flags(self) -> bool:
@@ -45,7 +45,7 @@ class Store(Command):
         return self.by_uid
 
 
-def _store(cursor: Cursor, *, by_uid: bool) -> Store:
+def _store(cursor: Cursor, *, by_uid: bool) -> StoreCommand:
     """ABNF: store = "STORE" SP sequence-set SP ["+" / "-"] "FLAGS" [".SILENT"] SP (flag-list / (flag *(SP flag)))."""
     space(cursor)
     numbers = sequence_set(cursor)
@@ -55,7 +55,7 @@ def _store(cursor: Cursor, *, by_uid: bool) -> Store:
         raise CommandSyntaxError("Expected FLAGS, +FLAGS or -FLAGS")
     space(cursor)
     flags = flag_list(cursor) if cursor.sees(b"(") else _bare_flags(cursor)
-    return Store(numbers, _CHANGES[item[1]], flags, item[2] is not None, by_uid)
+    return StoreCommand(numbers, _CHANGES[item[1]], flags, item[2] is not None, by_uid)
 
 
 def _bare_flags(cursor: Cursor) -> frozenset[str]:

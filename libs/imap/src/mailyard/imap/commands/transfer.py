@@ -4,16 +4,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
-from mailyard.imap.commands.command import Command, Parser, Parsers
+from mailyard.imap.commands.command import ImapCommand, Parser, Parsers
 from mailyard.imap.grammar.cursor import Cursor
 from mailyard.imap.grammar.names import mailbox
 from mailyard.imap.grammar.sequences import SequenceSet, sequence_set
 from mailyard.imap.grammar.syntax import space
-from mailyard.imap.states import MAILBOX_SELECTED, State
+from mailyard.imap.states import MAILBOX_SELECTED, SessionState
 
 
 @dataclass(frozen=True, slots=True)
-class Transfer(Command):
+class TransferCommand(ImapCommand):
     """Messages, and the mailbox that they shall go to."""
 
     numbers: SequenceSet
@@ -32,33 +32,33 @@ class Transfer(Command):
 
 
 @dataclass(frozen=True, slots=True)
-class Copy(Transfer):
+class CopyCommand(TransferCommand):
     """COPY (RFC 3501, section 6.4.7)."""
 
     verb: ClassVar[str] = "COPY"
-    states: ClassVar[frozenset[State]] = MAILBOX_SELECTED
+    states: ClassVar[frozenset[SessionState]] = MAILBOX_SELECTED
 
 
 @dataclass(frozen=True, slots=True)
-class Move(Transfer):
+class MoveCommand(TransferCommand):
     """MOVE (RFC 6851)."""
 
     verb: ClassVar[str] = "MOVE"
-    states: ClassVar[frozenset[State]] = MAILBOX_SELECTED
+    states: ClassVar[frozenset[SessionState]] = MAILBOX_SELECTED
 
 
 @dataclass(frozen=True, slots=True)
-class Expunge(Command):
+class ExpungeCommand(ImapCommand):
     """EXPUNGE (RFC 3501, section 6.4.3), or UID EXPUNGE of some messages only (RFC 4315, section 2.1)."""
 
     uids: SequenceSet | None = None
 
     verb: ClassVar[str] = "EXPUNGE"
-    states: ClassVar[frozenset[State]] = MAILBOX_SELECTED
+    states: ClassVar[frozenset[SessionState]] = MAILBOX_SELECTED
 
 
-def _transfer(build: Callable[[SequenceSet, str, bool], Transfer], *, by_uid: bool) -> Parser:
-    def parse(cursor: Cursor) -> Transfer:
+def _transfer(build: Callable[[SequenceSet, str, bool], TransferCommand], *, by_uid: bool) -> Parser:
+    def parse(cursor: Cursor) -> TransferCommand:
         space(cursor)
         numbers = sequence_set(cursor)
         space(cursor)
@@ -67,18 +67,18 @@ def _transfer(build: Callable[[SequenceSet, str, bool], Transfer], *, by_uid: bo
     return parse
 
 
-def _uid_expunge(cursor: Cursor) -> Expunge:
+def _uid_expunge(cursor: Cursor) -> ExpungeCommand:
     space(cursor)
-    return Expunge(sequence_set(cursor))
+    return ExpungeCommand(sequence_set(cursor))
 
 
 PARSERS: Parsers = {
-    b"COPY": _transfer(Copy, by_uid=False),
-    b"MOVE": _transfer(Move, by_uid=False),
-    b"EXPUNGE": lambda _: Expunge(),
+    b"COPY": _transfer(CopyCommand, by_uid=False),
+    b"MOVE": _transfer(MoveCommand, by_uid=False),
+    b"EXPUNGE": lambda _: ExpungeCommand(),
 }
 UID_PARSERS: Parsers = {
-    b"COPY": _transfer(Copy, by_uid=True),
-    b"MOVE": _transfer(Move, by_uid=True),
+    b"COPY": _transfer(CopyCommand, by_uid=True),
+    b"MOVE": _transfer(MoveCommand, by_uid=True),
     b"EXPUNGE": _uid_expunge,
 }

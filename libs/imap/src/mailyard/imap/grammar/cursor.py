@@ -2,7 +2,7 @@
 
 import re
 
-from mailyard.imap.limits import Limits
+from mailyard.imap.limits import ImapLimits
 
 
 class CommandSyntaxError(Exception):
@@ -23,9 +23,9 @@ class Cursor:
 
     __slots__ = ("_end", "limits", "octets", "position")
 
-    def __init__(self, octets: bytes, limits: Limits | None = None) -> None:
+    def __init__(self, octets: bytes, limits: ImapLimits | None = None) -> None:
         self.octets = octets
-        self.limits = limits or Limits()
+        self.limits = limits or ImapLimits()
         self.position = 0
         self._end = len(octets)
 

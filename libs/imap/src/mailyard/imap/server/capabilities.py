@@ -1,7 +1,7 @@
 """What the server says that it can do, in each state (RFC 3501, section 6.1.1)."""
 
 from mailyard.imap.server.sasl import MECHANISMS
-from mailyard.imap.states import State
+from mailyard.imap.states import SessionState
 
 # Shown before login too: clients that never ask again (Python's imaplib) would miss them.
 _EXTENSIONS = (
@@ -20,9 +20,9 @@ _EXTENSIONS = (
 )
 
 
-def capabilities(state: State, *, may_start_tls: bool, may_log_in: bool) -> tuple[str, ...]:
+def capabilities(state: SessionState, *, may_start_tls: bool, may_log_in: bool) -> tuple[str, ...]:
     """The names for CAPABILITY. Without TLS, LOGINDISABLED stands in place of the mechanisms (section 6.2.3)."""
-    if state is not State.NOT_AUTHENTICATED:
+    if state is not SessionState.NOT_AUTHENTICATED:
         return _EXTENSIONS
     tls = ("STARTTLS",) if may_start_tls else ()
     login = tuple(f"AUTH={name}" for name in MECHANISMS) if may_log_in else ("LOGINDISABLED",)

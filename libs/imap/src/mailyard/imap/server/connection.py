@@ -10,11 +10,11 @@ from enum import Enum, auto
 from typing import Literal, TypeAlias
 
 from mailyard.imap.commands import registry
-from mailyard.imap.commands.append import Append, append_head
-from mailyard.imap.commands.command import Command
+from mailyard.imap.commands.append import AppendCommand, append_head
+from mailyard.imap.commands.command import ImapCommand
 from mailyard.imap.grammar import syntax
 from mailyard.imap.grammar.cursor import CommandRefused, CommandSyntaxError, Cursor
-from mailyard.imap.limits import Limits
+from mailyard.imap.limits import ImapLimits
 from mailyard.imap.server.buffer import ByteBuffer, LineTooLong
 from mailyard.imap.server.events import (
     NO_TAG,
@@ -29,7 +29,7 @@ from mailyard.imap.server.events import (
     MessageOffered,
     Overflow,
 )
-from mailyard.imap.states import State, Transition, after
+from mailyard.imap.states import SessionState, Transition, after
 
 _ANNOUNCED = re.compile(rb"(~?)\{(\d{1,20})(\+?)\}\r?\n\Z")
 _TAG = re.compile(rb'([^\x00-\x20\x7f-\xff(){%*"\\+]{1,128}) +')
@@ -65,14 +65,14 @@ class _Pause(Enum):
 _Outcome: TypeAlias = Event | _Pause
 
 
-class Connection:
+class ServerConnection:
     """The state of a session, and its input."""
 
-    def __init__(self, limits: Limits, has_room: Callable[[int], bool] = lambda _: True) -> None:
+    def __init__(self, limits: ImapLimits, has_room: Callable[[int], bool] = lambda _: True) -> None:
         """Read commands within `limits`; `has_room` says whether the process may hold so many more octets."""
         self.limits = limits
         self._has_room = has_room
-        self.state = State.NOT_AUTHENTICATED
+        self.state = SessionState.NOT_AUTHENTICATED
         self._buffer = ByteBuffer()
         self._phase = _Phase.COMMAND
         self._command = bytearray()  # what has come of the command, its literals in place
@@ -175,7 +175,7 @@ class Connection:
             return CommandRejected(tag, refusal.text, "NO", refusal.code)
         return CommandReceived(tag, command)
 
-    def _check_state(self, command: type[Command]) -> None:
+    def _check_state(self, command: type[ImapCommand]) -> None:
         if self.state not in command.states:
             raise CommandSyntaxError(f"{command.verb} is not possible in the state {self.state.value}")
 
@@ -195,7 +195,7 @@ class Connection:
         try:
             append = self._append_head()
             if append is not None:
-                self._check_state(Append)
+                self._check_state(AppendCommand)
                 return self._offer(append, synchronising=synchronising)
             self._check_literal(size, synchronising=synchronising, binary=binary)
         except CommandSyntaxError as error:
@@ -208,7 +208,7 @@ class Connection:
         self._phase = _Phase.LITERAL
         return ContinuationWanted() if synchronising else _Pause.AGAIN
 
-    def _append_head(self) -> Append | None:
+    def _append_head(self) -> AppendCommand | None:
         """The command, when it is an APPEND whose message is the literal that was just announced."""
         if (
             _APPEND.match(self._command) is None
@@ -219,7 +219,7 @@ class Connection:
         cursor.match(_APPEND)
         return append_head(cursor)
 
-    def _offer(self, append: Append, *, synchronising: bool) -> MessageOffered:
+    def _offer(self, append: AppendCommand, *, synchronising: bool) -> MessageOffered:
         tag = _tag_of(self._command)
         self._command.clear()
         self._phase = _Phase.OFFERED
@@ -339,16 +339,16 @@ class Connection:
         self._phase = _Phase.COMMAND
 
 
-_STEPS: dict[_Phase, Callable[[Connection], _Outcome]] = {
-    _Phase.COMMAND: Connection._read_command,  # noqa: SLF001 - the table belongs to the class
-    _Phase.LITERAL: Connection._read_literal,  # noqa: SLF001
-    _Phase.OFFERED: Connection._wait,  # noqa: SLF001
-    _Phase.MESSAGE: Connection._read_message,  # noqa: SLF001
-    _Phase.MESSAGE_END: Connection._read_message_end,  # noqa: SLF001
-    _Phase.ANSWER: Connection._read_answer,  # noqa: SLF001
-    _Phase.DRAIN: Connection._read_drain,  # noqa: SLF001
-    _Phase.SKIP: Connection._read_skip,  # noqa: SLF001
-    _Phase.OVER: Connection._wait,  # noqa: SLF001
+_STEPS: dict[_Phase, Callable[[ServerConnection], _Outcome]] = {
+    _Phase.COMMAND: ServerConnection._read_command,  # noqa: SLF001 - the table belongs to the class
+    _Phase.LITERAL: ServerConnection._read_literal,  # noqa: SLF001
+    _Phase.OFFERED: ServerConnection._wait,  # noqa: SLF001
+    _Phase.MESSAGE: ServerConnection._read_message,  # noqa: SLF001
+    _Phase.MESSAGE_END: ServerConnection._read_message_end,  # noqa: SLF001
+    _Phase.ANSWER: ServerConnection._read_answer,  # noqa: SLF001
+    _Phase.DRAIN: ServerConnection._read_drain,  # noqa: SLF001
+    _Phase.SKIP: ServerConnection._read_skip,  # noqa: SLF001
+    _Phase.OVER: ServerConnection._wait,  # noqa: SLF001
 }
 
 

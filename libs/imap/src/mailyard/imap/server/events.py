@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from mailyard.imap.commands.append import Append
-from mailyard.imap.commands.command import Command
+from mailyard.imap.commands.append import AppendCommand
+from mailyard.imap.commands.command import ImapCommand
 
 NO_TAG = "*"
 
@@ -14,7 +14,7 @@ class CommandReceived:
     """A whole command that may be carried out in this state."""
 
     tag: str
-    command: Command
+    command: ImapCommand
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class MessageOffered:
     """An APPEND up to its literal; the connection waits for `accept_message` or `refuse_message`."""
 
     tag: str
-    append: Append
+    append: AppendCommand
     size: int
     synchronising: bool
 

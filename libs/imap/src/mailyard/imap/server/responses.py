@@ -13,7 +13,7 @@ from mailyard.imap.wellknown import SEPARATOR
 _NOT_TEXT = re.compile(r"[^\x20-\x7e]+")
 
 
-class Condition(Enum):
+class ResponseCondition(Enum):
     """How a command ended, or what the server says of itself (section 7.1)."""
 
     OK = "OK"
@@ -26,24 +26,24 @@ class Condition(Enum):
 class Completion:
     """The end of a command: condition, words for people, and a response code for clients."""
 
-    condition: Condition
+    condition: ResponseCondition
     text: str
     code: str = ""
 
 
 def ok(text: str, code: str = "") -> Completion:
     """The command was carried out."""
-    return Completion(Condition.OK, text, code)
+    return Completion(ResponseCondition.OK, text, code)
 
 
 def no(text: str, code: str = "") -> Completion:
     """The command was understood and could not be carried out."""
-    return Completion(Condition.NO, text, code)
+    return Completion(ResponseCondition.NO, text, code)
 
 
 def bad(text: str) -> Completion:
     """The command was not understood."""
-    return Completion(Condition.BAD, text)
+    return Completion(ResponseCondition.BAD, text)
 
 
 def tagged(tag: str, completion: Completion) -> bytes:

@@ -13,18 +13,16 @@ from mailyard.imap.server import responses
 from mailyard.imap.server.events import MessageBroken, MessageData, MessageEnded, MessageOffered, Overflow
 from mailyard.imap.server.responses import Completion, bad, no, ok
 from mailyard.imap_server.handlers.transferring import TRY_CREATE
-from mailyard.imap_server.session.doors import Writer
-from mailyard.imap_server.session.fetchahead import SMALL_BODY
-from mailyard.imap_server.session.octets import read_whole
-from mailyard.imap_server.session.session import Session, SessionOver, away
-from mailyard.mailbox.errors import NotFound
+from mailyard.imap_server.session.session import ImapSession, SessionOver, away
+from mailyard.mailbox.errors import MailboxNotFound
+from mailyard.mailbox.factory import new_message
 from mailyard.mailbox.model import Mailbox, NewMessage
+from mailyard.mailbox.octets import SMALL_BODY, read_blob
 from mailyard.mailbox.quota import fits
-from mailyard.mailbox.threads import thread_id
 from mailyard.message.parse import parse_message
 from mailyard.runtime.errors import Unavailable
 from mailyard.runtime.metrics import counter
-from mailyard.store.body import Body
+from mailyard.store.body import Body, BodyWriter
 
 _OCTETS = counter("mailyard_imap_appended_bytes_total")
 _CHUNK = 262_144  # octets of a message that the writer holds, at most
@@ -34,7 +32,7 @@ OVER_QUOTA = no("The mailbox is full: there is no room for this within the quota
 _large_messages = asyncio.Semaphore(1)  # one large message at a time is in memory to be parsed
 
 
-async def append(session: Session, offered: MessageOffered) -> Completion:
+async def append(session: ImapSession, offered: MessageOffered) -> Completion:
     """APPEND; the UID that the message got is in the completion (RFC 4315, section 3)."""
     mailbox = await _mailbox_for(session, offered)
     if isinstance(mailbox, Completion):
@@ -50,7 +48,7 @@ async def append(session: Session, offered: MessageOffered) -> Completion:
         session.channel.give_back(held)
 
 
-async def _take(session: Session, mailbox: Mailbox, offered: MessageOffered) -> Completion:
+async def _take(session: ImapSession, mailbox: Mailbox, offered: MessageOffered) -> Completion:
     session.connection.accept_message()
     if offered.synchronising:
         session.write(responses.continuation("Ready for literal data"))
@@ -64,29 +62,29 @@ def _end_if(overflow: Overflow | None) -> None:
         raise SessionOver(overflow.text)
 
 
-async def _mailbox_for(session: Session, offered: MessageOffered) -> Mailbox | Completion:
+async def _mailbox_for(session: ImapSession, offered: MessageOffered) -> Mailbox | Completion:
     """Where the message goes, or why it is not taken."""
     if offered.size > session.connection.limits.message:
         return no("The message is larger than is taken here", "TOOBIG")
     if not offered.size:
         return no("An empty message cannot be kept")
     try:
-        mailbox = await session.doors.mailboxes.get(session.account, offered.append.mailbox)
+        mailbox = await session.backend.mailboxes.get(session.account, offered.append.mailbox)
         quota = await session.quota()
         if quota is not None and not fits(
-            await session.doors.messages.usage(session.account), quota, offered.size
+            await session.backend.messages.usage(session.account), quota, offered.size
         ):
             return OVER_QUOTA
-    except NotFound:
+    except MailboxNotFound:
         return TRY_CREATE
     except Unavailable as error:
         return away(error)
     return mailbox
 
 
-async def _receive(session: Session) -> Body | Completion:
+async def _receive(session: ImapSession) -> Body | Completion:
     """The message in the store, or why it is not there; what is not kept is read away."""
-    writer = session.doors.bodies.writer()
+    writer = session.backend.blobs.writer()
     try:
         outcome = await _pump(session, writer)
     except Unavailable as error:
@@ -100,13 +98,13 @@ async def _receive(session: Session) -> Body | Completion:
     return outcome
 
 
-async def _forget(writer: Writer) -> None:
+async def _forget(writer: BodyWriter) -> None:
     """Chunks that cannot be removed now are swept up later: nothing refers to them."""
     with contextlib.suppress(Unavailable):
         await writer.abort()
 
 
-async def _pump(session: Session, writer: Writer) -> Body | Completion:
+async def _pump(session: ImapSession, writer: BodyWriter) -> Body | Completion:
     while True:
         event = await session.next_event(session.options.stall_seconds, even_if_stopping=True)
         match event:
@@ -121,43 +119,37 @@ async def _pump(session: Session, writer: Writer) -> Body | Completion:
                 raise SessionOver("The message did not come in time")
 
 
-async def _add(session: Session, mailbox: Mailbox, offered: MessageOffered, body: Body) -> Completion:
-    blob_id = await session.doors.bodies.put(body)
+async def _add(session: ImapSession, mailbox: Mailbox, offered: MessageOffered, body: Body) -> Completion:
+    blob_id = await session.backend.blobs.put(body)
     message = await _parsed(session, offered, body, blob_id)
     flags = await session.keywords_with_room(mailbox, message.flags)
     try:
-        result = await session.doors.messages.append(
+        result = await session.backend.messages.append(
             mailbox, replace(message, flags=flags), session.origin, quota=await session.quota()
         )
-    except NotFound:
+    except MailboxNotFound:
         return TRY_CREATE
     if session.selected is not None and session.selected.mailbox.id == mailbox.id:
         session.selected.expect_changes()
     return ok("APPEND completed", f"APPENDUID {result.uid_validity} {result.uid}")
 
 
-async def _parsed(session: Session, offered: MessageOffered, body: Body, blob_id: ObjectId) -> NewMessage:
+async def _parsed(session: ImapSession, offered: MessageOffered, body: Body, blob_id: ObjectId) -> NewMessage:
     if body.octets is not None and body.size <= _PARSED_AT_ONCE:
         return _new_message(session, offered, blob_id, body.octets)
     async with _small_messages if body.size <= SMALL_BODY else _large_messages:
-        octets = body.octets or await read_whole(session.doors.bodies, blob_id)
+        octets = body.octets or await read_blob(session.backend.blobs, blob_id)
         return await asyncio.to_thread(_new_message, session, offered, blob_id, octets)
 
 
-def _new_message(session: Session, offered: MessageOffered, blob_id: ObjectId, octets: bytes) -> NewMessage:
-    parsed = parse_message(b"", octets)
-    return NewMessage(
-        id=str(ObjectId()),
+def _new_message(
+    session: ImapSession, offered: MessageOffered, blob_id: ObjectId, octets: bytes
+) -> NewMessage:
+    return new_message(
+        parse_message(b"", octets),
         account=session.account,
-        prefix=b"",
         blob_id=blob_id,
-        size=len(octets),
-        internal_date=offered.append.internal_date or session.doors.now(),
-        envelope=parsed.envelope,
-        bodystructure=parsed.bodystructure,
-        body=parsed.body,
-        header_index=parsed.header_index,
-        part_index=parsed.part_index,
-        thread_id=thread_id(parsed.message_id, parsed.in_reply_to, parsed.references),
+        body_size=len(octets),
+        internal_date=offered.append.internal_date or session.backend.now(),
         flags=offered.append.flags,
     )

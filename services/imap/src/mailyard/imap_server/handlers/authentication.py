@@ -3,12 +3,12 @@
 import binascii
 
 from mailyard.directory.identity import Identity, Refusal, RefusalReason
-from mailyard.imap.commands.authentication import Authenticate, Login
+from mailyard.imap.commands.authentication import AuthenticateCommand, LoginCommand
 from mailyard.imap.server import responses
 from mailyard.imap.server.responses import Completion, bad, no, ok
 from mailyard.imap.server.sasl import MECHANISMS, Credentials, Mechanism, SaslError
 from mailyard.imap.states import Transition
-from mailyard.imap_server.session.session import Session, SessionOver
+from mailyard.imap_server.session.session import ImapSession, SessionOver
 
 _NEEDS_TLS = no("Passwords are only taken under TLS: use STARTTLS or the TLS port", "PRIVACYREQUIRED")
 
@@ -20,7 +20,7 @@ _REFUSALS = {  # RFC 5530, section 3
 }
 
 
-async def login(session: Session, command: Login) -> Completion:
+async def login(session: ImapSession, command: LoginCommand) -> Completion:
     """LOGIN."""
     if not session.may_log_in:
         return _NEEDS_TLS
@@ -31,7 +31,7 @@ async def login(session: Session, command: Login) -> Completion:
     return await _check(session, credentials)
 
 
-async def authenticate(session: Session, command: Authenticate) -> Completion:
+async def authenticate(session: ImapSession, command: AuthenticateCommand) -> Completion:
     """AUTHENTICATE, with or without initial response (RFC 4959)."""
     if command.mechanism not in MECHANISMS:
         return no("There is no such mechanism")
@@ -46,7 +46,7 @@ async def authenticate(session: Session, command: Authenticate) -> Completion:
     return await _check(session, credentials)
 
 
-async def _exchange(session: Session, mechanism: Mechanism, initial: bytes | None) -> Credentials | None:
+async def _exchange(session: ImapSession, mechanism: Mechanism, initial: bytes | None) -> Credentials | None:
     """Challenges and answers until the mechanism is content; None when the client gives up with "*"."""
     answer, challenge = initial, b""
     while True:
@@ -72,7 +72,7 @@ def _decoded(answer: bytes) -> bytes:
         raise SaslError("The answer is not base64") from error
 
 
-async def _check(session: Session, credentials: Credentials) -> Completion:
+async def _check(session: ImapSession, credentials: Credentials) -> Completion:
     session.is_logging_in = True
     try:
         return await _log_in(session, credentials)
@@ -80,8 +80,8 @@ async def _check(session: Session, credentials: Credentials) -> Completion:
         session.is_logging_in = False
 
 
-async def _log_in(session: Session, credentials: Credentials) -> Completion:
-    answer = await session.doors.logins.authenticate(
+async def _log_in(session: ImapSession, credentials: Credentials) -> Completion:
+    answer = await session.backend.authenticator.authenticate(
         credentials.login, credentials.password, client_ip=session.channel.client_ip, service="imap"
     )
     if isinstance(answer, Refusal):
@@ -92,15 +92,15 @@ async def _log_in(session: Session, credentials: Credentials) -> Completion:
     return ok("Logged in", session.capability_code)
 
 
-async def _enter(session: Session, identity: Identity) -> None:
+async def _enter(session: ImapSession, identity: Identity) -> None:
     session.log_in(identity)
-    await session.doors.mailboxes.ensure_defaults(session.account)
+    await session.backend.mailboxes.ensure_defaults(session.account)
     session.connection.change_state(Transition.LOGGED_IN)
     session.connection.limits = session.options.limits
     session.on_login()
 
 
-def _refused(session: Session, refusal: Refusal) -> Completion:
+def _refused(session: ImapSession, refusal: Refusal) -> Completion:
     session.failed_logins += 1
     if session.failed_logins >= session.options.login_attempts:
 

@@ -8,17 +8,17 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from mailyard.imap.commands.fetch import BodyItem, Fetch, FetchItem, Item, Rfc822Item
+from mailyard.imap.commands.fetch import BodyItem, FetchCommand, FetchItem, Item, Rfc822Item
 from mailyard.imap.grammar.dates import encode_date_time
 from mailyard.imap.server import responses
 from mailyard.imap.server.responses import Completion, no, ok
 from mailyard.imap.wellknown import SEEN, FlagChange
 from mailyard.imap_server.handlers.messagesets import chosen, in_portions
-from mailyard.imap_server.session.fetchahead import SMALL_BODY
-from mailyard.imap_server.session.octets import Piece, ResponseWriter, section_pieces
-from mailyard.imap_server.session.session import Session
+from mailyard.imap_server.session.responsewriter import ResponsePart, ResponseWriter, section_parts
+from mailyard.imap_server.session.session import ImapSession
 from mailyard.imap_server.session.view import MessageView
 from mailyard.mailbox.model import Message
+from mailyard.mailbox.octets import HEADER_FIELDS, OCTET_FIELDS, SMALL_BODY
 
 _ROWS_AT_A_TIME = 1_000
 _REPLIES_AT_A_TIME = 100
@@ -31,10 +31,8 @@ _FIELDS: dict[Item, frozenset[str]] = {
     Item.SIZE: frozenset({"size"}),
     Item.ENVELOPE: frozenset({"envelope"}),
     Item.BODYSTRUCTURE: frozenset({"bodystructure"}),
-    Item.BODY: frozenset({"body"}),
+    Item.BODY: frozenset({"imap_body"}),
 }
-OCTET_FIELDS = frozenset({"prefix", "blob_id", "size", "part_index"})
-HEADER_FIELDS = OCTET_FIELDS | {"header_index"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +45,7 @@ class Plan:
     sets_seen: bool
 
     @classmethod
-    def of(cls, command: Fetch, *, read_only: bool) -> Self:
+    def of(cls, command: FetchCommand, *, read_only: bool) -> Self:
         """The plan for a command; UID FETCH always answers with the UID (section 6.4.8)."""
         items = command.items
         if command.by_uid and Item.UID not in items:
@@ -67,7 +65,7 @@ def _fields(item: FetchItem) -> frozenset[str]:
     return HEADER_FIELDS if item.section.fields else OCTET_FIELDS
 
 
-async def fetch(session: Session, command: Fetch) -> Completion:
+async def fetch(session: ImapSession, command: FetchCommand) -> Completion:
     """FETCH; messages that are gone meanwhile are left out, and said to be unless they were named by UID."""
     selected = session.mailbox_view
     places = chosen(selected.view, command.numbers, by_uid=command.by_uid)
@@ -88,7 +86,9 @@ async def fetch(session: Session, command: Fetch) -> Completion:
     return ok("FETCH completed")
 
 
-async def _read_ahead(session: Session, command: Fetch, plan: Plan, places: Sequence[range]) -> None:
+async def _read_ahead(
+    session: ImapSession, command: FetchCommand, plan: Plan, places: Sequence[range]
+) -> None:
     """Read what the commands behind this one want with what it wants itself, if each wants one message."""
     view, ahead = session.mailbox_view.view, session.fetch_ahead
     uids = [view.uid(place) for span in places for place in span[:2]]
@@ -133,7 +133,7 @@ class _Outcome:
 class _FromRows:
     """A FETCH that reads rows, some at a time."""
 
-    def __init__(self, session: Session, plan: Plan) -> None:
+    def __init__(self, session: ImapSession, plan: Plan) -> None:
         self._session = session
         self._selected = session.mailbox_view
         self._view = self._selected.view
@@ -152,7 +152,7 @@ class _FromRows:
         async for message in self._rows(uids):
             found += 1
             group.append(message)
-            octets += len(message.envelope) + len(message.bodystructure) + len(message.body)
+            octets += len(message.envelope) + len(message.bodystructure) + len(message.imap_body)
             octets += min(message.size, SMALL_BODY) if self._plan.reads_octets else 0
             if len(group) >= _REPLIES_AT_A_TIME or octets >= _OCTETS_AT_A_TIME:
                 await self._reply(group)
@@ -166,14 +166,14 @@ class _FromRows:
             for message in ahead.rows(uids):
                 yield message
             return
-        async for message in self._session.doors.messages.fetch(
+        async for message in self._session.backend.messages.fetch(
             self._selected.mailbox, uids, self._plan.fields
         ):
             yield message
 
     async def _reply(self, group: Sequence[Message]) -> None:
         newly_seen = await self._set_seen(group) if self._plan.sets_seen else frozenset()
-        replies = [self._pieces(message, tell_flags=message.uid in newly_seen) for message in group]
+        replies = [self._parts(message, tell_flags=message.uid in newly_seen) for message in group]
         self._outcome.lost += await self._writer.write(replies)
 
     async def _set_seen(self, group: Sequence[Message]) -> frozenset[int]:
@@ -181,7 +181,7 @@ class _FromRows:
         unseen = [message.uid for message in group if not self._is_seen(message.uid)]
         if not unseen:
             return frozenset()
-        result = await self._session.doors.messages.store(
+        result = await self._session.backend.messages.store(
             self._selected.mailbox, unseen, FlagChange.ADD, frozenset({SEEN}), origin=self._session.origin
         )
         self._selected.note(result.changed)
@@ -191,22 +191,22 @@ class _FromRows:
         place = self._view.place_of(uid)
         return place is None or self._view.has_flag(place, SEEN)
 
-    def _pieces(self, message: Message, *, tell_flags: bool) -> list[Piece]:
+    def _parts(self, message: Message, *, tell_flags: bool) -> list[ResponsePart]:
         """The response for one message."""
         place = self._view.place_of(message.uid)
         assert place is not None  # it was asked for by its place
         items = self._plan.items
         if tell_flags and Item.FLAGS not in items:
             items = (*items, Item.FLAGS)
-        pieces: list[Piece] = [b"* %d FETCH (" % (place + 1)]
+        parts: list[ResponsePart] = [b"* %d FETCH (" % (place + 1)]
         for item in items:
-            if len(pieces) > 1:
-                pieces.append(b" ")
-            pieces += self._item(place, message, item)
-        pieces.append(b")\r\n")
-        return pieces
+            if len(parts) > 1:
+                parts.append(b" ")
+            parts += self._item(place, message, item)
+        parts.append(b")\r\n")
+        return parts
 
-    def _item(self, place: int, message: Message, item: FetchItem) -> list[Piece]:
+    def _item(self, place: int, message: Message, item: FetchItem) -> list[ResponsePart]:
         match item:
             case Item.UID | Item.FLAGS:
                 return [_view_item(self._view, place, item)]
@@ -219,6 +219,6 @@ class _FromRows:
             case Item.BODYSTRUCTURE:
                 return [b"BODYSTRUCTURE " + message.bodystructure]
             case Item.BODY:
-                return [b"BODY " + message.body]
+                return [b"BODY " + message.imap_body]
             case BodyItem() | Rfc822Item():
-                return section_pieces(message, item)
+                return section_parts(message, item)

@@ -2,11 +2,11 @@
 
 import math
 
-from mailyard.imap.commands.session import Idle
+from mailyard.imap.commands.session import IdleCommand
 from mailyard.imap.server import responses
 from mailyard.imap.server.events import LineReceived
 from mailyard.imap.server.responses import Completion, bad, ok
-from mailyard.imap_server.session.session import Session, SessionOver
+from mailyard.imap_server.session.session import ImapSession, SessionOver
 from mailyard.runtime.errors import Unavailable
 from mailyard.runtime.logs import get_logger
 from mailyard.runtime.metrics import gauge
@@ -17,7 +17,7 @@ _log = get_logger(__name__)
 _IDLING = gauge("mailyard_imap_idling_sessions")
 
 
-async def idle(session: Session, _: Idle) -> Completion:
+async def idle(session: ImapSession, _: IdleCommand) -> Completion:
     """Wait for the client and for the mailbox at once; the client may go on before the store or the broker answers."""
     session.connection.expect_line()
     session.write(responses.continuation("idling"))
@@ -30,7 +30,7 @@ async def idle(session: Session, _: Idle) -> Completion:
 class _Idling:
     """The times of one IDLE."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: ImapSession) -> None:
         self._session = session
         now = self._now()
         self._end = now + session.options.idle_seconds
@@ -76,4 +76,4 @@ class _Idling:
         return max(0.0, min(self._end, self._sign, self._retry) - self._now())
 
     def _now(self) -> float:
-        return self._session.doors.monotonic()
+        return self._session.backend.monotonic()

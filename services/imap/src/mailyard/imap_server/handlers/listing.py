@@ -2,24 +2,24 @@
 
 from collections.abc import AsyncIterator, Iterable
 
-from mailyard.imap.commands.listing import List, ListCommand, Lsub
-from mailyard.imap.commands.mailboxes import Namespace
+from mailyard.imap.commands.listing import ListCommand, LsubCommand, PatternCommand
+from mailyard.imap.commands.mailboxes import NamespaceCommand
 from mailyard.imap.grammar.patterns import matches, simplified
 from mailyard.imap.server import responses
 from mailyard.imap.server.responses import Completion, ok
 from mailyard.imap.wellknown import SEPARATOR
-from mailyard.imap_server.session.session import Session
+from mailyard.imap_server.session.session import ImapSession
 from mailyard.mailbox.model import Mailbox
 
 _NAMES_AT_A_TIME = 50
 
 
-async def list_mailboxes(session: Session, command: List) -> Completion:
+async def list_mailboxes(session: ImapSession, command: ListCommand) -> Completion:
     """LIST: what matches, with the levels above that are no mailboxes themselves."""
     if not command.pattern:  # only the separator is asked for (section 6.3.8)
         session.write(responses.mailbox_line("LIST", ("\\Noselect",), ""))
         return ok("LIST completed")
-    mailboxes = {mailbox.name: mailbox for mailbox in await session.doors.mailboxes.list(session.account)}
+    mailboxes = {mailbox.name: mailbox for mailbox in await session.backend.mailboxes.list(session.account)}
     parents = _parents(mailboxes)
     async for name in _matching(session, mailboxes.keys() | parents, command):
         attributes = _attributes(mailboxes.get(name), has_children=name in parents)
@@ -27,12 +27,12 @@ async def list_mailboxes(session: Session, command: List) -> Completion:
     return ok("LIST completed")
 
 
-async def list_subscribed(session: Session, command: Lsub) -> Completion:
+async def list_subscribed(session: ImapSession, command: LsubCommand) -> Completion:
     r"""LSUB: the subscribed names, with or without a mailbox (section 6.3.9).
 
     A level above that only matches because of "%" is \Noselect, whether there is a mailbox of that name or not.
     """
-    subscribed = await session.doors.mailboxes.subscriptions(session.account)
+    subscribed = await session.backend.mailboxes.subscriptions(session.account)
     pattern = command.reference + command.pattern
     parents = _parents(subscribed) if pattern.endswith("%") else set()
     async for name in _matching(session, subscribed | parents, command):
@@ -41,7 +41,9 @@ async def list_subscribed(session: Session, command: Lsub) -> Completion:
     return ok("LSUB completed")
 
 
-async def _matching(session: Session, names: Iterable[str], command: ListCommand) -> AsyncIterator[str]:
+async def _matching(
+    session: ImapSession, names: Iterable[str], command: PatternCommand
+) -> AsyncIterator[str]:
     """The names that match, in order; other sessions have their turn in between."""
     pattern = simplified(command.reference + command.pattern)
     for number, name in enumerate(sorted(names), start=1):
@@ -51,7 +53,7 @@ async def _matching(session: Session, names: Iterable[str], command: ListCommand
             await session.drain()
 
 
-async def namespace(session: Session, _: Namespace) -> Completion:
+async def namespace(session: ImapSession, _: NamespaceCommand) -> Completion:
     """NAMESPACE: personal mailboxes, and no others yet."""
     session.write(responses.namespace())
     return ok("NAMESPACE completed")

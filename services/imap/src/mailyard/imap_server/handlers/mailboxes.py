@@ -1,29 +1,29 @@
 """STATUS, CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE (RFC 3501, section 6.3)."""
 
 from mailyard.imap.commands.mailboxes import (
-    Create,
-    Delete,
-    Rename,
-    Status,
+    CreateCommand,
+    DeleteCommand,
+    RenameCommand,
+    StatusCommand,
     StatusItem,
-    Subscribe,
-    Unsubscribe,
+    SubscribeCommand,
+    UnsubscribeCommand,
 )
 from mailyard.imap.server import responses
 from mailyard.imap.server.responses import Completion, ok
-from mailyard.imap_server.session.session import Session
+from mailyard.imap_server.session.session import ImapSession
 from mailyard.mailbox.model import Mailbox
 
 
-async def status(session: Session, command: Status) -> Completion:
+async def status(session: ImapSession, command: StatusCommand) -> Completion:
     """STATUS, from the counters of the mailbox' row."""
-    mailbox = await session.doors.mailboxes.get(session.account, command.mailbox)
+    mailbox = await session.backend.mailboxes.get(session.account, command.mailbox)
     values = [(item.value, await _value(session, mailbox, item)) for item in command.items]
     session.write(responses.mailbox_status(command.mailbox, values))
     return ok("STATUS completed")
 
 
-async def _value(session: Session, mailbox: Mailbox, item: StatusItem) -> int:
+async def _value(session: ImapSession, mailbox: Mailbox, item: StatusItem) -> int:
     match item:
         case StatusItem.MESSAGES:
             return mailbox.total
@@ -36,38 +36,38 @@ async def _value(session: Session, mailbox: Mailbox, item: StatusItem) -> int:
         case StatusItem.RECENT:
             if mailbox.recent_from >= mailbox.uid_next:
                 return 0
-            return await session.doors.messages.count_from(mailbox, mailbox.recent_from)
+            return await session.backend.messages.count_from(mailbox, mailbox.recent_from)
 
 
-async def create(session: Session, command: Create) -> Completion:
+async def create(session: ImapSession, command: CreateCommand) -> Completion:
     """CREATE; a separator at the end only says that mailboxes below it will follow."""
-    await session.doors.mailboxes.create(session.account, command.mailbox, command.special_use)
+    await session.backend.mailboxes.create(session.account, command.mailbox, command.special_use)
     return ok("CREATE completed")
 
 
-async def delete(session: Session, command: Delete) -> Completion:
+async def delete(session: ImapSession, command: DeleteCommand) -> Completion:
     """DELETE; a session that deletes what it has selected has nothing selected afterwards."""
     selected = session.selected
-    doomed = await session.doors.mailboxes.get(session.account, command.mailbox)
-    await session.doors.mailboxes.delete(session.account, command.mailbox)
+    doomed = await session.backend.mailboxes.get(session.account, command.mailbox)
+    await session.backend.mailboxes.delete(session.account, command.mailbox)
     if selected is not None and selected.mailbox.id == doomed.id:
         await session.leave()
     return ok("DELETE completed")
 
 
-async def rename(session: Session, command: Rename) -> Completion:
+async def rename(session: ImapSession, command: RenameCommand) -> Completion:
     """RENAME."""
-    await session.doors.mailboxes.rename(session.account, command.old, command.new)
+    await session.backend.mailboxes.rename(session.account, command.old, command.new)
     return ok("RENAME completed")
 
 
-async def subscribe(session: Session, command: Subscribe) -> Completion:
+async def subscribe(session: ImapSession, command: SubscribeCommand) -> Completion:
     """SUBSCRIBE; the name must be a mailbox's or stand above one, as section 6.3.6 permits to demand."""
-    await session.doors.mailboxes.subscribe(session.account, command.mailbox, True)
+    await session.backend.mailboxes.subscribe(session.account, command.mailbox, True)
     return ok("SUBSCRIBE completed")
 
 
-async def unsubscribe(session: Session, command: Unsubscribe) -> Completion:
+async def unsubscribe(session: ImapSession, command: UnsubscribeCommand) -> Completion:
     """UNSUBSCRIBE; the name needs no mailbox: DELETE leaves the subscription (section 6.3.6)."""
-    await session.doors.mailboxes.subscribe(session.account, command.mailbox, False)
+    await session.backend.mailboxes.subscribe(session.account, command.mailbox, False)
     return ok("UNSUBSCRIBE completed")

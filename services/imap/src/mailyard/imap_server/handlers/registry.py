@@ -3,28 +3,35 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from mailyard.imap.commands.authentication import Authenticate, Login
-from mailyard.imap.commands.command import Command
-from mailyard.imap.commands.fetch import Fetch
-from mailyard.imap.commands.listing import List, Lsub
+from mailyard.imap.commands.authentication import AuthenticateCommand, LoginCommand
+from mailyard.imap.commands.command import ImapCommand
+from mailyard.imap.commands.fetch import FetchCommand
+from mailyard.imap.commands.listing import ListCommand, LsubCommand
 from mailyard.imap.commands.mailboxes import (
-    Check,
-    Close,
-    Create,
-    Delete,
-    Examine,
-    Namespace,
-    Rename,
-    Select,
-    Status,
-    Subscribe,
-    Unselect,
-    Unsubscribe,
+    CheckCommand,
+    CloseCommand,
+    CreateCommand,
+    DeleteCommand,
+    ExamineCommand,
+    NamespaceCommand,
+    RenameCommand,
+    SelectCommand,
+    StatusCommand,
+    SubscribeCommand,
+    UnselectCommand,
+    UnsubscribeCommand,
 )
-from mailyard.imap.commands.search import Search
-from mailyard.imap.commands.session import Capability, Id, Idle, Logout, Noop, StartTls
-from mailyard.imap.commands.store import Store
-from mailyard.imap.commands.transfer import Copy, Expunge, Move
+from mailyard.imap.commands.search import SearchCommand
+from mailyard.imap.commands.session import (
+    CapabilityCommand,
+    IdCommand,
+    IdleCommand,
+    LogoutCommand,
+    NoopCommand,
+    StartTlsCommand,
+)
+from mailyard.imap.commands.store import StoreCommand
+from mailyard.imap.commands.transfer import CopyCommand, ExpungeCommand, MoveCommand
 from mailyard.imap.server.responses import Completion
 from mailyard.imap_server.handlers import (
     authentication,
@@ -41,33 +48,33 @@ from mailyard.imap_server.handlers import (
 
 Handler = Callable[[Any, Any], Awaitable[Completion]]  # each takes the type of command that it stands beside
 
-HANDLERS: dict[type[Command], Handler] = {
-    Capability: session.capability,
-    Noop: session.noop,
-    Check: session.noop,
-    Id: session.identify,
-    StartTls: session.start_tls,
-    Logout: session.logout,
-    Login: authentication.login,
-    Authenticate: authentication.authenticate,
-    List: listing.list_mailboxes,
-    Lsub: listing.list_subscribed,
-    Namespace: listing.namespace,
-    Status: mailboxes.status,
-    Create: mailboxes.create,
-    Delete: mailboxes.delete,
-    Rename: mailboxes.rename,
-    Subscribe: mailboxes.subscribe,
-    Unsubscribe: mailboxes.unsubscribe,
-    Select: selecting.select,
-    Examine: selecting.examine,
-    Close: selecting.close,
-    Unselect: selecting.unselect,
-    Fetch: fetching.fetch,
-    Store: storing.store,
-    Search: searching.search,
-    Copy: transferring.copy,
-    Move: transferring.move,
-    Expunge: transferring.expunge,
-    Idle: idling.idle,
+HANDLERS: dict[type[ImapCommand], Handler] = {
+    CapabilityCommand: session.capability,
+    NoopCommand: session.noop,
+    CheckCommand: session.noop,
+    IdCommand: session.identify,
+    StartTlsCommand: session.start_tls,
+    LogoutCommand: session.logout,
+    LoginCommand: authentication.login,
+    AuthenticateCommand: authentication.authenticate,
+    ListCommand: listing.list_mailboxes,
+    LsubCommand: listing.list_subscribed,
+    NamespaceCommand: listing.namespace,
+    StatusCommand: mailboxes.status,
+    CreateCommand: mailboxes.create,
+    DeleteCommand: mailboxes.delete,
+    RenameCommand: mailboxes.rename,
+    SubscribeCommand: mailboxes.subscribe,
+    UnsubscribeCommand: mailboxes.unsubscribe,
+    SelectCommand: selecting.select,
+    ExamineCommand: selecting.examine,
+    CloseCommand: selecting.close,
+    UnselectCommand: selecting.unselect,
+    FetchCommand: fetching.fetch,
+    StoreCommand: storing.store,
+    SearchCommand: searching.search,
+    CopyCommand: transferring.copy,
+    MoveCommand: transferring.move,
+    ExpungeCommand: transferring.expunge,
+    IdleCommand: idling.idle,
 }

@@ -11,24 +11,21 @@ from itertools import islice
 
 from bson import ObjectId
 
-from mailyard.imap.commands.search import Search
+from mailyard.imap.commands.search import SearchCommand
 from mailyard.imap.grammar.searchkeys import leaves
-from mailyard.imap.grammar.sections import Section, SectionText
 from mailyard.imap.server.responses import Completion, ok
-from mailyard.imap_server.handlers.fetching import OCTET_FIELDS
 from mailyard.imap_server.handlers.messagesets import in_portions
-from mailyard.imap_server.session.fetchahead import SMALL_BODY
 from mailyard.imap_server.session.matching import (
-    Content,
     Facts,
-    fields_of_rows,
+    MessageContent,
     looks_into_bodies,
+    row_stages,
     test_for,
 )
-from mailyard.imap_server.session.octets import read_header, read_whole
 from mailyard.imap_server.session.searchtext import folded
-from mailyard.imap_server.session.session import Session
+from mailyard.imap_server.session.session import ImapSession
 from mailyard.mailbox.model import Message
+from mailyard.mailbox.octets import OCTET_FIELDS, SMALL_BODY, read_blob, read_header
 from mailyard.message.parts import PartIndex
 from mailyard.message.text import header_text, leaf_parts
 from mailyard.runtime.logs import get_logger
@@ -40,14 +37,13 @@ _CONTENTS_AT_A_TIME = 100  # messages whose rows are kept while their octets are
 _BODIES_AT_A_TIME = 20
 _OCTETS_AT_A_TIME = 524_288  # of small bodies that are in memory together
 _NUMBERS_AT_A_TIME = 5_000
-_WHOLE_HEADER = Section(text=SectionText.HEADER)
 _rows = asyncio.Semaphore(4)  # searches that have rows in memory
 _small_bodies = asyncio.Semaphore(4)  # searches that have small bodies in memory
 _log = get_logger(__name__)
 _large_bodies = asyncio.Semaphore(1)  # for searches, one large message at a time is in memory
 
 
-async def search(session: Session, command: Search) -> Completion:
+async def search(session: ImapSession, command: SearchCommand) -> Completion:
     """SEARCH; messages that are gone meanwhile match nothing."""
     places = await _Searching(session, command).run()
     view = session.mailbox_view.view
@@ -67,13 +63,14 @@ def _in_words(numbers: Iterable[int]) -> Iterator[bytes]:
 class _Searching:
     """One search."""
 
-    def __init__(self, session: Session, command: Search) -> None:
+    def __init__(self, session: ImapSession, command: SearchCommand) -> None:
         self._session = session
         self._selected = session.mailbox_view
         self._view = self._selected.view
         self._test = test_for(command.keys, self._view)
         self._needs_body = looks_into_bodies(command.keys)
-        self._row_fields = fields_of_rows(command.keys)
+        self._row_stages = row_stages(command.keys)
+        self._row_fields = self._row_stages[-1] if self._row_stages else frozenset[str]()
         self._at_a_time = max(1, _TESTS_AT_A_TIME // sum(1 for _ in leaves(command.keys)))
         self._found = array("I")
 
@@ -81,8 +78,9 @@ class _Searching:
         """The places of the messages that match, in order."""
         for portion in in_portions([range(len(self._view))], _PLACES_AT_A_TIME):
             undecided = await self._undecided([Facts(place, self._view) for place in portion])
-            if undecided and self._row_fields:
-                undecided = await self._by_rows(undecided)
+            for fields in self._row_stages:
+                if undecided:
+                    undecided = await self._by_rows(undecided, fields)
             for start in range(0, len(undecided), _CONTENTS_AT_A_TIME):
                 some = undecided[start : start + _CONTENTS_AT_A_TIME]
                 await self._by_content(await self._with_rows(some, self._row_fields | OCTET_FIELDS))
@@ -96,12 +94,10 @@ class _Searching:
             await asyncio.sleep(0)
         return undecided
 
-    async def _by_rows(self, several: Sequence[Facts]) -> list[Facts]:
+    async def _by_rows(self, several: Sequence[Facts], fields: frozenset[str]) -> list[Facts]:
         """The same with the rows, which are not kept. Long header fields take a while: a thread reads them."""
         async with _rows:
-            undecided = await asyncio.to_thread(
-                self._tested, await self._with_rows(several, self._row_fields)
-            )
+            undecided = await asyncio.to_thread(self._tested, await self._with_rows(several, fields))
         return [Facts(facts.place, self._view) for facts in undecided]
 
     def _tested(self, several: Sequence[Facts]) -> list[Facts]:
@@ -119,7 +115,7 @@ class _Searching:
         """Load these columns; messages that are gone are left out."""
         by_uid = {self._view.uid(facts.place): facts for facts in several}
         found: list[Facts] = []
-        rows = self._session.doors.messages.fetch(self._selected.mailbox, list(by_uid), fields)
+        rows = self._session.backend.messages.fetch(self._selected.mailbox, list(by_uid), fields)
         async for row in rows:
             facts = by_uid[row.uid]
             facts.row = row
@@ -134,7 +130,7 @@ class _Searching:
             elif _is_small(group[0]):
                 async with _small_bodies:
                     blobs = [_row(facts).blob_id for facts in group]
-                    bodies = await self._session.doors.bodies.read_many(blobs)
+                    bodies = await self._session.backend.blobs.read_many(blobs)
                     self._found.extend(await asyncio.to_thread(self._matching, group, bodies))
             else:
                 async with _large_bodies:
@@ -143,7 +139,7 @@ class _Searching:
 
     async def _large_body(self, blob_id: ObjectId) -> dict[ObjectId, bytes]:
         try:
-            return {blob_id: await read_whole(self._session.doors.bodies, blob_id)}
+            return {blob_id: await read_blob(self._session.backend.blobs, blob_id)}
         except BodyMissing as error:
             _log.error("imap.body_missing", error=str(error))
             return {}
@@ -151,11 +147,11 @@ class _Searching:
     async def _by_header(self, several: Sequence[Facts]) -> None:
         for facts in several:
             try:
-                header = await read_header(self._session.doors.bodies, _row(facts), _WHOLE_HEADER) or b""
+                header = await read_header(self._session.backend.blobs, _row(facts)) or b""
             except BodyMissing as error:
                 _log.error("imap.body_missing", error=str(error))
                 continue
-            facts.content = Content(header, "")
+            facts.content = MessageContent(header, "")
             self._found.extend(await asyncio.to_thread(self._matching, (facts,), {}))
 
     def _matching(self, several: Sequence[Facts], bodies: Mapping[ObjectId, bytes]) -> list[int]:
@@ -196,9 +192,9 @@ def _is_small(facts: Facts) -> bool:
     return row.size - len(row.prefix) <= SMALL_BODY
 
 
-def _content(row: Message, body: bytes) -> Content:
+def _content(row: Message, body: bytes) -> MessageContent:
     span = PartIndex.decode(row.part_index).locate("HEADER")
     end = span.end if span else 0
     header = row.prefix[:end] + body[: max(0, end - len(row.prefix))]
     texts = (f"{part.name} {part.text}" for part in leaf_parts(row.prefix, body))
-    return Content(header, folded(header_text(header)), folded(" ".join(texts)))
+    return MessageContent(header, folded(header_text(header)), folded(" ".join(texts)))

@@ -1,40 +1,40 @@
 """SELECT, EXAMINE, CLOSE, UNSELECT (RFC 3501, sections 6.3.1, 6.3.2 and 6.4.2; RFC 3691)."""
 
-from mailyard.imap.commands.mailboxes import Close, Examine, Select, Unselect
+from mailyard.imap.commands.mailboxes import CloseCommand, ExamineCommand, SelectCommand, UnselectCommand
 from mailyard.imap.server import responses
 from mailyard.imap.server.responses import Completion, ok
 from mailyard.imap.states import Transition
 from mailyard.imap_server.handlers.transferring import remove_deleted
-from mailyard.imap_server.session.selected import Selected, Terms
-from mailyard.imap_server.session.session import Session
+from mailyard.imap_server.session.selected import Selected, SelectOptions
+from mailyard.imap_server.session.session import ImapSession
 from mailyard.runtime.logs import get_logger
 
 _log = get_logger(__name__)
 
 
-async def select(session: Session, command: Select) -> Completion:
+async def select(session: ImapSession, command: SelectCommand) -> Completion:
     """SELECT."""
     await _open(session, command.mailbox, read_only=False)
     return ok("SELECT completed", "READ-WRITE")
 
 
-async def examine(session: Session, command: Examine) -> Completion:
+async def examine(session: ImapSession, command: ExamineCommand) -> Completion:
     """EXAMINE."""
     await _open(session, command.mailbox, read_only=True)
     return ok("EXAMINE completed", "READ-ONLY")
 
 
-async def _open(session: Session, name: str, *, read_only: bool) -> None:
+async def _open(session: ImapSession, name: str, *, read_only: bool) -> None:
     """Leave the mailbox that was selected, in any case (section 6.3.1), and open the other."""
     await session.leave()
-    mailbox = await session.doors.mailboxes.get(session.account, name)
-    terms = Terms(read_only, session.origin, session.channel.wake)
-    session.selected = await Selected.open(session.doors, mailbox, terms)
+    mailbox = await session.backend.mailboxes.get(session.account, name)
+    terms = SelectOptions(read_only, session.origin, session.channel.wake)
+    session.selected = await Selected.open(session.backend, mailbox, terms)
     session.connection.change_state(Transition.OPENED)
     _describe(session, session.selected)
 
 
-def _describe(session: Session, selected: Selected) -> None:
+def _describe(session: ImapSession, selected: Selected) -> None:
     view, mailbox = selected.view, selected.mailbox
     if view.keywords_left_out:
         _log.warning("imap.keywords_left_out", account=str(session.account), mailbox=str(mailbox.id))
@@ -47,7 +47,7 @@ def _describe(session: Session, selected: Selected) -> None:
     session.write(responses.untagged(ok("Predicted next UID", f"UIDNEXT {mailbox.uid_next}")))
 
 
-async def close(session: Session, _: Close) -> Completion:
+async def close(session: ImapSession, _: CloseCommand) -> Completion:
     r"""CLOSE: remove what is marked \Deleted without a word, unless the mailbox is only examined."""
     if not session.mailbox_view.read_only:
         await remove_deleted(session)
@@ -55,7 +55,7 @@ async def close(session: Session, _: Close) -> Completion:
     return ok("CLOSE completed")
 
 
-async def unselect(session: Session, _: Unselect) -> Completion:
+async def unselect(session: ImapSession, _: UnselectCommand) -> Completion:
     """UNSELECT: leave and remove nothing."""
     await session.leave()
     return ok("UNSELECT completed")

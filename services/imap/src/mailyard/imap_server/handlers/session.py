@@ -1,10 +1,10 @@
 """CAPABILITY, NOOP, CHECK, ID, STARTTLS, LOGOUT."""
 
-from mailyard.imap.commands.command import Command
-from mailyard.imap.commands.session import Capability, Id, Logout, StartTls
+from mailyard.imap.commands.command import ImapCommand
+from mailyard.imap.commands.session import CapabilityCommand, IdCommand, LogoutCommand, StartTlsCommand
 from mailyard.imap.server import responses
-from mailyard.imap.server.responses import Completion, Condition, bad, ok
-from mailyard.imap_server.session.session import Session, SessionOver
+from mailyard.imap.server.responses import Completion, ResponseCondition, bad, ok
+from mailyard.imap_server.session.session import ImapSession, SessionOver
 from mailyard.runtime.logs import get_logger
 
 _IDENTITY = (("name", "Mailyard"),)
@@ -13,19 +13,19 @@ _LONGEST_ID_VALUE = 200
 _log = get_logger(__name__)
 
 
-async def capability(session: Session, _: Capability) -> Completion:
+async def capability(session: ImapSession, _: CapabilityCommand) -> Completion:
     """CAPABILITY (RFC 3501, section 6.1.1)."""
     session.write(responses.capability(session.capabilities))
     return ok("CAPABILITY completed")
 
 
-async def noop(session: Session, command: Command) -> Completion:
+async def noop(session: ImapSession, command: ImapCommand) -> Completion:
     """NOOP and CHECK: look what is new, however short ago that was done (sections 6.1.2 and 6.4.1)."""
     await session.look(force=True)
     return ok(f"{command.verb} completed")
 
 
-async def identify(session: Session, command: Id) -> Completion:
+async def identify(session: ImapSession, command: IdCommand) -> Completion:
     """ID (RFC 2971): note what the client says of itself, and answer."""
     if command.fields:
         _log.info("imap.client_identified", client_ip=session.channel.client_ip, fields=_printable(command))
@@ -33,7 +33,7 @@ async def identify(session: Session, command: Id) -> Completion:
     return ok("ID completed")
 
 
-def _printable(command: Id) -> dict[str, str]:
+def _printable(command: IdCommand) -> dict[str, str]:
     return {
         _shown(name): _shown(value) for name, value in command.fields or () if value is not None
     }  # fmt: skip
@@ -43,7 +43,7 @@ def _shown(octets: bytes) -> str:
     return octets[:_LONGEST_ID_VALUE].decode("utf-8", "replace")
 
 
-async def start_tls(session: Session, _: StartTls) -> Completion:
+async def start_tls(session: ImapSession, _: StartTlsCommand) -> Completion:
     """STARTTLS (RFC 3501, section 6.2.1): the handshake follows the answer."""
     if not session.channel.may_start_tls:
         return bad("STARTTLS is not possible here")
@@ -56,13 +56,13 @@ async def start_tls(session: Session, _: StartTls) -> Completion:
     return ok("Begin TLS negotiation now")
 
 
-async def logout(session: Session, _: Logout) -> Completion:
+async def logout(session: ImapSession, _: LogoutCommand) -> Completion:
     """LOGOUT (section 6.1.3)."""
 
     async def end() -> None:
         raise SessionOver
 
     await session.leave()
-    session.write(responses.untagged(Completion(Condition.BYE, "Logging out")))
+    session.write(responses.untagged(Completion(ResponseCondition.BYE, "Logging out")))
     session.afterwards = end
     return ok("LOGOUT completed")

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from mailyard.imap.commands.store import Store
+from mailyard.imap.commands.store import StoreCommand
 from mailyard.imap.server import responses
 from mailyard.imap.server.responses import Completion, no, ok
 from mailyard.imap.wellknown import FlagChange
 from mailyard.imap_server.handlers.messagesets import chosen, in_portions
-from mailyard.imap_server.session.session import Session
+from mailyard.imap_server.session.session import ImapSession
 from mailyard.imap_server.session.view import MessageView
 from mailyard.mailbox.messages import changed
 from mailyard.mailbox.model import FlagState
@@ -19,7 +19,7 @@ _DIFFERENT_AT_A_TIME = (
 )
 
 
-async def store(session: Session, command: Store) -> Completion:
+async def store(session: ImapSession, command: StoreCommand) -> Completion:
     """STORE; the new flags are told, or with .SILENT only where they are not what the client must expect.
 
     Messages that another session has removed are left out. Without .SILENT the completion says so (RFC 2180,
@@ -34,14 +34,14 @@ async def store(session: Session, command: Store) -> Completion:
     if refusal is not None:
         return refusal
     if command.change is not FlagChange.REMOVE:
-        session.doors.keywords.note(selected.mailbox.id, command.flags)
+        session.backend.keywords.note(selected.mailbox.id, command.flags)
     flags = view.told_spelling(command.flags)
     stored = view.all_spellings(flags) if command.change is FlagChange.REMOVE else flags
     missing = found = 0
     at_a_time = AT_A_TIME if view.has_few_flag_sets else _DIFFERENT_AT_A_TIME
     for portion in in_portions(places, at_a_time):
         before = {view.uid(place): view.flags(place) for place in portion}
-        result = await session.doors.messages.store(
+        result = await session.backend.messages.store(
             selected.mailbox, list(before), command.change, stored, origin=session.origin
         )
         found += len(result.changed)
@@ -61,7 +61,9 @@ async def store(session: Session, command: Store) -> Completion:
     return ok("STORE completed")
 
 
-def _too_many_flags(session: Session, command: Store, places: Sequence[range]) -> Completion | None:
+def _too_many_flags(
+    session: ImapSession, command: StoreCommand, places: Sequence[range]
+) -> Completion | None:
     """Why the flags cannot be set: a mailbox and a message have so many keywords at most."""
     view, limits = session.mailbox_view.view, session.connection.limits
     if command.change is FlagChange.REMOVE:

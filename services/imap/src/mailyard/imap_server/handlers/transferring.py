@@ -3,15 +3,15 @@
 import contextlib
 from collections.abc import Iterator, Sequence
 
-from mailyard.imap.commands.transfer import Copy, Expunge, Move, Transfer
+from mailyard.imap.commands.transfer import CopyCommand, ExpungeCommand, MoveCommand, TransferCommand
 from mailyard.imap.grammar.sequences import SequenceSet, compact
 from mailyard.imap.server import responses
 from mailyard.imap.server.responses import Completion, no, ok
 from mailyard.imap.wellknown import DELETED, FlagChange
 from mailyard.imap_server.handlers.messagesets import chosen
 from mailyard.imap_server.handlers.storing import AT_A_TIME, READ_ONLY
-from mailyard.imap_server.session.session import Session
-from mailyard.mailbox.errors import MailboxError, NotFound
+from mailyard.imap_server.session.session import ImapSession
+from mailyard.mailbox.errors import MailboxError, MailboxNotFound
 from mailyard.mailbox.model import CopyResult, Mailbox
 from mailyard.runtime.errors import Unavailable
 
@@ -19,7 +19,7 @@ TRY_CREATE = no("There is no such mailbox to put it in", "TRYCREATE")
 GONE = no("Some messages no longer exist", "EXPUNGEISSUED")
 
 
-async def copy(session: Session, command: Copy) -> Completion:
+async def copy(session: ImapSession, command: CopyCommand) -> Completion:
     """COPY within the quota; the new UIDs are in the completion (RFC 4315, section 3).
 
     All messages are copied or none: if another session has removed one of them, the answer is NO (RFC 2180,
@@ -41,7 +41,7 @@ async def copy(session: Session, command: Copy) -> Completion:
         for portion in _portions(uids):
             source = session.mailbox_view.mailbox
             results.append(
-                await session.doors.messages.copy(
+                await session.backend.messages.copy(
                     source, portion, target, session.origin, quota=quota, keywords=keywords
                 )
             )
@@ -54,9 +54,9 @@ async def copy(session: Session, command: Copy) -> Completion:
     return ok("COPY completed", _copyuid(results))
 
 
-async def _undo(session: Session, target: Mailbox, results: Sequence[CopyResult]) -> None:
+async def _undo(session: ImapSession, target: Mailbox, results: Sequence[CopyResult]) -> None:
     """All or nothing (RFC 3501, section 6.4.7): remove the copies that were made before one failed."""
-    messages = session.doors.messages
+    messages = session.backend.messages
     with contextlib.suppress(MailboxError, Unavailable):
         for result in results:
             uids = result.target_uids
@@ -64,7 +64,7 @@ async def _undo(session: Session, target: Mailbox, results: Sequence[CopyResult]
             await messages.expunge(target, uids, session.origin)
 
 
-async def move(session: Session, command: Move) -> Completion:
+async def move(session: ImapSession, command: MoveCommand) -> Completion:
     """MOVE; the new UIDs are told before the EXPUNGE responses (RFC 6851, section 4.3).
 
     Each message is in one mailbox or in the other, whatever fails; what has been moved stays moved. If another session
@@ -88,7 +88,9 @@ async def move(session: Session, command: Move) -> Completion:
         for portion in _portions(uids):
             source = session.mailbox_view.mailbox
             results.append(
-                await session.doors.messages.move(source, portion, target, session.origin, keywords=keywords)
+                await session.backend.messages.move(
+                    source, portion, target, session.origin, keywords=keywords
+                )
             )
     finally:
         if code := _copyuid(results):
@@ -96,7 +98,7 @@ async def move(session: Session, command: Move) -> Completion:
     return ok("MOVE completed") if _copied(results) == len(uids) else GONE
 
 
-def _uids(session: Session, command: Transfer) -> list[int] | None:
+def _uids(session: ImapSession, command: TransferCommand) -> list[int] | None:
     """The messages that are meant; None when one of them is known to be gone."""
     view = session.mailbox_view.view
     places = chosen(view, command.numbers, by_uid=command.by_uid)
@@ -104,7 +106,7 @@ def _uids(session: Session, command: Transfer) -> list[int] | None:
     return None if view.have_vanished(uids) else uids
 
 
-async def _keywords(session: Session, command: Transfer, target: Mailbox) -> frozenset[str] | None:
+async def _keywords(session: ImapSession, command: TransferCommand, target: Mailbox) -> frozenset[str] | None:
     """The keywords that the messages keep in the other mailbox; None: all."""
     view = session.mailbox_view.view
     theirs = view.keywords_of(chosen(view, command.numbers, by_uid=command.by_uid))
@@ -122,10 +124,10 @@ def _portions(uids: Sequence[int]) -> Iterator[Sequence[int]]:
         yield uids[start : start + AT_A_TIME]
 
 
-async def _target(session: Session, name: str) -> Mailbox | None:
+async def _target(session: ImapSession, name: str) -> Mailbox | None:
     try:
-        return await session.doors.mailboxes.get(session.account, name)
-    except NotFound:
+        return await session.backend.mailboxes.get(session.account, name)
+    except MailboxNotFound:
         return None
 
 
@@ -137,7 +139,7 @@ def _copyuid(results: Sequence[CopyResult]) -> str:
     return f"COPYUID {results[0].uid_validity} {compact(source).decode('ascii')} {compact(target).decode('ascii')}"
 
 
-async def expunge(session: Session, command: Expunge) -> Completion:
+async def expunge(session: ImapSession, command: ExpungeCommand) -> Completion:
     """EXPUNGE, or UID EXPUNGE of some messages only; the responses come with the news of the mailbox."""
     if session.mailbox_view.read_only:
         return READ_ONLY
@@ -145,7 +147,7 @@ async def expunge(session: Session, command: Expunge) -> Completion:
     return ok("EXPUNGE completed")
 
 
-async def remove_deleted(session: Session, uids: SequenceSet | None = None) -> None:
+async def remove_deleted(session: ImapSession, uids: SequenceSet | None = None) -> None:
     r"""Remove the messages with \Deleted, or those of them that have these UIDs."""
     await session.look(force=True)
     selected = session.mailbox_view
@@ -154,4 +156,4 @@ async def remove_deleted(session: Session, uids: SequenceSet | None = None) -> N
     doomed = [view.uid(place) for span in spans for place in span if view.has_flag(place, DELETED)]
     for portion in _portions(doomed):
         selected.expect_changes()
-        await session.doors.messages.expunge(selected.mailbox, portion, session.origin)
+        await session.backend.messages.expunge(selected.mailbox, portion, session.origin)

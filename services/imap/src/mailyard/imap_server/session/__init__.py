@@ -1,1 +1,1 @@
-"""What a client's commands do: sessions over the mailbox, body and login doors; no sockets."""
+"""The state of a session, and what its handlers share: the selected mailbox, responses, search; no sockets."""

@@ -10,14 +10,14 @@ from typing import TypeGuard
 
 from bson import ObjectId
 
-from mailyard.imap.commands.command import Command
-from mailyard.imap.commands.fetch import Fetch
-from mailyard.imap.server.connection import Connection
+from mailyard.imap.commands.command import ImapCommand
+from mailyard.imap.commands.fetch import FetchCommand
+from mailyard.imap.server.connection import ServerConnection
 from mailyard.imap.server.events import CommandReceived, Event
-from mailyard.imap_server.session.doors import Doors
+from mailyard.imap_server.session.backend import Backend
 from mailyard.mailbox.model import Mailbox, Message
+from mailyard.mailbox.octets import SMALL_BODY
 
-SMALL_BODY = 262_144  # octets; a body up to this size is read whole, with others
 _COMMANDS = 100
 _OCTETS = 2_097_152
 
@@ -25,7 +25,7 @@ _OCTETS = 2_097_152
 class Line:
     """Events in the order of the wire, some of which have been looked at before their turn."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: ServerConnection) -> None:
         self._connection = connection
         self._waiting: deque[Event] = deque()
 
@@ -38,9 +38,9 @@ class Line:
         """The event whose turn it is, if there is one."""
         return self._waiting.popleft() if self._waiting else self._connection.next_event()
 
-    def followers(self, command: Fetch) -> list[Fetch]:
+    def followers(self, command: FetchCommand) -> list[FetchCommand]:
         """The commands right behind `command` that are like it. They change nothing that parsing depends on."""
-        found: list[Fetch] = []
+        found: list[FetchCommand] = []
         for event in self._events():
             if not (isinstance(event, CommandReceived) and _is_like(event.command, command)):
                 break
@@ -55,15 +55,15 @@ class Line:
             yield event
 
 
-def _is_like(command: Command, first: Fetch) -> TypeGuard[Fetch]:
-    return isinstance(command, Fetch) and command.by_uid and command.items == first.items
+def _is_like(command: ImapCommand, first: FetchCommand) -> TypeGuard[FetchCommand]:
+    return isinstance(command, FetchCommand) and command.by_uid and command.items == first.items
 
 
 class FetchAhead:
     """Rows and small bodies that were read ahead."""
 
-    def __init__(self, doors: Doors) -> None:
-        self._doors = doors
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
         self._fields: frozenset[str] = frozenset()
         self._uids: frozenset[int] = frozenset()
         self._rows: Mapping[int, Message] = {}
@@ -84,14 +84,16 @@ class FetchAhead:
 
     async def load(self, mailbox: Mailbox, uids: Sequence[int], fields: frozenset[str]) -> None:
         """Read rows, and bodies as far as there is room for them."""
-        found = [message async for message in self._doors.messages.fetch(mailbox, sorted(set(uids)), fields)]
+        found = [
+            message async for message in self._backend.messages.fetch(mailbox, sorted(set(uids)), fields)
+        ]
         wanted: list[ObjectId] = []
         room = _OCTETS
         for message in found:
             if message.size <= min(room, SMALL_BODY):
                 wanted.append(message.blob_id)
                 room -= message.size
-        self.bodies = await self._doors.bodies.read_many(wanted)
+        self.bodies = await self._backend.blobs.read_many(wanted)
         self._rows = {message.uid: message for message in found}
         self._fields, self._uids = fields, frozenset(uids)
 

@@ -10,14 +10,14 @@ from operator import or_
 from typing import TypeVar
 
 from mailyard.imap.grammar.flags import encode_flags
-from mailyard.imap.limits import Limits
+from mailyard.imap.limits import ImapLimits
 from mailyard.imap.wellknown import RECENT, SEEN, SYSTEM_FLAGS
 from mailyard.mailbox.flagtable import bits_of
 
 _MOST_SPELLINGS = 16  # of one keyword
 _CACHED = 128
 _CACHED_OCTETS = 1_048_576  # of sets as FETCH answers them
-_MOST_KEYWORDS = Limits().keywords
+_MOST_KEYWORDS = ImapLimits().keywords
 _SEEN_BIT = 1 << SYSTEM_FLAGS.index(SEEN)
 
 

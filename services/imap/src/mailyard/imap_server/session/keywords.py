@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Collection
 
 from bson import ObjectId
 
-from mailyard.imap.limits import Limits
+from mailyard.imap.limits import ImapLimits
 from mailyard.imap.wellknown import is_keyword
 from mailyard.mailbox.flagtable import FlagTable
 from mailyard.mailbox.model import Mailbox
@@ -25,7 +25,7 @@ class MailboxKeywords:
         self,
         flag_states: Callable[[Mailbox], Awaitable[FlagTable]],
         monotonic: Callable[[], float],
-        most: int = Limits().keywords,
+        most: int = ImapLimits().keywords,
     ) -> None:
         """Let a mailbox have `most` keywords; `flag_states` reads the flags of its messages."""
         self._flag_states = flag_states

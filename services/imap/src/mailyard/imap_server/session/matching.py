@@ -39,12 +39,13 @@ from mailyard.message.dates import parse_date
 from mailyard.message.encodedwords import decode_words
 from mailyard.message.fields import unfold
 from mailyard.message.headers import HeaderIndex
+from mailyard.message.summary import Summary
 
 _ADDRESS_FIELDS = frozenset((b"bcc", b"cc", b"from", b"to"))
 
 
 @dataclass(frozen=True, slots=True)
-class Content:
+class MessageContent:
     """What a message says, ready for comparison; `body` is None when only the header was read."""
 
     header: bytes
@@ -60,7 +61,7 @@ class Facts:
     def __init__(self, place: int, view: MessageView) -> None:
         self.place = place
         self.row: Message | None = None
-        self.content: Content | None = None
+        self.content: MessageContent | None = None
         self._view = view
         self._texts: dict[bytes, list[str]] = {}
 
@@ -73,6 +74,12 @@ class Facts:
         r"""Whether the message is \Recent."""
         return self._view.is_recent(self.place)
 
+    @property
+    def exact_summary(self) -> Summary | None:
+        """The column `summary`, where it was loaded and can be relied on."""
+        summary = None if self.row is None else self.row.summary
+        return summary if summary is not None and summary.is_exact else None
+
     def field_values(self, field: "FieldFinder") -> list[bytes] | None:
         """The unfolded values of all fields of this name; None: not known yet."""
         if self.content is not None:
@@ -83,6 +90,8 @@ class Facts:
         """The values of all fields of this name, decoded and folded; of addresses also as ENVELOPE gives them."""
         texts = self._texts.get(field.name)
         if texts is None:
+            if field.name == b"subject" and (summary := self.exact_summary) is not None:
+                return [] if summary.subject is None else [folded(summary.subject)]
             values = self.field_values(field)
             if values is None:
                 return None
@@ -189,11 +198,17 @@ def _sent(field: FieldFinder, relation: Relation, day: date) -> Test:
     """By the Date field; without one that can be read, by the internal date (as RFC 5256, section 2.2)."""
 
     def test(facts: Facts) -> bool | None:
-        values = facts.field_values(field)
-        if values is None or facts.row is None:
+        if facts.row is None:
             return None
-        moment = (parse_date(values[0]) if values else None) or facts.row.internal_date
-        return _relates(moment.date(), relation, day)
+        summary = facts.exact_summary
+        if summary is not None:
+            sent_at = summary.sent_at
+        else:
+            values = facts.field_values(field)
+            if values is None:
+                return None
+            sent_at = parse_date(values[0]) if values else None
+        return _relates((sent_at or facts.row.internal_date).date(), relation, day)
 
     return test
 
@@ -221,19 +236,31 @@ def looks_into_bodies(keys: Iterable[SearchKey]) -> bool:
     return any(isinstance(key, InBody | InText) for key in leaves(keys))
 
 
-def fields_of_rows(keys: Iterable[SearchKey]) -> frozenset[str]:
-    """The columns of rows that the keys need before any octets are read."""
+def row_stages(keys: Sequence[SearchKey]) -> tuple[frozenset[str], ...]:
+    """Return the columns that the keys need before any octets are read: the next ones for what is then undecided.
+
+    Subject and sent date are in the column `summary`. The header index, which is ten times as long, is read for messages
+    without that column and for other fields.
+    """
     fields: set[str] = set()
+    needs_index = False
     for key in leaves(keys):
         match key:
             case Arrived():
                 fields.add("internal_date")
             case Sent():
-                fields.update(("internal_date", "header_index"))
+                fields.update(("internal_date", "summary"))
+            case InHeader("subject"):
+                fields.add("summary")
             case InHeader():
-                fields.add("header_index")
+                needs_index = True
             case Larger() | Smaller():
                 fields.add("size")
             case _:
                 pass
-    return frozenset(fields)
+    small, whole = frozenset(fields), frozenset(fields | {"header_index"})
+    if needs_index or ("summary" in fields and looks_into_bodies(keys)):
+        return (whole,)
+    if "summary" in fields:
+        return small, whole
+    return (small,) if small else ()

@@ -2,15 +2,15 @@
 
 from dataclasses import dataclass, field
 
-from mailyard.imap.limits import BEFORE_LOGIN, Limits
+from mailyard.imap.limits import BEFORE_LOGIN, ImapLimits
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class SessionOptions:
     """The operator's choices for every session; times in seconds."""
 
-    before_login: Limits = BEFORE_LOGIN
-    limits: Limits = field(default_factory=Limits)
+    before_login: ImapLimits = BEFORE_LOGIN
+    limits: ImapLimits = field(default_factory=ImapLimits)
     plaintext_on_loopback: bool = False
     login_seconds: float = 60.0  # from the greeting to a successful login
     idle_seconds: float = 2100.0  # without a command; at least 30 minutes (RFC 3501, section 5.4)

@@ -1,7 +1,7 @@
 """The selected mailbox: a snapshot, the client's view of it, and how both keep up with the store.
 
 What other sessions do is found by asking the journal of changes; an event only says that it is time to ask. Nothing
-above the snapshot is ever shown (see `mailyard.mailbox.place`).
+above the snapshot is ever shown (see `mailyard.mailbox.insertion`).
 """
 
 import asyncio
@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Self
 
-from mailyard.imap_server.session.doors import Doors
+from mailyard.imap_server.session.backend import Backend
 from mailyard.imap_server.session.view import MessageView
 from mailyard.mailbox.model import Changes, FlagState, Mailbox
 from mailyard.proto.v1.mailbox_pb2 import MailboxEvent
@@ -20,7 +20,7 @@ _LEARNED_AT_ONCE = 1_000  # messages between two turns of other sessions
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class SelectOptions:
     """How a mailbox is opened."""
 
     read_only: bool
@@ -31,20 +31,20 @@ class Terms:
 class Selected:
     """One session's selected mailbox."""
 
-    def __init__(self, doors: Doors, mailbox: Mailbox, view: MessageView, terms: Terms) -> None:
+    def __init__(self, backend: Backend, mailbox: Mailbox, view: MessageView, terms: SelectOptions) -> None:
         self.mailbox = mailbox
         self.view = view
-        self._doors = doors
+        self._backend = backend
         self._terms = terms
         self._stale = False
-        self._looked_at = doors.monotonic()
+        self._looked_at = backend.monotonic()
         self._listening = False
 
     @classmethod
-    async def open(cls, doors: Doors, mailbox: Mailbox, terms: Terms) -> Self:
+    async def open(cls, backend: Backend, mailbox: Mailbox, terms: SelectOptions) -> Self:
         """Read the states of all messages of the snapshot `mailbox`."""
-        view = await MessageView.of(await doors.messages.flag_states(mailbox))
-        selected = cls(doors, mailbox, view, terms)
+        view = await MessageView.of(await backend.messages.flag_states(mailbox))
+        selected = cls(backend, mailbox, view, terms)
         await selected._claim_recent(mailbox.recent_from)
         return selected
 
@@ -56,7 +56,7 @@ class Selected:
     @property
     def is_stale(self) -> bool:
         """Whether it is time to look for changes again."""
-        return self._stale or self._doors.monotonic() - self._looked_at >= FRESH_SECONDS
+        return self._stale or self._backend.monotonic() - self._looked_at >= FRESH_SECONDS
 
     @property
     def has_news(self) -> bool:
@@ -70,9 +70,9 @@ class Selected:
     async def look(self) -> None:
         """Learn what is new; raises NotFound when the mailbox was deleted."""
         self._stale = False
-        self._looked_at = self._doors.monotonic()
+        self._looked_at = self._backend.monotonic()
         seen = self.mailbox
-        changes = await self._doors.messages.changes(seen.id, seen.account, seen.highest_modseq)
+        changes = await self._backend.messages.changes(seen.id, seen.account, seen.highest_modseq)
         self.mailbox = replace(seen, uid_next=changes.uid_next, highest_modseq=changes.highest_modseq)
         await self._learn(changes)
         if changes.uid_next > seen.uid_next:
@@ -100,7 +100,7 @@ class Selected:
         first = (
             unclaimed_from
             if self._terms.read_only
-            else await self._doors.mailboxes.claim_recent(self.mailbox)
+            else await self._backend.mailboxes.claim_recent(self.mailbox)
         )
         self.view.claim_recent(first, last)
 
@@ -110,13 +110,13 @@ class Selected:
         """Be told of changes by events from here on: sessions that IDLE need to know at once."""
         if not self._listening:
             self._listening = True
-            await self._doors.events.subscribe(str(self.mailbox.id), self._on_event)
+            await self._backend.events.subscribe(str(self.mailbox.id), self._on_event)
 
     async def close(self) -> None:
         """Want no more events."""
         if self._listening:
             self._listening = False
-            await self._doors.events.unsubscribe(str(self.mailbox.id), self._on_event)
+            await self._backend.events.unsubscribe(str(self.mailbox.id), self._on_event)
 
     def _on_event(self, event: MailboxEvent) -> None:
         if event.origin != self._terms.origin:

@@ -13,20 +13,21 @@ from mailyard.directory.accesswatch import OpenSession
 from mailyard.directory.identity import Identity
 from mailyard.imap.server import responses
 from mailyard.imap.server.capabilities import capabilities
-from mailyard.imap.server.connection import Connection
+from mailyard.imap.server.connection import ServerConnection
 from mailyard.imap.server.events import (
     Event,
     LineReceived,
     Overflow,
 )
 from mailyard.imap.server.responses import Completion, no
-from mailyard.imap.states import State, Transition
+from mailyard.imap.states import SessionState, Transition
 from mailyard.imap.wellknown import SYSTEM_FLAGS
-from mailyard.imap_server.session.doors import Channel, Doors
+from mailyard.imap_server.session.backend import Backend
+from mailyard.imap_server.session.channel import Channel
 from mailyard.imap_server.session.fetchahead import FetchAhead, Line
-from mailyard.imap_server.session.options import Options
+from mailyard.imap_server.session.options import SessionOptions
 from mailyard.imap_server.session.selected import Selected
-from mailyard.mailbox.errors import NotFound
+from mailyard.mailbox.errors import MailboxNotFound
 from mailyard.mailbox.model import Mailbox
 from mailyard.runtime.errors import Unavailable
 from mailyard.runtime.logs import get_logger
@@ -53,16 +54,16 @@ def away(error: Unavailable) -> Completion:
     return no("The mail store is away for a moment, try again later", "UNAVAILABLE")
 
 
-class Session:
+class ImapSession:
     """The state of a session. What commands do with it is in `handlers`."""
 
-    def __init__(self, channel: Channel, doors: Doors, options: Options) -> None:
+    def __init__(self, channel: Channel, backend: Backend, options: SessionOptions) -> None:
         self.channel = channel
-        self.doors = doors
+        self.backend = backend
         self.options = options
-        self.connection = Connection(options.before_login, channel.has_room)
+        self.connection = ServerConnection(options.before_login, channel.has_room)
         self.line = Line(self.connection)
-        self.fetch_ahead = FetchAhead(doors)
+        self.fetch_ahead = FetchAhead(backend)
         self.origin = uuid4().hex  # marks this session's changes in mailbox events
         self.identity: Identity | None = None
         self.selected: Selected | None = None
@@ -72,7 +73,7 @@ class Session:
         self.stopping = False
         self.is_logging_in = False  # a password is being checked
         self.on_login: Callable[[], None] = lambda: None  # called when the session has an account
-        self._login_until = doors.monotonic() + options.login_seconds
+        self._login_until = backend.monotonic() + options.login_seconds
         self.failed_logins = 0
         self.afterwards: Callable[[], Awaitable[None]] | None = (
             None  # done when the command has been answered
@@ -86,7 +87,7 @@ class Session:
 
     async def quota(self) -> int | None:
         """The octets that the account may hold; None: no limit. Raises Unavailable."""
-        return (await self.doors.quotas.of([self.account])).get(self.account)
+        return (await self.backend.quotas.of([self.account])).get(self.account)
 
     @property
     def mailbox_view(self) -> Selected:
@@ -114,20 +115,20 @@ class Session:
     @property
     def patience(self) -> float:
         """How long to wait for what the client says next."""
-        if self.connection.state is State.NOT_AUTHENTICATED:
-            return max(0.0, self._login_until - self.doors.monotonic())
+        if self.connection.state is SessionState.NOT_AUTHENTICATED:
+            return max(0.0, self._login_until - self.backend.monotonic())
         return self.options.idle_seconds
 
     def log_in(self, identity: Identity) -> None:
         """Take on an identity, for as long as its login counts."""
         self.log_out()
         self.identity = identity
-        self._open = self.doors.access.open(identity, self.expel)
+        self._open = self.backend.access.open(identity, self.expel)
 
     def log_out(self) -> None:
         """The session no longer acts for anybody."""
         if self._open is not None:
-            self.doors.access.close(self._open)
+            self.backend.access.close(self._open)
             self._open = None
 
     def expel(self) -> None:
@@ -173,10 +174,10 @@ class Session:
             SessionOver: nothing more will come, or too much came, or the server stops.
 
         """
-        until = self.doors.monotonic() + seconds
+        until = self.backend.monotonic() + seconds
         while True:
             event = await self.next_event_or_wake(seconds, even_if_stopping=even_if_stopping)
-            seconds = until - self.doors.monotonic()
+            seconds = until - self.backend.monotonic()
             if event is not None or seconds <= 0:
                 return event
 
@@ -225,7 +226,7 @@ class Session:
             return
         try:
             await self.selected.look()
-        except NotFound as error:
+        except MailboxNotFound as error:
             raise SessionOver("The selected mailbox was deleted") from error
 
     async def announce(self, *, expunges: bool) -> None:
@@ -266,7 +267,7 @@ class Session:
         shown = None
         if selected is not None and selected.mailbox.id == mailbox.id and not selected.view.keywords_left_out:
             shown = selected.view.keywords
-        kept = await self.doors.keywords.with_room(mailbox, flags, shown)
+        kept = await self.backend.keywords.with_room(mailbox, flags, shown)
         if kept != flags:
             _log.warning("imap.keywords_left_out", account=str(self.account), mailbox=str(mailbox.id))
             most = self.connection.limits.keywords
@@ -278,7 +279,7 @@ class Session:
     def count_in(self, account: str) -> bool:
         """Count the session with its account, or return False when the account has too many."""
         self.count_out()
-        if not self.doors.accounts.enter(account, self.options.connections_per_account):
+        if not self.backend.accounts.enter(account, self.options.connections_per_account):
             return False
         self._counted_as = account
         return True
@@ -287,7 +288,7 @@ class Session:
         """Undo `count_in`."""
         account, self._counted_as = self._counted_as, None
         if account is not None:
-            self.doors.accounts.leave(account)
+            self.backend.accounts.leave(account)
 
     async def leave(self) -> None:
         """Have no mailbox selected any more."""

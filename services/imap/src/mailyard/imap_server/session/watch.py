@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from bson import ObjectId
 
-from mailyard.imap_server.session.doors import EventDoor
+from mailyard.broker.events import MailboxEvents
 from mailyard.proto.v1.mailbox_pb2 import MailboxEvent
 from mailyard.runtime.errors import Unavailable
 from mailyard.runtime.logs import get_logger
@@ -34,7 +34,7 @@ class _Watched:
 class MailboxWatch:
     """Component: shares events and comparisons between all sessions of the process."""
 
-    def __init__(self, events: EventDoor, highest_modseqs: HighestModseqs, seconds: float) -> None:
+    def __init__(self, events: MailboxEvents, highest_modseqs: HighestModseqs, seconds: float) -> None:
         """Compare all watched mailboxes every so many `seconds`."""
         self.name = "mailbox watch"
         self._events = events

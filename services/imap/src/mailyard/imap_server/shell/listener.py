@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mailyard.imap.server import responses
-from mailyard.imap.server.responses import Completion, Condition
-from mailyard.imap_server.handlers.conversation import Conversation
-from mailyard.imap_server.session.doors import Doors
-from mailyard.imap_server.session.octets import ResponseBroken
-from mailyard.imap_server.session.options import Options
-from mailyard.imap_server.session.session import Session
+from mailyard.imap.server.responses import Completion, ResponseCondition
+from mailyard.imap_server.handlers.dispatcher import Dispatcher
+from mailyard.imap_server.session.backend import Backend
+from mailyard.imap_server.session.options import SessionOptions
+from mailyard.imap_server.session.responsewriter import ResponseBroken
+from mailyard.imap_server.session.session import ImapSession
 from mailyard.imap_server.shell.channel import ClientChannel
 from mailyard.imap_server.shell.unauthenticated import UnauthenticatedSessions
 from mailyard.runtime.admission import Admission, Crowded
@@ -33,8 +33,12 @@ _UNAUTHENTICATED = "unauthenticated"  # the limit of the connections without a l
 for _limit in (*Crowded, _UNAUTHENTICATED):  # shown as 0 before anybody is turned away
     _REFUSED.labels(str(_limit))
 _PAUSE_SECONDS = 0.1
-_CROWDED = responses.untagged(Completion(Condition.BYE, "Too many connections, try again later", "LIMIT"))
-_TOO_SLOW = responses.untagged(Completion(Condition.BYE, "Too many connections without a login", "LIMIT"))
+_CROWDED = responses.untagged(
+    Completion(ResponseCondition.BYE, "Too many connections, try again later", "LIMIT")
+)
+_TOO_SLOW = responses.untagged(
+    Completion(ResponseCondition.BYE, "Too many connections without a login", "LIMIT")
+)
 
 _log = get_logger(__name__)
 
@@ -43,8 +47,8 @@ _log = get_logger(__name__)
 class Reception:
     """What all listeners of the process share."""
 
-    doors: Doors
-    options: Options
+    backend: Backend
+    options: SessionOptions
     admission: Admission
     unauthenticated: UnauthenticatedSessions
     budget: MemoryBudget
@@ -58,7 +62,7 @@ class _Client:
     """A connection and its session."""
 
     connection: socket.socket
-    session: Session
+    session: ImapSession
     channel: ClientChannel
     has_place: bool = True  # in the admission
 
@@ -161,7 +165,7 @@ class Listener:
         channel = ClientChannel(
             caller, reception.certificates, stall_seconds, reception.budget, secure=self._tls_first
         )
-        session = Session(channel, reception.doors, reception.options)
+        session = ImapSession(channel, reception.backend, reception.options)
         channel.feed(session.connection)
         task = asyncio.create_task(self._serve(connection, session, channel))
         self._clients[task] = _Client(connection, session, channel)
@@ -213,10 +217,10 @@ class Listener:
             client.connection.close()
         _OPEN.labels(self._label).dec()
 
-    async def _serve(self, connection: socket.socket, session: Session, channel: ClientChannel) -> None:
+    async def _serve(self, connection: socket.socket, session: ImapSession, channel: ClientChannel) -> None:
         try:
             await self._connect(connection, channel)
-            await Conversation(session).run()
+            await Dispatcher(session).run()
         except OSError as error:  # the client is gone, or its handshake failed
             _log.debug("imap.connection_ended", client_ip=channel.client_ip, error=str(error))
         except ResponseBroken as error:

@@ -6,7 +6,7 @@ Where a place is needed, the oldest of them ends, if it has had time to log in. 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from mailyard.imap_server.session.session import Session
+from mailyard.imap_server.session.session import ImapSession
 
 SECONDS_TO_LOG_IN = 5.0  # that a connection has in any case, once it was accepted
 
@@ -25,18 +25,18 @@ class UnauthenticatedSessions:
         self._most = most
         self._monotonic = monotonic
         self._seconds = seconds
-        self._open: dict[Session, _Open] = {}
+        self._open: dict[ImapSession, _Open] = {}
 
     @property
     def are_full(self) -> bool:
         """Whether no more of them may be open."""
         return len(self._open) >= self._most
 
-    def add(self, session: Session, end: Callable[[], None]) -> None:
+    def add(self, session: ImapSession, end: Callable[[], None]) -> None:
         """Note a new session; `end` ends it at once and gives its place back."""
         self._open[session] = _Open(self._monotonic(), end)
 
-    def discard(self, session: Session) -> None:
+    def discard(self, session: ImapSession) -> None:
         """Forget a session: it has logged in, or has ended."""
         self._open.pop(session, None)
 

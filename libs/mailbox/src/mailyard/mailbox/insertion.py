@@ -1,8 +1,8 @@
-"""Put messages into mailboxes: the one way in, for delivery, APPEND, COPY and MOVE.
+"""Insert messages into mailboxes in one transaction: for delivery, APPEND, COPY and MOVE.
 
-UIDs, modseqs, counters and rows change in one transaction, and the mailbox row is written first. So whoever else writes to
-the mailbox waits or starts anew, commits happen in the order of the numbers, and a reader that has seen UID n + 1 in the
-mailbox row finds n, or n will never be. docs/adr/0005 tells why a transaction, with the figures.
+UIDs, modseqs, counters and rows change together, and the mailbox row is written first. So any other writer of the mailbox
+waits or starts again, commits happen in the order of UIDs and modseqs, and a reader that has seen UID n + 1 in the mailbox
+row finds UID n, or UID n will never exist. docs/adr/0005 has the reasons and the figures.
 """
 
 from collections import defaultdict
@@ -32,7 +32,7 @@ _NUMBERS = {"uid_next": 1, "modseq": 1, "uid_validity": 1, "name": 1}
 
 
 class MailboxGone(LookupError):
-    """Mailboxes that something was to be put in do not exist any more."""
+    """Mailboxes of an insertion do not exist any more, or not under the name that was asked for."""
 
     def __init__(self, mailboxes: frozenset[ObjectId]) -> None:
         super().__init__(f"{len(mailboxes)} mailboxes were deleted meanwhile")
@@ -40,8 +40,8 @@ class MailboxGone(LookupError):
 
 
 @dataclass(frozen=True, slots=True)
-class Placement:
-    """A message and the mailbox that it goes to."""
+class Insertion:
+    """A message and its mailbox."""
 
     mailbox: ObjectId
     message: NewMessage
@@ -50,8 +50,8 @@ class Placement:
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
-    """Where a message stands."""
+class Inserted:
+    """Where a message was inserted."""
 
     mailbox: ObjectId
     uid: int
@@ -60,8 +60,8 @@ class Placed:
 
 
 @dataclass(frozen=True, slots=True)
-class Numbers:
-    """What a mailbox row gave a transaction: the first of its UIDs, and its modseq."""
+class TakenNumbers:
+    """What a transaction took from a mailbox row: the first of its UIDs, and its modseq."""
 
     first_uid: int
     modseq: int
@@ -70,39 +70,39 @@ class Numbers:
 
 
 @dataclass(frozen=True, slots=True)
-class Intake:
-    """The messages that go to one mailbox, and the name that the mailbox must have, if any."""
+class MailboxBatch:
+    """The messages of a transaction for one mailbox, and the name that the mailbox must have, if any."""
 
     messages: Sequence[NewMessage]
     name: str | None = None
 
 
-async def place(
+async def insert_messages(
     store: Store,
-    placements: Sequence[Placement],
+    insertions: Sequence[Insertion],
     *,
     quotas: Quotas = NO_QUOTAS,
     clock: Clock = now_utc,
     max_tries: int | None = None,
-) -> dict[str, Placed]:
-    """Put messages in their mailboxes in one transaction; return the new places by message id.
+) -> dict[str, Inserted]:
+    """Insert messages in one transaction; return by message id where they are.
 
-    A message whose id is in the store already is left as it is and not returned: it has been delivered (its id is
-    the delivery key). One that is given twice is placed once.
+    Idempotent: a message whose id is in the store already is left as it is and not returned, because its id is the
+    delivery key. A message that is given twice is inserted once.
 
     Raises:
-        MailboxGone: mailboxes do not exist; nothing was placed.
-        OverQuota: messages do not fit; nothing was placed.
-        Contended: other writers changed the mailboxes at each of `max_tries` tries; nothing was placed.
-        Unavailable: the store is unreachable; nothing, or everything, was placed.
+        MailboxGone: mailboxes do not exist; nothing was inserted.
+        OverQuota: messages do not fit; nothing was inserted.
+        Contended: other writers changed the mailboxes at each of `max_tries` tries; nothing was inserted.
+        Unavailable: the store is unreachable; all messages were inserted, or none.
 
     """
-    left = list({each.message.id: each for each in placements}.values())
+    left = list({each.message.id: each for each in insertions}.values())
     for _ in range(_ROUNDS):
         if not left:
             return {}
         try:
-            return await _place_all(store, left, quotas, clock(), max_tries)
+            return await _insert_all(store, left, quotas, clock(), max_tries)
         except OverQuota:
             known = await _known(store, [each.message.id for each in left])
             if not known:
@@ -115,25 +115,25 @@ async def place(
             if not known:
                 await _raise_uid_next(store, {each.mailbox: each.message.account for each in left})
             left = [each for each in left if each.message.id not in known]
-    raise Unavailable("messages could not be placed: other writers used the same UIDs each time")
+    raise Unavailable("messages could not be inserted: other writers used the same UIDs at each try")
 
 
-async def _place_all(
+async def _insert_all(
     store: Store,
-    placements: Sequence[Placement],
+    insertions: Sequence[Insertion],
     quotas: Quotas,
     now: datetime,
     max_tries: int | None,
-) -> dict[str, Placed]:
+) -> dict[str, Inserted]:
     messages: dict[ObjectId, list[NewMessage]] = defaultdict(list)
-    for each in placements:
+    for each in insertions:
         messages[each.mailbox].append(each.message)
-    names = {each.mailbox: each.name for each in placements}
-    intakes = {mailbox: Intake(some, names[mailbox]) for mailbox, some in messages.items()}
+    names = {each.mailbox: each.name for each in insertions}
+    batches = {mailbox: MailboxBatch(some, names[mailbox]) for mailbox, some in messages.items()}
 
-    async def write(session: AsyncClientSession) -> dict[str, Placed]:
-        numbers = await take_numbers(store, intakes, session, quotas)
-        return await insert_messages(store, intakes, numbers, now, session)
+    async def write(session: AsyncClientSession) -> dict[str, Inserted]:
+        numbers = await take_numbers(store, batches, session, quotas)
+        return await insert_numbered(store, batches, numbers, now, session)
 
     with timed_write("deliver"), unavailable_when_away():
         return await in_transaction(store, write, max_tries=max_tries)
@@ -141,11 +141,11 @@ async def _place_all(
 
 async def take_numbers(
     store: Store,
-    intakes: Mapping[ObjectId, Intake],
+    batches: Mapping[ObjectId, MailboxBatch],
     session: AsyncClientSession,
     quotas: Quotas = NO_QUOTAS,
-) -> dict[ObjectId, Numbers]:
-    """Raise the mailboxes' UIDNEXT, modseq and counters for messages that are about to be inserted.
+) -> dict[ObjectId, TakenNumbers]:
+    """Raise UIDNEXT, modseq and counters of the mailboxes for messages that will be inserted.
 
     Raises:
         MailboxGone: mailboxes do not exist, or not under the name that was asked for.
@@ -153,76 +153,79 @@ async def take_numbers(
 
     """
     limited = {
-        intake.messages[0].account
-        for intake in intakes.values()
-        if intake.name != INBOX and intake.messages[0].account in quotas
+        batch.messages[0].account
+        for batch in batches.values()
+        if batch.name != INBOX and batch.messages[0].account in quotas
     }
-    count = _count_one if len(intakes) == 1 and not limited else _count_many
+    count = _count_one if len(batches) == 1 and not limited else _count_many
     numbers = {
-        row["_id"]: Numbers(
-            row["uid_next"] - len(intakes[row["_id"]].messages),
+        row["_id"]: TakenNumbers(
+            row["uid_next"] - len(batches[row["_id"]].messages),
             row["modseq"],
             row["uid_validity"],
             row["uid_next"],
         )
-        for row in await count(store, intakes, limited, session)
-        if intakes[row["_id"]].name in (None, row["name"])
+        for row in await count(store, batches, limited, session)
+        if batches[row["_id"]].name in (None, row["name"])
     }
-    if len(numbers) < len(intakes):
-        raise MailboxGone(frozenset(intakes.keys() - numbers.keys()))
-    await require_room(store, [intake.messages for intake in intakes.values()], quotas, session)
+    if len(numbers) < len(batches):
+        raise MailboxGone(frozenset(batches.keys() - numbers.keys()))
+    await require_room(store, [batch.messages for batch in batches.values()], quotas, session)
     return numbers
 
 
-async def insert_messages(
+async def insert_numbered(
     store: Store,
-    intakes: Mapping[ObjectId, Intake],
-    numbers: Mapping[ObjectId, Numbers],
+    batches: Mapping[ObjectId, MailboxBatch],
+    numbers: Mapping[ObjectId, TakenNumbers],
     now: datetime,
     session: AsyncClientSession,
-) -> dict[str, Placed]:
-    """Insert messages under the numbers that were taken for them."""
+) -> dict[str, Inserted]:
+    """Insert the rows of messages with the numbers that were taken for them."""
     rows: list[Row] = []
-    placed: dict[str, Placed] = {}
-    for mailbox, intake in intakes.items():
+    inserted: dict[str, Inserted] = {}
+    for mailbox, batch in batches.items():
         given = numbers[mailbox]
-        for uid, message in enumerate(intake.messages, start=given.first_uid):
+        for uid, message in enumerate(batch.messages, start=given.first_uid):
             rows.append(message_row(message, mailbox, uid, given.modseq, now))
-            placed[message.id] = Placed(mailbox, uid, given.uid_validity, given.modseq)
+            inserted[message.id] = Inserted(mailbox, uid, given.uid_validity, given.modseq)
     await store.collection(MESSAGES).insert_many(rows, ordered=False, session=session)
-    return placed
+    return inserted
 
 
 async def _count_many(
     store: Store,
-    intakes: Mapping[ObjectId, Intake],
+    batches: Mapping[ObjectId, MailboxBatch],
     limited: Collection[ObjectId],
     session: AsyncClientSession,
 ) -> list[Row]:
-    """Count for many mailboxes in two commands. `limited`: the accounts whose INBOX rows are written as well."""
+    """Count for many mailboxes in two commands. `limited`: the accounts whose INBOX rows are written too."""
     mailboxes = store.collection(MAILBOXES)
-    updates = [UpdateOne(*_counting(mailbox, intake)) for mailbox, intake in intakes.items()]
+    updates = [UpdateOne(*_counting(mailbox, batch)) for mailbox, batch in batches.items()]
     updates += [
         UpdateOne({"account": account, "name": INBOX}, {"$inc": {"quota_checks": 1}}) for account in limited
     ]
     await mailboxes.bulk_write(updates, ordered=False, session=session)
-    return [row async for row in mailboxes.find({"_id": {"$in": list(intakes)}}, _NUMBERS, session=session)]
+    return [row async for row in mailboxes.find({"_id": {"$in": list(batches)}}, _NUMBERS, session=session)]
 
 
 async def _count_one(
-    store: Store, intakes: Mapping[ObjectId, Intake], _: Collection[ObjectId], session: AsyncClientSession
+    store: Store,
+    batches: Mapping[ObjectId, MailboxBatch],
+    _: Collection[ObjectId],
+    session: AsyncClientSession,
 ) -> list[Row]:
-    """Count for one mailbox in one command: what a quiet system does mostly."""
-    [(mailbox, intake)] = intakes.items()
-    query, update = _counting(mailbox, intake)
+    """Count for one mailbox in one command: the usual case on a system with little mail."""
+    [(mailbox, batch)] = batches.items()
+    query, update = _counting(mailbox, batch)
     row = await store.collection(MAILBOXES).find_one_and_update(
         query, update, projection=_NUMBERS, return_document=ReturnDocument.AFTER, session=session
     )
     return [] if row is None else [row]
 
 
-def _counting(mailbox: ObjectId, intake: Intake) -> tuple[Row, Row]:
-    messages = intake.messages
+def _counting(mailbox: ObjectId, batch: MailboxBatch) -> tuple[Row, Row]:
+    messages = batch.messages
     counts = {
         "uid_next": len(messages),
         "modseq": 1,
@@ -231,8 +234,8 @@ def _counting(mailbox: ObjectId, intake: Intake) -> tuple[Row, Row]:
         "octets": sum(message.size for message in messages),
     }
     query: Row = {"_id": mailbox, "account": messages[0].account}
-    if intake.name is not None:
-        query["name"] = intake.name
+    if batch.name is not None:
+        query["name"] = batch.name
     return query, {"$inc": counts}
 
 
@@ -245,7 +248,7 @@ async def _known(store: Store, ids: Sequence[str]) -> set[str]:
 
 
 async def _raise_uid_next(store: Store, accounts: Mapping[ObjectId, ObjectId]) -> None:
-    """Lift UIDNEXT over the messages that exist: a mailbox row was put back from an older copy."""
+    """Raise UIDNEXT above the messages that exist: a mailbox row was restored from an older copy."""
     with unavailable_when_away():
         for mailbox, account in accounts.items():
             highest = await store.collection(MESSAGES).find_one(

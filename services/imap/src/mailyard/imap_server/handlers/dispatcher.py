@@ -3,8 +3,8 @@
 from collections.abc import Awaitable
 from time import perf_counter
 
-from mailyard.imap.commands.command import Command
-from mailyard.imap.commands.fetch import Fetch
+from mailyard.imap.commands.command import ImapCommand
+from mailyard.imap.commands.fetch import FetchCommand
 from mailyard.imap.grammar.cursor import CommandRefused, CommandSyntaxError
 from mailyard.imap.server import responses
 from mailyard.imap.server.events import (
@@ -14,13 +14,19 @@ from mailyard.imap.server.events import (
     Event,
     MessageOffered,
 )
-from mailyard.imap.server.responses import Completion, Condition, bad, no
-from mailyard.imap.states import State, Transition
+from mailyard.imap.server.responses import Completion, ResponseCondition, bad, no
+from mailyard.imap.states import SessionState, Transition
 from mailyard.imap_server.handlers.appending import append
 from mailyard.imap_server.handlers.registry import HANDLERS
-from mailyard.imap_server.session.octets import ResponseBroken
-from mailyard.imap_server.session.session import Session, SessionOver, away
-from mailyard.mailbox.errors import AlreadyExists, MailboxError, NotFound, NotPermitted, TooMany
+from mailyard.imap_server.session.responsewriter import ResponseBroken
+from mailyard.imap_server.session.session import ImapSession, SessionOver, away
+from mailyard.mailbox.errors import (
+    MailboxError,
+    MailboxExists,
+    MailboxLimitReached,
+    MailboxNotFound,
+    NotPermitted,
+)
 from mailyard.mailbox.quota import OverQuota
 from mailyard.runtime.errors import Unavailable
 from mailyard.runtime.logs import get_logger
@@ -31,20 +37,20 @@ _SECONDS = histogram("mailyard_imap_command_seconds")
 _REFUSED = "refused"  # in place of the command's name where there is none to trust
 
 _CODES: dict[type[MailboxError], str] = {
-    NotFound: "NONEXISTENT",
-    AlreadyExists: "ALREADYEXISTS",
+    MailboxNotFound: "NONEXISTENT",
+    MailboxExists: "ALREADYEXISTS",
     NotPermitted: "CANNOT",
-    TooMany: "LIMIT",
+    MailboxLimitReached: "LIMIT",
     OverQuota: "OVERQUOTA",
 }
 
 _log = get_logger(__name__)
 
 
-class Conversation:
+class Dispatcher:
     """Leads one session from greeting to end."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: ImapSession) -> None:
         self._session = session
         self._mistakes = 0  # in a row
         self._commands = 0
@@ -58,7 +64,7 @@ class Conversation:
                 await self._turn()
         except SessionOver as over:
             if over.bye:
-                session.write(responses.untagged(Completion(Condition.BYE, over.bye, over.code)))
+                session.write(responses.untagged(Completion(ResponseCondition.BYE, over.bye, over.code)))
         finally:
             session.log_out()
             try:
@@ -87,7 +93,7 @@ class Conversation:
                 await self._complete(tag, "APPEND", self._append(event))
             case CommandRejected(tag, text, condition, code):
                 self._count()
-                completion = Completion(Condition(condition), text, code)
+                completion = Completion(ResponseCondition(condition), text, code)
                 session.write(responses.tagged(tag, completion))
                 self._judge(_REFUSED, completion)
 
@@ -103,10 +109,10 @@ class Conversation:
             await afterwards()
         self._judge(name, completion)
 
-    async def _carry_out(self, command: Command) -> Completion:
+    async def _carry_out(self, command: ImapCommand) -> Completion:
         """The command itself, with news of the mailbox before and after it, where the protocol permits them."""
         session = self._session
-        if not isinstance(command, Fetch):
+        if not isinstance(command, FetchCommand):
             session.fetch_ahead.forget()
         if command.reads_flags or command.permits_updates_first:
             await self._look(force=command.reads_flags and not session.fetch_ahead.is_loaded)
@@ -153,16 +159,16 @@ class Conversation:
 
     def _count(self) -> None:
         self._commands += 1
-        new = self._session.connection.state is State.NOT_AUTHENTICATED
+        new = self._session.connection.state is SessionState.NOT_AUTHENTICATED
         if new and self._commands > self._session.options.commands_before_login:
             raise SessionOver("Too many commands before login")
 
     def _judge(self, name: str, completion: Completion) -> None:
         _COMMANDS.labels(name, completion.condition.value.lower()).inc()
-        self._mistakes = self._mistakes + 1 if completion.condition is Condition.BAD else 0
+        self._mistakes = self._mistakes + 1 if completion.condition is ResponseCondition.BAD else 0
         if self._mistakes >= self._session.options.bad_commands:
             raise SessionOver("Too many commands that are not understood")
 
 
-def _name(command: Command) -> str:
+def _name(command: ImapCommand) -> str:
     return f"UID {command.verb}" if getattr(command, "by_uid", False) else command.verb

@@ -6,11 +6,11 @@ import pytest
 from bson import ObjectId
 
 from mailyard.imap.wellknown import FlagChange
-from mailyard.mailbox.errors import AlreadyExists, NotFound, NotPermitted
+from mailyard.mailbox.errors import MailboxExists, MailboxNotFound, NotPermitted
+from mailyard.mailbox.insertion import Insertion, insert_messages
 from mailyard.mailbox.mailboxes import Mailboxes
 from mailyard.mailbox.messages import Messages, changed
 from mailyard.mailbox.model import Mailbox, NewMessage
-from mailyard.mailbox.place import Placement, place
 from mailyard.mailbox.rows import ensure_schema
 from mailyard.mailbox.threads import thread_id
 from mailyard.runtime.clock import now_utc
@@ -41,12 +41,12 @@ async def filled(store: Store, *flags: frozenset[str]) -> Mailbox:
             internal_date=now_utc(),
             envelope=b"e%d" % number,
             bodystructure=b"s",
-            body=b"b",
+            imap_body=b"b",
             header_index=b"h",
             part_index=b"p",
             flags=each,
         )
-        await place(store, [Placement(inbox.id, new)])
+        await insert_messages(store, [Insertion(inbox.id, new)])
     return await fresh(store, inbox)
 
 
@@ -75,10 +75,10 @@ async def test_a_mailbox_is_made_with_those_above_it(store: Store) -> None:
     door = Mailboxes(store)
     await door.create(ACCOUNT, "a/b/c")
     assert {"a", "a/b", "a/b/c"} <= {mailbox.name for mailbox in await door.list(ACCOUNT)}
-    with pytest.raises(AlreadyExists):
+    with pytest.raises(MailboxExists):
         await door.create(ACCOUNT, "a/b")
     for bad in ("", "a//b", "x\x00y", "y" * 1001, "INBOX"):
-        with pytest.raises((NotPermitted, AlreadyExists)):
+        with pytest.raises((NotPermitted, MailboxExists)):
             await door.create(ACCOUNT, bad)
 
 
@@ -89,7 +89,7 @@ async def test_renaming_takes_the_children_along(store: Store) -> None:
     names = {mailbox.name for mailbox in await door.list(ACCOUNT)}
     assert {"x", "x/y", "x/y/b"} <= names
     assert not names & {"a", "a/b"}
-    with pytest.raises(AlreadyExists):
+    with pytest.raises(MailboxExists):
         await door.rename(ACCOUNT, "x/y", "Sent")
     with pytest.raises(NotPermitted):
         await door.rename(ACCOUNT, "x", "x/z")
@@ -108,9 +108,9 @@ async def test_renaming_inbox_moves_its_messages_and_leaves_an_empty_inbox(store
 async def test_another_account_finds_nothing(store: Store) -> None:
     inbox = await filled(store, NONE)
     door = Mailboxes(store)
-    with pytest.raises(NotFound):
+    with pytest.raises(MailboxNotFound):
         await door.by_id(ObjectId(), inbox.id)
-    with pytest.raises(NotFound):
+    with pytest.raises(MailboxNotFound):
         await door.delete(ObjectId(), "Sent")
     assert await door.list(ObjectId()) == []
 
@@ -118,7 +118,7 @@ async def test_another_account_finds_nothing(store: Store) -> None:
 async def test_a_deleted_mailbox_is_gone_and_inbox_cannot_be(store: Store) -> None:
     door = Mailboxes(store)
     await door.delete(ACCOUNT, "Sent")
-    with pytest.raises(NotFound):
+    with pytest.raises(MailboxNotFound):
         await door.get(ACCOUNT, "Sent")
     with pytest.raises(NotPermitted):
         await door.delete(ACCOUNT, "inbox")
@@ -183,7 +183,7 @@ async def test_a_copy_into_a_mailbox_that_is_gone_does_nothing(store: Store) -> 
     sent = await Mailboxes(store).get(ACCOUNT, "Sent")
     await Mailboxes(store).delete(ACCOUNT, "Sent")
     for attempt in (Messages(store).copy, Messages(store).move):
-        with pytest.raises(NotFound):
+        with pytest.raises(MailboxNotFound):
             await attempt(inbox, [1], sent)
     assert (await fresh(store, inbox)).total == 1
 
