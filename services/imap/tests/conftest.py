@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-_HERE = Path(__file__).parent
-sys.path[:0] = [str(_HERE), str(_HERE.parents[2] / "libs/imap/tests")]  # any command, and its encoder
+sys.path.insert(0, str(Path(__file__).parents[3] / "libs/imap/tests"))  # any command, and its encoder
+sys.path.insert(0, str(Path(__file__).parent))
 
 from imap_service import ImapService
 
