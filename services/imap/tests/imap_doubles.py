@@ -158,9 +158,9 @@ class World:
             prefix=prefix,
             flags=frozenset(flags),
         )
-        return self.place(self.box(name), new)
+        return self.add(self.box(name), new)
 
-    def place(self, box: Box, new: NewMessage, origin: str = "") -> int:
+    def add(self, box: Box, new: NewMessage, origin: str = "") -> int:
         uid, modseq = box.row.uid_next, box.row.highest_modseq + 1
         box.messages[uid] = Message(
             new.id, box.row.id, new.account, uid, modseq, new.flags, new.internal_date, NOW, new.size, new.prefix,
@@ -360,7 +360,7 @@ class MemoryMessages:
         source, box = self.world.by_id(mailbox.id), self.world.by_id(target.id)
         found = [uid for uid in uids if uid in source.messages and not source.messages[uid].expunged]
         new = tuple(
-            self.world.place(box, copy_of(_new(source.messages[uid]), keywords), origin) for uid in found
+            self.world.add(box, copy_of(_new(source.messages[uid]), keywords), origin) for uid in found
         )
         return CopyResult(box.row.uid_validity, tuple(found), new)
 
@@ -384,7 +384,7 @@ class MemoryMessages:
         self.world.called("append")
         self._require_room(quota, message.size, frozenset({message.id}))
         box = self.world.by_id(mailbox.id)
-        return AppendResult(box.row.uid_validity, self.world.place(box, message, origin))
+        return AppendResult(box.row.uid_validity, self.world.add(box, message, origin))
 
     async def usage(self, account: ObjectId) -> Usage:
         self.world.called("usage")

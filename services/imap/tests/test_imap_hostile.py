@@ -73,7 +73,7 @@ async def test_the_flags_of_many_messages_are_written_some_octets_at_a_time():
 
 
 def test_a_table_of_messages_with_flags_of_their_own_takes_little_memory():
-    different = [frozenset(f"{number}-{place}-{'x' * 100}" for place in range(10)) for number in range(1_000)]
+    different = [frozenset(f"{number}-{index}-{'x' * 100}" for index in range(10)) for number in range(1_000)]
     tracemalloc.start()
     table = FlagTable()
     for uid, flags in enumerate(_different_flags(3_000) + different, start=1):
@@ -87,10 +87,10 @@ def test_a_table_of_messages_with_flags_of_their_own_takes_little_memory():
 
 def test_a_view_of_very_many_different_sets_of_flags_keeps_all_of_them():
     different = [
-        frozenset(f"k{place}" for place in range(14) if number >> place & 1) for number in range(10_000)
+        frozenset(f"k{index}" for index in range(14) if number >> index & 1) for number in range(10_000)
     ]
     view = MessageView(FlagState(uid, 1, flags) for uid, flags in enumerate(different, start=1))
-    assert [view.flags(place) for place in range(len(view))] == different
+    assert [view.flags(index) for index in range(len(view))] == different
 
 
 async def test_news_of_many_messages_hold_nobody_up():
@@ -163,8 +163,8 @@ def test_messages_that_came_one_by_one_are_found_to_be_recent_in_short_time():
     for uid in range(2, 20_001, 2):
         view.claim_recent(uid, uid)
     started = time.thread_time()
-    assert [view.is_recent(place) for place in range(6)] == [False, True] * 3
-    assert sum(view.is_recent(place) for place in range(20_000)) == 10_000
+    assert [view.is_recent(index) for index in range(6)] == [False, True] * 3
+    assert sum(view.is_recent(index) for index in range(20_000)) == 10_000
     assert time.thread_time() - started < 1
     view.claim_recent(20_001, 20_005)
     assert view.recent_count() == 10_000

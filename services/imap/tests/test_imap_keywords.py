@@ -79,13 +79,13 @@ async def test_keywords_are_read_once_in_a_while_and_those_that_came_meanwhile_c
 
     keywords = MailboxKeywords(flag_states, lambda: now[0], most=3)
     inbox, drafts = world.box("INBOX").row, world.box("Drafts").row
-    assert await keywords.with_room(inbox, frozenset({"\\Seen", "\\Draft"})) == {"\\Seen", "\\Draft"}
+    assert await keywords.accepted(inbox, frozenset({"\\Seen", "\\Draft"})) == {"\\Seen", "\\Draft"}
     assert reads == []
-    assert await keywords.with_room(inbox, frozenset({"\\Seen", "OLD", "a"})) == {"\\Seen", "OLD", "a"}
+    assert await keywords.accepted(inbox, frozenset({"\\Seen", "OLD", "a"})) == {"\\Seen", "OLD", "a"}
     keywords.note(inbox.id, frozenset({"\\Seen", "b"}))
-    assert await keywords.with_room(inbox, frozenset({"A", "B", "c"})) == {"A", "B"}
-    assert await keywords.with_room(drafts, frozenset({"c"})) == {"c"}
+    assert await keywords.accepted(inbox, frozenset({"A", "B", "c"})) == {"A", "B"}
+    assert await keywords.accepted(drafts, frozenset({"c"})) == {"c"}
     assert reads == [inbox.id, drafts.id]
     now[0] += 600
-    assert await keywords.with_room(inbox, frozenset({"c"})) == {"c"}
+    assert await keywords.accepted(inbox, frozenset({"c"})) == {"c"}
     assert reads == [inbox.id, drafts.id, inbox.id]

@@ -199,10 +199,10 @@ def test_sets_of_flags_that_no_message_has_any_more_are_forgotten():
     view = MessageView([FlagState(1, 1, frozenset())])
     tracemalloc.start()
     for number in range(20_000):
-        view.set_flags(0, frozenset(f"k{place}" for place in range(15) if number >> place & 1))
+        view.set_flags(0, frozenset(f"k{index}" for index in range(15) if number >> index & 1))
     held, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert view.flags(0) == {f"k{place}" for place in range(15) if 19_999 >> place & 1}
+    assert view.flags(0) == {f"k{index}" for index in range(15) if 19_999 >> index & 1}
     assert held < 4 * MEGABYTE
 
 
@@ -210,7 +210,7 @@ def test_messages_with_keywords_of_their_own_take_little_memory():
     tracemalloc.start()
     sets = FlagSets()
     for number in range(5_000):
-        sets.number(frozenset(f"{number}-{place}-{'x' * 100}" for place in range(10)))
+        sets.number(frozenset(f"{number}-{index}-{'x' * 100}" for index in range(10)))
     held, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert sets.left_out

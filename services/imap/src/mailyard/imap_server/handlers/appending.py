@@ -13,7 +13,7 @@ from mailyard.imap.server import responses
 from mailyard.imap.server.events import MessageBroken, MessageData, MessageEnded, MessageOffered, Overflow
 from mailyard.imap.server.responses import Completion, bad, no, ok
 from mailyard.imap_server.handlers.transferring import TRY_CREATE
-from mailyard.imap_server.session.session import ImapSession, SessionOver, away
+from mailyard.imap_server.session.session import ImapSession, SessionOver, unavailable
 from mailyard.mailbox.errors import MailboxNotFound
 from mailyard.mailbox.factory import new_message
 from mailyard.mailbox.model import Mailbox, NewMessage
@@ -78,7 +78,7 @@ async def _mailbox_for(session: ImapSession, offered: MessageOffered) -> Mailbox
     except MailboxNotFound:
         return TRY_CREATE
     except Unavailable as error:
-        return away(error)
+        return unavailable(error)
     return mailbox
 
 
@@ -88,7 +88,7 @@ async def _receive(session: ImapSession) -> Body | Completion:
     try:
         outcome = await _pump(session, writer)
     except Unavailable as error:
-        outcome = away(error)
+        outcome = unavailable(error)
         _end_if(session.connection.abandon_message())
     except BaseException:
         await _forget(writer)
@@ -122,7 +122,7 @@ async def _pump(session: ImapSession, writer: BodyWriter) -> Body | Completion:
 async def _add(session: ImapSession, mailbox: Mailbox, offered: MessageOffered, body: Body) -> Completion:
     blob_id = await session.backend.blobs.put(body)
     message = await _parsed(session, offered, body, blob_id)
-    flags = await session.keywords_with_room(mailbox, message.flags)
+    flags = await session.accepted_keywords(mailbox, message.flags)
     try:
         result = await session.backend.messages.append(
             mailbox, replace(message, flags=flags), session.origin, quota=await session.quota()

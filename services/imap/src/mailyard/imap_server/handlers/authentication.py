@@ -107,5 +107,5 @@ def _refused(session: ImapSession, refusal: Refusal) -> Completion:
         async def end() -> None:
             raise SessionOver("Too many failed logins")
 
-        session.afterwards = end
+        session.after_response = end
     return _REFUSALS[refusal.reason]

@@ -19,7 +19,7 @@ from mailyard.imap.states import SessionState, Transition
 from mailyard.imap_server.handlers.appending import append
 from mailyard.imap_server.handlers.registry import HANDLERS
 from mailyard.imap_server.session.responsewriter import ResponseBroken
-from mailyard.imap_server.session.session import ImapSession, SessionOver, away
+from mailyard.imap_server.session.session import ImapSession, SessionOver, unavailable
 from mailyard.mailbox.errors import (
     MailboxError,
     MailboxExists,
@@ -52,7 +52,7 @@ class Dispatcher:
 
     def __init__(self, session: ImapSession) -> None:
         self._session = session
-        self._mistakes = 0  # in a row
+        self._bad_commands = 0  # in a row
         self._commands = 0
 
     async def run(self) -> None:
@@ -61,33 +61,33 @@ class Dispatcher:
         try:
             session.write(responses.untagged(responses.ok("Mailyard is ready", session.capability_code)))
             while True:
-                await self._turn()
+                await self._next_command()
         except SessionOver as over:
             if over.bye:
                 session.write(responses.untagged(Completion(ResponseCondition.BYE, over.bye, over.code)))
         finally:
             session.log_out()
             try:
-                await session.leave()
+                await session.close_mailbox()
             finally:
                 session.count_out()
                 session.connection.change_state(Transition.ENDED)
 
-    async def _turn(self) -> None:
-        event = await self._session.next_event(self._session.patience)
+    async def _next_command(self) -> None:
+        event = await self._session.next_event(self._session.command_seconds)
         if event is None:
             raise SessionOver("Autologout: no command came in time")
-        await self._answer(event)
+        await self._respond(event)
         await self._session.drain()
 
-    async def _answer(self, event: Event) -> None:
+    async def _respond(self, event: Event) -> None:
         session = self._session
         match event:
             case ContinuationWanted():
                 session.write(responses.continuation("Ready for literal data"))
             case CommandReceived(tag, command):
                 self._count()
-                await self._complete(tag, _name(command), self._carry_out(command))
+                await self._complete(tag, _name(command), self._execute(command))
             case MessageOffered(tag):
                 self._count()
                 await self._complete(tag, "APPEND", self._append(event))
@@ -95,7 +95,7 @@ class Dispatcher:
                 self._count()
                 completion = Completion(ResponseCondition(condition), text, code)
                 session.write(responses.tagged(tag, completion))
-                self._judge(_REFUSED, completion)
+                self._record(_REFUSED, completion)
 
     async def _complete(self, tag: str, name: str, work: Awaitable[Completion]) -> None:
         """Have a command carried out, and answer it."""
@@ -104,36 +104,36 @@ class Dispatcher:
         completion = await self._outcome(work)
         _SECONDS.labels(name).observe(perf_counter() - started)
         session.write(responses.tagged(tag, completion))
-        afterwards, session.afterwards = session.afterwards, None
-        if afterwards is not None:
-            await afterwards()
-        self._judge(name, completion)
+        after_response, session.after_response = session.after_response, None
+        if after_response is not None:
+            await after_response()
+        self._record(name, completion)
 
-    async def _carry_out(self, command: ImapCommand) -> Completion:
+    async def _execute(self, command: ImapCommand) -> Completion:
         """The command itself, with news of the mailbox before and after it, where the protocol permits them."""
         session = self._session
         if not isinstance(command, FetchCommand):
             session.fetch_ahead.forget()
         if command.reads_flags or command.permits_updates_first:
-            await self._look(force=command.reads_flags and not session.fetch_ahead.is_loaded)
-            session.announce_keywords()
+            await self._refresh(force=command.reads_flags and not session.fetch_ahead.is_loaded)
+            session.send_new_keywords()
         if command.permits_updates_first:
-            await session.announce(expunges=True)
+            await session.send_updates(expunges=True)
         completion: Completion = await HANDLERS[type(command)](session, command)
-        await self._look()
-        await session.announce(expunges=not command.defers_expunges)
+        await self._refresh()
+        await session.send_updates(expunges=not command.defers_expunges)
         return completion
 
     async def _append(self, offered: MessageOffered) -> Completion:
         completion = await append(self._session, offered)
-        await self._look()
-        await self._session.announce(expunges=True)
+        await self._refresh()
+        await self._session.send_updates(expunges=True)
         return completion
 
-    async def _look(self, *, force: bool = False) -> None:
+    async def _refresh(self, *, force: bool = False) -> None:
         """Learn what is new; where the store is unreachable, the outcome of the command stands all the same."""
         try:
-            await self._session.look(force=force)
+            await self._session.refresh(force=force)
         except Unavailable as error:
             _log.warning("imap.unavailable", error=str(error))
 
@@ -148,7 +148,7 @@ class Dispatcher:
         except MailboxError as error:
             return no(str(error), _CODES.get(type(error), ""))
         except Unavailable as error:
-            return away(error)
+            return unavailable(error)
         except (SessionOver, ConnectionError, ResponseBroken):
             raise
         except Exception:
@@ -163,10 +163,10 @@ class Dispatcher:
         if new and self._commands > self._session.options.commands_before_login:
             raise SessionOver("Too many commands before login")
 
-    def _judge(self, name: str, completion: Completion) -> None:
+    def _record(self, name: str, completion: Completion) -> None:
         _COMMANDS.labels(name, completion.condition.value.lower()).inc()
-        self._mistakes = self._mistakes + 1 if completion.condition is ResponseCondition.BAD else 0
-        if self._mistakes >= self._session.options.bad_commands:
+        self._bad_commands = self._bad_commands + 1 if completion.condition is ResponseCondition.BAD else 0
+        if self._bad_commands >= self._session.options.bad_commands:
             raise SessionOver("Too many commands that are not understood")
 
 

@@ -13,7 +13,7 @@ from mailyard.imap.grammar.dates import encode_date_time
 from mailyard.imap.server import responses
 from mailyard.imap.server.responses import Completion, no, ok
 from mailyard.imap.wellknown import SEEN, FlagChange
-from mailyard.imap_server.handlers.messagesets import chosen, in_portions
+from mailyard.imap_server.handlers.messagesets import in_portions, resolve
 from mailyard.imap_server.session.responsewriter import ResponsePart, ResponseWriter, section_parts
 from mailyard.imap_server.session.session import ImapSession
 from mailyard.imap_server.session.view import MessageView
@@ -36,7 +36,7 @@ _FIELDS: dict[Item, frozenset[str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class FetchPlan:
     """What a FETCH needs."""
 
     items: tuple[FetchItem, ...]
@@ -67,18 +67,18 @@ def _fields(item: FetchItem) -> frozenset[str]:
 
 async def fetch(session: ImapSession, command: FetchCommand) -> Completion:
     """FETCH; messages that are gone meanwhile are left out, and said to be unless they were named by UID."""
-    selected = session.mailbox_view
-    places = chosen(selected.view, command.numbers, by_uid=command.by_uid)
-    plan = Plan.of(command, read_only=selected.read_only)
+    selected = session.selection
+    indexes = resolve(selected.view, command.numbers, by_uid=command.by_uid)
+    plan = FetchPlan.of(command, read_only=selected.read_only)
     if not plan.fields:
-        await session.write_all(_lines(selected.view, plan.items, places))
-        _note_told(selected.view, plan, places)
+        await session.write_all(_lines(selected.view, plan.items, indexes))
+        _mark_sent(selected.view, plan, indexes)
         return ok("FETCH completed")
-    await _read_ahead(session, command, plan, places)
-    outcome = await _FromRows(session, plan).run(places)
-    if session.line.is_empty:
+    await _read_ahead(session, command, plan, indexes)
+    outcome = await _FromRows(session, plan).run(indexes)
+    if session.events.is_empty:
         session.fetch_ahead.forget()
-    _note_told(selected.view, plan, places)
+    _mark_sent(selected.view, plan, indexes)
     if outcome.lost:
         return no("Some messages cannot be read", "SERVERBUG")
     if outcome.gone and not command.by_uid:
@@ -87,39 +87,39 @@ async def fetch(session: ImapSession, command: FetchCommand) -> Completion:
 
 
 async def _read_ahead(
-    session: ImapSession, command: FetchCommand, plan: Plan, places: Sequence[range]
+    session: ImapSession, command: FetchCommand, plan: FetchPlan, indexes: Sequence[range]
 ) -> None:
     """Read what the commands behind this one want with what it wants itself, if each wants one message."""
-    view, ahead = session.mailbox_view.view, session.fetch_ahead
-    uids = [view.uid(place) for span in places for place in span[:2]]
+    view, ahead = session.selection.view, session.fetch_ahead
+    uids = [view.uid(index) for span in indexes for index in span[:2]]
     if ahead.has(uids, plan.fields):
         return
     ahead.forget()
     if len(uids) != 1 or not plan.reads_octets or not command.by_uid:
         return
-    following = (view.by_uid(each.numbers) for each in session.line.followers(command))
+    following = (view.by_uid(each.numbers) for each in session.events.followers(command))
     uids += [view.uid(spans[0].start) for spans in following if [len(span) for span in spans] == [1]]
     if len(uids) > 1:
-        await ahead.load(session.mailbox_view.mailbox, uids, plan.fields)
+        await ahead.load(session.selection.mailbox, uids, plan.fields)
 
 
-def _note_told(view: MessageView, plan: Plan, places: Sequence[range]) -> None:
+def _mark_sent(view: MessageView, plan: FetchPlan, indexes: Sequence[range]) -> None:
     if Item.FLAGS in plan.items:
-        view.told(places)
+        view.mark_sent(indexes)
 
 
-def _lines(view: MessageView, items: Sequence[FetchItem], places: Sequence[range]) -> Iterator[bytes]:
+def _lines(view: MessageView, items: Sequence[FetchItem], indexes: Sequence[range]) -> Iterator[bytes]:
     """Responses that the view answers alone."""
-    for span in places:
-        for place in span:
-            values = b" ".join(_view_item(view, place, item) for item in items)
-            yield responses.fetched(place + 1, values)
+    for span in indexes:
+        for index in span:
+            values = b" ".join(_view_item(view, index, item) for item in items)
+            yield responses.fetched(index + 1, values)
 
 
-def _view_item(view: MessageView, place: int, item: FetchItem) -> bytes:
+def _view_item(view: MessageView, index: int, item: FetchItem) -> bytes:
     if item is Item.UID:
-        return b"UID %d" % view.uid(place)
-    return b"FLAGS " + view.encoded_flags(place)
+        return b"UID %d" % view.uid(index)
+    return b"FLAGS " + view.encoded_flags(index)
 
 
 @dataclass(slots=True)
@@ -133,17 +133,17 @@ class _Outcome:
 class _FromRows:
     """A FETCH that reads rows, some at a time."""
 
-    def __init__(self, session: ImapSession, plan: Plan) -> None:
+    def __init__(self, session: ImapSession, plan: FetchPlan) -> None:
         self._session = session
-        self._selected = session.mailbox_view
+        self._selected = session.selection
         self._view = self._selected.view
         self._plan = plan
         self._writer = ResponseWriter(session)
         self._outcome = _Outcome()
 
-    async def run(self, places: Sequence[range]) -> _Outcome:
+    async def run(self, indexes: Sequence[range]) -> _Outcome:
         """Answer for the messages in these places."""
-        for portion in in_portions(places, _ROWS_AT_A_TIME):
+        for portion in in_portions(indexes, _ROWS_AT_A_TIME):
             await self._portion(self._view.uids(portion))
         return self._outcome
 
@@ -173,7 +173,7 @@ class _FromRows:
 
     async def _reply(self, group: Sequence[Message]) -> None:
         newly_seen = await self._set_seen(group) if self._plan.sets_seen else frozenset()
-        replies = [self._parts(message, tell_flags=message.uid in newly_seen) for message in group]
+        replies = [self._parts(message, with_flags=message.uid in newly_seen) for message in group]
         self._outcome.lost += await self._writer.write(replies)
 
     async def _set_seen(self, group: Sequence[Message]) -> frozenset[int]:
@@ -184,32 +184,32 @@ class _FromRows:
         result = await self._session.backend.messages.store(
             self._selected.mailbox, unseen, FlagChange.ADD, frozenset({SEEN}), origin=self._session.origin
         )
-        self._selected.note(result.changed)
+        self._selected.apply_own(result.changed)
         return frozenset(unseen)
 
     def _is_seen(self, uid: int) -> bool:
-        place = self._view.place_of(uid)
-        return place is None or self._view.has_flag(place, SEEN)
+        index = self._view.index_of(uid)
+        return index is None or self._view.has_flag(index, SEEN)
 
-    def _parts(self, message: Message, *, tell_flags: bool) -> list[ResponsePart]:
+    def _parts(self, message: Message, *, with_flags: bool) -> list[ResponsePart]:
         """The response for one message."""
-        place = self._view.place_of(message.uid)
-        assert place is not None  # it was asked for by its place
+        index = self._view.index_of(message.uid)
+        assert index is not None  # it was asked for by its place
         items = self._plan.items
-        if tell_flags and Item.FLAGS not in items:
+        if with_flags and Item.FLAGS not in items:
             items = (*items, Item.FLAGS)
-        parts: list[ResponsePart] = [b"* %d FETCH (" % (place + 1)]
+        parts: list[ResponsePart] = [b"* %d FETCH (" % (index + 1)]
         for item in items:
             if len(parts) > 1:
                 parts.append(b" ")
-            parts += self._item(place, message, item)
+            parts += self._item(index, message, item)
         parts.append(b")\r\n")
         return parts
 
-    def _item(self, place: int, message: Message, item: FetchItem) -> list[ResponsePart]:
+    def _item(self, index: int, message: Message, item: FetchItem) -> list[ResponsePart]:
         match item:
             case Item.UID | Item.FLAGS:
-                return [_view_item(self._view, place, item)]
+                return [_view_item(self._view, index, item)]
             case Item.INTERNALDATE:
                 return [b"INTERNALDATE " + encode_date_time(message.internal_date)]
             case Item.SIZE:

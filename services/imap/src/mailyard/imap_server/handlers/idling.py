@@ -41,24 +41,24 @@ class _Idling:
         """Tell what is new until a line comes; return it."""
         session = self._session
         if session.selected is not None:
-            await session.selected.listen()
+            await session.selected.subscribe()
             session.selected.expect_changes()  # those that came before the events did
         while True:
-            await self._look()
+            await self._refresh()
             self._give_sign()
-            await session.announce(expunges=True)
+            await session.send_updates(expunges=True)
             await session.drain()
-            event = await session.next_event_or_wake(self._patience())
+            event = await session.next_event_or_wake(self._wait_seconds())
             if isinstance(event, LineReceived):
                 return event.octets
 
-    async def _look(self) -> None:
+    async def _refresh(self) -> None:
         """Look when an event says so; a look that fails is made again."""
         session = self._session
-        if session.selected is None or not (session.selected.has_news or self._now() >= self._retry):
+        if session.selected is None or not (session.selected.has_changes or self._now() >= self._retry):
             return
         try:
-            await session.look(force=True)
+            await session.refresh(force=True)
             self._retry = math.inf
         except Unavailable as error:
             self._retry = self._now() + _RETRY_SECONDS
@@ -72,7 +72,7 @@ class _Idling:
             self._sign = self._now() + self._session.options.still_here_seconds
             self._session.write(responses.untagged(ok("Still here")))
 
-    def _patience(self) -> float:
+    def _wait_seconds(self) -> float:
         return max(0.0, min(self._end, self._sign, self._retry) - self._now())
 
     def _now(self) -> float:

@@ -51,7 +51,7 @@ async def delete(session: ImapSession, command: DeleteCommand) -> Completion:
     doomed = await session.backend.mailboxes.get(session.account, command.mailbox)
     await session.backend.mailboxes.delete(session.account, command.mailbox)
     if selected is not None and selected.mailbox.id == doomed.id:
-        await session.leave()
+        await session.close_mailbox()
     return ok("DELETE completed")
 
 

@@ -8,7 +8,7 @@ from mailyard.imap.grammar.sequences import SequenceSet
 from mailyard.imap_server.session.view import MessageView
 
 
-def chosen(view: MessageView, numbers: SequenceSet, *, by_uid: bool) -> list[range]:
+def resolve(view: MessageView, numbers: SequenceSet, *, by_uid: bool) -> list[range]:
     """The places of the messages that are meant.
 
     Raises:
@@ -22,8 +22,8 @@ def chosen(view: MessageView, numbers: SequenceSet, *, by_uid: bool) -> list[ran
     return view.by_number(numbers)
 
 
-def in_portions(places: Sequence[range], size: int) -> Iterator[list[int]]:
+def in_portions(indexes: Sequence[range], size: int) -> Iterator[list[int]]:
     """The places, `size` at a time."""
-    remaining = chain.from_iterable(places)
+    remaining = chain.from_iterable(indexes)
     while portion := list(islice(remaining, size)):
         yield portion

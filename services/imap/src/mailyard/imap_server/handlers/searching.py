@@ -45,16 +45,16 @@ _large_bodies = asyncio.Semaphore(1)  # for searches, one large message at a tim
 
 async def search(session: ImapSession, command: SearchCommand) -> Completion:
     """SEARCH; messages that are gone meanwhile match nothing."""
-    places = await _Searching(session, command).run()
-    view = session.mailbox_view.view
-    numbers = view.uids(places) if command.by_uid else [place + 1 for place in places]
+    indexes = await _Searching(session, command).run()
+    view = session.selection.view
+    numbers = view.uids(indexes) if command.by_uid else [index + 1 for index in indexes]
     session.write(b"* SEARCH")
-    await session.write_all(_in_words(numbers))
+    await session.write_all(_number_lists(numbers))
     session.write(b"\r\n")
     return ok("SEARCH completed")
 
 
-def _in_words(numbers: Iterable[int]) -> Iterator[bytes]:
+def _number_lists(numbers: Iterable[int]) -> Iterator[bytes]:
     remaining = iter(numbers)
     while some := list(islice(remaining, _NUMBERS_AT_A_TIME)):
         yield b"".join(b" %d" % number for number in some)
@@ -65,7 +65,7 @@ class _Searching:
 
     def __init__(self, session: ImapSession, command: SearchCommand) -> None:
         self._session = session
-        self._selected = session.mailbox_view
+        self._selected = session.selection
         self._view = self._selected.view
         self._test = test_for(command.keys, self._view)
         self._needs_body = looks_into_bodies(command.keys)
@@ -77,7 +77,7 @@ class _Searching:
     async def run(self) -> Sequence[int]:
         """The places of the messages that match, in order."""
         for portion in in_portions([range(len(self._view))], _PLACES_AT_A_TIME):
-            undecided = await self._undecided([Facts(place, self._view) for place in portion])
+            undecided = await self._undecided([Facts(index, self._view) for index in portion])
             for fields in self._row_stages:
                 if undecided:
                     undecided = await self._by_rows(undecided, fields)
@@ -98,7 +98,7 @@ class _Searching:
         """The same with the rows, which are not kept. Long header fields take a while: a thread reads them."""
         async with _rows:
             undecided = await asyncio.to_thread(self._tested, await self._with_rows(several, fields))
-        return [Facts(facts.place, self._view) for facts in undecided]
+        return [Facts(facts.index, self._view) for facts in undecided]
 
     def _tested(self, several: Sequence[Facts]) -> list[Facts]:
         """Test messages, as `_undecided`."""
@@ -106,14 +106,14 @@ class _Searching:
         for facts in several:
             outcome = self._test(facts)
             if outcome:
-                self._found.append(facts.place)
+                self._found.append(facts.index)
             elif outcome is None:
                 undecided.append(facts)
         return undecided
 
     async def _with_rows(self, several: Sequence[Facts], fields: frozenset[str]) -> list[Facts]:
         """Load these columns; messages that are gone are left out."""
-        by_uid = {self._view.uid(facts.place): facts for facts in several}
+        by_uid = {self._view.uid(facts.index): facts for facts in several}
         found: list[Facts] = []
         rows = self._session.backend.messages.fetch(self._selected.mailbox, list(by_uid), fields)
         async for row in rows:
@@ -161,7 +161,7 @@ class _Searching:
             row = _row(facts)
             facts.content = facts.content or _content(row, bodies.get(row.blob_id, b""))
             if self._test(facts):
-                found.append(facts.place)
+                found.append(facts.index)
             facts.content = None
         return found
 

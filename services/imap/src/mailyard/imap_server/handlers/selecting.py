@@ -5,7 +5,7 @@ from mailyard.imap.server import responses
 from mailyard.imap.server.responses import Completion, ok
 from mailyard.imap.states import Transition
 from mailyard.imap_server.handlers.transferring import remove_deleted
-from mailyard.imap_server.session.selected import Selected, SelectOptions
+from mailyard.imap_server.session.selected import SelectedMailbox, SelectOptions
 from mailyard.imap_server.session.session import ImapSession
 from mailyard.runtime.logs import get_logger
 
@@ -26,15 +26,15 @@ async def examine(session: ImapSession, command: ExamineCommand) -> Completion:
 
 async def _open(session: ImapSession, name: str, *, read_only: bool) -> None:
     """Leave the mailbox that was selected, in any case (section 6.3.1), and open the other."""
-    await session.leave()
+    await session.close_mailbox()
     mailbox = await session.backend.mailboxes.get(session.account, name)
     terms = SelectOptions(read_only, session.origin, session.channel.wake)
-    session.selected = await Selected.open(session.backend, mailbox, terms)
+    session.selected = await SelectedMailbox.open(session.backend, mailbox, terms)
     session.connection.change_state(Transition.OPENED)
     _describe(session, session.selected)
 
 
-def _describe(session: ImapSession, selected: Selected) -> None:
+def _describe(session: ImapSession, selected: SelectedMailbox) -> None:
     view, mailbox = selected.view, selected.mailbox
     if view.keywords_left_out:
         _log.warning("imap.keywords_left_out", account=str(session.account), mailbox=str(mailbox.id))
@@ -49,13 +49,13 @@ def _describe(session: ImapSession, selected: Selected) -> None:
 
 async def close(session: ImapSession, _: CloseCommand) -> Completion:
     r"""CLOSE: remove what is marked \Deleted without a word, unless the mailbox is only examined."""
-    if not session.mailbox_view.read_only:
+    if not session.selection.read_only:
         await remove_deleted(session)
-    await session.leave()
+    await session.close_mailbox()
     return ok("CLOSE completed")
 
 
 async def unselect(session: ImapSession, _: UnselectCommand) -> Completion:
     """UNSELECT: leave and remove nothing."""
-    await session.leave()
+    await session.close_mailbox()
     return ok("UNSELECT completed")

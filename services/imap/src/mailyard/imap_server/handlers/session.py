@@ -21,7 +21,7 @@ async def capability(session: ImapSession, _: CapabilityCommand) -> Completion:
 
 async def noop(session: ImapSession, command: ImapCommand) -> Completion:
     """NOOP and CHECK: look what is new, however short ago that was done (sections 6.1.2 and 6.4.1)."""
-    await session.look(force=True)
+    await session.refresh(force=True)
     return ok(f"{command.verb} completed")
 
 
@@ -52,7 +52,7 @@ async def start_tls(session: ImapSession, _: StartTlsCommand) -> Completion:
         session.connection.discard_input()
         await session.channel.start_tls()
 
-    session.afterwards = handshake
+    session.after_response = handshake
     return ok("Begin TLS negotiation now")
 
 
@@ -62,7 +62,7 @@ async def logout(session: ImapSession, _: LogoutCommand) -> Completion:
     async def end() -> None:
         raise SessionOver
 
-    await session.leave()
+    await session.close_mailbox()
     session.write(responses.untagged(Completion(ResponseCondition.BYE, "Logging out")))
-    session.afterwards = end
+    session.after_response = end
     return ok("LOGOUT completed")

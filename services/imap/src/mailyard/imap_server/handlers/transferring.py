@@ -8,7 +8,7 @@ from mailyard.imap.grammar.sequences import SequenceSet, compact
 from mailyard.imap.server import responses
 from mailyard.imap.server.responses import Completion, no, ok
 from mailyard.imap.wellknown import DELETED, FlagChange
-from mailyard.imap_server.handlers.messagesets import chosen
+from mailyard.imap_server.handlers.messagesets import resolve
 from mailyard.imap_server.handlers.storing import AT_A_TIME, READ_ONLY
 from mailyard.imap_server.session.session import ImapSession
 from mailyard.mailbox.errors import MailboxError, MailboxNotFound
@@ -33,13 +33,13 @@ async def copy(session: ImapSession, command: CopyCommand) -> Completion:
         return GONE
     if not uids:
         return ok("COPY completed, there was nothing to copy")
-    session.mailbox_view.expect_changes()
+    session.selection.expect_changes()
     results: list[CopyResult] = []
     quota = await session.quota()
     keywords = await _keywords(session, command, target)
     try:
         for portion in _portions(uids):
-            source = session.mailbox_view.mailbox
+            source = session.selection.mailbox
             results.append(
                 await session.backend.messages.copy(
                     source, portion, target, session.origin, quota=quota, keywords=keywords
@@ -71,7 +71,7 @@ async def move(session: ImapSession, command: MoveCommand) -> Completion:
     has removed a message, the answer is NO. Both mailboxes belong to the account, so MOVE needs no room in the quota
     (RFC 9208, section 5.1).
     """
-    if session.mailbox_view.read_only:
+    if session.selection.read_only:
         return READ_ONLY
     uids = _uids(session, command)
     target = await _target(session, command.mailbox)
@@ -81,12 +81,12 @@ async def move(session: ImapSession, command: MoveCommand) -> Completion:
         return GONE
     if not uids:
         return ok("MOVE completed, there was nothing to move")
-    session.mailbox_view.expect_changes()
+    session.selection.expect_changes()
     results: list[CopyResult] = []
     keywords = await _keywords(session, command, target)
     try:
         for portion in _portions(uids):
-            source = session.mailbox_view.mailbox
+            source = session.selection.mailbox
             results.append(
                 await session.backend.messages.move(
                     source, portion, target, session.origin, keywords=keywords
@@ -100,17 +100,17 @@ async def move(session: ImapSession, command: MoveCommand) -> Completion:
 
 def _uids(session: ImapSession, command: TransferCommand) -> list[int] | None:
     """The messages that are meant; None when one of them is known to be gone."""
-    view = session.mailbox_view.view
-    places = chosen(view, command.numbers, by_uid=command.by_uid)
-    uids = [view.uid(place) for span in places for place in span]
+    view = session.selection.view
+    indexes = resolve(view, command.numbers, by_uid=command.by_uid)
+    uids = [view.uid(index) for span in indexes for index in span]
     return None if view.have_vanished(uids) else uids
 
 
 async def _keywords(session: ImapSession, command: TransferCommand, target: Mailbox) -> frozenset[str] | None:
     """The keywords that the messages keep in the other mailbox; None: all."""
-    view = session.mailbox_view.view
-    theirs = view.keywords_of(chosen(view, command.numbers, by_uid=command.by_uid))
-    kept = await session.keywords_with_room(target, theirs)
+    view = session.selection.view
+    theirs = view.keywords_of(resolve(view, command.numbers, by_uid=command.by_uid))
+    kept = await session.accepted_keywords(target, theirs)
     return None if kept == theirs and not view.keywords_left_out else kept
 
 
@@ -141,7 +141,7 @@ def _copyuid(results: Sequence[CopyResult]) -> str:
 
 async def expunge(session: ImapSession, command: ExpungeCommand) -> Completion:
     """EXPUNGE, or UID EXPUNGE of some messages only; the responses come with the news of the mailbox."""
-    if session.mailbox_view.read_only:
+    if session.selection.read_only:
         return READ_ONLY
     await remove_deleted(session, command.uids)
     return ok("EXPUNGE completed")
@@ -149,11 +149,11 @@ async def expunge(session: ImapSession, command: ExpungeCommand) -> Completion:
 
 async def remove_deleted(session: ImapSession, uids: SequenceSet | None = None) -> None:
     r"""Remove the messages with \Deleted, or those of them that have these UIDs."""
-    await session.look(force=True)
-    selected = session.mailbox_view
+    await session.refresh(force=True)
+    selected = session.selection
     view = selected.view
     spans = [range(len(view))] if uids is None else view.by_uid(uids)
-    doomed = [view.uid(place) for span in spans for place in span if view.has_flag(place, DELETED)]
+    doomed = [view.uid(index) for span in spans for index in span if view.has_flag(index, DELETED)]
     for portion in _portions(doomed):
         selected.expect_changes()
         await session.backend.messages.expunge(selected.mailbox, portion, session.origin)

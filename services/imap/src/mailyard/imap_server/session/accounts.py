@@ -9,14 +9,14 @@ class AccountSessions:
     def __init__(self) -> None:
         self._open: Counter[str] = Counter()
 
-    def enter(self, account: str, most: int) -> bool:
+    def add(self, account: str, most: int) -> bool:
         """Count a session in, or return False when the account has `most` already; 0: no limit."""
         if most and self._open[account] >= most:
             return False
         self._open[account] += 1
         return True
 
-    def leave(self, account: str) -> None:
+    def remove(self, account: str) -> None:
         """Count a session out."""
         self._open[account] -= 1
         if self._open[account] <= 0:

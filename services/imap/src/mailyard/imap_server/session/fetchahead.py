@@ -22,7 +22,7 @@ _COMMANDS = 100
 _OCTETS = 2_097_152
 
 
-class Line:
+class EventQueue:
     """Events in the order of the wire, some of which have been looked at before their turn."""
 
     def __init__(self, connection: ServerConnection) -> None:

@@ -43,7 +43,7 @@ class FlagSets:
 
     def __init__(self) -> None:
         self._names = list(SYSTEM_FLAGS)  # bit n of a mask stands for the n-th name
-        self._bits = {name.lower(): 1 << place for place, name in enumerate(SYSTEM_FLAGS)}
+        self._bits = {name.lower(): 1 << index for index, name in enumerate(SYSTEM_FLAGS)}
         self._spellings: dict[str, set[str]] = {}  # by the spelling in lower case, where there are several
         self._masks: list[int] = []
         self._numbers: dict[int, int] = {}
@@ -101,7 +101,7 @@ class FlagSets:
     def keywords_in(self, numbers: Iterable[int]) -> frozenset[str]:
         """The keywords of these sets together."""
         mask = reduce(or_, map(self._masks.__getitem__, numbers), 0)
-        return frozenset(self._names[place] for place in bits_of(mask) if place >= len(SYSTEM_FLAGS))
+        return frozenset(self._names[index] for index in bits_of(mask) if index >= len(SYSTEM_FLAGS))
 
     def unseen(self) -> set[int]:
         r"""The numbers of the sets without \Seen."""
@@ -118,14 +118,14 @@ class FlagSets:
 
     # Spellings
 
-    def told_spelling(self, flag: str) -> str:
+    def sent_spelling(self, flag: str) -> str:
         """The flag in the spelling that the client knows; one that is new stays as it is."""
         bit = self._bits.get(flag.lower())
         return flag if bit is None else self._names[bit.bit_length() - 1]
 
     def all_spellings(self, flag: str) -> set[str]:
         """Every spelling of the flag that messages have."""
-        return {self.told_spelling(flag), *self._spellings.get(flag.lower(), ())}
+        return {self.sent_spelling(flag), *self._spellings.get(flag.lower(), ())}
 
     def is_known(self, flag: str) -> bool:
         """Whether the flag is in use, in any spelling."""

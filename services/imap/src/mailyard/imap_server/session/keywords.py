@@ -33,7 +33,7 @@ class MailboxKeywords:
         self._most = most
         self._known: dict[ObjectId, tuple[float, set[str]]] = {}  # until when, and keywords in lower case
 
-    async def with_room(
+    async def accepted(
         self, mailbox: Mailbox, flags: frozenset[str], shown: Collection[str] | None = None
     ) -> frozenset[str]:
         """Return those of the flags that messages may bring into a mailbox: system flags, and keywords while there is room.

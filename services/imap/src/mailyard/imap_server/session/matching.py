@@ -58,8 +58,8 @@ class Facts:
 
     __slots__ = ("_texts", "_view", "content", "place", "row")
 
-    def __init__(self, place: int, view: MessageView) -> None:
-        self.place = place
+    def __init__(self, index: int, view: MessageView) -> None:
+        self.index = index
         self.row: Message | None = None
         self.content: MessageContent | None = None
         self._view = view
@@ -67,12 +67,12 @@ class Facts:
 
     def has_flag(self, flag: str) -> bool:
         r"""Whether the message has a flag, \Recent aside."""
-        return self._view.has_flag(self.place, flag)
+        return self._view.has_flag(self.index, flag)
 
     @property
     def recent(self) -> bool:
         r"""Whether the message is \Recent."""
-        return self._view.is_recent(self.place)
+        return self._view.is_recent(self.index)
 
     @property
     def exact_summary(self) -> Summary | None:
@@ -116,8 +116,8 @@ class FieldFinder:
 
     def indexed_values(self, encoded: bytes) -> list[bytes] | None:
         """The values by the header index of a row; None where the index does not know."""
-        index = HeaderIndex.decode(encoded)
-        return self.values(index.kept) if index.complete and self.name not in index.others else None
+        known = HeaderIndex.decode(encoded)
+        return self.values(known.kept) if known.complete and self.name not in known.others else None
 
 
 Test: TypeAlias = searchprogram.Test[Facts]
@@ -127,12 +127,12 @@ class Spans:
     """Places that a set of numbers means."""
 
     def __init__(self, ranges: Sequence[range]) -> None:
-        self._starts = [places.start for places in ranges]
+        self._starts = [indexes.start for indexes in ranges]
         self._ranges = ranges
 
-    def __contains__(self, place: int) -> bool:
-        index = bisect_right(self._starts, place) - 1
-        return index >= 0 and place in self._ranges[index]
+    def __contains__(self, index: int) -> bool:
+        span = bisect_right(self._starts, index) - 1
+        return span >= 0 and index in self._ranges[span]
 
 
 def test_for(keys: Sequence[SearchKey], view: MessageView) -> Test:
@@ -174,7 +174,7 @@ def _test_of(key: Leaf, view: MessageView, finders: dict[str, FieldFinder]) -> T
 
 
 def _in(spans: Spans) -> Test:
-    return lambda facts: facts.place in spans
+    return lambda facts: facts.index in spans
 
 
 def _arrived(relation: Relation, day: date) -> Test:

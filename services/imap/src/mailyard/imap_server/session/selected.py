@@ -16,7 +16,7 @@ from mailyard.mailbox.model import Changes, FlagState, Mailbox
 from mailyard.proto.v1.mailbox_pb2 import MailboxEvent
 
 FRESH_SECONDS = 1.0  # a command that comes sooner after the last look than this does not look again
-_LEARNED_AT_ONCE = 1_000  # messages between two turns of other sessions
+_APPLIED_AT_ONCE = 1_000  # messages between two turns of other sessions
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class SelectOptions:
     wake: Callable[[], None]  # called when an event says that there is something new
 
 
-class Selected:
+class SelectedMailbox:
     """One session's selected mailbox."""
 
     def __init__(self, backend: Backend, mailbox: Mailbox, view: MessageView, terms: SelectOptions) -> None:
@@ -37,7 +37,7 @@ class Selected:
         self._backend = backend
         self._terms = terms
         self._stale = False
-        self._looked_at = backend.monotonic()
+        self._refreshed_at = backend.monotonic()
         self._listening = False
 
     @classmethod
@@ -56,10 +56,10 @@ class Selected:
     @property
     def is_stale(self) -> bool:
         """Whether it is time to look for changes again."""
-        return self._stale or self._backend.monotonic() - self._looked_at >= FRESH_SECONDS
+        return self._stale or self._backend.monotonic() - self._refreshed_at >= FRESH_SECONDS
 
     @property
-    def has_news(self) -> bool:
+    def has_changes(self) -> bool:
         """Whether an event, or a change of one's own, says that there is something to learn."""
         return self._stale
 
@@ -67,30 +67,30 @@ class Selected:
         """Look again at the next opportunity: this session has changed something itself."""
         self._stale = True
 
-    async def look(self) -> None:
+    async def refresh(self) -> None:
         """Learn what is new; raises NotFound when the mailbox was deleted."""
         self._stale = False
-        self._looked_at = self._backend.monotonic()
+        self._refreshed_at = self._backend.monotonic()
         seen = self.mailbox
         changes = await self._backend.messages.changes(seen.id, seen.account, seen.highest_modseq)
         self.mailbox = replace(seen, uid_next=changes.uid_next, highest_modseq=changes.highest_modseq)
-        await self._learn(changes)
+        await self._apply(changes)
         if changes.uid_next > seen.uid_next:
             await self._claim_recent(seen.uid_next)
 
-    async def _learn(self, changes: Changes) -> None:
+    async def _apply(self, changes: Changes) -> None:
         states = iter(changes.present)
-        while some := tuple(islice(states, _LEARNED_AT_ONCE)):
-            self.view.learn(replace(changes, present=some, vanished=()))
+        while some := tuple(islice(states, _APPLIED_AT_ONCE)):
+            self.view.apply(replace(changes, present=some, vanished=()))
             await asyncio.sleep(0)
-        self.view.learn(replace(changes, present=()))
+        self.view.apply(replace(changes, present=()))
 
-    def note(self, states: Iterable[FlagState]) -> None:
+    def apply_own(self, states: Iterable[FlagState]) -> None:
         """Take flags that this session has set itself, so that they are not announced as news."""
         for state in states:
-            place = self.view.place_of(state.uid)
-            if place is not None:
-                self.view.set_flags(place, state.flags)
+            index = self.view.index_of(state.uid)
+            if index is not None:
+                self.view.set_flags(index, state.flags)
 
     async def _claim_recent(self, unclaimed_from: int) -> None:
         r"""Be the session for which new messages are \Recent; EXAMINE looks and claims nothing (section 6.3.2)."""
@@ -106,7 +106,7 @@ class Selected:
 
     # Events
 
-    async def listen(self) -> None:
+    async def subscribe(self) -> None:
         """Be told of changes by events from here on: sessions that IDLE need to know at once."""
         if not self._listening:
             self._listening = True

@@ -24,9 +24,9 @@ from mailyard.imap.states import SessionState, Transition
 from mailyard.imap.wellknown import SYSTEM_FLAGS
 from mailyard.imap_server.session.backend import Backend
 from mailyard.imap_server.session.channel import Channel
-from mailyard.imap_server.session.fetchahead import FetchAhead, Line
+from mailyard.imap_server.session.fetchahead import EventQueue, FetchAhead
 from mailyard.imap_server.session.options import SessionOptions
-from mailyard.imap_server.session.selected import Selected
+from mailyard.imap_server.session.selected import SelectedMailbox
 from mailyard.mailbox.errors import MailboxNotFound
 from mailyard.mailbox.model import Mailbox
 from mailyard.runtime.errors import Unavailable
@@ -34,7 +34,7 @@ from mailyard.runtime.logs import get_logger
 
 _LINES_AT_A_TIME = 1_000
 _OCTETS_AT_A_TIME = 65_536
-_EXPELLED_SECONDS = 2.0  # for the BYE of a session whose login no longer counts; then the line is cut
+_REVOKED_SECONDS = 2.0  # for the BYE of a session whose login no longer counts; then the line is cut
 
 _log = get_logger(__name__)
 
@@ -48,7 +48,7 @@ class SessionOver(Exception):
         self.code = code
 
 
-def away(error: Unavailable) -> Completion:
+def unavailable(error: Unavailable) -> Completion:
     """What a command ends with when the store is away (RFC 5530, section 3)."""
     _log.warning("imap.unavailable", error=str(error))
     return no("The mail store is away for a moment, try again later", "UNAVAILABLE")
@@ -62,20 +62,20 @@ class ImapSession:
         self.backend = backend
         self.options = options
         self.connection = ServerConnection(options.before_login, channel.has_room)
-        self.line = Line(self.connection)
+        self.events = EventQueue(self.connection)
         self.fetch_ahead = FetchAhead(backend)
         self.origin = uuid4().hex  # marks this session's changes in mailbox events
         self.identity: Identity | None = None
-        self.selected: Selected | None = None
+        self.selected: SelectedMailbox | None = None
         self._open: OpenSession | None = None  # of the identity
-        self._is_expelled = False
+        self._is_revoked = False
         self._counted_as: str | None = None
         self.stopping = False
         self.is_logging_in = False  # a password is being checked
         self.on_login: Callable[[], None] = lambda: None  # called when the session has an account
         self._login_until = backend.monotonic() + options.login_seconds
         self.failed_logins = 0
-        self.afterwards: Callable[[], Awaitable[None]] | None = (
+        self.after_response: Callable[[], Awaitable[None]] | None = (
             None  # done when the command has been answered
         )
 
@@ -90,7 +90,7 @@ class ImapSession:
         return (await self.backend.quotas.of([self.account])).get(self.account)
 
     @property
-    def mailbox_view(self) -> Selected:
+    def selection(self) -> SelectedMailbox:
         """The selected mailbox; only in the selected state."""
         assert self.selected is not None
         return self.selected
@@ -113,7 +113,7 @@ class ImapSession:
         return f"CAPABILITY {' '.join(self.capabilities)}"
 
     @property
-    def patience(self) -> float:
+    def command_seconds(self) -> float:
         """How long to wait for what the client says next."""
         if self.connection.state is SessionState.NOT_AUTHENTICATED:
             return max(0.0, self._login_until - self.backend.monotonic())
@@ -123,7 +123,7 @@ class ImapSession:
         """Take on an identity, for as long as its login counts."""
         self.log_out()
         self.identity = identity
-        self._open = self.backend.access.open(identity, self.expel)
+        self._open = self.backend.access.open(identity, self.revoke)
 
     def log_out(self) -> None:
         """The session no longer acts for anybody."""
@@ -131,11 +131,11 @@ class ImapSession:
             self.backend.access.close(self._open)
             self._open = None
 
-    def expel(self) -> None:
+    def revoke(self) -> None:
         """Say BYE and end, because the login no longer counts; a client that does not read is cut off soon."""
-        self._is_expelled = True
+        self._is_revoked = True
         self.channel.wake()
-        asyncio.get_running_loop().call_later(_EXPELLED_SECONDS, self.channel.abort)
+        asyncio.get_running_loop().call_later(_REVOKED_SECONDS, self.channel.abort)
 
     def stop(self) -> None:
         """Finish the command in hand, say BYE and end."""
@@ -183,7 +183,7 @@ class ImapSession:
 
     async def next_event_or_wake(self, seconds: float, *, even_if_stopping: bool = False) -> Event | None:
         """As `next_event`, but None also when something else has happened, such as news of the mailbox."""
-        if self._is_expelled:
+        if self._is_revoked:
             raise SessionOver("Your access has changed, log in again")
         if self.stopping and not even_if_stopping:
             raise SessionOver("Server is shutting down", "UNAVAILABLE")
@@ -198,24 +198,24 @@ class ImapSession:
         return event
 
     async def _parsed_event(self) -> Event | None:
-        event = self.line.next_event()
+        event = self.events.next_event()
         while event is None and self.connection.is_busy:
             await asyncio.sleep(0)
-            event = self.line.next_event()
+            event = self.events.next_event()
         return event
 
     async def next_line(self) -> bytes:
         """The client's answer to a continuation request that was written."""
         self.connection.expect_line()
         await self.drain()
-        event = await self.next_event(min(self.patience, self.options.stall_seconds))
+        event = await self.next_event(min(self.command_seconds, self.options.stall_seconds))
         if not isinstance(event, LineReceived):
             raise SessionOver("Time is up")
         return event.octets
 
     # Mailboxes
 
-    async def look(self, *, force: bool = False) -> None:
+    async def refresh(self, *, force: bool = False) -> None:
         """Learn what is new in the selected mailbox, if there is one and it is time to.
 
         Raises:
@@ -225,35 +225,35 @@ class ImapSession:
         if self.selected is None or not (force or self.selected.is_stale):
             return
         try:
-            await self.selected.look()
+            await self.selected.refresh()
         except MailboxNotFound as error:
             raise SessionOver("The selected mailbox was deleted") from error
 
-    async def announce(self, *, expunges: bool) -> None:
+    async def send_updates(self, *, expunges: bool) -> None:
         """Tell the client what is new in the selected mailbox (RFC 3501, section 5.2)."""
         if self.selected is None:
             return
         view = self.selected.view
-        news = view.announce(expunges=expunges)
+        news = view.take_updates(expunges=expunges)
         await self.write_all(responses.expunged(number) for number in news.expunged)
         if news.exists is not None:
             self.write(responses.exists(news.exists) + responses.recent(news.recent))
         if news.keywords is not None:
             self.write_flags(news.keywords)
-        await self.write_all(self.flags_response(place) for place in news.changed)
+        await self.write_all(self.flags_response(index) for index in news.changed)
 
-    def announce_keywords(self) -> None:
+    def send_new_keywords(self) -> None:
         """Tell the client all keywords if there is a new one: FLAGS comes before the responses that use it."""
         if self.selected is None:
             return
-        keywords = self.selected.view.announce_keywords()
+        keywords = self.selected.view.take_new_keywords()
         if keywords is not None:
             self.write_flags(keywords)
 
-    def flags_response(self, place: int) -> bytes:
+    def flags_response(self, index: int) -> bytes:
         """FETCH with the flags of one message, that nobody has asked for; the UID does no harm."""
-        view = self.mailbox_view.view
-        return responses.fetched(place + 1, b"UID %d FLAGS %b" % (view.uid(place), view.encoded_flags(place)))
+        view = self.selection.view
+        return responses.fetched(index + 1, b"UID %d FLAGS %b" % (view.uid(index), view.encoded_flags(index)))
 
     def write_flags(self, keywords: frozenset[str]) -> None:
         """Tell which flags there are, and which a client may set."""
@@ -261,13 +261,13 @@ class ImapSession:
         read_only = self.selected is not None and self.selected.read_only
         self.write(responses.flags(names) + responses.permanent_flags(() if read_only else {*names, "\\*"}))
 
-    async def keywords_with_room(self, mailbox: Mailbox, flags: frozenset[str]) -> frozenset[str]:
+    async def accepted_keywords(self, mailbox: Mailbox, flags: frozenset[str]) -> frozenset[str]:
         """Those of the flags that messages may bring into a mailbox; the client is warned of others."""
         selected = self.selected
         shown = None
         if selected is not None and selected.mailbox.id == mailbox.id and not selected.view.keywords_left_out:
             shown = selected.view.keywords
-        kept = await self.backend.keywords.with_room(mailbox, flags, shown)
+        kept = await self.backend.keywords.accepted(mailbox, flags, shown)
         if kept != flags:
             _log.warning("imap.keywords_left_out", account=str(self.account), mailbox=str(mailbox.id))
             most = self.connection.limits.keywords
@@ -279,7 +279,7 @@ class ImapSession:
     def count_in(self, account: str) -> bool:
         """Count the session with its account, or return False when the account has too many."""
         self.count_out()
-        if not self.backend.accounts.enter(account, self.options.connections_per_account):
+        if not self.backend.accounts.add(account, self.options.connections_per_account):
             return False
         self._counted_as = account
         return True
@@ -288,9 +288,9 @@ class ImapSession:
         """Undo `count_in`."""
         account, self._counted_as = self._counted_as, None
         if account is not None:
-            self.backend.accounts.leave(account)
+            self.backend.accounts.remove(account)
 
-    async def leave(self) -> None:
+    async def close_mailbox(self) -> None:
         """Have no mailbox selected any more."""
         self.fetch_ahead.forget()
         selected, self.selected = self.selected, None

@@ -24,7 +24,7 @@ _FEW_SETS = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Announcement:
+class MailboxUpdates:
     """What the client must be told, in this order."""
 
     expunged: tuple[
@@ -46,7 +46,7 @@ class MessageView:
         self._most_sets = _SETS
         for state in states:
             self._add(state)
-        self._told_keywords = len(self._sets.keywords)
+        self._sent_keywords = len(self._sets.keywords)
         self._recent_starts = array("I")  # spans of UIDs, ascending, both ends included
         self._recent_ends = array("I")
         self._arrived: dict[int, int] = {}  # their flags as bits
@@ -61,7 +61,7 @@ class MessageView:
             view._add(state)
             if count % _ADDED_AT_ONCE == 0:
                 await asyncio.sleep(0)
-        view._told_keywords = len(view._sets.keywords)
+        view._sent_keywords = len(view._sets.keywords)
         return view
 
     def __len__(self) -> int:
@@ -82,9 +82,9 @@ class MessageView:
         """Whether the mailbox has more keywords than are shown."""
         return self._sets.left_out
 
-    def told_spelling(self, flags: Iterable[str]) -> frozenset[str]:
+    def sent_spelling(self, flags: Iterable[str]) -> frozenset[str]:
         """These flags in the spellings that the client knows."""
-        return frozenset(map(self._sets.told_spelling, flags))
+        return frozenset(map(self._sets.sent_spelling, flags))
 
     def all_spellings(self, flags: Iterable[str]) -> frozenset[str]:
         """These flags in every spelling that messages have."""
@@ -95,20 +95,20 @@ class MessageView:
         """Whether many messages have the same flags, as in most mailboxes."""
         return len(self._sets) <= _FEW_SETS
 
-    def has_flag(self, place: int, flag: str) -> bool:
+    def has_flag(self, index: int, flag: str) -> bool:
         """Whether the message in this place has a flag, in any spelling."""
-        return bool(self._sets.mask_of(self._flag_numbers[place]) & self._sets.bit(flag))
+        return bool(self._sets.mask_of(self._flag_numbers[index]) & self._sets.bit(flag))
 
-    def most_flags(self, places: Iterable[range], added: Iterable[str]) -> int:
+    def most_flags(self, indexes: Iterable[range], added: Iterable[str]) -> int:
         """How many flags one of these messages would have with these flags added, at most."""
         new = self.new_keywords(added)
         mask = reduce(or_, map(self._sets.bit, added), 0)
-        numbers = {number for span in places for number in self._flag_numbers[span.start : span.stop]}
+        numbers = {number for span in indexes for number in self._flag_numbers[span.start : span.stop]}
         return new + max(((self._sets.mask_of(number) | mask).bit_count() for number in numbers), default=0)
 
-    def keywords_of(self, places: Iterable[range]) -> frozenset[str]:
+    def keywords_of(self, indexes: Iterable[range]) -> frozenset[str]:
         """The keywords that these messages have, together."""
-        numbers = {number for span in places for number in self._flag_numbers[span.start : span.stop]}
+        numbers = {number for span in indexes for number in self._flag_numbers[span.start : span.stop]}
         return self._sets.keywords_in(numbers)
 
     def new_keywords(self, flags: Iterable[str]) -> int:
@@ -117,21 +117,21 @@ class MessageView:
 
     # Looking
 
-    def uid(self, place: int) -> int:
+    def uid(self, index: int) -> int:
         """The UID of the message in this place."""
-        return self._uids[place]
+        return self._uids[index]
 
-    def flags(self, place: int) -> frozenset[str]:
+    def flags(self, index: int) -> frozenset[str]:
         r"""The flags of the message in this place, \Recent aside."""
-        return self._sets.flags(self._flag_numbers[place])
+        return self._sets.flags(self._flag_numbers[index])
 
-    def encoded_flags(self, place: int) -> bytes:
+    def encoded_flags(self, index: int) -> bytes:
         r"""The flags as FETCH answers them, \Recent included."""
-        return self._sets.encoded(self._flag_numbers[place], recent=self.is_recent(place))
+        return self._sets.encoded(self._flag_numbers[index], recent=self.is_recent(index))
 
-    def is_recent(self, place: int) -> bool:
+    def is_recent(self, index: int) -> bool:
         """Whether this session is the first to be told of the message (RFC 3501, section 2.3.2)."""
-        uid = self._uids[place]
+        uid = self._uids[index]
         span = bisect_right(self._recent_starts, uid) - 1
         return span >= 0 and uid <= self._recent_ends[span]
 
@@ -144,12 +144,12 @@ class MessageView:
         """The place of the first unseen message."""
         unseen = self._sets.unseen()
         numbers = enumerate(self._flag_numbers)
-        return next((place for place, number in numbers if number in unseen), None)
+        return next((index for index, number in numbers if number in unseen), None)
 
-    def place_of(self, uid: int) -> int | None:
+    def index_of(self, uid: int) -> int | None:
         """The place of the message with this UID."""
-        place = bisect_left(self._uids, uid)
-        return place if place < len(self._uids) and self._uids[place] == uid else None
+        index = bisect_left(self._uids, uid)
+        return index if index < len(self._uids) and self._uids[index] == uid else None
 
     def by_number(self, numbers: SequenceSet) -> list[range]:
         """The places that sequence numbers mean."""
@@ -160,15 +160,15 @@ class MessageView:
     def by_uid(self, uids: SequenceSet) -> list[range]:
         """The places that UIDs mean; UIDs that do not exist mean none."""
         spans = (self._uid_span(low, high) for low, high in uids.spans(self.last_uid))
-        return [places for places in spans if places]
+        return [indexes for indexes in spans if indexes]
 
     def have_vanished(self, uids: Iterable[int]) -> bool:
         """Whether one of these messages was removed and the client has not been told yet."""
         return bool(self._vanished) and not self._vanished.isdisjoint(uids)
 
-    def uids(self, places: Iterable[int]) -> list[int]:
+    def uids(self, indexes: Iterable[int]) -> list[int]:
         """The UIDs in these places."""
-        return [self._uids[place] for place in places]
+        return [self._uids[index] for index in indexes]
 
     def _uid_span(self, low: int, high: int) -> range:
         return range(bisect_left(self._uids, low), bisect_right(self._uids, high))
@@ -185,65 +185,65 @@ class MessageView:
             self._recent_starts.append(first)
             self._recent_ends.append(last)
 
-    def learn(self, changes: Changes) -> None:
+    def apply(self, changes: Changes) -> None:
         """Take what is new in the store; the client is told by `announce`."""
         for state in changes.present:
-            self._learn_state(state)
+            self._apply_state(state)
         for uid in changes.vanished:
-            if self._arrived.pop(uid, None) is None and self.place_of(uid) is not None:
+            if self._arrived.pop(uid, None) is None and self.index_of(uid) is not None:
                 self._vanished.add(uid)
 
-    def _learn_state(self, state: FlagState) -> None:
+    def _apply_state(self, state: FlagState) -> None:
         if state.uid > self.last_uid:
             self._arrived[state.uid] = self._sets.mask(state.flags)
             return
-        place = self.place_of(state.uid)
-        if place is None:
+        index = self.index_of(state.uid)
+        if index is None:
             return
-        before = self._sets.mask_of(self._flag_numbers[place])
-        self.set_flags(place, state.flags)
-        if self._sets.mask_of(self._flag_numbers[place]) != before:
+        before = self._sets.mask_of(self._flag_numbers[index])
+        self.set_flags(index, state.flags)
+        if self._sets.mask_of(self._flag_numbers[index]) != before:
             self._changed.add(state.uid)
 
-    def set_flags(self, place: int, flags: frozenset[str]) -> None:
+    def set_flags(self, index: int, flags: frozenset[str]) -> None:
         """Note flags that the client is told, or knows, already."""
-        self._flag_numbers[place] = self._number(flags)
+        self._flag_numbers[index] = self._number(flags)
 
-    def told(self, places: Iterable[range]) -> None:
+    def mark_sent(self, indexes: Iterable[range]) -> None:
         """Note that the client has just been told the flags of these messages."""
         if self._changed:
-            told = (self._uids[span.start : span.stop] for span in places)
-            self._changed.difference_update(*told)
+            sent = (self._uids[span.start : span.stop] for span in indexes)
+            self._changed.difference_update(*sent)
 
     # Telling
 
-    def announce(self, *, expunges: bool) -> Announcement:
+    def take_updates(self, *, expunges: bool) -> MailboxUpdates:
         """What to tell the client now; from here on it knows."""
         expunged = self._expunge() if expunges and self._vanished else ()
         exists = self._arrive() if self._arrived else None
         changed = self._take_changed() if self._changed else ()
-        return Announcement(
-            expunged, exists, self.recent_count() if exists else 0, changed, self.announce_keywords()
+        return MailboxUpdates(
+            expunged, exists, self.recent_count() if exists else 0, changed, self.take_new_keywords()
         )
 
-    def announce_keywords(self) -> frozenset[str] | None:
+    def take_new_keywords(self) -> frozenset[str] | None:
         """All keywords when there is a new one, else None; from here on the client knows them."""
         keywords = self._sets.keywords
-        if len(keywords) == self._told_keywords:
+        if len(keywords) == self._sent_keywords:
             return None
-        self._told_keywords = len(keywords)
+        self._sent_keywords = len(keywords)
         return frozenset(keywords)
 
     def _expunge(self) -> tuple[int, ...]:
-        places = sorted(
-            (place for uid in self._vanished if (place := self.place_of(uid)) is not None), reverse=True
+        indexes = sorted(
+            (index for uid in self._vanished if (index := self.index_of(uid)) is not None), reverse=True
         )
         self._changed -= self._vanished
         self._vanished.clear()
-        gone = set(places)
+        gone = set(indexes)
         self._uids = array("I", _without(self._uids, gone))
         self._flag_numbers = array("I", _without(self._flag_numbers, gone))
-        return tuple(place + 1 for place in places)
+        return tuple(index + 1 for index in indexes)
 
     def _arrive(self) -> int:
         for uid in sorted(self._arrived):
@@ -254,8 +254,8 @@ class MessageView:
         return len(self)
 
     def _take_changed(self) -> tuple[int, ...]:
-        places = (self.place_of(uid) for uid in sorted(self._changed))
-        found = tuple(place for place in places if place is not None)
+        indexes = (self.index_of(uid) for uid in sorted(self._changed))
+        found = tuple(index for index in indexes if index is not None)
         self._changed.clear()
         return found
 
@@ -276,5 +276,5 @@ class MessageView:
             self._most_sets = max(_SETS, 2 * len(self._sets))
 
 
-def _without(values: Sequence[int], places: set[int]) -> Iterator[int]:
-    return (value for place, value in enumerate(values) if place not in places)
+def _without(values: Sequence[int], indexes: set[int]) -> Iterator[int]:
+    return (value for index, value in enumerate(values) if index not in indexes)

@@ -88,7 +88,7 @@ class MailboxWatch:
             return
         if (watched := self._watched.get(event.mailbox)) is not None:
             watched.seen = max(watched.seen, event.highest_modseq)
-            _tell(watched, event)
+            _notify(watched, event)
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -133,9 +133,9 @@ class MailboxWatch:
             if watched is None or (modseq is not None and modseq <= watched.seen):
                 continue
             watched.seen = modseq or watched.seen
-            _tell(watched, MailboxEvent(mailbox=mailbox, highest_modseq=modseq or 0))
+            _notify(watched, MailboxEvent(mailbox=mailbox, highest_modseq=modseq or 0))
 
 
-def _tell(watched: _Watched, event: MailboxEvent) -> None:
+def _notify(watched: _Watched, event: MailboxEvent) -> None:
     for callback in tuple(watched.callbacks):
         callback(event)
