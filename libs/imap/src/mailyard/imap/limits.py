@@ -1,11 +1,11 @@
-"""How much a client may send before it is refused: every reader and parser of the core takes its bounds here."""
+"""Limits of what a client may send; all readers and parsers of this package take their bounds here."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class ImapLimits:
-    """Octets and counts that one connection may use."""
+    """Limits of one connection, in octets and counts."""
 
     line: int = 65_536  # text of one line, its CRLF included
     literal: int = 65_536  # one literal that is an argument (a name, a password, a search string)
@@ -14,7 +14,9 @@ class ImapLimits:
     plus: int | None = (
         None  # largest non-synchronising literal (RFC 7888: LITERAL- means 4,096); None: as any other
     )
-    drain: int = 134_217_728  # a refused literal is read away up to here; a larger one ends the connection
+    drain: int = (
+        134_217_728  # a refused literal is read and dropped up to this size; a larger one ends the connection
+    )
     answer: int = 16_384  # a line that answers a continuation request
     levels: int = 100  # numbers of one part, as in BODY[1.2.3]
     keys: int = 4_000  # search keys in one command, however they nest

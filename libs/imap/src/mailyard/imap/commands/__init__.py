@@ -1,1 +1,1 @@
-"""Every command as a frozen value, and the parser that makes it: one module for each family."""
+"""Commands as frozen values, and their parsers: one module for each family of commands."""

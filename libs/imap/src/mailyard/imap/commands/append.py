@@ -15,7 +15,7 @@ from mailyard.imap.states import AFTER_LOGIN, SessionState
 
 @dataclass(frozen=True, slots=True)
 class AppendCommand(ImapCommand):
-    """Where a message goes and what it is given; its octets follow."""
+    """APPEND without its message: mailbox, flags and INTERNALDATE."""
 
     mailbox: str
     flags: frozenset[str] = frozenset()
@@ -28,7 +28,7 @@ class AppendCommand(ImapCommand):
 def append_head(cursor: Cursor) -> AppendCommand | None:
     """ABNF: append = "APPEND" SP mailbox [SP flag-list] [SP date-time] SP literal.
 
-    The octets end where a literal is announced. None when that literal is the mailbox' name.
+    The octets end where a literal is announced. Return None when that literal is the name of the mailbox.
     """
     space(cursor)
     if cursor.at_end:

@@ -14,7 +14,7 @@ _BASE64 = re.compile(rb"[A-Za-z0-9+/]+={0,2}|=")
 
 @dataclass(frozen=True, slots=True)
 class LoginCommand(ImapCommand):
-    """LOGIN: name and password as they came."""
+    """LOGIN: name and password as the client sent them."""
 
     username: bytes
     password: bytes = field(repr=False)

@@ -16,7 +16,7 @@ _WORD = re.compile(rb"[A-Za-z0-9.]+")
 
 
 class Item(Enum):
-    """Items that a message's row answers, without its octets."""
+    """FETCH items that are answered from the row of a message, without its octets."""
 
     FLAGS = b"FLAGS"
     UID = b"UID"
@@ -29,7 +29,7 @@ class Item(Enum):
 
 @dataclass(frozen=True, slots=True)
 class BodyItem:
-    """Octets of a message: BODY[...] and BODY.PEEK[...]."""
+    """BODY[...] and BODY.PEEK[...]: octets of a message."""
 
     section: Section
     peek: bool = False
@@ -37,17 +37,17 @@ class BodyItem:
 
     @property
     def sets_seen(self) -> bool:
-        r"""Whether fetching it sets \Seen."""
+        r"""Whether FETCH of the item sets \Seen."""
         return not self.peek
 
     @property
     def label(self) -> bytes:
-        """The item as it is answered: without PEEK and count."""
+        """The name of the item in the response: without PEEK, and without the count of the partial."""
         return b"BODY" + self.section.encode() + (b"<%d>" % self.partial.start if self.partial else b"")
 
 
 class Rfc822Item(Enum):
-    """The old names of three sections, answered under the same old names."""
+    """RFC822, RFC822.HEADER, RFC822.TEXT: names of sections from RFC 822, used in the response too."""
 
     WHOLE = b"RFC822"
     HEADER = b"RFC822.HEADER"
@@ -55,12 +55,12 @@ class Rfc822Item(Enum):
 
     @property
     def section(self) -> Section:
-        """The section that it means."""
+        """The section of the item."""
         return _RFC822_SECTIONS[self]
 
     @property
     def partial(self) -> None:
-        """It has no partial form."""
+        """None: the item has no partial form."""
         return
 
     @property
@@ -70,7 +70,7 @@ class Rfc822Item(Enum):
 
     @property
     def label(self) -> bytes:
-        """The item as it is answered."""
+        """The name of the item in the response."""
         return self.value
 
 
@@ -94,7 +94,7 @@ _NAMED: dict[bytes, FetchItem] = {item.value: item for kind in (Item, Rfc822Item
 
 @dataclass(frozen=True, slots=True)
 class FetchCommand(ImapCommand):
-    """FETCH: which items of which messages; macros are written out."""
+    """FETCH: items of messages; macros are expanded."""
 
     numbers: SequenceSet
     items: tuple[FetchItem, ...]
@@ -105,17 +105,17 @@ class FetchCommand(ImapCommand):
 
     @property
     def reads_flags(self) -> bool:
-        """If they are asked for; all else of a message never changes."""
+        """True for the item FLAGS; everything else of a message never changes."""
         return Item.FLAGS in self.items
 
     @property
     def defers_expunges(self) -> bool:
-        """FETCH does, UID FETCH does not."""
+        """True for FETCH, false for UID FETCH."""
         return not self.by_uid
 
     @property
     def permits_updates_first(self) -> bool:
-        """With UIDs, yes."""
+        """True for UID FETCH."""
         return self.by_uid
 
 

@@ -14,7 +14,7 @@ _NO_NAME = "\x00"  # no mailbox name contains a control character
 
 @dataclass(frozen=True, slots=True)
 class PatternCommand(ImapCommand):
-    """A reference, and a pattern that is read as if it were written behind it."""
+    """A reference name and a mailbox pattern, which are joined (RFC 3501, section 6.3.8)."""
 
     reference: str
     pattern: str
@@ -44,7 +44,7 @@ def _arguments(cursor: Cursor) -> tuple[str, str]:
 
 
 def _name(octets: bytes) -> str:
-    """The text of a reference or pattern; octets that no mailbox name can contain match nothing."""
+    """Decode a reference or pattern; octets that no mailbox name can contain match nothing."""
     try:
         return decode_name(octets)
     except InvalidMailboxName:

@@ -1,4 +1,4 @@
-"""Commands that name a mailbox: SELECT to UNSUBSCRIBE, STATUS, NAMESPACE, and those that leave the selected one."""
+"""Commands that name a mailbox: SELECT to UNSUBSCRIBE, STATUS, NAMESPACE, and commands that close the selected mailbox."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ class ExamineCommand(MailboxCommand):
 
 @dataclass(frozen=True, slots=True)
 class CreateCommand(MailboxCommand):
-    """CREATE (section 6.3.3), with the special use that the mailbox shall have (RFC 6154, section 3)."""
+    """CREATE (section 6.3.3), with the special use of the new mailbox (RFC 6154, section 3)."""
 
     special_use: str | None = None
 
@@ -122,7 +122,7 @@ class CheckCommand(ImapCommand):
 
 @dataclass(frozen=True, slots=True)
 class CloseCommand(ImapCommand):
-    """CLOSE (section 6.4.2): leave the mailbox and expunge it without a word."""
+    """CLOSE (section 6.4.2): expunge the mailbox without EXPUNGE responses, and close it."""
 
     verb: ClassVar[str] = "CLOSE"
     states: ClassVar[frozenset[SessionState]] = MAILBOX_SELECTED
@@ -130,7 +130,7 @@ class CloseCommand(ImapCommand):
 
 @dataclass(frozen=True, slots=True)
 class UnselectCommand(ImapCommand):
-    """UNSELECT (RFC 3691): leave the mailbox and expunge nothing."""
+    """UNSELECT (RFC 3691): close the mailbox without expunge."""
 
     verb: ClassVar[str] = "UNSELECT"
     states: ClassVar[frozenset[SessionState]] = MAILBOX_SELECTED
@@ -145,7 +145,7 @@ def _named(build: Callable[[str], MailboxCommand]) -> Parser:
 
 
 def _create(cursor: Cursor) -> CreateCommand:
-    """ABNF: create = "CREATE" SP mailbox [SP "(" "USE" SP "(" [use-attr] ")" ")"]; one use at most."""
+    """ABNF: create = "CREATE" SP mailbox [SP "(" "USE" SP "(" [use-attr] ")" ")"]; at most one use."""
     space(cursor)
     name = mailbox(cursor)
     if not skip_spaces(cursor) or cursor.at_end:

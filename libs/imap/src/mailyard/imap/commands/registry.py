@@ -1,4 +1,4 @@
-"""The parser of whole commands: tag, verb, and then whatever the verb's own module says."""
+"""The table of parsers by verb, and the parser of a command behind its tag."""
 
 import re
 
@@ -38,12 +38,12 @@ _VERB = re.compile(rb"[A-Za-z][A-Za-z0-9-]*")
 
 
 def verb(cursor: Cursor) -> bytes:
-    """The name of a command, in upper case."""
+    """Read the verb of a command; return it in upper case."""
     return cursor.require(_VERB, "a command").upper()
 
 
 def command(cursor: Cursor) -> ImapCommand:
-    """What follows the tag and its space, up to the end of the command (APPEND is parsed as it arrives)."""
+    """Parse a command behind its tag; APPEND is parsed while its message arrives."""
     parsed = _parser(cursor)(cursor)
     end(cursor)
     return parsed

@@ -46,7 +46,7 @@ _CHARSET = re.compile(rb"CHARSET +", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class SearchCommand(ImapCommand):
-    """SEARCH: all the keys, joined; strings are decoded."""
+    """SEARCH: messages that match all keys; strings are decoded."""
 
     keys: tuple[SearchKey, ...]
     by_uid: bool = False
@@ -56,22 +56,22 @@ class SearchCommand(ImapCommand):
 
     @property
     def reads_flags(self) -> bool:
-        """Yes."""
+        """True: flags are search keys."""
         return True
 
     @property
     def defers_expunges(self) -> bool:
-        """SEARCH does, UID SEARCH does not."""
+        """True for SEARCH, false for UID SEARCH."""
         return not self.by_uid
 
     @property
     def permits_updates_first(self) -> bool:
-        """With UIDs, yes, unless there is a message number among the keys."""
+        """True for UID SEARCH without message numbers among its keys."""
         return self.by_uid and not any(isinstance(key, Numbered) for key in leaves(self.keys))
 
 
 class _Kind(Enum):
-    """What a key belongs to while it is read."""
+    """Kind of a key that contains other keys."""
 
     GROUP = auto()
     NOT = auto()
@@ -80,14 +80,14 @@ class _Kind(Enum):
 
 @dataclass(slots=True)
 class _Open:
-    """A key that is not complete yet, and what has come of it."""
+    """A key that is not complete yet, and the keys read for it so far."""
 
     kind: _Kind
     keys: list[SearchKey] = field(default_factory=list)
 
 
 class _Keys:
-    """Parses search keys in one charset, counting them."""
+    """Parser of search keys in one charset; it counts the keys and does not call itself."""
 
     def __init__(self, cursor: Cursor, charset: str) -> None:
         self._cursor = cursor
@@ -96,14 +96,14 @@ class _Keys:
         self._open = [_Open(_Kind.GROUP)]
 
     def parse(self) -> tuple[SearchKey, ...]:
-        """search-key *(SP search-key)."""
+        """Parse search-key *(SP search-key)."""
         while True:
             key = self._next()
             if key is not None and self._add(key):
                 return tuple(self._open[0].keys)
 
     def _next(self) -> SearchKey | None:
-        """A key that holds no others, or None where one that does begins."""
+        """Read a key that contains no others; return None where a key begins that does."""
         self._count += 1
         if self._count > self._cursor.limits.keys:
             raise CommandSyntaxError("Too many search keys")
@@ -123,7 +123,7 @@ class _Keys:
         return _KEYS[name](self)
 
     def _add(self, key: SearchKey) -> bool:
-        """Give a complete key to the one that it belongs to, and so on; return whether all keys are complete."""
+        """Add a complete key to the key that contains it, and so on; return whether all keys are complete."""
         while True:
             outer = self._open[-1]
             outer.keys.append(key)
@@ -139,16 +139,16 @@ class _Keys:
             key = _joined(self._open.pop())
 
     def argument(self) -> Cursor:
-        """The cursor, behind the space that comes before an argument."""
+        """Step over the space before an argument; return the cursor."""
         space(self._cursor)
         return self._cursor
 
     def text(self) -> str:
-        """An astring argument, decoded."""
+        """Read an astring argument; return it decoded."""
         return decode_octets(astring(self.argument()), self._charset)
 
     def field_name(self) -> str:
-        """An astring argument that names a header field."""
+        """Read an astring argument that is the name of a header field."""
         name = astring(self.argument())
         if not name.isascii():
             raise CommandSyntaxError("Expected the name of a header field")
@@ -217,8 +217,8 @@ _NESTING = {b"NOT": _Kind.NOT, b"OR": _Kind.OR}
 def _search(cursor: Cursor, *, by_uid: bool) -> SearchCommand:
     """ABNF: search = "SEARCH" [SP "CHARSET" SP astring] 1*(SP search-key).
 
-    Without CHARSET the text is US-ASCII by the letter; UTF-8, which contains it, is taken too. Text that is not in its
-    charset is decoded as far as that is possible.
+    Without CHARSET the text is US-ASCII by the RFC; UTF-8, which contains US-ASCII, is accepted too. Octets that are not valid
+    in the charset are replaced.
     """
     space(cursor)
     charset = "utf-8"

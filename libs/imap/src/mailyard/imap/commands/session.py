@@ -53,7 +53,7 @@ class IdleCommand(ImapCommand):
 
 @dataclass(frozen=True, slots=True)
 class IdCommand(ImapCommand):
-    """ID (RFC 2971): what the client says of itself; None for NIL."""
+    """ID (RFC 2971): fields that describe the client; None for NIL."""
 
     fields: tuple[tuple[bytes, bytes | None], ...] | None
 

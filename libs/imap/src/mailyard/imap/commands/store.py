@@ -18,7 +18,7 @@ _CHANGES = {b"": FlagChange.REPLACE, b"+": FlagChange.ADD, b"-": FlagChange.REMO
 
 @dataclass(frozen=True, slots=True)
 class StoreCommand(ImapCommand):
-    """STORE: how to change which flags of which messages."""
+    """STORE: a change of the flags of messages."""
 
     numbers: SequenceSet
     change: FlagChange
@@ -31,17 +31,17 @@ class StoreCommand(ImapCommand):
 
     @property
     def reads_flags(self) -> bool:
-        """Yes."""
+        """True."""
         return True
 
     @property
     def defers_expunges(self) -> bool:
-        """STORE does, UID STORE does not."""
+        """True for STORE, false for UID STORE."""
         return not self.by_uid
 
     @property
     def permits_updates_first(self) -> bool:
-        """With UIDs, yes."""
+        """True for UID STORE."""
         return self.by_uid
 
 

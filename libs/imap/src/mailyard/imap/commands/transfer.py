@@ -14,7 +14,7 @@ from mailyard.imap.states import MAILBOX_SELECTED, SessionState
 
 @dataclass(frozen=True, slots=True)
 class TransferCommand(ImapCommand):
-    """Messages, and the mailbox that they shall go to."""
+    """COPY or MOVE of messages to another mailbox."""
 
     numbers: SequenceSet
     mailbox: str
@@ -22,12 +22,12 @@ class TransferCommand(ImapCommand):
 
     @property
     def reads_flags(self) -> bool:
-        """They are copied, and messages that are gone cannot be."""
+        """True: flags are copied, and messages that another session has removed cannot be."""
         return True
 
     @property
     def permits_updates_first(self) -> bool:
-        """With UIDs, yes."""
+        """True for UID COPY and UID MOVE."""
         return self.by_uid
 
 

@@ -1,4 +1,4 @@
-"""A place in the octets of one command, and the two ways in which parsing from there may fail."""
+"""A position in the octets of one command, and the two errors of parsing."""
 
 import re
 
@@ -6,11 +6,11 @@ from mailyard.imap.limits import ImapLimits
 
 
 class CommandSyntaxError(Exception):
-    """The command does not follow the grammar: it is answered with BAD."""
+    """The command does not follow the grammar: the response is BAD."""
 
 
 class CommandRefused(Exception):
-    """The grammar is kept but what it asks for cannot be: NO, with a response code when there is one."""
+    """The command follows the grammar and cannot be accepted: the response is NO, with a response code if there is one."""
 
     def __init__(self, text: str, code: str = "") -> None:
         super().__init__(text)
@@ -19,7 +19,7 @@ class CommandRefused(Exception):
 
 
 class Cursor:
-    """Reads `octets` from left to right. Each production of the grammar is a function that takes a cursor."""
+    """Reader of `octets` from left to right. Each production of the grammar is a function of a cursor."""
 
     __slots__ = ("_end", "limits", "octets", "position")
 
@@ -31,7 +31,7 @@ class Cursor:
 
     @property
     def at_end(self) -> bool:
-        """Nothing is left."""
+        """Whether all octets are read."""
         return self.position >= self._end
 
     def sees(self, octets: bytes) -> bool:
@@ -39,33 +39,33 @@ class Cursor:
         return self.octets.startswith(octets, self.position)
 
     def skip(self, octets: bytes) -> bool:
-        """Step over `octets` when they come next, and say whether they did."""
+        """Step over `octets` if they come next; return whether they did."""
         if not self.octets.startswith(octets, self.position):
             return False
         self.position += len(octets)
         return True
 
     def expect(self, octets: bytes, name: str) -> None:
-        """Step over `octets`; anything else is an error that names what was expected."""
+        """Step over `octets`; raises CommandSyntaxError, which names what was expected."""
         if not self.skip(octets):
             raise CommandSyntaxError(f"Expected {name}")
 
     def match(self, pattern: re.Pattern[bytes]) -> re.Match[bytes] | None:
-        """Step over what `pattern` matches here."""
+        """Match `pattern` here, and step over the match."""
         found = pattern.match(self.octets, self.position)
         if found is not None:
             self.position = found.end()
         return found
 
     def require(self, pattern: re.Pattern[bytes], name: str) -> bytes:
-        """The octets that `pattern` matches here; no match is an error that names what was expected."""
+        """Read the octets that `pattern` matches here; raises CommandSyntaxError, which names what was expected."""
         found = self.match(pattern)
         if found is None:
             raise CommandSyntaxError(f"Expected {name}")
         return found[0]
 
     def take(self, size: int) -> bytes:
-        """The next `size` octets."""
+        """Read the next `size` octets; raises CommandSyntaxError where fewer are left."""
         start, self.position = self.position, self.position + size
         if self.position > self._end:
             raise CommandSyntaxError("The literal is cut short")

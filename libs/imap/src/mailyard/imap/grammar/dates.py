@@ -1,4 +1,4 @@
-"""Dates as IMAP writes them (RFC 3501, section 9: date and date-time)."""
+"""Dates of IMAP (RFC 3501, section 9: date and date-time)."""
 
 import re
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -9,7 +9,7 @@ MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", 
 
 _NUMBER_OF = {name.lower().encode("ascii"): index for index, name in enumerate(MONTHS, start=1)}
 _DATE = re.compile(rb'("?)(\d{1,2})-([A-Za-z]{3})-(\d{4})\1')
-# Clients leave out the padding of the day, or write a zone by its name; nothing is lost by reading that.
+# Some clients leave out the padding of the day, or write a time zone by its name.
 _DATE_TIME = re.compile(
     rb'" *(\d{1,2})-([A-Za-z]{3})-(\d{4}) +(\d{1,2}):(\d\d):(\d\d) +'
     rb'(?:([+-])(\d\d)([0-5]\d)|(?:GMT|UTC?|Z))"',
@@ -40,9 +40,9 @@ def date_time(cursor: Cursor) -> datetime:
     day, month, year, hour, minute, second, sign, zone_hours, zone_minutes = found.groups(b"0")
     offset = timedelta(hours=int(zone_hours), minutes=int(zone_minutes)) * (-1 if sign == b"-" else 1)
     try:
-        clock = (int(hour), int(minute), min(int(second), 59))  # a leap second is kept as the second before
+        clock = (int(hour), int(minute), min(int(second), 59))  # a leap second becomes the second before
         moment = datetime(int(year), _month(month), int(day), *clock, tzinfo=timezone(offset))
-        moment.astimezone(UTC)  # the store keeps it so
+        moment.astimezone(UTC)  # the store keeps UTC
     except (ValueError, OverflowError) as error:
         raise CommandSyntaxError("There is no such date and time") from error
     return moment
@@ -53,7 +53,7 @@ def _month(name: bytes) -> int:
 
 
 def encode_date_time(moment: datetime) -> bytes:
-    """`moment`, which knows its zone, as date-time with its quotes."""
+    """Encode a time-zone aware `moment` as date-time with its quotes."""
     minutes = int((moment.utcoffset() or timedelta()).total_seconds()) // 60
     sign, minutes = ("-", -minutes) if minutes < 0 else ("+", minutes)
     return (

@@ -1,4 +1,4 @@
-"""Flags as IMAP writes them (RFC 3501, sections 2.3.2 and 9)."""
+"""Flags and keywords: parsing and encoding (RFC 3501, sections 2.3.2 and 9)."""
 
 import re
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ _CANONICAL = {flag.lower(): flag for flag in SYSTEM_FLAGS}
 
 
 def flag(cursor: Cursor) -> str:
-    r"""ABNF: flag = a system flag in any case, or a keyword; \Recent is not for clients to set."""
+    r"""ABNF: flag = a system flag in any case, or a keyword; a client cannot set \Recent."""
     if not cursor.sees(b"\\"):
         return keyword(cursor)
     name = cursor.require(_SYSTEM, "a flag").decode("ascii")
@@ -24,7 +24,7 @@ def flag(cursor: Cursor) -> str:
 
 
 def searched_flag(cursor: Cursor) -> str:
-    r"""The argument of KEYWORD and UNKEYWORD: a keyword; a system flag such as \Seen is taken too."""
+    r"""Read the argument of KEYWORD and UNKEYWORD: a keyword; a system flag such as \Seen is accepted too."""
     if not cursor.sees(b"\\"):
         return keyword(cursor)
     name = cursor.require(_SYSTEM, "a flag").decode("ascii")
@@ -45,7 +45,7 @@ def flag_list(cursor: Cursor) -> frozenset[str]:
 
 
 def without_doubles(names: Iterable[str]) -> frozenset[str]:
-    """The flags; of keywords that differ only in case the first one (RFC 3501, section 9: they are the same)."""
+    """Return the flags; of keywords that differ only in case the first (RFC 3501, section 9: they are the same)."""
     first: dict[str, str] = {}
     for name in names:
         first.setdefault(name.lower(), name)
@@ -53,7 +53,7 @@ def without_doubles(names: Iterable[str]) -> frozenset[str]:
 
 
 def encode_flags(flags: Iterable[str]) -> bytes:
-    """`flags` in parentheses: system flags first, keywords after them, both in order."""
+    """Encode flags in parentheses: system flags first, then keywords, both sorted."""
     return f"({' '.join(sorted(flags, key=_order))})".encode("ascii")
 
 

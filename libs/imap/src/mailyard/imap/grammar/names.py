@@ -1,4 +1,4 @@
-"""Mailbox names on the wire: modified UTF-7 (RFC 3501, section 5.1.3) and the one name that is a keyword."""
+"""Mailbox names on the wire: modified UTF-7 (RFC 3501, section 5.1.3), and INBOX in any case."""
 
 import binascii
 import re
@@ -16,17 +16,17 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 class InvalidMailboxName(ValueError):
-    """Octets that are no mailbox name."""
+    """Octets that are not a mailbox name."""
 
 
 def decode_name(octets: bytes) -> str:
-    """The mailbox name that modified UTF-7 `octets` stand for.
+    """Decode a mailbox name from modified UTF-7.
 
     Each name has one encoding only: base64 never stands for printable ASCII, and shifts are not superfluous (RFC 3501,
     section 5.1.3). Otherwise a client would not find the name that it has sent.
 
     Raises:
-        InvalidMailboxName: `octets` are no mailbox name.
+        InvalidMailboxName: `octets` are not a mailbox name.
 
     """
     if len(octets) > MAX_ENCODED:
@@ -40,7 +40,7 @@ def decode_name(octets: bytes) -> str:
 
 
 def _decode_run(run: re.Match[bytes]) -> str:
-    """One shift: "&" base64 "-". "&-" stands for "&" itself."""
+    """Decode one shift sequence: "&" base64 "-". "&-" stands for "&" itself."""
     base64, closed = run[1].replace(b",", b"/"), run[2]
     if not closed:
         raise InvalidMailboxName("A shift sequence in the mailbox name does not end")
@@ -56,7 +56,7 @@ def _decode_run(run: re.Match[bytes]) -> str:
 
 
 def encode_name(name: str) -> bytes:
-    """`name` in modified UTF-7."""
+    """Encode a mailbox name in modified UTF-7."""
     return _BEYOND_ASCII.sub(_encode_run, name.replace("&", "&-")).encode("ascii")
 
 
@@ -71,7 +71,7 @@ def mailbox(cursor: Cursor) -> str:
 
 
 def mailbox_name(octets: bytes) -> str:
-    """The name in `octets`, as an argument of a command; octets that are no name are refused with NO."""
+    """Decode the mailbox name of an argument; raises CommandRefused where the octets are not a mailbox name."""
     try:
         name = decode_name(octets)
     except InvalidMailboxName as error:
@@ -80,5 +80,5 @@ def mailbox_name(octets: bytes) -> str:
 
 
 def encode_mailbox(name: str) -> bytes:
-    """`name` as an argument or in a response."""
+    """Encode a mailbox name as an argument or in a response."""
     return encode_astring(encode_name(name))

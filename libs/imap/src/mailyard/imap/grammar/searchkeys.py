@@ -1,6 +1,6 @@
-"""What SEARCH may ask of a message (RFC 3501, section 6.4.4), as values that nest.
+"""Search keys (RFC 3501, section 6.4.4) as values that nest.
 
-Keys may nest as deep as a command is long. Whatever walks through them keeps a list of its own instead of calling itself.
+Keys may nest as deep as a command is long, so functions that walk through them must not call themselves.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -28,7 +28,7 @@ class HasFlag:
 
 @dataclass(frozen=True, slots=True)
 class IsRecent:
-    """RECENT; OLD when it must not be."""
+    """RECENT, or OLD: not recent."""
 
     present: bool = True
 
@@ -39,7 +39,7 @@ class IsNew:
 
 
 class Relation(Enum):
-    """How a day relates to the one given."""
+    """Relation of a day to the day of the key."""
 
     BEFORE = b"BEFORE"
     ON = b"ON"
@@ -78,7 +78,7 @@ class Smaller:
 
 @dataclass(frozen=True, slots=True)
 class InHeader:
-    """HEADER name text, and FROM, TO, CC, BCC, SUBJECT. Empty text: the field is there."""
+    """HEADER name text, and FROM, TO, CC, BCC, SUBJECT. Empty text: the field exists."""
 
     field: str  # lower case
     text: str
@@ -121,7 +121,7 @@ class Not:
 
 @dataclass(frozen=True, slots=True)
 class Or:
-    """OR key key: one of them at least; OR of OR is one Or of several keys. Made by `either`."""
+    """OR key key: at least one matches. OR of OR is one Or of several keys. Made by `either`."""
 
     keys: tuple["SearchKey", ...]
 
@@ -141,12 +141,12 @@ SearchKey: TypeAlias = Leaf | Not | Or | And
 
 
 def negated(key: SearchKey) -> SearchKey:
-    """NOT key; NOT NOT key is the key."""
+    """Return NOT key; NOT NOT key is the key."""
     return key.key if isinstance(key, Not) else Not(key)
 
 
 def either(left: SearchKey, right: SearchKey) -> SearchKey:
-    """OR left right."""
+    """Return OR left right."""
     return Or(_alternatives(left) + _alternatives(right))
 
 
@@ -155,14 +155,14 @@ def _alternatives(key: SearchKey) -> tuple[SearchKey, ...]:
 
 
 def all_of(keys: Sequence[SearchKey]) -> SearchKey:
-    """All of these keys together."""
+    """Return one key that matches where all keys match."""
     if len(keys) == 1:
         return keys[0]
     return And(tuple(chain.from_iterable(key.keys if isinstance(key, And) else (key,) for key in keys)))
 
 
 def leaves(keys: Iterable[SearchKey]) -> Iterator[Leaf]:
-    """The keys that hold no others, wherever they stand."""
+    """Give the keys that contain no other keys, at any depth."""
     waiting = list(keys)
     while waiting:
         key = waiting.pop()

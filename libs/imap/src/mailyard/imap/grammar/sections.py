@@ -1,4 +1,4 @@
-"""Parts of a message as FETCH names them (RFC 3501, sections 6.4.5 and 9: section)."""
+"""Sections of a message in FETCH (RFC 3501, sections 6.4.5 and 9: section)."""
 
 import re
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ _FIELD_NAME = re.compile(rb"[\x21-\x39\x3b-\x7e]+")
 
 
 class SectionText(Enum):
-    """section-text: what of a part is meant; none means its content."""
+    """section-text: the header or text of a part."""
 
     HEADER = b"HEADER"
     FIELDS = b"HEADER.FIELDS"
@@ -24,14 +24,14 @@ class SectionText(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """What stands between the brackets of BODY[...]; Section() is the whole message."""
+    """section-spec of BODY[...]; Section() is the whole message. `text` None: the content of the part."""
 
     part: tuple[int, ...] = ()
     text: SectionText | None = None
     fields: tuple[bytes, ...] = ()  # names as the client wrote them
 
     def encode(self) -> bytes:
-        """The section with its brackets, as it is repeated in the response."""
+        """Encode the section with its brackets, for the response."""
         words = [str(number).encode("ascii") for number in self.part]
         if self.text is not None:
             words.append(self.text.value)

@@ -1,4 +1,4 @@
-"""Sequence sets (RFC 3501, section 9: sequence-set): which messages a command means."""
+"""Sequence sets (RFC 3501, section 9: sequence-set)."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -21,7 +21,7 @@ class SequenceSet:
     ranges: tuple[tuple[int, int], ...]
 
     def spans(self, largest: int) -> list[tuple[int, int]]:
-        """The ranges with STAR as `largest`, sorted, without overlap; empty when nothing exists."""
+        """Return the ranges with STAR as `largest`, sorted, without overlap; no ranges where `largest` is 0."""
         if not largest:
             return []
         known = ((first or largest, last or largest) for first, last in self.ranges)
@@ -34,7 +34,7 @@ class SequenceSet:
         return merged
 
     def exceeds(self, largest: int) -> bool:
-        """Whether a number that is named outright is above `largest`; "7:*" never is."""
+        """Return whether the set names a number above `largest`; "7:*" does not."""
         return any(STAR not in pair and max(pair) > largest for pair in self.ranges)
 
 
@@ -64,7 +64,7 @@ def _number(octets: bytes) -> int:
 
 
 def compact(numbers: Iterable[int]) -> bytes:
-    """Numbers as a set in the order given, runs that rise by one as ranges: COPYUID wants the order kept."""
+    """Encode numbers as a set in the given order, runs that rise by one as ranges, as COPYUID needs them."""
     return ",".join(_range_text(first, last) for first, last in _runs(numbers)).encode("ascii")
 
 

@@ -1,4 +1,4 @@
-"""The small productions that every command is made of (RFC 3501, section 9): parsing, and their encoding."""
+"""Productions that all commands share (RFC 3501, section 9): parsing and encoding."""
 
 import re
 from collections.abc import Callable
@@ -25,13 +25,13 @@ _PLAIN = re.compile(rb"[\x20-\x7e]*")
 
 
 def space(cursor: Cursor) -> None:
-    """SP; clients that write several are understood."""
+    """SP; several spaces are accepted."""
     if cursor.match(_SPACES) is None:
         raise CommandSyntaxError("Expected a space")
 
 
 def skip_spaces(cursor: Cursor) -> bool:
-    """Step over spaces, and say whether there were any."""
+    """Step over spaces; return whether there were any."""
     return cursor.match(_SPACES) is not None
 
 
@@ -46,7 +46,7 @@ def atom(cursor: Cursor) -> bytes:
 
 
 def string(cursor: Cursor) -> bytes:
-    """ABNF: string = quoted / literal. Eight-bit octets are taken in quoted strings too: passwords come so."""
+    """ABNF: string = quoted / literal. Eight-bit octets are accepted in quoted strings too: clients send passwords so."""
     value = _quoted(cursor) if cursor.sees(b'"') else _literal(cursor)
     if value is None:
         raise CommandSyntaxError("Expected a string")
@@ -100,7 +100,7 @@ def nz_number(cursor: Cursor) -> int:
 
 
 def parenthesised(cursor: Cursor, item: Callable[[Cursor], T], most: int | None = None) -> tuple[T, ...]:
-    """ABNF: "(" [item *(SP item)] ")", with `most` items at most; None: as many as any list may have."""
+    """ABNF: "(" [item *(SP item)] ")", with at most `most` items; None: `limits.items`."""
     cursor.expect(b"(", "an opening parenthesis")
     skip_spaces(cursor)
     items: list[T] = []
@@ -114,7 +114,7 @@ def parenthesised(cursor: Cursor, item: Callable[[Cursor], T], most: int | None 
 
 
 def end(cursor: Cursor) -> None:
-    """Nothing may follow but spaces."""
+    """Require the end of the command, behind any spaces."""
     skip_spaces(cursor)
     if not cursor.at_end:
         raise CommandSyntaxError("Unexpected words at the end of the command")
@@ -136,17 +136,17 @@ def _literal(cursor: Cursor) -> bytes | None:
 
 
 def encode_string(octets: bytes) -> bytes:
-    """`octets` as a quoted string where one can hold them, else as a literal."""
+    """Encode octets as a quoted string if possible, else as a literal."""
     if len(octets) <= 1_000 and _PLAIN.fullmatch(octets):
         return b'"%b"' % octets.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
     return b"{%d}\r\n%b" % (len(octets), octets)
 
 
 def encode_nstring(octets: bytes | None) -> bytes:
-    """`octets` as a string, None as NIL."""
+    """Encode octets as a string, None as NIL."""
     return b"NIL" if octets is None else encode_string(octets)
 
 
 def encode_astring(octets: bytes) -> bytes:
-    """`octets` as an atom where that is possible, else as a string."""
+    """Encode octets as an atom if possible, else as a string."""
     return octets if _ASTRING_ATOM.fullmatch(octets) and octets.upper() != b"NIL" else encode_string(octets)

@@ -1,4 +1,4 @@
-"""A byte buffer that is only ever read with a maximum."""
+"""A byte buffer; every read has a maximum."""
 
 
 class LineTooLong(Exception):
@@ -6,7 +6,7 @@ class LineTooLong(Exception):
 
 
 class ByteBuffer:
-    """Octets that have arrived and are not consumed yet."""
+    """Octets that were received and not read yet."""
 
     __slots__ = ("_octets", "_scanned")
 
@@ -18,16 +18,16 @@ class ByteBuffer:
         return len(self._octets)
 
     def feed(self, octets: bytes) -> None:
-        """Add what has arrived."""
+        """Add received octets."""
         self._octets += octets
 
     def clear(self) -> None:
-        """Forget everything that has not been consumed."""
+        """Drop all octets that were not read."""
         self._octets.clear()
         self._scanned = 0
 
     def read_line(self, maximum: int) -> bytes | None:
-        """One line with its LF, or None when it is not complete; LineTooLong beyond `maximum` octets."""
+        """Read one line with its LF; return None until the line is complete. Raises LineTooLong beyond `maximum` octets."""
         end = self._octets.find(b"\n", self._scanned, maximum)
         if end < 0:
             self._scanned = min(len(self._octets), maximum)
@@ -37,11 +37,11 @@ class ByteBuffer:
         return self._take(end + 1)
 
     def read_some(self, maximum: int) -> bytes:
-        """At most `maximum` octets of what is there; empty when nothing is."""
+        """Read at most `maximum` octets; return b"" when there are none."""
         return self._take(min(maximum, len(self._octets)))
 
     def read_exactly(self, size: int) -> bytes | None:
-        """`size` octets, or None until they are all there."""
+        """Read `size` octets; return None until all were received."""
         return self._take(size) if len(self._octets) >= size else None
 
     def _take(self, size: int) -> bytes:

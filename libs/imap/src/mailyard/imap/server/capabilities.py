@@ -1,9 +1,9 @@
-"""What the server says that it can do, in each state (RFC 3501, section 6.1.1)."""
+"""Capabilities of the server in each state (RFC 3501, section 6.1.1)."""
 
 from mailyard.imap.server.sasl import MECHANISMS
 from mailyard.imap.states import SessionState
 
-# Shown before login too: clients that never ask again (Python's imaplib) would miss them.
+# Shown before login too: some clients (Python's imaplib) do not ask again.
 _EXTENSIONS = (
     "IMAP4rev1",
     "LITERAL+",  # RFC 7888
@@ -21,7 +21,7 @@ _EXTENSIONS = (
 
 
 def capabilities(state: SessionState, *, may_start_tls: bool, may_log_in: bool) -> tuple[str, ...]:
-    """The names for CAPABILITY. Without TLS, LOGINDISABLED stands in place of the mechanisms (section 6.2.3)."""
+    """Return the names for CAPABILITY. Without TLS there is LOGINDISABLED instead of mechanisms (section 6.2.3)."""
     if state is not SessionState.NOT_AUTHENTICATED:
         return _EXTENSIONS
     tls = ("STARTTLS",) if may_start_tls else ()

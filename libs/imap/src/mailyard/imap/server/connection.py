@@ -1,7 +1,7 @@
-"""One client's side of a connection: octets in, events out, at any split of the octets (RFC 3501, sections 2.2 and 4.3).
+"""The input of one connection: octets in, events out, at any split of the octets (RFC 3501, sections 2.2 and 4.3).
 
-`receive_data` takes what has arrived, `next_event` gives one event or None when it needs more. Nothing is parsed
-ahead of what is asked for, so that what a command changes (STARTTLS, login, a refused literal) holds for the next.
+`receive_data` takes received octets, `next_event` gives one event, or None when it needs more octets. A command is parsed
+when its event is asked for, so changes by the command before it (STARTTLS, login, a refused literal) apply to it.
 """
 
 import re
@@ -42,7 +42,7 @@ _STEPS_AT_A_TIME = 2_000  # a command may have very many literals
 
 
 class _Phase(Enum):
-    """What the next octets belong to."""
+    """What the next octets are part of."""
 
     COMMAND = auto()
     LITERAL = auto()  # an argument of a command
@@ -56,7 +56,7 @@ class _Phase(Enum):
 
 
 class _Pause(Enum):
-    """What a step says when it has no event."""
+    """Outcome of a step without an event."""
 
     AGAIN = auto()
     STARVED = auto()
@@ -66,37 +66,37 @@ _Outcome: TypeAlias = Event | _Pause
 
 
 class ServerConnection:
-    """The state of a session, and its input."""
+    """State of a session, and parser of its input."""
 
     def __init__(self, limits: ImapLimits, has_room: Callable[[int], bool] = lambda _: True) -> None:
-        """Read commands within `limits`; `has_room` says whether the process may hold so many more octets."""
+        """Read commands within `limits`; `has_room` returns whether the process may hold so many more octets."""
         self.limits = limits
         self._has_room = has_room
         self.state = SessionState.NOT_AUTHENTICATED
         self._buffer = ByteBuffer()
         self._phase = _Phase.COMMAND
-        self._command = bytearray()  # what has come of the command, its literals in place
+        self._command = bytearray()  # the octets of the command so far, with its literals
         self._left = 0  # octets of the literal still to come
         self._binary = False
         self.is_busy = False  # whether `next_event` has paused and should be called again soon
 
     @property
     def backlog(self) -> int:
-        """Octets received and not yet consumed."""
+        """Octets that were received and not read yet."""
         return len(self._buffer)
 
     @property
     def held(self) -> int:
-        """Octets of memory that are in use or promised: what has arrived, and the literal that is expected."""
+        """Octets of memory in use or reserved: received octets, and the literal that is expected."""
         arrived = len(self._buffer) + len(self._command)
         return max(arrived, len(self._command) + self._left) if self._phase is _Phase.LITERAL else arrived
 
     def receive_data(self, octets: bytes) -> None:
-        """Take what the client has sent."""
+        """Add octets that the client has sent."""
         self._buffer.feed(octets)
 
     def discard_input(self) -> None:
-        """Forget what came before the TLS handshake: it may have been injected (RFC 3501, section 6.2.1)."""
+        """Drop octets from before the TLS handshake: they may have been injected (RFC 3501, section 6.2.1)."""
         self._buffer.clear()
         self._command.clear()
         self._phase = _Phase.COMMAND
@@ -106,7 +106,7 @@ class ServerConnection:
         self.state = after(self.state, transition)
 
     def expect_line(self) -> None:
-        """The next line is not a command: it answers a continuation request."""
+        """Read the next line as the answer to a continuation request, not as a command."""
         self._phase = _Phase.ANSWER
 
     def accept_message(self) -> None:
@@ -114,18 +114,18 @@ class ServerConnection:
         self._phase = _Phase.MESSAGE
 
     def refuse_message(self, *, synchronising: bool) -> Overflow | None:
-        """Do not take the message that was offered; one that is on its way anyway is read away."""
-        if synchronising:  # without a continuation request it never comes
+        """Refuse the message that was offered; a non-synchronising literal is read and dropped."""
+        if synchronising:  # without a continuation request the client does not send it
             self._restart()
             return None
         return self._drain()
 
     def abandon_message(self) -> Overflow | None:
-        """Read away what is still to come of a message that was accepted; nothing when it is complete."""
+        """Read and drop the rest of a message that was accepted."""
         return self._drain() if self._phase in {_Phase.MESSAGE, _Phase.MESSAGE_END} else None
 
     def next_event(self) -> Event | None:
-        """The next event, or None until more octets arrive, or, if `is_busy`, until others had their turn."""
+        """Return the next event; None until more octets are received or, if `is_busy`, until other sessions had their turn."""
         self.is_busy = False
         for _ in range(_STEPS_AT_A_TIME):
             outcome = _STEPS[self._phase](self)
@@ -156,7 +156,7 @@ class ServerConnection:
         return self._announce(int(announced[2]), synchronising=not announced[3], binary=bool(announced[1]))
 
     def _finish_command(self) -> Event:
-        """Parse the command; a line that ends with a bare LF comes from a person or a simple script."""
+        """Parse the command; a bare LF at its end is accepted."""
         octets = bytes(self._command)
         self._restart()
         return self._parsed(octets.removesuffix(b"\n").removesuffix(b"\r"))
@@ -209,7 +209,7 @@ class ServerConnection:
         return ContinuationWanted() if synchronising else _Pause.AGAIN
 
     def _append_head(self) -> AppendCommand | None:
-        """The command, when it is an APPEND whose message is the literal that was just announced."""
+        """Return the command if it is an APPEND whose message is the literal that was just announced."""
         if (
             _APPEND.match(self._command) is None
         ):  # other commands may have many literals and are not copied for each
@@ -237,7 +237,7 @@ class ServerConnection:
             raise CommandRefused(_SCARCE, "LIMIT")
 
     def _reject_literal(self, rejected: CommandRejected, *, synchronising: bool) -> Event:
-        if synchronising:  # without a continuation request it never comes: the command is over
+        if synchronising:  # without a continuation request the client does not send it
             self._restart()
             return rejected
         return self._drain() or rejected
@@ -286,7 +286,7 @@ class ServerConnection:
             return MessageEnded()
         return self._after_skipped(line) or MessageBroken("Only one message can be appended at a time")
 
-    # What is not wanted
+    # Octets that are dropped
 
     def _read_drain(self) -> _Outcome:
         octets = self._buffer.read_some(min(self._left, _CHUNK))
@@ -297,7 +297,7 @@ class ServerConnection:
         return _Pause.AGAIN
 
     def _read_skip(self) -> _Outcome:
-        """To the end of the line; only its tail is kept, which may announce yet another literal."""
+        """Read to the end of the line; only its tail is kept, which may announce another literal."""
         try:
             line = self._buffer.read_line(self.limits.line)
         except LineTooLong:
@@ -313,7 +313,7 @@ class ServerConnection:
         return self._after_skipped(tail) or _Pause.AGAIN
 
     def _after_skipped(self, line: bytes) -> Overflow | None:
-        """A refused line that ends in a non-synchronising literal goes on behind it."""
+        """Go on behind the non-synchronising literal at the end of a refused line, if there is one."""
         announced = _ANNOUNCED.search(line)
         if announced is None or not announced[3]:
             return None

@@ -1,4 +1,4 @@
-"""What the connection tells the session: one of these at a time, in the order of the wire."""
+"""Events of a connection, in the order of the wire."""
 
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
@@ -11,7 +11,7 @@ NO_TAG = "*"
 
 @dataclass(frozen=True, slots=True)
 class CommandReceived:
-    """A whole command that may be carried out in this state."""
+    """A whole command that is permitted in this state."""
 
     tag: str
     command: ImapCommand
@@ -19,9 +19,9 @@ class CommandReceived:
 
 @dataclass(frozen=True, slots=True)
 class CommandRejected:
-    """A command that is to be answered and not carried out."""
+    """A command that is refused: write a tagged response with this condition."""
 
-    tag: str  # NO_TAG when none could be made out
+    tag: str  # NO_TAG where the command has none
     text: str
     condition: Literal["NO", "BAD"] = "BAD"
     code: str = ""
@@ -56,21 +56,21 @@ class MessageEnded:
 
 @dataclass(frozen=True, slots=True)
 class MessageBroken:
-    """The accepted message cannot be kept: answer with BAD; what remains of it is read away."""
+    """The accepted message is refused: write BAD; the rest of the message is read and dropped."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class LineReceived:
-    """The line that was asked for with `expect_line`, without its CRLF."""
+    """The line after `expect_line`, without its CRLF."""
 
     octets: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Overflow:
-    """The client sends more than can be read away: say BYE and close."""
+    """The client sends more than is read and dropped: write BYE and close."""
 
     text: str
 

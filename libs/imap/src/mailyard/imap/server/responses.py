@@ -14,7 +14,7 @@ _NOT_TEXT = re.compile(r"[^\x20-\x7e]+")
 
 
 class ResponseCondition(Enum):
-    """How a command ended, or what the server says of itself (section 7.1)."""
+    """Condition of a status response (section 7.1)."""
 
     OK = "OK"
     NO = "NO"
@@ -24,7 +24,7 @@ class ResponseCondition(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """The end of a command: condition, words for people, and a response code for clients."""
+    """The result of a command: condition, text for people, response code for clients."""
 
     condition: ResponseCondition
     text: str
@@ -32,34 +32,34 @@ class Completion:
 
 
 def ok(text: str, code: str = "") -> Completion:
-    """The command was carried out."""
+    """Return the result of a command that succeeded."""
     return Completion(ResponseCondition.OK, text, code)
 
 
 def no(text: str, code: str = "") -> Completion:
-    """The command was understood and could not be carried out."""
+    """Return the result of a command that failed."""
     return Completion(ResponseCondition.NO, text, code)
 
 
 def bad(text: str) -> Completion:
-    """The command was not understood."""
+    """Return the result of a command that was not understood."""
     return Completion(ResponseCondition.BAD, text)
 
 
 def tagged(tag: str, completion: Completion) -> bytes:
-    """The response that ends a command; its text is made printable ASCII on one line."""
+    """Encode the response that ends a command; the text becomes printable ASCII on one line."""
     code = f"[{completion.code}] " if completion.code else ""
     text = _NOT_TEXT.sub("?", completion.text)
     return f"{tag} {completion.condition.value} {code}{text}\r\n".encode("ascii")
 
 
 def untagged(completion: Completion) -> bytes:
-    """OK, NO, BAD or BYE that belongs to no command."""
+    """Encode OK, NO, BAD or BYE without a tag."""
     return tagged("*", completion)
 
 
 def continuation(text: str = "") -> bytes:
-    """The request to go on (section 7.5)."""
+    """Encode a continuation request (section 7.5)."""
     return f"+ {text}\r\n".encode("ascii")
 
 
@@ -81,7 +81,7 @@ def mailbox_status(name: str, values: Sequence[tuple[bytes, int]]) -> bytes:
 
 
 def namespace() -> bytes:
-    """NAMESPACE (RFC 2342): one's own mailboxes and no others."""
+    """NAMESPACE (RFC 2342): personal mailboxes only."""
     return f'* NAMESPACE (("" "{SEPARATOR}")) NIL NIL\r\n'.encode("ascii")
 
 
@@ -97,7 +97,7 @@ def flags(names: Iterable[str]) -> bytes:
 
 
 def permanent_flags(names: Iterable[str]) -> bytes:
-    """PERMANENTFLAGS (section 7.1): those that stay, and leave to invent keywords."""
+    """PERMANENTFLAGS (section 7.1): the flags that a client can change permanently."""
     return b"* OK [PERMANENTFLAGS %b] Flags that are kept\r\n" % encode_flags(names)
 
 
@@ -117,5 +117,5 @@ def expunged(number: int) -> bytes:
 
 
 def fetched(number: int, items: bytes) -> bytes:
-    """FETCH (section 7.4.2) whose items are all at hand."""
+    """FETCH (section 7.4.2) with encoded items."""
     return b"* %d FETCH (%b)\r\n" % (number, items)
