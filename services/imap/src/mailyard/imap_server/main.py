@@ -1,4 +1,4 @@
-"""imap: serves mailboxes by IMAP4rev1. Holds no state but connections; any pod serves any account."""
+"""imap: serves mailboxes by IMAP4rev1. Connections are its only state; any pod serves any account."""
 
 import sys
 import time
@@ -37,12 +37,12 @@ _WITHOUT_BROKER = "all commands work; sessions in IDLE see new mail later"
 
 
 def main() -> None:
-    """Run the service until it is told to stop."""
+    """Run the service until it is stopped."""
     sys.exit(run("imap", load_settings(ImapSettings), build))
 
 
 async def build(runtime: Runtime[ImapSettings]) -> Sequence[Component]:
-    """Put the parts together; listeners come last, so they start last and drain first."""
+    """Create the components; listeners come last, so they start last and drain first."""
     settings = runtime.settings
     certificates = _certificates(settings)
     store = Store(settings.mongo_url.get_secret_value(), settings.mongo_database)
@@ -102,7 +102,7 @@ def _listeners(settings: ImapSettings, reception: Reception) -> Iterator[Listene
 
 
 def _certificates(settings: ImapSettings) -> Certificates | None:
-    """Return what TLS needs, None where nobody needs TLS; raises Misconfigured where nobody could log in."""
+    """Return the certificates, None without TLS; raises Misconfigured where nobody could log in."""
     if not settings.listen and not settings.tls_listen:
         raise Misconfigured("imap listens nowhere: set MAILYARD_IMAP_LISTEN or MAILYARD_IMAP_TLS_LISTEN")
     certificate, key = settings.tls_certificate_file, settings.tls_key_file

@@ -1,3 +1,4 @@
-"""What each command does: one module for each family. A handler takes the session and the command, writes untagged
-responses, and returns how the command ended.
+"""Handlers of commands, one module for each family, and the dispatcher that calls them.
+
+A handler takes the session and the command, writes untagged responses, and returns the result of the command.
 """

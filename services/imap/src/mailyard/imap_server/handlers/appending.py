@@ -1,6 +1,6 @@
-"""APPEND (RFC 3501, section 6.3.11): the message goes to the store as it comes, however large it is.
+"""APPEND (RFC 3501, section 6.3.11): the message is written to the store while it arrives.
 
-Nothing is read from the client while a piece of the message is being written, so memory does not grow with its size.
+Nothing is read from the client while a chunk of the message is written, so memory does not grow with its size.
 """
 
 import asyncio
@@ -33,22 +33,22 @@ _large_messages = asyncio.Semaphore(1)  # one large message at a time is in memo
 
 
 async def append(session: ImapSession, offered: MessageOffered) -> Completion:
-    """APPEND; the UID that the message got is in the completion (RFC 4315, section 3)."""
+    """Execute APPEND; the response code APPENDUID has the UID of the message (RFC 4315, section 3)."""
     mailbox = await _mailbox_for(session, offered)
     if isinstance(mailbox, Completion):
-        _end_if(session.connection.refuse_message(synchronising=offered.synchronising))
+        _end_session_if(session.connection.refuse_message(synchronising=offered.synchronising))
         return mailbox
     held = min(offered.size, _CHUNK)
     if not session.channel.reserve(held):
-        _end_if(session.connection.refuse_message(synchronising=offered.synchronising))
+        _end_session_if(session.connection.refuse_message(synchronising=offered.synchronising))
         return no("Memory is scarce on this server, try again later", "LIMIT")
     try:
-        return await _take(session, mailbox, offered)
+        return await _accept(session, mailbox, offered)
     finally:
         session.channel.give_back(held)
 
 
-async def _take(session: ImapSession, mailbox: Mailbox, offered: MessageOffered) -> Completion:
+async def _accept(session: ImapSession, mailbox: Mailbox, offered: MessageOffered) -> Completion:
     session.connection.accept_message()
     if offered.synchronising:
         session.write(responses.continuation("Ready for literal data"))
@@ -57,13 +57,13 @@ async def _take(session: ImapSession, mailbox: Mailbox, offered: MessageOffered)
     return body if isinstance(body, Completion) else await _add(session, mailbox, offered, body)
 
 
-def _end_if(overflow: Overflow | None) -> None:
+def _end_session_if(overflow: Overflow | None) -> None:
     if overflow is not None:
         raise SessionOver(overflow.text)
 
 
 async def _mailbox_for(session: ImapSession, offered: MessageOffered) -> Mailbox | Completion:
-    """Where the message goes, or why it is not taken."""
+    """Return the mailbox of the message, or the refusal."""
     if offered.size > session.connection.limits.message:
         return no("The message is larger than is taken here", "TOOBIG")
     if not offered.size:
@@ -83,23 +83,23 @@ async def _mailbox_for(session: ImapSession, offered: MessageOffered) -> Mailbox
 
 
 async def _receive(session: ImapSession) -> Body | Completion:
-    """The message in the store, or why it is not there; what is not kept is read away."""
+    """Write the message to the store; return its body, or the refusal. A refused message is read and dropped."""
     writer = session.backend.blobs.writer()
     try:
         outcome = await _pump(session, writer)
     except Unavailable as error:
         outcome = unavailable(error)
-        _end_if(session.connection.abandon_message())
+        _end_session_if(session.connection.abandon_message())
     except BaseException:
-        await _forget(writer)
+        await _discard(writer)
         raise
     if isinstance(outcome, Completion):
-        await _forget(writer)
+        await _discard(writer)
     return outcome
 
 
-async def _forget(writer: BodyWriter) -> None:
-    """Chunks that cannot be removed now are swept up later: nothing refers to them."""
+async def _discard(writer: BodyWriter) -> None:
+    """Remove the chunks of a refused message; the sweep removes those that cannot be removed now."""
     with contextlib.suppress(Unavailable):
         await writer.abort()
 

@@ -21,7 +21,7 @@ _REFUSALS = {  # RFC 5530, section 3
 
 
 async def login(session: ImapSession, command: LoginCommand) -> Completion:
-    """LOGIN."""
+    """Execute LOGIN."""
     if not session.may_log_in:
         return _NEEDS_TLS
     try:
@@ -32,7 +32,7 @@ async def login(session: ImapSession, command: LoginCommand) -> Completion:
 
 
 async def authenticate(session: ImapSession, command: AuthenticateCommand) -> Completion:
-    """AUTHENTICATE, with or without initial response (RFC 4959)."""
+    """Execute AUTHENTICATE, with or without initial response (RFC 4959)."""
     if command.mechanism not in MECHANISMS:
         return no("There is no such mechanism")
     if not session.may_log_in:
@@ -47,7 +47,7 @@ async def authenticate(session: ImapSession, command: AuthenticateCommand) -> Co
 
 
 async def _exchange(session: ImapSession, mechanism: Mechanism, initial: bytes | None) -> Credentials | None:
-    """Challenges and answers until the mechanism is content; None when the client gives up with "*"."""
+    """Exchange challenges and responses until the mechanism has credentials; None where the client cancels with "*"."""
     answer, challenge = initial, b""
     while True:
         if answer is None:

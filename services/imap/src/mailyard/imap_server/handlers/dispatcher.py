@@ -1,4 +1,4 @@
-"""The course of a session: greeting, one command after another, the end. What each command does is in `handlers`."""
+"""The loop of a session: greeting, one command after another, BYE. Each command goes to its handler."""
 
 from collections.abc import Awaitable
 from time import perf_counter
@@ -34,7 +34,7 @@ from mailyard.runtime.metrics import counter, histogram
 
 _COMMANDS = counter("mailyard_imap_commands_total")
 _SECONDS = histogram("mailyard_imap_command_seconds")
-_REFUSED = "refused"  # in place of the command's name where there is none to trust
+_REFUSED = "refused"  # instead of the command's name where the command was not parsed
 
 _CODES: dict[type[MailboxError], str] = {
     MailboxNotFound: "NONEXISTENT",
@@ -48,7 +48,7 @@ _log = get_logger(__name__)
 
 
 class Dispatcher:
-    """Leads one session from greeting to end."""
+    """Runs one session."""
 
     def __init__(self, session: ImapSession) -> None:
         self._session = session
@@ -56,7 +56,7 @@ class Dispatcher:
         self._commands = 0
 
     async def run(self) -> None:
-        """Greet, answer, and say BYE where the protocol wants it; returns when the session is over."""
+        """Greet, execute commands, and write BYE where the protocol wants it; returns when the session is over."""
         session = self._session
         try:
             session.write(responses.untagged(responses.ok("Mailyard is ready", session.capability_code)))
@@ -98,7 +98,7 @@ class Dispatcher:
                 self._record(_REFUSED, completion)
 
     async def _complete(self, tag: str, name: str, work: Awaitable[Completion]) -> None:
-        """Have a command carried out, and answer it."""
+        """Await the result of a command, and write the tagged response."""
         session = self._session
         started = perf_counter()
         completion = await self._outcome(work)
@@ -110,7 +110,7 @@ class Dispatcher:
         self._record(name, completion)
 
     async def _execute(self, command: ImapCommand) -> Completion:
-        """The command itself, with news of the mailbox before and after it, where the protocol permits them."""
+        """Execute a command, with mailbox updates before and after it where the protocol permits them."""
         session = self._session
         if not isinstance(command, FetchCommand):
             session.fetch_ahead.forget()
@@ -131,14 +131,14 @@ class Dispatcher:
         return completion
 
     async def _refresh(self, *, force: bool = False) -> None:
-        """Learn what is new; where the store is unreachable, the outcome of the command stands all the same."""
+        """Read changes of the mailbox; where the store is unreachable, the result of the command does not change."""
         try:
             await self._session.refresh(force=force)
         except Unavailable as error:
             _log.warning("imap.unavailable", error=str(error))
 
     async def _outcome(self, work: Awaitable[Completion]) -> Completion:
-        """The completion of `work`, or what its failure means to the client."""
+        """Return the result of `work`; an exception becomes NO or BAD."""
         try:
             return await work
         except CommandSyntaxError as error:

@@ -1,7 +1,7 @@
 r"""FETCH and UID FETCH (RFC 3501, section 6.4.5).
 
-UIDs and flags come from the session's view, list columns from the messages' rows, octets from the bodies; nothing is
-read that is not asked for.
+UIDs and flags come from the session's view, ENVELOPE and the like from columns of the rows, octets from the bodies. Only
+what the items need is read.
 """
 
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -37,16 +37,16 @@ _FIELDS: dict[Item, frozenset[str]] = {
 
 @dataclass(frozen=True, slots=True)
 class FetchPlan:
-    """What a FETCH needs."""
+    """Items, columns and effects of a FETCH."""
 
     items: tuple[FetchItem, ...]
-    fields: frozenset[str]  # of the rows; none: the view has it all
+    fields: frozenset[str]  # columns of the rows; none: the view knows all items
     reads_octets: bool
     sets_seen: bool
 
     @classmethod
     def of(cls, command: FetchCommand, *, read_only: bool) -> Self:
-        """The plan for a command; UID FETCH always answers with the UID (section 6.4.8)."""
+        """Return the plan of a command; the response to UID FETCH always has the UID (section 6.4.8)."""
         items = command.items
         if command.by_uid and Item.UID not in items:
             items = (Item.UID, *items)
@@ -66,7 +66,7 @@ def _fields(item: FetchItem) -> frozenset[str]:
 
 
 async def fetch(session: ImapSession, command: FetchCommand) -> Completion:
-    """FETCH; messages that are gone meanwhile are left out, and said to be unless they were named by UID."""
+    """Execute FETCH. Messages that were removed meanwhile are left out; FETCH by number then ends with EXPUNGEISSUED."""
     selected = session.selection
     indexes = resolve(selected.view, command.numbers, by_uid=command.by_uid)
     plan = FetchPlan.of(command, read_only=selected.read_only)
@@ -89,7 +89,7 @@ async def fetch(session: ImapSession, command: FetchCommand) -> Completion:
 async def _read_ahead(
     session: ImapSession, command: FetchCommand, plan: FetchPlan, indexes: Sequence[range]
 ) -> None:
-    """Read what the commands behind this one want with what it wants itself, if each wants one message."""
+    """Read the messages of this command and of the commands behind it together, if each fetches one message."""
     view, ahead = session.selection.view, session.fetch_ahead
     uids = [view.uid(index) for span in indexes for index in span[:2]]
     if ahead.has(uids, plan.fields):
@@ -109,7 +109,7 @@ def _mark_sent(view: MessageView, plan: FetchPlan, indexes: Sequence[range]) -> 
 
 
 def _lines(view: MessageView, items: Sequence[FetchItem], indexes: Sequence[range]) -> Iterator[bytes]:
-    """Responses that the view answers alone."""
+    """Give the responses for items that the view knows."""
     for span in indexes:
         for index in span:
             values = b" ".join(_view_item(view, index, item) for item in items)
@@ -124,14 +124,14 @@ def _view_item(view: MessageView, index: int, item: FetchItem) -> bytes:
 
 @dataclass(slots=True)
 class _Outcome:
-    """Messages that could not be answered for."""
+    """Count of messages without a response."""
 
     gone: int = 0
     lost: int = 0  # the row is there, the body is not
 
 
 class _FromRows:
-    """A FETCH that reads rows, some at a time."""
+    """A FETCH that reads rows, a batch at a time."""
 
     def __init__(self, session: ImapSession, plan: FetchPlan) -> None:
         self._session = session
@@ -142,7 +142,7 @@ class _FromRows:
         self._outcome = _Outcome()
 
     async def run(self, indexes: Sequence[range]) -> _Outcome:
-        """Answer for the messages in these places."""
+        """Write the responses for the messages with these indexes."""
         for portion in in_portions(indexes, _ROWS_AT_A_TIME):
             await self._portion(self._view.uids(portion))
         return self._outcome
@@ -177,7 +177,7 @@ class _FromRows:
         self._outcome.lost += await self._writer.write(replies)
 
     async def _set_seen(self, group: Sequence[Message]) -> frozenset[int]:
-        r"""Set \Seen where it is not set; return the UIDs where it was not."""
+        r"""Set \Seen where it is not set; return the UIDs of those messages."""
         unseen = [message.uid for message in group if not self._is_seen(message.uid)]
         if not unseen:
             return frozenset()
@@ -192,9 +192,9 @@ class _FromRows:
         return index is None or self._view.has_flag(index, SEEN)
 
     def _parts(self, message: Message, *, with_flags: bool) -> list[ResponsePart]:
-        """The response for one message."""
+        """Return the response for one message."""
         index = self._view.index_of(message.uid)
-        assert index is not None  # it was asked for by its place
+        assert index is not None  # it was asked for by its index
         items = self._plan.items
         if with_flags and Item.FLAGS not in items:
             items = (*items, Item.FLAGS)

@@ -1,4 +1,4 @@
-"""IDLE (RFC 2177): news as it comes, until the client says DONE."""
+"""IDLE (RFC 2177): mailbox updates as they come, until the client sends DONE."""
 
 import math
 
@@ -11,14 +11,14 @@ from mailyard.runtime.errors import Unavailable
 from mailyard.runtime.logs import get_logger
 from mailyard.runtime.metrics import gauge
 
-_RETRY_SECONDS = 30.0  # after a look that found the store unreachable
+_RETRY_SECONDS = 30.0  # after a read that found the store unreachable
 
 _log = get_logger(__name__)
 _IDLING = gauge("mailyard_imap_idling_sessions")
 
 
 async def idle(session: ImapSession, _: IdleCommand) -> Completion:
-    """Wait for the client and for the mailbox at once; the client may go on before the store or the broker answers."""
+    """Execute IDLE: wait for the client and for changes at the same time."""
     session.connection.expect_line()
     session.write(responses.continuation("idling"))
     await session.drain()
@@ -28,24 +28,24 @@ async def idle(session: ImapSession, _: IdleCommand) -> Completion:
 
 
 class _Idling:
-    """The times of one IDLE."""
+    """One IDLE and its timers."""
 
     def __init__(self, session: ImapSession) -> None:
         self._session = session
         now = self._now()
-        self._end = now + session.options.idle_seconds
-        self._sign = now + session.options.still_here_seconds
-        self._retry = math.inf
+        self._end_at = now + session.options.idle_seconds
+        self._keepalive_at = now + session.options.still_here_seconds
+        self._retry_at = math.inf
 
     async def wait(self) -> bytes:
-        """Tell what is new until a line comes; return it."""
+        """Send updates until the client sends a line; return the line."""
         session = self._session
         if session.selected is not None:
             await session.selected.subscribe()
-            session.selected.expect_changes()  # those that came before the events did
+            session.selected.expect_changes()  # changes from before the subscription
         while True:
             await self._refresh()
-            self._give_sign()
+            self._send_keepalive()
             await session.send_updates(expunges=True)
             await session.drain()
             event = await session.next_event_or_wake(self._wait_seconds())
@@ -53,27 +53,27 @@ class _Idling:
                 return event.octets
 
     async def _refresh(self) -> None:
-        """Look when an event says so; a look that fails is made again."""
+        """Read changes after an event; a read that fails is repeated later."""
         session = self._session
-        if session.selected is None or not (session.selected.has_changes or self._now() >= self._retry):
+        if session.selected is None or not (session.selected.has_changes or self._now() >= self._retry_at):
             return
         try:
             await session.refresh(force=True)
-            self._retry = math.inf
+            self._retry_at = math.inf
         except Unavailable as error:
-            self._retry = self._now() + _RETRY_SECONDS
+            self._retry_at = self._now() + _RETRY_SECONDS
             _log.warning("imap.unavailable", error=str(error))
 
-    def _give_sign(self) -> None:
-        """A line now and then keeps address translators awake and finds out when the client is gone."""
-        if self._now() >= self._end:
+    def _send_keepalive(self) -> None:
+        """Send a line from time to time: address translators keep the connection, and a lost client is noticed."""
+        if self._now() >= self._end_at:
             raise SessionOver("Autologout: IDLE for too long")
-        if self._now() >= self._sign:
-            self._sign = self._now() + self._session.options.still_here_seconds
+        if self._now() >= self._keepalive_at:
+            self._keepalive_at = self._now() + self._session.options.still_here_seconds
             self._session.write(responses.untagged(ok("Still here")))
 
     def _wait_seconds(self) -> float:
-        return max(0.0, min(self._end, self._sign, self._retry) - self._now())
+        return max(0.0, min(self._end_at, self._keepalive_at, self._retry_at) - self._now())
 
     def _now(self) -> float:
         return self._session.backend.monotonic()

@@ -15,7 +15,7 @@ _NAMES_AT_A_TIME = 50
 
 
 async def list_mailboxes(session: ImapSession, command: ListCommand) -> Completion:
-    """LIST: what matches, with the levels above that are no mailboxes themselves."""
+    """Execute LIST: the mailboxes that match, and the levels above mailboxes that are not mailboxes themselves."""
     if not command.pattern:  # only the separator is asked for (section 6.3.8)
         session.write(responses.mailbox_line("LIST", ("\\Noselect",), ""))
         return ok("LIST completed")
@@ -28,7 +28,7 @@ async def list_mailboxes(session: ImapSession, command: ListCommand) -> Completi
 
 
 async def list_subscribed(session: ImapSession, command: LsubCommand) -> Completion:
-    r"""LSUB: the subscribed names, with or without a mailbox (section 6.3.9).
+    r"""Execute LSUB: the subscribed names, with or without a mailbox (section 6.3.9).
 
     A level above that only matches because of "%" is \Noselect, whether there is a mailbox of that name or not.
     """
@@ -44,7 +44,7 @@ async def list_subscribed(session: ImapSession, command: LsubCommand) -> Complet
 async def _matching(
     session: ImapSession, names: Iterable[str], command: PatternCommand
 ) -> AsyncIterator[str]:
-    """The names that match, in order; other sessions have their turn in between."""
+    """Give the names that match, sorted; other sessions have their turn between batches."""
     pattern = simplified(command.reference + command.pattern)
     for number, name in enumerate(sorted(names), start=1):
         if matches(pattern, name, SEPARATOR):
@@ -54,13 +54,13 @@ async def _matching(
 
 
 async def namespace(session: ImapSession, _: NamespaceCommand) -> Completion:
-    """NAMESPACE: personal mailboxes, and no others yet."""
+    """Execute NAMESPACE: there are personal mailboxes only."""
     session.write(responses.namespace())
     return ok("NAMESPACE completed")
 
 
 def _parents(names: Iterable[str]) -> set[str]:
-    """Every level above a name."""
+    """Return every level above a name."""
     found: set[str] = set()
     for name in names:
         above = name.rpartition(SEPARATOR)[0]

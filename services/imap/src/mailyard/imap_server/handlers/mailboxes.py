@@ -16,7 +16,7 @@ from mailyard.mailbox.model import Mailbox
 
 
 async def status(session: ImapSession, command: StatusCommand) -> Completion:
-    """STATUS, from the counters of the mailbox' row."""
+    """Execute STATUS, from the counters of the mailbox row."""
     mailbox = await session.backend.mailboxes.get(session.account, command.mailbox)
     values = [(item.value, await _value(session, mailbox, item)) for item in command.items]
     session.write(responses.mailbox_status(command.mailbox, values))
@@ -40,34 +40,34 @@ async def _value(session: ImapSession, mailbox: Mailbox, item: StatusItem) -> in
 
 
 async def create(session: ImapSession, command: CreateCommand) -> Completion:
-    """CREATE; a separator at the end only says that mailboxes below it will follow."""
+    """Execute CREATE; a separator at the end is ignored (section 6.3.3)."""
     await session.backend.mailboxes.create(session.account, command.mailbox, command.special_use)
     return ok("CREATE completed")
 
 
 async def delete(session: ImapSession, command: DeleteCommand) -> Completion:
-    """DELETE; a session that deletes what it has selected has nothing selected afterwards."""
+    """Execute DELETE; a session that deletes its selected mailbox has none selected afterwards."""
     selected = session.selected
-    doomed = await session.backend.mailboxes.get(session.account, command.mailbox)
+    target = await session.backend.mailboxes.get(session.account, command.mailbox)
     await session.backend.mailboxes.delete(session.account, command.mailbox)
-    if selected is not None and selected.mailbox.id == doomed.id:
+    if selected is not None and selected.mailbox.id == target.id:
         await session.close_mailbox()
     return ok("DELETE completed")
 
 
 async def rename(session: ImapSession, command: RenameCommand) -> Completion:
-    """RENAME."""
+    """Execute RENAME."""
     await session.backend.mailboxes.rename(session.account, command.old, command.new)
     return ok("RENAME completed")
 
 
 async def subscribe(session: ImapSession, command: SubscribeCommand) -> Completion:
-    """SUBSCRIBE; the name must be a mailbox's or stand above one, as section 6.3.6 permits to demand."""
+    """Execute SUBSCRIBE; the name must be that of a mailbox or of a level above one (section 6.3.6)."""
     await session.backend.mailboxes.subscribe(session.account, command.mailbox, True)
     return ok("SUBSCRIBE completed")
 
 
 async def unsubscribe(session: ImapSession, command: UnsubscribeCommand) -> Completion:
-    """UNSUBSCRIBE; the name needs no mailbox: DELETE leaves the subscription (section 6.3.6)."""
+    """Execute UNSUBSCRIBE; the name needs no mailbox, because DELETE keeps the subscription (section 6.3.6)."""
     await session.backend.mailboxes.subscribe(session.account, command.mailbox, False)
     return ok("UNSUBSCRIBE completed")

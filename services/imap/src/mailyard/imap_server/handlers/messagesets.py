@@ -1,4 +1,4 @@
-"""Which messages a command means."""
+"""The messages of a sequence set or UID set."""
 
 from collections.abc import Iterator, Sequence
 from itertools import chain, islice
@@ -9,10 +9,10 @@ from mailyard.imap_server.session.view import MessageView
 
 
 def resolve(view: MessageView, numbers: SequenceSet, *, by_uid: bool) -> list[range]:
-    """The places of the messages that are meant.
+    """Return the indexes of the messages in a set.
 
     Raises:
-        CommandSyntaxError: a message number that does not exist was named (RFC 3501, section 9: seq-number).
+        CommandSyntaxError: the set names a message number that does not exist (RFC 3501, section 9: seq-number).
 
     """
     if by_uid:
@@ -23,7 +23,7 @@ def resolve(view: MessageView, numbers: SequenceSet, *, by_uid: bool) -> list[ra
 
 
 def in_portions(indexes: Sequence[range], size: int) -> Iterator[list[int]]:
-    """The places, `size` at a time."""
+    """Give the indexes, `size` at a time."""
     remaining = chain.from_iterable(indexes)
     while portion := list(islice(remaining, size)):
         yield portion

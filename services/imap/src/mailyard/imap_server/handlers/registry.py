@@ -1,4 +1,4 @@
-"""Which handler carries out which command. APPEND is not here: it begins before it is complete."""
+"""The handler of each command. APPEND is not here: it is executed before it is complete."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -46,7 +46,7 @@ from mailyard.imap_server.handlers import (
     transferring,
 )
 
-Handler = Callable[[Any, Any], Awaitable[Completion]]  # each takes the type of command that it stands beside
+Handler = Callable[[Any, Any], Awaitable[Completion]]  # each takes the command type of its line
 
 HANDLERS: dict[type[ImapCommand], Handler] = {
     CapabilityCommand: session.capability,

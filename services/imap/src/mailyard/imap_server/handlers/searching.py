@@ -1,7 +1,7 @@
-"""SEARCH and UID SEARCH (RFC 3501, section 6.4.4): by what the session knows, then by rows, then by content.
+"""SEARCH and UID SEARCH (RFC 3501, section 6.4.4): by the session's view, then by rows, then by content.
 
-The event loop has its turn between small portions, and texts are decoded and compared in a thread: other sessions are
-served meanwhile, whatever is looked for.
+The event loop has its turn between small batches, and texts are decoded and compared in a thread, so that other sessions
+are served during any search.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ from mailyard.message.text import header_text, leaf_parts
 from mailyard.runtime.logs import get_logger
 from mailyard.store.blobs import BodyMissing
 
-_PLACES_AT_A_TIME = 1_000
+_MESSAGES_AT_A_TIME = 1_000
 _TESTS_AT_A_TIME = 5_000  # between two pauses
 _CONTENTS_AT_A_TIME = 100  # messages whose rows are kept while their octets are read
 _BODIES_AT_A_TIME = 20
@@ -44,7 +44,7 @@ _large_bodies = asyncio.Semaphore(1)  # for searches, one large message at a tim
 
 
 async def search(session: ImapSession, command: SearchCommand) -> Completion:
-    """SEARCH; messages that are gone meanwhile match nothing."""
+    """Execute SEARCH; messages that were removed meanwhile do not match."""
     indexes = await _Searching(session, command).run()
     view = session.selection.view
     numbers = view.uids(indexes) if command.by_uid else [index + 1 for index in indexes]
@@ -75,8 +75,8 @@ class _Searching:
         self._found = array("I")
 
     async def run(self) -> Sequence[int]:
-        """The places of the messages that match, in order."""
-        for portion in in_portions([range(len(self._view))], _PLACES_AT_A_TIME):
+        """Return the indexes of the messages that match, sorted."""
+        for portion in in_portions([range(len(self._view))], _MESSAGES_AT_A_TIME):
             undecided = await self._undecided([Facts(index, self._view) for index in portion])
             for fields in self._row_stages:
                 if undecided:
@@ -87,7 +87,7 @@ class _Searching:
         return sorted(self._found)
 
     async def _undecided(self, several: Sequence[Facts]) -> list[Facts]:
-        """Note those that match; return those of which too little is known."""
+        """Note the messages that match; return those that cannot be decided yet."""
         undecided: list[Facts] = []
         for start in range(0, len(several), self._at_a_time):
             undecided += self._tested(several[start : start + self._at_a_time])
@@ -95,13 +95,13 @@ class _Searching:
         return undecided
 
     async def _by_rows(self, several: Sequence[Facts], fields: frozenset[str]) -> list[Facts]:
-        """The same with the rows, which are not kept. Long header fields take a while: a thread reads them."""
+        """Test messages by columns of their rows, as `_undecided`. A thread does it, because header fields may be long."""
         async with _rows:
             undecided = await asyncio.to_thread(self._tested, await self._with_rows(several, fields))
         return [Facts(facts.index, self._view) for facts in undecided]
 
     def _tested(self, several: Sequence[Facts]) -> list[Facts]:
-        """Test messages, as `_undecided`."""
+        """Test messages; note those that match, return those that cannot be decided yet."""
         undecided: list[Facts] = []
         for facts in several:
             outcome = self._test(facts)
@@ -112,7 +112,7 @@ class _Searching:
         return undecided
 
     async def _with_rows(self, several: Sequence[Facts], fields: frozenset[str]) -> list[Facts]:
-        """Load these columns; messages that are gone are left out."""
+        """Load these columns; messages that were removed are left out."""
         by_uid = {self._view.uid(facts.index): facts for facts in several}
         found: list[Facts] = []
         rows = self._session.backend.messages.fetch(self._selected.mailbox, list(by_uid), fields)
@@ -123,7 +123,7 @@ class _Searching:
         return found
 
     async def _by_content(self, several: Sequence[Facts]) -> None:
-        """Read headers or bodies, and decide."""
+        """Decide by headers or bodies."""
         for group in _groups(several):
             if not self._needs_body:
                 await self._by_header(group)
@@ -155,7 +155,7 @@ class _Searching:
             self._found.extend(await asyncio.to_thread(self._matching, (facts,), {}))
 
     def _matching(self, several: Sequence[Facts], bodies: Mapping[ObjectId, bytes]) -> list[int]:
-        """The places of those that match, by their content. Runs in a thread."""
+        """Return the indexes of the messages that match, by their content. Runs in a thread."""
         found: list[int] = []
         for facts in several:
             row = _row(facts)
@@ -167,7 +167,7 @@ class _Searching:
 
 
 def _groups(several: Sequence[Facts]) -> Iterator[list[Facts]]:
-    """Messages that are read together: small ones up to so many octets, large ones alone."""
+    """Give the messages that are read together: small ones up to so many octets, large ones alone."""
     group: list[Facts] = []
     octets = 0
     for facts in several:

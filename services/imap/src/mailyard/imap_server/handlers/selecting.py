@@ -13,23 +13,23 @@ _log = get_logger(__name__)
 
 
 async def select(session: ImapSession, command: SelectCommand) -> Completion:
-    """SELECT."""
+    """Execute SELECT."""
     await _open(session, command.mailbox, read_only=False)
     return ok("SELECT completed", "READ-WRITE")
 
 
 async def examine(session: ImapSession, command: ExamineCommand) -> Completion:
-    """EXAMINE."""
+    """Execute EXAMINE."""
     await _open(session, command.mailbox, read_only=True)
     return ok("EXAMINE completed", "READ-ONLY")
 
 
 async def _open(session: ImapSession, name: str, *, read_only: bool) -> None:
-    """Leave the mailbox that was selected, in any case (section 6.3.1), and open the other."""
+    """Close the selected mailbox in any case (section 6.3.1), and open another."""
     await session.close_mailbox()
     mailbox = await session.backend.mailboxes.get(session.account, name)
-    terms = SelectOptions(read_only, session.origin, session.channel.wake)
-    session.selected = await SelectedMailbox.open(session.backend, mailbox, terms)
+    options = SelectOptions(read_only, session.origin, session.channel.wake)
+    session.selected = await SelectedMailbox.open(session.backend, mailbox, options)
     session.connection.change_state(Transition.OPENED)
     _describe(session, session.selected)
 
@@ -48,7 +48,7 @@ def _describe(session: ImapSession, selected: SelectedMailbox) -> None:
 
 
 async def close(session: ImapSession, _: CloseCommand) -> Completion:
-    r"""CLOSE: remove what is marked \Deleted without a word, unless the mailbox is only examined."""
+    r"""Execute CLOSE: expunge without EXPUNGE responses, unless the mailbox was opened by EXAMINE."""
     if not session.selection.read_only:
         await remove_deleted(session)
     await session.close_mailbox()
@@ -56,6 +56,6 @@ async def close(session: ImapSession, _: CloseCommand) -> Completion:
 
 
 async def unselect(session: ImapSession, _: UnselectCommand) -> Completion:
-    """UNSELECT: leave and remove nothing."""
+    """Execute UNSELECT: close the mailbox without expunge."""
     await session.close_mailbox()
     return ok("UNSELECT completed")

@@ -14,19 +14,19 @@ _log = get_logger(__name__)
 
 
 async def capability(session: ImapSession, _: CapabilityCommand) -> Completion:
-    """CAPABILITY (RFC 3501, section 6.1.1)."""
+    """Execute CAPABILITY (RFC 3501, section 6.1.1)."""
     session.write(responses.capability(session.capabilities))
     return ok("CAPABILITY completed")
 
 
 async def noop(session: ImapSession, command: ImapCommand) -> Completion:
-    """NOOP and CHECK: look what is new, however short ago that was done (sections 6.1.2 and 6.4.1)."""
+    """Execute NOOP or CHECK: read changes of the mailbox in any case (sections 6.1.2 and 6.4.1)."""
     await session.refresh(force=True)
     return ok(f"{command.verb} completed")
 
 
 async def identify(session: ImapSession, command: IdCommand) -> Completion:
-    """ID (RFC 2971): note what the client says of itself, and answer."""
+    """Execute ID (RFC 2971): log the fields of the client, and answer."""
     if command.fields:
         _log.info("imap.client_identified", client_ip=session.channel.client_ip, fields=_printable(command))
     session.write(responses.identity(_IDENTITY))
@@ -44,7 +44,7 @@ def _shown(octets: bytes) -> str:
 
 
 async def start_tls(session: ImapSession, _: StartTlsCommand) -> Completion:
-    """STARTTLS (RFC 3501, section 6.2.1): the handshake follows the answer."""
+    """Execute STARTTLS (RFC 3501, section 6.2.1); the handshake follows the response."""
     if not session.channel.may_start_tls:
         return bad("STARTTLS is not possible here")
 
@@ -57,7 +57,7 @@ async def start_tls(session: ImapSession, _: StartTlsCommand) -> Completion:
 
 
 async def logout(session: ImapSession, _: LogoutCommand) -> Completion:
-    """LOGOUT (section 6.1.3)."""
+    """Execute LOGOUT (section 6.1.3)."""
 
     async def end() -> None:
         raise SessionOver

@@ -14,16 +14,14 @@ from mailyard.mailbox.model import FlagState
 
 READ_ONLY = no("The mailbox is open for reading only", "READ-ONLY")
 AT_A_TIME = 2_000  # messages of one transaction
-_DIFFERENT_AT_A_TIME = (
-    200  # the same where most messages have flags of their own: each set of flags is an update
-)
+_DIFFERENT_AT_A_TIME = 200  # where most messages have different flags: each set of flags is one update
 
 
 async def store(session: ImapSession, command: StoreCommand) -> Completion:
-    """STORE; the new flags are told, or with .SILENT only where they are not what the client must expect.
+    """Execute STORE; the new flags are sent, with .SILENT only where they differ from what the client must expect.
 
-    Messages that another session has removed are left out. Without .SILENT the completion says so (RFC 2180,
-    section 4.2); with it, only if there was no other message.
+    Messages that another session has removed are left out. Without .SILENT the command then ends with NO (RFC 2180,
+    section 4.2); with .SILENT only if no message was left.
     """
     selected = session.selection
     if selected.read_only:
@@ -64,7 +62,7 @@ async def store(session: ImapSession, command: StoreCommand) -> Completion:
 def _too_many_flags(
     session: ImapSession, command: StoreCommand, indexes: Sequence[range]
 ) -> Completion | None:
-    """Why the flags cannot be set: a mailbox and a message have so many keywords at most."""
+    """Return the refusal where a mailbox or a message would have too many flags."""
     view, limits = session.selection.view, session.connection.limits
     if command.change is FlagChange.REMOVE:
         return None
@@ -82,7 +80,7 @@ def _unexpected(
     change: FlagChange,
     flags: frozenset[str],
 ) -> Iterator[FlagState]:
-    """The messages whose flags are not what a client concludes from what they were."""
+    """Give the messages whose flags differ from what a client concludes from the flags before."""
     expected = {old: changed(old, change, flags) for old in set(before.values())}
     for state in states:
         if expected[before[state.uid]] != view.sent_spelling(state.flags):

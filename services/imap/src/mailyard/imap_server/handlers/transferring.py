@@ -20,9 +20,9 @@ GONE = no("Some messages no longer exist", "EXPUNGEISSUED")
 
 
 async def copy(session: ImapSession, command: CopyCommand) -> Completion:
-    """COPY within the quota; the new UIDs are in the completion (RFC 4315, section 3).
+    """Execute COPY within the quota; the response code COPYUID has the new UIDs (RFC 4315, section 3).
 
-    All messages are copied or none: if another session has removed one of them, the answer is NO (RFC 2180,
+    Atomic: all messages are copied, or none. If another session has removed one of them, the result is NO (RFC 2180,
     section 4.4.1).
     """
     uids = _uids(session, command)
@@ -55,7 +55,7 @@ async def copy(session: ImapSession, command: CopyCommand) -> Completion:
 
 
 async def _undo(session: ImapSession, target: Mailbox, results: Sequence[CopyResult]) -> None:
-    """All or nothing (RFC 3501, section 6.4.7): remove the copies that were made before one failed."""
+    """Remove the copies that were made before one failed (RFC 3501, section 6.4.7)."""
     messages = session.backend.messages
     with contextlib.suppress(MailboxError, Unavailable):
         for result in results:
@@ -65,10 +65,10 @@ async def _undo(session: ImapSession, target: Mailbox, results: Sequence[CopyRes
 
 
 async def move(session: ImapSession, command: MoveCommand) -> Completion:
-    """MOVE; the new UIDs are told before the EXPUNGE responses (RFC 6851, section 4.3).
+    """Execute MOVE; the new UIDs are sent before the EXPUNGE responses (RFC 6851, section 4.3).
 
-    Each message is in one mailbox or in the other, whatever fails; what has been moved stays moved. If another session
-    has removed a message, the answer is NO. Both mailboxes belong to the account, so MOVE needs no room in the quota
+    Each message is in one of the mailboxes, whatever fails; messages that were moved stay moved. If another session has
+    removed a message, the result is NO. Both mailboxes belong to the account, so MOVE is not limited by the quota
     (RFC 9208, section 5.1).
     """
     if session.selection.read_only:
@@ -99,7 +99,7 @@ async def move(session: ImapSession, command: MoveCommand) -> Completion:
 
 
 def _uids(session: ImapSession, command: TransferCommand) -> list[int] | None:
-    """The messages that are meant; None when one of them is known to be gone."""
+    """Return the UIDs of the messages; None where one is known to be removed."""
     view = session.selection.view
     indexes = resolve(view, command.numbers, by_uid=command.by_uid)
     uids = [view.uid(index) for span in indexes for index in span]
@@ -107,7 +107,7 @@ def _uids(session: ImapSession, command: TransferCommand) -> list[int] | None:
 
 
 async def _keywords(session: ImapSession, command: TransferCommand, target: Mailbox) -> frozenset[str] | None:
-    """The keywords that the messages keep in the other mailbox; None: all."""
+    """Return the keywords that the messages keep in the other mailbox; None: all."""
     view = session.selection.view
     theirs = view.keywords_of(resolve(view, command.numbers, by_uid=command.by_uid))
     kept = await session.accepted_keywords(target, theirs)
@@ -119,7 +119,7 @@ def _copied(results: Sequence[CopyResult]) -> int:
 
 
 def _portions(uids: Sequence[int]) -> Iterator[Sequence[int]]:
-    """A transaction holds up the other writers of its mailboxes: many messages go in several."""
+    """Give UIDs in batches of one transaction each: a long transaction delays other writers of the mailboxes."""
     for start in range(0, len(uids), AT_A_TIME):
         yield uids[start : start + AT_A_TIME]
 
@@ -140,7 +140,7 @@ def _copyuid(results: Sequence[CopyResult]) -> str:
 
 
 async def expunge(session: ImapSession, command: ExpungeCommand) -> Completion:
-    """EXPUNGE, or UID EXPUNGE of some messages only; the responses come with the news of the mailbox."""
+    """Execute EXPUNGE, or UID EXPUNGE of some messages; the EXPUNGE responses come with the mailbox updates."""
     if session.selection.read_only:
         return READ_ONLY
     await remove_deleted(session, command.uids)
@@ -153,7 +153,7 @@ async def remove_deleted(session: ImapSession, uids: SequenceSet | None = None) 
     selected = session.selection
     view = selected.view
     spans = [range(len(view))] if uids is None else view.by_uid(uids)
-    doomed = [view.uid(index) for span in spans for index in span if view.has_flag(index, DELETED)]
-    for portion in _portions(doomed):
+    uids_to_remove = [view.uid(index) for span in spans for index in span if view.has_flag(index, DELETED)]
+    for portion in _portions(uids_to_remove):
         selected.expect_changes()
         await session.backend.messages.expunge(selected.mailbox, portion, session.origin)

@@ -1,23 +1,23 @@
-"""How many sessions each account has in this process."""
+"""Number of sessions of each account in this process."""
 
 from collections import Counter
 
 
 class AccountSessions:
-    """Counts the sessions that are logged in. Not for threads: use it on the event loop only."""
+    """Counter of logged-in sessions by account. Not thread-safe: use it on the event loop only."""
 
     def __init__(self) -> None:
         self._open: Counter[str] = Counter()
 
     def add(self, account: str, most: int) -> bool:
-        """Count a session in, or return False when the account has `most` already; 0: no limit."""
+        """Count a session; return False where the account has `most` already. 0: no limit."""
         if most and self._open[account] >= most:
             return False
         self._open[account] += 1
         return True
 
     def remove(self, account: str) -> None:
-        """Count a session out."""
+        """Undo one `add`."""
         self._open[account] -= 1
         if self._open[account] <= 0:
             del self._open[account]

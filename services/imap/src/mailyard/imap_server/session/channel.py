@@ -1,4 +1,4 @@
-"""The client's connection as a session sees it: nothing else of a session reaches a socket."""
+"""The interface between a session and its connection."""
 
 from typing import Protocol
 
@@ -8,7 +8,7 @@ class Channel(Protocol):
 
     @property
     def client_ip(self) -> str:
-        """Where the client stands."""
+        """The IP address of the client."""
 
     @property
     def is_local(self) -> bool:
@@ -20,7 +20,7 @@ class Channel(Protocol):
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more will arrive."""
+        """Whether the client will send nothing more."""
 
     @property
     def may_start_tls(self) -> bool:
@@ -30,10 +30,10 @@ class Channel(Protocol):
         """Send octets, without waiting."""
 
     async def drain(self) -> None:
-        """Wait until the client has taken most of it; raises ConnectionError when it is gone or takes nothing."""
+        """Wait until the client has read most of the octets; raises ConnectionError where it is gone or reads nothing."""
 
     async def wait(self, seconds: float) -> bool:
-        """Wait for input, its end, or `wake`; False when none came in time."""
+        """Wait for input, the end of input, or `wake`; return False after so many seconds without any."""
 
     def wake(self) -> None:
         """End `wait`."""
@@ -42,7 +42,7 @@ class Channel(Protocol):
         """Whether the process may hold so many more octets of this connection in memory."""
 
     def reserve(self, octets: int) -> bool:
-        """Count octets that something is about to hold for this connection; False where there is no room for them."""
+        """Count octets that will be held for this connection; return False where the process may not hold them."""
 
     def give_back(self, octets: int) -> None:
         """Undo one `reserve`."""
@@ -51,4 +51,4 @@ class Channel(Protocol):
         """Do the TLS handshake; raises ConnectionError."""
 
     def abort(self) -> None:
-        """Drop the connection at once."""
+        """Close the connection at once."""

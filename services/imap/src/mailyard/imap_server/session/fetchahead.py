@@ -1,7 +1,7 @@
-"""Reading ahead for clients that ask for one message after another and do not wait in between, as mbsync does.
+"""Read-ahead for clients that pipeline UID FETCH commands for one message each, as mbsync does.
 
-UID FETCH commands that stand in line behind the one in hand and differ from it in their UIDs only are looked at before
-their turn: their rows and small bodies come with the first one's. Each is still answered in its turn.
+Commands behind the current UID FETCH that differ from it only in their UIDs are parsed early: their rows and small bodies
+are read together with those of the first. Each command is still answered in its turn.
 """
 
 from collections import deque
@@ -23,7 +23,7 @@ _OCTETS = 2_097_152
 
 
 class EventQueue:
-    """Events in the order of the wire, some of which have been looked at before their turn."""
+    """Events in the order of the wire; some are parsed before their turn."""
 
     def __init__(self, connection: ServerConnection) -> None:
         self._connection = connection
@@ -31,15 +31,15 @@ class EventQueue:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing was looked at before its turn."""
+        """Whether no event was parsed before its turn."""
         return not self._waiting
 
     def next_event(self) -> Event | None:
-        """The event whose turn it is, if there is one."""
+        """Return the next event, if there is one."""
         return self._waiting.popleft() if self._waiting else self._connection.next_event()
 
     def followers(self, command: FetchCommand) -> list[FetchCommand]:
-        """The commands right behind `command` that are like it. They change nothing that parsing depends on."""
+        """Return the commands directly behind `command` with the same items. They change nothing that parsing depends on."""
         found: list[FetchCommand] = []
         for event in self._events():
             if not (isinstance(event, CommandReceived) and _is_like(event.command, command)):
@@ -48,7 +48,7 @@ class EventQueue:
         return found
 
     def _events(self) -> Iterator[Event]:
-        """Events in line, each new one parsed when it is asked for and left in line."""
+        """Give the waiting events; new ones are parsed on demand, and wait."""
         yield from tuple(self._waiting)
         while len(self._waiting) < _COMMANDS and (event := self._connection.next_event()) is not None:
             self._waiting.append(event)
@@ -71,19 +71,19 @@ class FetchAhead:
 
     @property
     def is_loaded(self) -> bool:
-        """Whether commands in line are answered from what was read ahead."""
+        """Whether waiting commands are answered from rows that were read ahead."""
         return bool(self._uids)
 
     def has(self, uids: Sequence[int], fields: frozenset[str]) -> bool:
-        """Whether these messages were asked for, with these fields; some of them may be gone."""
+        """Return whether these messages were read with these columns; some may have been removed."""
         return self._fields == fields and self._uids.issuperset(uids)
 
     def rows(self, uids: Sequence[int]) -> list[Message]:
-        """Those of the messages that exist."""
+        """Return the rows of the messages that exist."""
         return [self._rows[uid] for uid in uids if uid in self._rows]
 
     async def load(self, mailbox: Mailbox, uids: Sequence[int], fields: frozenset[str]) -> None:
-        """Read rows, and bodies as far as there is room for them."""
+        """Read rows, and small bodies up to `_OCTETS` together."""
         found = [
             message async for message in self._backend.messages.fetch(mailbox, sorted(set(uids)), fields)
         ]
@@ -98,5 +98,5 @@ class FetchAhead:
         self._fields, self._uids = fields, frozenset(uids)
 
     def forget(self) -> None:
-        """Keep nothing."""
+        """Drop everything that was read."""
         self._fields, self._uids, self._rows, self.bodies = frozenset(), frozenset(), {}, {}

@@ -1,7 +1,7 @@
-"""Flags of a hundred thousand messages in little room: each set of flags is a number, and is kept once, as bits.
+"""Compact flags of many messages: each different set of flags is stored once, as bits, and has a number.
 
-Keywords that differ only in case are the same keyword (RFC 3501, section 9). The spelling that comes first is the one
-that the client is told. A mailbox has so many keywords at most; more of them are left out.
+Keywords that differ only in case are the same keyword (RFC 3501, section 9). The client is sent the spelling that comes
+first. A mailbox has so many keywords at most; others are left out.
 """
 
 from collections.abc import Iterable
@@ -26,7 +26,7 @@ V = TypeVar("V")
 
 
 class FlagSets:
-    """The sets of flags that a mailbox has seen."""
+    """The different sets of flags in a mailbox."""
 
     __slots__ = (
         "_bits",
@@ -62,7 +62,7 @@ class FlagSets:
         return self._names[len(SYSTEM_FLAGS) :]
 
     def number(self, flags: frozenset[str]) -> int:
-        """The number of a set; it is valid until the next `keep_only`."""
+        """Return the number of a set; it is valid until the next `keep_only`."""
         number = self._known.get(flags)
         if number is None:
             number = self.number_of_mask(self.mask(flags))
@@ -70,7 +70,7 @@ class FlagSets:
         return number
 
     def flags(self, number: int) -> frozenset[str]:
-        """The set of this number."""
+        """Return the set with this number."""
         flags = self._read.get(number)
         if flags is None:
             flags = frozenset(map(self._names.__getitem__, bits_of(self._masks[number])))
@@ -78,7 +78,7 @@ class FlagSets:
         return flags
 
     def encoded(self, number: int, *, recent: bool) -> bytes:
-        """The set as FETCH answers it."""
+        """Return the set encoded for FETCH responses."""
         octets = self._encoded.get((number, recent))
         if octets is None:
             flags = self.flags(number)
@@ -91,24 +91,24 @@ class FlagSets:
         return octets
 
     def bit(self, flag: str) -> int:
-        """The bit of a flag in masks; 0 where no message has it."""
+        """Return the bit of a flag in masks; 0 where no message has the flag."""
         return self._bits.get(flag.lower(), 0)
 
     def mask_of(self, number: int) -> int:
-        """The set of this number as bits."""
+        """Return the set with this number as bits."""
         return self._masks[number]
 
     def keywords_in(self, numbers: Iterable[int]) -> frozenset[str]:
-        """The keywords of these sets together."""
+        """Return the keywords of these sets together."""
         mask = reduce(or_, map(self._masks.__getitem__, numbers), 0)
         return frozenset(self._names[index] for index in bits_of(mask) if index >= len(SYSTEM_FLAGS))
 
     def unseen(self) -> set[int]:
-        r"""The numbers of the sets without \Seen."""
+        r"""Return the numbers of the sets without \Seen."""
         return {number for number, mask in enumerate(self._masks) if not mask & _SEEN_BIT}
 
     def keep_only(self, numbers: Iterable[int]) -> dict[int, int]:
-        """Forget all sets but these; return their new numbers."""
+        """Drop all sets but these; return their new numbers."""
         masks = {number: self._masks[number] for number in numbers}
         self._masks.clear()
         for cache in (self._numbers, self._known, self._read, self._encoded):
@@ -119,20 +119,20 @@ class FlagSets:
     # Spellings
 
     def sent_spelling(self, flag: str) -> str:
-        """The flag in the spelling that the client knows; one that is new stays as it is."""
+        """Return the flag in the spelling that the client knows; a new flag as it is."""
         bit = self._bits.get(flag.lower())
         return flag if bit is None else self._names[bit.bit_length() - 1]
 
     def all_spellings(self, flag: str) -> set[str]:
-        """Every spelling of the flag that messages have."""
+        """Return every spelling of the flag that messages have."""
         return {self.sent_spelling(flag), *self._spellings.get(flag.lower(), ())}
 
     def is_known(self, flag: str) -> bool:
-        """Whether the flag is in use, in any spelling."""
+        """Return whether the flag is in use, in any spelling."""
         return flag.lower() in self._bits
 
     def mask(self, flags: frozenset[str]) -> int:
-        """A set as bits; keywords that are new get the next ones."""
+        """Return a set as bits; new keywords get the next bits."""
         mask = 0
         for flag in sorted(flags):
             mask |= self._bit(flag)
@@ -154,7 +154,7 @@ class FlagSets:
         return bit
 
     def number_of_mask(self, mask: int) -> int:
-        """The number of a set that is given as bits."""
+        """Return the number of a set that is given as bits."""
         number = self._numbers.get(mask)
         if number is None:
             number = self._numbers[mask] = len(self._masks)

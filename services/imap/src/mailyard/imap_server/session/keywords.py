@@ -1,8 +1,8 @@
-"""The keywords of mailboxes that APPEND, COPY and MOVE put messages into: a mailbox has so many at most.
+"""The limit of keywords in mailboxes that are the target of APPEND, COPY and MOVE.
 
-Such a mailbox need not be selected. Its keywords are read from the index of its messages, and remembered for some minutes.
-A keyword for which there is no room is left out and the message is kept: RFC 3501 says that flags SHOULD be set
-(section 6.3.11) and preserved (section 6.4.7).
+Such a mailbox need not be selected. Its keywords are read from the index of its messages and cached for some minutes. A
+keyword beyond the limit is left out and the message is kept: RFC 3501 says that flags SHOULD be set (section 6.3.11) and
+preserved (section 6.4.7).
 """
 
 from collections.abc import Awaitable, Callable, Collection
@@ -14,12 +14,12 @@ from mailyard.imap.wellknown import is_keyword
 from mailyard.mailbox.flagtable import FlagTable
 from mailyard.mailbox.model import Mailbox
 
-_MAILBOXES = 100  # that are remembered
+_MAILBOXES = 100  # in the cache
 _SECONDS = 600.0
 
 
 class MailboxKeywords:
-    """The keywords of some mailboxes, for all sessions of the process."""
+    """Cache of the keywords of mailboxes, for all sessions of the process."""
 
     def __init__(
         self,
@@ -36,7 +36,7 @@ class MailboxKeywords:
     async def accepted(
         self, mailbox: Mailbox, flags: frozenset[str], shown: Collection[str] | None = None
     ) -> frozenset[str]:
-        """Return those of the flags that messages may bring into a mailbox: system flags, and keywords while there is room.
+        """Return the flags that messages may bring into a mailbox: system flags, and keywords up to the limit.
 
         `shown`: the mailbox's keywords, where the session knows them. Raises Unavailable.
         """
@@ -53,7 +53,7 @@ class MailboxKeywords:
         return flags - left_out
 
     def note(self, mailbox: ObjectId, flags: Collection[str]) -> None:
-        """Take keywords that messages of a mailbox got by STORE."""
+        """Add keywords that STORE gave to messages of a mailbox."""
         if mailbox in self._known:
             self._known[mailbox][1].update(flag.lower() for flag in flags if is_keyword(flag))
 

@@ -1,7 +1,7 @@
-"""Whether a message is what a SEARCH looks for (RFC 3501, section 6.4.4).
+"""Test of messages against search keys (RFC 3501, section 6.4.4).
 
-Each key becomes a test: a function of what is known of a message that says yes, no, or None for "not known yet". So most
-messages are decided by the session's view, the others by their rows, and octets are read for the few that remain.
+Each key becomes a test: a function of the facts about a message that returns True, False, or None for "not known yet". So
+the session's view decides most messages, rows decide the others, and octets are read for the few that remain.
 """
 
 import re
@@ -46,7 +46,7 @@ _ADDRESS_FIELDS = frozenset((b"bcc", b"cc", b"from", b"to"))
 
 @dataclass(frozen=True, slots=True)
 class MessageContent:
-    """What a message says, ready for comparison; `body` is None when only the header was read."""
+    """Header and text of a message, ready for comparison; `body` is None where only the header was read."""
 
     header: bytes
     header_text: str
@@ -54,9 +54,9 @@ class MessageContent:
 
 
 class Facts:
-    """What is known of one message: its place in the view, then its row, then its content."""
+    """The facts about one message: its index in the view, then its row, then its content."""
 
-    __slots__ = ("_texts", "_view", "content", "place", "row")
+    __slots__ = ("_texts", "_view", "content", "index", "row")
 
     def __init__(self, index: int, view: MessageView) -> None:
         self.index = index
@@ -66,7 +66,7 @@ class Facts:
         self._texts: dict[bytes, list[str]] = {}
 
     def has_flag(self, flag: str) -> bool:
-        r"""Whether the message has a flag, \Recent aside."""
+        r"""Return whether the message has a flag; \Recent is not among them."""
         return self._view.has_flag(self.index, flag)
 
     @property
@@ -81,13 +81,13 @@ class Facts:
         return summary if summary is not None and summary.is_exact else None
 
     def field_values(self, field: "FieldFinder") -> list[bytes] | None:
-        """The unfolded values of all fields of this name; None: not known yet."""
+        """Return the unfolded values of all fields of this name; None: not known yet."""
         if self.content is not None:
             return field.values(self.content.header)
         return None if self.row is None else field.indexed_values(self.row.header_index)
 
     def field_texts(self, field: "FieldFinder") -> list[str] | None:
-        """The values of all fields of this name, decoded and folded; of addresses also as ENVELOPE gives them."""
+        """Return the values of all fields of this name, decoded and folded; addresses also as in ENVELOPE. None: not known yet."""
         texts = self._texts.get(field.name)
         if texts is None:
             if field.name == b"subject" and (summary := self.exact_summary) is not None:
@@ -103,7 +103,7 @@ class Facts:
 
 
 class FieldFinder:
-    """Finds the header fields of one name without looking at the others one by one."""
+    """Finder of the header fields of one name."""
 
     def __init__(self, name: str) -> None:
         self.name = name.encode("ascii")
@@ -111,11 +111,11 @@ class FieldFinder:
         self._pattern = re.compile(rb"\n(?i:%b)[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)" % re.escape(self.name))
 
     def values(self, header: bytes) -> list[bytes]:
-        """The values in a header section."""
+        """Return the values in a header section."""
         return [unfold(value) for value in self._pattern.findall(b"\n" + header)]
 
     def indexed_values(self, encoded: bytes) -> list[bytes] | None:
-        """The values by the header index of a row; None where the index does not know."""
+        """Return the values by the header index of a row; None where the index does not have them."""
         known = HeaderIndex.decode(encoded)
         return self.values(known.kept) if known.complete and self.name not in known.others else None
 
@@ -124,7 +124,7 @@ Test: TypeAlias = searchprogram.Test[Facts]
 
 
 class Spans:
-    """Places that a set of numbers means."""
+    """Indexes of the messages in a set of numbers."""
 
     def __init__(self, ranges: Sequence[range]) -> None:
         self._starts = [indexes.start for indexes in ranges]
@@ -136,7 +136,7 @@ class Spans:
 
 
 def test_for(keys: Sequence[SearchKey], view: MessageView) -> Test:
-    """The test for all of these keys together. A message number that does not exist matches nothing."""
+    """Return the test for all of these keys together. A message number that does not exist matches nothing."""
     finders: dict[str, FieldFinder] = {}
     return searchprogram.program(keys, lambda leaf: _test_of(leaf, view, finders))
 
@@ -195,7 +195,7 @@ def _relates(day: date, relation: Relation, other: date) -> bool:
 
 
 def _sent(field: FieldFinder, relation: Relation, day: date) -> Test:
-    """By the Date field; without one that can be read, by the internal date (as RFC 5256, section 2.2)."""
+    """Return the test by the Date field; without a valid Date, by INTERNALDATE (as RFC 5256, section 2.2)."""
 
     def test(facts: Facts) -> bool | None:
         if facts.row is None:
@@ -232,12 +232,12 @@ def _in_content(text: str, *, with_header: bool) -> Test:
 
 
 def looks_into_bodies(keys: Iterable[SearchKey]) -> bool:
-    """Whether a header alone cannot answer."""
+    """Return whether keys need the text of bodies."""
     return any(isinstance(key, InBody | InText) for key in leaves(keys))
 
 
 def row_stages(keys: Sequence[SearchKey]) -> tuple[frozenset[str], ...]:
-    """Return the columns that the keys need before any octets are read: the next ones for what is then undecided.
+    """Return the columns that the keys need, in stages: each stage for the messages that are undecided after the one before.
 
     Subject and sent date are in the column `summary`. The header index, which is ten times as long, is read for messages
     without that column and for other fields.

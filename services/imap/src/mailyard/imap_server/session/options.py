@@ -1,4 +1,4 @@
-"""What a session is allowed, and how long it may take."""
+"""Limits and times of a session."""
 
 from dataclasses import dataclass, field
 
@@ -7,7 +7,7 @@ from mailyard.imap.limits import BEFORE_LOGIN, ImapLimits
 
 @dataclass(frozen=True, slots=True)
 class SessionOptions:
-    """The operator's choices for every session; times in seconds."""
+    """The settings of every session; times in seconds."""
 
     before_login: ImapLimits = BEFORE_LOGIN
     limits: ImapLimits = field(default_factory=ImapLimits)

@@ -1,6 +1,6 @@
-"""The keys of a SEARCH as a program: a list of steps that is run for each message, without calling itself.
+"""Search keys compiled to a program: a list of steps that is run for each message, without recursion.
 
-A test says yes, no, or None for "not known yet". AND and OR stop as soon as the outcome is certain. Time for a message is
+A test returns True, False, or None for "not known yet". AND and OR stop as soon as the outcome is certain. Time for a message is
 linear in the number of keys, however they nest.
 """
 
@@ -19,7 +19,7 @@ _OUTCOMES = (False, None, True)
 
 
 class _Do(Enum):
-    """What a step does with the value that the last step has left."""
+    """Operation of a step on the value of the step before."""
 
     TEST = auto()  # replace it with the outcome of a test
     NEGATE = auto()
@@ -36,7 +36,7 @@ class _Step(NamedTuple):
 
 
 class _End(NamedTuple):
-    """Stands behind the last key of an AND or OR: the steps that leave it early go on here."""
+    """End of an AND or OR: the steps that leave it early go on here."""
 
     leaving: list[int]
 
@@ -49,7 +49,7 @@ class _Leave(NamedTuple):
 
 
 class _Plain(NamedTuple):
-    """Keys of one AND or OR that hold no others, or NOT of one: one test is made of them."""
+    """Keys of one AND or OR that contain no others, or NOT of one: they become one test."""
 
     keys: Sequence[Leaf | Not]
     decisive: bool  # the outcome that makes the others needless
@@ -59,7 +59,7 @@ _Part: TypeAlias = SearchKey | _Step | _End | _Leave | _Plain
 
 
 def program(keys: Iterable[SearchKey], test_of: Callable[[Leaf], Test[F]]) -> Test[F]:
-    """Return the test for all of these keys together; `test_of` gives the test for a key that holds no others."""
+    """Return the test for all of these keys together; `test_of` gives the test for a key that contains no others."""
     compiler = _Compiler(test_of)
     compiler.compile(all_of(tuple(keys)))
     steps, tests = compiler.steps, compiler.tests
@@ -90,7 +90,7 @@ def _run(steps: Sequence[_Step], tests: Sequence[Test[F]], facts: F) -> bool | N
 
 
 class _Compiler(Generic[F]):
-    """Makes steps of keys, with a list of its own of what waits."""
+    """Compiler from keys to steps, without recursion."""
 
     def __init__(self, test_of: Callable[[Leaf], Test[F]]) -> None:
         self.steps: list[_Step] = []
@@ -133,7 +133,7 @@ class _Compiler(Generic[F]):
 
 
 def _sequence(keys: Iterable[SearchKey], leave: _Do, combine: _Do) -> list[_Part]:
-    """Several keys, one after the other, with what joins them; those that hold no others come first, each once."""
+    """Return several keys with the steps that join them; keys that contain no others come first, each once."""
     plain: dict[Leaf | Not, None] = {}
     several: list[_Part] = []
     for key in keys:
@@ -159,7 +159,7 @@ def _opposite(test: Test[F]) -> Test[F]:
 
 
 def _several(tests: Sequence[Test[F]], *, decisive: bool) -> Test[F]:
-    """One test of several: AND, whose outcome is decided by a no, or OR, by a yes."""
+    """Return one test for several: AND, where False decides, or OR, where True decides."""
 
     def test(facts: F) -> bool | None:
         unknown = False

@@ -1,4 +1,4 @@
-"""Text as SEARCH compares it: Unicode NFC, without case, any white space as one space.
+"""Text normalised for SEARCH: Unicode NFC, case folded, any white space as one space.
 
 Decomposed text (macOS) and text of charsets with combining marks (Windows-1258) are equal to the composed form.
 """
@@ -15,7 +15,7 @@ _SPACE = re.compile(r"\s+")
 
 
 def folded(text: str) -> str:
-    """Text as it is compared.
+    """Normalise text for comparison.
 
     A long text is folded piece by piece: memory stays small, and other threads get their turn in between.
     """
@@ -28,7 +28,7 @@ def folded(text: str) -> str:
 
 
 def _pieces(text: str) -> Iterator[tuple[str, str]]:
-    """Pieces of the text, each with the space that stands before it; cut at white space wherever there is some."""
+    """Give pieces of the text, each with the space before it; cut at white space if there is any."""
     start, before = 0, ""
     while len(text) - start > 2 * _AT_A_TIME:
         end = start + _AT_A_TIME
@@ -46,5 +46,5 @@ def _pieces(text: str) -> Iterator[tuple[str, str]]:
 
 
 def address_texts(value: bytes) -> Iterator[str]:
-    """The addresses of a field as ENVELOPE gives them, where that may differ from the field (RFC 3501, section 6.4.4)."""
+    """Give the addresses of a field as in ENVELOPE, where they may differ from the field (RFC 3501, section 6.4.4)."""
     return map(folded, addresstexts.address_texts(value))

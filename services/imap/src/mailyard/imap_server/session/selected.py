@@ -1,7 +1,7 @@
-"""The selected mailbox: a snapshot, the client's view of it, and how both keep up with the store.
+"""The selected mailbox: a snapshot, the client's view of it, and their refresh from the store.
 
-What other sessions do is found by asking the journal of changes; an event only says that it is time to ask. Nothing
-above the snapshot is ever shown (see `mailyard.mailbox.insertion`).
+Changes by other sessions are read from the journal index; an event only triggers the read. Nothing above the snapshot is
+ever shown (see `mailyard.mailbox.insertion`).
 """
 
 import asyncio
@@ -15,13 +15,13 @@ from mailyard.imap_server.session.view import MessageView
 from mailyard.mailbox.model import Changes, FlagState, Mailbox
 from mailyard.proto.v1.mailbox_pb2 import MailboxEvent
 
-FRESH_SECONDS = 1.0  # a command that comes sooner after the last look than this does not look again
+FRESH_SECONDS = 1.0  # a command within this time after the last refresh does not refresh again
 _APPLIED_AT_ONCE = 1_000  # messages between two turns of other sessions
 
 
 @dataclass(frozen=True, slots=True)
 class SelectOptions:
-    """How a mailbox is opened."""
+    """Options of SELECT and EXAMINE."""
 
     read_only: bool
     origin: str  # what this session's own changes are marked with
@@ -29,46 +29,46 @@ class SelectOptions:
 
 
 class SelectedMailbox:
-    """One session's selected mailbox."""
+    """The selected mailbox of one session."""
 
-    def __init__(self, backend: Backend, mailbox: Mailbox, view: MessageView, terms: SelectOptions) -> None:
+    def __init__(self, backend: Backend, mailbox: Mailbox, view: MessageView, options: SelectOptions) -> None:
         self.mailbox = mailbox
         self.view = view
         self._backend = backend
-        self._terms = terms
+        self._options = options
         self._stale = False
         self._refreshed_at = backend.monotonic()
-        self._listening = False
+        self._subscribed = False
 
     @classmethod
-    async def open(cls, backend: Backend, mailbox: Mailbox, terms: SelectOptions) -> Self:
+    async def open(cls, backend: Backend, mailbox: Mailbox, options: SelectOptions) -> Self:
         """Read the states of all messages of the snapshot `mailbox`."""
         view = await MessageView.of(await backend.messages.flag_states(mailbox))
-        selected = cls(backend, mailbox, view, terms)
+        selected = cls(backend, mailbox, view, options)
         await selected._claim_recent(mailbox.recent_from)
         return selected
 
     @property
     def read_only(self) -> bool:
         """Whether it was opened by EXAMINE."""
-        return self._terms.read_only
+        return self._options.read_only
 
     @property
     def is_stale(self) -> bool:
-        """Whether it is time to look for changes again."""
+        """Whether the next command should read changes."""
         return self._stale or self._backend.monotonic() - self._refreshed_at >= FRESH_SECONDS
 
     @property
     def has_changes(self) -> bool:
-        """Whether an event, or a change of one's own, says that there is something to learn."""
+        """Whether an event, or a change by this session, says that there are changes to read."""
         return self._stale
 
     def expect_changes(self) -> None:
-        """Look again at the next opportunity: this session has changed something itself."""
+        """Read changes before the next response, because this session has changed something itself."""
         self._stale = True
 
     async def refresh(self) -> None:
-        """Learn what is new; raises NotFound when the mailbox was deleted."""
+        """Read changes from the store; raises MailboxNotFound where the mailbox was deleted."""
         self._stale = False
         self._refreshed_at = self._backend.monotonic()
         seen = self.mailbox
@@ -86,20 +86,20 @@ class SelectedMailbox:
         self.view.apply(replace(changes, present=()))
 
     def apply_own(self, states: Iterable[FlagState]) -> None:
-        """Take flags that this session has set itself, so that they are not announced as news."""
+        """Apply flags that this session has set itself, so that they are not sent as updates."""
         for state in states:
             index = self.view.index_of(state.uid)
             if index is not None:
                 self.view.set_flags(index, state.flags)
 
     async def _claim_recent(self, unclaimed_from: int) -> None:
-        r"""Be the session for which new messages are \Recent; EXAMINE looks and claims nothing (section 6.3.2)."""
+        r"""Claim new messages as \Recent for this session; EXAMINE shows them and claims nothing (section 6.3.2)."""
         last = self.mailbox.uid_next - 1
         if unclaimed_from > last:
             return
         first = (
             unclaimed_from
-            if self._terms.read_only
+            if self._options.read_only
             else await self._backend.mailboxes.claim_recent(self.mailbox)
         )
         self.view.claim_recent(first, last)
@@ -107,18 +107,18 @@ class SelectedMailbox:
     # Events
 
     async def subscribe(self) -> None:
-        """Be told of changes by events from here on: sessions that IDLE need to know at once."""
-        if not self._listening:
-            self._listening = True
+        """Subscribe to events of the mailbox: a session in IDLE needs changes at once."""
+        if not self._subscribed:
+            self._subscribed = True
             await self._backend.events.subscribe(str(self.mailbox.id), self._on_event)
 
     async def close(self) -> None:
-        """Want no more events."""
-        if self._listening:
-            self._listening = False
+        """End the subscription."""
+        if self._subscribed:
+            self._subscribed = False
             await self._backend.events.unsubscribe(str(self.mailbox.id), self._on_event)
 
     def _on_event(self, event: MailboxEvent) -> None:
-        if event.origin != self._terms.origin:
+        if event.origin != self._options.origin:
             self._stale = True
-            self._terms.wake()
+            self._options.wake()

@@ -1,6 +1,6 @@
-"""One client's session: takes events from the core, has each command carried out, writes the responses in order.
+"""The state of one client's session, and its input and output.
 
-A session ends with LOGOUT, with a BYE (time is up, too many mistakes, shutdown), or when the client is gone.
+A session ends with LOGOUT, with BYE (time-out, too many bad commands, shutdown), or when the client is gone.
 """
 
 import asyncio
@@ -34,13 +34,15 @@ from mailyard.runtime.logs import get_logger
 
 _LINES_AT_A_TIME = 1_000
 _OCTETS_AT_A_TIME = 65_536
-_REVOKED_SECONDS = 2.0  # for the BYE of a session whose login no longer counts; then the line is cut
+_REVOKED_SECONDS = (
+    2.0  # for the BYE of a session whose login is not valid any more; then the connection is cut
+)
 
 _log = get_logger(__name__)
 
 
 class SessionOver(Exception):
-    """The session ends here; `bye` is said first when there is something to say."""
+    """The session ends; `bye` is sent first if it is not empty."""
 
     def __init__(self, bye: str = "", code: str = "") -> None:
         super().__init__(bye)
@@ -49,13 +51,13 @@ class SessionOver(Exception):
 
 
 def unavailable(error: Unavailable) -> Completion:
-    """What a command ends with when the store is away (RFC 5530, section 3)."""
+    """Return the result of a command while the store is unreachable (RFC 5530, section 3)."""
     _log.warning("imap.unavailable", error=str(error))
     return no("The mail store is away for a moment, try again later", "UNAVAILABLE")
 
 
 class ImapSession:
-    """The state of a session. What commands do with it is in `handlers`."""
+    """The state of a session; `handlers` change it."""
 
     def __init__(self, channel: Channel, backend: Backend, options: SessionOptions) -> None:
         self.channel = channel
@@ -76,17 +78,17 @@ class ImapSession:
         self._login_until = backend.monotonic() + options.login_seconds
         self.failed_logins = 0
         self.after_response: Callable[[], Awaitable[None]] | None = (
-            None  # done when the command has been answered
+            None  # called after the response to the command
         )
 
     @property
     def account(self) -> ObjectId:
-        """Whose mailboxes these are; only after login."""
+        """The account; only after login."""
         assert self.identity is not None
         return ObjectId(self.identity.account)
 
     async def quota(self) -> int | None:
-        """The octets that the account may hold; None: no limit. Raises Unavailable."""
+        """Return the quota of the account in octets; None: no limit. Raises Unavailable."""
         return (await self.backend.quotas.of([self.account])).get(self.account)
 
     @property
@@ -97,48 +99,48 @@ class ImapSession:
 
     @property
     def may_log_in(self) -> bool:
-        """Whether a password may be sent: under TLS, or from this machine itself when that is permitted."""
+        """Whether a password may be sent: under TLS, or from this machine where that is permitted."""
         return self.channel.secure or (self.options.plaintext_on_loopback and self.channel.is_local)
 
     @property
     def capabilities(self) -> tuple[str, ...]:
-        """What the server says that it can do now."""
+        """The capabilities in the present state."""
         return capabilities(
             self.connection.state, may_start_tls=self.channel.may_start_tls, may_log_in=self.may_log_in
         )
 
     @property
     def capability_code(self) -> str:
-        """The capabilities as a response code, so that clients need not ask."""
+        """The capabilities as a response code, which saves clients the command."""
         return f"CAPABILITY {' '.join(self.capabilities)}"
 
     @property
     def command_seconds(self) -> float:
-        """How long to wait for what the client says next."""
+        """How long to wait for the next command, in seconds."""
         if self.connection.state is SessionState.NOT_AUTHENTICATED:
             return max(0.0, self._login_until - self.backend.monotonic())
         return self.options.idle_seconds
 
     def log_in(self, identity: Identity) -> None:
-        """Take on an identity, for as long as its login counts."""
+        """Log in as an identity, for as long as its login is valid."""
         self.log_out()
         self.identity = identity
         self._open = self.backend.access.open(identity, self.revoke)
 
     def log_out(self) -> None:
-        """The session no longer acts for anybody."""
+        """Undo `log_in`."""
         if self._open is not None:
             self.backend.access.close(self._open)
             self._open = None
 
     def revoke(self) -> None:
-        """Say BYE and end, because the login no longer counts; a client that does not read is cut off soon."""
+        """End the session with BYE because the login is not valid any more; a client that does not read is cut off soon."""
         self._is_revoked = True
         self.channel.wake()
         asyncio.get_running_loop().call_later(_REVOKED_SECONDS, self.channel.abort)
 
     def stop(self) -> None:
-        """Finish the command in hand, say BYE and end."""
+        """End the session with BYE after the current command."""
         self.stopping = True
         self.channel.wake()
 
@@ -149,11 +151,11 @@ class ImapSession:
         self.channel.write(octets)
 
     async def drain(self) -> None:
-        """Wait until the client has taken most of what was sent."""
+        """Wait until the client has read most of what was sent."""
         await self.channel.drain()
 
     async def write_all(self, lines: Iterable[bytes]) -> None:
-        """Send many responses, some at a time, and let other sessions have their turn in between."""
+        """Send many responses in batches; other sessions have their turn in between."""
         some: list[bytes] = []
         octets = 0
         for line in lines:
@@ -168,10 +170,10 @@ class ImapSession:
             await self.drain()
 
     async def next_event(self, seconds: float, *, even_if_stopping: bool = False) -> Event | None:
-        """The next event; None when the client sends nothing for that long.
+        """Return the next event; None where the client sends nothing for so many seconds.
 
         Raises:
-            SessionOver: nothing more will come, or too much came, or the server stops.
+            SessionOver: the client is gone, has sent too much, or the server stops.
 
         """
         until = self.backend.monotonic() + seconds
@@ -182,7 +184,7 @@ class ImapSession:
                 return event
 
     async def next_event_or_wake(self, seconds: float, *, even_if_stopping: bool = False) -> Event | None:
-        """As `next_event`, but None also when something else has happened, such as news of the mailbox."""
+        """As `next_event`, but None also after `wake`, such as for changes of the mailbox."""
         if self._is_revoked:
             raise SessionOver("Your access has changed, log in again")
         if self.stopping and not even_if_stopping:
@@ -205,7 +207,7 @@ class ImapSession:
         return event
 
     async def next_line(self) -> bytes:
-        """The client's answer to a continuation request that was written."""
+        """Return the client's line after a continuation request."""
         self.connection.expect_line()
         await self.drain()
         event = await self.next_event(min(self.command_seconds, self.options.stall_seconds))
@@ -216,10 +218,10 @@ class ImapSession:
     # Mailboxes
 
     async def refresh(self, *, force: bool = False) -> None:
-        """Learn what is new in the selected mailbox, if there is one and it is time to.
+        """Read changes of the selected mailbox, if there is one and the last refresh is old enough.
 
         Raises:
-            SessionOver: the mailbox is gone (RFC 2180, section 3.3: the client is disconnected).
+            SessionOver: the mailbox was deleted (RFC 2180, section 3.3: the client is disconnected).
 
         """
         if self.selected is None or not (force or self.selected.is_stale):
@@ -230,20 +232,20 @@ class ImapSession:
             raise SessionOver("The selected mailbox was deleted") from error
 
     async def send_updates(self, *, expunges: bool) -> None:
-        """Tell the client what is new in the selected mailbox (RFC 3501, section 5.2)."""
+        """Send the changes of the selected mailbox (RFC 3501, section 5.2)."""
         if self.selected is None:
             return
         view = self.selected.view
-        news = view.take_updates(expunges=expunges)
-        await self.write_all(responses.expunged(number) for number in news.expunged)
-        if news.exists is not None:
-            self.write(responses.exists(news.exists) + responses.recent(news.recent))
-        if news.keywords is not None:
-            self.write_flags(news.keywords)
-        await self.write_all(self.flags_response(index) for index in news.changed)
+        updates = view.take_updates(expunges=expunges)
+        await self.write_all(responses.expunged(number) for number in updates.expunged)
+        if updates.exists is not None:
+            self.write(responses.exists(updates.exists) + responses.recent(updates.recent))
+        if updates.keywords is not None:
+            self.write_flags(updates.keywords)
+        await self.write_all(self.flags_response(index) for index in updates.changed)
 
     def send_new_keywords(self) -> None:
-        """Tell the client all keywords if there is a new one: FLAGS comes before the responses that use it."""
+        """Send FLAGS if there is a new keyword: FLAGS comes before the responses that use the keyword."""
         if self.selected is None:
             return
         keywords = self.selected.view.take_new_keywords()
@@ -251,18 +253,18 @@ class ImapSession:
             self.write_flags(keywords)
 
     def flags_response(self, index: int) -> bytes:
-        """FETCH with the flags of one message, that nobody has asked for; the UID does no harm."""
+        """Return an unsolicited FETCH response with the flags and the UID of one message."""
         view = self.selection.view
         return responses.fetched(index + 1, b"UID %d FLAGS %b" % (view.uid(index), view.encoded_flags(index)))
 
     def write_flags(self, keywords: frozenset[str]) -> None:
-        """Tell which flags there are, and which a client may set."""
+        """Send FLAGS and PERMANENTFLAGS."""
         names = {*SYSTEM_FLAGS, *keywords}
         read_only = self.selected is not None and self.selected.read_only
         self.write(responses.flags(names) + responses.permanent_flags(() if read_only else {*names, "\\*"}))
 
     async def accepted_keywords(self, mailbox: Mailbox, flags: frozenset[str]) -> frozenset[str]:
-        """Those of the flags that messages may bring into a mailbox; the client is warned of others."""
+        """Return the flags that messages may bring into a mailbox; the client is warned of others."""
         selected = self.selected
         shown = None
         if selected is not None and selected.mailbox.id == mailbox.id and not selected.view.keywords_left_out:
@@ -277,7 +279,7 @@ class ImapSession:
         return kept
 
     def count_in(self, account: str) -> bool:
-        """Count the session with its account, or return False when the account has too many."""
+        """Count the session of an account; return False where the account has too many."""
         self.count_out()
         if not self.backend.accounts.add(account, self.options.connections_per_account):
             return False
@@ -291,7 +293,7 @@ class ImapSession:
             self.backend.accounts.remove(account)
 
     async def close_mailbox(self) -> None:
-        """Have no mailbox selected any more."""
+        """Close the selected mailbox, if there is one."""
         self.fetch_ahead.forget()
         selected, self.selected = self.selected, None
         if selected is not None:

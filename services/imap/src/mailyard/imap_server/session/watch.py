@@ -1,7 +1,7 @@
-"""Watches the mailboxes that this process's sessions have open: by events, and now and then by one query for all.
+"""Watch of the mailboxes that sessions of this process have open: by events, and by a periodic comparison with the store.
 
 An event may be lost. So all watched mailboxes are compared with the store every few minutes, a thousand in one query, and
-those whose events have just begun to arrive are compared at once. Only sessions whose mailbox has changed are woken.
+mailboxes whose subscription has just begun are compared at once. Only sessions whose mailbox has changed are woken.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ Callback = Callable[[MailboxEvent], None]
 HighestModseqs = Callable[[Iterable[ObjectId]], Awaitable[dict[ObjectId, int]]]
 
 _AT_A_TIME = 1_000
-_GATHER_SECONDS = 0.1  # mailboxes that are in doubt at the same time share a query
+_GATHER_SECONDS = 0.1  # mailboxes to compare at the same time share a query
 _RETRY_SECONDS = 5.0
 
 _log = get_logger(__name__)
@@ -28,11 +28,11 @@ _log = get_logger(__name__)
 @dataclass(slots=True)
 class _Watched:
     callbacks: list[Callback] = field(default_factory=list)
-    seen: int = 0  # the highest modseq that the callbacks were told of
+    seen: int = 0  # the highest modseq that the callbacks were notified of
 
 
 class MailboxWatch:
-    """Component: shares events and comparisons between all sessions of the process."""
+    """Component: events and comparisons, shared by all sessions of the process."""
 
     def __init__(self, events: MailboxEvents, highest_modseqs: HighestModseqs, seconds: float) -> None:
         """Compare all watched mailboxes every so many `seconds`."""
@@ -41,12 +41,12 @@ class MailboxWatch:
         self._highest_modseqs = highest_modseqs
         self._seconds = seconds
         self._watched: dict[str, _Watched] = {}
-        self._doubtful: set[str] = set()
-        self._doubt = asyncio.Event()
+        self._unchecked: set[str] = set()
+        self._compare_now = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Begin to compare."""
+        """Start the periodic comparison."""
         self._task = asyncio.create_task(self._run(), name=self.name)
 
     def unready(self) -> str | None:
@@ -57,7 +57,7 @@ class MailboxWatch:
         """Nothing to finish."""
 
     async def close(self) -> None:
-        """Stop comparing."""
+        """Stop the periodic comparison."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait((self._task,))
@@ -82,9 +82,9 @@ class MailboxWatch:
             await self._events.unsubscribe(mailbox_id, self._on_event)
 
     def _on_event(self, event: MailboxEvent) -> None:
-        if not event.account:  # events begin to arrive: what came before is unknown
-            self._doubtful.add(event.mailbox)
-            self._doubt.set()
+        if not event.account:  # the subscription begins: events before it are unknown
+            self._unchecked.add(event.mailbox)
+            self._compare_now.set()
             return
         if (watched := self._watched.get(event.mailbox)) is not None:
             watched.seen = max(watched.seen, event.highest_modseq)
@@ -96,12 +96,12 @@ class MailboxWatch:
         while True:
             try:
                 async with asyncio.timeout_at(due):
-                    await self._doubt.wait()
+                    await self._compare_now.wait()
                     await asyncio.sleep(_GATHER_SECONDS)
             except TimeoutError:
-                self._doubtful.update(self._watched)
+                self._unchecked.update(self._watched)
                 due = loop.time() + self._seconds
-            self._doubt.clear()
+            self._compare_now.clear()
             try:
                 await self._compare()
             except Unavailable as error:
@@ -113,16 +113,16 @@ class MailboxWatch:
 
     async def _wait_to_retry(self) -> None:
         await asyncio.sleep(_RETRY_SECONDS)
-        self._doubt.set()
+        self._compare_now.set()
 
     async def _compare(self) -> None:
-        """Compare the doubtful mailboxes with the store; those of a query that fails stay doubtful."""
-        while some := list(self._doubtful)[:_AT_A_TIME]:
-            self._doubtful.difference_update(some)
+        """Compare the unchecked mailboxes with the store; those of a query that fails stay unchecked."""
+        while some := list(self._unchecked)[:_AT_A_TIME]:
+            self._unchecked.difference_update(some)
             try:
                 await self._compare_some([each for each in some if each in self._watched])
             except BaseException:
-                self._doubtful.update(some)
+                self._unchecked.update(some)
                 raise
 
     async def _compare_some(self, mailboxes: Sequence[str]) -> None:
