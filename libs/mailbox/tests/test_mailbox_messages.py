@@ -72,27 +72,27 @@ async def test_defaults_are_made_once_with_their_special_uses(store: Store) -> N
 
 
 async def test_a_mailbox_is_made_with_those_above_it(store: Store) -> None:
-    door = Mailboxes(store)
-    await door.create(ACCOUNT, "a/b/c")
-    assert {"a", "a/b", "a/b/c"} <= {mailbox.name for mailbox in await door.list(ACCOUNT)}
+    repository = Mailboxes(store)
+    await repository.create(ACCOUNT, "a/b/c")
+    assert {"a", "a/b", "a/b/c"} <= {mailbox.name for mailbox in await repository.list(ACCOUNT)}
     with pytest.raises(MailboxExists):
-        await door.create(ACCOUNT, "a/b")
+        await repository.create(ACCOUNT, "a/b")
     for bad in ("", "a//b", "x\x00y", "y" * 1001, "INBOX"):
         with pytest.raises((NotPermitted, MailboxExists)):
-            await door.create(ACCOUNT, bad)
+            await repository.create(ACCOUNT, bad)
 
 
 async def test_renaming_takes_the_children_along(store: Store) -> None:
-    door = Mailboxes(store)
-    await door.create(ACCOUNT, "a/b")
-    await door.rename(ACCOUNT, "a", "x/y")
-    names = {mailbox.name for mailbox in await door.list(ACCOUNT)}
+    repository = Mailboxes(store)
+    await repository.create(ACCOUNT, "a/b")
+    await repository.rename(ACCOUNT, "a", "x/y")
+    names = {mailbox.name for mailbox in await repository.list(ACCOUNT)}
     assert {"x", "x/y", "x/y/b"} <= names
     assert not names & {"a", "a/b"}
     with pytest.raises(MailboxExists):
-        await door.rename(ACCOUNT, "x/y", "Sent")
+        await repository.rename(ACCOUNT, "x/y", "Sent")
     with pytest.raises(NotPermitted):
-        await door.rename(ACCOUNT, "x", "x/z")
+        await repository.rename(ACCOUNT, "x", "x/z")
 
 
 async def test_renaming_inbox_moves_its_messages_and_leaves_an_empty_inbox(store: Store) -> None:
@@ -107,75 +107,77 @@ async def test_renaming_inbox_moves_its_messages_and_leaves_an_empty_inbox(store
 
 async def test_another_account_finds_nothing(store: Store) -> None:
     inbox = await filled(store, NONE)
-    door = Mailboxes(store)
+    repository = Mailboxes(store)
     with pytest.raises(MailboxNotFound):
-        await door.by_id(ObjectId(), inbox.id)
+        await repository.by_id(ObjectId(), inbox.id)
     with pytest.raises(MailboxNotFound):
-        await door.delete(ObjectId(), "Sent")
-    assert await door.list(ObjectId()) == []
+        await repository.delete(ObjectId(), "Sent")
+    assert await repository.list(ObjectId()) == []
 
 
 async def test_a_deleted_mailbox_is_gone_and_inbox_cannot_be(store: Store) -> None:
-    door = Mailboxes(store)
-    await door.delete(ACCOUNT, "Sent")
+    repository = Mailboxes(store)
+    await repository.delete(ACCOUNT, "Sent")
     with pytest.raises(MailboxNotFound):
-        await door.get(ACCOUNT, "Sent")
+        await repository.get(ACCOUNT, "Sent")
     with pytest.raises(NotPermitted):
-        await door.delete(ACCOUNT, "inbox")
+        await repository.delete(ACCOUNT, "inbox")
 
 
 async def test_recent_belongs_to_one_session(store: Store) -> None:
     inbox = await filled(store, NONE, NONE)
-    door = Mailboxes(store)
-    assert await door.claim_recent(inbox) == 1
-    assert await door.claim_recent(inbox) == 3
+    repository = Mailboxes(store)
+    assert await repository.claim_recent(inbox) == 1
+    assert await repository.claim_recent(inbox) == 3
 
 
 async def test_flags_change_and_only_real_changes_raise_the_modseq(store: Store) -> None:
     inbox = await filled(store, NONE, SEEN)
-    doors = Messages(store)
-    result = await doors.store(inbox, [1, 2, 99], FlagChange.ADD, SEEN)
+    repository = Messages(store)
+    result = await repository.store(inbox, [1, 2, 99], FlagChange.ADD, SEEN)
     assert [(state.uid, state.flags) for state in result.changed] == [(1, SEEN), (2, SEEN)]
     assert result.changed[0].modseq > inbox.highest_modseq
     assert result.changed[1].modseq <= inbox.highest_modseq
     after = await fresh(store, inbox)
     assert after.unseen == 0
-    await doors.store(inbox, [1, 2], FlagChange.ADD, SEEN)
+    await repository.store(inbox, [1, 2], FlagChange.ADD, SEEN)
     assert (await fresh(store, inbox)).highest_modseq == after.highest_modseq
 
 
 async def test_what_changed_since_is_kept_back(store: Store) -> None:
     inbox = await filled(store, NONE, NONE)
-    doors = Messages(store)
-    await doors.store(inbox, [1], FlagChange.ADD, frozenset({"x"}))
-    result = await doors.store(inbox, [1, 2], FlagChange.REPLACE, SEEN, unchanged_since=inbox.highest_modseq)
+    repository = Messages(store)
+    await repository.store(inbox, [1], FlagChange.ADD, frozenset({"x"}))
+    result = await repository.store(
+        inbox, [1, 2], FlagChange.REPLACE, SEEN, unchanged_since=inbox.highest_modseq
+    )
     assert result.modified == (1,)
     assert [state.uid for state in result.changed] == [2]
 
 
 async def test_expunge_removes_what_is_deleted_and_tells_sessions(store: Store) -> None:
     inbox = await filled(store, DELETED, NONE, DELETED)
-    doors = Messages(store)
-    assert await doors.expunge(inbox, [1, 2]) == (1,)
-    changes = await doors.changes(inbox.id, ACCOUNT, inbox.highest_modseq)
+    repository = Messages(store)
+    assert await repository.expunge(inbox, [1, 2]) == (1,)
+    changes = await repository.changes(inbox.id, ACCOUNT, inbox.highest_modseq)
     assert (changes.vanished, list(changes.present)) == ((1,), [])
-    assert await doors.expunge(inbox, None) == (3,)
+    assert await repository.expunge(inbox, None) == (3,)
     after = await fresh(store, inbox)
     assert (after.total, after.unseen, after.octets, after.uid_next) == (1, 1, 10, 4)
 
 
 async def test_copies_keep_flags_and_get_uids_of_their_own(store: Store) -> None:
     inbox = await filled(store, SEEN, NONE)
-    doors, door = Messages(store), Mailboxes(store)
-    sent = await door.get(ACCOUNT, "Sent")
-    result = await doors.copy(inbox, [1, 2, 7], sent)
+    repository, repository = Messages(store), Mailboxes(store)
+    sent = await repository.get(ACCOUNT, "Sent")
+    result = await repository.copy(inbox, [1, 2, 7], sent)
     assert (result.source_uids, result.target_uids) == ((1, 2), (1, 2))
     sent = await fresh(store, sent)
-    assert [state.flags for state in await doors.flag_states(sent)] == [SEEN, NONE]
+    assert [state.flags for state in await repository.flag_states(sent)] == [SEEN, NONE]
     assert (sent.total, sent.unseen) == (2, 1)
-    moved = await doors.move(inbox, [2], sent)
+    moved = await repository.move(inbox, [2], sent)
     assert moved.target_uids == (3,)
-    assert [state.uid for state in await doors.flag_states(await fresh(store, inbox))] == [1]
+    assert [state.uid for state in await repository.flag_states(await fresh(store, inbox))] == [1]
 
 
 async def test_a_copy_into_a_mailbox_that_is_gone_does_nothing(store: Store) -> None:
@@ -190,9 +192,9 @@ async def test_a_copy_into_a_mailbox_that_is_gone_does_nothing(store: Store) -> 
 
 async def test_fetch_loads_what_is_asked_in_uid_order_and_leaves_out_what_is_gone(store: Store) -> None:
     inbox = await filled(store, NONE, DELETED, NONE)
-    doors = Messages(store)
-    await doors.expunge(inbox, None)
-    found = [each async for each in doors.fetch(inbox, [1, 2, 3], {"envelope"})]
+    repository = Messages(store)
+    await repository.expunge(inbox, None)
+    found = [each async for each in repository.fetch(inbox, [1, 2, 3], {"envelope"})]
     assert [(each.uid, each.envelope, each.bodystructure) for each in found] == [
         (1, b"e0", b""),
         (3, b"e2", b""),

@@ -68,35 +68,35 @@ async def test_no_reader_ever_sees_a_message_below_one_that_it_has_seen(mongo_ur
         writing -= 1
 
     async def change(own: Store) -> None:
-        doors = Messages(own)
+        repository = Messages(own)
         while writing:
             inbox = random.choice(inboxes)
             snapshot = await Mailboxes(own).by_id(inbox.account, inbox.id)
-            uids = [state.uid for state in await doors.flag_states(snapshot)][-5:]
+            uids = [state.uid for state in await repository.flag_states(snapshot)][-5:]
             match random.randrange(4):
                 case 0:
-                    await doors.store(snapshot, uids, FlagChange.ADD, frozenset({random.choice("abc")}))
+                    await repository.store(snapshot, uids, FlagChange.ADD, frozenset({random.choice("abc")}))
                 case 1:
-                    await doors.append(snapshot, message(inbox.account))
+                    await repository.append(snapshot, message(inbox.account))
                 case 2:
-                    await doors.copy(
+                    await repository.copy(
                         snapshot,
                         uids[:2],
                         random.choice([each for each in inboxes if each.account == inbox.account]),
                     )
                 case 3:
-                    await doors.store(snapshot, uids[:1], FlagChange.ADD, frozenset({"\\Deleted"}))
-                    await doors.expunge(snapshot, None)
+                    await repository.store(snapshot, uids[:1], FlagChange.ADD, frozenset({"\\Deleted"}))
+                    await repository.expunge(snapshot, None)
 
     async def watch(own: Store, inbox: Mailbox) -> int:
         """Follow a mailbox as a session does; fail when something turns up below what was seen."""
-        doors = Messages(own)
+        repository = Messages(own)
         first = await Mailboxes(own).by_id(inbox.account, inbox.id)
-        seen = {state.uid for state in await doors.flag_states(first)}
+        seen = {state.uid for state in await repository.flag_states(first)}
         modseq, highest = first.highest_modseq, first.uid_next - 1
         looks = 0
         while writing or looks == 0:
-            changes = await doors.changes(inbox.id, inbox.account, modseq)
+            changes = await repository.changes(inbox.id, inbox.account, modseq)
             assert changes.highest_modseq >= modseq
             new = {state.uid for state in changes.present} - seen
             assert all(uid > highest for uid in new), (new, highest)
@@ -105,9 +105,9 @@ async def test_no_reader_ever_sees_a_message_below_one_that_it_has_seen(mongo_ur
             modseq, highest = changes.highest_modseq, max(highest, changes.uid_next - 1)
             looks += 1
         final = await Mailboxes(own).by_id(inbox.account, inbox.id)
-        changes = await doors.changes(inbox.id, inbox.account, modseq)
+        changes = await repository.changes(inbox.id, inbox.account, modseq)
         seen |= {state.uid for state in changes.present}
-        present = {state.uid for state in await doors.flag_states(final)}
+        present = {state.uid for state in await repository.flag_states(final)}
         assert present <= seen, "a message was never shown"
         return looks
 

@@ -1,4 +1,4 @@
-"""One change of an account's mailboxes, within its transaction: what the commands of `Mailboxes` do."""
+"""One change of an account's mailboxes within a transaction, for the commands of `Mailboxes`."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -46,7 +46,7 @@ class AccountChange:
         return self._store.collection(MAILBOXES)
 
     async def make_defaults(self) -> None:
-        """Create what `Mailboxes.ensure_defaults` promises."""
+        """Create the mailboxes of `Mailboxes.ensure_defaults`."""
         uses = {row.get("special_use") for row in self._by_name.values()}
         wanted = {INBOX: None} if self._state.defaults_made else DEFAULTS
         for name, use in wanted.items():
@@ -125,7 +125,7 @@ class AccountChange:
         self._subscribe_too(moved)
 
     async def _move_inbox(self, new: str) -> None:
-        """INBOX keeps its name and its children and gets a new row; the old row with all messages takes the new name."""
+        """Give the row of INBOX, with all messages, the new name, and INBOX a new row; its children stay."""
         inbox = self._by_name.get(INBOX)
         if inbox is None:
             raise MailboxNotFound(INBOX)
@@ -136,7 +136,7 @@ class AccountChange:
         self._subscribe_too({INBOX: new})
 
     async def _rename(self, names: Mapping[ObjectId, str]) -> None:
-        """Rename mailboxes, in this order, each with a new UIDVALIDITY: its name may have been another's before."""
+        """Rename mailboxes in this order, each with a new UIDVALIDITY: another mailbox may have had the name before."""
         updates = [
             UpdateOne(
                 {"_id": mailbox, "account": self._account},
@@ -147,7 +147,7 @@ class AccountChange:
         await self._rows.bulk_write(updates, session=self._session)
 
     async def subscribe(self, name: str, subscribed: bool) -> None:
-        """Subscribe to a name, or no longer."""
+        """Subscribe to a name, or unsubscribe."""
         if not subscribed:
             self._state = replace(self._state, subscriptions=self._state.subscriptions - {name})
             return
@@ -161,10 +161,10 @@ class AccountChange:
         self._state = replace(self._state, subscriptions=self._state.subscriptions | set(names))
 
     def _subscribe_too(self, renamed: Mapping[str, str]) -> None:
-        """Subscribe to the new names of subscribed mailboxes, as far as there is room; the old names stay as well.
+        """Subscribe to the new names of subscribed mailboxes, up to the limit; the old names stay too.
 
-        A server never removes a name by itself (section 6.3.6), but a client that shows what is subscribed must not lose
-        a mailbox by RENAME.
+        A server never removes a name by itself (section 6.3.6), but a client that shows subscribed mailboxes only must not
+        lose a mailbox by RENAME.
         """
         room = MAX_SUBSCRIPTIONS - len(self._state.subscriptions)
         new = (renamed[name] for name in renamed.keys() & self._state.subscriptions)
@@ -176,7 +176,7 @@ class AccountChange:
     async def _insert(self, mailboxes: Sequence[tuple[str, str | None]], *, limited: bool = True) -> Row:
         """Insert mailboxes by name and special use; return the last row.
 
-        `limited`: within the limit of mailboxes. It is for the user's own: mail that arrives always gets its mailbox.
+        `limited`: within the limit of mailboxes. Mailboxes that delivery needs have no limit.
         """
         if limited and len(self._by_name) + len(mailboxes) > MAX_MAILBOXES:
             raise MailboxLimitReached(f"An account has at most {MAX_MAILBOXES} mailboxes")

@@ -1,6 +1,6 @@
-"""The flags of all messages of a mailbox in arrays: 16 octets a message, where objects would cost 130.
+"""The flags of all messages of a mailbox in arrays: 16 octets a message, where objects would take 130.
 
-Each set of flags is kept once, as bits, so a mailbox whose messages all have other keywords takes little memory too.
+Each set of flags is stored once, as bits, so a mailbox whose messages all have different keywords takes little memory too.
 """
 
 from array import array
@@ -31,8 +31,8 @@ class FlagTable:
 
     def __init__(self) -> None:
         self.uids = array("I")
-        self.names: list[str] = []  # bit n of a mask stands for the n-th flag
-        self._numbers = array("I")  # for each message the place of its flags in `_masks`
+        self.names: list[str] = []  # bit n of a mask is the n-th flag
+        self._numbers = array("I")  # for each message the index of its flags in `_masks`
         self._masks: list[int] = []
         self._modseqs = array("Q")
         self._bits: dict[str, int] = {}
@@ -69,7 +69,7 @@ class FlagTable:
         self._modseqs = array("Q", map(self._modseqs.__getitem__, kept))
 
     def settle(self) -> None:
-        """Sort by UID. Of a message that was added twice the state with the higher modseq stays.
+        """Sort by UID. Of a message that was added twice, the state with the higher modseq is kept.
 
         No step keeps the interpreter for long, so this can run in a thread beside an event loop.
         """
@@ -116,7 +116,7 @@ class FlagTable:
 
 
 def bits_of(mask: int) -> Iterator[int]:
-    """Return the places of the bits that are set, the lowest first."""
+    """Give the positions of the bits that are set, the lowest first."""
     while mask:
         lowest = mask & -mask
         yield lowest.bit_length() - 1

@@ -25,7 +25,7 @@ DEFAULTS: Mapping[str, str | None] = {  # names and special uses (RFC 6154) of t
 
 @dataclass(frozen=True, slots=True)
 class Mailbox:
-    """One mailbox as it was when read: nothing at or above `uid_next` and `highest_modseq + 1` may be shown."""
+    """A snapshot of a mailbox: no message at or above `uid_next`, and no change above `highest_modseq`, may be shown."""
 
     id: ObjectId
     account: ObjectId
@@ -68,7 +68,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class FlagState:
-    """What a session must know of every message in the mailbox that it has selected."""
+    """UID, modseq and flags of a message, as a session needs them for the selected mailbox."""
 
     uid: int
     modseq: int
@@ -77,17 +77,17 @@ class FlagState:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What came after a modseq: new and changed messages by UID, and what is gone."""
+    """Changes after a modseq: new and changed messages by UID, and the UIDs of removed messages."""
 
     highest_modseq: int
     uid_next: int
-    present: Iterable[FlagState]  # may be read several times
+    present: Iterable[FlagState]  # can be iterated several times
     vanished: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class StoreResult:
-    """Outcome of a flag change: the new states, and the UIDs that `unchanged_since` kept back (RFC 7162)."""
+    """Result of a flag change: the new states, and the UIDs that `unchanged_since` excluded (RFC 7162)."""
 
     changed: tuple[FlagState, ...]
     modified: tuple[int, ...] = ()
@@ -112,7 +112,7 @@ class AppendResult:
 
 @dataclass(frozen=True, slots=True)
 class NewMessage:
-    """A message on its way into a mailbox, parsed."""
+    """A parsed message for a mailbox. Made by `mailyard.mailbox.factory`."""
 
     id: str  # delivery key for delivered mail, a fresh id for APPEND
     account: ObjectId

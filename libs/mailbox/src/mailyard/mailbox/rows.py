@@ -1,8 +1,8 @@
-"""Rows of `mailboxes` and `messages`: their names, their indexes, and how they become values.
+"""Rows of `mailboxes` and `messages`: collections, indexes, and conversion to values.
 
-Everything of one account lies together: `account` leads every index that a user waits for. A message that was expunged
-stays, marked, for the tenant's undelete window; readers leave it out, and it tells sessions what has vanished. A mailbox
-that was deleted moves, as one row, to `mailboxes_deleted`; its messages stay as they are until the window is over.
+`account` is the first key of every index that a user waits for. The row of an expunged message stays, marked, for the
+tenant's undelete window; readers leave it out, and sessions learn from it which UIDs have vanished. The row of a deleted
+mailbox moves to `mailboxes_deleted`; its messages stay as they are until the window is over.
 """
 
 from collections.abc import Collection
@@ -31,8 +31,8 @@ INDEXES = {
             name="mailbox_uid",
             unique=True,
         ),
-        # The journal of changes: what came, changed or went after a modseq. `uid` and `state` make it answer SELECT
-        # and the news of a session without reading a message.
+        # The journal of changes after a modseq. `uid` and `state` make it answer SELECT and the refresh of a session
+        # without reading a message.
         IndexModel(
             [
                 ("account", ASCENDING),
@@ -43,7 +43,7 @@ INDEXES = {
             ],
             name="mailbox_modseq_state",
         ),
-        # EXPUNGE: the messages that are to go, and none of the others.
+        # EXPUNGE: the messages with \Deleted only.
         IndexModel(
             [("account", ASCENDING), ("mailbox", ASCENDING), ("uid", ASCENDING)],
             name="deleted",
@@ -51,7 +51,7 @@ INDEXES = {
         ),
         # The messages of a thread, in whichever mailboxes of the account (`mailyard.mailbox.accountreader`).
         IndexModel([("account", ASCENDING), ("thread_id", ASCENDING)], name="account_thread"),
-        # For the sweep of bodies, and for nothing that a user waits for.
+        # For the sweep of bodies; no user waits for it.
         IndexModel([("blob", ASCENDING)], name="blob"),
         IndexModel(
             [("expunged_at", ASCENDING)],
@@ -71,7 +71,7 @@ async def ensure_schema(store: Store) -> None:
     """Create the indexes that are missing, then drop those that another one replaces.
 
     Raises:
-        Unavailable: the store is away.
+        Unavailable: the store is unreachable.
 
     """
     for collection, indexes in INDEXES.items():
@@ -81,7 +81,7 @@ async def ensure_schema(store: Store) -> None:
 
 
 def mailbox_of(row: Row) -> Mailbox:
-    """Read a mailbox row."""
+    """Return a mailbox row as a value."""
     return Mailbox(
         id=row["_id"],
         account=row["account"],
@@ -98,7 +98,7 @@ def mailbox_of(row: Row) -> Mailbox:
 
 
 def mailbox_row(account: ObjectId, name: str, uid_validity: int, special_use: str | None = None) -> Row:
-    """Write down a new, empty mailbox."""
+    """Return the row of a new, empty mailbox."""
     row: Row = {
         "_id": ObjectId(),
         "account": account,
@@ -152,7 +152,7 @@ def projection(fields: Collection[str]) -> dict[str, int]:
 
 
 def message_of(row: Row, mailbox: Mailbox) -> Message:
-    """Read a message row; fields that were not loaded are empty."""
+    """Return a message row as a value; columns that were not loaded are empty."""
     return Message(
         id=row.get("_id", ""),
         mailbox=mailbox.id,
@@ -178,7 +178,7 @@ def message_of(row: Row, mailbox: Mailbox) -> Message:
 
 
 def new_message_of(row: Row) -> NewMessage:
-    """Read a message row as something to put elsewhere."""
+    """Return a message row as a message for another mailbox."""
     return NewMessage(
         id=row["_id"],
         account=row["account"],
@@ -198,7 +198,7 @@ def new_message_of(row: Row) -> NewMessage:
 
 
 def is_unseen(flags: Collection[str]) -> bool:
-    """Say whether a message with these flags counts as unseen."""
+    """Return whether a message with these flags counts as unseen."""
     return SEEN not in flags
 
 
