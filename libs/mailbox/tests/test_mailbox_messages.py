@@ -72,27 +72,27 @@ async def test_defaults_are_made_once_with_their_special_uses(store: Store) -> N
 
 
 async def test_a_mailbox_is_made_with_those_above_it(store: Store) -> None:
-    repository = Mailboxes(store)
-    await repository.create(ACCOUNT, "a/b/c")
-    assert {"a", "a/b", "a/b/c"} <= {mailbox.name for mailbox in await repository.list(ACCOUNT)}
+    mailboxes = Mailboxes(store)
+    await mailboxes.create(ACCOUNT, "a/b/c")
+    assert {"a", "a/b", "a/b/c"} <= {mailbox.name for mailbox in await mailboxes.list(ACCOUNT)}
     with pytest.raises(MailboxExists):
-        await repository.create(ACCOUNT, "a/b")
+        await mailboxes.create(ACCOUNT, "a/b")
     for bad in ("", "a//b", "x\x00y", "y" * 1001, "INBOX"):
         with pytest.raises((NotPermitted, MailboxExists)):
-            await repository.create(ACCOUNT, bad)
+            await mailboxes.create(ACCOUNT, bad)
 
 
 async def test_renaming_takes_the_children_along(store: Store) -> None:
-    repository = Mailboxes(store)
-    await repository.create(ACCOUNT, "a/b")
-    await repository.rename(ACCOUNT, "a", "x/y")
-    names = {mailbox.name for mailbox in await repository.list(ACCOUNT)}
+    mailboxes = Mailboxes(store)
+    await mailboxes.create(ACCOUNT, "a/b")
+    await mailboxes.rename(ACCOUNT, "a", "x/y")
+    names = {mailbox.name for mailbox in await mailboxes.list(ACCOUNT)}
     assert {"x", "x/y", "x/y/b"} <= names
     assert not names & {"a", "a/b"}
     with pytest.raises(MailboxExists):
-        await repository.rename(ACCOUNT, "x/y", "Sent")
+        await mailboxes.rename(ACCOUNT, "x/y", "Sent")
     with pytest.raises(NotPermitted):
-        await repository.rename(ACCOUNT, "x", "x/z")
+        await mailboxes.rename(ACCOUNT, "x", "x/z")
 
 
 async def test_renaming_inbox_moves_its_messages_and_leaves_an_empty_inbox(store: Store) -> None:
@@ -107,28 +107,28 @@ async def test_renaming_inbox_moves_its_messages_and_leaves_an_empty_inbox(store
 
 async def test_another_account_finds_nothing(store: Store) -> None:
     inbox = await filled(store, NONE)
-    repository = Mailboxes(store)
+    mailboxes = Mailboxes(store)
     with pytest.raises(MailboxNotFound):
-        await repository.by_id(ObjectId(), inbox.id)
+        await mailboxes.by_id(ObjectId(), inbox.id)
     with pytest.raises(MailboxNotFound):
-        await repository.delete(ObjectId(), "Sent")
-    assert await repository.list(ObjectId()) == []
+        await mailboxes.delete(ObjectId(), "Sent")
+    assert await mailboxes.list(ObjectId()) == []
 
 
 async def test_a_deleted_mailbox_is_gone_and_inbox_cannot_be(store: Store) -> None:
-    repository = Mailboxes(store)
-    await repository.delete(ACCOUNT, "Sent")
+    mailboxes = Mailboxes(store)
+    await mailboxes.delete(ACCOUNT, "Sent")
     with pytest.raises(MailboxNotFound):
-        await repository.get(ACCOUNT, "Sent")
+        await mailboxes.get(ACCOUNT, "Sent")
     with pytest.raises(NotPermitted):
-        await repository.delete(ACCOUNT, "inbox")
+        await mailboxes.delete(ACCOUNT, "inbox")
 
 
 async def test_recent_belongs_to_one_session(store: Store) -> None:
     inbox = await filled(store, NONE, NONE)
-    repository = Mailboxes(store)
-    assert await repository.claim_recent(inbox) == 1
-    assert await repository.claim_recent(inbox) == 3
+    mailboxes = Mailboxes(store)
+    assert await mailboxes.claim_recent(inbox) == 1
+    assert await mailboxes.claim_recent(inbox) == 3
 
 
 async def test_flags_change_and_only_real_changes_raise_the_modseq(store: Store) -> None:
@@ -168,8 +168,8 @@ async def test_expunge_removes_what_is_deleted_and_tells_sessions(store: Store) 
 
 async def test_copies_keep_flags_and_get_uids_of_their_own(store: Store) -> None:
     inbox = await filled(store, SEEN, NONE)
-    repository, repository = Messages(store), Mailboxes(store)
-    sent = await repository.get(ACCOUNT, "Sent")
+    repository, mailboxes = Messages(store), Mailboxes(store)
+    sent = await mailboxes.get(ACCOUNT, "Sent")
     result = await repository.copy(inbox, [1, 2, 7], sent)
     assert (result.source_uids, result.target_uids) == ((1, 2), (1, 2))
     sent = await fresh(store, sent)
