@@ -42,7 +42,9 @@ def new_message(
         ValueError: `trace` has other octets than trace fields.
 
     """
-    indexes = parsed.indexes_behind(trace) if trace else parsed
+    header_index, part_index = (
+        parsed.indexes_behind(trace) if trace else (parsed.header_index, parsed.part_index)
+    )
     row_id = row_id or str(ObjectId())
     whole_prefix = trace + prefix
     return NewMessage(
@@ -55,8 +57,8 @@ def new_message(
         envelope=parsed.envelope,
         bodystructure=parsed.bodystructure,
         imap_body=parsed.imap_body,
-        header_index=indexes.header_index,
-        part_index=indexes.part_index,
+        header_index=header_index,
+        part_index=part_index,
         thread_id=thread_id(parsed.message_id, parsed.in_reply_to, parsed.references) or row_id,
         flags=flags,
         summary=parsed.summary,
