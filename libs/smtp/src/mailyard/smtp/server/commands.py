@@ -7,6 +7,9 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
+from mailyard.sasl.encoding import decode_initial_response, decode_response, encode_challenge
+from mailyard.sasl.mechanism import Challenge, SaslError, SaslFailure
+from mailyard.sasl.mechanisms import MECHANISMS
 from mailyard.smtp.parameters import (
     NO_MAIL_PARAMETERS,
     NO_RCPT_PARAMETERS,
@@ -26,7 +29,6 @@ from mailyard.smtp.server.dots import DotReader
 from mailyard.smtp.server.events import MailFrom, MessageAborted, RcptTo, TlsRequested
 from mailyard.smtp.server.greeting import client_name, ehlo_reply, help_reply
 from mailyard.smtp.server.limits import Mode
-from mailyard.smtp.server.sasl import MECHANISMS, SaslError, decode_initial_response, decode_response
 from mailyard.smtp.server.table import State, Verb
 
 T = TypeVar("T", MailParameters, RcptParameters)
@@ -93,8 +95,15 @@ def _auth(dialogue: Dialogue, argument: str) -> Reply | None:
         return replies.AUTH_SYNTAX
     if mechanism.upper() not in MECHANISMS:
         return replies.UNKNOWN_MECHANISM
-    dialogue.exchange = MECHANISMS[mechanism.upper()]()
-    return _step_exchange(dialogue, lambda: decode_initial_response(initial.strip()))
+    dialogue.mechanism = MECHANISMS[mechanism.upper()]()
+    return _step_exchange(dialogue, lambda: decode_initial_response(initial.strip().encode()))
+
+
+_SASL_REFUSALS: Mapping[SaslFailure, Reply] = {
+    SaslFailure.CANCELLED: replies.AUTH_CANCELLED,
+    SaslFailure.NOT_BASE64: replies.BAD_BASE64,
+    SaslFailure.MALFORMED: replies.BAD_CREDENTIALS,
+}
 
 
 def respond(dialogue: Dialogue, line: bytes) -> Reply | None:
@@ -103,15 +112,15 @@ def respond(dialogue: Dialogue, line: bytes) -> Reply | None:
 
 
 def _step_exchange(dialogue: Dialogue, decode: Callable[[], bytes | None]) -> Reply | None:
-    """Give the exchange a response; it ends with credentials or a refusal, or asks on with a challenge."""
-    assert dialogue.exchange is not None
+    """Give the mechanism a response; the exchange ends with credentials or a refusal, or goes on with a challenge."""
+    assert dialogue.mechanism is not None
     dialogue.state = State.READY
     try:
-        outcome = dialogue.exchange.step(decode())
+        outcome = dialogue.mechanism.step(decode())
     except SaslError as error:
-        return error.reply
-    if isinstance(outcome, Reply):
-        dialogue.say(outcome)
+        return _SASL_REFUSALS[error.failure]
+    if isinstance(outcome, Challenge):
+        dialogue.say(Reply(334, None, (encode_challenge(outcome.octets),)))
         dialogue.state = State.AUTH
     else:
         dialogue.ask(outcome)

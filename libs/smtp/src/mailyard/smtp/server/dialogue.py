@@ -3,13 +3,13 @@
 from collections import deque
 from dataclasses import dataclass
 
+from mailyard.sasl.mechanism import Credentials, Mechanism
 from mailyard.smtp.parameters import Body
 from mailyard.smtp.reply import Reply
 from mailyard.smtp.server.content import Content
 from mailyard.smtp.server.dots import DotReader
 from mailyard.smtp.server.events import (
     Closing,
-    Credentials,
     Event,
     MailFrom,
     MessageAborted,
@@ -18,7 +18,6 @@ from mailyard.smtp.server.events import (
     Refused,
 )
 from mailyard.smtp.server.limits import Mode, Profile, Tally
-from mailyard.smtp.server.sasl import Exchange
 from mailyard.smtp.server.table import State, Verb
 
 Question = MailFrom | RcptTo | MessageEnd | Credentials
@@ -53,7 +52,7 @@ class Dialogue:
         self.content: Content | None = None
         self.dots = DotReader()
         self.chunk: Chunk | None = None
-        self.exchange: Exchange | None = None
+        self.mechanism: Mechanism | None = None
         self.question: Question | None = None
         self.output: list[bytes] = []
         self.events: deque[Event] = deque()

@@ -7,11 +7,12 @@
 RFC 5321, 6409, 2033; extensions RFC 1870, 2034, 2920, 3030, 3207, 3461, 4954, 6152, 6531.
 """
 
+from mailyard.sasl.mechanism import Credentials
 from mailyard.smtp.reply import Reply
 from mailyard.smtp.server import replies
 from mailyard.smtp.server.commands import COMMANDS, respond
 from mailyard.smtp.server.dialogue import Dialogue
-from mailyard.smtp.server.events import Credentials, Event, MailFrom, MessageEnd, RcptTo
+from mailyard.smtp.server.events import Event, MailFrom, MessageEnd, RcptTo
 from mailyard.smtp.server.greeting import banner, with_keyword
 from mailyard.smtp.server.input import BareNewlineError, Input, LineTooLongError
 from mailyard.smtp.server.limits import EarlyData, Profile
