@@ -27,12 +27,12 @@ from bson import ObjectId
 from bench.peers.load import find_smtp_source
 from mailyard.directory.identity import Identity, Refusal, RefusalReason
 from mailyard.directory.model import Account, LocalAccount, Resolution
+from mailyard.listening.admission import Admission
 from mailyard.message.address import Address
 from mailyard.smtp.reply import Reply, reply
 from mailyard.smtp.server.events import MailFrom, RcptTo
 from mailyard.smtp.server.limits import Limits, Mode, Profile
 from mailyard.smtp.server.session import Session as SmtpSession
-from mailyard.smtp_in.admission import Admission
 from mailyard.smtp_in.doors import Backend, Door, DoorName
 from mailyard.smtp_in.listener import Listener
 from mailyard.smtp_in.measures import Measures

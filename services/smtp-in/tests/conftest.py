@@ -13,11 +13,11 @@ from bson import ObjectId
 from mailyard.directory.accesswatch import OpenSession
 from mailyard.directory.identity import Identity, Refusal, RefusalReason
 from mailyard.directory.model import Account, Expansion, LocalAccount, Remote, Resolution, Unknown
+from mailyard.listening.admission import Admission
+from mailyard.listening.budget import MemoryBudget
+from mailyard.listening.certificates import Certificates
+from mailyard.listening.proxynetworks import ProxyNetworks
 from mailyard.message.address import Address
-from mailyard.runtime.admission import Admission
-from mailyard.runtime.balancers import Balancers
-from mailyard.runtime.budget import MemoryBudget
-from mailyard.runtime.certificates import Certificates
 from mailyard.runtime.endpoint import Endpoint
 from mailyard.runtime.errors import Unavailable
 from mailyard.smtp.reply import Reply
@@ -279,7 +279,7 @@ class House:
     certificates: Certificates | None = None
     patience: Patience = PATIENT
     admission: Admission = field(default_factory=lambda: Admission(100, 0))
-    balancers: Balancers = field(default_factory=Balancers)
+    balancers: ProxyNetworks = field(default_factory=ProxyNetworks)
     early_data: EarlyData = EarlyData.ACCEPT
     trace: Trace = field(default_factory=lambda: Trace(100, frozenset({b"mail.one.test"})))
     rules: SubmissionRules = field(default_factory=SubmissionRules)

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 
 import pytest
 
+from mailyard.listening.admission import Admission
+from mailyard.listening.certificates import Certificates
 from mailyard.local.certificates import ensure_certificates
-from mailyard.runtime.admission import Admission
-from mailyard.runtime.certificates import Certificates
 from mailyard.runtime.endpoint import Endpoint
 from mailyard.runtime.errors import Misconfigured
 from mailyard.smtp.server.limits import EarlyData
@@ -109,7 +109,7 @@ async def test_a_client_that_does_not_speak_tls_is_let_go(house, tls, eventually
     await eventually(lambda: len(listener._connections) == 1)
     silent.writer.transport.abort()
     await eventually(lambda: not listener._connections)
-    assert house.admission.refusal("x") is None
+    assert house.admission.admit("x") is None
 
 
 def test_a_certificate_that_cannot_be_read_stops_the_start(tmp_path) -> None:
@@ -238,14 +238,14 @@ def test_patience_has_a_limit_for_each_state() -> None:
 
 def test_admission_forgets_addresses_that_have_left() -> None:
     admission = Admission(4, 2)
-    assert [admission.refusal("a"), admission.refusal("a"), admission.refusal("b")] == [None, None, None]
-    assert admission.refusal("a") is not None
+    assert [admission.admit("a"), admission.admit("a"), admission.admit("b")] == [None, None, None]
+    assert admission.admit("a") is not None
     assert not admission.is_busy
-    assert admission.refusal("c") is None
+    assert admission.admit("c") is None
     assert admission.is_busy
-    assert admission.refusal("d") is not None
+    assert admission.admit("d") is not None
     for address in "aabc":
-        admission.gone(address)
+        admission.leave(address)
     assert not admission._open
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from mailyard.runtime.budget import MemoryBudget
+from mailyard.listening.budget import MemoryBudget
 from mailyard.smtp_in import connection
 from mailyard.smtp_in.intake import SCARCE_OCTETS
 from mailyard.smtp_in.patience import Overdue, Patience, Waiting, overdue

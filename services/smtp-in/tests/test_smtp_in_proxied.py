@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 import pytest
 from prometheus_client import REGISTRY
 
+from mailyard.listening.admission import Admission
+from mailyard.listening.certificates import Certificates
+from mailyard.listening.proxynetworks import ProxySettings
 from mailyard.local.certificates import ensure_certificates
-from mailyard.runtime.admission import Admission
-from mailyard.runtime.balancers import ProxySettings
-from mailyard.runtime.certificates import Certificates
 from mailyard.smtp_in.accepting import Acceptor
 from mailyard.smtp_in.doors import DoorName
 
@@ -30,7 +30,7 @@ def header_count(listener: str, outcome: str) -> float:
 
 
 def balancers(*networks: str, seconds: float = 5.0):
-    return ProxySettings(proxy_networks=networks, proxy_header_seconds=seconds).balancers()
+    return ProxySettings(proxy_networks=networks, proxy_header_seconds=seconds).proxies()
 
 
 @pytest.fixture(autouse=True)

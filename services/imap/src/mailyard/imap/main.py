@@ -17,12 +17,12 @@ from mailyard.imap.session.keywords import MailboxKeywords
 from mailyard.imap.session.watch import MailboxWatch
 from mailyard.imap.settings import ImapSettings
 from mailyard.imap.shell.listener import Listener, Reception
-from mailyard.imap.shell.unauthenticated import UnauthenticatedSessions
+from mailyard.listening.admission import Admission, raise_file_limit
+from mailyard.listening.budget import MemoryBudget
+from mailyard.listening.certificates import Certificates
+from mailyard.listening.unauthenticated import UnauthenticatedConnections
 from mailyard.mailbox.mailboxes import Mailboxes
 from mailyard.mailbox.messages import Messages
-from mailyard.runtime.admission import Admission, raise_file_limit
-from mailyard.runtime.budget import MemoryBudget
-from mailyard.runtime.certificates import Certificates
 from mailyard.runtime.clock import now_utc
 from mailyard.runtime.endpoint import Endpoint
 from mailyard.runtime.errors import Misconfigured
@@ -61,12 +61,12 @@ async def build(runtime: Runtime[ImapSettings]) -> Sequence[Component]:
         options=settings.options(),
         budget=MemoryBudget(settings.held_size),
         admission=Admission(places, settings.connections_per_address),
-        unauthenticated=UnauthenticatedSessions(
+        unauthenticated=UnauthenticatedConnections(
             settings.unauthenticated_connections or max(places // 2, 1), time.monotonic
         ),
         certificates=certificates,
         backlog=settings.backlog,
-        balancers=settings.balancers(),
+        balancers=settings.proxies(),
     )
     parts: list[Component] = [store, broker, events, watch]
     parts.append(Periodic("access", POLL_SECONDS, access.poll))

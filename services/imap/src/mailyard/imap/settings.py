@@ -8,7 +8,7 @@ from pydantic import Field, field_validator
 from mailyard.directory.settings import DirectorySettings, LoginSettings
 from mailyard.imap.core.limits import Limits
 from mailyard.imap.session.options import Options
-from mailyard.runtime.balancers import ProxySettings
+from mailyard.listening.proxynetworks import ProxySettings
 from mailyard.runtime.endpoint import Endpoint
 from mailyard.runtime.settings import CommonSettings, settings_config
 

@@ -11,8 +11,8 @@ import functools
 import socket
 from collections.abc import Callable
 
-from mailyard.runtime.callers import Caller
-from mailyard.runtime.introductions import Introductions
+from mailyard.listening.address import ClientAddress
+from mailyard.listening.proxy import ProxyAcceptor
 from mailyard.runtime.logs import get_logger
 from mailyard.smtp.reply import Reply
 from mailyard.smtp_in.connection import Connection
@@ -29,12 +29,12 @@ class Acceptor:
         self,
         listening: socket.socket,
         door: Door,
-        introductions: Introductions,
+        introductions: ProxyAcceptor,
         make: Callable[[], Connection],
     ) -> None:
         self._listening = listening
         self._door = door
-        self._introductions = introductions
+        self._proxy = introductions
         self._make = make
         self._under_way: set[asyncio.Task[None]] = set()
         self._accepting = asyncio.create_task(self._accept(), name="accept")
@@ -43,7 +43,7 @@ class Acceptor:
         """Accept no more, and break off what has not reached the banner."""
         self._accepting.add_done_callback(lambda _: self._listening.close())
         self._accepting.cancel()
-        self._introductions.close()
+        self._proxy.close()
         for task in self._under_way:
             task.cancel()
 
@@ -56,9 +56,9 @@ class Acceptor:
                 _log.warning("smtp_in.accept_failed", error=str(error))
                 await asyncio.sleep(_PAUSE_SECONDS)
                 continue
-            self._introductions.meet(client, peername, self._welcome)
+            self._proxy.accept(client, peername, self._welcome)
 
-    def _welcome(self, client: socket.socket, caller: Caller) -> None:
+    def _welcome(self, client: socket.socket, caller: ClientAddress) -> None:
         connection = self._make()
         refusal = connection.announce(caller)
         if refusal is not None:
@@ -92,6 +92,6 @@ class Acceptor:
         client.close()
         if self._door.implicit_tls:
             self._door.measures.handshake(succeeded=False)
-            _log.info("smtp_in.handshake_failed", client_ip=connection.caller.address, error=str(error))
+            _log.info("smtp_in.handshake_failed", client_ip=connection.caller.ip, error=str(error))
         if not isinstance(error, OSError):  # ssl.SSLError and time-outs are OSErrors
             raise error

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from typing import cast
 
-from mailyard.runtime.callers import Caller, direct
+from mailyard.listening.address import ClientAddress, address_of
 from mailyard.runtime.logs import get_logger
 from mailyard.smtp.reply import Reply
 from mailyard.smtp.server.events import Closing, TlsRequested
@@ -52,11 +52,11 @@ class Connection(asyncio.Protocol):
         self._paced_from = 0.0  # since when octets of the message are counted
         self._paced_octets = 0  # how many there were then
         self._holding = door.backend.memory.holding()
-        self.caller = Caller("")
+        self.caller = ClientAddress("")
 
     # Where a PROXY header or TLS comes first.
 
-    def announce(self, caller: Caller) -> Reply | None:
+    def announce(self, caller: ClientAddress) -> Reply | None:
         """Count in before anything is said; a refusal ends it."""
         self._is_announced = True
         self.caller = caller
@@ -77,7 +77,7 @@ class Connection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
         self._is_open = True
         if not self._is_announced:
-            refusal = self.announce(direct(transport.get_extra_info("peername")))
+            refusal = self.announce(address_of(transport.get_extra_info("peername")))
             if refusal is not None:
                 self._turn_away(refusal)
                 return
@@ -93,7 +93,7 @@ class Connection(asyncio.Protocol):
         self._advance()
 
     def _visitor(self, *, secured: bool) -> Visitor:
-        return Visitor(self.caller.address, _tls_description(self._transport) if secured else "")
+        return Visitor(self.caller.ip, _tls_description(self._transport) if secured else "")
 
     def data_received(self, data: bytes) -> None:
         """Take octets."""
@@ -327,7 +327,7 @@ class Connection(asyncio.Protocol):
             self._transport = await certificates.secure(self._transport, self)
         except (OSError, asyncio.CancelledError) as error:  # ssl.SSLError and time-outs are OSErrors
             measures.handshake(succeeded=False)
-            _log.info("smtp_in.handshake_failed", client_ip=self.caller.address, error=str(error))
+            _log.info("smtp_in.handshake_failed", client_ip=self.caller.ip, error=str(error))
             self._transport.abort()
             self._end()
             return

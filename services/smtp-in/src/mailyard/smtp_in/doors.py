@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
-from mailyard.runtime.budget import MemoryBudget
-from mailyard.runtime.certificates import Certificates
+from mailyard.listening.budget import MemoryBudget
+from mailyard.listening.certificates import Certificates
 from mailyard.smtp.reply import Reply
 from mailyard.smtp.server.limits import Mode, Profile
 from mailyard.smtp_in.headerfilters import Trace

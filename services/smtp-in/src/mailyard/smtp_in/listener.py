@@ -5,10 +5,10 @@ import socket
 import time
 from collections.abc import Sequence
 
-from mailyard.runtime.admission import Admission, Crowded
-from mailyard.runtime.balancers import Balancers
+from mailyard.listening.admission import Admission, ConnectionLimit
+from mailyard.listening.proxy import ProxyAcceptor
+from mailyard.listening.proxynetworks import ProxyNetworks
 from mailyard.runtime.endpoint import Endpoint
-from mailyard.runtime.introductions import Introductions
 from mailyard.runtime.logs import get_logger
 from mailyard.smtp.reply import Reply
 from mailyard.smtp_in.accepting import Acceptor
@@ -20,8 +20,8 @@ from mailyard.smtp_in.replies import TOO_MANY_CONNECTIONS, TOO_MANY_FROM_ADDRESS
 
 _CHECK_SECONDS = 1.0
 _CROWD = 256
-_CROWDED = {Crowded.TOTAL: TOO_MANY_CONNECTIONS, Crowded.ADDRESS: TOO_MANY_FROM_ADDRESS}
-_NOBODY = Balancers()
+_CROWDED = {ConnectionLimit.TOTAL: TOO_MANY_CONNECTIONS, ConnectionLimit.ADDRESS: TOO_MANY_FROM_ADDRESS}
+_NOBODY = ProxyNetworks()
 _log = get_logger(__name__)
 
 
@@ -36,7 +36,7 @@ class Listener:
         patience: Patience,
         backlog: int,
         *,
-        balancers: Balancers = _NOBODY,
+        balancers: ProxyNetworks = _NOBODY,
     ) -> None:
         """Share `admission` between all listeners of the process; `balancers` must name the clients they bring."""
         self.name = f"listener-{door.name}"
@@ -45,7 +45,7 @@ class Listener:
         self._admission = admission
         self._patience = patience
         self._backlog = backlog
-        self._introductions = Introductions(door.name, balancers, admission)
+        self._proxy = ProxyAcceptor(door.name, balancers, admission)
         self._connections: set[Connection] = set()
         self._sockets: list[socket.socket] = []
         self._acceptors: list[asyncio.Server | Acceptor] = []
@@ -101,8 +101,8 @@ class Listener:
         return listening
 
     async def _accept_at(self, listening: socket.socket) -> asyncio.Server | Acceptor:
-        if self._door.implicit_tls or self._introductions.are_needed:
-            return Acceptor(listening, self._door, self._introductions, self._make)
+        if self._door.implicit_tls or self._proxy.is_needed:
+            return Acceptor(listening, self._door, self._proxy, self._make)
         loop = asyncio.get_running_loop()
         return await loop.create_server(self._make, sock=listening, backlog=self._backlog)
 
@@ -117,7 +117,7 @@ class Listener:
 
     def _arrived(self, connection: Connection) -> Reply | None:
         self._door.measures.connections.inc()
-        refusal = self._admission.refusal(connection.caller.counted_as)
+        refusal = self._admission.admit(connection.caller.counted_ip)
         if refusal is None:
             self._door.measures.open_connections.inc()
             self._connections.add(connection)
@@ -126,7 +126,7 @@ class Listener:
 
     def _left(self, connection: Connection) -> None:
         self._connections.discard(connection)
-        self._admission.gone(connection.caller.counted_as)
+        self._admission.leave(connection.caller.counted_ip)
         self._door.measures.open_connections.dec()
         if not self._connections:
             self._empty.set()

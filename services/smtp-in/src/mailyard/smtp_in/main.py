@@ -12,10 +12,10 @@ from mailyard.directory.authentication import Authenticator
 from mailyard.directory.directory import Directory
 from mailyard.directory.passwords import Passwords
 from mailyard.directory.settings import postmaster_of
+from mailyard.listening.admission import Admission, raise_file_limit
+from mailyard.listening.budget import MemoryBudget
+from mailyard.listening.certificates import Certificates
 from mailyard.mailbox.quota import usage_of
-from mailyard.runtime.admission import Admission, raise_file_limit
-from mailyard.runtime.budget import MemoryBudget
-from mailyard.runtime.certificates import Certificates
 from mailyard.runtime.endpoint import Endpoint
 from mailyard.runtime.errors import Misconfigured
 from mailyard.runtime.logs import get_logger
@@ -140,7 +140,7 @@ def _listeners(
     )
     for name, endpoints in doors.items():
         door = door_of(name, settings, backend, certificates)
-        yield Listener(door, endpoints, admission, patience, settings.backlog, balancers=settings.balancers())
+        yield Listener(door, endpoints, admission, patience, settings.backlog, balancers=settings.proxies())
 
 
 def door_of(

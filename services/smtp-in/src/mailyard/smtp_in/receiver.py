@@ -13,8 +13,8 @@ from functools import lru_cache
 from mailyard.directory.accesswatch import OpenSession
 from mailyard.directory.identity import Identity, Refusal
 from mailyard.directory.model import Resolution
+from mailyard.listening.budget import Holding
 from mailyard.message.address import Address, AddressError
-from mailyard.runtime.budget import Holding
 from mailyard.runtime.errors import Unavailable
 from mailyard.runtime.logs import get_logger
 from mailyard.sasl.mechanism import PasswordCredentials

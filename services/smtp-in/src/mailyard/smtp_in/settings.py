@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from mailyard.directory.settings import DirectorySettings, LoginSettings
-from mailyard.runtime.balancers import ProxySettings
+from mailyard.listening.proxynetworks import ProxySettings
 from mailyard.runtime.endpoint import Endpoint
 from mailyard.runtime.settings import CommonSettings, settings_config
 from mailyard.smtp.server.limits import BareNewline, EarlyData, Limits, NulOctet

@@ -7,9 +7,9 @@ the connection holds in memory count in the budget of the process.
 import asyncio
 from typing import Protocol, cast
 
-from mailyard.runtime.budget import MemoryBudget
-from mailyard.runtime.callers import Caller
-from mailyard.runtime.certificates import Certificates
+from mailyard.listening.address import ClientAddress
+from mailyard.listening.budget import MemoryBudget
+from mailyard.listening.certificates import Certificates
 from mailyard.runtime.metrics import counter
 
 _RECEIVED = counter("mailyard_imap_received_bytes_total")
@@ -47,7 +47,7 @@ class ClientChannel(asyncio.BufferedProtocol):
 
     def __init__(
         self,
-        caller: Caller,
+        caller: ClientAddress,
         certificates: Certificates | None,
         stall_seconds: float,
         budget: MemoryBudget,
@@ -56,7 +56,7 @@ class ClientChannel(asyncio.BufferedProtocol):
     ) -> None:
         """`secure`: TLS comes before anything else, so the connection is made when it is there."""
         self.caller = caller
-        self.client_ip = caller.address
+        self.client_ip = caller.ip
         self.is_local = caller.is_on_loopback
         self.secure = secure
         self.ended = False

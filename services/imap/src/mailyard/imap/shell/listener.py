@@ -15,14 +15,14 @@ from mailyard.imap.session.octets import ResponseBroken
 from mailyard.imap.session.options import Options
 from mailyard.imap.session.session import Session
 from mailyard.imap.shell.channel import ClientChannel
-from mailyard.imap.shell.unauthenticated import UnauthenticatedSessions
-from mailyard.runtime.admission import Admission, Crowded
-from mailyard.runtime.balancers import Balancers
-from mailyard.runtime.budget import MemoryBudget
-from mailyard.runtime.callers import Caller
-from mailyard.runtime.certificates import Certificates
+from mailyard.listening.address import ClientAddress
+from mailyard.listening.admission import Admission, ConnectionLimit
+from mailyard.listening.budget import MemoryBudget
+from mailyard.listening.certificates import Certificates
+from mailyard.listening.proxy import ProxyAcceptor
+from mailyard.listening.proxynetworks import ProxyNetworks
+from mailyard.listening.unauthenticated import UnauthenticatedConnections
 from mailyard.runtime.endpoint import Endpoint
-from mailyard.runtime.introductions import Introductions
 from mailyard.runtime.logs import get_logger
 from mailyard.runtime.metrics import counter, gauge
 
@@ -30,7 +30,7 @@ _OPEN = gauge("mailyard_imap_open_connections")
 _ARRIVED = counter("mailyard_imap_connections_total")
 _REFUSED = counter("mailyard_imap_refused_connections_total")
 _UNAUTHENTICATED = "unauthenticated"  # the limit of the connections without a login
-for _limit in (*Crowded, _UNAUTHENTICATED):  # shown as 0 before anybody is turned away
+for _limit in (*ConnectionLimit, _UNAUTHENTICATED):  # shown as 0 before anybody is turned away
     _REFUSED.labels(str(_limit))
 _PAUSE_SECONDS = 0.1
 _CROWDED = responses.untagged(Completion(Condition.BYE, "Too many connections, try again later", "LIMIT"))
@@ -46,11 +46,11 @@ class Reception:
     doors: Doors
     options: Options
     admission: Admission
-    unauthenticated: UnauthenticatedSessions
+    unauthenticated: UnauthenticatedConnections
     budget: MemoryBudget
     certificates: Certificates | None
     backlog: int
-    balancers: Balancers
+    balancers: ProxyNetworks
 
 
 @dataclass(slots=True)
@@ -74,7 +74,7 @@ class Listener:
         self._endpoints = endpoints
         self._reception = reception
         self._tls_first = tls_first
-        self._introductions = Introductions(label, reception.balancers, reception.admission)
+        self._proxy = ProxyAcceptor(label, reception.balancers, reception.admission)
         self._sockets: list[socket.socket] = []
         self._accepting: list[asyncio.Task[None]] = []
         self._clients: dict[asyncio.Task[None], _Client] = {}
@@ -127,7 +127,7 @@ class Listener:
         accepting, self._accepting = self._accepting, []
         for task in accepting:
             task.cancel()
-        self._introductions.close()
+        self._proxy.close()
         if accepting:
             await asyncio.wait(accepting)
         while self._sockets:
@@ -145,9 +145,9 @@ class Listener:
                 _log.warning("imap.accept_failed", listener=self._label, error=str(error))
                 await asyncio.sleep(_PAUSE_SECONDS)
                 continue
-            self._introductions.meet(connection, address, self._admit)
+            self._proxy.accept(connection, address, self._admit)
 
-    def _admit(self, connection: socket.socket, caller: Caller) -> None:
+    def _admit(self, connection: socket.socket, caller: ClientAddress) -> None:
         """Begin a session, or turn the client away."""
         limit = self._refusal(caller)
         if limit is not None:
@@ -169,19 +169,19 @@ class Listener:
         session.on_login = functools.partial(reception.unauthenticated.discard, session)
         reception.unauthenticated.add(session, functools.partial(self._end_early, task))
 
-    def _refusal(self, caller: Caller) -> str | None:
+    def _refusal(self, caller: ClientAddress) -> str | None:
         """Count a connection in, or say which limit it meets.
 
         A connection without a login makes room where all places are taken, or all those of its kind.
         """
         admission, unauthenticated = self._reception.admission, self._reception.unauthenticated
-        crowded = admission.refusal(caller.counted_as)
-        if crowded is Crowded.TOTAL and unauthenticated.end_oldest():
-            crowded = admission.refusal(caller.counted_as)
+        crowded = admission.admit(caller.counted_ip)
+        if crowded is ConnectionLimit.TOTAL and unauthenticated.end_oldest():
+            crowded = admission.admit(caller.counted_ip)
         if crowded is not None:
             return crowded.value
         if unauthenticated.are_full and not unauthenticated.end_oldest():
-            admission.gone(caller.counted_as)
+            admission.leave(caller.counted_ip)
             return _UNAUTHENTICATED
         return None
 
@@ -198,7 +198,7 @@ class Listener:
     def _give_place_back(self, client: _Client) -> None:
         if client.has_place:
             client.has_place = False
-            self._reception.admission.gone(client.channel.caller.counted_as)
+            self._reception.admission.leave(client.channel.caller.counted_ip)
 
     def _turn_away(self, connection: socket.socket) -> None:
         with contextlib.suppress(OSError), connection:

@@ -1,4 +1,4 @@
-"""Who gets a connection: so many in all, so many for each client address, and no more than files may be open."""
+"""Limits on open connections: of the process, of one client address or network, and by the limit of open files."""
 
 import resource
 from collections import Counter
@@ -6,29 +6,30 @@ from enum import StrEnum
 from functools import lru_cache
 from ipaddress import ip_network
 
-from mailyard.runtime.callers import parsed
+from mailyard.listening.address import parse_ip
 
 IPV6_PREFIX = 64
 """RFC 6177: the smallest network that one site is given."""
 _BUSY_SHARE = 0.75
-_HELD_SHARE = 0.5
+_RESERVED_SHARE = 0.5
 _OTHER_FILES = 256  # sockets to store and broker, logs, libraries
 
 
 @lru_cache(maxsize=8192)
 def counted_network(address: str, ipv6_prefix: int = IPV6_PREFIX) -> str:
     """Return what an address is counted as: IPv4 as itself, also within IPv6; IPv6 as its network; else the text."""
-    known = parsed(address.partition("%")[0])
+    known = parse_ip(address.partition("%")[0])
     if known is None or known.version == 4:
         return str(known or address)
     return str(ip_network((known, ipv6_prefix), strict=False))
 
 
-class Crowded(StrEnum):
-    """Which limit keeps a client out; the value is a metric's label."""
+class ConnectionLimit(StrEnum):
+    """The limit that refuses a connection; the value is a metric's label."""
 
     TOTAL = "total"
     ADDRESS = "address"
+    UNAUTHENTICATED = "unauthenticated"
 
 
 class Admission:
@@ -44,30 +45,30 @@ class Admission:
         self._most_per_address = most_per_address
         self._open: Counter[str] = Counter()
         self._total = 0
-        self._held = 0
+        self._reserved = 0
 
     @property
     def is_busy(self) -> bool:
-        """Room gets scarce: idle clients should go."""
+        """Whether few places are left, so that idle clients should go."""
         return self._total > self._most * _BUSY_SHARE
 
-    def refusal(self, address: str | None) -> Crowded | None:
-        """Count a connection in, or say why it cannot stay; who is refused is not counted.
+    def admit(self, address: str | None) -> ConnectionLimit | None:
+        """Count a connection, or return the limit that refuses it; a refused connection is not counted.
 
-        Without an address, as of a balancer that calls for itself, only the limit for all holds.
+        Without an address, as of a load balancer that connects for itself, only the limit of the process holds.
         """
         network = None if address is None else counted_network(address, self._ipv6_prefix)
         if network is not None and self._most_per_address and self._open[network] >= self._most_per_address:
-            return Crowded.ADDRESS
+            return ConnectionLimit.ADDRESS
         if self._total >= self._most:
-            return Crowded.TOTAL
+            return ConnectionLimit.TOTAL
         if network is not None:
             self._open[network] += 1
         self._total += 1
         return None
 
-    def gone(self, address: str | None) -> None:
-        """Count a connection out."""
+    def leave(self, address: str | None) -> None:
+        """Forget a connection that was admitted."""
         self._total -= 1
         if address is None:
             return
@@ -76,22 +77,22 @@ class Admission:
         if self._open[address] <= 0:
             del self._open[address]
 
-    def hold(self) -> bool:
-        """Keep a place for a connection whose client is not known yet; False where too many are kept already."""
-        if self._total >= self._most or self._held >= max(self._most * _HELD_SHARE, 1):
+    def reserve(self) -> bool:
+        """Count a connection whose client is not known yet; False where too many are reserved already."""
+        if self._total >= self._most or self._reserved >= max(self._most * _RESERVED_SHARE, 1):
             return False
-        self._held += 1
+        self._reserved += 1
         self._total += 1
         return True
 
     def release(self) -> None:
-        """Give such a place back."""
-        self._held -= 1
+        """Forget one reserved connection."""
+        self._reserved -= 1
         self._total -= 1
 
 
 def raise_file_limit(connections: int) -> int:
-    """Raise the limit of open files as far as we may; return how many connections there is room for."""
+    """Raise the limit of open files as far as permitted; return how many connections it allows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = connections + _OTHER_FILES
     if soft < needed:

@@ -1,4 +1,4 @@
-"""When a certificate ends: the one field of X.509 that a metric needs (RFC 5280, section 4.1; DER as in X.690)."""
+"""The end of a certificate's validity: the one field of X.509 that a metric needs (RFC 5280 section 4.1; DER: X.690)."""
 
 import ssl
 from datetime import UTC, datetime
@@ -11,7 +11,7 @@ _END = "-----END CERTIFICATE-----"
 
 
 def expiry_of(certificate: Path) -> datetime:
-    """Return notAfter of the first certificate of a PEM file; raises ValueError for what is none."""
+    """Return notAfter of the first certificate of a PEM file; raises ValueError where there is none."""
     text = certificate.read_text(encoding="ascii", errors="replace")
     first, end, _ = text[max(0, text.find("-----BEGIN CERTIFICATE-----")) :].partition(_END)
     try:

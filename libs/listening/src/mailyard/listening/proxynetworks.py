@@ -1,4 +1,4 @@
-"""From which networks balancers call, as settings say it."""
+"""The networks of load balancers that send PROXY headers, and their settings."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,27 +7,27 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field, field_validator
 
-from mailyard.runtime.callers import Caller, parsed
+from mailyard.listening.address import ClientAddress, parse_ip
 
 Network = IPv4Network | IPv6Network
 _HEADER_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Balancers:
-    """The networks from which only balancers call, and how long their PROXY headers may take."""
+class ProxyNetworks:
+    """The networks from which only load balancers connect, and how long their PROXY headers may take."""
 
     networks: Sequence[Network] = ()
     header_seconds: float = _HEADER_SECONDS
 
-    def include(self, caller: Caller) -> bool:
-        """Whether this caller must send a header."""
-        address = parsed(caller.address)
+    def include(self, client: ClientAddress) -> bool:
+        """Whether a connection from this address must begin with a header."""
+        address = parse_ip(client.ip)
         return address is not None and any(address in network for network in self.networks)
 
 
 class ProxySettings(BaseModel):
-    """For services that may stand behind a balancer: mix it in before CommonSettings."""
+    """Settings of services that may stand behind a load balancer; mixed in before CommonSettings."""
 
     proxy_networks: tuple[str, ...] = Field(
         default=(),
@@ -45,9 +45,9 @@ class ProxySettings(BaseModel):
             _network(text)
         return texts
 
-    def balancers(self) -> Balancers:
-        """Return them as listeners take them."""
-        return Balancers(tuple(_network(text) for text in self.proxy_networks), self.proxy_header_seconds)
+    def proxies(self) -> ProxyNetworks:
+        """Return the networks as listeners take them."""
+        return ProxyNetworks(tuple(_network(text) for text in self.proxy_networks), self.proxy_header_seconds)
 
 
 def _network(text: str) -> Network:

@@ -1,8 +1,8 @@
 """A budget for the octets that all connections of a process hold in memory.
 
 Each connection has a `Holding`. Above the mark (a share of the limit) connections should hold less, for instance by
-writing to the store early. At the limit `reserve` refuses. The clients of a process are strangers: without a budget
-their number times the octets that each may hold is the memory that they can take.
+writing to the store early. At the limit `reserve` refuses. Without a budget, unauthenticated clients could take memory
+up to the number of connections times the octets that each may hold.
 """
 
 from mailyard.runtime.metrics import gauge
@@ -26,12 +26,12 @@ class MemoryBudget:
 
     @property
     def is_above_mark(self) -> bool:
-        """Memory becomes scarce: hold less for each connection."""
+        """Whether memory is scarce, so that each connection should hold less."""
         return self.held > self.mark
 
     @property
     def is_exhausted(self) -> bool:
-        """The limit is reached: take nothing new."""
+        """Whether the limit is reached, so that nothing new is taken."""
         return self.held >= self.limit
 
     def holding(self) -> "Holding":

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from mailyard.listening.certificates import Certificates
 from mailyard.local.certificates import ensure_certificates
-from mailyard.runtime.certificates import Certificates
 
 ALLOWED = {
     "ECDHE-ECDSA-AES128-GCM-SHA256",
@@ -22,7 +22,7 @@ ALLOWED = {
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
     tls = ensure_certificates(tmp_path_factory.mktemp("tls") / "tls", ["localhost"], datetime.now(UTC))
-    return Certificates(Path(tls.certificate), Path(tls.key), 10)._context
+    return Certificates(Path(tls.certificate), Path(tls.key), 10).context
 
 
 def client() -> ssl.SSLContext:

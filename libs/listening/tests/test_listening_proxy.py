@@ -8,11 +8,11 @@ import uvloop
 from prometheus_client import REGISTRY
 from pydantic import ValidationError
 
+from mailyard.listening.address import ClientAddress, address_of
+from mailyard.listening.admission import Admission, ConnectionLimit
+from mailyard.listening.proxy import ProxyAcceptor, read_header
+from mailyard.listening.proxynetworks import ProxyNetworks, ProxySettings
 from mailyard.proxyprotocol.header import Malformed, NotAHeader
-from mailyard.runtime.admission import Admission, Crowded
-from mailyard.runtime.balancers import Balancers, ProxySettings
-from mailyard.runtime.callers import Caller, direct
-from mailyard.runtime.introductions import Introductions, read_header
 
 LOOPS = {"uvloop": uvloop.new_event_loop, "asyncio": asyncio.new_event_loop}
 SECONDS = 10
@@ -22,10 +22,10 @@ BLOCK = SIGNATURE + bytes.fromhex("21 11 000c c0000207 c6336401 dc04 0019")
 MAPPED = SIGNATURE + b"\x21\x21\x00\x24" + (bytes(10) + b"\xff\xff\xc0\x00\x02\x07") * 2 + b"\x00\x01\x00\x02"
 HEALTH_CHECK = SIGNATURE + b"\x20\x00\x00\x00"
 LOOPBACK_CLAIM = b"PROXY TCP4 127.0.0.1 127.0.0.1 1 2\r\n"
-BALANCERS = ProxySettings(proxy_networks=("127.0.0.0/8", "2001:db8::/64")).balancers()
+BALANCERS = ProxySettings(proxy_networks=("127.0.0.0/8", "2001:db8::/64")).proxies()
 PEER = ("127.0.0.1", 50_000)
-PROXIED = Caller("192.0.2.7", is_direct=False)
-NOBODY = Caller("127.0.0.1", is_direct=False, is_named=False)
+PROXIED = ClientAddress("192.0.2.7", is_direct=False)
+NOBODY = ClientAddress("127.0.0.1", is_direct=False, is_named=False)
 
 
 @pytest.fixture
@@ -56,11 +56,13 @@ def count(outcome: str, listener: str) -> float:
     return sample(outcome, listener) or 0
 
 
-async def met(connection, balancers=BALANCERS, admission=None, peer=PEER, listener="test") -> Caller | None:
+async def met(
+    connection, balancers=BALANCERS, admission=None, peer=PEER, listener="test"
+) -> ClientAddress | None:
     """The caller that is welcomed, or None once the connection has been closed."""
-    future: asyncio.Future[Caller | None] = asyncio.get_running_loop().create_future()
-    introductions = Introductions(listener, balancers, admission or Admission(10, 0))
-    introductions.meet(connection, peer, lambda _, caller: future.set_result(caller))
+    future: asyncio.Future[ClientAddress | None] = asyncio.get_running_loop().create_future()
+    introductions = ProxyAcceptor(listener, balancers, admission or Admission(10, 0))
+    introductions.accept(connection, peer, lambda _, caller: future.set_result(caller))
     async with asyncio.timeout(SECONDS):
         while not future.done() and connection.fileno() >= 0:  # noqa: ASYNC110  # a closed socket tells nobody
             await asyncio.sleep(0.002)
@@ -99,14 +101,14 @@ async def test_a_balancer_that_names_nobody_keeps_its_address_and_is_nobody(pair
     far.sendall(header)
     caller = await met(near)
     assert caller == NOBODY
-    assert (caller.counted_as, caller.is_on_loopback) == (None, False)
+    assert (caller.counted_ip, caller.is_on_loopback) == (None, False)
 
 
 async def test_a_header_that_claims_a_loopback_address_does_not_make_it_local(pair):
     near, far = pair
     far.sendall(LOOPBACK_CLAIM)
     caller = await met(near)
-    assert caller == Caller("127.0.0.1", is_direct=False)
+    assert caller == ClientAddress("127.0.0.1", is_direct=False)
     assert not caller.is_on_loopback
 
 
@@ -114,9 +116,9 @@ async def test_a_caller_from_elsewhere_is_welcomed_at_once_and_its_octets_are_no
     near, far = pair
     far.sendall(LINE)
     welcomed = []
-    introductions = Introductions("test", BALANCERS, Admission(10, 0))
-    introductions.meet(near, ("203.0.113.9", 1), lambda _, caller: welcomed.append(caller))
-    assert welcomed == [Caller("203.0.113.9")]
+    introductions = ProxyAcceptor("test", BALANCERS, Admission(10, 0))
+    introductions.accept(near, ("203.0.113.9", 1), lambda _, caller: welcomed.append(caller))
+    assert welcomed == [ClientAddress("203.0.113.9")]
     near.settimeout(SECONDS)
     assert near.recv(200) == LINE
 
@@ -142,8 +144,8 @@ async def test_without_a_right_header_the_connection_is_closed_and_counted(pair,
 
 
 def test_what_has_not_happened_is_shown_as_0_where_there_are_balancers_and_not_elsewhere():
-    Introductions("fresh", BALANCERS, Admission(10, 0))
-    Introductions("none", Balancers(), Admission(10, 0))
+    ProxyAcceptor("fresh", BALANCERS, Admission(10, 0))
+    ProxyAcceptor("none", ProxyNetworks(), Admission(10, 0))
     assert [sample(each, "fresh") for each in ("proxied", "missing", "crowded")] == [0, 0, 0]
     assert sample("proxied", "none") is None
 
@@ -153,7 +155,7 @@ async def test_a_header_that_does_not_come_in_time_ends_the_connection(pair, oct
     near, far = pair
     far.sendall(octets)
     before = count("timed_out", "late")
-    assert await met(near, Balancers(BALANCERS.networks, 0.05), listener="late") is None
+    assert await met(near, ProxyNetworks(BALANCERS.networks, 0.05), listener="late") is None
     assert is_closed(far)
     assert count("timed_out", "late") == before + 1
 
@@ -161,7 +163,7 @@ async def test_a_header_that_does_not_come_in_time_ends_the_connection(pair, oct
 async def test_dripping_octets_do_not_extend_the_time(pair):
     near, far = pair
     before = count("timed_out", "drip")
-    welcome = asyncio.create_task(met(near, Balancers(BALANCERS.networks, 0.1), listener="drip"))
+    welcome = asyncio.create_task(met(near, ProxyNetworks(BALANCERS.networks, 0.1), listener="drip"))
     for octet in b"PROXY UNKNOWN " + b"x" * 90:
         if welcome.done():
             break
@@ -182,42 +184,47 @@ async def test_a_balancer_that_only_looks_whether_somebody_listens_is_counted(pa
 async def test_who_waits_has_a_place_and_at_most_half_of_all_wait(pair):
     near, far = pair
     admission = Admission(4, 0)
-    assert admission.hold()
-    assert admission.hold()
-    assert not admission.hold()
+    assert admission.reserve()
+    assert admission.reserve()
+    assert not admission.reserve()
     before = count("crowded", "crowd")
     assert await met(near, admission=admission, listener="crowd") is None
     assert is_closed(far)
     assert count("crowded", "crowd") == before + 1
     admission.release()
-    assert [admission.refusal(each) for each in ("a", None, "b", "c")] == [None, None, None, Crowded.TOTAL]
+    assert [admission.admit(each) for each in ("a", None, "b", "c")] == [
+        None,
+        None,
+        None,
+        ConnectionLimit.TOTAL,
+    ]
 
 
 async def test_a_wait_gives_its_place_back_just_before_the_welcome(pair):
     near, far = pair
     admission, said = Admission(1, 1), []
     far.sendall(LINE)
-    introductions = Introductions("place", BALANCERS, admission)
+    introductions = ProxyAcceptor("place", BALANCERS, admission)
     done = asyncio.Event()
 
-    def welcome(_, caller: Caller) -> None:
-        said.append(admission.refusal(caller.counted_as))
+    def welcome(_, caller: ClientAddress) -> None:
+        said.append(admission.admit(caller.counted_ip))
         done.set()
 
-    introductions.meet(near, PEER, welcome)
-    assert admission.refusal("a") is Crowded.TOTAL
+    introductions.accept(near, PEER, welcome)
+    assert admission.admit("a") is ConnectionLimit.TOTAL
     await asyncio.wait_for(done.wait(), SECONDS)
     assert said == [None]
-    assert admission.refusal("b") is Crowded.TOTAL
+    assert admission.admit("b") is ConnectionLimit.TOTAL
 
 
 @pytest.mark.parametrize("turns", [0, 1, 3])
 async def test_closing_ends_the_waits_whether_they_have_begun_or_not(pair, turns):
     near, far = pair
     admission = Admission(2, 0)
-    introductions = Introductions("stop", BALANCERS, admission)
+    introductions = ProxyAcceptor("stop", BALANCERS, admission)
     before = count("stopped", "stop")
-    introductions.meet(near, PEER, lambda *_: pytest.fail("welcomed after the end"))
+    introductions.accept(near, PEER, lambda *_: pytest.fail("welcomed after the end"))
     for _ in range(turns):
         await asyncio.sleep(0)
     far.sendall(LINE)
@@ -226,7 +233,7 @@ async def test_closing_ends_the_waits_whether_they_have_begun_or_not(pair, turns
         while count("stopped", "stop") == before:  # noqa: ASYNC110  # a counter tells nobody
             await asyncio.sleep(0.002)
     assert is_closed(far)
-    assert [admission.refusal("a"), admission.refusal("a")] == [None, None]
+    assert [admission.admit("a"), admission.admit("a")] == [None, None]
 
 
 @pytest.mark.parametrize(("octets", "error"), [(b"HELO", NotAHeader), (b"PROXY \r\n", Malformed)])
@@ -248,11 +255,11 @@ async def test_urgent_octets_within_a_header_are_no_way_past_it(pair):
 
 
 def test_a_client_on_this_machine_is_local_only_when_it_calls_directly():
-    assert direct(("127.0.0.1", 1)).is_on_loopback
-    assert direct(("::1", 1)).is_on_loopback
-    assert direct(("::ffff:127.0.0.1", 1)) == Caller("127.0.0.1")
-    assert not direct(("192.0.2.1", 1)).is_on_loopback
-    assert not direct(None).is_on_loopback
+    assert address_of(("127.0.0.1", 1)).is_on_loopback
+    assert address_of(("::1", 1)).is_on_loopback
+    assert address_of(("::ffff:127.0.0.1", 1)) == ClientAddress("127.0.0.1")
+    assert not address_of(("192.0.2.1", 1)).is_on_loopback
+    assert not address_of(None).is_on_loopback
 
 
 @pytest.mark.parametrize(
@@ -267,12 +274,12 @@ def test_a_client_on_this_machine_is_local_only_when_it_calls_directly():
     ],
 )
 def test_balancers_are_known_by_their_networks(address, is_balancer):
-    assert BALANCERS.include(direct((address, 1))) is is_balancer
+    assert BALANCERS.include(address_of((address, 1))) is is_balancer
 
 
 def test_nobody_is_a_balancer_where_none_is_set():
-    assert ProxySettings().balancers() == Balancers((), 5.0)
-    assert not Balancers().include(Caller("127.0.0.1"))
+    assert ProxySettings().proxies() == ProxyNetworks((), 5.0)
+    assert not ProxyNetworks().include(ClientAddress("127.0.0.1"))
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Which ciphers and curves a TLS listener takes: Mozilla's "intermediate" configuration.
+"""The ciphers and curves of TLS listeners: Mozilla's "intermediate" configuration.
 
 https://wiki.mozilla.org/Security/Server_Side_TLS, version 5.7: TLS 1.2 with forward secrecy and AEAD only, TLS 1.3 with
 its own suites; the curves X25519, P-256 and P-384.
@@ -18,17 +18,17 @@ _SET_GROUPS_LIST = 92  # SSL_CTRL_SET_GROUPS_LIST of openssl/ssl.h
 
 
 def restrict(context: ssl.SSLContext) -> None:
-    """Let a server context take nothing else."""
+    """Restrict a server context to these ciphers and curves."""
     context.set_ciphers(_CIPHERS)
     if not _set_groups(context):
-        context.set_ecdh_curve("prime256v1")  # one curve, which everybody has
+        context.set_ecdh_curve("prime256v1")  # one curve, which every client has
 
 
 def _set_groups(context: ssl.SSLContext) -> bool:
-    """Set the list of curves; say whether that was possible.
+    """Set the list of curves; return whether that was possible.
 
-    Python has a method for it from 3.15 on. Before, OpenSSL is called itself, if it is a shared library. The pointer
-    to its SSL_CTX is the first member of the context object behind the head that every Python object has.
+    Python has a method for it from 3.15 on. Before, OpenSSL is called directly, where it is a shared library. The
+    pointer to SSL_CTX is the first member of the context object behind the header that every Python object has.
     """
     if (setter := getattr(context, "set_groups", None)) is not None:
         setter(_GROUPS)

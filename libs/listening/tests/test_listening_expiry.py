@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from mailyard.runtime.validity import expiry_of
+from mailyard.listening.expiry import expiry_of
 
 BEGIN = datetime(2024, 1, 1, tzinfo=UTC)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mailyard.runtime.budget import MemoryBudget
+from mailyard.listening.budget import MemoryBudget
 from mailyard.runtime.metrics import exposition
 
 
