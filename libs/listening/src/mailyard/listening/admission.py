@@ -41,7 +41,7 @@ class Admission:
         IPv6 addresses count by their first `ipv6_prefix` bits: a client has a whole network of them (RFC 6177).
         """
         self._ipv6_prefix = ipv6_prefix
-        self._most = most
+        self.most = most
         self._most_per_address = most_per_address
         self._open: Counter[str] = Counter()
         self._total = 0
@@ -50,7 +50,7 @@ class Admission:
     @property
     def is_busy(self) -> bool:
         """Whether few places are left, so that idle clients should go."""
-        return self._total > self._most * _BUSY_SHARE
+        return self._total > self.most * _BUSY_SHARE
 
     def admit(self, address: str | None) -> ConnectionLimit | None:
         """Count a connection, or return the limit that refuses it; a refused connection is not counted.
@@ -60,7 +60,7 @@ class Admission:
         network = None if address is None else counted_network(address, self._ipv6_prefix)
         if network is not None and self._most_per_address and self._open[network] >= self._most_per_address:
             return ConnectionLimit.ADDRESS
-        if self._total >= self._most:
+        if self._total >= self.most:
             return ConnectionLimit.TOTAL
         if network is not None:
             self._open[network] += 1
@@ -79,7 +79,7 @@ class Admission:
 
     def reserve(self) -> bool:
         """Count a connection whose client is not known yet; False where too many are reserved already."""
-        if self._total >= self._most or self._reserved >= max(self._most * _RESERVED_SHARE, 1):
+        if self._total >= self.most or self._reserved >= max(self.most * _RESERVED_SHARE, 1):
             return False
         self._reserved += 1
         self._total += 1
