@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from mailyard.listening.admission import IPV6_PREFIX, Admission, raise_file_limit
 from mailyard.listening.certificates import Certificates
@@ -12,7 +12,16 @@ from mailyard.runtime.endpoint import Endpoint
 from mailyard.runtime.errors import Misconfigured
 from mailyard.runtime.settings import CommonSettings, variables
 
+
+def _readable(texts: tuple[str, ...]) -> tuple[str, ...]:
+    for text in texts:
+        Endpoint.parse(text)
+    return texts
+
+
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
+EndpointTexts = Annotated[tuple[str, ...], AfterValidator(_readable)]
+"""Endpoints as a setting gives them: each is `host:port` or `[IPv6]:port`."""
 
 
 class ListenerSettings(ProxySettings, CommonSettings):
@@ -74,13 +83,6 @@ class ListenerSettings(ProxySettings, CommonSettings):
                 f" {self.variable('plaintext_auth')}=loopback)"
             )
         return None
-
-
-def readable_endpoints(texts: tuple[str, ...]) -> tuple[str, ...]:
-    """Check the endpoints of a setting; raises ValueError."""
-    for text in texts:
-        Endpoint.parse(text)
-    return texts
 
 
 def endpoints(texts: tuple[str, ...]) -> list[Endpoint]:

@@ -1,11 +1,11 @@
 """The settings of imap. Every limit has a default that is safe on the open Internet."""
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from mailyard.directory.settings import DirectorySettings, LoginSettings
 from mailyard.imap.core.limits import Limits
 from mailyard.imap.session.options import Options
-from mailyard.listening.settings import ListenerSettings, Seconds, readable_endpoints
+from mailyard.listening.settings import EndpointTexts, ListenerSettings, Seconds
 from mailyard.runtime.settings import settings_config
 
 
@@ -14,11 +14,11 @@ class ImapSettings(DirectorySettings, LoginSettings, ListenerSettings):
 
     model_config = settings_config("imap")
 
-    listen: tuple[str, ...] = Field(
+    listen: EndpointTexts = Field(
         default=("0.0.0.0:2143",),
         description="Where clients read mail after STARTTLS: host:port, comma-separated; empty: off.",
     )
-    tls_listen: tuple[str, ...] = Field(
+    tls_listen: EndpointTexts = Field(
         default=(), description="The same with TLS from the start (RFC 8314); empty: off."
     )
     message_size: int = Field(
@@ -83,11 +83,6 @@ class ImapSettings(DirectorySettings, LoginSettings, ListenerSettings):
         default=120.0,
         description="How often a process compares all mailboxes that its sessions watch, in case an event was lost.",
     )
-
-    @field_validator("listen", "tls_listen")
-    @classmethod
-    def _endpoints_are_readable(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
-        return readable_endpoints(texts)
 
     def options(self) -> Options:
         """Return the settings as sessions take them."""
