@@ -1,4 +1,4 @@
-"""The bytes that came and were not yet understood. Every way to take some has a bound."""
+"""Octets that were received and not parsed yet. Every way to take some has a bound."""
 
 from mailyard.smtp.server.limits import BareNewline
 
@@ -11,8 +11,8 @@ class BareNewlineError(Exception):
     """A line holds a CR or ends in an LF that stands alone."""
 
 
-class Input:
-    """A buffer that gives out lines, or octets."""
+class InputBuffer:
+    """Lines and octets, in the order in which they were received."""
 
     def __init__(self, bare_newline: BareNewline) -> None:
         self._data = b""
@@ -24,7 +24,7 @@ class Input:
         return len(self._data) - self._at
 
     def feed(self, data: bytes) -> None:
-        """Add what was read."""
+        """Add received octets."""
         self._data = self._data[self._at :] + data if self._at < len(self._data) else data
         self._at = 0
 
@@ -33,19 +33,19 @@ class Input:
         self._data, self._at, self._skipping = b"", 0, False
 
     def take(self, most: int) -> bytes:
-        """Up to `most` octets."""
+        """Take up to `most` octets."""
         data = self._data[self._at : self._at + most]
         self._at += len(data)
         return data
 
     def take_all(self) -> bytes:
-        """All octets."""
+        """Take all octets."""
         data = self._data[self._at :] if self._at else self._data
         self._data, self._at = b"", 0
         return data
 
     def line(self, limit: int) -> bytes | None:
-        """The next line without its CRLF, or None while it is not complete.
+        """Take the next line without its CRLF; None while it is not complete.
 
         Raises LineTooLongError for one of more than `limit` octets with CRLF, BareNewlineError for a bare CR or LF.
         """
@@ -69,7 +69,7 @@ class Input:
         raise BareNewlineError
 
     def _skip(self) -> bool:
-        """Drop the rest of a line that was too long; tell whether its end has come."""
+        """Drop the rest of a line that was too long; return whether its end has come."""
         end = self._data.find(b"\n", self._at)
         if end < 0:
             self._data, self._at = b"", 0
