@@ -24,7 +24,7 @@ from mailyard.imap.limits import ImapLimits
 from mailyard.imap_server.handlers.dispatcher import Dispatcher
 from mailyard.imap_server.session.options import SessionOptions
 from mailyard.imap_server.session.session import ImapSession
-from mailyard.runtime.callers import Caller
+from mailyard.listening.address import ClientAddress
 
 LETTERS = Path(__file__).parent / "letters"
 _LINE = re.compile(r"([CS])(\d?)([:~!+])(?: (.*))?")
@@ -180,7 +180,7 @@ class Dialogue:
         self.greets = True
         channel = MemoryChannel(self.world.clock)
         channel.client_ip, channel.secure, channel.may_start_tls = ip, False, tls == "tls"
-        channel.is_local = Caller(ip).is_on_loopback
+        channel.is_local = ClientAddress(ip).is_on_loopback
         session = ImapSession(
             channel, self.world.backend(), replace(self.options, plaintext_on_loopback=True)
         )

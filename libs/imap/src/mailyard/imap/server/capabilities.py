@@ -1,7 +1,13 @@
 """Capabilities of the server in each state (RFC 3501, section 6.1.1)."""
 
-from mailyard.imap.server.sasl import MECHANISMS
+from collections.abc import Mapping
+
 from mailyard.imap.states import SessionState
+from mailyard.sasl.mechanism import Mechanism
+from mailyard.sasl.mechanisms import Plain
+
+MECHANISMS: Mapping[str, type[Mechanism]] = {Plain.name: Plain}
+"""The SASL mechanisms of AUTHENTICATE."""
 
 # Shown before login too: some clients (Python's imaplib) do not ask again.
 _EXTENSIONS = (

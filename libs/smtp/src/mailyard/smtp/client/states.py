@@ -3,6 +3,8 @@
 from enum import Enum, auto
 from typing import Final
 
+from mailyard.smtp.misuse import MisuseError
+
 
 class State(Enum):
     """Where the session is."""
@@ -53,10 +55,6 @@ class Step(Enum):
     END = "end"  # the final dot or the last BDAT
     RSET = "rset"
     QUIT = "quit"
-
-
-class MisuseError(Exception):
-    """The caller asked for something that the state does not allow: a defect on our side."""
 
 
 TRANSITIONS: Final = {

@@ -5,9 +5,10 @@ from mailyard.smtp.client.encoding import DotStuffer, LineRepairer, Verbatim, bd
 from mailyard.smtp.client.envelope import Envelope, mail_command, rcpt_command, unsuited
 from mailyard.smtp.client.events import BodyWanted, Done, Lost, Outcome
 from mailyard.smtp.client.options import Dialect, Options
-from mailyard.smtp.client.states import Input, MisuseError, State, Step
+from mailyard.smtp.client.states import Input, State, Step
 from mailyard.smtp.client.transaction import Transaction
 from mailyard.smtp.client.wire import ProtocolViolation, Wire
+from mailyard.smtp.misuse import MisuseError
 from mailyard.smtp.parameters import Body
 from mailyard.smtp.reply import Reply
 

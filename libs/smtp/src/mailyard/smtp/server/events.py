@@ -1,7 +1,12 @@
-"""What a session tells the shell around it. The first four need an answer before the session goes on."""
+"""What a session reports to the code around it.
 
-from dataclasses import dataclass, field
+`MailFrom`, `RcptTo`, `MessageEnd` and SASL `Credentials` need an answer before the session goes on. Credentials are
+answered with 235 or a refusal (RFC 4954 section 6).
+"""
 
+from dataclasses import dataclass
+
+from mailyard.sasl.mechanism import Credentials
 from mailyard.smtp.parameters import MailParameters, RcptParameters
 from mailyard.smtp.path import Path
 from mailyard.smtp.reply import Reply
@@ -29,16 +34,6 @@ class MessageEnd:
 
     size: int
     nul_octets: int = 0  # how many were replaced
-
-
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """Someone wants to authenticate: answer with 235 or a refusal (RFC 4954 section 6)."""
-
-    mechanism: str
-    login: str
-    password: str = field(repr=False)
-    authorization: str = ""  # whom the login wants to act as; empty: itself
 
 
 @dataclass(frozen=True, slots=True)

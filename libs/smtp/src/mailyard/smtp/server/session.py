@@ -7,16 +7,18 @@
 RFC 5321, 6409, 2033; extensions RFC 1870, 2034, 2920, 3030, 3207, 3461, 4954, 6152, 6531.
 """
 
+from mailyard.sasl.mechanism import Credentials
 from mailyard.smtp.reply import Reply
 from mailyard.smtp.server import replies
 from mailyard.smtp.server.commands import COMMANDS, respond
 from mailyard.smtp.server.dialogue import Dialogue
-from mailyard.smtp.server.events import Credentials, Event, MailFrom, MessageEnd, RcptTo
+from mailyard.smtp.server.events import Event, MailFrom, MessageEnd, RcptTo
 from mailyard.smtp.server.greeting import banner, with_keyword
-from mailyard.smtp.server.input import BareNewlineError, Input, LineTooLongError
+from mailyard.smtp.server.inputbuffer import BareNewlineError, InputBuffer, LineTooLongError
 from mailyard.smtp.server.limits import EarlyData, Profile
 from mailyard.smtp.server.reception import read_chunk, read_data, replies_due
-from mailyard.smtp.server.table import REFUSALS, VERBS, State, Verb
+from mailyard.smtp.server.states import Move, State
+from mailyard.smtp.server.verbs import REFUSALS, VERBS, Verb
 
 _IDLE_STATES = frozenset({State.START, State.READY, State.AUTH})
 _DEAF_STATES = frozenset({State.TLS, State.CLOSED})
@@ -28,7 +30,7 @@ class Session:
 
     def __init__(self, profile: Profile, *, secured: bool = False, plaintext_auth: bool = False) -> None:
         self._dialogue = Dialogue(profile, secured=secured, plaintext_auth=plaintext_auth)
-        self._input = Input(profile.bare_newline)
+        self._input = InputBuffer(profile.bare_newline)
         self._line_limit = profile.limits.command_line
         self._dialogue.say(banner(profile))
 
@@ -78,9 +80,13 @@ class Session:
 
     @property
     def is_idle(self) -> bool:
-        """No message is in hand: nobody loses work when the connection ends now."""
+        """No message is in hand: no work is lost when the connection ends now."""
+        dialogue = self._dialogue
         return (
-            self._dialogue.state in _IDLE_STATES and self._dialogue.question is None and not len(self._input)
+            dialogue.state in _IDLE_STATES
+            and dialogue.question is None
+            and dialogue.chunk is None
+            and not len(self._input)
         )
 
     @property
@@ -136,10 +142,13 @@ class Session:
         self._check_limits()
 
     def tls_established(self) -> None:
-        """The handshake is done: everything said before is forgotten (RFC 3207 section 4.2)."""
+        """Begin anew after the handshake: everything said before is forgotten (RFC 3207 section 4.2)."""
         dialogue = self._dialogue
         self._input.clear()
-        dialogue.secured, dialogue.state = True, State.START
+        if dialogue.state is State.CLOSED:  # STARTTLS was the command that met a limit
+            return
+        dialogue.move(Move.TLS_ESTABLISHED)
+        dialogue.secured = True
         dialogue.client_name, dialogue.esmtp, dialogue.authenticated = "", False, False
 
     def close(self, answer: Reply) -> None:
@@ -151,14 +160,14 @@ class Session:
     # How input becomes events.
 
     def _advance(self) -> bool:
-        """Take one step; tell whether input was there for it."""
-        state = self._dialogue.state
-        if state is State.DATA:
-            return read_data(self._dialogue, self._input)
-        if state is State.CHUNK:
-            return read_chunk(self._dialogue, self._input)
-        if state in _DEAF_STATES:
+        """Take one step; return whether there was input for it."""
+        dialogue = self._dialogue
+        if dialogue.state is State.DATA:
+            return read_data(dialogue, self._input)
+        if dialogue.state in _DEAF_STATES:
             return False
+        if dialogue.chunk is not None:
+            return read_chunk(dialogue, self._input)
         try:
             line = self._input.line(self._line_limit)
         except LineTooLongError:
@@ -210,7 +219,7 @@ class Session:
         """A line that cannot be read also ends an authentication exchange."""
         in_auth = self._dialogue.state is State.AUTH
         if in_auth:
-            self._dialogue.state = State.READY
+            self._dialogue.move(Move.AUTH_ENDED)
         self._dialogue.refuse(Verb.UNKNOWN, reply_in_auth if in_auth else reply)
 
     def _check_limits(self) -> None:
@@ -224,10 +233,10 @@ class Session:
         dialogue = self._dialogue
         if isinstance(question, RcptTo):
             dialogue.recipients.append(question)
-            dialogue.state = State.RCPT
+            dialogue.move(Move.RECIPIENT_ACCEPTED)
         elif isinstance(question, MailFrom):
             dialogue.mail = question
-            dialogue.state = State.MAIL
+            dialogue.move(Move.SENDER_ACCEPTED)
         else:
             dialogue.authenticated = True
 
