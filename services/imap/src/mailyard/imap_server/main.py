@@ -54,15 +54,15 @@ async def build(runtime: Runtime[ImapSettings]) -> Sequence[Component]:
     access = AccessWatch(store, directory.forget)
     passwords = Passwords(settings.hash_cost(), threads=settings.password_threads)
     logins = Authenticator(store, directory, passwords, settings.login_limits(), access=access)
-    indexes = raise_file_limit(settings.connections)
+    connections = raise_file_limit(settings.connections)
     watch = MailboxWatch(events, Mailboxes(store).highest_modseqs, settings.poll_seconds)
     reception = Reception(
         backend=_backend(store, events, watch, logins, access),
         options=settings.options(),
         budget=MemoryBudget(settings.held_size),
-        admission=Admission(indexes, settings.connections_per_address),
+        admission=Admission(connections, settings.connections_per_address),
         unauthenticated=UnauthenticatedSessions(
-            settings.unauthenticated_connections or max(indexes // 2, 1), time.monotonic
+            settings.unauthenticated_connections or max(connections // 2, 1), time.monotonic
         ),
         certificates=certificates,
         backlog=settings.backlog,
