@@ -124,7 +124,7 @@ C: b LOGIN user@example.org secret
 S~ b OK .*
 """
     )
-    assert dialogue.world.accounts.enter(str(ACCOUNT), 1)
+    assert dialogue.world.accounts.add(str(ACCOUNT), 1)
 
 
 def test_the_process_has_so_many_connections(imap_service):
