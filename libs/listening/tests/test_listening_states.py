@@ -43,6 +43,7 @@ class Owner:
 
     certificates = None
     tls_first = False
+    is_draining = False
 
     def __init__(self, refusal=None):
         self.memory = MemoryBudget(1_000)
@@ -80,6 +81,9 @@ class Connection(ClientConnection, asyncio.Protocol):
     def opened(self):
         self.is_greeted = True
 
+    def shut_down(self):
+        self.enter(ConnectionState.DRAINING)
+
 
 def test_a_connection_that_nothing_precedes_is_admitted_when_it_is_made():
     owner = Owner()
@@ -110,6 +114,14 @@ def test_a_connection_that_ended_before_its_transport_was_made_is_cut():
     connection.connection_made(transport)
     assert transport.calls == ["abort"]
     assert not connection.is_greeted
+
+
+def test_a_connection_that_was_accepted_just_before_the_drain_drains_too():
+    owner = Owner()
+    owner.is_draining = True
+    connection = Connection(owner)
+    connection.connection_made(Transport())
+    assert (connection.state, connection.is_greeted) == (ConnectionState.DRAINING, True)
 
 
 def test_last_words_go_to_a_connection_that_is_open_and_to_no_other():

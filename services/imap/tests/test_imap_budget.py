@@ -19,6 +19,7 @@ class Owner:
 
     certificates = None
     tls_first = True
+    is_draining = False
 
     def __init__(self, memory):
         self.memory = memory

@@ -14,7 +14,7 @@ from mailyard.runtime.endpoint import Endpoint
 from mailyard.runtime.errors import Misconfigured
 from mailyard.smtp.server.limits import EarlyData
 from mailyard.smtp_in.doors import DoorName
-from mailyard.smtp_in.timeouts import ConnectionTimeouts, Overdue, Waiting, overdue
+from mailyard.smtp_in.timeouts import ConnectionTimeouts, MessageRate, Overdue, Waiting, overdue
 
 TIMEOUTS = ConnectionTimeouts(idle=300, busy_idle=10, data=180, message=3600, connection=14_400)
 
@@ -234,6 +234,25 @@ def test_patience_has_a_limit_for_each_state() -> None:
     assert judged(15_000, since=14_990.0) is Overdue.CONNECTION
     assert judged(15_000, since=14_990.0, message_since=14_000.0) is None
     assert judged(181, is_unread=True, is_server_busy=True) is Overdue.UNREAD
+
+
+def test_the_rate_of_a_message_is_counted_in_windows_of_the_time_that_the_client_has() -> None:
+    rate = MessageRate()
+
+    def lately(
+        now: float, octets: int, *, since: float | None = 100.0, is_server_busy: bool = False
+    ) -> int | None:
+        return rate.octets_lately(now, 10, since, octets, is_server_busy=is_server_busy)
+
+    assert lately(99, 0, since=None) is None  # no message
+    assert lately(101, 500) is None  # the window begins with the message
+    assert lately(110, 900) is None
+    assert lately(110.5, 1_000) == 1_000
+    assert lately(110.6, 1_000) is None  # said once
+    assert lately(115, 1_200, is_server_busy=True) is None  # begins anew: the client waits for the server
+    assert lately(124, 1_200) is None
+    assert lately(126, 1_201) == 1
+    assert lately(300, 0, since=299.0) is None  # another message
 
 
 def test_admission_forgets_addresses_that_have_left() -> None:

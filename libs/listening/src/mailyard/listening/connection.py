@@ -24,6 +24,10 @@ class ConnectionOwner(Protocol):
     def tls_first(self) -> bool:
         """Whether each connection begins with a TLS handshake (RFC 8314 section 3.3)."""
 
+    @property
+    def is_draining(self) -> bool:
+        """Whether the service stops, so that no new work is taken."""
+
     def admit(self, connection: "ClientConnection") -> bytes | None:
         """Count a connection, or return what a refused one is sent in place of a greeting."""
 
@@ -83,6 +87,8 @@ class ClientConnection(asyncio.BaseProtocol):
         self.is_connected = True
         self.enter(ConnectionState.OPEN)
         self.opened()
+        if self._owner.is_draining:  # accepted just before the listener closed
+            self.shut_down()
 
     def opened(self) -> None:
         """Greet the client: the transport is there, after TLS where that comes first."""

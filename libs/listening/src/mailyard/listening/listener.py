@@ -93,6 +93,7 @@ class Listener:
     ) -> None:
         self.name = f"listener-{factory.label}"
         self.tls_first = tls_first
+        self.is_draining = False
         self._factory = factory
         self._endpoints = endpoints
         self._resources = resources
@@ -135,6 +136,7 @@ class Listener:
     async def drain(self) -> None:
         """Stop listening; each connection finishes the work in hand and closes. Returns when all have ended."""
         self._stop_listening()
+        self.is_draining = True
         for connection in list(self._connections):
             connection.shut_down()
         await self._empty.wait()

@@ -35,7 +35,7 @@ from mailyard.smtp.server.verbs import CHUNK_REFUSALS, Verb
 T = TypeVar("T", MailParameters, RcptParameters)
 
 # A path ends at the first ">" outside quotes. A space behind the colon is not allowed (RFC 5321 section 3.3), nor is
-# a mailbox without brackets (section 4.1.2). Both are common all the same, and other servers take them.
+# a mailbox without brackets (section 4.1.2). Both are common, and other servers accept them.
 _PATH = r' ?(<(?:[^<>"\\]|"(?:[^"\\]|\\.)*")*>|[^<>"\\\s]+@[^<>"\\\s]+)(?: +(.*))?'
 _FROM = re.compile("FROM:" + _PATH, re.IGNORECASE)
 _TO = re.compile("TO:" + _PATH, re.IGNORECASE)
@@ -108,7 +108,7 @@ _SASL_REFUSALS: Mapping[SaslFailure, Reply] = {
 
 
 def respond(dialogue: Dialogue, line: bytes) -> Reply | None:
-    """A line of the client within AUTH (RFC 4954 section 4)."""
+    """Take a response of the client within AUTH (RFC 4954 section 4)."""
     return _step_exchange(dialogue, lambda: decode_response(line))
 
 
@@ -176,7 +176,7 @@ def _bracketed(path: str) -> str:
 
 
 def _parameters(dialogue: Dialogue, parse: Callable[[str], T], text: str) -> T | Reply:
-    """RFC 5321 section 4.1.1.11: 555 for a parameter that was not offered, 501 for a wrong value. HELO offers none."""
+    """Parse parameters (RFC 5321 section 4.1.1.11): 555 for a parameter that was not offered, 501 for a wrong value. HELO offers none."""
     if not dialogue.esmtp:
         return replies.PARAMETERS_NEED_EHLO
     try:
@@ -201,9 +201,9 @@ def _data(dialogue: Dialogue, argument: str) -> Reply | None:
 
 
 def _bdat(dialogue: Dialogue, argument: str) -> Reply | None:
-    """RFC 3030 section 2: the octets follow whatever the answer will be, so they are read in any state."""
+    """Begin a chunk in any state: its octets follow whatever the answer will be (RFC 3030 section 2)."""
     if (match := _BDAT.fullmatch(argument)) is None:
-        # Where the octets end is unknown now: to read on would take them for commands.
+        # The end of the octets is unknown: to read on would take them for commands.
         dialogue.hang_up(replies.BDAT_SYNTAX)
         return None
     size = int(match[1])
@@ -237,7 +237,7 @@ def _noop(dialogue: Dialogue, _argument: str) -> Reply | None:
 
 
 def _vrfy(dialogue: Dialogue, argument: str) -> Reply | None:
-    """RFC 5321 section 7.3: an answer that does not reveal addresses."""
+    """Answer without revealing addresses (RFC 5321 section 7.3)."""
     return _done(dialogue, replies.VRFY) if argument else replies.VRFY_SYNTAX
 
 

@@ -63,12 +63,12 @@ class Dialogue:
 
     @property
     def offers_starttls(self) -> bool:
-        """Whether STARTTLS makes sense now."""
+        """Whether STARTTLS is offered now."""
         return self.profile.starttls and not self.secured
 
     @property
     def offers_auth(self) -> bool:
-        """AUTH is for submission, under TLS unless the listener's owner allows it in clear (RFC 4954 section 4)."""
+        """Whether AUTH is offered: for submission, under TLS unless settings permit it in clear (RFC 4954 section 4)."""
         return self.profile.mode is Mode.SUBMISSION and (self.secured or self.plaintext_auth)
 
     def say(self, reply: Reply) -> None:
@@ -77,7 +77,7 @@ class Dialogue:
         self.output.append(wire if wire.isascii() else wire.decode().encode("ascii", "replace"))
 
     def ask(self, question: Question) -> None:
-        """Wait for the shell's answer."""
+        """Report an event, and wait for its answer."""
         self.question = question
         self.events.append(question)
 

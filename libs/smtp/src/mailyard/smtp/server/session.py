@@ -1,7 +1,7 @@
 """The server side of one SMTP, submission or LMTP connection, without I/O.
 
-    session.receive(octets)                     what was read
-    while event := session.next_event(): ...    what it means; some events wait for session.answer(reply)
+    session.receive(octets)                     the octets of the client
+    while event := session.next_event(): ...    their meaning; some events wait for session.answer(reply)
     write(session.take_output())                the replies, those of a pipelined group in one piece
 
 RFC 5321, 6409, 2033; extensions RFC 1870, 2034, 2920, 3030, 3207, 3461, 4954, 6152, 6531.
@@ -34,7 +34,7 @@ class Session:
         self._line_limit = profile.limits.command_line
         self._dialogue.say(banner(profile))
 
-    # What is known.
+    # State.
 
     @property
     def secured(self) -> bool:
@@ -48,7 +48,7 @@ class Session:
 
     @property
     def client_name(self) -> str:
-        """What the client called itself in its last hello; empty before."""
+        """The name of the client in its last hello; empty before."""
         return self._dialogue.client_name
 
     @property
@@ -63,7 +63,7 @@ class Session:
 
     @property
     def with_keyword(self) -> str:
-        """How the open transaction is received, for the `with` of its Received field."""
+        """The `with` keyword of the Received field of the open transaction."""
         dialogue = self._dialogue
         return with_keyword(
             dialogue.profile.mode,
@@ -75,12 +75,12 @@ class Session:
 
     @property
     def is_asking(self) -> bool:
-        """An event waits for its answer."""
+        """Whether an event waits for its answer."""
         return self._dialogue.question is not None
 
     @property
     def is_idle(self) -> bool:
-        """No message is in hand: no work is lost when the connection ends now."""
+        """Whether no message is in hand, so that no work is lost when the connection ends now."""
         dialogue = self._dialogue
         return (
             dialogue.state in _IDLE_STATES
@@ -91,23 +91,23 @@ class Session:
 
     @property
     def waiting_octets(self) -> int:
-        """Octets of input that were not looked at yet."""
+        """Octets of input that were not parsed yet."""
         return len(self._input)
 
     @property
     def is_full(self) -> bool:
-        """As much input waits as is allowed: read no more until events were pulled."""
+        """Whether as much input waits as is allowed: read no more until events were pulled."""
         return len(self._input) >= self._dialogue.profile.limits.pipelined
 
-    # What comes and goes.
+    # Input and output.
 
     def receive(self, data: bytes) -> None:
-        """Take what was read. What comes before the TLS handshake is dropped (RFC 3207 section 5)."""
+        """Take octets of the client; those before the TLS handshake are dropped (RFC 3207 section 5)."""
         if self._dialogue.state not in _DEAF_STATES:
             self._input.feed(data)
 
     def take_output(self) -> bytes:
-        """What is to be written."""
+        """Take the octets that are to be written."""
         output = self._dialogue.output
         if not output:
             return b""
@@ -116,7 +116,7 @@ class Session:
         return data
 
     def next_event(self) -> Event | None:
-        """The next event, or None when more input or an answer is needed."""
+        """Return the next event; None when more input or an answer is needed."""
         dialogue = self._dialogue
         while not dialogue.events:
             if dialogue.question is not None or not self._advance():
@@ -124,7 +124,7 @@ class Session:
         return dialogue.events.popleft()
 
     def answer(self, *answers: Reply) -> None:
-        """Answer what the last event asked: one reply; for MessageEnd in LMTP one, or one for each recipient."""
+        """Answer the last event: one reply; for MessageEnd in LMTP one, or one for each recipient."""
         dialogue = self._dialogue
         question, dialogue.question = dialogue.question, None
         assert question is not None, "nothing was asked"
@@ -152,7 +152,7 @@ class Session:
         dialogue.client_name, dialogue.esmtp, dialogue.authenticated = "", False, False
 
     def close(self, answer: Reply) -> None:
-        """Say a last word, for reasons of the shell: shutdown, timeout."""
+        """End the session with a last reply, for reasons of the caller: shutdown, timeout."""
         self._dialogue.question = None
         self._input.clear()
         self._dialogue.hang_up(answer)
@@ -183,7 +183,7 @@ class Session:
 
     @property
     def _is_early(self) -> bool:
-        """The message stands behind DATA already (RFC 2920 section 3.1). What follows cannot be read as commands."""
+        """Whether the message follows DATA already (RFC 2920 section 3.1), and cannot be read as commands."""
         return self._dialogue.profile.early_data is EarlyData.REJECT and len(self._input) > 0
 
     def _take_line(self, line: bytes) -> None:

@@ -6,7 +6,7 @@ from typing import Final
 
 from mailyard.smtp.misuse import MisuseError
 
-# IntEnum, for its hash is that of int: each command looks up a state.
+# IntEnum, because its hash is that of int: each command looks up a state.
 
 
 class State(IntEnum):

@@ -15,8 +15,8 @@ from mailyard.smtp.server.replies import (
 from mailyard.smtp.server.states import State
 
 
-class Verb(StrEnum):  # StrEnum, for its hash is that of str: each command looks up a verb
-    """The commands; the value is what the client writes."""
+class Verb(StrEnum):  # StrEnum, because its hash is that of str: each command looks up a verb
+    """The commands; the value is the word on the wire."""
 
     HELO = "HELO"
     EHLO = "EHLO"
