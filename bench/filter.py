@@ -11,10 +11,11 @@ from typing import Any
 
 from bson import ObjectId
 
+from mailyard.broker.pipeline import Route
 from mailyard.filter.contents import Contents, Wish
 from mailyard.filter.endings import Endings
 from mailyard.filter.inspector import Inspector
-from mailyard.filter.mail import Direction, Need
+from mailyard.filter.mail import Need
 from mailyard.filter.pipeline import Pipeline
 from mailyard.filter.rules.contentcheck import ContentCheck
 from mailyard.filter.rules.patterns import Comparison, Pattern
@@ -82,7 +83,7 @@ async def measure(rules: RuleSet) -> float:
     broker: Any = Wire()
     outcomes: Any = None
     inspector = Inspector(
-        Direction.LOCAL, Pipeline([check]), Bodies(), Endings(outcomes), broker, batch_octets=1 << 24
+        Route.LOCAL, Pipeline([check]), Bodies(), Endings(outcomes), broker, batch_octets=1 << 24
     )
     wire = [tickets() for _ in range(ROUNDS)]
     began = time.process_time()

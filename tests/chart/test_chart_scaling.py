@@ -2,7 +2,7 @@
 
 import pytest
 
-from mailyard.broker.topology import Queue
+from mailyard.broker.pipeline import Queue
 from mailyard.runtime.catalogue import METRICS
 from tests.chart.quantities import millicores, octets
 from tests.chart.render import APIS, OVERLAYS, SERVICES, WORKLOADS, Object, Objects, pod_spec, render

@@ -9,11 +9,12 @@ TICKETS = 1_000
 PROGRAM = """
 import asyncio, sys
 from mailyard.broker.publisher import TicketPublisher
-from mailyard.broker.topology import Queue
+from mailyard.broker.pipeline import Queue
 from mailyard.cli.session import with_session
 from mailyard.runtime.clock import now_utc
 from mailyard.runtime.logs import configure_logs
-from mailyard.spool.row import COLLECTION, Route, State, ticket_of
+from mailyard.broker.pipeline import Route
+from mailyard.spool.row import COLLECTION, State, ticket_of
 
 async def publish(session):
     done = {"state": State.DONE, "route": {"$ne": Route.REMOTE}}

@@ -13,8 +13,8 @@ from typing import Any, cast
 
 from bson import ObjectId
 
+from mailyard.broker.pipeline import Queue
 from mailyard.broker.publisher import TicketPublisher
-from mailyard.broker.topology import Queue
 from mailyard.delivery.deliverer import Deliverer
 from mailyard.delivery.settings import DeliverySettings
 from mailyard.directory.directory import CacheLimits, Directory
@@ -31,9 +31,9 @@ from mailyard.router.intake import Intake
 from mailyard.router.settings import RouterSettings
 from mailyard.runtime.clock import now_utc
 from mailyard.spool.acceptance import Acceptance, Client, Source
-from mailyard.spool.ledger import Ledger, hour_of
+from mailyard.spool.ledger.ledger import Ledger, hour_of
+from mailyard.spool.queue.spool import Spool
 from mailyard.spool.schema import ensure_schema as ensure_spool
-from mailyard.spool.spool import Spool
 from mailyard.store.body import Body
 from mailyard.store.client import Row, Store
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
+from mailyard.broker.pipeline import Queue
 from mailyard.broker.publisher import TicketPublisher
-from mailyard.broker.topology import Queue
 from mailyard.directory.model import Destination, Remote
 from mailyard.message.address import Address
 from mailyard.router.intake import Intake

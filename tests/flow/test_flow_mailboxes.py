@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import pytest
 
-from mailyard.broker.topology import Queue
+from mailyard.broker.pipeline import Queue
 from mailyard.delivery.deliverer import Deliverer
 from mailyard.delivery.settings import DeliverySettings
 from mailyard.directory.quotas import AccountQuotas

@@ -9,7 +9,7 @@ from mailyard.directory.provisioning import Provisioning
 from mailyard.mailbox.mailboxes import Mailboxes
 from mailyard.runtime.clock import now_utc
 from mailyard.runtime.errors import Unavailable
-from mailyard.spool.ledger import Ledger, hour_of
+from mailyard.spool.ledger.ledger import Ledger, hour_of
 from mailyard.store.client import Store
 
 PASSWORD = "correct-horse-battery"

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from mailyard.broker.consumer import TicketConsumer
+from mailyard.broker.pipeline import Queue
 from mailyard.broker.publisher import TicketPublisher
-from mailyard.broker.topology import Queue
 from mailyard.runtime.errors import Unavailable
 
 QUEUE = Queue.SMTP_IN_ROUTE

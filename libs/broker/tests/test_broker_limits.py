@@ -7,8 +7,8 @@ import pytest
 from yarl import URL
 
 from mailyard.broker import keptchannel
+from mailyard.broker.pipeline import Queue
 from mailyard.broker.publisher import PublishFailed, TicketPublisher
-from mailyard.broker.topology import Queue
 
 QUEUE = Queue.LOCAL_FILTER
 

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mailyard.broker.pipeline import Queue
 from mailyard.broker.session import Delivery, Session
-from mailyard.broker.topology import Queue
 from mailyard.proto.v1.ticket_pb2 import Ticket
 
 

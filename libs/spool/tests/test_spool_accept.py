@@ -8,17 +8,17 @@ import pytest
 from bson import ObjectId
 
 from mailyard.broker.connection import Broker
+from mailyard.broker.pipeline import Queue
 from mailyard.broker.publisher import PublishFailed, TicketPublisher
-from mailyard.broker.topology import Queue
 from mailyard.proto.v1.ticket_pb2 import Recipient, Ticket
 from mailyard.runtime.clock import now_utc
 from mailyard.runtime.errors import Unavailable
 from mailyard.spool.acceptance import Acceptance, Client, Source
 from mailyard.spool.ids import BadSpoolId, accepted_second, first_spool_id, new_spool_id
-from mailyard.spool.ledger import Ledger, hour_of
+from mailyard.spool.ledger.ledger import Ledger, hour_of
+from mailyard.spool.queue.spool import AlreadyAccepted, Spool
 from mailyard.spool.schema import ensure_schema
-from mailyard.spool.spool import AlreadyAccepted, Spool
-from mailyard.spool.timeline import trace
+from mailyard.spool.watch.trace import trace
 from mailyard.store.body import Body
 from mailyard.store.client import Row, Store
 from mailyard.store.logorder import Inserted, insert_durably
@@ -134,7 +134,7 @@ async def test_where_the_order_of_body_and_row_is_unknown_both_are_written_again
         await to.collection("mail.chunks").delete_many({})  # as a primary does that rolls back
         return told
 
-    monkeypatch.setattr("mailyard.spool.spool.insert_durably", written_without_a_word)
+    monkeypatch.setattr("mailyard.spool.queue.spool.insert_durably", written_without_a_word)
     publisher = Publishing()
     spool = Spool(store, publisher, stage="test")  # type: ignore[arg-type]
     plain = await spool.accept(acceptance("a@one.test"))

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from mailyard.broker.pipeline import Route
 from mailyard.proto.v1.ticket_pb2 import MailClass, Recipient, Ticket
 from mailyard.relay.attempt import Answer
 from mailyard.relay.conclusion import Fate, conclude, defer_after_fault, fate_of, give_back, postpone, words
@@ -12,7 +13,6 @@ from mailyard.smtp.client import Outcome, Step
 from mailyard.smtp.client.replies import lost_reply, own_reply
 from mailyard.smtp.reply import Reply
 from mailyard.spool.outcome import Result
-from mailyard.spool.row import Route
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 OK = Outcome(Step.END, Reply(250, "2.0.0", ("Queued",)))

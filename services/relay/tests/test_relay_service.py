@@ -13,8 +13,8 @@ from bson import ObjectId
 from pydantic import SecretStr
 
 from mailyard.broker.connection import Broker
+from mailyard.broker.pipeline import Queue
 from mailyard.broker.publisher import TicketPublisher
-from mailyard.broker.topology import Queue
 from mailyard.probe.boxes import Memory
 from mailyard.probe.sink import Sink
 from mailyard.proto.v1.ticket_pb2 import Action, Recipient, Ticket
@@ -23,12 +23,12 @@ from mailyard.relay.settings import RelaySettings
 from mailyard.runtime.clock import now_utc
 from mailyard.runtime.service import Component, Runtime
 from mailyard.spool.acceptance import Acceptance, Client, Source
-from mailyard.spool.leases import Leases
 from mailyard.spool.outcome import Outcome, Result, ended_alike
-from mailyard.spool.outcomes import Outcomes
+from mailyard.spool.queue.leases import Leases
+from mailyard.spool.queue.outcomes import Outcomes
+from mailyard.spool.queue.spool import Spool
 from mailyard.spool.row import COLLECTION, ticket_of
 from mailyard.spool.schema import ensure_schema
-from mailyard.spool.spool import Spool
 from mailyard.store.body import Body, BodyWriter
 from mailyard.store.client import Store
 

@@ -10,8 +10,8 @@ from structlog.testing import capture_logs
 from mailyard.router import housekeeping
 from mailyard.router.housekeeping import Housekeeping
 from mailyard.router.settings import RouterSettings
-from mailyard.spool.books import Audit
-from mailyard.spool.ledger import COLUMNS, Account
+from mailyard.spool.ledger.audit import Audit
+from mailyard.spool.ledger.ledger import COLUMNS, LedgerLine
 from mailyard.store.client import Store
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -34,12 +34,12 @@ async def test_the_log_names_twenty_differing_lines_and_says_how_many_there_are(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     became = dict.fromkeys(COLUMNS, 0)
-    wrong = tuple(Account(f"t{number}", NOON, 1, 0, became) for number in range(50))
+    wrong = tuple(LedgerLine(f"t{number}", NOON, 1, 0, became) for number in range(50))
 
     async def audit(*_: object) -> Audit:
         return Audit(wrong, 50, {}, 0)
 
-    monkeypatch.setattr("mailyard.spool.books.Bookkeeper.audit", audit)
+    monkeypatch.setattr("mailyard.spool.ledger.audit.LedgerAuditor.audit", audit)
     with capture_logs() as logs:
         monkeypatch.setattr(housekeeping, "_log", housekeeping.get_logger("test"))
         await duties(store, "one").keep_books()
@@ -56,7 +56,7 @@ async def test_a_router_without_the_lease_forgets_what_it_knew_of_open_minutes(
     def forget(keeper: Any) -> None:
         forgotten.append(keeper)
 
-    monkeypatch.setattr("mailyard.spool.books.Bookkeeper.forget", forget)
+    monkeypatch.setattr("mailyard.spool.ledger.audit.LedgerAuditor.forget", forget)
     await duties(store, "holder").keep_books()
     await duties(store, "other").keep_books()
     assert len(forgotten) == 1

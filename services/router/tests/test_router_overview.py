@@ -9,10 +9,10 @@ from prometheus_client import REGISTRY
 from mailyard.router.overview import OTHERS, Overview
 from mailyard.router.settings import RouterSettings
 from mailyard.runtime.metrics import gauge
-from mailyard.spool.canary import Canary
-from mailyard.spool.census import Census, TooMany, foremost, take_census
 from mailyard.spool.row import COLLECTION, State
 from mailyard.spool.schema import ensure_schema
+from mailyard.spool.watch.backlog import Backlog, CountTimedOut, count_backlog, largest
+from mailyard.spool.watch.canary import Canary
 from mailyard.store.client import Row, Store
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -99,7 +99,7 @@ async def test_counting_reads_an_index_and_no_row(store: Store) -> None:
     await insert(store, "a", 300, State.ACTIVE)
     await insert(store, "b", 300, State.DONE, None)
     await store.db.command("profile", 2)
-    await take_census(store, 5_000)
+    await count_backlog(store, 5_000)
     await store.db.command("profile", 0)
     (seen,) = [row async for row in store.db["system.profile"].find({"command.aggregate": COLLECTION})]
     assert seen["docsExamined"] == 0
@@ -109,13 +109,13 @@ async def test_counting_reads_an_index_and_no_row(store: Store) -> None:
 
 async def test_counting_ends_when_its_time_is_up(store: Store) -> None:
     await insert(store, "a", 20_000, State.ACTIVE)
-    with pytest.raises(TooMany, match="within 1 ms"):
-        await take_census(store, 1)
+    with pytest.raises(CountTimedOut, match="within 1 ms"):
+        await count_backlog(store, 1)
 
 
 def test_equal_tenants_are_ranked_by_name() -> None:
-    assert foremost({"c": 1, "b": 1, "a": 1, "d": 2}, 2) == ({"d": 2, "a": 1}, 2)
-    assert foremost({}, 2) == ({}, 0)
+    assert largest({"c": 1, "b": 1, "a": 1, "d": 2}, 2) == ({"d": 2, "a": 1}, 2)
+    assert largest({}, 2) == ({}, 0)
 
 
 async def test_the_last_run_of_the_canary_is_told(store: Store) -> None:
@@ -134,12 +134,12 @@ async def test_a_count_that_takes_long_is_done_less_often(
 ) -> None:
     now, taken = [NOON], [0]
 
-    async def slow(*_: object) -> Census:
+    async def slow(*_: object) -> Backlog:
         taken[0] += 1
         now[0] += timedelta(seconds=3)
-        return Census({}, {State.ACTIVE: 0, State.DEFERRED: 0}, None)
+        return Backlog({}, {State.ACTIVE: 0, State.DEFERRED: 0}, None)
 
-    monkeypatch.setattr("mailyard.router.overview.take_census", slow)
+    monkeypatch.setattr("mailyard.router.overview.count_backlog", slow)
     counting = Overview(store, RouterSettings(instance="router-0"), clock=lambda: now[0])
     for _ in range(6):
         await counting.count()

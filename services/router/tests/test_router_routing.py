@@ -2,12 +2,13 @@
 
 from bson import ObjectId
 
+from mailyard.broker.pipeline import Route
 from mailyard.directory.model import Account, Destination, LocalAccount, Remote, Unknown
 from mailyard.message.address import Address
 from mailyard.proto.v1.ticket_pb2 import Recipient, Ticket
 from mailyard.router.routing import MOST_LEG_TARGETS, Nowhere, Several, Straight, bounded, decide
 from mailyard.spool.outcome import Outcome, Result
-from mailyard.spool.row import Leg, Route
+from mailyard.spool.row import Leg
 
 ANNA = ObjectId("0" * 23 + "a")
 BEN = ObjectId("0" * 23 + "b")

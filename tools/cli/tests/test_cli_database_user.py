@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from mailyard.broker.topology import EVENTS_EXCHANGE, Queue
+from mailyard.broker.pipeline import Queue
+from mailyard.broker.topology import EVENTS_EXCHANGE
 from mailyard.cli.databaseuser.mongodb import privileges
 from mailyard.cli.databaseuser.rabbitmq import permissions
 from mailyard.cli.databaseuser.reference import PAGE, page

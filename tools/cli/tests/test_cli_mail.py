@@ -9,19 +9,19 @@ import pytest
 from bson import ObjectId
 
 from mailyard.broker.connection import Broker
+from mailyard.broker.pipeline import Queue, Route
 from mailyard.broker.publisher import TicketPublisher
-from mailyard.broker.topology import Queue
 from mailyard.proto.v1.ticket_pb2 import Recipient, Ticket
 from mailyard.runtime.clock import now_utc
 from mailyard.spool.acceptance import Acceptance, Client, Source
 from mailyard.spool.outcome import Deferral, Outcome, Report, Result, ended_alike
-from mailyard.spool.outcomes import Outcomes
-from mailyard.spool.progress import ProgressReporter
-from mailyard.spool.row import COLLECTION, Leg, Route, ticket_of
+from mailyard.spool.queue.outcomes import Outcomes
+from mailyard.spool.queue.split import Split, split
+from mailyard.spool.queue.spool import Spool
+from mailyard.spool.row import COLLECTION, Leg, ticket_of
 from mailyard.spool.schema import ensure_schema
-from mailyard.spool.split import Split, split
-from mailyard.spool.spool import Spool
 from mailyard.spool.timeline import note
+from mailyard.spool.watch.progress import ProgressReporter
 from mailyard.store.body import Body
 from mailyard.store.client import Store
 

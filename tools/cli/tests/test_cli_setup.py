@@ -10,7 +10,7 @@ import aio_pika
 import pytest
 from pymongo import MongoClient
 
-from mailyard.broker.topology import Queue
+from mailyard.broker.pipeline import Queue
 from mailyard.cli.setup.plan import BadPlan, read_plan
 from mailyard.local.processes import free_port
 

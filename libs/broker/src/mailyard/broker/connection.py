@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from mailyard.broker.faults import faults
 from mailyard.broker.keptchannel import KeptChannel
 from mailyard.broker.link import RPC_SECONDS, Link
-from mailyard.broker.topology import Queue
+from mailyard.broker.pipeline import Queue
 
 FIRST_TRY_SECONDS = 5.0
 

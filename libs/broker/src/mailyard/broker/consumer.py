@@ -23,9 +23,9 @@ from mailyard.broker.handling import (
     Handling,
     OnPoison,
 )
+from mailyard.broker.pipeline import Queue
 from mailyard.broker.publisher import TicketPublisher
 from mailyard.broker.session import Delivery, Session
-from mailyard.broker.topology import Queue
 from mailyard.proto.v1.ticket_pb2 import Ticket
 from mailyard.runtime.errors import Misconfigured, Unavailable
 from mailyard.runtime.logs import get_logger

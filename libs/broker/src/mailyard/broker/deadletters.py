@@ -16,7 +16,7 @@ from pamqp.commands import Basic
 from mailyard.broker.connection import Broker
 from mailyard.broker.faults import faults
 from mailyard.broker.link import RPC_SECONDS, close_quietly
-from mailyard.broker.topology import Queue
+from mailyard.broker.pipeline import Queue
 from mailyard.proto.v1.ticket_pb2 import TicketBatch
 from mailyard.runtime.logs import get_logger
 from mailyard.runtime.metrics import counter

@@ -18,7 +18,7 @@ from prometheus_client import Counter, Histogram
 from mailyard.broker.connection import Broker
 from mailyard.broker.faults import describe, faults
 from mailyard.broker.keptchannel import KeptChannel
-from mailyard.broker.topology import Queue
+from mailyard.broker.pipeline import Queue
 from mailyard.proto.v1.ticket_pb2 import Ticket, TicketBatch
 from mailyard.runtime.errors import Misconfigured, Unavailable
 from mailyard.runtime.logs import get_logger

@@ -17,7 +17,7 @@ from pamqp.commands import Basic
 
 from mailyard.broker.faults import faults
 from mailyard.broker.link import RPC_SECONDS, Link, close_quietly
-from mailyard.broker.topology import Queue
+from mailyard.broker.pipeline import Queue
 from mailyard.proto.v1.ticket_pb2 import Ticket, TicketBatch
 from mailyard.runtime.errors import Unavailable
 from mailyard.runtime.logs import get_logger

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from mailyard.broker.pipeline import Route
 from mailyard.proto.v1.ticket_pb2 import Ticket
-from mailyard.spool.row import Route
 
 
 class Result(StrEnum):

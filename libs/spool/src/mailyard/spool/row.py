@@ -32,6 +32,7 @@ from enum import StrEnum
 
 from bson import ObjectId
 
+from mailyard.broker.pipeline import Route
 from mailyard.proto.v1.ticket_pb2 import MailClass, Recipient, Ticket, TimelineEntry, Verdict
 from mailyard.runtime.clock import from_ms, to_ms
 from mailyard.spool.acceptance import Acceptance
@@ -39,6 +40,7 @@ from mailyard.spool.ids import row_id
 from mailyard.store.client import Row
 
 COLLECTION = "spool"
+OPEN_INDEX = "way"  # name of the index of open rows
 
 
 class State(StrEnum):
@@ -48,14 +50,6 @@ class State(StrEnum):
     DEFERRED = "deferred"
     SPLIT = "split"
     DONE = "done"
-
-
-class Route(StrEnum):
-    """Where a row stands: before the router, or which of the queues behind it a leg goes to."""
-
-    EDGE = "edge"
-    LOCAL = "local"
-    REMOTE = "remote"
 
 
 @dataclass(frozen=True, slots=True)

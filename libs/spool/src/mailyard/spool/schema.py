@@ -2,15 +2,16 @@
 
 from pymongo import ASCENDING, IndexModel
 
-from mailyard.spool import ledger, progress, row
-from mailyard.spool.row import State
+from mailyard.spool import row
+from mailyard.spool.ledger import ledger
+from mailyard.spool.row import OPEN_INDEX, State
+from mailyard.spool.watch import progress
 from mailyard.store import bodychecks
 from mailyard.store.blobs import Blobs
 from mailyard.store.client import Store
 from mailyard.store.indexes import create_indexes, drop_indexes
 
 _PROGRESS_SECONDS = 3600
-WAY = "way"  # the index of open rows
 
 
 def _ascending(*names: str) -> list[tuple[str, int]]:
@@ -20,10 +21,10 @@ def _ascending(*names: str) -> list[tuple[str, int]]:
 INDEXES: dict[str, list[IndexModel]] = {
     row.COLLECTION: [
         # Open rows only: ended ones have no due_at and cost nothing here. Lost tickets are looked for by route, release
-        # time and lease; the tenant is there for the census, which reads the index alone.
+        # time and lease; the tenant is there for the backlog by tenant, which reads the index alone.
         IndexModel(
             _ascending("state", "route", "due_at", "lease.until", "tenant"),
-            name=WAY,
+            name=OPEN_INDEX,
             partialFilterExpression={"due_at": {"$exists": True}},
         ),
         # Deferred rows only: a message that ends at once costs nothing in these three.

@@ -10,6 +10,7 @@ from datetime import datetime
 from bson import ObjectId
 
 from mailyard.broker.events import MailboxEvents
+from mailyard.broker.pipeline import Route
 from mailyard.delivery.letter import delivery_key, has_account, message_for, row_octets
 from mailyard.delivery.parsing import parse_once
 from mailyard.delivery.placing import Placer
@@ -22,9 +23,8 @@ from mailyard.proto.v1.ticket_pb2 import Action, Recipient, Ticket
 from mailyard.runtime.clock import Clock, now_utc, to_ms
 from mailyard.runtime.metrics import counter, histogram
 from mailyard.spool.outcome import Outcome, Report, Result
-from mailyard.spool.outcomes import Outcomes
-from mailyard.spool.putoff import put_off
-from mailyard.spool.row import Route
+from mailyard.spool.queue.deferral import defer
+from mailyard.spool.queue.outcomes import Outcomes
 from mailyard.spool.timeline import note
 from mailyard.store.blobs import Blobs
 from mailyard.store.client import Store
@@ -127,7 +127,7 @@ class Deliverer:
         for ticket in tickets:
             note(ticket, now, _STAGE, "message.deferred", text)
         await self._outcomes.report_many(
-            [put_off(ticket, Route.LOCAL, now, "4.3.0", text) for ticket in tickets]
+            [defer(ticket, Route.LOCAL, now, "4.3.0", text) for ticket in tickets]
         )
 
 
@@ -161,7 +161,7 @@ def _report_of(ticket: Ticket, placing: Placing, now: datetime) -> Report:
         "message.deferred",
         "; ".join(f"{count} x {why}" for count, why in counts if count),
     )
-    return put_off(ticket, Route.LOCAL, now, status, text, outcomes=outcomes)
+    return defer(ticket, Route.LOCAL, now, status, text, outcomes=outcomes)
 
 
 def _outcome(ticket: Ticket, target: Recipient, placed: Mapping[str, Placed]) -> Outcome:

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from mailyard.broker.connection import Broker
 from mailyard.broker.consumer import TicketConsumer
 from mailyard.broker.events import MailboxEvents
-from mailyard.broker.topology import Queue
+from mailyard.broker.pipeline import Queue
 from mailyard.delivery.deliverer import Deliverer
 from mailyard.delivery.settings import DeliverySettings
 from mailyard.runtime.service import Component, Runtime, run
 from mailyard.runtime.settings import load_settings
-from mailyard.spool.progress import ProgressReporter
+from mailyard.spool.watch.progress import ProgressReporter
 from mailyard.store.client import Store
 
 

@@ -3,16 +3,14 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from mailyard.filter.mail import Direction
+from mailyard.broker.pipeline import Route
 from mailyard.proto.v1.ticket_pb2 import Action, Ticket
 from mailyard.spool.outcome import Outcome, Report, Result, ended_alike
-from mailyard.spool.outcomes import Outcomes
-from mailyard.spool.putoff import put_off
-from mailyard.spool.row import Route
+from mailyard.spool.queue.deferral import defer
+from mailyard.spool.queue.outcomes import Outcomes
 from mailyard.spool.timeline import note
 
 STAGE = "filter"
-_ROUTES = {Direction.LOCAL: Route.LOCAL, Direction.REMOTE: Route.REMOTE}
 _DISCARDED = Outcome(Result.DISCARDED, "2.0.0", "discarded by a rule")
 
 
@@ -36,9 +34,7 @@ class Endings:
         """
         await self._outcomes.report_many([_ended(ticket, now) for ticket in tickets])
 
-    async def put_off(
-        self, tickets: Sequence[Ticket], direction: Direction, now: datetime, text: str
-    ) -> None:
+    async def defer(self, tickets: Sequence[Ticket], direction: Route, now: datetime, text: str) -> None:
         """Let messages wait that could not be inspected; they will be filtered anew.
 
         Raises:
@@ -49,7 +45,7 @@ class Endings:
         for ticket in tickets:
             ticket.ClearField("verdict")  # a row that has one is not filtered again
             note(ticket, now, STAGE, "message.deferred", text)
-            reports.append(put_off(ticket, _ROUTES[direction], now, "4.3.0", text))
+            reports.append(defer(ticket, direction, now, "4.3.0", text))
         await self._outcomes.report_many(reports)
 
 

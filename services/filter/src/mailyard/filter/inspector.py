@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from bson import ObjectId
 
+from mailyard.broker.pipeline import FIRST_QUEUE, Route, successor
 from mailyard.broker.publisher import TicketPublisher
-from mailyard.broker.topology import Queue
 from mailyard.filter.contents import Contents, Wish
 from mailyard.filter.endings import STAGE, Endings, is_end
-from mailyard.filter.mail import Direction, Envelope, Mail, Need, envelope_of
+from mailyard.filter.mail import Envelope, Mail, Need, envelope_of
 from mailyard.filter.pipeline import Pipeline
 from mailyard.filter.verdict import action_word, describe
 from mailyard.message.defects import Defect
@@ -22,8 +22,6 @@ from mailyard.runtime.metrics import counter
 from mailyard.spool.timeline import note
 
 _log = get_logger(__name__)
-INCOMING = {Direction.LOCAL: Queue.LOCAL_FILTER, Direction.REMOTE: Queue.REMOTE_FILTER}
-_ONWARD = {Direction.LOCAL: Queue.LOCAL_DELIVER, Direction.REMOTE: Queue.REMOTE_SEND}
 _BODY_MISSING = "451 4.3.0 the body is not in the store: restore mail.files and mail.chunks"
 _FILTERED = "message.filtered"
 
@@ -33,7 +31,7 @@ class Inspector:
 
     def __init__(
         self,
-        direction: Direction,
+        direction: Route,
         pipeline: Pipeline,
         contents: Contents,
         endings: Endings,
@@ -118,6 +116,6 @@ class Inspector:
         if ended:
             await self._endings.end(ended, now)
         onward = [ticket for ticket in tickets if not is_end(ticket)] if ended else tickets
-        await self._publisher.publish(_ONWARD[self._direction], onward)
+        await self._publisher.publish(successor(FIRST_QUEUE[self._direction]), onward)
         for ticket in tickets:
             self._messages.labels(self._direction, action_word(ticket.verdict.action)).inc()

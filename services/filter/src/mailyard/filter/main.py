@@ -5,19 +5,19 @@ from collections.abc import Sequence
 
 from mailyard.broker.connection import Broker
 from mailyard.broker.consumer import TicketConsumer
+from mailyard.broker.pipeline import stages_of
 from mailyard.broker.publisher import TicketPublisher
 from mailyard.filter.contents import Contents
 from mailyard.filter.endings import Endings
-from mailyard.filter.inspector import INCOMING, Inspector
-from mailyard.filter.mail import Direction
+from mailyard.filter.inspector import Inspector
 from mailyard.filter.pipeline import Pipeline
 from mailyard.filter.rules.contentcheck import ContentCheck
 from mailyard.filter.rules.rulesource import RuleSource
 from mailyard.filter.settings import FilterSettings
 from mailyard.runtime.service import Component, Runtime, run
 from mailyard.runtime.settings import load_settings
-from mailyard.spool.outcomes import Outcomes
-from mailyard.spool.progress import ProgressReporter
+from mailyard.spool.queue.outcomes import Outcomes
+from mailyard.spool.watch.progress import ProgressReporter
 from mailyard.store.client import Store
 
 
@@ -32,13 +32,11 @@ async def build(runtime: Runtime[FilterSettings]) -> Sequence[Component]:
     contents = Contents(store, settings.body_octets)
     endings = Endings(Outcomes(store))
     consumers = []
-    for direction in Direction:
+    for stage in stages_of("filter"):
         inspector = Inspector(
-            direction, pipeline, contents, endings, publisher, batch_octets=settings.batch_octets
+            stage.route, pipeline, contents, endings, publisher, batch_octets=settings.batch_octets
         )
-        consumers.append(
-            TicketConsumer(broker, INCOMING[direction], inspector.handle, on_poison=inspector.poison)
-        )
+        consumers.append(TicketConsumer(broker, stage.queue, inspector.handle, on_poison=inspector.poison))
     progress = ProgressReporter(store, settings.instance, consumers=consumers, publisher=publisher)
     return [rules, store, broker, progress, *consumers]
 

@@ -6,14 +6,14 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import Final
 
+from mailyard.broker.pipeline import Route
 from mailyard.proto.v1.ticket_pb2 import Ticket
 from mailyard.relay.attempt import Answer
 from mailyard.smtp.client import Outcome as SmtpOutcome
 from mailyard.smtp.client import Step
 from mailyard.smtp.reply import Reply
 from mailyard.spool.outcome import Deferral, Outcome, Report, Result
-from mailyard.spool.putoff import put_off
-from mailyard.spool.row import Route
+from mailyard.spool.queue.deferral import defer
 from mailyard.spool.timeline import note
 
 STAGE: Final = "relay"
@@ -96,7 +96,7 @@ def postpone(ticket: Ticket, now: datetime, wait: timedelta, reason: str) -> Rep
 
     The timeline gets no entry: a leg may be postponed for days, and its row must not grow.
     """
-    report = put_off(ticket, Route.REMOTE, now, "4.3.2", reason)
+    report = defer(ticket, Route.REMOTE, now, "4.3.2", reason)
     if report.deferral is None:
         note(ticket, now, STAGE, _EVENTS[Fate.FAILED], f"waited for too long: {reason}")
         return report
@@ -106,7 +106,7 @@ def postpone(ticket: Ticket, now: datetime, wait: timedelta, reason: str) -> Rep
 def defer_after_fault(ticket: Ticket, now: datetime, reason: str, dice: Callable[[], float]) -> Report:
     """The report of a leg that met a fault of the program: it is tried again like after any failure for now."""
     note(ticket, now, STAGE, _EVENTS[Fate.DEFERRED], reason)
-    return put_off(ticket, Route.REMOTE, now, "4.3.0", reason, dice=dice)
+    return defer(ticket, Route.REMOTE, now, "4.3.0", reason, rng=dice)
 
 
 def words(answer: Answer) -> str:
@@ -127,7 +127,7 @@ def _put_off(
     """Those without an end wait, for the reason of the first of them."""
     text = f"{first.place}: {words(first)}" if first.place else words(first)
     status = f"4{_status(first.reply)[1:]}"
-    return put_off(ticket, Route.REMOTE, now, status, text, outcomes=ended, dice=dice)
+    return defer(ticket, Route.REMOTE, now, status, text, outcomes=ended, rng=dice)
 
 
 def _status(reply: Reply) -> str:

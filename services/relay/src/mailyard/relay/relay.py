@@ -30,7 +30,7 @@ _log = get_logger(__name__)
 
 
 class Records(Protocol):
-    """What is needed of `mailyard.spool.outcomes.Outcomes`."""
+    """What is needed of `mailyard.spool.queue.outcomes.Outcomes`."""
 
     async def report(self, report: Report) -> None:
         """Write a report. Raises Unavailable."""

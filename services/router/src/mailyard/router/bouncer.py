@@ -28,9 +28,9 @@ from mailyard.runtime.errors import Unavailable
 from mailyard.runtime.logs import get_logger
 from mailyard.runtime.metrics import counter
 from mailyard.spool.acceptance import Acceptance, Client, Source
-from mailyard.spool.bounces import Bounces, DueReport
-from mailyard.spool.delays import Delays, DueDelay
-from mailyard.spool.spool import AlreadyAccepted, Spool
+from mailyard.spool.queue.bounces import Bounces, DueReport
+from mailyard.spool.queue.delays import Delays, DueDelay
+from mailyard.spool.queue.spool import AlreadyAccepted, Spool
 from mailyard.store.blobs import BodyMissing
 from mailyard.store.client import Row, Store
 

@@ -7,20 +7,20 @@ from collections import defaultdict
 from datetime import datetime, timedelta
 
 from mailyard.broker.connection import Broker
+from mailyard.broker.pipeline import Queue
 from mailyard.broker.publisher import TicketPublisher
-from mailyard.broker.topology import Queue
 from mailyard.proto.v1.ticket_pb2 import Ticket
 from mailyard.router.settings import RouterSettings
 from mailyard.runtime.clock import Clock, now_utc
 from mailyard.runtime.logs import get_logger
 from mailyard.runtime.metrics import counter, gauge
-from mailyard.spool.books import Bookkeeper
-from mailyard.spool.depth import read_depths
-from mailyard.spool.horizon import queue_horizon, way_horizons
-from mailyard.spool.ledger import COLUMNS, EXPANDED
-from mailyard.spool.progress import read_progress
-from mailyard.spool.release import Release, Released
+from mailyard.spool.ledger.audit import LedgerAuditor
+from mailyard.spool.ledger.ledger import COLUMNS, EXPANDED
+from mailyard.spool.queue.release import Release, Released
 from mailyard.spool.timeline import note
+from mailyard.spool.watch.depth import read_depths
+from mailyard.spool.watch.horizon import path_horizons, queue_horizon
+from mailyard.spool.watch.progress import read_progress
 from mailyard.store.client import Store
 from mailyard.store.lease import Lease
 
@@ -47,7 +47,7 @@ class Housekeeping:
         self._settings = settings
         self._clock = clock
         self._release = Release(store)
-        self._books = Bookkeeper(store, clock=clock)
+        self._books = LedgerAuditor(store, clock=clock)
         self._lease = Lease(store, "housekeeping", settings.instance, length=_LEASE, clock=clock)
 
     async def release_due(self) -> bool:
@@ -64,7 +64,7 @@ class Housekeeping:
         now = self._clock()
         progress = await read_progress(self._store, now)
         depths = {queue: await self._broker.depth(queue) for queue in Queue}
-        horizons = way_horizons(
+        horizons = path_horizons(
             {queue: queue_horizon(depths[queue], progress[queue], now) for queue in Queue}
         )
         lost = await self._release.lost(horizons, now, self._settings.release_limit)

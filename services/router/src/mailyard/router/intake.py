@@ -4,8 +4,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
+from mailyard.broker.pipeline import FIRST_QUEUE, Queue, Route
 from mailyard.broker.publisher import TicketPublisher
-from mailyard.broker.topology import Queue
 from mailyard.directory.directory import Directory
 from mailyard.directory.model import Destination, LocalAccount, Remote, Unknown
 from mailyard.message.address import Address, AddressError
@@ -14,15 +14,13 @@ from mailyard.router.routing import Ends, Nowhere, Several, Straight, bounded, d
 from mailyard.runtime.clock import Clock, now_utc
 from mailyard.runtime.metrics import counter
 from mailyard.spool.outcome import Report
-from mailyard.spool.outcomes import Outcomes
-from mailyard.spool.putoff import put_off
-from mailyard.spool.routed import Routed, mark_remote
-from mailyard.spool.row import Route
-from mailyard.spool.split import Split, split
+from mailyard.spool.queue.deferral import defer
+from mailyard.spool.queue.outcomes import Outcomes
+from mailyard.spool.queue.routed import Routed, mark_remote
+from mailyard.spool.queue.split import Split, split
 from mailyard.spool.timeline import note
 from mailyard.store.client import Store
 
-_FILTERS = {Route.LOCAL: Queue.LOCAL_FILTER, Route.REMOTE: Queue.REMOTE_FILTER}
 _POISON = "451 4.3.0 internal error in the router"
 _EXPANDED_AT_ONCE = 100  # recipients; aliases may lead each to a thousand addresses
 
@@ -75,7 +73,7 @@ class Intake:
             match decide(ticket, destinations):
                 case Straight() as way:
                     _send_straight(ticket, way, now)
-                    onward[_FILTERS[way.leg.route]].append(ticket)
+                    onward[FIRST_QUEUE[way.leg.route]].append(ticket)
                     if way.leg.route is Route.REMOTE:
                         remote.append(Routed(ticket, way.renamed))
                 case Several() as ways:
@@ -87,7 +85,7 @@ class Intake:
                     ended.append(Report(ticket, outcomes))
         for route, leg in await split(self._store, splits, now):
             note(leg, now, "router", "message.routed", _way(route, leg.site))
-            onward[_FILTERS[route]].append(leg)
+            onward[FIRST_QUEUE[route]].append(leg)
         await self._outcomes.report_many(ended)
         await mark_remote(self._store, remote)
         for queue, batch in onward.items():
@@ -98,7 +96,7 @@ class Intake:
         """Put off a message that made the router fail, with the reason in its row."""
         now = self._clock()
         note(ticket, now, "router", "message.deferred", repr(error)[:200])
-        await self._outcomes.report_many([put_off(ticket, None, now, "4.3.0", _POISON)])
+        await self._outcomes.report_many([defer(ticket, None, now, "4.3.0", _POISON)])
 
     async def _destinations(
         self, tickets: Sequence[Ticket], parsed: Mapping[str, Address | None], cached: _Cached

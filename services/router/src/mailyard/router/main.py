@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from mailyard.broker.connection import Broker
 from mailyard.broker.consumer import TicketConsumer
 from mailyard.broker.deadletters import DeadLetters
+from mailyard.broker.pipeline import Queue
 from mailyard.broker.publisher import TicketPublisher
-from mailyard.broker.topology import Queue
 from mailyard.directory.directory import Directory
 from mailyard.directory.settings import postmaster_of
 from mailyard.router.bouncer import Bouncer
@@ -20,8 +20,8 @@ from mailyard.router.sweep import Sweep
 from mailyard.runtime.periodic import Periodic
 from mailyard.runtime.service import Component, Runtime, run
 from mailyard.runtime.settings import load_settings
-from mailyard.spool.progress import ProgressReporter
-from mailyard.spool.spool import Spool
+from mailyard.spool.queue.spool import Spool
+from mailyard.spool.watch.progress import ProgressReporter
 from mailyard.store.client import Store
 
 _DELAYS_SECONDS = 10.0

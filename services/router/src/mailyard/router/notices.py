@@ -4,10 +4,10 @@ from datetime import datetime, timedelta
 
 from mailyard.message.deliverystatus import Outcome, RecipientReport
 from mailyard.proto.v1.ticket_pb2 import MailClass, Recipient
-from mailyard.spool.bounces import DueReport, Reported
-from mailyard.spool.delays import DueDelay
 from mailyard.spool.outcome import Result
-from mailyard.spool.retry import SCHEDULES
+from mailyard.spool.queue.bounces import DueReport, Reported
+from mailyard.spool.queue.delays import DueDelay
+from mailyard.spool.queue.retry import SCHEDULES
 from mailyard.store.client import Row
 
 _ACTIONS = {

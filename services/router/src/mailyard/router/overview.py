@@ -10,8 +10,8 @@ from mailyard.router.settings import RouterSettings
 from mailyard.runtime.clock import Clock, now_utc
 from mailyard.runtime.logs import get_logger
 from mailyard.runtime.metrics import gauge
-from mailyard.spool.canary import Canary
-from mailyard.spool.census import Census, TooMany, foremost, take_census
+from mailyard.spool.watch.backlog import Backlog, CountTimedOut, count_backlog, largest
+from mailyard.spool.watch.canary import Canary
 from mailyard.store.client import Store
 from mailyard.store.lease import Lease
 
@@ -46,8 +46,8 @@ class Overview:
         if began < self._count_at:
             return False
         try:
-            self._show(await take_census(self._store, _COUNT_LIMIT_MS))
-        except TooMany as error:
+            self._show(await count_backlog(self._store, _COUNT_LIMIT_MS))
+        except CountTimedOut as error:
             self._forget()  # old numbers would look like new ones
             _log.warning("tenants.not_counted", error=str(error))
         ended = self._clock()
@@ -64,13 +64,13 @@ class Overview:
             gauge("mailyard_canary_run_timestamp_seconds").set(max(run.at for run in runs).timestamp())
         return False
 
-    def _show(self, census: Census) -> None:
+    def _show(self, census: Backlog) -> None:
         for state, count in census.states.items():
             gauge("mailyard_spool_open_mails").labels(state).set(count)
         now = self._clock()
         overdue = (now - census.earliest_due).total_seconds() if census.earliest_due else 0.0
         gauge("mailyard_spool_overdue_seconds").set(max(0.0, overdue))
-        named, others = foremost(census.tenants, self._most)
+        named, others = largest(census.tenants, self._most)
         self._show_tenants({**named, OTHERS: others})
 
     def _show_tenants(self, counts: Mapping[str, int]) -> None:

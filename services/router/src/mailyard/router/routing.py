@@ -8,11 +8,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
+from mailyard.broker.pipeline import Route
 from mailyard.directory.model import Destination, LocalAccount, Remote, Unknown
 from mailyard.message.notify import Event, union, wants, without_success
 from mailyard.proto.v1.ticket_pb2 import Recipient, Ticket
 from mailyard.spool.outcome import Outcome, Result
-from mailyard.spool.row import Leg, Route
+from mailyard.spool.row import Leg
 
 MOST_LEG_TARGETS: Final = 100
 T = TypeVar("T")

@@ -15,7 +15,7 @@ from mailyard.mailbox.retention import blobs_in_mailboxes, purge_expunged
 from mailyard.router.settings import RouterSettings
 from mailyard.runtime.clock import Clock, now_utc
 from mailyard.runtime.metrics import counter
-from mailyard.spool.retention import blobs_in_spool, purge_ended
+from mailyard.spool.watch.retention import blobs_in_spool, purge_ended
 from mailyard.store.blobs import Blobs
 from mailyard.store.bodychecks import BodyChecks
 from mailyard.store.client import Store

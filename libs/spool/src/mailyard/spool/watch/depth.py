@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mailyard.broker.connection import Broker, QueueDepth
-from mailyard.broker.topology import Queue
+from mailyard.broker.pipeline import Queue, Route
 from mailyard.runtime.clock import from_ms
-from mailyard.spool.census import EVER
-from mailyard.spool.progress import QueueProgress, live, read_progress
-from mailyard.spool.row import COLLECTION, Route, State
+from mailyard.spool.row import COLLECTION, State
+from mailyard.spool.watch.backlog import EVER
+from mailyard.spool.watch.progress import QueueProgress, live, read_progress
 from mailyard.store.client import Store, unavailable_when_away
 
 _ROUTES = (None, *Route)  # all there are: the oldest of each is read from the index, and no other

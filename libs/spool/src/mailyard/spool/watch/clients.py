@@ -4,7 +4,7 @@ from mailyard.spool.row import COLLECTION
 from mailyard.store.client import Store, unavailable_when_away
 
 
-async def entry_callers(store: Store, latest: int) -> frozenset[str]:
+async def recent_client_addresses(store: Store, latest: int) -> frozenset[str]:
     """Return the addresses that the latest mails without a login came from, of all tenants.
 
     Raises:

@@ -7,7 +7,7 @@ themselves. Both count recipients, by tenant and minute of acceptance:
 
 where `expanded` counts the targets that aliases added. The difference is `mailyard_mail_unaccounted` and must be 0.
 A minute whose books agree and whose rows have all ended is closed: its totals go into a row for the hour, and its
-entries are deleted (`mailyard.spool.books`).
+entries are deleted (`mailyard.spool.ledger.audit`).
 """
 
 from collections import Counter, defaultdict
@@ -40,7 +40,7 @@ _LOOKED = "looked"  # id of the row in HOURS that says up to when idle minutes a
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class LedgerLine:
     """One line of the ledger: a tenant's recipients of one minute or one hour, which begins at `since`."""
 
     tenant: str
@@ -110,7 +110,7 @@ class Ledger:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def accounts(self, since: datetime, until: datetime) -> list[Account]:
+    async def accounts(self, since: datetime, until: datetime) -> list[LedgerLine]:
         """Return the ledger by tenant and hour, from `since` to `until` (whole hours; `until` is not included).
 
         Messages accepted during the call may show in one book only: look twice before you believe a difference.
@@ -119,7 +119,7 @@ class Ledger:
             Unavailable: the store is away.
 
         """
-        hours: dict[tuple[datetime, str], list[Account]] = defaultdict(list)
+        hours: dict[tuple[datetime, str], list[LedgerLine]] = defaultdict(list)
         for line in await self._closed(since, until):
             hours[hour_of(line.since), line.tenant].append(line)
         for first, last in spans(await self.open_minutes(since, until), MOST_MINUTES):
@@ -127,7 +127,7 @@ class Ledger:
                 hours[hour_of(line.since), line.tenant].append(line)
         return [_sum(hour, tenant, members) for (hour, tenant), members in sorted(hours.items())]
 
-    async def compare(self, since: datetime, until: datetime) -> list[Account]:
+    async def compare(self, since: datetime, until: datetime) -> list[LedgerLine]:
         """Compare the books minute by minute, from `since` to `until`, which must not be closed.
 
         Raises:
@@ -138,7 +138,7 @@ class Ledger:
             accepted = await self._accepted(since, until)
             became = await self._became(since, until)
         return [
-            Account(
+            LedgerLine(
                 tenant=tenant,
                 since=minute,
                 accepted=accepted.get((minute, tenant), 0),
@@ -167,7 +167,7 @@ class Ledger:
             minutes -= await self._closed_of(minutes)
         return minutes | {first + number * MINUTE for number in range(max(0, (until - first) // MINUTE))}
 
-    async def close(self, minute: datetime, lines: Sequence[Account]) -> None:
+    async def close(self, minute: datetime, lines: Sequence[LedgerLine]) -> None:
         """Put a minute's totals into its hour and delete its entries, both or neither; again, it changes nothing.
 
         Raises:
@@ -257,11 +257,11 @@ class Ledger:
             became[key["since"], key["tenant"]][key["column"]] += row["count"]
         return became
 
-    async def _closed(self, since: datetime, until: datetime) -> list[Account]:
+    async def _closed(self, since: datetime, until: datetime) -> list[LedgerLine]:
         with unavailable_when_away():
             found = self._store.collection(HOURS).find({"hour": {"$gte": hour_of(since), "$lt": until}})
             lines = [
-                Account(
+                LedgerLine(
                     tenant=row["tenant"],
                     since=row["hour"] + int(minute) * MINUTE,
                     accepted=totals["accepted"],
@@ -304,12 +304,12 @@ def spans(minutes: Iterable[datetime], longest: int) -> list[tuple[datetime, dat
     return runs
 
 
-def _totals_row(line: Account) -> Row:
+def _totals_row(line: LedgerLine) -> Row:
     return {ACCEPTED: line.accepted, EXPANDED: line.expanded, "became": dict(line.became)}
 
 
-def _sum(since: datetime, tenant: str, lines: Sequence[Account]) -> Account:
-    return Account(
+def _sum(since: datetime, tenant: str, lines: Sequence[LedgerLine]) -> LedgerLine:
+    return LedgerLine(
         tenant=tenant,
         since=since,
         accepted=sum(line.accepted for line in lines),

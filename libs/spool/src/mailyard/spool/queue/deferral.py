@@ -1,16 +1,16 @@
-"""Putting off: the report of a try that failed for now, or for good when the queue lifetime has passed."""
+"""Defer a ticket: the report of an attempt that failed temporarily, or finally when the queue lifetime has passed."""
 
 import random
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
+from mailyard.broker.pipeline import Route
 from mailyard.proto.v1.ticket_pb2 import Ticket
 from mailyard.spool.outcome import Deferral, Outcome, Report, Result
-from mailyard.spool.retry import next_due
-from mailyard.spool.row import Route
+from mailyard.spool.queue.retry import next_due
 
 
-def put_off(
+def defer(
     ticket: Ticket,
     route: Route | None,
     now: datetime,
@@ -18,22 +18,22 @@ def put_off(
     text: str,
     *,
     outcomes: Mapping[int, Outcome] | None = None,
-    dice: Callable[[], float] = random.random,
+    rng: Callable[[], float] = random.random,
 ) -> Report:
-    """Report that the targets without an outcome wait, or have waited long enough.
+    """Report that the targets without an outcome wait for the next attempt, or expire.
 
     Args:
-        ticket: what was tried.
-        route: where the leg goes; None when the router has not decided.
+        ticket: what was attempted.
+        route: route of the leg; None when the router has not decided.
         now: the present.
-        status: why it failed, RFC 3463.
-        text: the words for the sender and the trace.
-        outcomes: ends of other targets of the same try.
-        dice: gives a number from 0 to 1 for the jitter.
+        status: enhanced status code of the failure (RFC 3463).
+        text: the reason, for the sender and the trace.
+        outcomes: outcomes of other targets of the same attempt.
+        rng: returns a number from 0 to 1 for the jitter of the next attempt.
 
     """
     ended = dict(outcomes or {})
-    due_at = next_due(ticket, now, dice)
+    due_at = next_due(ticket, now, rng)
     if due_at is not None:
         return Report(ticket, ended, Deferral(due_at, route, status, text))
     expired = Outcome(

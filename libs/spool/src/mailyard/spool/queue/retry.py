@@ -1,4 +1,4 @@
-"""When to try again (RFC 5321, section 4.5.4.1): pure, with the clock and the dice as arguments."""
+"""Compute when to try again (RFC 5321, section 4.5.4.1): pure functions of the clock and a random number."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -42,17 +42,17 @@ SCHEDULES: dict[int, Schedule] = {
 }
 
 
-def next_due(ticket: Ticket, now: datetime, dice: Callable[[], float]) -> datetime | None:
+def next_due(ticket: Ticket, now: datetime, rng: Callable[[], float]) -> datetime | None:
     """Return when the ticket's leg is due again, or None when its lifetime in the queue has passed.
 
     Args:
         ticket: what has just failed for now.
         now: the present.
-        dice: gives a number from 0 to 1.
+        rng: returns a number from 0 to 1.
 
     """
     schedule = SCHEDULES.get(ticket.mail_class, SCHEDULES[MailClass.MAIL_CLASS_NORMAL])
     if now - from_ms(ticket.accepted_at_ms) >= schedule.lifetime:
         return None
-    spread = 1 + schedule.jitter * (2 * dice() - 1)
+    spread = 1 + schedule.jitter * (2 * rng() - 1)
     return now + schedule.wait(ticket.attempt) * spread

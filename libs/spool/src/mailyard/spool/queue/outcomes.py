@@ -16,8 +16,8 @@ from mailyard.runtime.clock import Clock, from_ms, now_utc
 from mailyard.runtime.metrics import counter
 from mailyard.spool.ids import row_id
 from mailyard.spool.outcome import Deferral, Report
+from mailyard.spool.queue.reporting import any_due, delay_is_due, outcome_rows
 from mailyard.spool.reasons import reason_of
-from mailyard.spool.reporting import any_due, delay_is_due, outcome_rows
 from mailyard.spool.row import COLLECTION, State, pending_rows, timeline_rows
 from mailyard.store.client import DURABLE, Collection, Row, Store, unavailable_when_away
 from mailyard.store.group import GroupCommit

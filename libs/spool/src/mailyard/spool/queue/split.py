@@ -13,12 +13,13 @@ from typing import Any
 from pymongo import UpdateOne
 from pymongo.asynchronous.client_session import AsyncClientSession
 
+from mailyard.broker.pipeline import Route
 from mailyard.proto.v1.ticket_pb2 import Recipient, Ticket
 from mailyard.runtime.metrics import counter
 from mailyard.spool.ids import row_id
 from mailyard.spool.outcome import Outcome
-from mailyard.spool.reporting import any_due, outcome_rows
-from mailyard.spool.row import COLLECTION, Leg, Route, State, leg_row, ticket_of, timeline_rows
+from mailyard.spool.queue.reporting import any_due, outcome_rows
+from mailyard.spool.row import COLLECTION, Leg, State, leg_row, ticket_of, timeline_rows
 from mailyard.store.client import Row, Store, unavailable_when_away
 from mailyard.store.transaction import in_transaction
 

@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailyard.broker.connection import QueueDepth
-from mailyard.broker.topology import Queue
+from mailyard.broker.pipeline import Queue, QueuePath
 from mailyard.proto.v1.ticket_pb2 import MailClass, Ticket
 from mailyard.runtime.clock import to_ms
-from mailyard.spool.depth import depth_of, tickets_per_message
-from mailyard.spool.horizon import MARGIN, Way, queue_horizon, way_horizons
-from mailyard.spool.progress import QueueProgress
-from mailyard.spool.retry import SCHEDULES, next_due
+from mailyard.spool.queue.retry import SCHEDULES, next_due
+from mailyard.spool.watch.depth import depth_of, tickets_per_message
+from mailyard.spool.watch.horizon import MARGIN, path_horizons, queue_horizon
+from mailyard.spool.watch.progress import QueueProgress
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 LONG_AGO = NOW - timedelta(hours=3)
@@ -61,9 +61,9 @@ def test_a_dead_consumers_report_says_nothing_of_the_present() -> None:
 
 def test_a_way_is_as_old_as_its_oldest_queue_and_open_when_one_queue_is() -> None:
     horizons = dict.fromkeys(Queue, NOW) | {Queue.REMOTE_SEND: LONG_AGO, Queue.LOCAL_FILTER: None}
-    ways = way_horizons(horizons)
-    assert ways[Way.REMOTE] == LONG_AGO - MARGIN
-    assert ways[Way.LOCAL] is ways[Way.EDGE_LOCAL] is ways[Way.EDGE] is None
+    ways = path_horizons(horizons)
+    assert ways[QueuePath.REMOTE] == LONG_AGO - MARGIN
+    assert ways[QueuePath.LOCAL] is ways[QueuePath.EDGE] is ways[QueuePath.UNKNOWN] is None
 
 
 @given(attempt=st.integers(0, 500), dice=st.floats(0, 1), mail_class=st.sampled_from(sorted(SCHEDULES)))

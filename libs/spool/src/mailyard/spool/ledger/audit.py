@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from mailyard.runtime.clock import Clock, now_utc
-from mailyard.spool.comparison import Minute, compare_minutes
-from mailyard.spool.ledger import IN_FLIGHT, MINUTE, MOST_MINUTES, Account, Ledger, minute_of, spans
+from mailyard.spool.ledger.comparison import Minute, compare_minutes
+from mailyard.spool.ledger.ledger import IN_FLIGHT, MINUTE, MOST_MINUTES, Ledger, LedgerLine, minute_of, spans
 from mailyard.store.client import Store
 
 # A batch whose time lies this far back is stored and noted, or never will be: longer than the store's time-outs.
@@ -30,7 +30,7 @@ _KEPT_LINES = 2000  # differing lines in memory; of more, the sums are kept
 class Audit:
     """One comparison of the books."""
 
-    wrong: tuple[Account, ...]  # lines that differed twice
+    wrong: tuple[LedgerLine, ...]  # lines that differed twice
     unaccounted: (
         int  # recipients of all minutes that differed twice, also of those whose lines are too many to keep
     )
@@ -45,11 +45,11 @@ class _Known:
     looked_at: datetime
     next_look: datetime
     books: Minute
-    wrong: tuple[Account, ...] = ()
+    wrong: tuple[LedgerLine, ...] = ()
     unaccounted: int = 0
 
 
-class Bookkeeper:
+class LedgerAuditor:
     """Compares and closes. It is for whoever holds the lease; one that lost it must `forget`."""
 
     def __init__(self, store: Store, *, clock: Clock = now_utc) -> None:
@@ -182,10 +182,10 @@ def _when_again(minute: datetime, books: Minute, now: datetime) -> datetime:
     return settled if now < settled else now + (now - minute)
 
 
-def _differing_still(before: Minute, after: Minute) -> tuple[tuple[Account, ...], int]:
+def _differing_still(before: Minute, after: Minute) -> tuple[tuple[LedgerLine, ...], int]:
     """Return the lines that differ as they did before, and the recipients that are unaccounted for."""
     known = {line.tenant: line.unaccounted for line in before.differing}
-    wrong: Sequence[Account] = [
+    wrong: Sequence[LedgerLine] = [
         line for line in after.differing if known.get(line.tenant) == line.unaccounted
     ]
     unaccounted = sum(abs(line.unaccounted) for line in wrong)

@@ -12,10 +12,11 @@ from typing import Any
 from bson import ObjectId
 from pymongo import UpdateOne
 
+from mailyard.broker.pipeline import Route
 from mailyard.proto.v1.ticket_pb2 import Ticket
 from mailyard.runtime.clock import Clock, now_utc
 from mailyard.spool.ids import row_id
-from mailyard.spool.row import COLLECTION, Route, State
+from mailyard.spool.row import COLLECTION, State
 from mailyard.store.client import Store, unavailable_when_away
 
 LEASE = timedelta(minutes=3)

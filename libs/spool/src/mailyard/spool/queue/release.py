@@ -1,10 +1,10 @@
-"""Releasing rows: those that are due, and those whose ticket is lost.
+"""Release rows that are due, and rows that have lost their ticket.
 
-Rows are claimed hundreds at a time (find, one update that raises the epoch, find by token); two routers that claim at
-once never get the same row. A released row's ticket has a higher epoch than any before it.
+Rows are claimed hundreds at a time (find, one update that raises the epoch, find by token). Two routers that claim at
+the same time never get the same row. The ticket of a released row has a higher epoch than all earlier tickets.
 
-Due rows are released oldest first. Where one site or one tenant would take most of a turn, most of that turn is shared
-among the others by a walk over the sites and the tenants that have due rows (`mailyard.spool.fairness`).
+Due rows are released oldest first. If one site or one tenant would take most of a batch, most of that batch is shared
+among the others by a walk over the sites and tenants that have due rows (`mailyard.spool.queue.fairness`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,22 +13,14 @@ from typing import Any
 
 from bson import ObjectId
 
-from mailyard.broker.topology import Queue
+from mailyard.broker.pipeline import Queue, QueuePath, Route, resume_at
 from mailyard.proto.v1.ticket_pb2 import Ticket
-from mailyard.spool.fairness import Walk, capped
-from mailyard.spool.horizon import Way
-from mailyard.spool.leases import OutageWatch
-from mailyard.spool.row import COLLECTION, Route, State, ticket_of
+from mailyard.spool.queue.fairness import Walk, capped
+from mailyard.spool.queue.leases import OutageWatch
+from mailyard.spool.row import COLLECTION, State, ticket_of
 from mailyard.store.client import BY_ID, Row, Store, unavailable_when_away
 
 Released = tuple[Queue, Ticket]
-
-_ON_WAY: Mapping[Way, Row] = {
-    Way.LOCAL: {"route": Route.LOCAL},
-    Way.REMOTE: {"route": Route.REMOTE},
-    Way.EDGE_LOCAL: {"route": Route.EDGE},
-    Way.EDGE: {"route": None},  # rows of 0.2.0
-}
 
 
 class Release:
@@ -43,35 +35,35 @@ class Release:
         """Claim deferred rows that are due; return their tickets and queues.
 
         Raises:
-            Unavailable: the store is away.
+            Unavailable: the store is unreachable.
 
         """
         query = {"state": State.DEFERRED, "due_at": {"$lte": now}}
         return await self._claim(await self._choose(query, now, limit), query, now)
 
     async def lost(
-        self, horizons: Mapping[Way, datetime | None], now: datetime, limit: int
+        self, horizons: Mapping[QueuePath, datetime | None], now: datetime, limit: int
     ) -> list[Released]:
-        """Claim active rows whose ticket is lost: released before the horizon of their way, and not leased.
+        """Claim active rows whose ticket is lost: released before the horizon of their path, and not leased.
 
-        Leases that ended while the store was unreachable hold a while longer, see `OutageWatch`.
+        Leases that ended while the store was unreachable count for a while longer, see `OutageWatch`.
 
         Args:
-            horizons: see `mailyard.spool.horizon.way_horizons`.
+            horizons: see `mailyard.spool.watch.horizon.path_horizons`.
             now: the present; the new release time.
-            limit: most rows of each way.
+            limit: most rows of each path.
 
         Raises:
-            Unavailable: the store is away.
+            Unavailable: the store is unreachable.
 
         """
         released: list[Released] = []
         unleased = {"$not": {"$gte": now}} if self._watch.trusts_leases(now) else {"$exists": False}
-        for way, before in horizons.items():
+        for path, before in horizons.items():
             if before is not None:
                 query = {
                     "state": State.ACTIVE,
-                    **_ON_WAY[way],
+                    "route": path.route,
                     "due_at": {"$lt": before},
                     "lease.until": unleased,
                 }
@@ -80,7 +72,7 @@ class Release:
         return released
 
     async def _choose(self, query: Row, now: datetime, limit: int) -> list[str]:
-        """Return ids of due rows: the oldest, or a fair share of everyone's where the oldest are of one site or tenant."""
+        """Return ids of due rows: the oldest, or fair shares if most of the oldest are of one site or tenant."""
         oldest = await self._oldest(query, limit)
         ids = [row["_id"] for row in oldest]
         chosen = capped(oldest, max(1, limit // 10))
@@ -119,11 +111,5 @@ class Release:
 
 
 def _queue_of(row: Row) -> Queue:
-    """Where a row goes on: a leg that has its verdict is not filtered again."""
-    match row.get("route"):
-        case Route.LOCAL:
-            return Queue.LOCAL_DELIVER if "verdict" in row else Queue.LOCAL_FILTER
-        case Route.REMOTE:
-            return Queue.REMOTE_SEND if "verdict" in row else Queue.REMOTE_FILTER
-        case _:
-            return Queue.SMTP_IN_ROUTE
+    """Return the queue in which work on a row goes on; rows of 0.2.0 may have no route."""
+    return resume_at(Route(row.get("route") or Route.EDGE), row)

@@ -7,18 +7,17 @@ import pytest
 from bson import ObjectId
 from pymongo.asynchronous.collection import AsyncCollection
 
-from mailyard.broker.topology import Queue
+from mailyard.broker.pipeline import Queue, Route
 from mailyard.proto.v1.ticket_pb2 import Recipient, Ticket
 from mailyard.spool.acceptance import Acceptance, Client, Source
-from mailyard.spool.books import Bookkeeper
 from mailyard.spool.ids import new_spool_id
-from mailyard.spool.ledger import ENTRIES, Ledger, entry_of, hour_of
+from mailyard.spool.ledger.audit import LedgerAuditor
+from mailyard.spool.ledger.ledger import ENTRIES, Ledger, entry_of, hour_of
 from mailyard.spool.outcome import Outcome, Result, ended_alike
-from mailyard.spool.outcomes import Outcomes
-from mailyard.spool.putoff import put_off
-from mailyard.spool.row import Route
+from mailyard.spool.queue.deferral import defer
+from mailyard.spool.queue.outcomes import Outcomes
+from mailyard.spool.queue.spool import Spool
 from mailyard.spool.schema import ensure_schema
-from mailyard.spool.spool import Spool
 from mailyard.store.body import Body
 from mailyard.store.client import Store
 
@@ -34,7 +33,7 @@ class Scene:
         self.store = store
         self.tickets: list[Ticket] = []
         self.spool = Spool(store, self, stage="test", clock=lambda: self.now)  # type: ignore[arg-type]
-        self.keeper = Bookkeeper(store, clock=lambda: self.now)
+        self.keeper = LedgerAuditor(store, clock=lambda: self.now)
 
     async def publish(self, _queue: Queue, tickets: list[Ticket]) -> None:
         self.tickets += tickets
@@ -96,7 +95,7 @@ async def test_a_complete_minute_is_closed_after_it_has_settled_and_its_totals_s
 
 async def test_a_minute_in_which_a_message_waits_stays_open_until_it_ends(scene: Scene) -> None:
     ticket = await scene.accept()
-    report = put_off(ticket, Route.LOCAL, scene.now, "4.3.0", "later", dice=lambda: 0.5)
+    report = defer(ticket, Route.LOCAL, scene.now, "4.3.0", "later", rng=lambda: 0.5)
     await Outcomes(scene.store, clock=lambda: scene.now).report(report)
     for _ in range(5):
         scene.now += timedelta(minutes=3)
@@ -139,7 +138,7 @@ async def test_a_keeper_that_starts_anew_goes_on_where_the_last_one_was(scene: S
     scene.now += timedelta(minutes=10)
     await scene.end(await scene.accept())
     scene.now += timedelta(minutes=10)
-    fresh = Bookkeeper(scene.store, clock=lambda: scene.now)
+    fresh = LedgerAuditor(scene.store, clock=lambda: scene.now)
     assert (await fresh.audit("other")).wrong == ()
     assert await scene.entries() == 0
     assert [line[0] for line in await scene.summary()] == [1, 1]
@@ -210,7 +209,7 @@ async def test_a_keeper_that_starts_anew_takes_a_bounded_number_of_minutes_the_n
 async def test_many_differing_lines_are_counted_in_full_and_kept_in_part(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mailyard.spool.books._KEPT_LINES", 120)
+    monkeypatch.setattr("mailyard.spool.ledger.audit._KEPT_LINES", 120)
     await bulk(scene, 4, 110)
     await scene.store.collection("spool").delete_many({})
     scene.now += timedelta(minutes=4)
@@ -235,7 +234,7 @@ async def test_a_crash_while_a_minute_is_closed_leaves_it_open_and_whole(
         await scene.keeper.audit("router")
     monkeypatch.setattr(AsyncCollection, "delete_many", real)
     assert await scene.summary() == [(1, 1, 0, 0)]
-    await Bookkeeper(scene.store, clock=lambda: scene.now).audit("router")
+    await LedgerAuditor(scene.store, clock=lambda: scene.now).audit("router")
     assert await scene.entries() == 0
     assert await scene.summary() == [(1, 1, 0, 0)]
 
@@ -245,7 +244,7 @@ async def test_a_keeper_that_lost_its_lease_forgets_what_another_may_have_closed
     scene.now += timedelta(minutes=5)
     assert (await scene.keeper.audit("router")).totals["in_flight"] == 1
     await scene.end(ticket)
-    await Bookkeeper(scene.store, clock=lambda: scene.now).audit("other")
+    await LedgerAuditor(scene.store, clock=lambda: scene.now).audit("other")
     scene.keeper.forget()
     audit = await scene.keeper.audit("router")
     assert (dict(audit.totals), audit.unaccounted) == ({}, 0)

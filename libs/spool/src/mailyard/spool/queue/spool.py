@@ -14,8 +14,8 @@ from datetime import datetime
 from bson import ObjectId
 from pymongo.errors import BulkWriteError
 
+from mailyard.broker.pipeline import Queue
 from mailyard.broker.publisher import PublishFailed, TicketPublisher
-from mailyard.broker.topology import Queue
 from mailyard.proto.v1.ticket_pb2 import Ticket
 from mailyard.runtime.clock import Clock, now_utc
 from mailyard.runtime.errors import Unavailable
@@ -24,7 +24,7 @@ from mailyard.runtime.metrics import counter, histogram
 from mailyard.runtime.tracing import tell_root
 from mailyard.spool.acceptance import Acceptance
 from mailyard.spool.ids import new_spool_id
-from mailyard.spool.ledger import AcceptedBook, entry_of
+from mailyard.spool.ledger.ledger import AcceptedBook, entry_of
 from mailyard.spool.row import COLLECTION, row_of, ticket_of
 from mailyard.store.blobs import Blobs
 from mailyard.store.body import Body

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 from pymongo import UpdateOne, WriteConcern
 
+from mailyard.broker.pipeline import Route
 from mailyard.proto.v1.ticket_pb2 import Ticket
 from mailyard.spool.ids import row_id
-from mailyard.spool.row import COLLECTION, Route, State, pending_rows
+from mailyard.spool.row import COLLECTION, State, pending_rows
 from mailyard.store.client import Row, Store, unavailable_when_away
 from mailyard.store.watch import timed_write
 

@@ -19,7 +19,7 @@ EVER = datetime(
 
 
 @dataclass(frozen=True, slots=True)
-class Census:
+class Backlog:
     """Open rows by tenant and by state, and when the earliest deferred one is, or was, due."""
 
     tenants: Mapping[str, int]
@@ -27,15 +27,15 @@ class Census:
     earliest_due: datetime | None
 
 
-class TooMany(Exception):
+class CountTimedOut(Exception):
     """There are more open rows than can be counted in the time that was given."""
 
 
-async def take_census(store: Store, limit_ms: int) -> Census:
+async def count_backlog(store: Store, limit_ms: int) -> Backlog:
     """Count open rows; the server stops after `limit_ms`.
 
     Raises:
-        TooMany: the time was up.
+        CountTimedOut: the time was up.
         Unavailable: the store is away.
 
     """
@@ -53,8 +53,8 @@ async def take_census(store: Store, limit_ms: int) -> Census:
                 if state is State.DEFERRED:
                     earliest = min(filter(None, (earliest, group["due"])))
         except ExecutionTimeout as error:
-            raise TooMany(f"open rows could not be counted within {limit_ms} ms") from error
-    return Census(tenants, states, earliest)
+            raise CountTimedOut(f"open rows could not be counted within {limit_ms} ms") from error
+    return Backlog(tenants, states, earliest)
 
 
 _BY_TENANT: list[Row] = [
@@ -69,7 +69,7 @@ _BY_TENANT: list[Row] = [
 ]
 
 
-def foremost(tenants: Mapping[str, int], most: int) -> tuple[dict[str, int], int]:
+def largest(tenants: Mapping[str, int], most: int) -> tuple[dict[str, int], int]:
     """Return the `most` tenants with most mails, equal ones by name, and the sum of all others."""
     ranked = sorted(tenants.items(), key=lambda item: (-item[1], item[0]))
     return dict(ranked[:most]), sum(count for _, count in ranked[most:])

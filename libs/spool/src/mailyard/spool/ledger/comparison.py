@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from mailyard.spool.ledger import (
+from mailyard.spool.ledger.ledger import (
     ACCEPTED,
     COLUMNS,
     ENTRIES,
     EXPANDED,
     IN_FLIGHT,
     SHARES,
-    Account,
+    LedgerLine,
     ids_between,
     minute_stage,
 )
@@ -33,7 +33,7 @@ class Minute:
     """The sums of one minute over all tenants, and the lines that differ."""
 
     totals: Mapping[str, int]  # recipients by column; zeros left out
-    differing: tuple[Account, ...]  # at most MOST_LINES
+    differing: tuple[LedgerLine, ...]  # at most MOST_LINES
     difference: int  # recipients of all differing lines, whichever way each differs
 
     @property
@@ -57,7 +57,7 @@ async def compare_minutes(store: Store, since: datetime, until: datetime) -> dic
 def _minute_of(row: Row) -> Minute:
     totals = Counter({column: row[column] for column in _ALL if row[column]})
     lines = tuple(
-        Account(
+        LedgerLine(
             tenant=line["tenant"],
             since=row["_id"],
             accepted=line[ACCEPTED],

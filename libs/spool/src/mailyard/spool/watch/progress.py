@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 from pymongo import UpdateOne, WriteConcern
 
 from mailyard.broker.consumer import TicketConsumer
+from mailyard.broker.pipeline import Queue
 from mailyard.broker.publisher import TicketPublisher
-from mailyard.broker.topology import Queue
 from mailyard.runtime.clock import Clock, now_utc
 from mailyard.runtime.errors import Unavailable
 from mailyard.runtime.logs import get_logger

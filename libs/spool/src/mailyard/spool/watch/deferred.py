@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from mailyard.spool.census import EVER
-from mailyard.spool.row import COLLECTION, State
-from mailyard.spool.schema import WAY
+from mailyard.spool.row import COLLECTION, OPEN_INDEX, State
+from mailyard.spool.watch.backlog import EVER
 from mailyard.store.client import Store, unavailable_when_away
 
 
@@ -27,6 +26,6 @@ async def read_deferred(store: Store) -> Deferred:
     rows = store.collection(COLLECTION)
     query = {"state": State.DEFERRED, "due_at": {"$gte": EVER}}
     with unavailable_when_away():
-        mails = await rows.count_documents(query, hint=WAY)
+        mails = await rows.count_documents(query, hint=OPEN_INDEX)
         first = await rows.find_one(query, {"_id": 0, "due_at": 1}, sort=[("due_at", 1)])
     return Deferred(mails, first["due_at"] if first else None)
