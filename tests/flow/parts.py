@@ -15,7 +15,7 @@ from bson import ObjectId
 
 from mailyard.broker.pipeline import Queue
 from mailyard.broker.publisher import TicketPublisher
-from mailyard.delivery.deliverer import Deliverer
+from mailyard.delivery.handler import DeliveryHandler
 from mailyard.delivery.settings import DeliverySettings
 from mailyard.directory.directory import CacheLimits, Directory
 from mailyard.directory.indexes import ensure_indexes
@@ -27,7 +27,7 @@ from mailyard.mailbox.rows import ensure_schema as ensure_mailboxes
 from mailyard.proto.v1.mailbox_pb2 import MailboxEvent
 from mailyard.proto.v1.ticket_pb2 import Action, Recipient, Ticket
 from mailyard.router.bouncer import Bouncer
-from mailyard.router.intake import Intake
+from mailyard.router.routinghandler import RoutingHandler
 from mailyard.router.settings import RouterSettings
 from mailyard.runtime.clock import now_utc
 from mailyard.spool.acceptance import Acceptance, Client, Source
@@ -75,8 +75,8 @@ class Flow:
         router = RouterSettings(hostname="mail.one.test")
         self.spool = Spool(store, publisher, stage="test")
         self.directory = Directory(store, CacheLimits(0.0, 0.0))
-        self.intake = Intake(store, self.directory, publisher)
-        self.deliverer = Deliverer(store, cast("Any", self.woken), DeliverySettings())
+        self.intake = RoutingHandler(store, self.directory, publisher)
+        self.deliverer = DeliveryHandler(store, cast("Any", self.woken), DeliverySettings())
         self.bouncer = Bouncer(store, self.spool, router)
         self.mailboxes = Mailboxes(store)
         self.messages = Messages(store)

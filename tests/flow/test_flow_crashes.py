@@ -9,7 +9,7 @@ import pytest
 from mailyard.broker.pipeline import Queue, QueuePath, Route
 from mailyard.broker.publisher import TicketPublisher
 from mailyard.proto.v1.ticket_pb2 import Ticket
-from mailyard.router.intake import Intake
+from mailyard.router.routinghandler import RoutingHandler
 from mailyard.runtime.clock import now_utc
 from mailyard.runtime.errors import Unavailable
 from mailyard.spool.outcome import Deferral, Outcome, Report, Result, ended_alike
@@ -37,8 +37,8 @@ class Broken:
         await self._flow.shelf.publish(queue, tickets)
 
 
-def broken_intake(flow: Flow, failures: int = 1) -> Intake:
-    return Intake(flow.store, flow.directory, cast("TicketPublisher", Broken(flow, failures)))
+def broken_intake(flow: Flow, failures: int = 1) -> RoutingHandler:
+    return RoutingHandler(flow.store, flow.directory, cast("TicketPublisher", Broken(flow, failures)))
 
 
 async def test_a_routing_that_is_tried_again_leaves_no_trace_of_the_first_try(flow: Flow) -> None:

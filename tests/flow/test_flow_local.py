@@ -104,12 +104,14 @@ async def test_a_forward_out_of_the_house_is_a_remote_leg_of_the_aliases_tenant(
     assert await flow.unaccounted() == {"one": 0, "two": 0}
 
 
-async def test_quarantined_mail_goes_to_junk(flow: Flow) -> None:
+async def test_quarantined_mail_goes_to_junk_and_the_ledger_says_quarantined(flow: Flow) -> None:
     await flow.accept("ann@one.test")
     await flow.route()
     await flow.deliver(Action.ACTION_QUARANTINE)
     assert await flow.found("ann@one.test") == []
     assert await flow.found("ann@one.test", "Junk") == [1]
+    assert await flow.became() == {"quarantined": 1}
+    assert await flow.unaccounted() == {"one": 0}
 
 
 async def test_a_deleted_junk_mailbox_is_made_again(flow: Flow) -> None:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 from bson import ObjectId
+from pymongo.errors import DuplicateKeyError
 
 from mailyard.broker.connection import Broker
 from mailyard.broker.pipeline import Queue
@@ -114,11 +115,25 @@ async def test_many_messages_share_few_commands_and_each_gets_its_own_id(store: 
 async def test_a_bounce_is_accepted_once(store: Store) -> None:
     publisher = Publishing()
     spool = Spool(store, publisher, stage="test")  # type: ignore[arg-type]
-    await spool.accept(acceptance("a@one.test", bounce_of="id/0"))
+    await spool.accept(acceptance("a@one.test", dedupe_key="id/0"))
     with pytest.raises(AlreadyAccepted):
-        await spool.accept(acceptance("a@one.test", bounce_of="id/0"))
+        await spool.accept(acceptance("a@one.test", dedupe_key="id/0"))
     assert len(publisher.published) == 1
     assert await lines_of(store) == {"one.test": (1, 0)}
+
+
+async def test_a_bounce_of_0_3_0_is_not_made_again_and_0_3_0_makes_none_of_ours_again(store: Store) -> None:
+    spool = Spool(store, Publishing(), stage="test")  # type: ignore[arg-type]
+    rows = store.collection("spool")
+    await rows.insert_one({"_id": "old", "state": "done", "bounce_of": "id/0"})
+    with pytest.raises(AlreadyAccepted):
+        await spool.accept(acceptance("a@one.test", dedupe_key="id/0"))
+    ours = await spool.accept(acceptance("a@one.test", dedupe_key="id/1"))
+    row = await rows.find_one({"_id": ours})
+    assert row is not None
+    assert (row["dedupe_key"], row["bounce_of"]) == ("id/1", "id/1")
+    with pytest.raises(DuplicateKeyError):
+        await rows.insert_one({"_id": "new", "state": "active", "bounce_of": "id/1"})
 
 
 @pytest.mark.parametrize(
@@ -138,12 +153,12 @@ async def test_where_the_order_of_body_and_row_is_unknown_both_are_written_again
     publisher = Publishing()
     spool = Spool(store, publisher, stage="test")  # type: ignore[arg-type]
     plain = await spool.accept(acceptance("a@one.test"))
-    bounce = await spool.accept(acceptance("a@one.test", bounce_of="id/0"))
+    bounce = await spool.accept(acceptance("a@one.test", dedupe_key="id/0"))
     row = await store.collection("spool").find_one({"_id": bounce})
     assert row is not None
     assert await spool.blobs.read(row["blob"]) == b"Subject: x\r\n\r\ny\r\n"
     with pytest.raises(AlreadyAccepted):
-        await spool.accept(acceptance("a@one.test", bounce_of="id/0"))
+        await spool.accept(acceptance("a@one.test", dedupe_key="id/0"))
     assert [ticket.spool_id for ticket in publisher.published] == [plain, bounce]
     assert await store.collection("spool").count_documents({}) == 2
 

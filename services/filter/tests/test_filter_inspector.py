@@ -9,11 +9,10 @@ from bson import ObjectId
 
 from mailyard.broker.connection import Broker
 from mailyard.broker.consumer import TicketConsumer
-from mailyard.broker.pipeline import Queue, Route
+from mailyard.broker.pipeline import Queue, Route, stage_of
 from mailyard.broker.publisher import PublishFailed, TicketPublisher
 from mailyard.filter.check import Check
 from mailyard.filter.contents import Contents
-from mailyard.filter.endings import Endings
 from mailyard.filter.inspector import Inspector
 from mailyard.filter.mail import Envelope, Mail, Need
 from mailyard.filter.pipeline import Pipeline
@@ -27,6 +26,7 @@ from mailyard.runtime.errors import Unavailable
 from mailyard.spool.acceptance import Acceptance, Client, Source
 from mailyard.spool.queue.outcomes import Outcomes
 from mailyard.spool.queue.spool import Spool
+from mailyard.spool.queue.stage import StageReports
 from mailyard.spool.row import COLLECTION
 from mailyard.spool.schema import ensure_schema
 from mailyard.store.body import Body
@@ -117,9 +117,8 @@ def inspector(
 ):
     rule_set = RuleSet(rules)
     pipeline = Pipeline([ContentCheck(lambda: rule_set), *checks])
-    return Inspector(
-        direction, pipeline, Contents(store, limit), Endings(Outcomes(store)), publisher, batch_octets=1 << 24
-    )
+    reports = StageReports(stage_of(INCOMING[direction]), Outcomes(store))
+    return Inspector(reports, pipeline, Contents(store, limit), publisher, batch_octets=1 << 24)
 
 
 async def row_of(store: Store, ticket: Ticket) -> dict:

@@ -27,6 +27,7 @@ from mailyard.spool.outcome import Outcome, Result, ended_alike
 from mailyard.spool.queue.leases import Leases
 from mailyard.spool.queue.outcomes import Outcomes
 from mailyard.spool.queue.spool import Spool
+from mailyard.spool.queue.stage import BODY_MISSING
 from mailyard.spool.row import COLLECTION, ticket_of
 from mailyard.spool.schema import ensure_schema
 from mailyard.store.body import Body, BodyWriter
@@ -309,7 +310,7 @@ async def test_a_body_that_is_gone_waits_for_a_person(world: World, sink: Sink) 
         await world.spool.blobs.delete([ObjectId(ticket.blob_id)])
         await world.send(ticket)
         (row,) = await world.settled(ticket, state="deferred")
-    assert row["reason"] == {"status": "4.3.0", "text": "the message's body cannot be read"}
+    assert row["reason"] == {"status": "4.3.0", "text": BODY_MISSING}
     assert box(sink).messages == []
 
 

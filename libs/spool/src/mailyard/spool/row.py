@@ -8,6 +8,7 @@
 | `epoch` | raised by each release: a ticket with a lower one is void |
 | `route` | `local` or `remote` once it is routed and that is written; `edge` before: it is in the router's queue, or on its way to mailboxes, because the router writes `remote` before it publishes; absent in rows of 0.2.0, which may be anywhere |
 | `source`, `origin` | how the message came in; a leg has it as `origin`, because `source` marks the row of the message itself |
+| `dedupe_key` | of generated mail: unique, so that it is accepted once; `bounce_of` has the same value, and is all that rows of 0.3.0 have |
 | `recipients` | as accepted; none in the rows of legs |
 | `pending` | targets without an outcome, once they are written; before, they follow from `recipients` |
 | `expansions` | by tenant: how many more targets than accepted recipients there are |
@@ -96,7 +97,8 @@ def row_of(
             envid=acceptance.envid,
             smtputf8=acceptance.smtputf8,
             traceparent=acceptance.traceparent,
-            bounce_of=acceptance.bounce_of,
+            dedupe_key=acceptance.dedupe_key,
+            bounce_of=acceptance.dedupe_key,  # so that 0.3.0 makes no second report during an upgrade
         )
     )
     if acceptance.steps:

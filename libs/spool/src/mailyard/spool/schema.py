@@ -51,11 +51,12 @@ INDEXES: dict[str, list[IndexModel]] = {
             name="delay",
             partialFilterExpression={"delay_at": {"$exists": True}},
         ),
-        IndexModel(
-            [("bounce_of", ASCENDING)],
-            name="bounce_of",
-            unique=True,
-            partialFilterExpression={"bounce_of": {"$exists": True}},
+        # `bounce_of` is unique for reports of 0.3.0, and against them.
+        *(
+            IndexModel(
+                [(key, ASCENDING)], name=key, unique=True, partialFilterExpression={key: {"$exists": True}}
+            )
+            for key in ("dedupe_key", "bounce_of")
         ),
     ],
     ledger.ENTRIES: [IndexModel([("at", ASCENDING)], name="at")],

@@ -6,6 +6,6 @@ from mailyard.proto.v1.ticket_pb2 import Ticket, TimelineEntry
 from mailyard.runtime.clock import to_ms
 
 
-def note(ticket: Ticket, at: datetime, stage: str, event: str, detail: str = "") -> None:
+def append_event(ticket: Ticket, at: datetime, stage: str, event: str, detail: str = "") -> None:
     """Append an entry to the timeline of a ticket."""
     ticket.timeline.append(TimelineEntry(at_ms=to_ms(at), stage=stage, event=event, detail=detail))

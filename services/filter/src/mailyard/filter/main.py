@@ -1,4 +1,4 @@
-"""The filter: what it looks at stands in the Local or the Remote queue, and nothing passes by it."""
+"""The filter service: it filters the Local and the Remote queue, and no message passes without a verdict."""
 
 import sys
 from collections.abc import Sequence
@@ -8,7 +8,6 @@ from mailyard.broker.consumer import TicketConsumer
 from mailyard.broker.pipeline import stages_of
 from mailyard.broker.publisher import TicketPublisher
 from mailyard.filter.contents import Contents
-from mailyard.filter.endings import Endings
 from mailyard.filter.inspector import Inspector
 from mailyard.filter.pipeline import Pipeline
 from mailyard.filter.rules.contentcheck import ContentCheck
@@ -17,6 +16,7 @@ from mailyard.filter.settings import FilterSettings
 from mailyard.runtime.service import Component, Runtime, run
 from mailyard.runtime.settings import load_settings
 from mailyard.spool.queue.outcomes import Outcomes
+from mailyard.spool.queue.stage import StageReports
 from mailyard.spool.watch.progress import ProgressReporter
 from mailyard.store.client import Store
 
@@ -30,12 +30,11 @@ async def build(runtime: Runtime[FilterSettings]) -> Sequence[Component]:
     rules = RuleSource(settings.rules, settings.rules_check_seconds)
     pipeline = Pipeline([ContentCheck(lambda: rules.current)], settings.reject_outside)
     contents = Contents(store, settings.body_octets)
-    endings = Endings(Outcomes(store))
+    outcomes = Outcomes(store)
     consumers = []
     for stage in stages_of("filter"):
-        inspector = Inspector(
-            stage.route, pipeline, contents, endings, publisher, batch_octets=settings.batch_octets
-        )
+        reports = StageReports(stage, outcomes)
+        inspector = Inspector(reports, pipeline, contents, publisher, batch_octets=settings.batch_octets)
         consumers.append(TicketConsumer(broker, stage.queue, inspector.handle, on_poison=inspector.poison))
     progress = ProgressReporter(store, settings.instance, consumers=consumers, publisher=publisher)
     return [rules, store, broker, progress, *consumers]

@@ -192,13 +192,13 @@ class Bouncer:
             sender="",
             recipients=(Recipient(address=whom, tenant=row["tenant"]),),
             tenant=row["tenant"],
-            source=Source.BOUNCE,
+            source=Source.GENERATED,
             client=Client(),
             body=await writer.finish(),
             prefix=_no_prefix,
             smtputf8=notification.needs_smtputf8,
             body_type="8BITMIME" if notification.is_8bit else "7BIT",
-            bounce_of=key,
+            dedupe_key=key,
         )
         try:
             spool_id = await self._spool.accept(acceptance)

@@ -46,7 +46,7 @@ def is_double_bounce(report: DueReport) -> bool:
 
 def postmaster_key(report: DueReport) -> str | None:
     """Return the key of the copy for the postmaster; None if the message is such a copy: it ends here."""
-    return None if report.bounce_of.endswith(_TO_POSTMASTER) else f"{report.key}{_TO_POSTMASTER}"
+    return None if report.dedupe_key.endswith(_TO_POSTMASTER) else f"{report.key}{_TO_POSTMASTER}"
 
 
 def _recipient(target: Reported) -> RecipientReport:

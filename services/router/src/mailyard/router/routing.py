@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Straight:
+class Single:
     """The message goes on as it is, with these targets."""
 
     leg: Leg
@@ -29,7 +29,7 @@ class Straight:
 
 
 @dataclass(frozen=True, slots=True)
-class Several:
+class Split:
     """The message is split.
 
     `failed` are the outcomes of targets that nobody can reach, by position of the leg and target number; `expanded` are
@@ -42,13 +42,13 @@ class Several:
 
 
 @dataclass(frozen=True, slots=True)
-class Nowhere:
+class Undeliverable:
     """No recipient can be reached."""
 
     outcomes: dict[int, Outcome]
 
 
-Decision = Straight | Several | Nowhere
+Decision = Single | Split | Undeliverable
 Ends = tuple[Destination, ...]
 
 
@@ -83,16 +83,16 @@ def decide(ticket: Ticket, destinations: Sequence[Sequence[Destination]]) -> Dec
     legs, unknown = _gather(ticket, destinations)
     expanded = _expanded(ticket, destinations)
     if not legs and _one_each(destinations):
-        return Nowhere({target.index: _failure(reason) for target, reason in unknown})
+        return Undeliverable({target.index: _failure(reason) for target, reason in unknown})
     if len(legs) == 1 and not unknown and not expanded and _plain(ticket, legs[0]):
         added = len(legs[0].targets) - len(ticket.recipients)
-        return Straight(legs[0], added, renamed=_renamed(ticket, legs[0]))
+        return Single(legs[0], added, renamed=_renamed(ticket, legs[0]))
     failed = []
     for part in _parts(unknown):
         outcomes = {number: _failure(reason) for number, (_, reason) in enumerate(part)}
         legs.append(Leg(Route.LOCAL, ticket.tenant, "", _numbered([target for target, _ in part])))
         failed.append((len(legs) - 1, outcomes))
-    return Several(tuple(legs), tuple(failed), expanded)
+    return Split(tuple(legs), tuple(failed), expanded)
 
 
 def _gather(

@@ -1,7 +1,7 @@
-"""Comparing the two books of the ledger in the store: what comes back are sums and the lines that differ.
+"""Compare the two sides of the ledger in the store; only sums and the lines that differ are returned.
 
-One command reads the entries and the rows of some minutes and adds them up there, however many tenants have mail. So a
-comparison costs this process a few small documents, and no line that is right is ever sent.
+One command reads the entries and the rows of some minutes and adds them up in the store, however many tenants have
+mail. A comparison costs this process a few small documents, and no line that agrees is sent.
 """
 
 from collections import Counter
@@ -16,6 +16,7 @@ from mailyard.spool.ledger.ledger import (
     ENTRIES,
     EXPANDED,
     IN_FLIGHT,
+    OTHER,
     SHARES,
     LedgerLine,
     ids_between,
@@ -25,7 +26,9 @@ from mailyard.spool.row import COLLECTION
 from mailyard.store.client import Row, Store, unavailable_when_away
 
 MOST_LINES = 100  # differing lines of one minute that come back; the sum is of all
-_ALL = (ACCEPTED, EXPANDED, *COLUMNS)
+_BECAME = (*COLUMNS, OTHER)
+_NAMED = (ACCEPTED, EXPANDED, *COLUMNS)
+_ALL = (*_NAMED, OTHER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,7 @@ def _minute_of(row: Row) -> Minute:
             since=row["_id"],
             accepted=line[ACCEPTED],
             expanded=line[EXPANDED],
-            became={column: line[column] for column in COLUMNS},
+            became={column: line[column] for column in _BECAME},
         )
         for line in row["lines"]
     )
@@ -102,14 +105,17 @@ def _share(since: Any, tenant: str, column: str, count: str) -> Row:
 
 
 def _pivot() -> Row:
-    return {
+    """Sum the shares of each column; a share with any other name is a result of a later version."""
+    sums: Row = {
         column: {"$sum": {"$cond": [{"$eq": ["$_id.column", {"$literal": column}]}, "$count", 0]}}
-        for column in _ALL
+        for column in _NAMED
     }
+    named = {"$in": ["$_id.column", {"$literal": list(_NAMED)}]}
+    return sums | {OTHER: {"$sum": {"$cond": [named, 0, "$count"]}}}
 
 
 def _difference() -> Row:
-    became = {"$add": [f"${column}" for column in COLUMNS]}
+    became = {"$add": [f"${column}" for column in _BECAME]}
     return {"$subtract": [{"$add": [f"${ACCEPTED}", f"${EXPANDED}"]}, became]}
 
 

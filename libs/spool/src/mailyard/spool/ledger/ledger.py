@@ -1,12 +1,13 @@
-"""The double-entry ledger: what the edges said 250 to, against what the rows say became of it.
+"""The double-entry ledger: the recipients that were accepted, against what the rows say became of them.
 
-The first book is an entry for each accepted batch, written beside the announcement. The second is the spool rows
-themselves. Both count recipients, by tenant and minute of acceptance:
+The first side has an entry for each accepted batch, which is written beside the publication. The second side is the
+spool rows. Both sides count recipients, by tenant and minute of acceptance:
 
-    accepted + expanded = delivered + relayed + bounced + discarded + quarantined + expired + in flight
+    accepted + expanded = delivered + relayed + bounced + discarded + quarantined + expired + redirected + in flight
 
 where `expanded` counts the targets that aliases added. The difference is `mailyard_mail_unaccounted` and must be 0.
-A minute whose books agree and whose rows have all ended is closed: its totals go into a row for the hour, and its
+A result that this version does not know counts as well, so that routers of two versions may run side by side.
+A minute whose sides agree and whose rows have all ended is closed: its totals go into a row for the hour, and its
 entries are deleted (`mailyard.spool.ledger.audit`).
 """
 
@@ -34,6 +35,7 @@ ACCEPTED = "accepted"
 IN_FLIGHT = "in_flight"
 EXPANDED = "expanded"
 COLUMNS = (*Result, IN_FLIGHT)
+OTHER = "other"  # results of a later version
 MINUTE = timedelta(minutes=1)
 MOST_MINUTES = 60  # of one comparison
 _LOOKED = "looked"  # id of the row in HOURS that says up to when idle minutes are known to be idle
@@ -47,7 +49,7 @@ class LedgerLine:
     since: datetime
     accepted: int
     expanded: int
-    became: Mapping[str, int]  # by Result, and in flight
+    became: Mapping[str, int]  # by Result (also of another version), and in flight
 
     @property
     def unaccounted(self) -> int:
@@ -143,7 +145,7 @@ class Ledger:
                 since=minute,
                 accepted=accepted.get((minute, tenant), 0),
                 expanded=became[minute, tenant].get(EXPANDED, 0),
-                became={column: became[minute, tenant].get(column, 0) for column in COLUMNS},
+                became=_became(became[minute, tenant]),
             )
             for minute, tenant in accepted.keys() | became.keys()
         ]
@@ -304,6 +306,11 @@ def spans(minutes: Iterable[datetime], longest: int) -> list[tuple[datetime, dat
     return runs
 
 
+def _became(counts: Mapping[str, int]) -> dict[str, int]:
+    """Return counts by result with all columns that this version knows, and with those that it does not know."""
+    return dict.fromkeys(COLUMNS, 0) | {name: count for name, count in counts.items() if name != EXPANDED}
+
+
 def _totals_row(line: LedgerLine) -> Row:
     return {ACCEPTED: line.accepted, EXPANDED: line.expanded, "became": dict(line.became)}
 
@@ -314,7 +321,7 @@ def _sum(since: datetime, tenant: str, lines: Sequence[LedgerLine]) -> LedgerLin
         since=since,
         accepted=sum(line.accepted for line in lines),
         expanded=sum(line.expanded for line in lines),
-        became={column: sum(line.became.get(column, 0) for line in lines) for column in COLUMNS},
+        became=_became(sum((Counter(line.became) for line in lines), Counter())),
     )
 
 

@@ -1,8 +1,8 @@
-"""Outcomes that the sender must still be told of: claimed in batches, told exactly once.
+"""Outcomes that are not reported to the sender yet: claimed in batches, reported exactly once.
 
-A claim names in the row what its report is about (`bouncing`) before the report is accepted, and the report's key names the row and
-the first of these. So a router that ends between the two makes no second report. What is told stands in `bounced`. A row
-stays due until nothing in it is untold, whoever claimed it and however late it settles: no outcome is forgotten.
+A claim writes into the row what its report is about (`bouncing`) before the report is accepted, and the key of the report names the
+row and the first of these outcomes. So a router that ends between the two steps makes no second report. Reported outcomes are in
+`bounced`. A row stays due until all its outcomes are reported, whoever claimed it and however late it settles.
 """
 
 from collections.abc import Mapping, Sequence
@@ -49,7 +49,7 @@ class DueReport:
     key: str
     row: Row
     named: tuple[str, ...]  # keys in `outcomes` or `expanded`
-    bounce_of: str  # of the whole message: set if it is a report itself
+    dedupe_key: str  # of the whole message: set if it is generated mail, such as a report
     tries: int  # claims since the last report, this one included
     token: ObjectId
     claimed_until: datetime
@@ -89,8 +89,8 @@ class Bounces:
             ours = {"_id": {"$in": ids}}
             await self._rows.update_many(due | ours, _claim(token, until), hint=BY_ID)
             rows = [row async for row in self._rows.find(ours | {"bounce_claim": token})]
-            reports_of = await self._reports_of(rows)
-        return [_due(row, reports_of, token, until) for row in rows]
+            keys = await self._keys_of(rows)
+        return [_due(row, keys, token, until) for row in rows]
 
     async def settle(
         self,
@@ -118,13 +118,15 @@ class Bounces:
             with unavailable_when_away():
                 await self._rows.bulk_write(updates, ordered=False)
 
-    async def _reports_of(self, rows: Sequence[Row]) -> dict[str, str]:
-        """Find which of the messages without a sender are reports themselves; legs ask their whole message."""
+    async def _keys_of(self, rows: Sequence[Row]) -> dict[str, str]:
+        """Return the keys of generated mail among messages without a sender; a leg has the key of its whole message."""
         wholes = {_whole(row) for row in rows if not row["sender"] and "source" not in row}
-        found = {row["_id"]: row.get("bounce_of", "") for row in rows}
+        found = {row["_id"]: _key_of(row) for row in rows}
         if wholes:
-            async for row in self._rows.find({"_id": {"$in": list(wholes)}}, {"bounce_of": 1}):
-                found[row["_id"]] = row.get("bounce_of", "")
+            async for row in self._rows.find(
+                {"_id": {"$in": list(wholes)}}, {"dedupe_key": 1, "bounce_of": 1}
+            ):
+                found[row["_id"]] = _key_of(row)
         return found
 
 
@@ -191,13 +193,13 @@ _UNTOLD: Row = {
 }
 
 
-def _due(row: Row, reports_of: Mapping[str, str], token: ObjectId, until: datetime) -> DueReport:
+def _due(row: Row, keys: Mapping[str, str], token: ObjectId, until: datetime) -> DueReport:
     named = tuple(row["bouncing"])
     return DueReport(
         key=f"{row['_id']}/{min(named, default='')}",
         row=row,
         named=named,
-        bounce_of=reports_of.get(_whole(row), ""),
+        dedupe_key=keys.get(_whole(row), ""),
         tries=row["bounce_tries"],
         token=token,
         claimed_until=until,
@@ -216,6 +218,11 @@ def _reported(outcome: Row) -> Reported:
         orcpt=outcome.get("orcpt", ""),
         at=outcome["at"],
     )
+
+
+def _key_of(row: Row) -> str:
+    """Return the key of generated mail; rows of 0.3.0 have it as `bounce_of`."""
+    return row.get("dedupe_key") or row.get("bounce_of", "")
 
 
 def _whole(row: Row) -> str:

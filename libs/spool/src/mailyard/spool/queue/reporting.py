@@ -1,11 +1,11 @@
-"""What a row keeps of an outcome, and whether the sender is to get a report of it: pure (RFC 3461, section 4.1).
+"""The columns of an outcome, and whether the sender gets a report of the outcome: pure (RFC 3461, section 4.1).
 
 | outcome | report |
 |---|---|
 | bounced, expired | failed, unless NOTIFY says otherwise; without a sender it is a double bounce |
-| delivered | delivered, if NOTIFY has SUCCESS |
+| delivered, quarantined | delivered, if NOTIFY has SUCCESS: a copy in Junk is a copy in a mailbox |
 | relayed | relayed, if NOTIFY has SUCCESS and the next host did not take over the DSN parameters |
-| discarded, quarantined | none |
+| discarded, redirected | none |
 """
 
 from collections.abc import Iterable, Mapping
@@ -46,7 +46,9 @@ def any_due(rows: Iterable[Row]) -> bool:
 
 
 def _is_success(outcome: Outcome) -> bool:
-    return outcome.result is Result.DELIVERED or (outcome.result is Result.RELAYED and not outcome.dsn_passed)
+    if outcome.result is Result.RELAYED:
+        return not outcome.dsn_passed
+    return outcome.result in (Result.DELIVERED, Result.QUARANTINED)
 
 
 def _outcome_row(sender: str, outcome: Outcome, target: Recipient, now: datetime) -> Row:

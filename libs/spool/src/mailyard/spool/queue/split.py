@@ -25,7 +25,7 @@ from mailyard.store.transaction import in_transaction
 
 
 @dataclass(frozen=True, slots=True)
-class Split:
+class SplitMessage:
     """A ticket and the legs that its message becomes.
 
     `failed`: by the number of a leg (from 1), the outcomes of all its targets. `expanded`: aliases among the ticket's
@@ -38,7 +38,7 @@ class Split:
     expanded: tuple[Recipient, ...] = ()
 
 
-async def split(store: Store, splits: Sequence[Split], now: datetime) -> list[tuple[Route, Ticket]]:
+async def split(store: Store, splits: Sequence[SplitMessage], now: datetime) -> list[tuple[Route, Ticket]]:
     """Write the legs of messages; return the tickets of those that go on. A message that is split already gives none.
 
     Raises:
@@ -73,7 +73,7 @@ def _count(legs: Sequence[Row]) -> None:
             counter("mailyard_spool_outcomes_total").labels(outcome["result"]).inc()
 
 
-def _rows(whole: Split, row: Row, now: datetime) -> list[Row]:
+def _rows(whole: SplitMessage, row: Row, now: datetime) -> list[Row]:
     """Make the rows of the legs; what the sender was told of the whole message's delay is told."""
     told = {"delay_at": row["delay_at"]} if "delay_at" in row else {}
     rows = []
@@ -103,7 +103,7 @@ def _ended(row: Row, sender: str, leg: Leg, outcomes: Mapping[int, Outcome], now
     return ended | ({"bounce_at": now} if any_due(written.values()) else {})
 
 
-def _mark(whole: Split, now: datetime) -> UpdateOne:
+def _mark(whole: SplitMessage, now: datetime) -> UpdateOne:
     changes: Row = {
         "state": State.SPLIT,
         "legs": len(whole.legs),
@@ -128,7 +128,7 @@ def _expanded(alias: Recipient, now: datetime) -> Row:
     return {name: value for name, value in row.items() if value}
 
 
-def _expansions(whole: Split) -> list[Row]:
+def _expansions(whole: SplitMessage) -> list[Row]:
     """By tenant, how many more targets than recipients there are (fewer: below 0)."""
     counts = Counter(target.tenant for leg in whole.legs for target in leg.targets)
     counts.subtract(recipient.tenant for recipient in whole.ticket.recipients)

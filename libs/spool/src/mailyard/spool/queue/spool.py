@@ -1,8 +1,8 @@
-"""The one door into the queue: after `accept` has returned, the message cannot be lost.
+"""Accept messages: nothing else adds a message to the queue. Once `accept` has returned, the message cannot be lost.
 
-Group commit in two stages. A batch's bodies, then its rows, are written and journaled by a majority while the next
-batch gathers; then the batch's tickets are published and its ledger entry is written while the next batch is stored.
-A broker that is away does not stop acceptance: the row is the truth, and the reconciler publishes it later.
+Group commit in two stages. The bodies of a batch, then its rows, are written and journaled by a majority while the
+next batch gathers. Then the tickets of the batch are published and its ledger entry is written while the next batch is
+stored. An unreachable broker does not stop acceptance: the row is the truth, and the router publishes a ticket later.
 """
 
 import asyncio
@@ -38,14 +38,14 @@ _BATCH_OCTETS = 8 * 1024 * 1024
 
 
 class AlreadyAccepted(Exception):
-    """A message with the same `bounce_of` is in the spool."""
+    """A message with the same `dedupe_key` is in the spool."""
 
 
 @dataclass(frozen=True, slots=True)
 class _StoredBatch:
     """A batch whose bodies and rows are safe."""
 
-    spool_ids: list[str]  # "" for a bounce that was there already
+    spool_ids: list[str]  # "" for generated mail that was accepted before
     tickets: list[Ticket]
     entry: Row
     began_ns: int
@@ -65,15 +65,15 @@ class Spool:
         clock: Clock = now_utc,
         test_skip_confirm: bool = False,
     ) -> None:
-        """Accept into `store` and tell the router through `publisher`.
+        """Accept into `store` and publish to the router through `publisher`.
 
         Args:
             store: where rows and bodies go.
-            publisher: announces accepted messages.
+            publisher: publishes the tickets of accepted messages.
             stage: name of the service, for the ledger and the log.
             clock: the time of acceptance.
-            test_skip_confirm: say yes before anything is stored. It loses mail, on purpose: it is there to
-                prove that the chaos test sees a loss.
+            test_skip_confirm: answer before anything is stored. This loses mail on purpose, to prove that the chaos
+                test detects a loss.
 
         """
         self.blobs = Blobs(store)
@@ -87,18 +87,18 @@ class Spool:
         self._batches = histogram("mailyard_spool_batch_messages")
         self._unpublished = counter("mailyard_spool_unpublished_total")
         self._group: GroupCommit[Acceptance, _StoredBatch, str] = GroupCommit(
-            self._commit, self._announce, max_items=_BATCH_MESSAGES, max_octets=_BATCH_OCTETS
+            self._commit, self._publish_batch, max_items=_BATCH_MESSAGES, max_octets=_BATCH_OCTETS
         )
 
     async def start(self) -> None:
-        """Nothing to do: indexes are the installer's business (`mailyard.spool.schema`)."""
+        """Do nothing: `mailyard setup` creates the indexes (`mailyard.spool.schema`)."""
 
     def unready(self) -> str | None:
-        """It is as ready as its store."""
+        """Return None: the store reports its own state."""
         return None
 
     async def drain(self) -> None:
-        """Wait for what has been handed in."""
+        """Wait until all submitted messages are stored or have failed."""
         await self._group.idle()
 
     async def close(self) -> None:
@@ -106,29 +106,29 @@ class Spool:
 
     @property
     def backlog(self) -> int:
-        """Messages that wait for a batch: a measure of how far the store lags behind."""
+        """Messages that wait for a batch: how far the store is behind."""
         return self._group.backlog
 
     def submit(self, acceptance: Acceptance) -> "asyncio.Future[str]":
-        """Store a message for good and announce it; the future gives its spool id.
+        """Store a message durably and publish its ticket; the future returns its spool id.
 
-        The future's errors are those of `accept`; for a bounce that was accepted before it gives "".
+        The errors of the future are those of `accept`. For generated mail that was accepted before, the result is "".
         """
         octets = acceptance.body.octets
         future = self._group.submit(acceptance, len(octets) if octets is not None else 0)
         return _answered_early(future, self._clock()) if self._skip_confirm else future
 
     async def accept(self, acceptance: Acceptance) -> str:
-        """Store a message for good and announce it; return its spool id.
+        """Store a message durably and publish its ticket; return its spool id.
 
         Raises:
             Unavailable: it could not be stored; the client must try again later.
-            AlreadyAccepted: it is a bounce that was accepted before.
+            AlreadyAccepted: it is generated mail that was accepted before.
 
         """
         spool_id = await self.submit(acceptance)
         if not spool_id:
-            raise AlreadyAccepted(acceptance.bounce_of)
+            raise AlreadyAccepted(acceptance.dedupe_key)
         return spool_id
 
     async def _commit(self, batch: Sequence[Acceptance]) -> _StoredBatch:
@@ -145,17 +145,17 @@ class Spool:
         )
 
     async def _store_batch(self, bodies: Sequence[Body], rows: list[Row]) -> set[int]:
-        """Make bodies and then rows safe; return the numbers of bounces that were there already.
+        """Store bodies and then rows durably; return the numbers of generated messages that were accepted before.
 
-        The fast way waits for the disk once: rows that are safe prove that bodies written before them in the same
-        term are. Where that does not hold, both are written again, each with its own wait; what is there stays.
+        The fast path waits for the disk once: rows that are durable prove that bodies written before them in the same
+        term are durable. If the term has changed, both are written again, each with its own wait.
         """
         term = await self.blobs.put_ahead(bodies)
         if term is not None:
             with unavailable_when_away():
                 inserted = await insert_durably(self._store, COLLECTION, rows)
             if inserted.term == term:
-                return _known_bounces(inserted.refused)
+                return _known_keys(inserted.refused)
         await self.blobs.put_many(bodies)
         return await self._insert(rows)
 
@@ -166,10 +166,10 @@ class Spool:
             except BulkWriteError as error:
                 if error.details["writeConcernErrors"]:
                     raise Unavailable("MongoDB did not confirm that the rows are safe") from error
-                return _known_bounces(error.details["writeErrors"])
+                return _known_keys(error.details["writeErrors"])
         return set()
 
-    async def _announce(self, batch: _StoredBatch) -> list[str]:
+    async def _publish_batch(self, batch: _StoredBatch) -> list[str]:
         await asyncio.gather(self._publish(batch.tickets), self._note(batch.entry))
         for ticket in batch.tickets:
             tell_root(f"{self._stage} accept", ticket, batch.began_ns, {"mailyard.batch": len(batch.tickets)})
@@ -185,7 +185,7 @@ class Spool:
             self._log.warning("spool.unpublished", tickets=len(tickets), error=str(error))
 
     async def _note(self, entry: Row) -> None:
-        """Write the ledger entry; if that fails, the ledger's keeper makes it from the rows later."""
+        """Write the ledger entry; if that fails, the ledger auditor makes it from the rows later."""
         try:
             await self._entries.note(entry)
         except Unavailable as error:
@@ -197,10 +197,10 @@ def _new_row(acceptance: Acceptance, batch_id: ObjectId, now: datetime) -> Row:
     return row_of(acceptance, spool_id, batch_id, now, acceptance.prefix(spool_id, now))
 
 
-def _known_bounces(refused: Sequence[Row]) -> set[int]:
-    """Return the numbers of rows that stand for a bounce which was accepted before.
+def _known_keys(refused: Sequence[Row]) -> set[int]:
+    """Return the numbers of rows whose `dedupe_key` was accepted before.
 
-    A row whose own id is there already is ours from a try whose answer was lost: ids are never used twice.
+    A row whose id is in the store is from an attempt of this process whose answer was lost: ids are not used twice.
     """
     known = set()
     for failure in refused:
@@ -212,7 +212,7 @@ def _known_bounces(refused: Sequence[Row]) -> set[int]:
 
 
 def _answered_early(future: "asyncio.Future[str]", now: datetime) -> "asyncio.Future[str]":
-    """Say yes at once, and let the storing succeed or fail unheard."""
+    """Answer at once, whether the storing succeeds or fails."""
     future.add_done_callback(lambda done: done.cancelled() or done.exception())
     early: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     early.set_result(new_spool_id(now))

@@ -1,6 +1,6 @@
-"""What one router tells for all: whose mail waits, and what the canary saw.
+"""Gauges of the whole installation that one router exports: backlog by tenant and by state, and the last canary run.
 
-Whoever holds the lease counts; the others show nothing, so that sums over routers are right.
+The router that holds the lease counts. The others export nothing, so that sums over routers are right.
 """
 
 from collections.abc import Mapping
@@ -17,12 +17,12 @@ from mailyard.store.lease import Lease
 
 OTHERS = "(others)"  # no tenant's name: parentheses are not allowed in one
 _COUNT_LIMIT_MS = 20_000
-_REST = 20  # pauses are at least so many times as long as the last count took
+_PAUSE_FACTOR = 20  # the pause after a count is at least this many times as long as the count
 _log = get_logger(__name__)
 
 
-class Overview:
-    """Periodic duties; each method is one turn and says whether there was more to do."""
+class BacklogGauges:
+    """Periodic work; each method is one turn, and returns whether more work is left."""
 
     def __init__(self, store: Store, settings: RouterSettings, *, clock: Clock = now_utc) -> None:
         self._store = store
@@ -34,10 +34,10 @@ class Overview:
         self._shown: set[str] = set()
         self._count_at = clock()
 
-    async def count(self) -> bool:
-        """Export how many mails have not ended, by state and for the tenants with most of them.
+    async def export_backlog(self) -> bool:
+        """Export how many messages and legs are open, by state and for the tenants with most of them.
 
-        The count reads one index key of each open row. Where that takes long it is done less often.
+        The count reads one index key of each open row. A count that takes long is repeated less often.
         """
         if not await self._lease.hold():
             self._forget()
@@ -51,11 +51,11 @@ class Overview:
             self._forget()  # old numbers would look like new ones
             _log.warning("tenants.not_counted", error=str(error))
         ended = self._clock()
-        self._count_at = ended + _REST * (ended - began)
+        self._count_at = ended + _PAUSE_FACTOR * (ended - began)
         return False
 
-    async def tell_canary(self) -> bool:
-        """Export the last run of the canary; every router tells the same."""
+    async def export_canary(self) -> bool:
+        """Export the last run of the canary; every router exports the same values."""
         runs = await self._canary.latest()
         for run in runs:
             gauge("mailyard_canary_success_state").labels(run.leg).set(run.succeeded)
@@ -64,13 +64,13 @@ class Overview:
             gauge("mailyard_canary_run_timestamp_seconds").set(max(run.at for run in runs).timestamp())
         return False
 
-    def _show(self, census: Backlog) -> None:
-        for state, count in census.states.items():
+    def _show(self, backlog: Backlog) -> None:
+        for state, count in backlog.states.items():
             gauge("mailyard_spool_open_mails").labels(state).set(count)
         now = self._clock()
-        overdue = (now - census.earliest_due).total_seconds() if census.earliest_due else 0.0
+        overdue = (now - backlog.earliest_due).total_seconds() if backlog.earliest_due else 0.0
         gauge("mailyard_spool_overdue_seconds").set(max(0.0, overdue))
-        named, others = largest(census.tenants, self._most)
+        named, others = largest(backlog.tenants, self._most)
         self._show_tenants({**named, OTHERS: others})
 
     def _show_tenants(self, counts: Mapping[str, int]) -> None:

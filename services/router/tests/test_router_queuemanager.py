@@ -1,4 +1,4 @@
-"""Housekeeping: what one router does for all, and what it says of it."""
+"""QueueManager: what one router does for all, and what it says of it."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -7,8 +7,8 @@ from typing import Any, cast
 import pytest
 from structlog.testing import capture_logs
 
-from mailyard.router import housekeeping
-from mailyard.router.housekeeping import Housekeeping
+from mailyard.router import queuemanager
+from mailyard.router.queuemanager import QueueManager
 from mailyard.router.settings import RouterSettings
 from mailyard.spool.ledger.audit import Audit
 from mailyard.spool.ledger.ledger import COLUMNS, LedgerLine
@@ -25,9 +25,9 @@ async def store(mongo_url: str, database: str) -> AsyncIterator[Store]:
     await opened.close()
 
 
-def duties(store: Store, instance: str) -> Housekeeping:
+def manager(store: Store, instance: str) -> QueueManager:
     nothing = cast("Any", None)
-    return Housekeeping(store, nothing, nothing, RouterSettings(instance=instance), clock=lambda: NOON)
+    return QueueManager(store, nothing, nothing, RouterSettings(instance=instance), clock=lambda: NOON)
 
 
 async def test_the_log_names_twenty_differing_lines_and_says_how_many_there_are(
@@ -41,8 +41,8 @@ async def test_the_log_names_twenty_differing_lines_and_says_how_many_there_are(
 
     monkeypatch.setattr("mailyard.spool.ledger.audit.LedgerAuditor.audit", audit)
     with capture_logs() as logs:
-        monkeypatch.setattr(housekeeping, "_log", housekeeping.get_logger("test"))
-        await duties(store, "one").keep_books()
+        monkeypatch.setattr(queuemanager, "_log", queuemanager.get_logger("test"))
+        await manager(store, "one").audit_ledger()
     told = [entry for entry in logs if entry["event"] == "ledger.unaccounted"]
     assert [entry["tenant"] for entry in told] == [f"t{number}" for number in range(20)]
     assert {entry["lines"] for entry in told} == {50}
@@ -57,6 +57,6 @@ async def test_a_router_without_the_lease_forgets_what_it_knew_of_open_minutes(
         forgotten.append(keeper)
 
     monkeypatch.setattr("mailyard.spool.ledger.audit.LedgerAuditor.forget", forget)
-    await duties(store, "holder").keep_books()
-    await duties(store, "other").keep_books()
+    await manager(store, "holder").audit_ledger()
+    await manager(store, "other").audit_ledger()
     assert len(forgotten) == 1

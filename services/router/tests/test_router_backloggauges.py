@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from prometheus_client import REGISTRY
 
-from mailyard.router.overview import OTHERS, Overview
+from mailyard.router.backloggauges import OTHERS, BacklogGauges
 from mailyard.router.settings import RouterSettings
 from mailyard.runtime.metrics import gauge
 from mailyard.spool.row import COLLECTION, State
@@ -34,9 +34,9 @@ async def store(mongo_url: str, database: str) -> AsyncIterator[Store]:
     await opened.close()
 
 
-def overview(store: Store, *, most: int = 2, instance: str = "router-0") -> Overview:
+def gauges(store: Store, *, most: int = 2, instance: str = "router-0") -> BacklogGauges:
     settings = RouterSettings(census_tenants=most, instance=instance)
-    return Overview(store, settings, clock=lambda: NOON)
+    return BacklogGauges(store, settings, clock=lambda: NOON)
 
 
 async def insert(store: Store, tenant: str, count: int, state: State, due_at: datetime | None = NOON) -> None:
@@ -59,25 +59,25 @@ async def test_tenants_with_most_waiting_mail_are_named_and_the_others_summed(st
     await insert(store, "small", 2, State.ACTIVE)
     await insert(store, "tiny", 1, State.DEFERRED)
     await insert(store, "idle", 9, State.DONE, None)
-    await overview(store).count()
+    await gauges(store).export_backlog()
     assert waiting() == {"large": 5, "middle": 3, OTHERS: 3}
     assert shown("mailyard_spool_open_mails", "state") == {"active": 7, "deferred": 4}
 
 
 async def test_a_tenant_whose_mail_has_ended_is_shown_no_more(store: Store) -> None:
-    told = overview(store)
+    told = gauges(store)
     await insert(store, "past", 1, State.ACTIVE)
-    await told.count()
+    await told.export_backlog()
     await store.collection(COLLECTION).delete_many({"tenant": "past"})
     await insert(store, "present", 1, State.ACTIVE)
-    await told.count()
+    await told.export_backlog()
     assert waiting() == {"present": 1, OTHERS: 0}
 
 
 async def test_who_does_not_hold_the_lease_shows_nothing(store: Store) -> None:
     await insert(store, "large", 5, State.ACTIVE)
-    await overview(store, instance="router-0").count()
-    await overview(store, instance="router-1").count()
+    await gauges(store, instance="router-0").export_backlog()
+    await gauges(store, instance="router-1").export_backlog()
     assert shown("mailyard_spool_open_mails", "state") == {}
 
 
@@ -85,13 +85,13 @@ async def test_overdue_is_the_delay_of_the_earliest_deferred_mail(store: Store) 
     await insert(store, "a", 1, State.DEFERRED, NOON - timedelta(seconds=90))
     await insert(store, "a", 1, State.DEFERRED, NOON + timedelta(seconds=90))
     await insert(store, "a", 1, State.ACTIVE, NOON - timedelta(hours=1))
-    await overview(store).count()
+    await gauges(store).export_backlog()
     assert REGISTRY.get_sample_value("mailyard_spool_overdue_seconds") == 90
 
 
 async def test_mail_that_is_due_later_is_not_overdue(store: Store) -> None:
     await insert(store, "a", 1, State.DEFERRED, NOON + timedelta(seconds=90))
-    await overview(store).count()
+    await gauges(store).export_backlog()
     assert REGISTRY.get_sample_value("mailyard_spool_overdue_seconds") == 0
 
 
@@ -122,7 +122,7 @@ async def test_the_last_run_of_the_canary_is_told(store: Store) -> None:
     canary = Canary(store)
     await canary.record("local", succeeded=True, seconds=1.5, at=NOON)
     await canary.record("echo", succeeded=False, seconds=60.0, at=NOON + timedelta(seconds=10))
-    await overview(store).tell_canary()
+    await gauges(store).export_canary()
     assert shown("mailyard_canary_success_state", "leg") == {"local": 1, "echo": 0}
     assert shown("mailyard_canary_seconds", "leg") == {"local": 1.5, "echo": 60.0}
     told = REGISTRY.get_sample_value("mailyard_canary_run_timestamp_seconds")
@@ -139,9 +139,9 @@ async def test_a_count_that_takes_long_is_done_less_often(
         now[0] += timedelta(seconds=3)
         return Backlog({}, {State.ACTIVE: 0, State.DEFERRED: 0}, None)
 
-    monkeypatch.setattr("mailyard.router.overview.count_backlog", slow)
-    counting = Overview(store, RouterSettings(instance="router-0"), clock=lambda: now[0])
+    monkeypatch.setattr("mailyard.router.backloggauges.count_backlog", slow)
+    counting = BacklogGauges(store, RouterSettings(instance="router-0"), clock=lambda: now[0])
     for _ in range(6):
-        await counting.count()
+        await counting.export_backlog()
         now[0] += timedelta(seconds=15)
     assert taken[0] == 2

@@ -1,4 +1,4 @@
-"""Which mailbox of an account a message goes to: a small cache in front of the mailboxes."""
+"""Cache of the mailbox ids of accounts, by the kind of mailbox."""
 
 import asyncio
 from collections import OrderedDict
@@ -13,12 +13,12 @@ from mailyard.mailbox.place import Placement
 _MAILBOXES = 20_000
 
 
-class Places:
+class MailboxCache:
     """INBOX and Junk of accounts, created when an account has none.
 
-    The cache has no end for its entries: a placement fails with `MailboxGone` when the mailbox was deleted, or when INBOX
-    was renamed, and `forget` makes the next placement look again. Junk is found by its special use, so it stays the same
-    mailbox when it is renamed.
+    Entries do not expire. A placement fails with `MailboxGone` when the mailbox was deleted, or when INBOX was renamed;
+    after `forget` the next placement looks it up again. Junk is found by its special use, so it stays the same mailbox
+    when it is renamed.
     """
 
     def __init__(self, mailboxes: Mailboxes) -> None:
@@ -50,7 +50,7 @@ class Places:
         return known
 
     def forget(self, gone: Collection[ObjectId]) -> None:
-        """Look up again what was one of these mailboxes."""
+        """Remove entries, so that these mailboxes are looked up again."""
         self._known = OrderedDict(
             (place, mailbox) for place, mailbox in self._known.items() if mailbox not in gone
         )

@@ -1,6 +1,6 @@
-"""What the router does besides routing: releases what is due, finds lost tickets, measures queues, keeps the ledger.
+"""The queue manager: release due rows, reissue lost tickets, measure queues, audit the ledger.
 
-Releasing is safe in several routers at once (rows are claimed). The other duties are done by whoever holds the lease.
+Several routers may release at the same time, because rows are claimed. The router that holds the lease does the rest.
 """
 
 from collections import defaultdict
@@ -17,7 +17,7 @@ from mailyard.runtime.metrics import counter, gauge
 from mailyard.spool.ledger.audit import LedgerAuditor
 from mailyard.spool.ledger.ledger import COLUMNS, EXPANDED
 from mailyard.spool.queue.release import Release, Released
-from mailyard.spool.timeline import note
+from mailyard.spool.timeline import append_event
 from mailyard.spool.watch.depth import read_depths
 from mailyard.spool.watch.horizon import path_horizons, queue_horizon
 from mailyard.spool.watch.progress import read_progress
@@ -29,8 +29,8 @@ _LOGGED_LINES = 20  # of one audit; `lines` says how many there are
 _log = get_logger(__name__)
 
 
-class Housekeeping:
-    """The periodic duties; each method is one turn and says whether there was more to do."""
+class QueueManager:
+    """Periodic work; each method is one turn, and returns whether more work is left."""
 
     def __init__(
         self,
@@ -47,18 +47,18 @@ class Housekeeping:
         self._settings = settings
         self._clock = clock
         self._release = Release(store)
-        self._books = LedgerAuditor(store, clock=clock)
+        self._auditor = LedgerAuditor(store, clock=clock)
         self._lease = Lease(store, "housekeeping", settings.instance, length=_LEASE, clock=clock)
 
     async def release_due(self) -> bool:
-        """Release deferred messages that are due."""
+        """Release deferred rows that are due."""
         now = self._clock()
         released = await self._release.due(now, self._settings.release_limit)
         await self._publish(released, now, "message.released")
         return len(released) == self._settings.release_limit
 
     async def reconcile(self) -> bool:
-        """Give new tickets to the rows that have lost theirs."""
+        """Publish new tickets for rows that have lost their ticket."""
         if not await self._lease.hold():
             return False
         now = self._clock()
@@ -73,7 +73,7 @@ class Housekeeping:
         return len(lost) >= self._settings.release_limit
 
     async def measure(self) -> bool:
-        """Export how deep and how old the queues are."""
+        """Export depth and age of each queue."""
         for depth in await read_depths(self._store, self._broker, self._clock()):
             gauge("mailyard_queue_depth_mails").labels(depth.queue).set(depth.mails)
             gauge("mailyard_queue_oldest_seconds").labels(depth.queue).set(depth.oldest_seconds)
@@ -81,14 +81,14 @@ class Housekeeping:
             gauge("mailyard_queue_consumers").labels(depth.queue).set(depth.consumers)
         return False
 
-    async def keep_books(self) -> bool:
-        """Compare the two books of the ledger and export the difference."""
+    async def audit_ledger(self) -> bool:
+        """Compare what was accepted with what became of it, and export the difference."""
         if not await self._lease.hold():
-            self._books.forget()
-            gauge("mailyard_mail_unaccounted").set(0)  # the holder of the lease tells
+            self._auditor.forget()
+            gauge("mailyard_mail_unaccounted").set(0)  # the holder of the lease exports it
             gauge("mailyard_ledger_recipients").clear()
             return False
-        audit = await self._books.audit(self._settings.instance)
+        audit = await self._auditor.audit(self._settings.instance)
         counter("mailyard_ledger_audits_total").inc()
         gauge("mailyard_mail_unaccounted").set(audit.unaccounted)
         for column in ("accepted", EXPANDED, *COLUMNS):
@@ -111,7 +111,7 @@ class Housekeeping:
     async def _publish(self, released: list[Released], now: datetime, event: str) -> None:
         by_queue: dict[Queue, list[Ticket]] = defaultdict(list)
         for queue, ticket in released:
-            note(ticket, now, "router", event)
+            append_event(ticket, now, "router", event)
             by_queue[queue].append(ticket)
         for queue, tickets in by_queue.items():
             await self._publisher.publish(queue, tickets)
