@@ -18,8 +18,8 @@ from mailyard.cli.databaseuser.reference import PAGE, page
 from mailyard.cli.databaseuser.rights import CHUNKS, COLLECTIONS, RIGHTS
 from mailyard.cli.main import app
 from mailyard.local.paths import REPOSITORY
+from mailyard.runtime.services import NAMES
 
-SERVICES = ("smtp-in", "router", "filter", "delivery", "relay", "imap")
 SERVERS = {
     "MAILYARD_MONGO_URL": "mongodb://127.0.0.1:9/",
     "MAILYARD_MONGO_DATABASE": "post 1",
@@ -78,7 +78,7 @@ def test_services_without_logins_read_no_password_hash(service: str) -> None:
 
 
 def test_only_the_toolbox_changes_indexes_and_adds_accounts() -> None:
-    for service in SERVICES:
+    for service in NAMES:
         assert RIGHTS[service].index == ()
         assert {"accounts", "domains", "tenants"}.isdisjoint(
             {*RIGHTS[service].insert, *RIGHTS[service].remove}
@@ -91,7 +91,7 @@ def test_a_role_grants_nothing_outside_its_database() -> None:
         assert {each["resource"]["db"] for each in privileges(rights, "post")} <= {"post"}
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", NAMES)
 def test_only_its_own_queues_can_be_consumed(service: str) -> None:
     rights = RIGHTS[service]
     readable = {queue for queue in Queue if re.search(permissions(rights).read, queue)}
@@ -106,7 +106,7 @@ def test_mail_is_published_where_the_service_hands_it_on() -> None:
             for exchange in ("smtp-in", "local", "remote", EVENTS_EXCHANGE)
             if re.search(permissions(RIGHTS[service]).write, exchange)
         }
-        for service in SERVICES
+        for service in NAMES
     }
     assert writable == {
         "smtp-in": {"smtp-in"},
