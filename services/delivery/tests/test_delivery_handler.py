@@ -7,9 +7,11 @@ from typing import Any, cast
 import pytest
 from bson import ObjectId
 
+from mailyard.broker.pipeline import Queue
 from mailyard.delivery import handler
+from mailyard.delivery.generatedmail import GeneratedMail
 from mailyard.delivery.handler import DeliveryHandler
-from mailyard.delivery.plan import DeliveryPlan, Discard, FileInto, Reject
+from mailyard.delivery.plan import AutomaticReply, DeliveryPlan, Discard, FileInto, Redirect, Reject
 from mailyard.delivery.settings import DeliverySettings
 from mailyard.directory.indexes import ensure_indexes
 from mailyard.mailbox.mailboxes import Mailboxes
@@ -17,6 +19,7 @@ from mailyard.mailbox.model import INBOX, JUNK
 from mailyard.mailbox.rows import ensure_schema as ensure_mailboxes
 from mailyard.proto.v1.mailbox_pb2 import MailboxEvent
 from mailyard.proto.v1.ticket_pb2 import Action, Recipient, Ticket
+from mailyard.spool.queue.spool import Spool
 from mailyard.spool.row import COLLECTION
 from mailyard.spool.schema import ensure_schema as ensure_spool
 from mailyard.store.blobs import Blobs
@@ -32,6 +35,13 @@ class Silent:
     """Mailbox events that nobody hears."""
 
     async def publish(self, events: Sequence[MailboxEvent]) -> None:
+        pass
+
+
+class Publishing:
+    """A broker that takes everything."""
+
+    async def publish(self, queue: Queue, tickets: Sequence[Ticket]) -> None:
         pass
 
 
@@ -89,7 +99,14 @@ async def copies(store: Store, account: str) -> list[tuple[str, str, list[str]]]
 
 
 def deliver(store: Store) -> DeliveryHandler:
-    return DeliveryHandler(store, cast("Any", Silent()), DeliverySettings(), clock=lambda: NOW)
+    spool = Spool(store, cast("Any", Publishing()), stage="delivery")
+    return DeliveryHandler(
+        store,
+        cast("Any", Silent()),
+        DeliverySettings(),
+        generated_mail=GeneratedMail(spool),
+        clock=lambda: NOW,
+    )
 
 
 @pytest.fixture
@@ -97,7 +114,9 @@ def account() -> str:
     return str(ObjectId())
 
 
-def follow(monkeypatch: pytest.MonkeyPatch, *actions: FileInto | Discard | Reject) -> None:
+def follow(
+    monkeypatch: pytest.MonkeyPatch, *actions: FileInto | Redirect | AutomaticReply | Discard | Reject
+) -> None:
     """Let every message have this plan, as a user's script will."""
     plan: DeliveryPlan = actions
     monkeypatch.setattr(handler, "plan_for", lambda _: plan)
@@ -176,3 +195,67 @@ async def test_a_message_whose_body_is_lost_waits_and_the_others_are_delivered(
     found = await row(store)
     assert (found["state"], found["route"]) == ("deferred", "local")
     assert "the body is not in the store" in found["reason"]["text"]
+
+
+async def generated(store: Store) -> list[dict[str, Any]]:
+    rows = store.collection(COLLECTION).find({"source": "generated"}).sort("_id")
+    return [each async for each in rows]
+
+
+async def test_a_redirect_is_one_message_of_its_own_that_shares_the_body(
+    store: Store, monkeypatch: pytest.MonkeyPatch, account: str
+) -> None:
+    follow(monkeypatch, Redirect("b@two.test"))
+    ticket = await ticket_for(store, account)
+    ticket.prefix = b"Received: by here\r\n"
+    for _ in range(2):
+        await deliver(store).handle([again(ticket)])
+    [sent] = await generated(store)
+    assert (sent["sender"], [each["address"] for each in sent["recipients"]]) == (
+        "s@there.test",
+        ["b@two.test"],
+    )
+    assert (sent["blob"].binary, sent["size"]) == (ticket.blob_id, ticket.size)
+    assert bytes(sent["prefix"]) == b"Delivered-To: user0@one.test\r\nReceived: by here\r\n"
+    assert sent["dedupe_key"] == f"{account}:message/redirect/b@two.test"
+    assert await copies(store, account) == []
+    assert await results(store) == {"0": "redirected"}
+    assert "bounce_at" not in await row(store)
+    assert [each["event"] for each in (await row(store))["timeline"]] == ["message.redirected"]
+
+
+async def test_a_redirect_that_comes_back_is_refused(
+    store: Store, monkeypatch: pytest.MonkeyPatch, account: str
+) -> None:
+    follow(monkeypatch, Redirect("b@two.test"))
+    ticket = await ticket_for(store, account)
+    ticket.prefix = b"Delivered-To: user0@one.test\r\nReceived: by here\r\n"
+    await deliver(store).handle([ticket])
+    assert await generated(store) == []
+    found = await row(store)
+    assert (found["outcomes"]["0"]["result"], found["outcomes"]["0"]["status"]) == ("bounced", "5.4.6")
+
+
+async def test_a_reply_goes_to_the_sender_once_beside_the_copy(
+    store: Store, monkeypatch: pytest.MonkeyPatch, account: str
+) -> None:
+    follow(monkeypatch, FileInto(INBOX), AutomaticReply("away", b"Subject: away\r\n\r\n"))
+    ticket = await ticket_for(store, account)
+    for _ in range(2):
+        await deliver(store).handle([again(ticket)])
+    [sent] = await generated(store)
+    assert (sent["sender"], [each["address"] for each in sent["recipients"]]) == ("", ["s@there.test"])
+    assert await Blobs(store).read(sent["blob"]) == b"Subject: away\r\n\r\n"
+    assert len(await copies(store, account)) == 1
+    assert await results(store) == {"0": "delivered"}
+
+
+async def test_mail_without_a_sender_gets_no_reply(
+    store: Store, monkeypatch: pytest.MonkeyPatch, account: str
+) -> None:
+    follow(monkeypatch, FileInto(INBOX), AutomaticReply("away", b"Subject: away\r\n\r\n"))
+    ticket = await ticket_for(store, account)
+    ticket.sender = ""
+    await deliver(store).handle([ticket])
+    assert await generated(store) == []
+    assert await results(store) == {"0": "delivered"}

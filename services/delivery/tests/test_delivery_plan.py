@@ -7,14 +7,17 @@ from mailyard.delivery.plan import (
     KEEP,
     NO_MAILBOX,
     QUARANTINE,
+    AutomaticReply,
     DeliveryPlan,
     Discard,
     FileInto,
+    Redirect,
     Reject,
     copies,
     copy_key,
     outcome_of,
     plan_for,
+    without_loops,
 )
 from mailyard.mailbox.model import INBOX, JUNK
 from mailyard.mailbox.place import Placed
@@ -60,6 +63,9 @@ def test_the_first_copy_has_the_key_of_earlier_versions_and_others_have_an_ordin
         ((FileInto(INBOX), REFUSED), Result.DELIVERED),
         ((REFUSED,), Result.BOUNCED),
         ((Discard(), REFUSED), Result.BOUNCED),
+        ((Redirect("b@two.test"), Discard()), Result.REDIRECTED),
+        ((Redirect("b@two.test"), FileInto(INBOX)), Result.DELIVERED),
+        ((AutomaticReply("away", b"x"), Discard()), Result.DISCARDED),
         ((Discard(),), Result.DISCARDED),
         ((), Result.DISCARDED),
         (NO_MAILBOX, Result.BOUNCED),
@@ -80,3 +86,14 @@ def test_a_recipient_without_a_mailbox_is_refused_as_smtp_does_it() -> None:
     assert outcome_of(NO_MAILBOX, "", {}) == Outcome(
         Result.BOUNCED, "5.1.1", "550 5.1.1 no such mailbox here"
     )
+
+
+def test_a_message_is_redirected_by_one_recipient_once() -> None:
+    plan: DeliveryPlan = (Redirect("b@two.test"), FileInto(INBOX))
+    again = b"Delivered-To: a@one.test\r\nReceived: by here\r\n"
+    assert without_loops(plan, b"Received: by here\r\n", "a@one.test") == plan
+    assert without_loops(plan, again, "c@one.test") == plan
+    refused, kept = without_loops(plan, again, "a@one.test")
+    assert isinstance(refused, Reject)
+    assert (refused.status, kept) == ("5.4.6", FileInto(INBOX))
+    assert without_loops(KEEP, again, "a@one.test") is KEEP

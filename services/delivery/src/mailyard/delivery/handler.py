@@ -8,15 +8,28 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import NamedTuple
 
 from bson import ObjectId
 
 from mailyard.broker.events import MailboxEvents
 from mailyard.broker.pipeline import Queue, stage_of
+from mailyard.delivery.generatedmail import GeneratedMail
 from mailyard.delivery.letter import delivery_key, has_account, message_for, row_octets
 from mailyard.delivery.parsing import parse_once
 from mailyard.delivery.placing import Placer
-from mailyard.delivery.plan import NO_MAILBOX, DeliveryPlan, copies, copy_key, outcome_of, plan_for
+from mailyard.delivery.plan import (
+    NO_MAILBOX,
+    AutomaticReply,
+    DeliveryPlan,
+    Redirect,
+    copies,
+    copy_key,
+    generated,
+    outcome_of,
+    plan_for,
+    without_loops,
+)
 from mailyard.delivery.settings import DeliverySettings
 from mailyard.mailbox.model import INBOX, JUNK, NewMessage
 from mailyard.mailbox.place import Placed
@@ -43,6 +56,7 @@ _BUSY = "451 4.2.0 other changes of the mailbox were first each time"
 _EVENTS = {
     Result.DELIVERED: "message.delivered",
     Result.QUARANTINED: "message.delivered",
+    Result.REDIRECTED: "message.redirected",
     Result.DISCARDED: "message.discarded",
     Result.BOUNCED: "message.failed",
 }
@@ -53,9 +67,17 @@ class DeliveryHandler:
     """The handler of the queue of delivery."""
 
     def __init__(
-        self, store: Store, events: MailboxEvents, settings: DeliverySettings, *, clock: Clock = now_utc
+        self,
+        store: Store,
+        events: MailboxEvents,
+        settings: DeliverySettings,
+        *,
+        generated_mail: GeneratedMail | None = None,
+        clock: Clock = now_utc,
     ) -> None:
+        """`generated_mail` is needed for plans that redirect or reply; no verdict leads to such a plan."""
         self._events = events
+        self._generated_mail = generated_mail
         self._settings = settings
         self._clock = clock
         self._blobs = Blobs(store)
@@ -85,15 +107,36 @@ class DeliveryHandler:
         if whole:
             parsed = await parse_once(whole, bodies)
             now = self._clock()
+            planned = [
+                _Planned(ticket, [_plan(ticket, each) for each in ticket.recipients]) for ticket in whole
+            ]
             messages = (
                 copy
-                for ticket, parse in zip(whole, parsed, strict=True)
-                for copy in _copies(ticket, parse, len(bodies[ObjectId(ticket.blob_id)]), now)
+                for each, parse in zip(planned, parsed, strict=True)
+                for copy in _copies(each, parse, len(bodies[ObjectId(each.ticket.blob_id)]), now)
             )
             placing = Placing()
             for portion in batches(messages, _weigh_copy, self._settings.batch_messages, _PORTION_OCTETS):
                 placing.add(await self._place(portion))
-            await self._report(whole, placing)
+            for each in planned:
+                await self._generate(each, placing)
+            await self._report(planned, placing)
+
+    async def _generate(self, planned: "_Planned", placing: Placing) -> None:
+        """Send the generated mail of each recipient whose copies are stored."""
+        ticket = planned.ticket
+        for target, plan in zip(ticket.recipients, planned.plans, strict=True):
+            for action in generated(plan):
+                key = delivery_key(ticket, target)
+                if _not_stored(plan, key, placing):
+                    break
+                if self._generated_mail is None:
+                    raise RuntimeError("delivery is not set up to generate mail")
+                match action:
+                    case Redirect():
+                        await self._generated_mail.redirect(ticket, target, key, action)
+                    case AutomaticReply():
+                        await self._generated_mail.reply(ticket, target, key, action)
 
     async def _place(self, messages: Sequence[tuple[str, NewMessage]]) -> Placing:
         self._batches.observe(len(messages))
@@ -116,9 +159,9 @@ class DeliveryHandler:
         }
         await self._events.publish(list(events.values()))
 
-    async def _report(self, tickets: Sequence[Ticket], placing: Placing) -> None:
+    async def _report(self, planned: Sequence["_Planned"], placing: Placing) -> None:
         now = self._clock()
-        reports = [_report_of(ticket, placing, now) for ticket in tickets]
+        reports = [_report_of(each, placing, now) for each in planned]
         await self._reports.write(reports)
         for report in reports:
             stored = _stored(report)
@@ -128,16 +171,26 @@ class DeliveryHandler:
                 self._age.observe((to_ms(now) - report.ticket.accepted_at_ms) / 1000)
 
 
+class _Planned(NamedTuple):
+    """A ticket with the plan of each of its recipients, in their order."""
+
+    ticket: Ticket
+    plans: Sequence[DeliveryPlan]
+
+
 def _plan(ticket: Ticket, target: Recipient) -> DeliveryPlan:
-    return plan_for(ticket.verdict) if has_account(target) else NO_MAILBOX
+    if not has_account(target):
+        return NO_MAILBOX
+    return without_loops(plan_for(ticket.verdict), ticket.prefix, target.address)
 
 
 def _copies(
-    ticket: Ticket, parsed: ParsedMessage, body_octets: int, now: datetime
+    planned: _Planned, parsed: ParsedMessage, body_octets: int, now: datetime
 ) -> Iterator[tuple[str, NewMessage]]:
     """Make the copies of a message, each with the kind of its mailbox."""
-    for target in ticket.recipients:
-        stored = copies(_plan(ticket, target))
+    ticket = planned.ticket
+    for target, plan in zip(ticket.recipients, planned.plans, strict=True):
+        stored = copies(plan)
         if stored:
             message = message_for(ticket, target, parsed, body_octets, now)
             yield stored[0].kind, replace(message, flags=stored[0].flags) if stored[0].flags else message
@@ -145,16 +198,17 @@ def _copies(
             yield each.kind, replace(message, id=copy_key(message.id, ordinal), flags=each.flags)
 
 
-def _report_of(ticket: Ticket, placing: Placing, now: datetime) -> Report:
+def _report_of(planned: _Planned, placing: Placing, now: datetime) -> Report:
     """Report what was done, and defer the recipients whose mailboxes accepted nothing now.
 
     A full mailbox may have space tomorrow: its mail is deferred like mail for an unreachable host, and returned to the
     sender when the queue lifetime is over (RFC 5321, section 4.5.4.1; RFC 3463, X.2.2).
     """
+    ticket = planned.ticket
     outcomes: dict[int, Outcome] = {}
     waiting: Counter[str] = Counter()
-    for target in ticket.recipients:
-        plan, key = _plan(ticket, target), delivery_key(ticket, target)
+    for target, plan in zip(ticket.recipients, planned.plans, strict=True):
+        key = delivery_key(ticket, target)
         if reason := _not_stored(plan, key, placing):
             waiting[reason] += 1
         else:
@@ -182,7 +236,8 @@ def _append_events(
     """Append one event for each kind of end to the timeline of a ticket."""
     details: dict[str, Counter[str]] = defaultdict(Counter)
     for outcome in outcomes:
-        details[_EVENTS[outcome.result]][_KIND_OF.get(outcome.result, outcome.text)] += 1
+        what = _KIND_OF.get(outcome.result) or outcome.text or outcome.place
+        details[_EVENTS[outcome.result]][what] += 1
     if waiting:
         details["message.deferred"].update(waiting)
     for event, counts in details.items():

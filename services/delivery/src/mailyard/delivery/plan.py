@@ -1,7 +1,7 @@
 """The delivery plan of a message for one recipient: what to do, and what this means for the sender and the ledger. Pure.
 
 A plan is computed from the verdict. It is a tuple of actions, so that a later source of plans (a user's script) can
-combine them: several copies, or a copy and a refusal.
+combine them: several copies, a copy and a reply, a redirect alone.
 """
 
 from collections.abc import Mapping
@@ -23,6 +23,21 @@ class FileInto:
 
 
 @dataclass(frozen=True, slots=True)
+class Redirect:
+    """Send the message on to another address, with its envelope sender (RFC 5228, section 4.2)."""
+
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class AutomaticReply:
+    """Send a message to the envelope sender, unless it is the null reverse-path (RFC 3834)."""
+
+    key: str  # one reply for each message, recipient and key
+    octets: bytes  # the whole message
+
+
+@dataclass(frozen=True, slots=True)
 class Discard:
     """End the message for this recipient; nobody gets a report."""
 
@@ -37,11 +52,13 @@ class Reject:
     text: str
 
 
-DeliveryPlan = tuple[FileInto | Discard | Reject, ...]
+Generated = Redirect | AutomaticReply  # actions that make a message of their own
+DeliveryPlan = tuple[FileInto | Generated | Discard | Reject, ...]
 
 KEEP: Final[DeliveryPlan] = (FileInto(INBOX),)  # the implicit keep of RFC 5228, section 2.10.2
 QUARANTINE: Final[DeliveryPlan] = (FileInto(JUNK),)
 NO_MAILBOX: Final[DeliveryPlan] = (Reject("5.1.1", "550 5.1.1 no such mailbox here"),)
+_LOOP: Final = Reject("5.4.6", "554 5.4.6 this recipient has redirected the message before")
 
 
 def plan_for(verdict: Verdict) -> DeliveryPlan:
@@ -62,13 +79,30 @@ def copies(plan: DeliveryPlan) -> list[FileInto]:
     return [action for action in plan if isinstance(action, FileInto)]
 
 
+def generated(plan: DeliveryPlan) -> list[Generated]:
+    """Return the actions of a plan that make a message of their own."""
+    return [action for action in plan if isinstance(action, Redirect | AutomaticReply)]
+
+
+def delivered_to(address: str) -> bytes:
+    """Return the field that marks a message as delivered to an address (RFC 9228)."""
+    return b"Delivered-To: %b\r\n" % address.encode()
+
+
+def without_loops(plan: DeliveryPlan, prefix: bytes, address: str) -> DeliveryPlan:
+    """Refuse a redirect of a message that this recipient has redirected before, as its prefix shows."""
+    if not generated(plan) or delivered_to(address) not in prefix:
+        return plan
+    return tuple(_LOOP if isinstance(action, Redirect) else action for action in plan)
+
+
 def copy_key(delivery_key: str, ordinal: int) -> str:
     """Return the key of a copy: the delivery key of message and recipient for the first, with `:n` for others."""
     return f"{delivery_key}:{ordinal}" if ordinal else delivery_key
 
 
 def outcome_of(plan: DeliveryPlan, delivery_key: str, placed: Mapping[str, Placed]) -> Outcome:
-    """Return the outcome of an executed plan: by what was done, a stored copy first.
+    """Return the outcome of an executed plan by what was done: a stored copy, a redirect, a refusal, a discard.
 
     Args:
         plan: what was done.
@@ -81,6 +115,9 @@ def outcome_of(plan: DeliveryPlan, delivery_key: str, placed: Mapping[str, Place
         where = f"{stored[0].kind} UID {first.uid}" if first else stored[0].kind
         quarantined = all(each.kind == JUNK for each in stored)
         return Outcome(Result.QUARANTINED if quarantined else Result.DELIVERED, "2.1.5", "", where)
+    for action in plan:
+        if isinstance(action, Redirect):
+            return Outcome(Result.REDIRECTED, "2.1.5", "", action.address)
     for action in plan:
         if isinstance(action, Reject):
             return Outcome(Result.BOUNCED, action.status, action.text)
