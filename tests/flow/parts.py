@@ -174,13 +174,13 @@ class Flow:
 
     async def unaccounted(self) -> dict[str, int]:
         now = hour_of(now_utc())
-        lines = await Ledger(self.store).accounts(now - timedelta(hours=2), now + timedelta(hours=1))
+        lines = await Ledger(self.store).hourly_lines(now - timedelta(hours=2), now + timedelta(hours=1))
         return {line.tenant: line.unaccounted for line in lines}
 
     async def became(self) -> dict[str, int]:
         """Return recipients of all tenants by what became of them; zeros left out."""
         now: datetime = hour_of(now_utc())
-        lines = await Ledger(self.store).accounts(now - timedelta(hours=2), now + timedelta(hours=1))
+        lines = await Ledger(self.store).hourly_lines(now - timedelta(hours=2), now + timedelta(hours=1))
         totals: dict[str, int] = defaultdict(int)
         for line in lines:
             for column, count in line.became.items():

@@ -40,7 +40,7 @@ async def unaccounted(mongo_url: str) -> int:
     store = Store(mongo_url, "mailyard")
     try:
         until = hour_of(now_utc()) + timedelta(hours=1)
-        lines = await Ledger(store).accounts(until - timedelta(days=1), until)
+        lines = await Ledger(store).hourly_lines(until - timedelta(days=1), until)
     except Unavailable as error:
         raise OSError("the ledger cannot be read now") from error
     finally:

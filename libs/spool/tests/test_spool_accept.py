@@ -64,7 +64,7 @@ def acceptance(*recipients: str, body: bytes = b"Subject: x\r\n\r\ny\r\n", **mor
 
 async def lines_of(store: Store) -> dict[str, tuple[int, int]]:
     now = now_utc()
-    accounts = await Ledger(store).accounts(hour_of(now) - HOUR, hour_of(now) + HOUR)
+    accounts = await Ledger(store).hourly_lines(hour_of(now) - HOUR, hour_of(now) + HOUR)
     return {line.tenant: (line.accepted, line.unaccounted) for line in accounts}
 
 
@@ -166,7 +166,7 @@ async def test_where_the_order_of_body_and_row_is_unknown_both_are_written_again
 async def test_a_store_that_is_away_refuses_and_says_so() -> None:
     store = Store("mongodb://127.0.0.1:1/?directConnection=true", "nowhere", timeout_ms=200)
     spool = Spool(store, Publishing(), stage="test")  # type: ignore[arg-type]
-    with pytest.raises(Unavailable, match="MongoDB is away"):
+    with pytest.raises(Unavailable, match="MongoDB is unreachable"):
         await spool.accept(acceptance("a@one.test"))
     await store.close()
 

@@ -56,7 +56,7 @@ class Scene:
         await Outcomes(self.store, clock=lambda: self.now).report(ended_alike(ticket, DELIVERED))
 
     async def summary(self) -> list[tuple[int, int, int, int]]:
-        hours = await Ledger(self.store).accounts(hour_of(BEGIN), hour_of(self.now) + timedelta(hours=1))
+        hours = await Ledger(self.store).hourly_lines(hour_of(BEGIN), hour_of(self.now) + timedelta(hours=1))
         return [
             (line.accepted, line.became["delivered"], line.became["in_flight"], line.unaccounted)
             for line in hours
@@ -260,7 +260,7 @@ async def test_a_result_of_a_later_version_counts_as_an_end(scene: Scene) -> Non
     for _ in range(2):
         audit = await scene.keeper.audit("router")
         assert (audit.unaccounted, audit.wrong) == (0, ())
-    [line] = await Ledger(scene.store).accounts(hour_of(BEGIN), hour_of(BEGIN) + timedelta(hours=1))
+    [line] = await Ledger(scene.store).hourly_lines(hour_of(BEGIN), hour_of(BEGIN) + timedelta(hours=1))
     assert (line.accepted, line.became["teleported"], line.unaccounted) == (1, 1, 0)
     assert await scene.entries() == 0, "a minute with an unknown result is never closed"
 
@@ -282,7 +282,7 @@ async def test_a_closed_minute_of_an_earlier_version_has_no_column_of_later_resu
             "minutes": {"7": {"accepted": 2, "expanded": 0, "became": became}},
         }
     )
-    [line] = await Ledger(scene.store).accounts(hour_of(BEGIN), hour_of(BEGIN) + timedelta(hours=1))
+    [line] = await Ledger(scene.store).hourly_lines(hour_of(BEGIN), hour_of(BEGIN) + timedelta(hours=1))
     assert (line.became["delivered"], line.became["redirected"], line.unaccounted) == (2, 0, 0)
 
 
@@ -293,5 +293,5 @@ async def test_every_result_balances_the_ledger(scene: Scene, result: Result) ->
     scene.now += timedelta(minutes=10)
     for _ in range(2):
         assert (await scene.keeper.audit("router")).unaccounted == 0
-    [line] = await Ledger(scene.store).accounts(hour_of(BEGIN), hour_of(BEGIN) + timedelta(hours=1))
+    [line] = await Ledger(scene.store).hourly_lines(hour_of(BEGIN), hour_of(BEGIN) + timedelta(hours=1))
     assert (line.became[result], line.unaccounted) == (1, 0)

@@ -27,7 +27,7 @@ async def test_a_url_that_is_none_is_a_matter_for_a_person_and_keeps_its_passwor
 
 async def test_a_server_that_is_away_is_a_matter_of_time() -> None:
     store = Store("mongodb://127.0.0.1:1/?directConnection=true", "x", timeout_ms=200)
-    with pytest.raises(Unavailable, match="MongoDB is away"):
+    with pytest.raises(Unavailable, match="MongoDB is unreachable"):
         await store.ping()
     assert store.unready() == "MongoDB has not answered yet"
     await store.close()

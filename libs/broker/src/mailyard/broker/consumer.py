@@ -1,8 +1,8 @@
-"""Consumes tickets of one queue: one handler call in flight, and what arrives meanwhile forms the next call.
+"""Consume tickets of one queue: one handler call in flight; tickets that arrive meanwhile form the next call.
 
-Tickets are acknowledged after their handler returned; `handling.py` says what becomes of them when it does not. A
-consumer proves that it lives: `unready()` tells when it is not registered, when a call lasts too long, and when
-mail waits in the queue but none arrives; in the last case it registers anew.
+Tickets are acknowledged after the handler has returned; `handling.py` has the rules for a handler that fails. A
+consumer reports why it makes no progress: it is not registered, a call lasts too long, or tickets wait in the queue
+and none arrive. In the last case it registers again.
 """
 
 import asyncio
@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from aiormq.exceptions import ChannelNotFoundEntity
 
 from mailyard.broker.backoff import Backoff, pause
+from mailyard.broker.cancellation import cancel_and_wait
 from mailyard.broker.connection import Broker
-from mailyard.broker.ending import end
 from mailyard.broker.faults import describe
 from mailyard.broker.handling import (
     FIRST_PAUSE_SECONDS,
@@ -100,7 +100,7 @@ class TicketConsumer:
         if self._unregistered is not None:
             return self._unregistered
         if self._handling.waits_for is not None:
-            return f"waits for a server that is away: {self._handling.waits_for}"
+            return f"waits for an unreachable server: {self._handling.waits_for}"
         seconds = self._handling.lasts_seconds()
         return f"a handler call has lasted {seconds:.0f} s" if seconds > self._handler_seconds else None
 
@@ -118,7 +118,7 @@ class TicketConsumer:
         """Let go; tickets whose handler has not returned are redelivered to another consumer."""
         self._stopping.set()
         self._handling.stop()
-        await end(*(task for task in (self._work_task, self._probe_task) if task is not None))
+        await cancel_and_wait(*(task for task in (self._work_task, self._probe_task) if task is not None))
         await self._close_session()
 
     def progress(self) -> Progress:
@@ -146,7 +146,7 @@ class TicketConsumer:
                 self._note_loss(f"{session.ended}")
             except Unavailable as error:
                 self._unregistered = f"not registered: {describe(error)}"
-            except Exception as error:  # a fault of ours: say so, and let the tickets be redelivered
+            except Exception as error:  # a fault of this program: log it, and let the tickets be redelivered
                 self._note_loss(describe(error), error)
             if not self._stopping.is_set():
                 await self._close_session()
@@ -228,7 +228,7 @@ class TicketConsumer:
         try:
             depth = await self._broker.depth(self._queue)
         except Unavailable:
-            return False  # the connection says so itself
+            return False  # the connection reports this
         return depth.messages > 0 or depth.consumers == 0
 
     def _note_stall(self) -> None:

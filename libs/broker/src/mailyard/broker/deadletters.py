@@ -72,7 +72,7 @@ class DeadLetters:
         return purged.message_count or 0
 
     async def trim(self) -> bool:
-        """Remove the oldest dead letters beyond the bound; say whether there are more. Raises Unavailable."""
+        """Remove the oldest dead letters beyond the bound; return whether more are left. Raises Unavailable."""
         surplus = (await self._broker.depth(Queue.DEAD)).messages - self._kept
         if surplus <= 0:
             return False

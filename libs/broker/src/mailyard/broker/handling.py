@@ -1,11 +1,11 @@
-"""What becomes of tickets in a handler: again while a server is away, one by one when some are bad, then buried.
+"""Call a handler with tickets, and decide what happens when it fails.
 
-handler returns            done
-handler is Unavailable     the same tickets again, after a pause, until it works or we must give them back
-any other error            each ticket alone; one that still fails is poison: `on_poison` writes its row,
-                           else it goes to the dead-letter queue
+handler returns            the tickets are done
+handler is Unavailable     the same tickets again, after a pause, until the call succeeds or the session ends
+any other error            each ticket alone; a ticket that still fails is poison: `on_poison` writes its row,
+                           otherwise it goes to the dead-letter queue
 
-A handler may change its tickets: each further try gets tickets as they came from the broker.
+A handler may change its tickets: each further attempt gets tickets as received from the broker.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ _log = get_logger(__name__)
 
 
 def entered_ms(ticket: Ticket) -> int:
-    """Return when a ticket came into its queue: at the last step of its way, or at its release if that is later."""
+    """Return when a ticket entered its queue: at the last event of its timeline, or at its release if that is later."""
     return max(ticket.released_at_ms, ticket.timeline[-1].at_ms) if ticket.timeline else ticket.released_at_ms
 
 
@@ -49,7 +49,7 @@ def _copy(ticket: Ticket) -> Ticket:
 
 
 class GivenUp(Exception):
-    """The tickets in hand go back to the broker: we are stopping, or the session has ended."""
+    """The tickets go back to the broker: the process stops, or the session has ended."""
 
 
 class Handling:
@@ -72,7 +72,7 @@ class Handling:
         self._poison_total = counter("mailyard_broker_poison_tickets_total").labels(queue)
 
     def stop(self) -> None:
-        """Let a call in flight end, but try nothing again."""
+        """Let a call in flight end, and make no further attempt."""
         self._stopping.set()
 
     def lasts_seconds(self) -> float:
@@ -80,7 +80,7 @@ class Handling:
         return 0.0 if self._began is None else time.monotonic() - self._began
 
     async def handle(self, session: Session, deliveries: list[Delivery]) -> None:
-        """Handle deliveries; those that it rejects it also takes out of the list. Raises GivenUp."""
+        """Handle deliveries; rejected deliveries are removed from the list. Raises GivenUp."""
         tickets = [ticket for delivery in deliveries for ticket in delivery.tickets]
         self._note_waits(tickets)
         spans = stage_spans(f"{self._queue} process", tickets, self._attributes)
@@ -116,7 +116,7 @@ class Handling:
         await self._persist(session, lambda: self._dead_letters.publish(Queue.DEAD, poison))
 
     async def _alone(self, session: Session, ticket: Ticket) -> bool:
-        """Try one ticket; False when it is poison and its row does not say so."""
+        """Handle one ticket; return False if it is poison and its row was not written."""
         try:
             await self._call(session, [_copy(ticket)], lambda: [_copy(ticket)])
         except GivenUp:
@@ -128,7 +128,7 @@ class Handling:
         return True
 
     async def _noted(self, session: Session, ticket: Ticket, error: Exception) -> bool:
-        """Have the row's owner note a poison ticket; False when there is none or it fails as well."""
+        """Have the stage write the row of a poison ticket; return False if the stage has no `on_poison` or it fails."""
         on_poison = self._on_poison
         if on_poison is None:
             return False
@@ -172,7 +172,7 @@ class Handling:
                 ticket.CopyFrom(noted)
 
     async def _persist(self, session: Session, step: Callable[[], Awaitable[None]]) -> None:
-        """Do `step` until it is not Unavailable."""
+        """Repeat `step` until it is not Unavailable."""
         backoff = Backoff(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
         try:
             while True:

@@ -17,8 +17,8 @@ from prometheus_client import Counter, Histogram
 
 from mailyard.broker.connection import Broker
 from mailyard.broker.faults import describe, faults
-from mailyard.broker.keptchannel import KeptChannel
 from mailyard.broker.pipeline import Queue
+from mailyard.broker.reusablechannel import ReusableChannel
 from mailyard.proto.v1.ticket_pb2 import Ticket, TicketBatch
 from mailyard.runtime.batches import batches
 from mailyard.runtime.errors import Misconfigured, Unavailable
@@ -75,7 +75,7 @@ class TicketPublisher:
 
     def __init__(self, broker: Broker, *, confirm_seconds: float = CONFIRM_SECONDS) -> None:
         self._link = broker.publishing
-        self._channel = KeptChannel(broker.publishing, confirms=True)
+        self._channel = ReusableChannel(broker.publishing, confirms=True)
         self._confirm_seconds = confirm_seconds
         self._failing = False
         self._tickets: defaultdict[Queue, int] = defaultdict(int)

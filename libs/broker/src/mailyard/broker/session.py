@@ -1,7 +1,7 @@
-"""One registration of a consumer with the broker: its channel, and what came over it and is not settled.
+"""One registration of a consumer with the broker: its channel, and the deliveries that are not settled.
 
-It dies with its channel; what was unsettled then is redelivered by the broker, so settling on a dead session
-does nothing. Deliveries are taken in the order in which they came, so one acknowledgement covers all before it.
+A session ends with its channel. The broker redelivers unsettled messages, so settling in an ended session does
+nothing. Deliveries are taken in the order of arrival, so one acknowledgement covers all earlier deliveries.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ OnArrival = Callable[[Sequence[Ticket]], None]
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One AMQP message. A handler may change `tickets`; `octets` stay as they came."""
+    """One AMQP message. A handler may change `tickets`; `octets` stay as received."""
 
     tag: int
     tickets: Sequence[Ticket]

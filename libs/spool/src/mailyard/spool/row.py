@@ -3,7 +3,7 @@
 | field | holds |
 |---|---|
 | `_id` | spool id, with `.n` for a leg beyond the first |
-| `state` | `active`: a ticket stands for it; `deferred`: waits for `due_at`; `split`: its legs are rows of their own; `done`: every target has its outcome |
+| `state` | `active`: it has a ticket; `deferred`: waits for `due_at`; `split`: its legs are rows of their own; `done`: every target has its outcome |
 | `due_at` | when work on it is or was due; for `active` rows the release that its ticket carries; absent once it has ended |
 | `epoch` | raised by each release: a ticket with a lower one is void |
 | `route` | `local` or `remote` once it is routed and that is written; `edge` before: it is in the router's queue, or on its way to mailboxes, because the router writes `remote` before it publishes; absent in rows of 0.2.0, which may be anywhere |
@@ -12,8 +12,8 @@
 | `recipients` | as accepted; none in the rows of legs |
 | `pending` | targets without an outcome, once they are written; before, they follow from `recipients` |
 | `expansions` | by tenant: how many more targets than accepted recipients there are |
-| `outcomes` | by target number: result, status, text, time; `report`: the sender is to be told |
-| `expanded` | by recipient number: aliases with several targets that the sender is to be told of |
+| `outcomes` | by target number: result, status, text, time; `report`: a report to the sender is due |
+| `expanded` | by recipient number: aliases with several targets whose expansion is reported to the sender |
 | `sum` | of a message that ended at once, all targets alike: their tenant, result and number |
 | `lease` | of a remote leg: who may send it, and until when |
 | `bounce_at` | when a report to the sender is due, or when the claim of the router that makes it ends |
@@ -45,7 +45,7 @@ OPEN_INDEX = "way"  # name of the index of open rows
 
 
 class State(StrEnum):
-    """Where a row stands."""
+    """The state of a row."""
 
     ACTIVE = "active"
     DEFERRED = "deferred"

@@ -73,7 +73,7 @@ async def ensure_schema(store: Store) -> None:
     """Create what is missing, then drop what it replaces: no query is ever without an index.
 
     Raises:
-        Unavailable: the store is away.
+        Unavailable: the store is unreachable.
 
     """
     for collection, indexes in INDEXES.items():

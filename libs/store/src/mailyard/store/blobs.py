@@ -1,7 +1,7 @@
 """Bodies in GridFS layout: written once, octet for octet as received, readable by any GridFS driver.
 
-A body of at most one chunk is written together with others, a batch of them in two commands; a longer one
-has been written chunk by chunk as it came.
+Bodies of at most one chunk are written many at a time, a batch in two commands. A longer body is written chunk by
+chunk while it is received.
 
 Layout: GridFS specification, section "Terms" (`files` and `chunks` of a bucket named `mail`).
 """
@@ -75,7 +75,7 @@ class Blobs:
         """Store those bodies that are still in memory: two commands, however many they are.
 
         Raises:
-            Unavailable: the store is away; doing it again later does no harm.
+            Unavailable: the store is unreachable; call again.
 
         """
         chunks, files = _rows_of(bodies)
@@ -84,11 +84,11 @@ class Blobs:
     async def put_ahead(self, bodies: Iterable[Body]) -> int | None:
         """Store those bodies that are still in memory, without a wait for the disk: two commands.
 
-        They are safe once a later write of the returned term is (`mailyard.store.logorder`). None: that cannot be
-        said, and `put_many` must follow; it does no harm to what is there.
+        They are durable once a later write of the returned term is durable (`mailyard.store.logorder`). None: this is
+        not known, and `put_many` must follow; bodies that are stored already stay unchanged.
 
         Raises:
-            Unavailable: the store is away.
+            Unavailable: the store is unreachable.
 
         """
         chunks, files = _rows_of(bodies)

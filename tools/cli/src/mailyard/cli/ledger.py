@@ -37,7 +37,7 @@ def ledger(
 
     async def lines(session: Session) -> list[LedgerLine]:
         until = hour_of(now_utc()) + timedelta(hours=1)
-        found = await Ledger(session.store).accounts(until - timedelta(hours=hours), until)
+        found = await Ledger(session.store).hourly_lines(until - timedelta(hours=hours), until)
         chosen = [line for line in found if tenant in (None, line.tenant)]
         if tenant is not None and not chosen:  # a removed tenant may have lines
             await session.directory.require_tenant(tenant)

@@ -1,10 +1,10 @@
-"""Keeping the ledger: which minutes are looked at, what differs for good, and what can be closed.
+"""Audit the ledger: compare minutes, find differences that last, and close complete minutes.
 
-The two books are read one after the other while mail flows, so a difference counts only when the same one shows at two
-looks. A minute is looked at soon after it has passed, when it must be settled, and, if it stays open because a message waits in
-it, each time its age has doubled: the cost of the ledger grows with the mail, not with what waits. What is kept of an
-open minute are its sums, and its lines only where they differ. One audit looks at a bounded number of minutes, the newest
-first; a keeper that starts anew takes several audits to know them all.
+The two sides are read one after the other while mail flows, so a difference counts only if two comparisons in a row
+show the same difference. A minute is compared soon after it has passed, and when it must be settled. If it stays open
+because a message waits, it is compared each time its age has doubled: the cost grows with the mail, not with the
+backlog. The auditor keeps the sums of an open minute, and those of its lines that differ. One audit compares a bounded
+number of minutes, the newest first; a new auditor takes several audits to know all of them.
 """
 
 from collections import Counter
@@ -20,7 +20,7 @@ from mailyard.store.client import Store
 # A batch whose time lies this far back is stored and noted, or never will be: longer than the store's time-outs.
 SETTLED = timedelta(minutes=2)
 _HISTORY = timedelta(days=30)  # older than any message that may still wait
-_PASSED = timedelta(seconds=15)  # most messages have ended this long after they came
+_PASSED = timedelta(seconds=15)  # most messages have ended this long after their acceptance
 _MINUTES_PER_AUDIT = 120
 _CLOSED_LINES_PER_AUDIT = 500
 _KEPT_LINES = 2000  # differing lines in memory; of more, the sums are kept
@@ -28,7 +28,7 @@ _KEPT_LINES = 2000  # differing lines in memory; of more, the sums are kept
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """One comparison of the books."""
+    """The result of one audit."""
 
     wrong: tuple[LedgerLine, ...]  # lines that differed twice
     unaccounted: (
@@ -40,65 +40,65 @@ class Audit:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """An open minute as it was when it was last looked at."""
+    """An open minute at its last comparison."""
 
-    looked_at: datetime
-    next_look: datetime
-    books: Minute
+    compared_at: datetime
+    next_comparison: datetime
+    sums: Minute
     wrong: tuple[LedgerLine, ...] = ()
     unaccounted: int = 0
 
 
 class LedgerAuditor:
-    """Compares and closes. It is for whoever holds the lease; one that lost it must `forget`."""
+    """Compares and closes minutes. Only the holder of the lease may use it; after losing the lease it must `forget`."""
 
     def __init__(self, store: Store, *, clock: Clock = now_utc) -> None:
         self._clock = clock
         self._store = store
         self._ledger = Ledger(store)
-        self._open: dict[datetime, _Known | None] = {}  # None: not looked at yet
+        self._open: dict[datetime, _Known | None] = {}  # None: not compared yet
         self._next: datetime | None = None  # the first minute that is not in `_open` yet
         self._totals: Counter[str] = Counter()
         self._kept_lines = 0
 
     def forget(self) -> None:
-        """Begin anew at the next audit: another keeper has been at work."""
+        """Forget all minutes, because another auditor has changed them."""
         if self._next is not None:
             self._open.clear()
             self._totals.clear()
             self._next, self._kept_lines = None, 0
 
     async def audit(self, edge: str) -> Audit:
-        """Look at the minutes whose turn it is; recover missing entries and close what is complete.
+        """Compare the minutes that are due; write missing entries and close complete minutes.
 
         Args:
-            edge: our name, for the entries that we write.
+            edge: name of this process, for the entries that it writes.
 
         Raises:
-            Unavailable: the store is away.
+            Unavailable: the store is unreachable.
 
         """
         now = self._clock()
         await self._add_minutes(now)
-        due = [minute for minute, known in self._open.items() if _next_look(minute, known) <= now]
+        due = [minute for minute, known in self._open.items() if _next_comparison(minute, known) <= now]
         due = sorted(due, reverse=True)[:_MINUTES_PER_AUDIT]
         fresh = [minute for minute in due if not _settled(minute, now)]
         recovered = 0
         for since, until in spans(fresh, MOST_MINUTES):
             await self._compare(since, until, now)
-        room = _CLOSED_LINES_PER_AUDIT
+        lines_left = _CLOSED_LINES_PER_AUDIT
         for since, until in spans(set(due) - set(fresh), MOST_MINUTES):
             recovered += await self._recover(since, until, edge)
             for minute in await self._compare(since, until, now):
-                room -= await self._close(minute) if room > 0 else 0
-        await self._ledger.looked(self._looked_until(now))
+                lines_left -= await self._close(minute) if lines_left > 0 else 0
+        await self._ledger.mark_audited(self._audited_until(now))
         known = [each for each in self._open.values() if each is not None and each.unaccounted]
         wrong = tuple(line for each in known for line in each.wrong)
         totals = {column: count for column, count in self._totals.items() if count}
         return Audit(wrong, sum(each.unaccounted for each in known), totals, recovered)
 
     async def _add_minutes(self, now: datetime) -> None:
-        """Take up the minutes since the last audit; at first those that the store says are open."""
+        """Add the minutes since the last audit; at the first audit, the minutes that are open in the store."""
         end = minute_of(now) + MINUTE
         if self._next is None:
             found = await self._ledger.open_minutes(minute_of(now - _HISTORY), end)
@@ -109,26 +109,26 @@ class LedgerAuditor:
             self._next += MINUTE
 
     async def _recover(self, since: datetime, until: datetime, edge: str) -> int:
-        """Write missing entries of settled minutes: at the first look at them, and wherever the books differ."""
+        """Write missing entries of settled minutes: at the first comparison, and whenever the sides differ."""
         for minute, known in self._open.items():
             if since <= minute < until and (
-                known is None or not _settled(minute, known.looked_at) or known.books.difference
+                known is None or not _settled(minute, known.compared_at) or known.sums.difference
             ):
                 return await self._ledger.recover_entries(since, until, edge)
         return 0
 
     async def _compare(self, since: datetime, until: datetime, now: datetime) -> list[datetime]:
-        """Compare minutes; return those that can be closed once they are settled. Minutes without mail are done with."""
+        """Compare minutes; return those that can be closed once they are settled. Minutes without mail are dropped."""
         found = await compare_minutes(self._store, since, until)
         complete: list[datetime] = []
         for number in range((until - since) // MINUTE):
             minute = since + number * MINUTE
-            books = found.get(minute)
-            if books is None and _settled(minute, now):
+            sums = found.get(minute)
+            if sums is None and _settled(minute, now):
                 self._drop(minute)
             else:
-                self._keep(minute, books or Minute({}, (), 0), now)
-                if books is not None and books.complete:
+                self._keep(minute, sums or Minute({}, (), 0), now)
+                if sums is not None and sums.complete:
                     complete.append(minute)
         return complete
 
@@ -140,28 +140,28 @@ class LedgerAuditor:
             self._drop(minute)
         return len(lines)
 
-    def _keep(self, minute: datetime, books: Minute, now: datetime) -> None:
+    def _keep(self, minute: datetime, sums: Minute, now: datetime) -> None:
         before = self._open.get(minute)
-        wrong, unaccounted = _differing_still(before.books, books) if before else ((), 0)
+        wrong, unaccounted = _differing_still(before.sums, sums) if before else ((), 0)
         self._drop(minute)
-        if self._kept_lines + len(books.differing) > _KEPT_LINES:
-            books = Minute(books.totals, (), books.difference)
-        self._kept_lines += len(books.differing)
-        self._totals.update(books.totals)
-        self._open[minute] = _Known(now, _when_again(minute, books, now), books, wrong, unaccounted)
+        if self._kept_lines + len(sums.differing) > _KEPT_LINES:
+            sums = Minute(sums.totals, (), sums.difference)
+        self._kept_lines += len(sums.differing)
+        self._totals.update(sums.totals)
+        self._open[minute] = _Known(now, _next_time(minute, sums, now), sums, wrong, unaccounted)
 
     def _drop(self, minute: datetime) -> None:
         known = self._open.pop(minute, None)
         if known is not None:
-            self._totals.subtract(known.books.totals)
-            self._kept_lines -= len(known.books.differing)
+            self._totals.subtract(known.sums.totals)
+            self._kept_lines -= len(known.sums.differing)
 
-    def _looked_until(self, now: datetime) -> datetime:
-        """Return the time before which each minute was looked at when it was settled."""
+    def _audited_until(self, now: datetime) -> datetime:
+        """Return the time before which every minute was compared after it was settled."""
         waiting = (
             minute
             for minute, known in self._open.items()
-            if known is None or not _settled(minute, known.looked_at)
+            if known is None or not _settled(minute, known.compared_at)
         )
         return min(waiting, default=minute_of(now - SETTLED))
 
@@ -170,13 +170,13 @@ def _settled(minute: datetime, now: datetime) -> bool:
     return minute + MINUTE + SETTLED <= now
 
 
-def _next_look(minute: datetime, known: _Known | None) -> datetime:
-    return known.next_look if known else minute + MINUTE + _PASSED
+def _next_comparison(minute: datetime, known: _Known | None) -> datetime:
+    return known.next_comparison if known else minute + MINUTE + _PASSED
 
 
-def _when_again(minute: datetime, books: Minute, now: datetime) -> datetime:
-    """Return when to look again: at once after a difference, when it is settled, else when its age has doubled."""
-    if books.difference or (books.complete and _settled(minute, now)):
+def _next_time(minute: datetime, sums: Minute, now: datetime) -> datetime:
+    """Return the time of the next comparison: at once after a difference, when settled, else when the age has doubled."""
+    if sums.difference or (sums.complete and _settled(minute, now)):
         return now
     settled = minute + MINUTE + SETTLED
     return settled if now < settled else now + (now - minute)

@@ -25,7 +25,7 @@ from mailyard.spool.ledger.ledger import (
 from mailyard.spool.row import COLLECTION
 from mailyard.store.client import Row, Store, unavailable_when_away
 
-MOST_LINES = 100  # differing lines of one minute that come back; the sum is of all
+MOST_LINES = 100  # differing lines of one minute that are returned; the sum is of all lines
 _BECAME = (*COLUMNS, OTHER)
 _NAMED = (ACCEPTED, EXPANDED, *COLUMNS)
 _ALL = (*_NAMED, OTHER)
@@ -41,12 +41,12 @@ class Minute:
 
     @property
     def complete(self) -> bool:
-        """Whether the books agree and nothing waits."""
+        """Whether the sides agree and nothing waits."""
         return not self.difference and not self.totals.get(IN_FLIGHT)
 
 
 async def compare_minutes(store: Store, since: datetime, until: datetime) -> dict[datetime, Minute]:
-    """Compare the books of minutes that are not closed; a minute without mail is left out.
+    """Compare minutes that are not closed; a minute without mail is left out.
 
     Raises:
         Unavailable: the store is unreachable.

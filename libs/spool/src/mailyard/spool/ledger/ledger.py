@@ -38,7 +38,7 @@ COLUMNS = (*Result, IN_FLIGHT)
 OTHER = "other"  # results of a later version
 MINUTE = timedelta(minutes=1)
 MOST_MINUTES = 60  # of one comparison
-_LOOKED = "looked"  # id of the row in HOURS that says up to when idle minutes are known to be idle
+_LOOKED = "looked"  # id of the row in HOURS with the time before which every minute was audited
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +78,8 @@ def entry_of(batch: ObjectId, accepted_at: datetime, edge: str, rows: Iterable[R
     }
 
 
-class AcceptedBook:
-    """The first book."""
+class EntryWriter:
+    """Writes the entries of accepted batches."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -88,13 +88,13 @@ class AcceptedBook:
     def _entries(self) -> Collection:
         return self._store.db.get_collection(ENTRIES, write_concern=WriteConcern(w=1))
 
-    async def note(self, entry: Row) -> None:
+    async def write(self, entry: Row) -> None:
         """Write the entry of one batch; writing it again changes nothing.
 
-        It does not wait for the disk: the keeper makes an entry that is lost anew from the batch's rows.
+        It does not wait for the disk: the auditor makes a lost entry again from the rows of the batch.
 
         Raises:
-            Unavailable: the store is away.
+            Unavailable: the store is unreachable.
 
         """
         if not entry["recipients"]:
@@ -103,22 +103,22 @@ class AcceptedBook:
             try:
                 await self._entries.insert_one(entry)
             except DuplicateKeyError:
-                return  # an earlier try, or the keeper, wrote it
+                return  # an earlier attempt, or the auditor, wrote it
 
 
 class Ledger:
-    """Both books, compared."""
+    """Both sides of the ledger."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def accounts(self, since: datetime, until: datetime) -> list[LedgerLine]:
+    async def hourly_lines(self, since: datetime, until: datetime) -> list[LedgerLine]:
         """Return the ledger by tenant and hour, from `since` to `until` (whole hours; `until` is not included).
 
-        Messages accepted during the call may show in one book only: look twice before you believe a difference.
+        Messages that are accepted during the call may be on one side only: compare twice before you believe a difference.
 
         Raises:
-            Unavailable: the store is away.
+            Unavailable: the store is unreachable.
 
         """
         hours: dict[tuple[datetime, str], list[LedgerLine]] = defaultdict(list)
@@ -130,10 +130,10 @@ class Ledger:
         return [_sum(hour, tenant, members) for (hour, tenant), members in sorted(hours.items())]
 
     async def compare(self, since: datetime, until: datetime) -> list[LedgerLine]:
-        """Compare the books minute by minute, from `since` to `until`, which must not be closed.
+        """Compare the two sides minute by minute, from `since` to `until`, which must not be closed.
 
         Raises:
-            Unavailable: the store is away.
+            Unavailable: the store is unreachable.
 
         """
         with unavailable_when_away():
@@ -151,14 +151,14 @@ class Ledger:
         ]
 
     async def open_minutes(self, since: datetime, until: datetime) -> set[datetime]:
-        """Return the minutes that are not closed: those with entries, and all that nobody has looked at yet.
+        """Return the minutes that are not closed: those with entries, and all that were not audited yet.
 
         Raises:
-            Unavailable: the store is away.
+            Unavailable: the store is unreachable.
 
         """
         with unavailable_when_away():
-            first = max(since, await self._looked_until() or until)
+            first = max(since, await self._audited_until() or until)
             found = await self._store.collection(ENTRIES).aggregate(
                 [
                     {"$match": {"at": {"$gte": since, "$lt": until}}},
@@ -173,7 +173,7 @@ class Ledger:
         """Put a minute's totals into its hour and delete its entries, both or neither; again, it changes nothing.
 
         Raises:
-            Unavailable: the store is away.
+            Unavailable: the store is unreachable.
 
         """
         updates = [
@@ -194,11 +194,11 @@ class Ledger:
 
         await in_transaction(self._store, write)
 
-    async def looked(self, until: datetime) -> None:
-        """Note that every minute before `until` without entries had nothing accepted.
+    async def mark_audited(self, until: datetime) -> None:
+        """Note that no message was accepted in any minute before `until` that has no entry.
 
         Raises:
-            Unavailable: the store is away.
+            Unavailable: the store is unreachable.
 
         """
         with unavailable_when_away():
@@ -209,8 +209,8 @@ class Ledger:
     async def recover_entries(self, since: datetime, until: datetime, edge: str) -> int:
         """Write the entries that an edge could not write; return how many batches lacked one.
 
-        A process that ended between storing a batch and noting it has not said 250 to it, yet the rows stand and
-        will be delivered: the entry follows from them. Entries whose rows are missing are never touched.
+        A process that ended between storing a batch and writing its entry has not answered 250, yet the rows exist and
+        are delivered: the entry follows from them. Entries whose rows are missing are never changed.
         """
         rows = self._store.collection(COLLECTION)
         with unavailable_when_away():
@@ -231,7 +231,7 @@ class Ledger:
                         {"recipients": 1, "accepted_at": 1},
                     )
                 ]
-                await AcceptedBook(self._store).note(
+                await EntryWriter(self._store).write(
                     entry_of(batch, members[0]["accepted_at"], edge, members)
                 )
         return len(missing)
@@ -275,8 +275,8 @@ class Ledger:
             ]
         return [line for line in lines if since <= line.since < until]
 
-    async def _looked_until(self) -> datetime | None:
-        """Return the minute from which on nobody has looked; that of the first message where nobody ever has."""
+    async def _audited_until(self) -> datetime | None:
+        """Return the first minute that was not audited; the minute of the first message if none ever was."""
         looked = await self._store.collection(HOURS).find_one({"_id": _LOOKED})
         if looked is not None:
             return minute_of(looked["until"])
@@ -284,7 +284,7 @@ class Ledger:
         return minute_of(accepted_second(row["_id"])) if row else None
 
     async def _closed_of(self, minutes: Group[datetime]) -> set[datetime]:
-        """Return those minutes that are closed; the store looks at their hours, and names of minutes come back only."""
+        """Return the closed minutes among `minutes`; the store returns the names of minutes only."""
         stages: list[Row] = [
             {"$match": {"hour": {"$in": sorted({hour_of(minute) for minute in minutes})}}},
             {"$project": {"hour": 1, "minutes": _each({"$objectToArray": "$minutes"}, "$$one.k")}},

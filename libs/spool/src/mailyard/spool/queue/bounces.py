@@ -44,7 +44,7 @@ class Reported:
 
 @dataclass(frozen=True, slots=True)
 class DueReport:
-    """A row whose sender must be told; ours until `claimed_until`."""
+    """A row whose sender must get a report; claimed by this process until `claimed_until`."""
 
     key: str
     row: Row
@@ -139,19 +139,19 @@ def _claim(token: ObjectId, until: datetime) -> list[Row]:
                 "bounce_at": until,
                 "bounce_claim": token,
                 "bounce_tries": {"$add": [{"$ifNull": ["$bounce_tries", 0]}, 1]},
-                "bouncing": {"$cond": [named, "$bouncing", {"$slice": [_UNTOLD, MOST_TARGETS]}]},
+                "bouncing": {"$cond": [named, "$bouncing", {"$slice": [_UNREPORTED, MOST_TARGETS]}]},
             }
         }
     ]
 
 
 def _settled(report: DueReport, now: datetime, steps: Sequence[TimelineEntry]) -> list[Row]:
-    told = list(report.named)
+    reported = list(report.named)
     claimed: Any = {"$and": ["$_ours", {"$eq": ["$bounce_at", report.claimed_until]}]}
     settled: Row = {
         "_ours": {"$eq": ["$bounce_claim", report.token]},
-        "bounced": {"$setUnion": [{"$ifNull": ["$bounced", []]}, {"$literal": told}]},
-        "bouncing": {"$cond": [{"$eq": ["$bouncing", {"$literal": told}]}, "$$REMOVE", "$bouncing"]},
+        "bounced": {"$setUnion": [{"$ifNull": ["$bounced", []]}, {"$literal": reported}]},
+        "bouncing": {"$cond": [{"$eq": ["$bouncing", {"$literal": reported}]}, "$$REMOVE", "$bouncing"]},
     }
     if steps:
         settled["timeline"] = {
@@ -161,7 +161,7 @@ def _settled(report: DueReport, now: datetime, steps: Sequence[TimelineEntry]) -
     next_time = {"$cond": [claimed, now, {"$ifNull": ["$bounce_at", now]}]}
     return [
         {"$set": settled},
-        {"$set": {"_left": {"$gt": [{"$size": _UNTOLD}, 0]}}},
+        {"$set": {"_left": {"$gt": [{"$size": _UNREPORTED}, 0]}}},
         {
             "$set": {
                 "bounce_at": {"$cond": ["$_left", next_time, "$$REMOVE"]},
@@ -185,7 +185,7 @@ _REPORTABLE: Row = {
         },
     }
 }
-_UNTOLD: Row = {
+_UNREPORTED: Row = {
     "$setDifference": [
         {"$map": {"input": {"$concatArrays": [_REPORTABLE, _entries("$expanded")]}, "in": "$$this.k"}},
         {"$ifNull": ["$bounced", []]},

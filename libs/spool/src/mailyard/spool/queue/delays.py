@@ -1,4 +1,4 @@
-"""Deferred mail whose sender is to hear of the delay: told at most once for each row (RFC 3461, section 4.1).
+"""Delayed mail whose sender gets a report: at most one report for each row (RFC 3461, section 4.1).
 
 A deferral writes into `delay_at` since when the message is late: the time of its acceptance. The report is due some hours
 later. The router moves `delay_at` to `NEVER` when the report is made; deferrals only raise it, so it stays there.

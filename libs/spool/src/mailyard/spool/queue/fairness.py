@@ -1,4 +1,4 @@
-"""Shares of one release: a site or a tenant with a million due messages does not hold up the others."""
+"""Fair shares of one release: a site or a tenant with a million due messages does not delay the others."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -38,7 +38,7 @@ class Walk:
         """Return ids of at most `most` due rows, and go on behind them at the next call.
 
         Raises:
-            Unavailable: the store is away.
+            Unavailable: the store is unreachable.
 
         """
         ids: list[str] = []

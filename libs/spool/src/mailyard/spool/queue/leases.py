@@ -1,4 +1,4 @@
-"""At most one sender at a time to the outside: a leg is claimed before SMTP is spoken for it (design: leased).
+"""Leases of remote legs: a leg is claimed before it is sent, so that it has one sender at a time.
 
 A claim is refused to a ticket that is not the row's newest, and while another claim holds. Claims that nobody renews
 end by themselves; then the reconciler releases the leg again. A store that was unreachable let nobody renew, and the
@@ -25,7 +25,7 @@ RECOVERY = timedelta(seconds=90)  # holders renew every LEASE / 4, and report ag
 
 
 class OutageWatch:
-    """Tells from the times of successful looks at the store whether ended leases prove anything: pure."""
+    """Decides from the times of successful reads of the store whether an expired lease proves anything: pure."""
 
     def __init__(self) -> None:
         self._last: datetime | None = None
@@ -33,9 +33,9 @@ class OutageWatch:
         self._until: datetime | None = None
 
     def trusts_leases(self, now: datetime) -> bool:
-        """Note a successful look at the store; return whether a lease that has ended was given up by its holder.
+        """Note a successful read of the store; return whether the holder of an expired lease has given it up.
 
-        It is not known at the first look, nor for `RECOVERY` after a pause that is long and much longer than the last one.
+        This is not known at the first read, nor for `RECOVERY` after a pause that is long and much longer than the last one.
         """
         pause = None if self._last is None else now - self._last
         if pause is None or pause > max(OUTAGE, 3 * self._usual):
@@ -61,7 +61,7 @@ class Leases:
         Targets that have an outcome by now, from a report that came late, are left out: nobody is sent to again.
 
         Raises:
-            Unavailable: the store is away.
+            Unavailable: the store is unreachable.
 
         """
         if not tickets:

@@ -1,4 +1,4 @@
-"""The one place that ends or defers a leg: whoever has worked on a ticket reports here.
+"""Write the reports of attempts into the rows: nothing else ends or defers a leg.
 
 A report is one update of the row, and many reports are one command. Outcomes are kept by target number, so that
 a report that is written twice, or by two consumers of one ticket, changes nothing the second time. What a report
@@ -28,7 +28,7 @@ _EVERYTHING = 1 << 40  # reports have no weight
 
 
 class Outcomes:
-    """Writes reports into the rows."""
+    """Writes reports into the rows, many in one command."""
 
     def __init__(self, store: Store, *, clock: Clock = now_utc, durable: bool = True) -> None:
         """Write to the rows of `store`.
@@ -55,10 +55,10 @@ class Outcomes:
         return self._store.db.get_collection(COLLECTION, write_concern=concern)
 
     async def report(self, report: Report) -> None:
-        """Write one report, together with others that come at the same time.
+        """Write one report, together with others that are submitted at the same time.
 
         Raises:
-            Unavailable: the store is away; report again.
+            Unavailable: the store is unreachable; report again.
 
         """
         await self._group.submit(report)
@@ -67,14 +67,14 @@ class Outcomes:
         """Write reports in one command.
 
         Raises:
-            Unavailable: the store is away; report again.
+            Unavailable: the store is unreachable; report again.
 
         """
         if reports:
             await self._write(reports)
 
     async def idle(self) -> None:
-        """Wait until what was handed in is written."""
+        """Wait until all submitted reports are written."""
         await self._group.idle()
 
     async def _write(self, reports: Sequence[Report]) -> Sequence[Report]:

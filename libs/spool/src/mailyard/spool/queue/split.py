@@ -1,4 +1,4 @@
-"""Splitting: a message that goes several ways becomes one row for each way, in one transaction.
+"""Split a message that has several legs: each leg becomes a row, in one transaction.
 
 The same transaction writes the outcomes of targets that nobody can reach, and the aliases whose expansion is reported: there
 is no moment at which they could be forgotten.
@@ -29,7 +29,7 @@ class SplitMessage:
     """A ticket and the legs that its message becomes.
 
     `failed`: by the number of a leg (from 1), the outcomes of all its targets. `expanded`: aliases among the ticket's
-    recipients whose expansion the sender is told of.
+    recipients whose expansion is reported to the sender.
     """
 
     ticket: Ticket
@@ -42,7 +42,7 @@ async def split(store: Store, splits: Sequence[SplitMessage], now: datetime) -> 
     """Write the legs of messages; return the tickets of those that go on. A message that is split already gives none.
 
     Raises:
-        Unavailable: the store is away; nothing was split.
+        Unavailable: the store is unreachable; nothing was split.
 
     """
     if not splits:
@@ -74,14 +74,14 @@ def _count(legs: Sequence[Row]) -> None:
 
 
 def _rows(whole: SplitMessage, row: Row, now: datetime) -> list[Row]:
-    """Make the rows of the legs; what the sender was told of the whole message's delay is told."""
-    told = {"delay_at": row["delay_at"]} if "delay_at" in row else {}
+    """Make the rows of the legs; a delay report of the whole message counts for each leg."""
+    reported = {"delay_at": row["delay_at"]} if "delay_at" in row else {}
     rows = []
     for number, leg in enumerate(whole.legs, start=1):
         made = leg_row(whole.ticket, number, leg, now)
         outcomes = whole.failed.get(number)
         rows.append(
-            made | told if outcomes is None else _ended(made, whole.ticket.sender, leg, outcomes, now)
+            made | reported if outcomes is None else _ended(made, whole.ticket.sender, leg, outcomes, now)
         )
     return rows
 

@@ -24,7 +24,7 @@ from mailyard.runtime.metrics import counter, histogram
 from mailyard.runtime.tracing import tell_root
 from mailyard.spool.acceptance import Acceptance
 from mailyard.spool.ids import new_spool_id
-from mailyard.spool.ledger.ledger import AcceptedBook, entry_of
+from mailyard.spool.ledger.ledger import EntryWriter, entry_of
 from mailyard.spool.row import COLLECTION, row_of, ticket_of
 from mailyard.store.blobs import Blobs
 from mailyard.store.body import Body
@@ -79,7 +79,7 @@ class Spool:
         self.blobs = Blobs(store)
         self._store = store
         self._publisher = publisher
-        self._entries = AcceptedBook(store)
+        self._entries = EntryWriter(store)
         self._stage = stage
         self._clock = clock
         self._skip_confirm = test_skip_confirm
@@ -187,7 +187,7 @@ class Spool:
     async def _note(self, entry: Row) -> None:
         """Write the ledger entry; if that fails, the ledger auditor makes it from the rows later."""
         try:
-            await self._entries.note(entry)
+            await self._entries.write(entry)
         except Unavailable as error:
             self._log.warning("ledger.entry_missing", batch=str(entry["_id"]), error=str(error))
 

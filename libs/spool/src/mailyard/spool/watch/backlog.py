@@ -1,6 +1,6 @@
-"""How many mails have not ended, by tenant and by state: one walk over an index of open rows, never over the mail.
+"""Count open messages and legs by tenant and by state, by one walk over the index of open rows.
 
-It is a question about all tenants on purpose: an operator asks whose mail fills the queues. It tells numbers only.
+The count covers all tenants on purpose: an operator asks whose mail fills the queues. It returns numbers only.
 """
 
 from collections import Counter
@@ -28,15 +28,15 @@ class Backlog:
 
 
 class CountTimedOut(Exception):
-    """There are more open rows than can be counted in the time that was given."""
+    """There are more open rows than can be counted within the time limit."""
 
 
 async def count_backlog(store: Store, limit_ms: int) -> Backlog:
     """Count open rows; the server stops after `limit_ms`.
 
     Raises:
-        CountTimedOut: the time was up.
-        Unavailable: the store is away.
+        CountTimedOut: the time limit was reached.
+        Unavailable: the store is unreachable.
 
     """
     rows = store.collection(COLLECTION)

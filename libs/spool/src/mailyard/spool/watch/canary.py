@@ -1,7 +1,7 @@
-"""What the mail canary saw last: one row for each leg of its way, written by `mailyard canary --record`.
+"""The last results of the mail canary: one row for each round trip, written by `mailyard canary --record`.
 
-A leg is a round trip of one mail: `local` from submission to IMAP, `echo` by relay to a host outside and back.
-The router exports the rows as metrics, so that a canary which has stopped running is seen as well.
+A round trip of one mail is called leg here: `local` from submission to IMAP, `echo` by relay to a host outside and
+back. The router exports the rows as metrics, so that an operator also sees that a canary has stopped to run.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class CanaryRun:
 
 
 class Canary:
-    """The door to the canary's rows."""
+    """The rows of the canary."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -32,7 +32,7 @@ class Canary:
         """Replace a leg's row; a run that ended before the one that is written changes nothing.
 
         Raises:
-            Unavailable: the store is away.
+            Unavailable: the store is unreachable.
 
         """
         row: Row = {"succeeded": succeeded, "seconds": seconds, "at": at}
@@ -45,7 +45,7 @@ class Canary:
         """Return the last run of every leg, by the leg's name.
 
         Raises:
-            Unavailable: the store is away.
+            Unavailable: the store is unreachable.
 
         """
         with unavailable_when_away():

@@ -1,14 +1,14 @@
-"""From where mail came in of late: what shows whether clients' addresses survive the way through a balancer."""
+"""Addresses of recent clients: they show whether a load balancer passes client addresses on."""
 
 from mailyard.spool.row import COLLECTION
 from mailyard.store.client import Store, unavailable_when_away
 
 
 async def recent_client_addresses(store: Store, latest: int) -> frozenset[str]:
-    """Return the addresses that the latest mails without a login came from, of all tenants.
+    """Return the client addresses of the latest messages that came without a login, of all tenants.
 
     Raises:
-        Unavailable: the store is away.
+        Unavailable: the store is unreachable.
 
     """
     wanted = {"client.address": {"$exists": True}, "client.account": {"$exists": False}}

@@ -1,8 +1,8 @@
-"""How deep the queues are, in mails and seconds.
+"""Depth of the queues in mails, and the age of the oldest mail in seconds.
 
-One AMQP message carries up to fifty tickets, so the broker's count is not the depth. The broker knows exactly how many
-messages wait; publishers and consumers know how many tickets and messages went in and out, so the tickets in one
-waiting message follow. What was lost with a process that was killed moves both counts alike and leaves their ratio.
+One AMQP message carries up to fifty tickets, so the count of the broker is not the depth. The broker knows exactly how
+many messages wait. Publishers and consumers count the tickets and messages that went in and out; the mean number of
+tickets in a waiting message follows. A process that was killed loses both counts in the same ratio.
 """
 
 import asyncio
@@ -18,12 +18,12 @@ from mailyard.spool.watch.backlog import EVER
 from mailyard.spool.watch.progress import QueueProgress, live, read_progress
 from mailyard.store.client import Store, unavailable_when_away
 
-_ROUTES = (None, *Route)  # all there are: the oldest of each is read from the index, and no other
+_ROUTES = (None, *Route)  # all values: one index key of each is read
 
 
 @dataclass(frozen=True, slots=True)
 class Depth:
-    """One queue: mails that wait in it, how long the oldest has waited, and who takes from it."""
+    """One queue: waiting mails, age of the oldest, and number of consumers."""
 
     queue: Queue
     mails: int
@@ -36,7 +36,7 @@ async def read_depths(store: Store, broker: Broker, now: datetime) -> list[Depth
     """Measure every queue.
 
     Raises:
-        Unavailable: the broker or the store is away.
+        Unavailable: the broker or the store is unreachable.
 
     """
     depths = await asyncio.gather(*(broker.depth(queue) for queue in Queue))
@@ -73,9 +73,10 @@ def tickets_per_message(reports: Sequence[QueueProgress]) -> float:
 
 
 def _head(reports: Sequence[QueueProgress], oldest_open: datetime | None, now: datetime) -> datetime | None:
-    """When what waits first was released, at the earliest: not before what was taken last, nor before what is open.
+    """Return the earliest possible release time of the first waiting ticket.
 
-    What was taken last may be long ago, when nothing came for a while.
+    It is not before the release of the ticket that was taken last, nor before the release of the oldest open row. The
+    first bound alone may be long ago, when no ticket arrived for a while.
     """
     taken = [report.taken_until_ms for report in live(reports, now) if report.taken_until_ms is not None]
     bounds = [from_ms(min(taken))] if taken else []
@@ -83,7 +84,7 @@ def _head(reports: Sequence[QueueProgress], oldest_open: datetime | None, now: d
 
 
 async def oldest_open(store: Store) -> datetime | None:
-    """Return when the oldest row that stands for a ticket was released: what waits where nobody consumes.
+    """Return when the oldest active row was released: the first waiting ticket of a queue without consumers.
 
     Raises:
         Unavailable: the store is unreachable.

@@ -1,7 +1,7 @@
-"""How far each consumer has come: what tells a waiting ticket from a lost one, and tickets from mails.
+"""Progress of consumers and publishers: what distinguishes a waiting ticket from a lost one, and gives depth in mails.
 
-Every process writes, each second, one row for each queue that it takes from or publishes to. Rows of processes that
-no longer write end by themselves (a TTL index); a row older than `LIVE` says nothing about the present.
+Every process writes, each second, one row for each queue that it takes from or publishes to. A TTL index removes the
+rows of processes that have ended. A row older than `LIVE` does not describe the present.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ _INTERVAL_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class QueueProgress:
-    """What one process says of one queue; counts are since the process began."""
+    """Progress of one process on one queue; counts are since the process began."""
 
     queue: Queue
     at: datetime
@@ -62,7 +62,7 @@ class ProgressReporter:
         self._log = get_logger("progress")
 
     async def start(self) -> None:
-        """Begin to report."""
+        """Start to report."""
         self._task = asyncio.create_task(self._report_always())
 
     def unready(self) -> str | None:
@@ -70,10 +70,10 @@ class ProgressReporter:
         return "progress is not reported any more" if self._task is not None and self._task.done() else None
 
     async def drain(self) -> None:
-        """Go on: what is being drained is still in hand."""
+        """Go on: the tickets that are being drained are still in hand."""
 
     async def close(self) -> None:
-        """Report for the last time and stop."""
+        """Report once more and stop."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
@@ -94,7 +94,7 @@ class ProgressReporter:
         """Write the rows once.
 
         Raises:
-            Unavailable: the store is away.
+            Unavailable: the store is unreachable.
 
         """
         rows = self._rows()
@@ -134,10 +134,10 @@ class ProgressReporter:
 
 
 async def read_progress(store: Store, now: datetime) -> dict[Queue, list[QueueProgress]]:
-    """Return what every process said lately, by queue; processes that have ended too, as long as their rows last.
+    """Return the latest reports of all processes by queue, also of ended processes as long as their rows exist.
 
     Raises:
-        Unavailable: the store is away.
+        Unavailable: the store is unreachable.
 
     """
     found: dict[Queue, list[QueueProgress]] = {queue: [] for queue in Queue}
@@ -148,7 +148,7 @@ async def read_progress(store: Store, now: datetime) -> dict[Queue, list[QueuePr
 
 
 def live(reports: Sequence[QueueProgress], now: datetime) -> list[QueueProgress]:
-    """Return the reports of consumers that live."""
+    """Return the reports of live consumers."""
     return [report for report in reports if report.consumes and now - report.at <= LIVE]
 
 

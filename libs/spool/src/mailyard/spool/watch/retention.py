@@ -1,4 +1,4 @@
-"""What the spool still needs, and what it no longer does: for the sweep of bodies and of ended rows."""
+"""Bodies that the spool still needs, and removal of ended rows: for the sweep."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -14,7 +14,7 @@ NEEDING = ("due_at", "bounce_at")
 
 
 async def blobs_in_spool(store: Store, blobs: Collection[ObjectId]) -> set[ObjectId]:
-    """Return those bodies of messages that still wait, or whose sender must still be told.
+    """Return the bodies of messages that still wait, or whose sender has not got a report yet.
 
     Raises:
         Unavailable: the store is unreachable.
@@ -34,7 +34,7 @@ async def purge_ended(store: Store, accepted_before: datetime, limit: int) -> in
     """Delete rows of messages accepted before a time that have ended; return how many.
 
     Raises:
-        Unavailable: the store is away.
+        Unavailable: the store is unreachable.
 
     """
     query = {

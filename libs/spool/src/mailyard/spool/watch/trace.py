@@ -55,7 +55,7 @@ async def trace(store: Store, spool_id: str) -> list[TracedRow]:
 
     Raises:
         BadSpoolId: the text is not a spool id.
-        Unavailable: the store is away.
+        Unavailable: the store is unreachable.
 
     """
     whole = spool_id.partition(".")[0]

@@ -38,7 +38,7 @@ async def read_queues(session: Session) -> list[Depth]:
 async def read_unaccounted(session: Session) -> int:
     """By how many recipients the books differ; the hour that runs is left out, for mail is on its way in it."""
     until = hour_of(now_utc())
-    lines = await Ledger(session.store).accounts(until - timedelta(days=1), until)
+    lines = await Ledger(session.store).hourly_lines(until - timedelta(days=1), until)
     return sum(abs(line.unaccounted) for line in lines)
 
 

@@ -1,4 +1,4 @@
-"""A channel that is opened when it is needed, and anew when it has closed."""
+"""A channel that is opened on first use, and opened again after it has closed."""
 
 import asyncio
 import time
@@ -11,7 +11,7 @@ RENEWAL_SECONDS = 5.0
 RETIREMENT_SECONDS = 10.0
 
 
-class KeptChannel:
+class ReusableChannel:
     """One channel of a link for many callers."""
 
     def __init__(self, link: Link, *, confirms: bool = False) -> None:
@@ -34,7 +34,7 @@ class KeptChannel:
         return self._channel
 
     def renew(self) -> None:
-        """Give the next caller a new channel, at most every few seconds; who waits on this one may go on waiting."""
+        """Give the next caller a new channel, at most every few seconds; calls in flight on the present channel go on."""
         channel = self._channel
         if channel is not None and time.monotonic() - self._opened_at >= RENEWAL_SECONDS:
             self._channel = None
@@ -43,7 +43,7 @@ class KeptChannel:
             task.add_done_callback(self._retiring.discard)
 
     async def close(self) -> None:
-        """Close it, if it is open."""
+        """Close the channel if it is open."""
         channel, self._channel = self._channel, None
         if channel is not None:
             await close_quietly(channel)
