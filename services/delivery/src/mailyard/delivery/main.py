@@ -1,4 +1,4 @@
-"""The delivery service: from the Local queue into mailboxes."""
+"""The delivery service: store messages of the Local queue in mailboxes."""
 
 import sys
 from collections.abc import Sequence

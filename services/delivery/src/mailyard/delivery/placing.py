@@ -1,4 +1,4 @@
-"""Puts the messages of a batch into mailboxes, within the quotas of their accounts."""
+"""Store the messages of a batch in mailboxes, within the quotas of their accounts."""
 
 from collections.abc import Sequence
 

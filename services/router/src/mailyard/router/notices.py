@@ -1,4 +1,4 @@
-"""From rows to what a report to the sender says: pure."""
+"""Make the recipients of a report to the sender from rows: pure."""
 
 from datetime import datetime, timedelta
 
@@ -20,12 +20,12 @@ _TO_POSTMASTER = "/postmaster"
 
 
 def recipients_of(report: DueReport) -> list[RecipientReport]:
-    """Say what became of the targets of a row."""
+    """Return the outcomes of the targets of a row, for a report."""
     return [_recipient(target) for target in report.targets.values()]
 
 
 def delayed_recipients_of(delay: DueDelay) -> list[RecipientReport]:
-    """Say that the targets of a row wait, why, and until when they will be tried."""
+    """Return the waiting targets of a row, with the reason and the end of attempts."""
     reason = delay.row.get("reason", {})
     until = retry_until(delay.row)
     return [_delayed(target, reason, until) for target in delay.targets]

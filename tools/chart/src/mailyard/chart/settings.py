@@ -1,4 +1,4 @@
-"""The settings of the services as a chart may set them: types, limits and descriptions from the settings classes."""
+"""The settings of the services that a chart may set: types, limits and descriptions from the settings classes."""
 
 import importlib
 from collections.abc import Mapping
