@@ -1,6 +1,6 @@
 """A lease has one holder at a time; checks of bodies and refusals are remembered as long as they must be."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -15,6 +15,8 @@ from mailyard.store.client import Store
 from mailyard.store.lease import Lease
 from mailyard.store.refusals import (
     AUTHENTICATION_FAILED,
+    REFUSED_LOGIN,
+    REFUSED_RIGHT,
     REMEMBERED_SECONDS,
     UNAUTHORIZED,
     Refusal,
@@ -44,6 +46,14 @@ async def store(mongo_url: str, database: str) -> AsyncIterator[Store]:
     await Blobs(store).ensure_indexes()
     yield store
     await store.close()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_refused() -> Iterator[None]:
+    """Refusals belong to the process."""
+    yield
+    REFUSED_LOGIN.forget()
+    REFUSED_RIGHT.forget()
 
 
 async def test_a_lease_has_one_holder_until_it_ends(store: Store) -> None:

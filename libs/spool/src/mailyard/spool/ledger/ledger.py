@@ -316,12 +316,15 @@ def _totals_row(line: LedgerLine) -> Row:
 
 
 def _sum(since: datetime, tenant: str, lines: Sequence[LedgerLine]) -> LedgerLine:
+    became: Counter[str] = Counter()
+    for line in lines:
+        became.update(line.became)
     return LedgerLine(
         tenant=tenant,
         since=since,
         accepted=sum(line.accepted for line in lines),
         expanded=sum(line.expanded for line in lines),
-        became=_became(sum((Counter(line.became) for line in lines), Counter())),
+        became=_became(became),
     )
 
 
