@@ -19,7 +19,7 @@ from mailyard.store.refusals import (
     REFUSED_RIGHT,
     REMEMBERED_SECONDS,
     UNAUTHORIZED,
-    Refusal,
+    RecentRefusal,
     note_refusal,
 )
 from mailyard.store.transaction import Contended, in_transaction
@@ -207,7 +207,7 @@ async def test_a_transaction_gives_up_after_its_permitted_conflicts(store: Store
 
 def test_a_refusal_is_remembered_for_a_while() -> None:
     now = [0.0]
-    refusal = Refusal(lambda: now[0])
+    refusal = RecentRefusal(lambda: now[0])
     assert refusal.current() is None
     assert refusal.note("no") == "no"
     now[0] = REMEMBERED_SECONDS - 1

@@ -9,7 +9,7 @@ from prometheus_client import REGISTRY
 from mailyard.router.backloggauges import OTHERS, BacklogGauges
 from mailyard.router.settings import RouterSettings
 from mailyard.runtime.metrics import gauge
-from mailyard.spool.row import COLLECTION, State
+from mailyard.spool.row import COLLECTION, RowState
 from mailyard.spool.schema import ensure_schema
 from mailyard.spool.watch.backlog import Backlog, CountTimedOut, count_backlog, largest
 from mailyard.spool.watch.canary import Canary
@@ -39,7 +39,9 @@ def gauges(store: Store, *, most: int = 2, instance: str = "router-0") -> Backlo
     return BacklogGauges(store, settings, clock=lambda: NOON)
 
 
-async def insert(store: Store, tenant: str, count: int, state: State, due_at: datetime | None = NOON) -> None:
+async def insert(
+    store: Store, tenant: str, count: int, state: RowState, due_at: datetime | None = NOON
+) -> None:
     row: Row = {"tenant": tenant, "state": state} | ({"due_at": due_at} if due_at else {})
     await store.collection(COLLECTION).insert_many([dict(row) for _ in range(count)])
 
@@ -54,11 +56,11 @@ def shown(name: str, label: str) -> dict[str, float]:
 
 
 async def test_tenants_with_most_waiting_mail_are_named_and_the_others_summed(store: Store) -> None:
-    await insert(store, "large", 5, State.ACTIVE)
-    await insert(store, "middle", 3, State.DEFERRED)
-    await insert(store, "small", 2, State.ACTIVE)
-    await insert(store, "tiny", 1, State.DEFERRED)
-    await insert(store, "idle", 9, State.DONE, None)
+    await insert(store, "large", 5, RowState.ACTIVE)
+    await insert(store, "middle", 3, RowState.DEFERRED)
+    await insert(store, "small", 2, RowState.ACTIVE)
+    await insert(store, "tiny", 1, RowState.DEFERRED)
+    await insert(store, "idle", 9, RowState.DONE, None)
     await gauges(store).export_backlog()
     assert waiting() == {"large": 5, "middle": 3, OTHERS: 3}
     assert shown("mailyard_spool_open_mails", "state") == {"active": 7, "deferred": 4}
@@ -66,38 +68,38 @@ async def test_tenants_with_most_waiting_mail_are_named_and_the_others_summed(st
 
 async def test_a_tenant_whose_mail_has_ended_is_shown_no_more(store: Store) -> None:
     told = gauges(store)
-    await insert(store, "past", 1, State.ACTIVE)
+    await insert(store, "past", 1, RowState.ACTIVE)
     await told.export_backlog()
     await store.collection(COLLECTION).delete_many({"tenant": "past"})
-    await insert(store, "present", 1, State.ACTIVE)
+    await insert(store, "present", 1, RowState.ACTIVE)
     await told.export_backlog()
     assert waiting() == {"present": 1, OTHERS: 0}
 
 
 async def test_who_does_not_hold_the_lease_shows_nothing(store: Store) -> None:
-    await insert(store, "large", 5, State.ACTIVE)
+    await insert(store, "large", 5, RowState.ACTIVE)
     await gauges(store, instance="router-0").export_backlog()
     await gauges(store, instance="router-1").export_backlog()
     assert shown("mailyard_spool_open_mails", "state") == {}
 
 
 async def test_overdue_is_the_delay_of_the_earliest_deferred_mail(store: Store) -> None:
-    await insert(store, "a", 1, State.DEFERRED, NOON - timedelta(seconds=90))
-    await insert(store, "a", 1, State.DEFERRED, NOON + timedelta(seconds=90))
-    await insert(store, "a", 1, State.ACTIVE, NOON - timedelta(hours=1))
+    await insert(store, "a", 1, RowState.DEFERRED, NOON - timedelta(seconds=90))
+    await insert(store, "a", 1, RowState.DEFERRED, NOON + timedelta(seconds=90))
+    await insert(store, "a", 1, RowState.ACTIVE, NOON - timedelta(hours=1))
     await gauges(store).export_backlog()
     assert REGISTRY.get_sample_value("mailyard_spool_overdue_seconds") == 90
 
 
 async def test_mail_that_is_due_later_is_not_overdue(store: Store) -> None:
-    await insert(store, "a", 1, State.DEFERRED, NOON + timedelta(seconds=90))
+    await insert(store, "a", 1, RowState.DEFERRED, NOON + timedelta(seconds=90))
     await gauges(store).export_backlog()
     assert REGISTRY.get_sample_value("mailyard_spool_overdue_seconds") == 0
 
 
 async def test_counting_reads_an_index_and_no_row(store: Store) -> None:
-    await insert(store, "a", 300, State.ACTIVE)
-    await insert(store, "b", 300, State.DONE, None)
+    await insert(store, "a", 300, RowState.ACTIVE)
+    await insert(store, "b", 300, RowState.DONE, None)
     await store.db.command("profile", 2)
     await count_backlog(store, 5_000)
     await store.db.command("profile", 0)
@@ -108,7 +110,7 @@ async def test_counting_reads_an_index_and_no_row(store: Store) -> None:
 
 
 async def test_counting_ends_when_its_time_is_up(store: Store) -> None:
-    await insert(store, "a", 20_000, State.ACTIVE)
+    await insert(store, "a", 20_000, RowState.ACTIVE)
     with pytest.raises(CountTimedOut, match="within 1 ms"):
         await count_backlog(store, 1)
 
@@ -137,7 +139,7 @@ async def test_a_count_that_takes_long_is_done_less_often(
     async def slow(*_: object) -> Backlog:
         taken[0] += 1
         now[0] += timedelta(seconds=3)
-        return Backlog({}, {State.ACTIVE: 0, State.DEFERRED: 0}, None)
+        return Backlog({}, {RowState.ACTIVE: 0, RowState.DEFERRED: 0}, None)
 
     monkeypatch.setattr("mailyard.router.backloggauges.count_backlog", slow)
     counting = BacklogGauges(store, RouterSettings(instance="router-0"), clock=lambda: now[0])

@@ -8,7 +8,7 @@ import asyncio
 from dataclasses import dataclass
 
 from mailyard.broker.faults import faults
-from mailyard.broker.link import RPC_SECONDS, Link
+from mailyard.broker.link import RPC_SECONDS, BrokerLink
 from mailyard.broker.pipeline import Queue
 from mailyard.broker.reusablechannel import ReusableChannel
 
@@ -38,8 +38,8 @@ class Broker:
 
         """
         self.name = "broker"
-        self.publishing = Link(url, name, "publish")
-        self.consuming = Link(url, name, "consume")
+        self.publishing = BrokerLink(url, name, "publish")
+        self.consuming = BrokerLink(url, name, "consume")
         self._questions = ReusableChannel(self.consuming)
         self._required = required
         self._meanwhile = meanwhile

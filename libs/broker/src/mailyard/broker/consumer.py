@@ -25,7 +25,7 @@ from mailyard.broker.handling import (
 )
 from mailyard.broker.pipeline import Queue
 from mailyard.broker.publisher import TicketPublisher
-from mailyard.broker.session import Delivery, Session
+from mailyard.broker.session import ConsumerSession, Delivery
 from mailyard.proto.v1.ticket_pb2 import Ticket
 from mailyard.runtime.errors import Misconfigured, Unavailable
 from mailyard.runtime.logs import get_logger
@@ -78,7 +78,7 @@ class TicketConsumer:
         self._handler_seconds = handler_seconds
         self._probe_seconds = probe_seconds
         self._handling = Handling(queue, handler, on_poison, TicketPublisher(broker))
-        self._session: Session | None = None
+        self._session: ConsumerSession | None = None
         self._unregistered: str | None = "not registered yet"
         self._stopping = asyncio.Event()
         self._work_task: asyncio.Task[None] | None = None
@@ -162,9 +162,9 @@ class TicketConsumer:
         if session is not None:
             await session.close()
 
-    async def _open_session(self) -> Session:
+    async def _open_session(self) -> ConsumerSession:
         try:
-            session = await Session.open(
+            session = await ConsumerSession.open(
                 self._broker.consuming, self._queue, self._prefetch, self._note_arrival
             )
         except Unavailable as error:
@@ -182,7 +182,7 @@ class TicketConsumer:
         except Misconfigured as error:
             raise Unavailable(str(error)) from error
 
-    async def _consume(self, session: Session) -> None:
+    async def _consume(self, session: ConsumerSession) -> None:
         """Handle what comes, in order, until the session ends."""
         while session.ended is None:
             if self._stopping.is_set():
@@ -192,7 +192,7 @@ class TicketConsumer:
             if deliveries := session.take(self._max_tickets):
                 await self._settle(session, deliveries)
 
-    async def _settle(self, session: Session, deliveries: list[Delivery]) -> None:
+    async def _settle(self, session: ConsumerSession, deliveries: list[Delivery]) -> None:
         """Have deliveries handled; then acknowledge them, or give them back."""
         self._in_hand = tuple(deliveries)
         try:

@@ -51,7 +51,7 @@ class Closable(Protocol):
         """Close it."""
 
 
-class Link:
+class BrokerLink:
     """A connection for one purpose, `publish` or `consume`."""
 
     def __init__(self, url: str, name: str, purpose: str) -> None:

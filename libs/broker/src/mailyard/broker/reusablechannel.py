@@ -5,7 +5,7 @@ import time
 
 from aiormq import Channel
 
-from mailyard.broker.link import Link, close_quietly
+from mailyard.broker.link import BrokerLink, close_quietly
 
 RENEWAL_SECONDS = 5.0
 RETIREMENT_SECONDS = 10.0
@@ -14,7 +14,7 @@ RETIREMENT_SECONDS = 10.0
 class ReusableChannel:
     """One channel of a link for many callers."""
 
-    def __init__(self, link: Link, *, confirms: bool = False) -> None:
+    def __init__(self, link: BrokerLink, *, confirms: bool = False) -> None:
         self._link = link
         self._confirms = confirms
         self._channel: Channel | None = None

@@ -16,7 +16,7 @@ from google.protobuf.message import DecodeError
 from pamqp.commands import Basic
 
 from mailyard.broker.faults import faults
-from mailyard.broker.link import RPC_SECONDS, Link, close_quietly
+from mailyard.broker.link import RPC_SECONDS, BrokerLink, close_quietly
 from mailyard.broker.pipeline import Queue
 from mailyard.proto.v1.ticket_pb2 import Ticket, TicketBatch
 from mailyard.runtime.errors import Unavailable
@@ -40,7 +40,7 @@ class Delivery:
         return _parse(self.octets)
 
 
-class Session:
+class ConsumerSession:
     """Receives deliveries of one queue until its channel closes, the broker cancels it, or we end it."""
 
     def __init__(self, queue: Queue, channel: Channel, on_arrival: OnArrival) -> None:
@@ -53,7 +53,9 @@ class Session:
         self._news = asyncio.Event()
 
     @classmethod
-    async def open(cls, link: Link, queue: Queue, prefetch: int, on_arrival: OnArrival) -> "Session":
+    async def open(
+        cls, link: BrokerLink, queue: Queue, prefetch: int, on_arrival: OnArrival
+    ) -> "ConsumerSession":
         """Open a channel and register; raises Unavailable."""
         session = cls(queue, await link.channel(), on_arrival)
         try:

@@ -44,7 +44,7 @@ COLLECTION = "spool"
 OPEN_INDEX = "way"  # name of the index of open rows
 
 
-class State(StrEnum):
+class RowState(StrEnum):
     """The state of a row."""
 
     ACTIVE = "active"
@@ -69,7 +69,7 @@ def row_of(
     """Write down an accepted message."""
     row: Row = {
         "_id": spool_id,
-        "state": State.ACTIVE,
+        "state": RowState.ACTIVE,
         "due_at": accepted_at,
         "epoch": 0,
         "route": Route.EDGE,
@@ -160,7 +160,7 @@ def leg_row(parent: Ticket, number: int, leg: Leg, now: datetime) -> Row:
     """Write down one leg of a message that is split."""
     row: Row = {
         "_id": row_id(parent.spool_id, number),
-        "state": State.ACTIVE,
+        "state": RowState.ACTIVE,
         "due_at": now,
         "epoch": 0,
         "route": leg.route,

@@ -4,7 +4,7 @@ from pymongo import ASCENDING, IndexModel
 
 from mailyard.spool import row
 from mailyard.spool.ledger import ledger
-from mailyard.spool.row import OPEN_INDEX, State
+from mailyard.spool.row import OPEN_INDEX, RowState
 from mailyard.spool.watch import progress
 from mailyard.store import bodychecks
 from mailyard.store.blobs import Blobs
@@ -30,7 +30,7 @@ INDEXES: dict[str, list[IndexModel]] = {
         # Deferred rows only: a message that ends at once costs nothing in these three.
         *(
             IndexModel(
-                _ascending(*keys), name="_".join(keys), partialFilterExpression={"state": State.DEFERRED}
+                _ascending(*keys), name="_".join(keys), partialFilterExpression={"state": RowState.DEFERRED}
             )
             for keys in (("due_at",), ("site", "due_at"), ("tenant", "due_at"))
         ),

@@ -25,7 +25,7 @@ from pymongo.errors import DuplicateKeyError
 
 from mailyard.spool.ids import accepted_second, first_spool_id
 from mailyard.spool.outcome import Result
-from mailyard.spool.row import COLLECTION, State
+from mailyard.spool.row import COLLECTION, RowState
 from mailyard.store.client import Collection, Row, Store, unavailable_when_away
 from mailyard.store.transaction import in_transaction
 
@@ -350,7 +350,7 @@ _NO_ROWS: list[Any] = []
 # Whoever still waits: what is written as pending, else everyone accepted; nobody once the row has ended.
 _WAITING = {
     "$cond": [
-        {"$in": ["$state", [State.DONE, State.SPLIT]]},
+        {"$in": ["$state", [RowState.DONE, RowState.SPLIT]]},
         _NO_ROWS,
         {"$ifNull": ["$pending", "$recipients"]},
     ]

@@ -12,7 +12,7 @@ from typing import Final
 from bson import ObjectId
 
 from mailyard.proto.v1.ticket_pb2 import Recipient
-from mailyard.spool.row import COLLECTION, State, targets_of
+from mailyard.spool.row import COLLECTION, RowState, targets_of
 from mailyard.store.client import BY_ID, Collection, Row, Store, unavailable_when_away
 
 CLAIM: Final = timedelta(minutes=5)
@@ -29,7 +29,7 @@ class DueDelay:
     @property
     def targets(self) -> tuple[Recipient, ...]:
         """Who waits; an error in a row concerns that row alone."""
-        waits = self.row["state"] in (State.ACTIVE, State.DEFERRED)
+        waits = self.row["state"] in (RowState.ACTIVE, RowState.DEFERRED)
         return tuple(targets_of(self.row)) if waits else ()
 
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
-from mailyard.spool.row import COLLECTION, State
+from mailyard.spool.row import COLLECTION, RowState
 from mailyard.store.client import Row, Store, unavailable_when_away
 
 _STEPS = 20  # queries of one turn of a walk
@@ -57,7 +57,7 @@ class Walk:
         return ids
 
     async def _next(self, now: datetime, limit: int) -> list[Row]:
-        query = {"state": State.DEFERRED, self._field: {"$gt": self._reached}, "due_at": {"$lte": now}}
+        query = {"state": RowState.DEFERRED, self._field: {"$gt": self._reached}, "due_at": {"$lte": now}}
         rows = self._store.collection(COLLECTION)
         with unavailable_when_away():
             found = rows.find(query, {"_id": 1, self._field: 1}, batch_size=limit)

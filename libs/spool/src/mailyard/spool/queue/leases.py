@@ -16,7 +16,7 @@ from mailyard.broker.pipeline import Route
 from mailyard.proto.v1.ticket_pb2 import Ticket
 from mailyard.runtime.clock import Clock, now_utc
 from mailyard.spool.ids import row_id
-from mailyard.spool.row import COLLECTION, State
+from mailyard.spool.row import COLLECTION, RowState
 from mailyard.store.client import Store, unavailable_when_away
 
 LEASE = timedelta(minutes=3)
@@ -103,7 +103,7 @@ class Leases:
 
         """
         ids = [row_id(ticket.spool_id, ticket.leg) for ticket in tickets]
-        query = {"_id": {"$in": ids}, "state": State.ACTIVE, "lease.owner": self._owner}
+        query = {"_id": {"$in": ids}, "state": RowState.ACTIVE, "lease.owner": self._owner}
         with unavailable_when_away():
             ours = {row["_id"] async for row in self._store.collection(COLLECTION).find(query, {"_id": 1})}
         return [ticket for ticket in tickets if row_id(ticket.spool_id, ticket.leg) in ours]
@@ -113,7 +113,7 @@ class Leases:
         return UpdateOne(
             {
                 "_id": row_id(ticket.spool_id, ticket.leg),
-                "state": State.ACTIVE,
+                "state": RowState.ACTIVE,
                 "epoch": ticket.epoch,
                 "$or": free,
             },

@@ -18,7 +18,7 @@ from mailyard.spool.ids import row_id
 from mailyard.spool.outcome import Deferral, Report
 from mailyard.spool.queue.reporting import any_due, delay_is_due, outcome_rows
 from mailyard.spool.reasons import reason_of
-from mailyard.spool.row import COLLECTION, State, pending_rows, timeline_rows
+from mailyard.spool.row import COLLECTION, RowState, pending_rows, timeline_rows
 from mailyard.store.client import DURABLE, Collection, Row, Store, unavailable_when_away
 from mailyard.store.group import GroupCommit
 from mailyard.store.watch import timed_write
@@ -112,7 +112,7 @@ def _ended(report: Report, now: datetime) -> UpdateOne:
     ticket = report.ticket
     outcomes = outcome_rows(ticket.sender, ticket.recipients, report.outcomes, now)
     changes: Row = {f"outcomes.{number}": row for number, row in outcomes.items()}
-    changes |= {"state": State.DONE, "ended_at": now, "attempt": ticket.attempt + 1, **_sum(report)}
+    changes |= {"state": RowState.DONE, "ended_at": now, "attempt": ticket.attempt + 1, **_sum(report)}
     removed = {"due_at": "", "pending": "", "lease": "", "delay_at": ""}
     if ticket.expanded:
         changes["expansions"] = _expansions(ticket)
@@ -122,7 +122,7 @@ def _ended(report: Report, now: datetime) -> UpdateOne:
     update: dict[str, Any] = {"$set": changes, "$unset": removed}
     if ticket.timeline:
         update["$push"] = {"timeline": {"$each": timeline_rows(ticket.timeline)}}
-    still_open = {"$nin": [State.DONE, State.SPLIT]}
+    still_open = {"$nin": [RowState.DONE, RowState.SPLIT]}
     return UpdateOne({"_id": row_id(ticket.spool_id, ticket.leg), "state": still_open}, update)
 
 
@@ -148,8 +148,8 @@ def _deferred(report: Report, deferral: Deferral, now: datetime) -> UpdateOne:
     """
     ticket = report.ticket
     filter_: Row = {"_id": row_id(ticket.spool_id, ticket.leg)}
-    newest: Row = {"state": State.ACTIVE, "epoch": ticket.epoch}
-    filter_ |= {"state": {"$in": [State.ACTIVE, State.DEFERRED]}} if report.outcomes else newest
+    newest: Row = {"state": RowState.ACTIVE, "epoch": ticket.epoch}
+    filter_ |= {"state": {"$in": [RowState.ACTIVE, RowState.DEFERRED]}} if report.outcomes else newest
     is_newest = {"$and": [{"$eq": [f"${name}", value]} for name, value in newest.items()]}
     stages = _kept(report, deferral, now) if report.outcomes else []
     return UpdateOne(filter_, [{"$set": {"_newest": is_newest}}, *stages, *_put_back(report, deferral, now)])
@@ -183,7 +183,7 @@ def _kept(report: Report, deferral: Deferral, now: datetime) -> list[Row]:
 def _put_back(report: Report, deferral: Deferral, now: datetime) -> list[Row]:
     ticket = report.ticket
     changes: Row = {
-        "state": State.DEFERRED,
+        "state": RowState.DEFERRED,
         "due_at": deferral.due_at,
         "attempt": ticket.attempt + deferral.tried,
         "reason": {"status": deferral.status, "text": deferral.text},
@@ -217,7 +217,7 @@ def _put_back(report: Report, deferral: Deferral, now: datetime) -> list[Row]:
 def _all_ended(now: datetime) -> list[Row]:
     """End the row if no target is left."""
     empty = {"$and": [_HAS_PENDING, {"$eq": ["$pending", []]}]}
-    ended: Row = {"state": State.DONE, "ended_at": now}
+    ended: Row = {"state": RowState.DONE, "ended_at": now}
     removed = ("due_at", "lease", "delay_at", "pending")
     stage: Row = {name: {"$cond": [empty, value, f"${name}"]} for name, value in ended.items()}
     return [{"$set": stage | {name: {"$cond": [empty, "$$REMOVE", f"${name}"]} for name in removed}}]

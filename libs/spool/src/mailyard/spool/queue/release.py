@@ -17,7 +17,7 @@ from mailyard.broker.pipeline import Queue, QueuePath, Route, resume_at
 from mailyard.proto.v1.ticket_pb2 import Ticket
 from mailyard.spool.queue.fairness import Walk, capped
 from mailyard.spool.queue.leases import OutageWatch
-from mailyard.spool.row import COLLECTION, State, ticket_of
+from mailyard.spool.row import COLLECTION, RowState, ticket_of
 from mailyard.store.client import BY_ID, Row, Store, unavailable_when_away
 
 Released = tuple[Queue, Ticket]
@@ -38,7 +38,7 @@ class Release:
             Unavailable: the store is unreachable.
 
         """
-        query = {"state": State.DEFERRED, "due_at": {"$lte": now}}
+        query = {"state": RowState.DEFERRED, "due_at": {"$lte": now}}
         return await self._claim(await self._choose(query, now, limit), query, now)
 
     async def lost(
@@ -62,7 +62,7 @@ class Release:
         for path, before in horizons.items():
             if before is not None:
                 query = {
-                    "state": State.ACTIVE,
+                    "state": RowState.ACTIVE,
                     "route": path.route,
                     "due_at": {"$lt": before},
                     "lease.until": unleased,
@@ -100,7 +100,7 @@ class Release:
             await rows.update_many(
                 {**query, **ours},
                 {
-                    "$set": {"state": State.ACTIVE, "due_at": now, "released_by": token},
+                    "$set": {"state": RowState.ACTIVE, "due_at": now, "released_by": token},
                     "$unset": {"lease": ""},  # its holder cannot renew it any more
                     "$inc": {"epoch": 1},
                 },

@@ -13,7 +13,7 @@ from pymongo import UpdateOne, WriteConcern
 from mailyard.broker.pipeline import Route
 from mailyard.proto.v1.ticket_pb2 import Ticket
 from mailyard.spool.ids import row_id
-from mailyard.spool.row import COLLECTION, State, pending_rows
+from mailyard.spool.row import COLLECTION, RowState, pending_rows
 from mailyard.store.client import Row, Store, unavailable_when_away
 from mailyard.store.watch import timed_write
 
@@ -47,5 +47,5 @@ def _mark(routed: Routed) -> UpdateOne:
         changes["pending"] = pending_rows(ticket.recipients)
         if ticket.expanded:
             changes["expansions"] = [{"tenant": ticket.tenant, "count": ticket.expanded}]
-    current = {"state": State.ACTIVE, "epoch": ticket.epoch, "route": {"$ne": Route.REMOTE}}
+    current = {"state": RowState.ACTIVE, "epoch": ticket.epoch, "route": {"$ne": Route.REMOTE}}
     return UpdateOne({"_id": row_id(ticket.spool_id, ticket.leg)} | current, {"$set": changes})

@@ -19,7 +19,7 @@ from mailyard.runtime.metrics import counter
 from mailyard.spool.ids import row_id
 from mailyard.spool.outcome import Outcome
 from mailyard.spool.queue.reporting import any_due, outcome_rows
-from mailyard.spool.row import COLLECTION, Leg, State, leg_row, ticket_of, timeline_rows
+from mailyard.spool.row import COLLECTION, Leg, RowState, leg_row, ticket_of, timeline_rows
 from mailyard.store.client import Row, Store, unavailable_when_away
 from mailyard.store.transaction import in_transaction
 
@@ -51,7 +51,7 @@ async def split(store: Store, splits: Sequence[SplitMessage], now: datetime) -> 
 
     async def write(session: AsyncClientSession) -> list[Row]:
         rows = store.collection(COLLECTION)
-        query = {"_id": {"$in": list(by_id)}, "state": State.ACTIVE}
+        query = {"_id": {"$in": list(by_id)}, "state": RowState.ACTIVE}
         wholes = [row async for row in rows.find(query, {"delay_at": 1}, session=session)]
         if not wholes:
             return []
@@ -64,7 +64,7 @@ async def split(store: Store, splits: Sequence[SplitMessage], now: datetime) -> 
     with unavailable_when_away():
         legs = await in_transaction(store, write)
     _count(legs)
-    return [(Route(row["route"]), ticket_of(row)) for row in legs if row["state"] == State.ACTIVE]
+    return [(Route(row["route"]), ticket_of(row)) for row in legs if row["state"] == RowState.ACTIVE]
 
 
 def _count(legs: Sequence[Row]) -> None:
@@ -92,7 +92,7 @@ def _ended(row: Row, sender: str, leg: Leg, outcomes: Mapping[int, Outcome], now
     text = next(iter(outcomes.values())).text
     step = {"at": now, "stage": "router", "event": "message.failed", "detail": text}
     ended = row | {
-        "state": State.DONE,
+        "state": RowState.DONE,
         "ended_at": now,
         "attempt": 1,
         "outcomes": written,
@@ -105,7 +105,7 @@ def _ended(row: Row, sender: str, leg: Leg, outcomes: Mapping[int, Outcome], now
 
 def _mark(whole: SplitMessage, now: datetime) -> UpdateOne:
     changes: Row = {
-        "state": State.SPLIT,
+        "state": RowState.SPLIT,
         "legs": len(whole.legs),
         "ended_at": now,
         "expansions": _expansions(whole),

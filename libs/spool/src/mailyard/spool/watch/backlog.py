@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from pymongo.errors import ExecutionTimeout
 
-from mailyard.spool.row import COLLECTION, State
+from mailyard.spool.row import COLLECTION, RowState
 from mailyard.store.client import Row, Store, unavailable_when_away
 
 EVER = datetime(
@@ -23,7 +23,7 @@ class Backlog:
     """Open rows by tenant and by state, and when the earliest deferred one is, or was, due."""
 
     tenants: Mapping[str, int]
-    states: Mapping[State, int]
+    states: Mapping[RowState, int]
     earliest_due: datetime | None
 
 
@@ -41,16 +41,16 @@ async def count_backlog(store: Store, limit_ms: int) -> Backlog:
     """
     rows = store.collection(COLLECTION)
     tenants: Counter[str] = Counter()
-    states = {State.ACTIVE: 0, State.DEFERRED: 0}
+    states = {RowState.ACTIVE: 0, RowState.DEFERRED: 0}
     earliest: datetime | None = None
     with unavailable_when_away():
         try:
             cursor = await rows.aggregate(_BY_TENANT, maxTimeMS=limit_ms)
             async for group in cursor:
-                state = State(group["_id"]["state"])
+                state = RowState(group["_id"]["state"])
                 tenants[group["_id"]["tenant"]] += group["count"]
                 states[state] += group["count"]
-                if state is State.DEFERRED:
+                if state is RowState.DEFERRED:
                     earliest = min(filter(None, (earliest, group["due"])))
         except ExecutionTimeout as error:
             raise CountTimedOut(f"open rows could not be counted within {limit_ms} ms") from error
@@ -58,7 +58,7 @@ async def count_backlog(store: Store, limit_ms: int) -> Backlog:
 
 
 _BY_TENANT: list[Row] = [
-    {"$match": {"state": {"$in": [State.ACTIVE, State.DEFERRED]}, "due_at": {"$gte": EVER}}},
+    {"$match": {"state": {"$in": [RowState.ACTIVE, RowState.DEFERRED]}, "due_at": {"$gte": EVER}}},
     {
         "$group": {
             "_id": {"state": "$state", "tenant": "$tenant"},

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from mailyard.spool.row import COLLECTION, OPEN_INDEX, State
+from mailyard.spool.row import COLLECTION, OPEN_INDEX, RowState
 from mailyard.spool.watch.backlog import EVER
 from mailyard.store.client import Store, unavailable_when_away
 
@@ -24,7 +24,7 @@ async def read_deferred(store: Store) -> Deferred:
 
     """
     rows = store.collection(COLLECTION)
-    query = {"state": State.DEFERRED, "due_at": {"$gte": EVER}}
+    query = {"state": RowState.DEFERRED, "due_at": {"$gte": EVER}}
     with unavailable_when_away():
         mails = await rows.count_documents(query, hint=OPEN_INDEX)
         first = await rows.find_one(query, {"_id": 0, "due_at": 1}, sort=[("due_at", 1)])

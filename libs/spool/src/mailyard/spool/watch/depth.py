@@ -13,7 +13,7 @@ from datetime import datetime
 from mailyard.broker.connection import Broker, QueueDepth
 from mailyard.broker.pipeline import Queue, Route
 from mailyard.runtime.clock import from_ms
-from mailyard.spool.row import COLLECTION, State
+from mailyard.spool.row import COLLECTION, RowState
 from mailyard.spool.watch.backlog import EVER
 from mailyard.spool.watch.progress import QueueProgress, live, read_progress
 from mailyard.store.client import Store, unavailable_when_away
@@ -90,7 +90,7 @@ async def oldest_open(store: Store) -> datetime | None:
         Unavailable: the store is unreachable.
 
     """
-    query = {"state": State.ACTIVE, "route": {"$in": _ROUTES}, "due_at": {"$gte": EVER}}
+    query = {"state": RowState.ACTIVE, "route": {"$in": _ROUTES}, "due_at": {"$gte": EVER}}
     with unavailable_when_away():
         row = await store.collection(COLLECTION).find_one(query, {"due_at": 1}, sort=[("due_at", 1)])
     return row["due_at"] if row else None

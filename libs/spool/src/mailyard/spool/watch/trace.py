@@ -10,7 +10,7 @@ from mailyard.store.client import Row, Store, unavailable_when_away
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class TraceStep:
     """One line of a trace."""
 
     at: datetime
@@ -47,7 +47,7 @@ class TracedRow:
     reason: str
     size: int
     targets: tuple[TracedTarget, ...]
-    steps: tuple[Step, ...]
+    steps: tuple[TraceStep, ...]
 
 
 async def trace(store: Store, spool_id: str) -> list[TracedRow]:
@@ -83,16 +83,16 @@ def _traced(row: Row) -> TracedRow:
     )
 
 
-def _accepted(row: Row) -> list[Step]:
+def _accepted(row: Row) -> list[TraceStep]:
     if "source" not in row:
         return []  # a leg: the row of the message itself has this step
     client = row["client"]
     said = " ".join(filter(None, (client.get("protocol"), client.get("name"), client.get("address"))))
-    return [Step(row["accepted_at"], "smtp-in", "message.accepted", said or row["source"])]
+    return [TraceStep(row["accepted_at"], "smtp-in", "message.accepted", said or row["source"])]
 
 
-def _steps(entries: Sequence[Row]) -> list[Step]:
-    return [Step(each["at"], each["stage"], each["event"], each.get("detail", "")) for each in entries]
+def _steps(entries: Sequence[Row]) -> list[TraceStep]:
+    return [TraceStep(each["at"], each["stage"], each["event"], each.get("detail", "")) for each in entries]
 
 
 def _ended(row: Row) -> list[TracedTarget]:
