@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from mailyard.broker.pipeline import Queue
+from mailyard.broker.pipeline import Queue, stages_of
 from mailyard.broker.topology import EVENTS_EXCHANGE
 from mailyard.cli.databaseuser.mongodb import privileges
 from mailyard.cli.databaseuser.rabbitmq import permissions
@@ -97,6 +97,14 @@ def test_only_its_own_queues_can_be_consumed(service: str) -> None:
     readable = {queue for queue in Queue if re.search(permissions(rights).read, queue)}
     # A queue and an exchange share the name `dead`, and each service binds the one to the other.
     assert readable == {*rights.consumes, Queue.DEAD}
+
+
+@pytest.mark.parametrize("service", NAMES)
+def test_rights_at_the_broker_follow_from_the_pipeline(service: str) -> None:
+    stages, rights = stages_of(service), RIGHTS[service]
+    assert set(rights.consumes) - {Queue.DEAD} == {stage.queue for stage in stages}
+    onward = {queue.exchange for stage in stages for queue in stage.successors}
+    assert onward <= set(rights.publishes)
 
 
 def test_mail_is_published_where_the_service_hands_it_on() -> None:
