@@ -36,7 +36,12 @@ def ticket() -> Callable[..., Ticket]:
             Recipient(address=f"user{number}@one.test", tenant="one", index=number)
             for number in range(targets)
         ]
-        base: dict[str, Any] = {"sender": "s@x.test", "tenant": "one", "accepted_at_ms": to_ms(NOW)}
+        base: dict[str, Any] = {
+            "sender": "s@x.test",
+            "tenant": "one",
+            "accepted_at_ms": to_ms(NOW),
+            "blob_id": ObjectId().binary,
+        }
         return Ticket(spool_id=spool_id, recipients=recipients, **(base | fields))
 
     return make

@@ -181,7 +181,7 @@ async def test_a_keeper_holds_sums_of_open_minutes_and_no_line_that_is_right(sce
     scene.now += timedelta(minutes=4)
     audit = await scene.keeper.audit("router")
     assert (audit.totals["accepted"], audit.totals["in_flight"], audit.wrong) == (1500, 1500, ())
-    assert sum(len(known.books.differing) for known in scene.keeper._open.values() if known) == 0
+    assert sum(len(known.sums.differing) for known in scene.keeper._open.values() if known) == 0
 
 
 async def test_an_audit_without_news_reads_neither_rows_nor_entries(scene: Scene) -> None:

@@ -19,6 +19,7 @@ from mailyard.mailbox.model import INBOX, JUNK
 from mailyard.mailbox.rows import ensure_schema as ensure_mailboxes
 from mailyard.proto.v1.mailbox_pb2 import MailboxEvent
 from mailyard.proto.v1.ticket_pb2 import Action, Recipient, Ticket
+from mailyard.runtime.clock import to_ms
 from mailyard.spool.queue.spool import Spool
 from mailyard.spool.row import COLLECTION
 from mailyard.spool.schema import ensure_schema as ensure_spool
@@ -70,6 +71,7 @@ async def ticket_for(store: Store, *accounts: str, action: Action = Action.ACTIO
         ],
         blob_id=stored.blob_id.binary,
         size=len(BODY),
+        accepted_at_ms=to_ms(NOW),
     )
     ticket.verdict.action = action
     row: dict[str, Any] = {"_id": "message", "state": "active", "epoch": 0, "due_at": NOW}
