@@ -23,7 +23,7 @@ _CODE = "==> our own: "
 _CONTEXT = ("pyproject.toml", "uv.lock", ".dockerignore", "proto", "libs", "services", "tools")
 _DOCKERFILES = {component.name: f"{component.folder}/Dockerfile" for component in COMPONENTS}
 _CHANGED = "imap"
-_CHANGE = "services/imap/src/mailyard/imap/main.py"
+_CHANGE = "services/imap/src/mailyard/imap_server/main.py"
 _FIRST_LINES = 30
 
 

@@ -96,9 +96,9 @@ def test_a_query_on_an_unseen_collection_is_caught():
     "use", ['store.collection("people")', 'store.db["people"]', 'x.db.get_collection("dogs")']
 )
 def test_nobody_outside_the_room_touches_its_collections(use):
-    [violation] = check("services/imap/src/mailyard/imap/main.py", f"\n{use}\n", ROOMS)
+    [violation] = check("services/imap/src/mailyard/imap_server/main.py", f"\n{use}\n", ROOMS)
     assert str(violation).startswith(
-        "services/imap/src/mailyard/imap/main.py:2: only libs/people/src may touch"
+        "services/imap/src/mailyard/imap_server/main.py:2: only libs/people/src may touch"
     )
 
 

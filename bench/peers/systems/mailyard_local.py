@@ -11,7 +11,7 @@ from pymongo import MongoClient
 from pymongo.read_concern import ReadConcern
 
 from bench.peers.systems.system import SystemFailed
-from mailyard.mailbox.model import INBOX
+from mailyard.imap.wellknown import INBOX
 from mailyard.mailbox.rows import MAILBOXES
 from tests.trial import accounts
 from tests.trial.instance import Instance, InstanceFailed

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 from bson import ObjectId
 
+from mailyard.mailbox.insertion import Insertion, insert_messages
 from mailyard.mailbox.mailboxes import Mailboxes
 from mailyard.mailbox.model import Mailbox, NewMessage
-from mailyard.mailbox.place import Placement, place
 from mailyard.mailbox.rows import ensure_schema
 from mailyard.store.client import Row, Store
 
@@ -50,7 +50,7 @@ def message(
         internal_date=MOMENT,
         envelope=b"()",
         bodystructure=b"()",
-        body=b"()",
+        imap_body=b"()",
         header_index=b"",
         part_index=b"",
         flags=frozenset(flags),
@@ -59,7 +59,9 @@ def message(
 
 async def fill(store: Store, mailbox: Mailbox, count: int, size: int = 100) -> Mailbox:
     """Add messages; return the mailbox as it is then."""
-    await place(store, [Placement(mailbox.id, message(mailbox.account, size=size)) for _ in range(count)])
+    await insert_messages(
+        store, [Insertion(mailbox.id, message(mailbox.account, size=size)) for _ in range(count)]
+    )
     return await Mailboxes(store).by_id(mailbox.account, mailbox.id)
 
 

@@ -7,11 +7,11 @@ from bson import ObjectId
 from mailbox_builders import HandClock, fill, message, old_mailbox, open_store
 
 from mailyard.mailbox import account, change
-from mailyard.mailbox.errors import AlreadyExists, NotFound, NotPermitted, TooMany
+from mailyard.mailbox.errors import MailboxExists, MailboxLimitReached, MailboxNotFound, NotPermitted
+from mailyard.mailbox.insertion import Insertion, MailboxGone, insert_messages
 from mailyard.mailbox.mailboxes import Mailboxes
 from mailyard.mailbox.messages import Messages
 from mailyard.mailbox.model import DEFAULTS
-from mailyard.mailbox.place import MailboxGone, Placement, place
 from mailyard.mailbox.retention import purge_expunged
 from mailyard.store.client import Store
 
@@ -57,7 +57,7 @@ async def test_a_subscription_outlives_its_mailbox_until_it_is_ended(mailboxes: 
 async def test_a_name_without_a_mailbox_cannot_be_subscribed_and_can_be_unsubscribed(
     mailboxes: Mailboxes,
 ) -> None:
-    with pytest.raises(NotFound):
+    with pytest.raises(MailboxNotFound):
         await mailboxes.subscribe(ACCOUNT, "nowhere", True)
     await mailboxes.subscribe(ACCOUNT, "nowhere", False)
     await mailboxes.create(ACCOUNT, "a/b")
@@ -88,7 +88,7 @@ async def test_the_number_of_subscriptions_is_bounded(
 ) -> None:
     monkeypatch.setattr(change, "MAX_SUBSCRIPTIONS", len(DEFAULTS))
     await mailboxes.create(ACCOUNT, "x")
-    with pytest.raises(TooMany):
+    with pytest.raises(MailboxLimitReached):
         await mailboxes.subscribe(ACCOUNT, "x", True)
     await mailboxes.rename(ACCOUNT, "Sent", "y")
     assert await mailboxes.subscriptions(ACCOUNT) == set(DEFAULTS)
@@ -99,7 +99,7 @@ async def test_the_number_of_mailboxes_is_bounded_with_those_above_a_name(
     mailboxes: Mailboxes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(change, "MAX_MAILBOXES", len(DEFAULTS) + 2)
-    with pytest.raises(TooMany):
+    with pytest.raises(MailboxLimitReached):
         await mailboxes.create(ACCOUNT, "a/b/c")
     assert await names(mailboxes) == set(DEFAULTS)
     await mailboxes.create(ACCOUNT, "a/b")
@@ -192,9 +192,9 @@ async def test_after_rename_of_inbox_its_old_row_takes_no_mail_that_is_for_inbox
     inbox = await mailboxes.get(ACCOUNT, "INBOX")
     sent = await mailboxes.get(ACCOUNT, "Sent")
     await mailboxes.rename(ACCOUNT, "INBOX", "old")
-    for others in ([], [Placement(sent.id, message(ACCOUNT))]):
+    for others in ([], [Insertion(sent.id, message(ACCOUNT))]):
         with pytest.raises(MailboxGone) as caught:
-            await place(store, [Placement(inbox.id, message(ACCOUNT), "INBOX"), *others])
+            await insert_messages(store, [Insertion(inbox.id, message(ACCOUNT), "INBOX"), *others])
         assert caught.value.mailboxes == {inbox.id}
     assert (await mailboxes.by_id(ACCOUNT, inbox.id)).total == 0
     assert (await mailboxes.by_id(ACCOUNT, sent.id)).total == 0
@@ -205,7 +205,7 @@ async def test_a_name_that_only_has_children_can_be_renamed(mailboxes: Mailboxes
     await mailboxes.delete(ACCOUNT, "a")
     await mailboxes.rename(ACCOUNT, "a", "c")
     assert "c/b" in await names(mailboxes)
-    with pytest.raises(NotFound):
+    with pytest.raises(MailboxNotFound):
         await mailboxes.rename(ACCOUNT, "a", "d")
 
 
@@ -222,8 +222,8 @@ async def test_rename_refuses_names_that_are_taken_inside_or_too_long(mailboxes:
     await mailboxes.delete(ACCOUNT, "c")
     before = await names(mailboxes)
     for old, new, error in (
-        ("a", "c", AlreadyExists),
-        ("a", "inbox", AlreadyExists),
+        ("a", "c", MailboxExists),
+        ("a", "inbox", MailboxExists),
         ("a", "a/x", NotPermitted),
         ("long", "l" * 200, NotPermitted),
     ):
@@ -240,10 +240,10 @@ async def test_delete_writes_no_message_and_all_are_gone_at_once(store: Store, m
     before = [row async for row in store.collection("messages").find().sort("_id")]
     await mailboxes.delete(ACCOUNT, "big")
     assert [row async for row in store.collection("messages").find().sort("_id")] == before
-    with pytest.raises(NotFound):
+    with pytest.raises(MailboxNotFound):
         await Messages(store).changes(filled.id, ACCOUNT, 0)
     with pytest.raises(MailboxGone):
-        await place(store, [Placement(filled.id, message(ACCOUNT))])
+        await insert_messages(store, [Insertion(filled.id, message(ACCOUNT))])
 
 
 async def test_a_deleted_mailbox_is_purged_in_portions_after_the_window(store: Store) -> None:

@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 import pytest
 from bson import ObjectId
 
+from mailyard.imap.wellknown import FlagChange
+from mailyard.mailbox.insertion import Insertion, MailboxGone, insert_messages
 from mailyard.mailbox.mailboxes import Mailboxes
 from mailyard.mailbox.messages import Messages
-from mailyard.mailbox.model import FlagChange, Mailbox, NewMessage
-from mailyard.mailbox.place import MailboxGone, Placement, place
+from mailyard.mailbox.model import Mailbox, NewMessage
 from mailyard.mailbox.rows import ensure_schema
 from mailyard.store.client import Store
 
@@ -37,7 +38,7 @@ def message(account: ObjectId, key: str | None = None, flags: frozenset[str] = f
         internal_date=MOMENT,
         envelope=b"()",
         bodystructure=b"()",
-        body=b"()",
+        imap_body=b"()",
         header_index=b"",
         part_index=b"",
         flags=flags,
@@ -63,39 +64,39 @@ async def test_no_reader_ever_sees_a_message_below_one_that_it_has_seen(mongo_ur
         nonlocal writing
         for _ in range(25):
             chosen = random.choices(inboxes, k=random.randint(1, 6))
-            await place(own, [Placement(inbox.id, message(inbox.account)) for inbox in chosen])
+            await insert_messages(own, [Insertion(inbox.id, message(inbox.account)) for inbox in chosen])
         writing -= 1
 
     async def change(own: Store) -> None:
-        doors = Messages(own)
+        repository = Messages(own)
         while writing:
             inbox = random.choice(inboxes)
             snapshot = await Mailboxes(own).by_id(inbox.account, inbox.id)
-            uids = [state.uid for state in await doors.flag_states(snapshot)][-5:]
+            uids = [state.uid for state in await repository.flag_states(snapshot)][-5:]
             match random.randrange(4):
                 case 0:
-                    await doors.store(snapshot, uids, FlagChange.ADD, frozenset({random.choice("abc")}))
+                    await repository.store(snapshot, uids, FlagChange.ADD, frozenset({random.choice("abc")}))
                 case 1:
-                    await doors.append(snapshot, message(inbox.account))
+                    await repository.append(snapshot, message(inbox.account))
                 case 2:
-                    await doors.copy(
+                    await repository.copy(
                         snapshot,
                         uids[:2],
                         random.choice([each for each in inboxes if each.account == inbox.account]),
                     )
                 case 3:
-                    await doors.store(snapshot, uids[:1], FlagChange.ADD, frozenset({"\\Deleted"}))
-                    await doors.expunge(snapshot, None)
+                    await repository.store(snapshot, uids[:1], FlagChange.ADD, frozenset({"\\Deleted"}))
+                    await repository.expunge(snapshot, None)
 
     async def watch(own: Store, inbox: Mailbox) -> int:
         """Follow a mailbox as a session does; fail when something turns up below what was seen."""
-        doors = Messages(own)
+        repository = Messages(own)
         first = await Mailboxes(own).by_id(inbox.account, inbox.id)
-        seen = {state.uid for state in await doors.flag_states(first)}
+        seen = {state.uid for state in await repository.flag_states(first)}
         modseq, highest = first.highest_modseq, first.uid_next - 1
         looks = 0
         while writing or looks == 0:
-            changes = await doors.changes(inbox.id, inbox.account, modseq)
+            changes = await repository.changes(inbox.id, inbox.account, modseq)
             assert changes.highest_modseq >= modseq
             new = {state.uid for state in changes.present} - seen
             assert all(uid > highest for uid in new), (new, highest)
@@ -104,9 +105,9 @@ async def test_no_reader_ever_sees_a_message_below_one_that_it_has_seen(mongo_ur
             modseq, highest = changes.highest_modseq, max(highest, changes.uid_next - 1)
             looks += 1
         final = await Mailboxes(own).by_id(inbox.account, inbox.id)
-        changes = await doors.changes(inbox.id, inbox.account, modseq)
+        changes = await repository.changes(inbox.id, inbox.account, modseq)
         seen |= {state.uid for state in changes.present}
-        present = {state.uid for state in await doors.flag_states(final)}
+        present = {state.uid for state in await repository.flag_states(final)}
         assert present <= seen, "a message was never shown"
         return looks
 
@@ -129,42 +130,44 @@ async def test_no_reader_ever_sees_a_message_below_one_that_it_has_seen(mongo_ur
 
 async def test_uids_grow_by_one_without_gaps_when_writers_meet(store: Store) -> None:
     [inbox] = await prepared(store, 1)
-    batches = [[Placement(inbox.id, message(inbox.account)) for _ in range(3)] for _ in range(12)]
-    results = await asyncio.gather(*(place(store, batch) for batch in batches))
-    uids = sorted(placed.uid for result in results for placed in result.values())
+    batches = [[Insertion(inbox.id, message(inbox.account)) for _ in range(3)] for _ in range(12)]
+    results = await asyncio.gather(*(insert_messages(store, batch) for batch in batches))
+    uids = sorted(inserted.uid for result in results for inserted in result.values())
     assert uids == list(range(1, 37))
 
 
 async def test_a_message_that_is_there_already_is_left_and_the_others_are_placed(store: Store) -> None:
     [inbox] = await prepared(store, 1)
     first, second = message(inbox.account, "key 1"), message(inbox.account, "key 2")
-    assert set(await place(store, [Placement(inbox.id, first)])) == {"key 1"}
-    assert set(await place(store, [Placement(inbox.id, first), Placement(inbox.id, second)])) == {"key 2"}
-    assert await place(store, [Placement(inbox.id, first)]) == {}
+    assert set(await insert_messages(store, [Insertion(inbox.id, first)])) == {"key 1"}
+    assert set(await insert_messages(store, [Insertion(inbox.id, first), Insertion(inbox.id, second)])) == {
+        "key 2"
+    }
+    assert await insert_messages(store, [Insertion(inbox.id, first)]) == {}
     final = await Mailboxes(store).by_id(inbox.account, inbox.id)
     assert (final.total, final.uid_next) == (2, 3)
 
 
 async def test_a_message_that_is_given_twice_at_once_is_placed_once(store: Store) -> None:
     [inbox] = await prepared(store, 1)
-    twice = [Placement(inbox.id, message(inbox.account, "key")) for _ in range(2)]
-    assert (await place(store, twice))["key"].uid == 1
+    twice = [Insertion(inbox.id, message(inbox.account, "key")) for _ in range(2)]
+    assert (await insert_messages(store, twice))["key"].uid == 1
     assert (await Mailboxes(store).by_id(inbox.account, inbox.id)).total == 1
 
 
 async def test_a_uid_that_is_taken_is_a_lost_race_and_no_delivery(store: Store) -> None:
     [inbox] = await prepared(store, 1)
-    await place(store, [Placement(inbox.id, message(inbox.account)) for _ in range(3)])
+    await insert_messages(store, [Insertion(inbox.id, message(inbox.account)) for _ in range(3)])
     # As after a restore of the mailbox row from an older copy.
     await store.collection("mailboxes").update_one({"_id": inbox.id}, {"$set": {"uid_next": 1}})
-    placed = await place(store, [Placement(inbox.id, message(inbox.account, "late"))])
-    assert placed["late"].uid == 4
+    inserted = await insert_messages(store, [Insertion(inbox.id, message(inbox.account, "late"))])
+    assert inserted["late"].uid == 4
 
 
 async def test_nothing_is_placed_when_one_mailbox_is_gone(store: Store) -> None:
     inboxes = await prepared(store, 2)
     await store.collection("mailboxes").delete_one({"_id": inboxes[0].id})
     with pytest.raises(MailboxGone) as caught:
-        await place(store, [Placement(inbox.id, message(inbox.account)) for inbox in inboxes])
+        await insert_messages(store, [Insertion(inbox.id, message(inbox.account)) for inbox in inboxes])
     assert caught.value.mailboxes == {inboxes[0].id}
     assert (await Mailboxes(store).by_id(inboxes[1].account, inboxes[1].id)).total == 0

@@ -7,11 +7,12 @@ import pytest
 from bson import ObjectId
 from mailbox_builders import fill, message, open_store
 
+from mailyard.imap.wellknown import FlagChange
+from mailyard.mailbox.bulkinsertion import insert_in_batches
+from mailyard.mailbox.insertion import Insertion, insert_messages
 from mailyard.mailbox.mailboxes import Mailboxes
 from mailyard.mailbox.messages import Messages
-from mailyard.mailbox.model import FlagChange, Mailbox
-from mailyard.mailbox.place import Placement, place
-from mailyard.mailbox.portions import place_many
+from mailyard.mailbox.model import Mailbox
 from mailyard.mailbox.quota import OverQuota, Usage, fits, usage_of
 from mailyard.store.client import Store
 
@@ -67,14 +68,14 @@ async def test_a_full_account_takes_no_mail_and_the_others_of_the_batch_do(store
     free = ObjectId()
     await Mailboxes(store).ensure_defaults(free)
     inbox, other = await mailbox(store), await Mailboxes(store).get(free, "INBOX")
-    placements = [
-        Placement(inbox.id, message(ACCOUNT, key="fits", size=200), "INBOX"),
-        Placement(other.id, message(free, key="other"), "INBOX"),
-        Placement(inbox.id, message(ACCOUNT, key="too large", size=101), "INBOX"),
-        Placement(inbox.id, message(ACCOUNT, key="fits as well", size=100), "INBOX"),
+    insertions = [
+        Insertion(inbox.id, message(ACCOUNT, key="fits", size=200), "INBOX"),
+        Insertion(other.id, message(free, key="other"), "INBOX"),
+        Insertion(inbox.id, message(ACCOUNT, key="too large", size=101), "INBOX"),
+        Insertion(inbox.id, message(ACCOUNT, key="fits as well", size=100), "INBOX"),
     ]
-    placing = await place_many(store, placements, quotas={ACCOUNT: 300})
-    assert set(placing.placed) == {"fits", "other", "fits as well"}
+    placing = await insert_in_batches(store, insertions, quotas={ACCOUNT: 300})
+    assert set(placing.inserted) == {"fits", "other", "fits as well"}
     assert placing.over_quota == {"too large"}
     assert await used(store) == Usage(300, 2)
 
@@ -82,21 +83,23 @@ async def test_a_full_account_takes_no_mail_and_the_others_of_the_batch_do(store
 async def test_a_message_that_was_delivered_before_is_no_matter_of_the_quota(store: Store) -> None:
     inbox = await mailbox(store)
     old, new = message(ACCOUNT, key="old"), message(ACCOUNT, key="new")
-    assert set((await place_many(store, [Placement(inbox.id, old)], quotas={ACCOUNT: 100})).placed) == {"old"}
-    again = await place_many(store, [Placement(inbox.id, old)], quotas={ACCOUNT: 100})
-    assert (again.placed, again.over_quota) == ({}, set())
-    both = [Placement(inbox.id, old), Placement(inbox.id, new)]
-    assert (await place_many(store, both, quotas={ACCOUNT: 199})).over_quota == {"new"}
-    assert set((await place_many(store, both, quotas={ACCOUNT: 200})).placed) == {"new"}
+    assert set(
+        (await insert_in_batches(store, [Insertion(inbox.id, old)], quotas={ACCOUNT: 100})).inserted
+    ) == {"old"}
+    again = await insert_in_batches(store, [Insertion(inbox.id, old)], quotas={ACCOUNT: 100})
+    assert (again.inserted, again.over_quota) == ({}, set())
+    both = [Insertion(inbox.id, old), Insertion(inbox.id, new)]
+    assert (await insert_in_batches(store, both, quotas={ACCOUNT: 199})).over_quota == {"new"}
+    assert set((await insert_in_batches(store, both, quotas={ACCOUNT: 200})).inserted) == {"new"}
     assert await used(store) == Usage(200, 2)
 
 
 async def test_an_account_over_its_lowered_quota_takes_nothing_and_loses_nothing(store: Store) -> None:
     await fill(store, await mailbox(store), 5)
     with pytest.raises(OverQuota) as caught:
-        await place(
+        await insert_messages(
             store,
-            [Placement((await mailbox(store)).id, message(ACCOUNT, key="m", size=1), "INBOX")],
+            [Insertion((await mailbox(store)).id, message(ACCOUNT, key="m", size=1), "INBOX")],
             quotas={ACCOUNT: 10},
         )
     assert caught.value.messages == {"m"}
@@ -114,7 +117,9 @@ async def test_writers_of_different_mailboxes_do_not_pass_the_quota_together(
         name = "INBOX" if target.name == "INBOX" else None
         for _ in range(10):
             try:
-                await place(own, [Placement(target.id, message(ACCOUNT), name)], quotas={ACCOUNT: 1_550})
+                await insert_messages(
+                    own, [Insertion(target.id, message(ACCOUNT), name)], quotas={ACCOUNT: 1_550}
+                )
             except OverQuota:
                 refused += 1
         return refused

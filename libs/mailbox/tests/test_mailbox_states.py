@@ -8,11 +8,12 @@ from bson import ObjectId
 from mailbox_builders import fill, message, open_store
 from pymongo import AsyncMongoClient, monitoring
 
+from mailyard.imap.wellknown import FlagChange
 from mailyard.mailbox.flagtable import FlagTable
+from mailyard.mailbox.insertion import Insertion, insert_messages
 from mailyard.mailbox.mailboxes import Mailboxes
 from mailyard.mailbox.messages import Messages
-from mailyard.mailbox.model import FlagChange, FlagState, Mailbox
-from mailyard.mailbox.place import Placement, place
+from mailyard.mailbox.model import FlagState, Mailbox
 from mailyard.mailbox.rows import ensure_schema
 from mailyard.mailbox.statetext import expunged_text, flags_in, is_expunged, state_text
 from mailyard.store.client import Row, Store
@@ -164,7 +165,7 @@ async def test_setup_replaces_the_index_of_version_0_2(store: Store) -> None:
 async def test_a_message_with_other_flags_than_its_state_says_is_never_believed(
     store: Store, inbox: Mailbox
 ) -> None:
-    await place(store, [Placement(inbox.id, message(ACCOUNT, flags=["$a", "\\Seen"]))])
+    await insert_messages(store, [Insertion(inbox.id, message(ACCOUNT, flags=["$a", "\\Seen"]))])
     [row] = [each async for each in store.collection("messages").find()]
     assert row["state"] == f"+{row['modseq']} $a \\Seen"
     assert flags_in(row["state"], row["modseq"] + 1) is None

@@ -150,7 +150,7 @@ async def test_a_name_that_several_processes_create_at_once_is_created_once(
     results = await asyncio.gather(
         *(Mailboxes(own).create(ACCOUNT, "a/x") for own in stores), return_exceptions=True
     )
-    assert sorted(type(each).__name__ for each in results) == ["AlreadyExists"] * 3 + ["Mailbox"]
+    assert sorted(type(each).__name__ for each in results) == ["Mailbox"] + ["MailboxExists"] * 3
     assert len(await values(Mailboxes(store))) == 8
     for own in stores:
         await own.close()

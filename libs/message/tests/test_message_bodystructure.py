@@ -5,7 +5,7 @@ TEXT = b"Content-Type: text/plain; charset=us-ascii\r\n\r\n"
 
 def structures(message: bytes) -> tuple[bytes, bytes]:
     parsed = parse_message(b"", message)
-    return parsed.body, parsed.bodystructure
+    return parsed.imap_body, parsed.bodystructure
 
 
 def multipart(body: bytes, content_type: bytes = b"multipart/mixed; boundary=B") -> bytes:

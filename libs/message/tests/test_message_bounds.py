@@ -45,7 +45,7 @@ def columns(parsed: ParsedMessage) -> int:
     return sum(
         map(
             len,
-            (parsed.envelope, parsed.bodystructure, parsed.body, parsed.header_index, parsed.part_index),
+            (parsed.envelope, parsed.bodystructure, parsed.imap_body, parsed.header_index, parsed.part_index),
         )
     )
 

@@ -53,7 +53,7 @@ def check(prefix: bytes, body: bytes, imap_data) -> None:
     parsed = parse_message(prefix, body)
     assert parsed == parse_message(b"", whole)
     assert len(imap_data(parsed.envelope)) == 10
-    assert len(imap_data(parsed.body)) >= 2
+    assert len(imap_data(parsed.imap_body)) >= 2
     assert len(imap_data(parsed.bodystructure)) >= 6
     index = PartIndex.decode(parsed.part_index)
     check_spans(index, len(whole))

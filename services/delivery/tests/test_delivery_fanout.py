@@ -10,10 +10,10 @@ import pytest
 from bson import ObjectId
 
 from mailyard.delivery import parsing
-from mailyard.delivery.deliverer import Deliverer
+from mailyard.delivery.handler import DeliveryHandler
 from mailyard.delivery.placing import Placer
 from mailyard.delivery.settings import DeliverySettings
-from mailyard.mailbox.portions import Placing
+from mailyard.mailbox.bulkinsertion import InsertionResult
 from mailyard.mailbox.rows import ensure_schema as ensure_mailboxes
 from mailyard.message.parse import ParsedMessage, parse_message
 from mailyard.proto.v1.mailbox_pb2 import MailboxEvent
@@ -115,15 +115,15 @@ async def test_a_message_is_parsed_once_and_placed_in_portions(
 
     place = Placer.place
 
-    async def watch(placer: Placer, messages: Any) -> Placing:
+    async def watch(placer: Placer, messages: Any) -> InsertionResult:
         portions.append(len(messages))
         return await place(placer, messages)
 
     monkeypatch.setattr(parsing, "parse_message", count)
     monkeypatch.setattr(Placer, "place", watch)
-    deliverer = Deliverer(store, cast("Any", Silent()), DeliverySettings())
+    handler = DeliveryHandler(store, cast("Any", Silent()), DeliverySettings())
     tickets = await tickets_for(store, b"Subject: x\r\n\r\ntext\r\n", 1000, per_ticket)
-    await deliverer.handle(tickets)
+    await handler.handle(tickets)
     assert await delivered(store) == 1000
     assert len(parses) == len(tickets), "a message is parsed more than once for its recipients"
     assert portions == [100] * 10
@@ -131,9 +131,9 @@ async def test_a_message_is_parsed_once_and_placed_in_portions(
 
 @pytest.mark.parametrize("body", [HOSTILE, MESSAGES], ids=["hostile header", "a thousand messages"])
 async def test_a_hostile_message_to_many_recipients_leaves_room_for_others(store: Store, body: bytes) -> None:
-    deliverer = Deliverer(store, cast("Any", Silent()), DeliverySettings())
+    handler = DeliveryHandler(store, cast("Any", Silent()), DeliverySettings())
     tickets = await tickets_for(store, body, 200, 200)
-    assert await longest_stretch(deliverer.handle(tickets)) < 0.1
+    assert await longest_stretch(handler.handle(tickets)) < 0.1
     assert await delivered(store) == 200
     row = await store.collection("messages").find_one({})
     assert row is not None
@@ -146,7 +146,7 @@ async def test_a_ticket_that_comes_again_in_the_middle_delivers_the_rest(
     place = Placer.place
     calls = 0
 
-    async def fail_at_the_third(placer: Placer, messages: Any) -> Placing:
+    async def fail_at_the_third(placer: Placer, messages: Any) -> InsertionResult:
         nonlocal calls
         calls += 1
         if calls == 3:
@@ -154,10 +154,10 @@ async def test_a_ticket_that_comes_again_in_the_middle_delivers_the_rest(
         return await place(placer, messages)
 
     monkeypatch.setattr(Placer, "place", fail_at_the_third)
-    deliverer = Deliverer(store, cast("Any", Silent()), DeliverySettings())
+    handler = DeliveryHandler(store, cast("Any", Silent()), DeliverySettings())
     tickets = await tickets_for(store, b"Subject: x\r\n\r\ntext\r\n", 500, 500)
     with pytest.raises(Unavailable):
-        await deliverer.handle(tickets)
+        await handler.handle(tickets)
     assert await delivered(store) == 200
-    await deliverer.handle(tickets)
+    await handler.handle(tickets)
     assert await delivered(store) == 500

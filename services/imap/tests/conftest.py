@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parents[3] / "libs/imap/tests"))  # any command, and its encoder
 sys.path.insert(0, str(Path(__file__).parent))
 
 from imap_service import ImapService

@@ -20,11 +20,11 @@ from pathlib import Path
 
 from imap_doubles import PASSWORD, MemoryChannel, World
 
-from mailyard.imap.core.limits import Limits
-from mailyard.imap.session.conversation import Conversation
-from mailyard.imap.session.options import Options
-from mailyard.imap.session.session import Session
-from mailyard.runtime.callers import Caller
+from mailyard.imap.limits import ImapLimits
+from mailyard.imap_server.handlers.dispatcher import Dispatcher
+from mailyard.imap_server.session.options import SessionOptions
+from mailyard.imap_server.session.session import ImapSession
+from mailyard.listening.address import ClientAddress
 
 LETTERS = Path(__file__).parent / "letters"
 _LINE = re.compile(r"([CS])(\d?)([:~!+])(?: (.*))?")
@@ -57,7 +57,7 @@ class Client:
     """One connection to the server under test."""
 
     channel: MemoryChannel
-    session: Session
+    session: ImapSession
     task: asyncio.Task[None]
     read: int = 0
 
@@ -87,9 +87,9 @@ class Client:
 class Dialogue:
     """One run of a dialogue."""
 
-    def __init__(self, world: World | None = None, options: Options | None = None) -> None:
+    def __init__(self, world: World | None = None, options: SessionOptions | None = None) -> None:
         self.world = world or World()
-        self.options = options or Options()
+        self.options = options or SessionOptions()
         self.clients: dict[str, Client] = {}
         self.greets = False
 
@@ -156,8 +156,8 @@ class Dialogue:
 
     async def _connect(self) -> Client:
         channel = MemoryChannel(self.world.clock)
-        session = Session(channel, self.world.doors(), self.options)
-        client = Client(channel, session, asyncio.create_task(Conversation(session).run()))
+        session = ImapSession(channel, self.world.backend(), self.options)
+        client = Client(channel, session, asyncio.create_task(Dispatcher(session).run()))
         await client.settle()
         return client
 
@@ -180,12 +180,14 @@ class Dialogue:
         self.greets = True
         channel = MemoryChannel(self.world.clock)
         channel.client_ip, channel.secure, channel.may_start_tls = ip, False, tls == "tls"
-        channel.is_local = Caller(ip).is_on_loopback
-        session = Session(channel, self.world.doors(), replace(self.options, plaintext_on_loopback=True))
-        self.clients["1"] = Client(channel, session, asyncio.create_task(Conversation(session).run()))
+        channel.is_local = ClientAddress(ip).is_on_loopback
+        session = ImapSession(
+            channel, self.world.backend(), replace(self.options, plaintext_on_loopback=True)
+        )
+        self.clients["1"] = Client(channel, session, asyncio.create_task(Dispatcher(session).run()))
 
     async def _on_limit(self, name: str, value: str) -> None:
-        if name in Limits.__dataclass_fields__:
+        if name in ImapLimits.__dataclass_fields__:
             self.options = replace(self.options, limits=replace(self.options.limits, **{name: int(value)}))
         else:
             self.options = replace(self.options, **{name: int(value)})

@@ -1,4 +1,4 @@
-"""The doors of a session in memory, obeying the same contracts as the real ones, and a channel without a socket."""
+"""The backend of a session in memory, obeying the same contracts as the real ones, and a channel without a socket."""
 
 import asyncio
 from collections import defaultdict
@@ -11,10 +11,12 @@ from bson import ObjectId
 
 from mailyard.directory.accesswatch import OpenSession
 from mailyard.directory.identity import Identity, Refusal, RefusalReason
-from mailyard.imap.session.accounts import AccountSessions
-from mailyard.imap.session.doors import Doors
-from mailyard.imap.session.keywords import MailboxKeywords
-from mailyard.mailbox.errors import AlreadyExists, NotFound, NotPermitted
+from mailyard.imap.wellknown import FlagChange
+from mailyard.imap_server.session.accounts import AccountSessions
+from mailyard.imap_server.session.backend import Backend
+from mailyard.imap_server.session.keywords import MailboxKeywords
+from mailyard.mailbox.errors import MailboxExists, MailboxNotFound, NotPermitted
+from mailyard.mailbox.factory import new_message
 from mailyard.mailbox.flagtable import FlagTable
 from mailyard.mailbox.messages import changed, copy_of
 from mailyard.mailbox.model import (
@@ -22,7 +24,6 @@ from mailyard.mailbox.model import (
     AppendResult,
     Changes,
     CopyResult,
-    FlagChange,
     FlagState,
     Mailbox,
     Message,
@@ -84,7 +85,7 @@ class MemoryAccess:
 
 
 class World:
-    """Everything that the doors show."""
+    """Everything of the backend."""
 
     def __init__(self) -> None:
         self.boxes: dict[ObjectId, Box] = {}
@@ -96,15 +97,15 @@ class World:
         self.access = MemoryAccess()
         self.away = False
         self.calls: list[str] = []
-        self.fails_at: dict[str, int] = {}  # which call of a door finds the store away
+        self.fails_at: dict[str, int] = {}  # which call of a function finds the store away
         self.quota: int | None = None
         self.subscriptions = set(DEFAULTS)
         self._numbers = count(1)
         for name, use in DEFAULTS.items():
             self.add_box(name, use)
 
-    def doors(self) -> Doors:
-        return Doors(
+    def backend(self) -> Backend:
+        return Backend(
             MemoryMailboxes(self),
             MemoryMessages(self),
             MemoryBodies(self),
@@ -134,11 +135,11 @@ class World:
         for box in self.boxes.values():
             if box.row.name == canonical(name):
                 return box
-        raise NotFound(name)
+        raise MailboxNotFound(name)
 
     def by_id(self, identity: ObjectId) -> Box:
         if identity not in self.boxes:
-            raise NotFound(identity)
+            raise MailboxNotFound(identity)
         return self.boxes[identity]
 
     def deliver(
@@ -147,28 +148,24 @@ class World:
         """Put a message into a mailbox, as another session or the delivery service would."""
         blob_id = ObjectId()
         self.bodies[blob_id] = octets
-        parsed = parse_message(prefix, octets)
-        new = NewMessage(
-            str(blob_id),
-            ACCOUNT,
-            prefix,
-            blob_id,
-            len(prefix) + len(octets),
-            now,
-            parsed.envelope,
-            parsed.bodystructure,
-            parsed.body,
-            parsed.header_index,
-            parsed.part_index,
+        new = new_message(
+            parse_message(prefix, octets),
+            account=ACCOUNT,
+            blob_id=blob_id,
+            body_size=len(octets),
+            internal_date=now,
+            row_id=str(blob_id),
+            prefix=prefix,
             flags=frozenset(flags),
         )
-        return self.place(self.box(name), new)
+        return self.add(self.box(name), new)
 
-    def place(self, box: Box, new: NewMessage, origin: str = "") -> int:
+    def add(self, box: Box, new: NewMessage, origin: str = "") -> int:
         uid, modseq = box.row.uid_next, box.row.highest_modseq + 1
         box.messages[uid] = Message(
             new.id, box.row.id, new.account, uid, modseq, new.flags, new.internal_date, NOW, new.size, new.prefix,
-            new.blob_id, new.envelope, new.bodystructure, new.body, new.header_index, new.part_index, "", "",
+            new.blob_id, new.envelope, new.bodystructure, new.imap_body, new.header_index, new.part_index, "", "",
+            summary=new.summary,
         )  # fmt: skip
         box.row = replace(box.row, uid_next=uid + 1, highest_modseq=modseq)
         self.touched(box, origin)
@@ -224,7 +221,7 @@ class MemoryMailboxes:
         if not all(name.split("/")):
             raise NotPermitted("A mailbox name has no empty part")
         if any(box.row.name == name for box in self.world.boxes.values()):
-            raise AlreadyExists(name)
+            raise MailboxExists(name)
         parts = name.split("/")
         for length in range(1, len(parts)):
             above = "/".join(parts[:length])
@@ -242,7 +239,7 @@ class MemoryMailboxes:
     async def rename(self, account: ObjectId, old: str, new: str) -> None:
         self.world.called("rename")
         if any(box.row.name == new for box in self.world.boxes.values()):
-            raise AlreadyExists(new)
+            raise MailboxExists(new)
         box = self.world.box(old)
         if box.row.name == "INBOX":
             box.row = replace(box.row, name=new)
@@ -257,7 +254,7 @@ class MemoryMailboxes:
         name = canonical(name)
         if subscribed:
             if not any(f"{box.row.name}/".startswith(f"{name}/") for box in self.world.boxes.values()):
-                raise NotFound(name)
+                raise MailboxNotFound(name)
             self.world.subscriptions.add(name)
         else:
             self.world.subscriptions.discard(name)
@@ -363,7 +360,7 @@ class MemoryMessages:
         source, box = self.world.by_id(mailbox.id), self.world.by_id(target.id)
         found = [uid for uid in uids if uid in source.messages and not source.messages[uid].expunged]
         new = tuple(
-            self.world.place(box, copy_of(_new(source.messages[uid]), keywords), origin) for uid in found
+            self.world.add(box, copy_of(_new(source.messages[uid]), keywords), origin) for uid in found
         )
         return CopyResult(box.row.uid_validity, tuple(found), new)
 
@@ -387,7 +384,7 @@ class MemoryMessages:
         self.world.called("append")
         self._require_room(quota, message.size, frozenset({message.id}))
         box = self.world.by_id(mailbox.id)
-        return AppendResult(box.row.uid_validity, self.world.place(box, message, origin))
+        return AppendResult(box.row.uid_validity, self.world.add(box, message, origin))
 
     async def usage(self, account: ObjectId) -> Usage:
         self.world.called("usage")
@@ -424,10 +421,11 @@ def _only(message: Message, fields: Collection[str]) -> Message:
         "blob_id": ObjectId(b"\0" * 12),
         "envelope": b"not loaded",
         "bodystructure": b"not loaded",
-        "body": b"not loaded",
+        "imap_body": b"not loaded",
         "header_index": b"",
         "part_index": b"",
         "flags": frozenset({"not loaded"}),
+        "summary": None,
     }
     return replace(message, **{name: value for name, value in empty.items() if name not in fields})
 
@@ -435,8 +433,8 @@ def _only(message: Message, fields: Collection[str]) -> Message:
 def _new(message: Message) -> NewMessage:
     return NewMessage(
         str(ObjectId()), message.account, message.prefix, message.blob_id, message.size, message.internal_date,
-        message.envelope, message.bodystructure, message.body, message.header_index, message.part_index,
-        flags=message.flags,
+        message.envelope, message.bodystructure, message.imap_body, message.header_index, message.part_index,
+        flags=message.flags, summary=message.summary,
     )  # fmt: skip
 
 

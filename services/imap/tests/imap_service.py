@@ -20,9 +20,10 @@ from mailyard.directory.passwords import HashCost, Passwords
 from mailyard.directory.provisioning import Provisioning
 from mailyard.local.certificates import TlsFiles, ensure_certificates
 from mailyard.local.processes import free_port
+from mailyard.mailbox.factory import new_message
+from mailyard.mailbox.insertion import Insertion, insert_messages
 from mailyard.mailbox.mailboxes import Mailboxes
 from mailyard.mailbox.model import NewMessage
-from mailyard.mailbox.place import Placement, place
 from mailyard.mailbox.rows import ensure_schema
 from mailyard.message.parse import parse_message
 from mailyard.runtime.clock import now_utc
@@ -71,7 +72,10 @@ class ImapService:
     def start(self) -> None:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "mailyard.imap.main"], env=self._environment(), stdout=log, stderr=log
+                [sys.executable, "-m", "mailyard.imap_server.main"],
+                env=self._environment(),
+                stdout=log,
+                stderr=log,
             )
         self.await_ready()
 
@@ -182,7 +186,7 @@ async def _deliver(store: Store, letters: Sequence[bytes], flags: frozenset[str]
         await blobs.put_many(bodies)
         now = now_utc()
         messages = [_message(row["account"], *each, flags, now) for each in zip(bodies, some, strict=True)]
-        await place(store, [Placement(row["_id"], message) for message in messages])
+        await insert_messages(store, [Insertion(row["_id"], message) for message in messages])
 
 
 async def _body(blobs: Blobs, octets: bytes) -> Body:
@@ -194,18 +198,11 @@ async def _body(blobs: Blobs, octets: bytes) -> Body:
 def _message(
     account: ObjectId, body: Body, octets: bytes, flags: frozenset[str], now: datetime
 ) -> NewMessage:
-    parsed = parse_message(b"", octets)
-    return NewMessage(
-        id=str(ObjectId()),
+    return new_message(
+        parse_message(b"", octets),
         account=account,
-        prefix=b"",
         blob_id=body.blob_id,
-        size=body.size,
+        body_size=body.size,
         internal_date=now,
-        envelope=parsed.envelope,
-        bodystructure=parsed.bodystructure,
-        body=parsed.body,
-        header_index=parsed.header_index,
-        part_index=parsed.part_index,
         flags=flags,
     )

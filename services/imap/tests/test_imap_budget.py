@@ -6,13 +6,33 @@ from imap_dialogue import Dialogue
 from imap_doubles import ACCOUNT
 from test_imap_service import Wire
 
-from mailyard.imap.core.connection import Connection
-from mailyard.imap.core.events import CommandReceived, CommandRejected
-from mailyard.imap.core.limits import Limits
-from mailyard.imap.session.options import Options
-from mailyard.imap.shell.channel import ClientChannel
-from mailyard.runtime.budget import MemoryBudget
-from mailyard.runtime.callers import Caller
+from mailyard.imap.limits import ImapLimits
+from mailyard.imap.server.connection import ServerConnection
+from mailyard.imap.server.events import CommandReceived, CommandRejected
+from mailyard.imap_server.session.options import SessionOptions
+from mailyard.imap_server.shell.channel import ClientChannel
+from mailyard.listening.budget import MemoryBudget
+
+
+class Owner:
+    """A listener without limits."""
+
+    certificates = None
+    tls_first = True
+    is_draining = False
+
+    def __init__(self, memory):
+        self.memory = memory
+
+    def admit(self, connection):
+        return None
+
+    def authenticated(self, connection):
+        pass
+
+    def forget(self, connection):
+        pass
+
 
 _SCARCE = "Memory is scarce on this server, try again later"
 
@@ -26,7 +46,7 @@ def _events(connection, octets):
 
 
 def test_a_literal_without_room_is_refused_and_read_away():
-    connection = Connection(Limits(), has_room=lambda octets: octets <= 10)
+    connection = ServerConnection(ImapLimits(), has_room=lambda octets: octets <= 10)
     assert _events(connection, b"a LOGIN {11}\r\n") == [CommandRejected("a", _SCARCE, "NO", "LIMIT")]
     refused, next_one = _events(connection, b"b LOGIN {11+}\r\nxxxxxxxxxxx y\r\nc NOOP\r\n")
     assert refused == CommandRejected("b", _SCARCE, "NO", "LIMIT")
@@ -34,7 +54,7 @@ def test_a_literal_without_room_is_refused_and_read_away():
 
 
 def test_a_long_line_without_room_is_refused_and_a_short_one_is_read():
-    connection = Connection(Limits(), has_room=lambda _: False)
+    connection = ServerConnection(ImapLimits(), has_room=lambda _: False)
     assert _events(connection, b"a SEARCH " + b"x" * 8_000) == []
     assert _events(connection, b"x" * 1_000) == [CommandRejected("a", _SCARCE, "NO", "LIMIT")]
     (following,) = _events(connection, b"xxx\r\nb NOOP\r\n")
@@ -58,8 +78,8 @@ async def test_a_message_without_room_is_refused_and_the_room_of_another_comes_b
 
 def test_a_lost_connection_gives_back_what_it_held_and_takes_nothing_more():
     budget = MemoryBudget(1_000)
-    channel = ClientChannel(Caller("192.0.2.1"), None, 1.0, budget, secure=True)
-    connection = Connection(Limits(), channel.has_room)
+    channel = ClientChannel(Owner(budget), 1.0)
+    connection = ServerConnection(ImapLimits(), channel.has_room)
     channel.feed(connection)
     assert channel.reserve(400)
     assert channel.has_room(600)
@@ -73,7 +93,7 @@ def test_a_lost_connection_gives_back_what_it_held_and_takes_nothing_more():
 
 
 async def test_an_account_has_so_many_connections():
-    dialogue = Dialogue(options=Options(connections_per_account=1))
+    dialogue = Dialogue(options=SessionOptions(connections_per_account=1))
     dialogue.greets = True
     await dialogue.run(
         """
@@ -93,7 +113,7 @@ S2~ c OK .*
 
 
 async def test_a_login_that_fails_behind_the_password_does_not_count():
-    dialogue = Dialogue(options=Options(connections_per_account=1))
+    dialogue = Dialogue(options=SessionOptions(connections_per_account=1))
     dialogue.greets = True
     dialogue.world.fails_at["ensure_defaults"] = 1
     await dialogue.run(
@@ -105,7 +125,7 @@ C: b LOGIN user@example.org secret
 S~ b OK .*
 """
     )
-    assert dialogue.world.accounts.enter(str(ACCOUNT), 1)
+    assert dialogue.world.accounts.add(str(ACCOUNT), 1)
 
 
 def test_the_process_has_so_many_connections(imap_service):

@@ -1,4 +1,4 @@
-"""Every dialogue in the folder `dialogues`, against the core and the session with doors in memory."""
+"""Every dialogue in the folder `dialogues`, against the protocol library and the session with a backend in memory."""
 
 from pathlib import Path
 

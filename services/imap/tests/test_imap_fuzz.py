@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from imap_dialogue import Dialogue, letter
 from imap_doubles import PASSWORD
+from imap_encoding import encode
 from imap_strategies import appends, commands
 
 
@@ -11,7 +12,7 @@ from imap_strategies import appends, commands
 def _disturbed(draw):
     """Commands, with some octets changed, left out or doubled."""
     lines = draw(st.lists(commands | appends, min_size=1, max_size=5))
-    octets = bytearray(b"".join(b"t%d %b\r\n" % (number, line.encode()) for number, line in enumerate(lines)))
+    octets = bytearray(b"".join(b"t%d %b\r\n" % (number, encode(line)) for number, line in enumerate(lines)))
     disturbances = st.tuples(st.integers(0, len(octets) - 1), st.sampled_from("cdi"), st.integers(0, 255))
     for place, kind, octet in draw(st.lists(disturbances, max_size=6)):
         match kind:

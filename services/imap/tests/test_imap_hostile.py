@@ -10,12 +10,12 @@ from imap_dialogue import letter
 from imap_doubles import World
 from test_imap_limits import LAG, MEGABYTE, _ask, _selected
 
-from mailyard.imap.core.connection import Connection
-from mailyard.imap.core.events import CommandReceived, CommandRejected
-from mailyard.imap.core.limits import Limits
-from mailyard.imap.core.patterns import matches, simplified
-from mailyard.imap.core.states import Step
-from mailyard.imap.session.view import MessageView
+from mailyard.imap.grammar.patterns import matches, simplified
+from mailyard.imap.limits import ImapLimits
+from mailyard.imap.server.connection import ServerConnection
+from mailyard.imap.server.events import CommandReceived, CommandRejected
+from mailyard.imap.states import Transition
+from mailyard.imap_server.session.view import MessageView
 from mailyard.mailbox.flagtable import MAX_NAMES, FlagTable
 from mailyard.mailbox.model import FlagState
 
@@ -73,7 +73,7 @@ async def test_the_flags_of_many_messages_are_written_some_octets_at_a_time():
 
 
 def test_a_table_of_messages_with_flags_of_their_own_takes_little_memory():
-    different = [frozenset(f"{number}-{place}-{'x' * 100}" for place in range(10)) for number in range(1_000)]
+    different = [frozenset(f"{number}-{index}-{'x' * 100}" for index in range(10)) for number in range(1_000)]
     tracemalloc.start()
     table = FlagTable()
     for uid, flags in enumerate(_different_flags(3_000) + different, start=1):
@@ -87,10 +87,10 @@ def test_a_table_of_messages_with_flags_of_their_own_takes_little_memory():
 
 def test_a_view_of_very_many_different_sets_of_flags_keeps_all_of_them():
     different = [
-        frozenset(f"k{place}" for place in range(14) if number >> place & 1) for number in range(10_000)
+        frozenset(f"k{index}" for index in range(14) if number >> index & 1) for number in range(10_000)
     ]
     view = MessageView(FlagState(uid, 1, flags) for uid, flags in enumerate(different, start=1))
-    assert [view.flags(place) for place in range(len(view))] == different
+    assert [view.flags(index) for index in range(len(view))] == different
 
 
 async def test_news_of_many_messages_hold_nobody_up():
@@ -117,8 +117,8 @@ async def test_a_search_of_long_header_fields_holds_nobody_up():
 
 
 def test_many_literals_of_one_command_take_linear_time():
-    connection = Connection(Limits())
-    connection.take(Step.LOGGED_IN)
+    connection = ServerConnection(ImapLimits())
+    connection.change_state(Transition.LOGGED_IN)
     connection.receive_data(b"a ID (" + b"{0+}\r\n " * 37_000 + b")\r\nb NOOP\r\n")
     events, longest, started = [], 0.0, time.thread_time()
     while len(events) < 2:
@@ -141,9 +141,9 @@ async def test_many_literals_of_one_command_hold_nobody_up():
 
 
 def test_nested_search_keys_take_linear_time():
-    connection = Connection(Limits())
-    connection.take(Step.LOGGED_IN)
-    connection.take(Step.OPENED)
+    connection = ServerConnection(ImapLimits())
+    connection.change_state(Transition.LOGGED_IN)
+    connection.change_state(Transition.OPENED)
     started = time.thread_time()
     connection.receive_data(b"a SEARCH " + b"OR " * 1_999 + b"SEEN " * 2_000 + b"\r\n")
     assert isinstance(connection.next_event(), CommandReceived)
@@ -163,8 +163,8 @@ def test_messages_that_came_one_by_one_are_found_to_be_recent_in_short_time():
     for uid in range(2, 20_001, 2):
         view.claim_recent(uid, uid)
     started = time.thread_time()
-    assert [view.is_recent(place) for place in range(6)] == [False, True] * 3
-    assert sum(view.is_recent(place) for place in range(20_000)) == 10_000
+    assert [view.is_recent(index) for index in range(6)] == [False, True] * 3
+    assert sum(view.is_recent(index) for index in range(20_000)) == 10_000
     assert time.thread_time() - started < 1
     view.claim_recent(20_001, 20_005)
     assert view.recent_count() == 10_000

@@ -3,8 +3,8 @@
 from imap_dialogue import Dialogue, letter
 from imap_doubles import World
 
-from mailyard.imap.session.keywords import MailboxKeywords
-from mailyard.imap.session.options import Options
+from mailyard.imap_server.session.keywords import MailboxKeywords
+from mailyard.imap_server.session.options import SessionOptions
 from mailyard.mailbox.flagtable import FlagTable
 
 LEFT_OUT = "* NO [LIMIT] Keywords were left out: a mailbox has 1000 at most"
@@ -32,7 +32,7 @@ async def _select_inbox(dialogue):
 
 async def test_append_keeps_the_message_and_leaves_out_keywords_without_room():
     world = _full("Archive")
-    dialogue = Dialogue(world, Options())
+    dialogue = Dialogue(world, SessionOptions())
     await dialogue.run(
         "C+ a APPEND Archive (\\Seen K7 new) {6+}\\x0d\\x0aa: b\\x0d\\x0a\\x0d\\x0a\n"
         f"S: {LEFT_OUT}\nS~ a OK .APPENDUID .*"
@@ -43,7 +43,7 @@ async def test_append_keeps_the_message_and_leaves_out_keywords_without_room():
 
 async def test_append_to_the_selected_mailbox_asks_nobody():
     world = _full("INBOX")
-    dialogue = Dialogue(world, Options())
+    dialogue = Dialogue(world, SessionOptions())
     await _select_inbox(dialogue)
     await dialogue.run(
         f"C+ a APPEND INBOX (new) {{6+}}\\x0d\\x0aa: b\\x0d\\x0a\\x0d\\x0a\nS: {LEFT_OUT}\n"
@@ -57,7 +57,7 @@ async def test_copy_and_move_keep_messages_and_leave_out_keywords_without_room()
     world.deliver("INBOX", letter("note"), ["\\Flagged", "other", "k1"])
     world.deliver("INBOX", letter("note"), ["another"])
     world.deliver("INBOX", letter("note"), ["\\Seen"])
-    dialogue = Dialogue(world, Options())
+    dialogue = Dialogue(world, SessionOptions())
     await _select_inbox(dialogue)
     await dialogue.run(
         f"C: a COPY 1 Archive\nS: {LEFT_OUT}\nS~ a OK .COPYUID .*\n"
@@ -79,13 +79,13 @@ async def test_keywords_are_read_once_in_a_while_and_those_that_came_meanwhile_c
 
     keywords = MailboxKeywords(flag_states, lambda: now[0], most=3)
     inbox, drafts = world.box("INBOX").row, world.box("Drafts").row
-    assert await keywords.with_room(inbox, frozenset({"\\Seen", "\\Draft"})) == {"\\Seen", "\\Draft"}
+    assert await keywords.accepted(inbox, frozenset({"\\Seen", "\\Draft"})) == {"\\Seen", "\\Draft"}
     assert reads == []
-    assert await keywords.with_room(inbox, frozenset({"\\Seen", "OLD", "a"})) == {"\\Seen", "OLD", "a"}
+    assert await keywords.accepted(inbox, frozenset({"\\Seen", "OLD", "a"})) == {"\\Seen", "OLD", "a"}
     keywords.note(inbox.id, frozenset({"\\Seen", "b"}))
-    assert await keywords.with_room(inbox, frozenset({"A", "B", "c"})) == {"A", "B"}
-    assert await keywords.with_room(drafts, frozenset({"c"})) == {"c"}
+    assert await keywords.accepted(inbox, frozenset({"A", "B", "c"})) == {"A", "B"}
+    assert await keywords.accepted(drafts, frozenset({"c"})) == {"c"}
     assert reads == [inbox.id, drafts.id]
     now[0] += 600
-    assert await keywords.with_room(inbox, frozenset({"c"})) == {"c"}
+    assert await keywords.accepted(inbox, frozenset({"c"})) == {"c"}
     assert reads == [inbox.id, drafts.id, inbox.id]

@@ -7,13 +7,14 @@ import tracemalloc
 import pytest
 from imap_dialogue import Dialogue, letter
 from imap_doubles import World
+from imap_encoding import encode
 
-from mailyard.imap.core.commands.registry import command
-from mailyard.imap.core.cursor import CommandRefused, CommandSyntaxError, Cursor
-from mailyard.imap.core.limits import BEFORE_LOGIN, Limits
-from mailyard.imap.session.flagsets import FlagSets
-from mailyard.imap.session.options import Options
-from mailyard.imap.session.view import MessageView
+from mailyard.imap.commands.registry import command
+from mailyard.imap.grammar.cursor import CommandRefused, CommandSyntaxError, Cursor
+from mailyard.imap.limits import BEFORE_LOGIN, ImapLimits
+from mailyard.imap_server.session.flagsets import FlagSets
+from mailyard.imap_server.session.options import SessionOptions
+from mailyard.imap_server.session.view import MessageView
 from mailyard.mailbox.model import FlagState
 
 MEGABYTE = 1_000_000
@@ -37,7 +38,7 @@ async def _ask(dialogue, text, then=b""):
 
 
 async def _selected(world):
-    dialogue = Dialogue(world, Options())
+    dialogue = Dialogue(world, SessionOptions())
     await _ask(dialogue, b"SELECT INBOX")
     return dialogue
 
@@ -104,8 +105,8 @@ async def test_search_keys_may_nest_as_deep_as_there_may_be_keys(keys):
     dialogue = await _selected(world)
     answer, _ = await _ask(dialogue, b"SEARCH " + keys)
     assert answer.endswith(b"t OK SEARCH completed\r\n")
-    parsed = command(Cursor(b"SEARCH " + keys, Limits()))
-    assert command(Cursor(parsed.encode())).encode() == parsed.encode()
+    parsed = command(Cursor(b"SEARCH " + keys, ImapLimits()))
+    assert encode(command(Cursor(encode(parsed)))) == encode(parsed)
     await dialogue.close()
 
 
@@ -161,7 +162,7 @@ async def test_a_list_of_many_names_with_a_hostile_pattern_holds_nobody_up():
     world = World()
     for number in range(1_000):
         world.add_box("a" * 990 + f"{number:05}")
-    dialogue = Dialogue(world, Options())
+    dialogue = Dialogue(world, SessionOptions())
     answer, lag = await _ask(dialogue, b'LIST "" "' + b"%a" * 499 + b'b"')
     assert answer == b"t OK LIST completed\r\n"
     assert lag < LAG
@@ -198,10 +199,10 @@ def test_sets_of_flags_that_no_message_has_any_more_are_forgotten():
     view = MessageView([FlagState(1, 1, frozenset())])
     tracemalloc.start()
     for number in range(20_000):
-        view.set_flags(0, frozenset(f"k{place}" for place in range(15) if number >> place & 1))
+        view.set_flags(0, frozenset(f"k{index}" for index in range(15) if number >> index & 1))
     held, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert view.flags(0) == {f"k{place}" for place in range(15) if 19_999 >> place & 1}
+    assert view.flags(0) == {f"k{index}" for index in range(15) if 19_999 >> index & 1}
     assert held < 4 * MEGABYTE
 
 
@@ -209,7 +210,7 @@ def test_messages_with_keywords_of_their_own_take_little_memory():
     tracemalloc.start()
     sets = FlagSets()
     for number in range(5_000):
-        sets.number(frozenset(f"{number}-{place}-{'x' * 100}" for place in range(10)))
+        sets.number(frozenset(f"{number}-{index}-{'x' * 100}" for index in range(10)))
     held, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert sets.left_out

@@ -3,7 +3,7 @@
 import pytest
 from imap_dialogue import Dialogue, letter
 
-from mailyard.imap.session.handlers import storing, transferring
+from mailyard.imap_server.handlers import storing, transferring
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailyard.imap.core.searchkeys import And, InBody, Not, Or, all_of, either, negated
-from mailyard.imap.session.searchprogram import program
+from mailyard.imap.grammar.searchkeys import And, InBody, Not, Or, all_of, either, negated
+from mailyard.imap_server.session.searchprogram import program
 
 _KEYS = st.recursive(
     st.sampled_from("abcd").map(InBody),

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from imap_doubles import MemoryMessages, World
 
-from mailyard.imap.core.sequences import SequenceSet
-from mailyard.imap.session.view import MessageView
+from mailyard.imap.grammar.sequences import SequenceSet
+from mailyard.imap_server.session.view import MessageView
 from mailyard.mailbox.model import Changes, FlagState
 
 NONE = frozenset()
@@ -24,7 +24,7 @@ def _changes(present=(), vanished=()):
 
 
 def _places(ranges):
-    return [place for span in ranges for place in span]
+    return [index for span in ranges for index in span]
 
 
 def test_numbers_and_uids_mean_places():
@@ -33,8 +33,8 @@ def test_numbers_and_uids_mean_places():
     assert _places(view.by_uid(SequenceSet(((4, 9),)))) == [1, 2]
     assert _places(view.by_uid(SequenceSet(((50, 0),)))) == [2]
     assert _places(view.by_uid(SequenceSet(((6, 8),)))) == []
-    assert view.place_of(5) == 1
-    assert view.place_of(6) is None
+    assert view.index_of(5) == 1
+    assert view.index_of(6) is None
 
 
 def test_an_empty_view_means_nothing():
@@ -50,7 +50,7 @@ def test_recent_messages_are_those_of_the_claimed_uids():
     view.claim_recent(4, 7)
     view.claim_recent(9, 20)
     view.claim_recent(30, 29)
-    assert [view.is_recent(place) for place in range(3)] == [False, True, True]
+    assert [view.is_recent(index) for index in range(3)] == [False, True, True]
     assert view.recent_count() == 2
     assert view.encoded_flags(1) == b"(\\Recent)"
 
@@ -64,41 +64,41 @@ def test_the_first_unseen_message_is_found():
 
 def test_nothing_changes_for_the_client_before_it_is_told():
     view = _view(1, 2, 3)
-    view.learn(_changes([(4, NONE)], [2]))
+    view.apply(_changes([(4, NONE)], [2]))
     assert len(view) == 3
     assert view.uid(1) == 2
-    news = view.announce(expunges=False)
+    news = view.take_updates(expunges=False)
     assert (news.expunged, news.exists) == ((), 4)
-    assert view.announce(expunges=True).expunged == (2,)
+    assert view.take_updates(expunges=True).expunged == (2,)
     assert view.uids(range(3)) == [1, 3, 4]
 
 
 def test_what_one_has_done_oneself_is_no_news():
     view = _view(1)
     view.set_flags(0, SEEN)
-    view.learn(_changes([(1, SEEN)]))
-    assert view.announce(expunges=True).changed == ()
+    view.apply(_changes([(1, SEEN)]))
+    assert view.take_updates(expunges=True).changed == ()
 
 
 def test_flags_of_an_expunged_message_are_no_news():
     view = _view(1, 2)
-    view.learn(_changes([(1, SEEN)]))
-    view.learn(_changes(vanished=[1]))
-    news = view.announce(expunges=True)
+    view.apply(_changes([(1, SEEN)]))
+    view.apply(_changes(vanished=[1]))
+    news = view.take_updates(expunges=True)
     assert (news.expunged, news.changed) == ((1,), ())
 
 
 def test_a_uid_below_the_last_known_is_never_shown():
     view = _view(1, 5)
-    view.learn(_changes([(3, NONE)]))
-    assert view.announce(expunges=True).exists is None
+    view.apply(_changes([(3, NONE)]))
+    assert view.take_updates(expunges=True).exists is None
 
 
 def test_new_keywords_are_told_once():
     view = _view(1)
-    view.learn(_changes([(1, frozenset({"Work"}))]))
-    assert view.announce(expunges=True).keywords == {"Work"}
-    assert view.announce(expunges=True).keywords is None
+    view.apply(_changes([(1, frozenset({"Work"}))]))
+    assert view.take_updates(expunges=True).keywords == {"Work"}
+    assert view.take_updates(expunges=True).keywords is None
 
 
 def test_a_hundred_thousand_messages_take_little_room():
@@ -149,16 +149,16 @@ async def test_a_client_that_believes_what_it_is_told_is_right(steps):
             case "learn":
                 changes = await messages.changes(box.row.id, box.row.account, seen_modseq)
                 seen_modseq = changes.highest_modseq
-                view.learn(changes)
+                view.apply(changes)
             case _:
-                picture.hear(view, view.announce(expunges=what == "tell all"))
+                picture.hear(view, view.take_updates(expunges=what == "tell all"))
         assert picture.uids == view.uids(range(len(view)))
         assert picture.uids == sorted(set(picture.uids))
     assert picture.uids == [message.uid for message in box.present]
-    assert [view.flags(place) for place in range(len(view))] == [message.flags for message in box.present]
+    assert [view.flags(index) for index in range(len(view))] == [message.flags for message in box.present]
 
 
 @pytest.mark.parametrize("expunges", [True, False])
 def test_when_there_is_no_news_nothing_is_told(expunges):
-    news = _view(1, 2).announce(expunges=expunges)
+    news = _view(1, 2).take_updates(expunges=expunges)
     assert (news.expunged, news.exists, news.changed, news.keywords) == ((), None, (), None)

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Callable, Iterable
 import pytest
 from bson import ObjectId
 
-from mailyard.imap.session import watch as module
-from mailyard.imap.session.watch import MailboxWatch
+from mailyard.imap_server.session import watch as module
+from mailyard.imap_server.session.watch import MailboxWatch
 from mailyard.proto.v1.mailbox_pb2 import MailboxEvent
 from mailyard.runtime.errors import Unavailable
 
@@ -51,7 +51,7 @@ class Rows:
         return {each: self.modseqs[each] for each in asked if each in self.modseqs}
 
 
-class Session:
+class ImapSession:
     def __init__(self) -> None:
         self.told: list[MailboxEvent] = []
 
@@ -93,7 +93,7 @@ async def test_after_a_reconnection_ten_thousand_mailboxes_cost_ten_queries_and_
 ) -> None:
     watch = start(HOUR)
     await watch.start()
-    sessions = {ObjectId(): Session() for _ in range(10_000)}
+    sessions = {ObjectId(): ImapSession() for _ in range(10_000)}
     for mailbox, session in sessions.items():
         rows.modseqs[mailbox] = 5
         await watch.subscribe(str(mailbox), session)
@@ -112,7 +112,7 @@ async def test_a_change_whose_event_was_lost_and_a_deletion_are_found_by_the_nex
     start: Callable[[float], MailboxWatch], rows: Rows
 ) -> None:
     kept, deleted, quiet = ObjectId(), ObjectId(), ObjectId()
-    sessions = {each: Session() for each in (kept, deleted, quiet)}
+    sessions = {each: ImapSession() for each in (kept, deleted, quiet)}
     rows.modseqs = dict.fromkeys(sessions, 3)
     watch = start(0.2)
     for mailbox, session in sessions.items():
@@ -132,7 +132,7 @@ async def test_sessions_of_one_mailbox_share_one_subscription_and_the_last_one_e
     start: Callable[[float], MailboxWatch], events: Events
 ) -> None:
     watch = start(HOUR)
-    mailbox, first, second = str(ObjectId()), Session(), Session()
+    mailbox, first, second = str(ObjectId()), ImapSession(), ImapSession()
     await watch.subscribe(mailbox, first)
     await watch.subscribe(mailbox, second)
     events.callbacks[mailbox](MailboxEvent(mailbox=mailbox, account="a", origin="x"))
@@ -149,7 +149,7 @@ async def test_a_comparison_that_fails_is_made_again(
 ) -> None:
     watch = start(HOUR)
     await watch.start()
-    mailbox, session = ObjectId(), Session()
+    mailbox, session = ObjectId(), ImapSession()
     rows.modseqs[mailbox] = 2
     rows.failures = 2
     await watch.subscribe(str(mailbox), session)

@@ -1,4 +1,4 @@
-"""The row of an account in `mailbox_accounts`: what belongs to all its mailboxes together.
+"""The row of an account in `mailbox_accounts`: the state that all its mailboxes share.
 
 | field | |
 |---|---|
@@ -27,7 +27,7 @@ MAX_SUBSCRIPTIONS = 10_000  # names of an account; with names of 1,000 octets th
 
 @dataclass(frozen=True, slots=True)
 class AccountState:
-    """The account's row as a value."""
+    """The row of an account as a value."""
 
     uid_validity: int = 0
     subscriptions: frozenset[str] = frozenset()
@@ -50,7 +50,7 @@ def state_of(row: Row | None, mailboxes: Iterable[Row]) -> AccountState:
 
 
 def has_defaults(uses: Iterable[str | None]) -> bool:
-    """Say whether every special use of a new account is there."""
+    """Return whether every special use of a new account exists."""
     return set(uses) >= set(DEFAULTS.values()) - {None}
 
 

@@ -1,4 +1,4 @@
-"""Deletes everything that a removed account has in the mailbox store, in portions."""
+"""Delete the messages and mailboxes of a removed account, in batches."""
 
 from bson import ObjectId
 
@@ -11,8 +11,8 @@ from mailyard.store.client import BY_ID, Store, unavailable_when_away
 async def purge_account(store: Store, account: ObjectId, limit: int, *, clock: Clock = now_utc) -> int:
     """Delete some messages of an account, and its mailboxes when no message is left; return how many messages.
 
-    Can be repeated at any time: 0 means that nothing is left. Bodies are noted for the sweep before their messages go, and
-    rows of mailboxes that were deleted before go when their undelete window is over.
+    Idempotent: repeat until the result is 0. Bodies are noted for the sweep before their messages are deleted. Rows of mailboxes
+    that the user deleted before are purged when their undelete window is over.
 
     Raises:
         Unavailable: the store is unreachable.

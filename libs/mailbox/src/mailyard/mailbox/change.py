@@ -1,4 +1,4 @@
-"""One change of an account's mailboxes, within its transaction: what the commands of `Mailboxes` do."""
+"""One change of an account's mailboxes within a transaction, for the commands of `Mailboxes`."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -8,9 +8,10 @@ from bson import ObjectId
 from pymongo import UpdateOne
 from pymongo.asynchronous.client_session import AsyncClientSession
 
+from mailyard.imap.wellknown import INBOX, SEPARATOR
 from mailyard.mailbox.account import MAX_SUBSCRIPTIONS, AccountState, load, save, uid_validities
-from mailyard.mailbox.errors import AlreadyExists, NotFound, NotPermitted, TooMany
-from mailyard.mailbox.model import DEFAULTS, INBOX, JUNK, SEPARATOR
+from mailyard.mailbox.errors import MailboxExists, MailboxLimitReached, MailboxNotFound, NotPermitted
+from mailyard.mailbox.model import DEFAULTS, JUNK
 from mailyard.mailbox.names import checked, names_above
 from mailyard.mailbox.rows import ACCOUNTS, DELETED_MAILBOXES, MAILBOXES, mailbox_row
 from mailyard.runtime.clock import Clock
@@ -45,7 +46,7 @@ class AccountChange:
         return self._store.collection(MAILBOXES)
 
     async def make_defaults(self) -> None:
-        """Create what `Mailboxes.ensure_defaults` promises."""
+        """Create the mailboxes of `Mailboxes.ensure_defaults`."""
         uses = {row.get("special_use") for row in self._by_name.values()}
         wanted = {INBOX: None} if self._state.defaults_made else DEFAULTS
         for name, use in wanted.items():
@@ -73,14 +74,14 @@ class AccountChange:
     async def create(self, name: str, special_use: str | None) -> Row:
         """Create a mailbox and those above it."""
         if name in self._by_name:
-            raise AlreadyExists(name)
+            raise MailboxExists(name)
         return await self._insert([*self._missing_above(name), (name, special_use)])
 
     async def delete(self, name: str) -> None:
         """Move the row of a mailbox to `mailboxes_deleted`."""
         row = self._by_name.get(name)
         if row is None:
-            raise NotFound(name)
+            raise MailboxNotFound(name)
         await self._store.collection(DELETED_MAILBOXES).insert_one(
             {**row, "deleted_at": self._clock()}, session=self._session
         )
@@ -98,7 +99,7 @@ class AccountChange:
     async def rename(self, old: str, new: str) -> None:
         """Rename a mailbox and its children, or move the messages of INBOX."""
         if new in self._by_name:
-            raise AlreadyExists(new)
+            raise MailboxExists(new)
         if old == INBOX:
             await self._move_inbox(new)
         else:
@@ -112,22 +113,22 @@ class AccountChange:
             if name == old or name.startswith(old + SEPARATOR)
         }
         if not moved:
-            raise NotFound(old)
+            raise MailboxNotFound(old)
         if new.startswith(old + SEPARATOR):
             raise NotPermitted(f"{new} is inside {old}")
         for target in moved.values():
             if target in self._by_name and target not in moved:
-                raise AlreadyExists(target)
+                raise MailboxExists(target)
             checked(target)
         await self._insert(self._missing_above(new))
         await self._rename({self._by_name[name]["_id"]: target for name, target in moved.items()})
         self._subscribe_too(moved)
 
     async def _move_inbox(self, new: str) -> None:
-        """INBOX keeps its name and its children and gets a new row; the old row with all messages takes the new name."""
+        """Give the row of INBOX, with all messages, the new name, and INBOX a new row; its children stay."""
         inbox = self._by_name.get(INBOX)
         if inbox is None:
-            raise NotFound(INBOX)
+            raise MailboxNotFound(INBOX)
         await self._insert(self._missing_above(new))
         await self._rename({inbox["_id"]: new})
         del self._by_name[INBOX]
@@ -135,7 +136,7 @@ class AccountChange:
         self._subscribe_too({INBOX: new})
 
     async def _rename(self, names: Mapping[ObjectId, str]) -> None:
-        """Rename mailboxes, in this order, each with a new UIDVALIDITY: its name may have been another's before."""
+        """Rename mailboxes in this order, each with a new UIDVALIDITY: another mailbox may have had the name before."""
         updates = [
             UpdateOne(
                 {"_id": mailbox, "account": self._account},
@@ -146,24 +147,24 @@ class AccountChange:
         await self._rows.bulk_write(updates, session=self._session)
 
     async def subscribe(self, name: str, subscribed: bool) -> None:
-        """Subscribe to a name, or no longer."""
+        """Subscribe to a name, or unsubscribe."""
         if not subscribed:
             self._state = replace(self._state, subscriptions=self._state.subscriptions - {name})
             return
         if not any(each == name or each.startswith(name + SEPARATOR) for each in self._by_name):
-            raise NotFound(name)
+            raise MailboxNotFound(name)
         self._subscribe_to([name])
         if len(self._state.subscriptions) > MAX_SUBSCRIPTIONS:
-            raise TooMany(f"An account has at most {MAX_SUBSCRIPTIONS} subscriptions")
+            raise MailboxLimitReached(f"An account has at most {MAX_SUBSCRIPTIONS} subscriptions")
 
     def _subscribe_to(self, names: Iterable[str]) -> None:
         self._state = replace(self._state, subscriptions=self._state.subscriptions | set(names))
 
     def _subscribe_too(self, renamed: Mapping[str, str]) -> None:
-        """Subscribe to the new names of subscribed mailboxes, as far as there is room; the old names stay as well.
+        """Subscribe to the new names of subscribed mailboxes, up to the limit; the old names stay too.
 
-        A server never removes a name by itself (section 6.3.6), but a client that shows what is subscribed must not lose
-        a mailbox by RENAME.
+        A server never removes a name by itself (section 6.3.6), but a client that shows subscribed mailboxes only must not
+        lose a mailbox by RENAME.
         """
         room = MAX_SUBSCRIPTIONS - len(self._state.subscriptions)
         new = (renamed[name] for name in renamed.keys() & self._state.subscriptions)
@@ -175,10 +176,10 @@ class AccountChange:
     async def _insert(self, mailboxes: Sequence[tuple[str, str | None]], *, limited: bool = True) -> Row:
         """Insert mailboxes by name and special use; return the last row.
 
-        `limited`: within the limit of mailboxes. It is for the user's own: mail that arrives always gets its mailbox.
+        `limited`: within the limit of mailboxes. Mailboxes that delivery needs have no limit.
         """
         if limited and len(self._by_name) + len(mailboxes) > MAX_MAILBOXES:
-            raise TooMany(f"An account has at most {MAX_MAILBOXES} mailboxes")
+            raise MailboxLimitReached(f"An account has at most {MAX_MAILBOXES} mailboxes")
         rows = [
             mailbox_row(self._account, name, uid_validity, use)
             for (name, use), uid_validity in zip(mailboxes, self._take(len(mailboxes)), strict=True)

@@ -1,6 +1,6 @@
-"""The flags of all messages of a mailbox in arrays: 16 octets a message, where objects would cost 130.
+"""The flags of all messages of a mailbox in arrays: 16 octets a message, where objects would take 130.
 
-Each set of flags is kept once, as bits, so a mailbox whose messages all have other keywords takes little memory too.
+Each set of flags is stored once, as bits, so a mailbox whose messages all have different keywords takes little memory too.
 """
 
 from array import array
@@ -31,8 +31,8 @@ class FlagTable:
 
     def __init__(self) -> None:
         self.uids = array("I")
-        self.names: list[str] = []  # bit n of a mask stands for the n-th flag
-        self._numbers = array("I")  # for each message the place of its flags in `_masks`
+        self.names: list[str] = []  # bit n of a mask is the n-th flag
+        self._numbers = array("I")  # for each message the index of its flags in `_masks`
         self._masks: list[int] = []
         self._modseqs = array("Q")
         self._bits: dict[str, int] = {}
@@ -63,13 +63,13 @@ class FlagTable:
         """Remove messages."""
         if uids.isdisjoint(self.uids):
             return
-        kept = [place for place, uid in enumerate(self.uids) if uid not in uids]
+        kept = [index for index, uid in enumerate(self.uids) if uid not in uids]
         self.uids = array("I", map(self.uids.__getitem__, kept))
         self._numbers = array("I", map(self._numbers.__getitem__, kept))
         self._modseqs = array("Q", map(self._modseqs.__getitem__, kept))
 
     def settle(self) -> None:
-        """Sort by UID. Of a message that was added twice the state with the higher modseq stays.
+        """Sort by UID. Of a message that was added twice, the state with the higher modseq is kept.
 
         No step keeps the interpreter for long, so this can run in a thread beside an event loop.
         """
@@ -79,15 +79,15 @@ class FlagTable:
         self.uids, self._numbers, self._modseqs = array("I"), array("I"), array("Q")
         starts = range(0, len(uids), _RUN)
         runs = [sorted(range(start, min(start + _RUN, len(uids))), key=uids.__getitem__) for start in starts]
-        for place in merge(*runs, key=uids.__getitem__):
-            if self.uids and self.uids[-1] == uids[place]:
-                if modseqs[place] < self._modseqs[-1]:
+        for index in merge(*runs, key=uids.__getitem__):
+            if self.uids and self.uids[-1] == uids[index]:
+                if modseqs[index] < self._modseqs[-1]:
                     continue
-                self._numbers[-1], self._modseqs[-1] = numbers[place], modseqs[place]
+                self._numbers[-1], self._modseqs[-1] = numbers[index], modseqs[index]
             else:
-                self.uids.append(uids[place])
-                self._numbers.append(numbers[place])
-                self._modseqs.append(modseqs[place])
+                self.uids.append(uids[index])
+                self._numbers.append(numbers[index])
+                self._modseqs.append(modseqs[index])
 
     def _number(self, flags: frozenset[str]) -> int:
         mask = 0
@@ -116,7 +116,7 @@ class FlagTable:
 
 
 def bits_of(mask: int) -> Iterator[int]:
-    """Return the places of the bits that are set, the lowest first."""
+    """Give the positions of the bits that are set, the lowest first."""
     while mask:
         lowest = mask & -mask
         yield lowest.bit_length() - 1

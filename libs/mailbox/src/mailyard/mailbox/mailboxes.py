@@ -11,10 +11,11 @@ from bson import ObjectId
 from pymongo import ReturnDocument
 from pymongo.asynchronous.client_session import AsyncClientSession
 
+from mailyard.imap.wellknown import INBOX, SEPARATOR
 from mailyard.mailbox.account import has_defaults, state_of
 from mailyard.mailbox.change import AccountChange
-from mailyard.mailbox.errors import NotFound, NotPermitted
-from mailyard.mailbox.model import DEFAULTS, INBOX, JUNK, SEPARATOR, Mailbox
+from mailyard.mailbox.errors import MailboxNotFound, NotPermitted
+from mailyard.mailbox.model import DEFAULTS, JUNK, Mailbox
 from mailyard.mailbox.names import canonical, checked
 from mailyard.mailbox.rows import ACCOUNTS, MAILBOXES, mailbox_of
 from mailyard.runtime.clock import Clock, now_utc
@@ -36,7 +37,7 @@ class Mailboxes:
         return self._store.collection(MAILBOXES)
 
     def _snapshots(self, collection: str = MAILBOXES) -> Collection:
-        """Reads that cannot be rolled back: a UID that was shown is never given again."""
+        """Return the collection with majority reads: a UID that was shown is never given to another message."""
         return self._store.db.get_collection(collection, read_concern=MAJORITY)
 
     async def ensure_defaults(self, account: ObjectId) -> None:
@@ -85,7 +86,7 @@ class Mailboxes:
         """Return one mailbox; INBOX in any case.
 
         Raises:
-            NotFound: there is none.
+            MailboxNotFound:  there is none.
 
         """
         return await self._one({"account": account, "name": canonical(name)}, name)
@@ -94,7 +95,7 @@ class Mailboxes:
         """Return a mailbox as it is now.
 
         Raises:
-            NotFound: it was deleted.
+            MailboxNotFound:  it was deleted.
 
         """
         return await self._one({"_id": mailbox, "account": account}, mailbox)
@@ -109,9 +110,9 @@ class Mailboxes:
         """Create a mailbox, and those above it (RFC 3501, section 6.3.3). CREATE does not subscribe.
 
         Raises:
-            AlreadyExists: it is there.
+            MailboxExists: the name is taken.
             NotPermitted: the name cannot be used.
-            TooMany: the account has `MAX_MAILBOXES` mailboxes.
+            MailboxLimitReached:  the account has `MAX_MAILBOXES` mailboxes.
 
         """
         name = checked(name.removesuffix(SEPARATOR))
@@ -121,10 +122,10 @@ class Mailboxes:
         """Delete a mailbox in one step, however large it is; its children stay (section 6.3.4).
 
         The row moves to `mailboxes_deleted`. Nothing reads a message without the row of its mailbox, so all messages are
-        gone at once; they and the row are purged after the undelete window (`mailyard.mailbox.retention`).
+        gone at once; the messages and the row are purged after the undelete window (`mailyard.mailbox.retention`).
 
         Raises:
-            NotFound: there is none.
+            MailboxNotFound:  there is none.
             NotPermitted: it is INBOX.
 
         """
@@ -149,21 +150,21 @@ class Mailboxes:
         Each renamed mailbox gets a new UIDVALIDITY, because the name may have belonged to another mailbox before.
 
         Raises:
-            NotFound: there is no mailbox of the old name, and none below it.
-            AlreadyExists: there is one of the new name.
+            MailboxNotFound:  there is no mailbox of the old name, and none below it.
+            MailboxExists: the new name is taken.
             NotPermitted: the new name cannot be used.
-            TooMany: the account has `MAX_MAILBOXES` mailboxes.
+            MailboxLimitReached:  the account has `MAX_MAILBOXES` mailboxes.
 
         """
         old, new = canonical(old), checked(new.removesuffix(SEPARATOR))
         await self._change(account, lambda change: change.rename(old, new))
 
     async def subscribe(self, account: ObjectId, name: str, subscribed: bool) -> None:
-        """Subscribe to a name, or no longer. A name stays subscribed when its mailbox is deleted (section 6.3.6).
+        """Subscribe to a name, or unsubscribe. A name stays subscribed when its mailbox is deleted (section 6.3.6).
 
         Raises:
-            NotFound: subscribed to a name without a mailbox and without mailboxes below it.
-            TooMany: the account has `MAX_SUBSCRIPTIONS` subscriptions.
+            MailboxNotFound:  subscribed to a name without a mailbox and without mailboxes below it.
+            MailboxLimitReached:  the account has `MAX_SUBSCRIPTIONS` subscriptions.
 
         """
         name = canonical(name)
@@ -194,5 +195,5 @@ class Mailboxes:
         with unavailable_when_away():
             row = await self._snapshots().find_one(query)
         if row is None:
-            raise NotFound(asked)
+            raise MailboxNotFound(asked)
         return mailbox_of(row)

@@ -1,6 +1,6 @@
-"""Changing the messages of a mailbox: STORE, EXPUNGE, COPY, MOVE, APPEND, each one transaction.
+"""Change the messages of a mailbox: STORE, EXPUNGE, COPY, MOVE, APPEND, each in one transaction.
 
-Like `mailyard.mailbox.place`: the modseq comes from the mailbox row, which the transaction holds until it commits, so
+As in `mailyard.mailbox.insertion`, the modseq comes from the mailbox row, which the transaction holds until it commits. So
 changes become visible in the order of their modseqs.
 """
 
@@ -14,19 +14,18 @@ from pymongo import ReturnDocument, UpdateMany
 from pymongo.asynchronous.client_session import AsyncClientSession
 
 from mailyard.broker.events import MailboxEvents
-from mailyard.mailbox.errors import NotFound
-from mailyard.mailbox.mailboxes import Mailboxes
-from mailyard.mailbox.model import (
-    AppendResult,
-    CopyResult,
-    FlagChange,
-    FlagState,
-    Mailbox,
-    NewMessage,
-    StoreResult,
-    SystemFlag,
+from mailyard.imap.wellknown import DELETED, FlagChange, is_keyword
+from mailyard.mailbox.errors import MailboxNotFound
+from mailyard.mailbox.insertion import (
+    Insertion,
+    MailboxBatch,
+    MailboxGone,
+    insert_messages,
+    insert_numbered,
+    take_numbers,
 )
-from mailyard.mailbox.place import Intake, MailboxGone, Placement, insert_messages, place, take_numbers
+from mailyard.mailbox.mailboxes import Mailboxes
+from mailyard.mailbox.model import AppendResult, CopyResult, FlagState, Mailbox, NewMessage, StoreResult
 from mailyard.mailbox.quota import NO_QUOTAS, Quotas, Usage, usage_of
 from mailyard.mailbox.reader import MessageReader
 from mailyard.mailbox.rows import MAILBOXES, MESSAGES, is_unseen, new_message_of
@@ -40,7 +39,7 @@ R = TypeVar("R")
 
 
 class Messages(MessageReader):
-    """The door to `messages`."""
+    """The repository of `messages`."""
 
     def __init__(self, store: Store, events: MailboxEvents | None = None, *, clock: Clock = now_utc) -> None:
         super().__init__(store, Mailboxes(store, clock=clock))
@@ -57,18 +56,18 @@ class Messages(MessageReader):
         unchanged_since: int | None = None,
         origin: str = "",
     ) -> StoreResult:
-        r"""Change flags; a message that has them already keeps its modseq.
+        r"""Change flags; a message whose flags do not change keeps its modseq.
 
         Args:
-            mailbox: where.
-            uids: which messages; those that are gone are left out.
-            change: how.
-            flags: without \Recent.
+            mailbox: the mailbox of the messages.
+            uids: the messages; those that were removed are left out.
+            change: replace, add or remove.
+            flags: flags without \Recent.
             unchanged_since: leave messages with a higher modseq alone and return them (RFC 7162, section 3.1.3).
-            origin: who does it; told in the event.
+            origin: the writer, for the event.
 
         Raises:
-            NotFound: the mailbox was deleted.
+            MailboxNotFound:  the mailbox was deleted.
 
         """
 
@@ -91,19 +90,19 @@ class Messages(MessageReader):
             )
 
         result = await in_transaction(self._store, write)
-        await self._tell([mailbox], origin)
+        await self._publish([mailbox], origin)
         return result
 
     async def expunge(
         self, mailbox: Mailbox, uids: Sequence[int] | None, origin: str = ""
     ) -> tuple[int, ...]:
-        r"""Remove the messages with \Deleted, of `uids` only when given; return the UIDs that are gone.
+        r"""Remove the messages with \Deleted, only those of `uids` if given; return their UIDs.
 
         Raises:
-            NotFound: the mailbox was deleted.
+            MailboxNotFound:  the mailbox was deleted.
 
         """
-        match: Row = {"flags": SystemFlag.DELETED}
+        match: Row = {"flags": DELETED}
         if uids is not None:
             match["uid"] = {"$in": list(uids)}
 
@@ -114,7 +113,7 @@ class Messages(MessageReader):
 
         gone = await in_transaction(self._store, write)
         if gone:
-            await self._tell([mailbox], origin)
+            await self._publish([mailbox], origin)
         return gone
 
     async def copy(
@@ -127,10 +126,10 @@ class Messages(MessageReader):
         quota: int | None = None,
         keywords: frozenset[str] | None = None,
     ) -> CopyResult:
-        """Copy messages with their flags and dates (RFC 3501, section 6.4.7); of keywords with these only, if given.
+        """Copy messages with their flags and dates (RFC 3501, section 6.4.7). `keywords`: the only keywords that the copies keep, if given.
 
         Raises:
-            NotFound: the target was deleted.
+            MailboxNotFound:  the target was deleted.
             OverQuota: the account would hold more than `quota` octets.
 
         """
@@ -140,7 +139,7 @@ class Messages(MessageReader):
             return result
 
         result = await self._to_target(target, write)
-        await self._tell([target], origin)
+        await self._publish([target], origin)
         return result
 
     async def move(
@@ -152,12 +151,12 @@ class Messages(MessageReader):
         *,
         keywords: frozenset[str] | None = None,
     ) -> CopyResult:
-        """Copy messages and remove them here, both or neither (RFC 6851). Within an account this needs no room.
+        """Copy messages and remove them here, both or neither (RFC 6851). The quota does not limit this.
 
-        Of keywords they keep these only, if given.
+        `keywords`: the only keywords that the messages keep, if given.
 
         Raises:
-            NotFound: the target or the mailbox was deleted.
+            MailboxNotFound:  the target or the mailbox was deleted.
 
         """
 
@@ -167,31 +166,31 @@ class Messages(MessageReader):
             return result
 
         result = await self._to_target(target, write)
-        await self._tell([mailbox, target], origin)
+        await self._publish([mailbox, target], origin)
         return result
 
     async def append(
         self, mailbox: Mailbox, message: NewMessage, origin: str = "", *, quota: int | None = None
     ) -> AppendResult:
-        """Add a message whose body is stored; adding the same `message.id` again changes nothing.
+        """Add a message whose body is stored. Idempotent by `message.id`.
 
         Raises:
-            NotFound: the mailbox was deleted.
+            MailboxNotFound:  the mailbox was deleted.
             OverQuota: the account would hold more than `quota` octets.
 
         """
         quotas = _quotas(message.account, quota)
         try:
-            placed = await place(
-                self._store, [Placement(mailbox.id, message)], quotas=quotas, clock=self._clock
+            inserted = await insert_messages(
+                self._store, [Insertion(mailbox.id, message)], quotas=quotas, clock=self._clock
             )
         except MailboxGone as error:
-            raise NotFound(mailbox.name) from error
-        await self._tell([mailbox], origin)
-        if message.id in placed:
-            return AppendResult(placed[message.id].uid_validity, placed[message.id].uid)
+            raise MailboxNotFound(mailbox.name) from error
+        await self._publish([mailbox], origin)
+        if message.id in inserted:
+            return AppendResult(inserted[message.id].uid_validity, inserted[message.id].uid)
         row = await self._rows.find_one({"_id": message.id, "account": message.account}, {"uid": 1})
-        assert row is not None  # that is why it was not placed
+        assert row is not None  # that is why it was not inserted
         return AppendResult(mailbox.uid_validity, row["uid"])
 
     async def usage(self, account: ObjectId) -> Usage:
@@ -208,24 +207,24 @@ class Messages(MessageReader):
         quota: int | None = None,
         keywords: frozenset[str] | None,
     ) -> tuple[CopyResult, list[Row]]:
-        """Count the copies in the target's row, then read and insert them, few at a time: a row may be 250 KiB long.
+        """Count the copies in the target's row, then read and insert them in batches: a row may have 250 KiB.
 
-        Return the rows too; the longer ones among their fields are there only if the messages are few.
+        Return the rows too; the long columns are loaded only if the messages are few.
         """
         are_few = len(uids) <= _COPIED_AT_A_TIME
         rows = await self._in_order(mailbox, uids, None if are_few else _COUNTED, session)
         if not rows:
             return CopyResult(target.uid_validity, (), ()), rows
         found = [int(row["uid"]) for row in rows]
-        counted = {target.id: Intake([new_message_of(_NOT_COUNTED | row) for row in rows])}
+        counted = {target.id: MailboxBatch([new_message_of(_NOT_LOADED | row) for row in rows])}
         taken = await take_numbers(self._store, counted, session, _quotas(target.account, quota))
         numbers = taken[target.id]
         for start in range(0, len(found), _COPIED_AT_A_TIME):
             some = found[start : start + _COPIED_AT_A_TIME]
             whole = rows if are_few else await self._in_order(mailbox, some, None, session)
-            copies = {target.id: Intake([copy_of(new_message_of(row), keywords) for row in whole])}
+            copies = {target.id: MailboxBatch([copy_of(new_message_of(row), keywords) for row in whole])}
             given = {target.id: replace(numbers, first_uid=numbers.first_uid + start)}
-            await insert_messages(self._store, copies, given, self._clock(), session)
+            await insert_numbered(self._store, copies, given, self._clock(), session)
         last = numbers.first_uid + len(found)
         return CopyResult(numbers.uid_validity, tuple(found), tuple(range(numbers.first_uid, last))), rows
 
@@ -287,7 +286,7 @@ class Messages(MessageReader):
             session=session,
         )
         if row is None:
-            raise NotFound(mailbox.name)
+            raise MailboxNotFound(mailbox.name)
         return int(row["modseq"])
 
     async def _some(
@@ -305,13 +304,13 @@ class Messages(MessageReader):
         try:
             return await in_transaction(self._store, write)
         except MailboxGone as error:
-            raise NotFound(target.name) from error
+            raise MailboxNotFound(target.name) from error
 
     @staticmethod
     def _these(mailbox: Mailbox, uids: Iterable[int]) -> Row:
         return {"account": mailbox.account, "mailbox": mailbox.id, "uid": {"$in": list(uids)}}
 
-    async def _tell(self, mailboxes: Iterable[Mailbox], origin: str) -> None:
+    async def _publish(self, mailboxes: Iterable[Mailbox], origin: str) -> None:
         if self._events is not None:
             await self._events.publish(
                 [
@@ -326,7 +325,7 @@ def copy_of(message: NewMessage, keywords: frozenset[str] | None) -> NewMessage:
     flags = message.flags
     if keywords is not None:
         kept = {keyword.lower() for keyword in keywords}
-        flags = frozenset(flag for flag in flags if flag.startswith("\\") or flag.lower() in kept)
+        flags = frozenset(flag for flag in flags if not is_keyword(flag) or flag.lower() in kept)
     return replace(message, id=str(ObjectId()), flags=flags)
 
 
@@ -347,7 +346,7 @@ def changed(old: frozenset[str], change: FlagChange, flags: frozenset[str]) -> f
 
 _STATE = {"uid": 1, "modseq": 1, "flags": 1}
 _COUNTED = {"uid": 1, "account": 1, "flags": 1, "size": 1}
-_NOT_COUNTED: Row = dict.fromkeys(
+_NOT_LOADED: Row = dict.fromkeys(
     (
         "prefix",
         "blob",

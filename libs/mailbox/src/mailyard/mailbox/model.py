@@ -1,19 +1,18 @@
-"""What a mailbox and a message in it are.
+"""Mailboxes and messages as values: what the rows of `mailboxes` and `messages` hold.
 
-Rows of `mailboxes` and `messages`, as values. A message's octets are `prefix` followed by the body
-that `blob_id` names; `size` counts both.
+The octets of a message are `prefix`, followed by the body that `blob_id` names; `size` counts both.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 
 from bson import ObjectId
 
-INBOX = "INBOX"
+from mailyard.imap.wellknown import INBOX
+from mailyard.message.summary import Summary
+
 JUNK = "Junk"
-SEPARATOR = "/"
 DEFAULTS: Mapping[str, str | None] = {  # names and special uses (RFC 6154) of the mailboxes of a new account
     INBOX: None,
     "Archive": "\\Archive",
@@ -24,27 +23,9 @@ DEFAULTS: Mapping[str, str | None] = {  # names and special uses (RFC 6154) of t
 }
 
 
-class SystemFlag(StrEnum):
-    r"""RFC 3501, section 2.3.2. \Recent is a session's own and is never stored."""
-
-    SEEN = "\\Seen"
-    ANSWERED = "\\Answered"
-    FLAGGED = "\\Flagged"
-    DELETED = "\\Deleted"
-    DRAFT = "\\Draft"
-
-
-class FlagChange(StrEnum):
-    """How STORE changes flags (RFC 3501, section 6.4.6)."""
-
-    REPLACE = "replace"
-    ADD = "add"
-    REMOVE = "remove"
-
-
 @dataclass(frozen=True, slots=True)
 class Mailbox:
-    """One mailbox as it was when read: nothing at or above `uid_next` and `highest_modseq + 1` may be shown."""
+    """A snapshot of a mailbox: no message at or above `uid_next`, and no change above `highest_modseq`, may be shown."""
 
     id: ObjectId
     account: ObjectId
@@ -76,17 +57,18 @@ class Message:
     blob_id: ObjectId
     envelope: bytes
     bodystructure: bytes
-    body: bytes
+    imap_body: bytes  # BODY of FETCH: the structure without extension data
     header_index: bytes
     part_index: bytes
     email_id: str
     thread_id: str
     expunged: bool = False
+    summary: Summary | None = None  # None: not loaded, or written by a version up to 0.3.0
 
 
 @dataclass(frozen=True, slots=True)
 class FlagState:
-    """What a session must know of every message in the mailbox that it has selected."""
+    """UID, modseq and flags of a message, as a session needs them for the selected mailbox."""
 
     uid: int
     modseq: int
@@ -95,17 +77,17 @@ class FlagState:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What came after a modseq: new and changed messages by UID, and what is gone."""
+    """Changes after a modseq: new and changed messages by UID, and the UIDs of removed messages."""
 
     highest_modseq: int
     uid_next: int
-    present: Iterable[FlagState]  # may be read several times
+    present: Iterable[FlagState]  # can be iterated several times
     vanished: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class StoreResult:
-    """Outcome of a flag change: the new states, and the UIDs that `unchanged_since` kept back (RFC 7162)."""
+    """Result of a flag change: the new states, and the UIDs that `unchanged_since` excluded (RFC 7162)."""
 
     changed: tuple[FlagState, ...]
     modified: tuple[int, ...] = ()
@@ -130,7 +112,7 @@ class AppendResult:
 
 @dataclass(frozen=True, slots=True)
 class NewMessage:
-    """A message on its way into a mailbox, parsed."""
+    """A parsed message for a mailbox. Made by `mailyard.mailbox.factory`."""
 
     id: str  # delivery key for delivered mail, a fresh id for APPEND
     account: ObjectId
@@ -140,8 +122,9 @@ class NewMessage:
     internal_date: datetime
     envelope: bytes
     bodystructure: bytes
-    body: bytes
+    imap_body: bytes
     header_index: bytes
     part_index: bytes
     thread_id: str = ""
     flags: frozenset[str] = field(default_factory=frozenset)
+    summary: Summary | None = None  # None: a copy of a message that a version up to 0.3.0 stored

@@ -1,11 +1,11 @@
-"""Names of mailboxes: INBOX in any case, levels, and what cannot be a name (RFC 3501, section 5.1)."""
+"""Names of mailboxes: INBOX in any case, levels, and invalid names (RFC 3501, section 5.1)."""
 
+from mailyard.imap.wellknown import INBOX, SEPARATOR
 from mailyard.mailbox.errors import NotPermitted
-from mailyard.mailbox.model import INBOX, SEPARATOR
 
 
 def canonical(name: str) -> str:
-    """INBOX is one name in any case (RFC 3501, section 5.1)."""
+    """Return the name with INBOX, also as its first level, in upper case (RFC 3501, section 5.1)."""
     first, separator, rest = name.partition(SEPARATOR)
     return (INBOX if first.upper() == INBOX else first) + separator + rest
 
@@ -20,7 +20,7 @@ def checked(name: str) -> str:
     """Return the canonical name.
 
     Raises:
-        NotPermitted: it cannot be a mailbox name.
+        NotPermitted: the name is not valid for a mailbox.
 
     """
     name = canonical(name)

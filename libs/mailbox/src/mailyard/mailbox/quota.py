@@ -1,7 +1,7 @@
-"""How much of its quota an account uses, and whether messages fit. Quotas are octets by account; no entry: no limit.
+"""The usage of accounts and their quotas. Quotas are octets by account; no entry: no limit.
 
 The usage is the sum of the counters of the account's mailboxes. Expunged messages and deleted mailboxes do not count, also
-while they could still be restored. What the limit of an account is comes from the caller.
+while they can be restored. The caller knows the quotas.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -29,7 +29,7 @@ class OverQuota(MailboxError):
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What the mailboxes of an account hold."""
+    """Octets and messages in the mailboxes of an account."""
 
     octets: int = 0
     messages: int = 0
@@ -57,7 +57,7 @@ async def usage_of(
 
 
 def fits(usage: Usage, quota: int | None, octets: int) -> bool:
-    """Say whether so many octets more are within the quota; None is no limit."""
+    """Return whether so many octets more are within the quota; None: no limit."""
     return quota is None or usage.octets + octets <= quota
 
 

@@ -1,7 +1,7 @@
-"""Reading the messages of a mailbox: which there are, which changed, and the rows of some.
+"""Read the messages of a mailbox: flags of all, changes, and the rows of some.
 
-Nothing is ever shown beyond a snapshot of the mailbox row: queries stop below its UIDNEXT, and what lies below that is
-committed or will never be (see `mailyard.mailbox.place`).
+Nothing beyond a snapshot of the mailbox row is shown: queries stop below its UIDNEXT, and a message below UIDNEXT is
+committed or will never exist (see `mailyard.mailbox.insertion`).
 """
 
 import asyncio
@@ -40,7 +40,7 @@ class MessageReader:
     async def flag_states(self, mailbox: Mailbox) -> FlagTable:
         """Return the state of every message of the snapshot, by UID, from the index alone.
 
-        The index is in the order of modseqs, which only grow: a message whose flags change meanwhile may be met twice and
+        The index is in the order of modseqs, which only grow: a message whose flags change meanwhile may be read twice and
         is never missed.
         """
         query = {
@@ -105,12 +105,12 @@ class MessageReader:
             return await self._rows.count_documents(query)
 
     async def changes(self, mailbox: ObjectId, account: ObjectId, since_modseq: int) -> Changes:
-        """Return what came, changed or went after a modseq.
+        """Return the changes after a modseq.
 
-        A change that comes during the call may be told now, and is told again after `highest_modseq`.
+        A change that is committed during the call may be returned now, and is returned again after `highest_modseq`.
 
         Raises:
-            NotFound: the mailbox was deleted.
+            MailboxNotFound:  the mailbox was deleted.
 
         """
         snapshot = await self._mailboxes.by_id(account, mailbox)
@@ -149,7 +149,7 @@ class MessageReader:
     async def fetch(
         self, mailbox: Mailbox, uids: Sequence[int], fields: Group[str]
     ) -> AsyncIterator[Message]:
-        """Give the messages with these UIDs in UID order; those that are gone are left out.
+        """Give the messages with these UIDs in UID order; those that were removed are left out.
 
         Args:
             mailbox: the snapshot that the UIDs come from.

@@ -1,4 +1,4 @@
-"""Retention: which bodies messages still need, and the end of expunged messages and of deleted mailboxes."""
+"""Retention: the bodies that messages need, and the purge of expunged messages and deleted mailboxes."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -14,7 +14,7 @@ _WITH_BODY = {"_id": 1, "blob": 1}
 
 
 async def blobs_in_mailboxes(store: Store, blobs: Collection[ObjectId]) -> set[ObjectId]:
-    """Return those bodies that a message names, expunged ones of the undelete window included.
+    """Return the bodies that messages refer to, expunged messages within the undelete window included.
 
     Raises:
         Unavailable: the store is unreachable.
@@ -28,7 +28,7 @@ async def blobs_in_mailboxes(store: Store, blobs: Collection[ObjectId]) -> set[O
 async def purge_expunged(store: Store, before: datetime, limit: int, *, clock: Clock = now_utc) -> int:
     """Delete messages that were expunged, or whose mailbox was deleted, before a time; return how many.
 
-    At most `limit` messages go at each call. Their bodies are noted for the sweep before they go.
+    At most `limit` messages are deleted at each call. Their bodies are noted for the sweep before.
 
     Raises:
         Unavailable: the store is unreachable.
@@ -46,9 +46,9 @@ async def purge_expunged(store: Store, before: datetime, limit: int, *, clock: C
 
 
 async def _purge_deleted_mailboxes(store: Store, before: datetime, limit: int, clock: Clock) -> int:
-    """Delete the messages of deleted mailboxes, the oldest deletion first; a mailbox without messages ends.
+    """Delete the messages of deleted mailboxes, the oldest deletion first; then the row of the mailbox.
 
-    Each step can be repeated: a crash leaves the row in `mailboxes_deleted`, and the next call goes on from there.
+    Idempotent: a crash leaves the row in `mailboxes_deleted`, and the next call goes on from there.
     """
     deleted = store.collection(DELETED_MAILBOXES)
     messages = store.collection(MESSAGES)

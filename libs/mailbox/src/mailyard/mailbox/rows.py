@@ -1,8 +1,8 @@
-"""Rows of `mailboxes` and `messages`: their names, their indexes, and how they become values.
+"""Rows of `mailboxes` and `messages`: collections, indexes, and conversion to values.
 
-Everything of one account lies together: `account` leads every index that a user waits for. A message that was expunged
-stays, marked, for the tenant's undelete window; readers leave it out, and it tells sessions what has vanished. A mailbox
-that was deleted moves, as one row, to `mailboxes_deleted`; its messages stay as they are until the window is over.
+`account` is the first key of every index that a user waits for. The row of an expunged message stays, marked, for the
+tenant's undelete window; readers leave it out, and sessions learn from it which UIDs have vanished. The row of a deleted
+mailbox moves to `mailboxes_deleted`; its messages stay as they are until the window is over.
 """
 
 from collections.abc import Collection
@@ -11,8 +11,10 @@ from datetime import datetime
 from bson import ObjectId
 from pymongo import ASCENDING, IndexModel
 
-from mailyard.mailbox.model import Mailbox, Message, NewMessage, SystemFlag
+from mailyard.imap.wellknown import DELETED, SEEN
+from mailyard.mailbox.model import Mailbox, Message, NewMessage
 from mailyard.mailbox.statetext import state_text
+from mailyard.mailbox.summaries import summary_in, summary_row
 from mailyard.store.client import Row, Store
 from mailyard.store.indexes import create_indexes, drop_indexes
 
@@ -29,8 +31,8 @@ INDEXES = {
             name="mailbox_uid",
             unique=True,
         ),
-        # The journal of changes: what came, changed or went after a modseq. `uid` and `state` make it answer SELECT
-        # and the news of a session without reading a message.
+        # The journal of changes after a modseq. `uid` and `state` make it answer SELECT and the refresh of a session
+        # without reading a message.
         IndexModel(
             [
                 ("account", ASCENDING),
@@ -41,13 +43,15 @@ INDEXES = {
             ],
             name="mailbox_modseq_state",
         ),
-        # EXPUNGE: the messages that are to go, and none of the others.
+        # EXPUNGE: the messages with \Deleted only.
         IndexModel(
             [("account", ASCENDING), ("mailbox", ASCENDING), ("uid", ASCENDING)],
             name="deleted",
-            partialFilterExpression={"flags": "\\Deleted"},
+            partialFilterExpression={"flags": DELETED},
         ),
-        # For the sweep of bodies, and for nothing that a user waits for.
+        # The messages of a thread, in whichever mailboxes of the account (`mailyard.mailbox.accountreader`).
+        IndexModel([("account", ASCENDING), ("thread_id", ASCENDING)], name="account_thread"),
+        # For the sweep of bodies; no user waits for it.
         IndexModel([("blob", ASCENDING)], name="blob"),
         IndexModel(
             [("expunged_at", ASCENDING)],
@@ -59,15 +63,15 @@ INDEXES = {
 }
 RETIRED_INDEXES = {MESSAGES: ("mailbox_modseq",)}  # a prefix of `mailbox_modseq_state`
 
-# Fields of `Message` whose column has another name.
-_COLUMNS = {"id": "_id", "blob_id": "blob"}
+# Fields of `Message` whose column has another name. `body` has its name from version 0.2.0.
+_COLUMNS = {"id": "_id", "blob_id": "blob", "imap_body": "body"}
 
 
 async def ensure_schema(store: Store) -> None:
     """Create the indexes that are missing, then drop those that another one replaces.
 
     Raises:
-        Unavailable: the store is away.
+        Unavailable: the store is unreachable.
 
     """
     for collection, indexes in INDEXES.items():
@@ -77,7 +81,7 @@ async def ensure_schema(store: Store) -> None:
 
 
 def mailbox_of(row: Row) -> Mailbox:
-    """Read a mailbox row."""
+    """Return a mailbox row as a value."""
     return Mailbox(
         id=row["_id"],
         account=row["account"],
@@ -94,7 +98,7 @@ def mailbox_of(row: Row) -> Mailbox:
 
 
 def mailbox_row(account: ObjectId, name: str, uid_validity: int, special_use: str | None = None) -> Row:
-    """Write down a new, empty mailbox."""
+    """Return the row of a new, empty mailbox."""
     row: Row = {
         "_id": ObjectId(),
         "account": account,
@@ -114,8 +118,8 @@ def mailbox_row(account: ObjectId, name: str, uid_validity: int, special_use: st
 
 
 def message_row(message: NewMessage, mailbox: ObjectId, uid: int, modseq: int, now: datetime) -> Row:
-    """Write down a message in its place."""
-    return {
+    """Return the row of a message with its UID and modseq."""
+    row: Row = {
         "_id": message.id,
         "account": message.account,
         "mailbox": mailbox,
@@ -130,12 +134,15 @@ def message_row(message: NewMessage, mailbox: ObjectId, uid: int, modseq: int, n
         "blob": message.blob_id,
         "envelope": message.envelope,
         "bodystructure": message.bodystructure,
-        "body": message.body,
+        "body": message.imap_body,
         "header_index": message.header_index,
         "part_index": message.part_index,
         "email_id": str(message.blob_id),
         "thread_id": message.thread_id,
     }
+    if message.summary is not None:
+        row["summary"] = summary_row(message.summary)
+    return row
 
 
 def projection(fields: Collection[str]) -> dict[str, int]:
@@ -145,7 +152,7 @@ def projection(fields: Collection[str]) -> dict[str, int]:
 
 
 def message_of(row: Row, mailbox: Mailbox) -> Message:
-    """Read a message row; fields that were not loaded are empty."""
+    """Return a message row as a value; columns that were not loaded are empty."""
     return Message(
         id=row.get("_id", ""),
         mailbox=mailbox.id,
@@ -160,17 +167,18 @@ def message_of(row: Row, mailbox: Mailbox) -> Message:
         blob_id=row.get("blob", _NO_BLOB),
         envelope=row.get("envelope", b""),
         bodystructure=row.get("bodystructure", b""),
-        body=row.get("body", b""),
+        imap_body=row.get("body", b""),
         header_index=row.get("header_index", b""),
         part_index=row.get("part_index", b""),
         email_id=row.get("email_id", ""),
         thread_id=row.get("thread_id", ""),
         expunged=row.get("expunged", False),
+        summary=summary_in(row.get("summary")),
     )
 
 
 def new_message_of(row: Row) -> NewMessage:
-    """Read a message row as something to put elsewhere."""
+    """Return a message row as a message for another mailbox."""
     return NewMessage(
         id=row["_id"],
         account=row["account"],
@@ -180,17 +188,18 @@ def new_message_of(row: Row) -> NewMessage:
         internal_date=row["internal_date"],
         envelope=row["envelope"],
         bodystructure=row["bodystructure"],
-        body=row["body"],
+        imap_body=row["body"],
         header_index=row["header_index"],
         part_index=row["part_index"],
         thread_id=row["thread_id"],
         flags=frozenset(row["flags"]),
+        summary=summary_in(row.get("summary")),
     )
 
 
 def is_unseen(flags: Collection[str]) -> bool:
-    """Say whether a message with these flags counts as unseen."""
-    return SystemFlag.SEEN not in flags
+    """Return whether a message with these flags counts as unseen."""
+    return SEEN not in flags
 
 
 _NEVER = datetime.fromtimestamp(0).astimezone()

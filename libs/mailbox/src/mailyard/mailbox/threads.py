@@ -1,4 +1,4 @@
-"""Which conversation a message belongs to: the same for all that name the same first message."""
+"""Threads: messages that name the same first message have the same thread id."""
 
 import hashlib
 from collections.abc import Sequence

@@ -37,19 +37,28 @@ def envelope_values(fields: Sequence[Field]) -> dict[bytes, bytes]:
     return {name: b", ".join(several) for name, several in values.items()}
 
 
-def encode_envelope(values: Mapping[bytes, bytes], allowance: Allowance | None = None) -> bytes:
-    """Write the parenthesised list within the allowance. Sender and Reply-To default to From."""
+def encode_envelope(
+    values: Mapping[bytes, bytes],
+    allowance: Allowance | None = None,
+    found: Mapping[bytes, list[HeaderAddress]] | None = None,
+) -> bytes:
+    """Write the parenthesised list within the allowance. Sender and Reply-To default to From.
+
+    The addresses of each field that `found` names are added to its list there, so that nobody parses them again.
+    """
+    found = found or {}
     room = allowance or Allowance(ENVELOPE_OCTETS)
     date = nstring(room.cut(values.get(b"date"), DATE_OCTETS))
     subject = nstring(room.cut(values.get(b"subject"), SUBJECT_OCTETS))
     identifiers = [
         nstring(room.cut(values.get(name), IDENTIFIER_OCTETS)) for name in (b"in-reply-to", b"message-id")
     ]
-    author = encode_addresses(values.get(b"from"), room, AUTHOR_OCTETS)
+    author = encode_addresses(values.get(b"from"), room, AUTHOR_OCTETS, found.get(b"from"))
     pieces = [date, subject, author]
     for name in _ADDRESS_FIELDS:
         is_recipient = name in _RECIPIENT_FIELDS
-        encoded = encode_addresses(values.get(name), room, room.left if is_recipient else AUTHOR_OCTETS)
+        most = room.left if is_recipient else AUTHOR_OCTETS
+        encoded = encode_addresses(values.get(name), room, most, found.get(name))
         if encoded is NIL and not is_recipient:
             room.left -= len(author)
             encoded = author
@@ -57,10 +66,14 @@ def encode_envelope(values: Mapping[bytes, bytes], allowance: Allowance | None =
     return b"(" + b" ".join(pieces + identifiers) + b")"
 
 
-def encode_addresses(value: bytes | None, room: Allowance, most: int) -> bytes:
-    """Write the addresses of a field's value, as many as find room in `most` octets, or NIL."""
+def encode_addresses(
+    value: bytes | None, room: Allowance, most: int, found: list[HeaderAddress] | None = None
+) -> bytes:
+    """Write the addresses of a field's value, as many as fit in `most` octets, or NIL. They are added to `found`."""
     most = max(0, min(most, room.left))
     addresses = parse_address_list(value, most) if value else []
+    if found is not None:
+        found += addresses
     room.exceeded |= len(value or b"") > most or len(addresses) >= MAX_ADDRESSES
     pieces: list[bytes] = []
     used, in_group = 0, False

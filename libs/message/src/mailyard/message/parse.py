@@ -2,28 +2,19 @@
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
 from typing import NamedTuple
 
-from mailyard.message.addresslist import parse_address_list
+from mailyard.message.addresslist import HeaderAddress
 from mailyard.message.allowance import Allowance
 from mailyard.message.bodystructure import STRUCTURE_OCTETS, encode_structures
-from mailyard.message.dates import parse_date
 from mailyard.message.defects import NONE, Defect
-from mailyard.message.encodedwords import decode_words
-from mailyard.message.envelope import (
-    AUTHOR_OCTETS,
-    DATE_OCTETS,
-    ENVELOPE_OCTETS,
-    SUBJECT_OCTETS,
-    encode_envelope,
-    envelope_values,
-)
+from mailyard.message.envelope import ENVELOPE_OCTETS, encode_envelope, envelope_values
 from mailyard.message.fields import first_value
 from mailyard.message.headers import encode_header_index, header_index_behind
 from mailyard.message.messageids import first_message_id, message_ids
 from mailyard.message.parts import encode_part_index, part_index_behind
 from mailyard.message.structure import divided, scan_structure
+from mailyard.message.summary import Summary, summary_of
 
 _TRACE_FIELDS = re.compile(
     rb"(?:(?:Return-Path|Delivered-To|X-Original-To):[^\n]*+\n(?:[ \t][^\n]*+\n)*+)*+", re.IGNORECASE
@@ -41,22 +32,20 @@ class Indexes(NamedTuple):
 class ParsedMessage:
     """What a message says of itself.
 
-    `envelope`, `bodystructure` and `body` go into FETCH answers as they are; the two indexes are for
-    `HeaderIndex.decode` and `PartIndex.decode`. Texts are decoded; identifiers have their angle brackets;
-    what is absent is empty, or None for the date. `is_continued`: it begins with a continuation line.
+    `envelope`, `bodystructure` and `imap_body` (BODY: the structure without extension data) are encoded for FETCH
+    responses. The two indexes are for `HeaderIndex.decode` and `PartIndex.decode`. Identifiers have their angle
+    brackets; an absent identifier is empty. `is_continued`: the message begins with a continuation line.
     """
 
     envelope: bytes
     bodystructure: bytes
-    body: bytes
+    imap_body: bytes
     header_index: bytes
     part_index: bytes
-    subject: str
+    summary: Summary
     message_id: str
     in_reply_to: str
     references: tuple[str, ...]
-    from_address: str
-    sent_at: datetime | None
     defects: frozenset[Defect] = NONE
     is_continued: bool = False
 
@@ -80,7 +69,9 @@ def parse_message(prefix: bytes, body: bytes) -> ParsedMessage:
     values = envelope_values(message.fields)
     references = first_value(message.fields, b"references")
     for_envelope, for_structure = Allowance(ENVELOPE_OCTETS), Allowance(STRUCTURE_OCTETS)
-    envelope = encode_envelope(values, for_envelope)
+    authors: list[HeaderAddress] = []
+    recipients: list[HeaderAddress] = []
+    envelope = encode_envelope(values, for_envelope, {b"from": authors, b"to": recipients})
     structures = encode_structures(message, for_structure)
     defects = message.defects
     if for_envelope.exceeded:
@@ -90,19 +81,17 @@ def parse_message(prefix: bytes, body: bytes) -> ParsedMessage:
     return ParsedMessage(
         envelope=envelope,
         bodystructure=structures.bodystructure,
-        body=structures.body,
+        imap_body=structures.body,
         header_index=encode_header_index(
             message.fields,
             complete=message.complete,
             empty_line=_empty_line(body, message.body - len(prefix)),
         ),
         part_index=encode_part_index(message),
-        subject=decode_words(values.get(b"subject", b"")[:SUBJECT_OCTETS]),
+        summary=summary_of(message.fields, values, authors, recipients),
         message_id=first_message_id(values.get(b"message-id", b"")),
         in_reply_to=first_message_id(values.get(b"in-reply-to", b"")),
         references=message_ids(references or b""),
-        from_address=_author(values.get(b"from", b"")),
-        sent_at=parse_date(values.get(b"date", b"")[:DATE_OCTETS]),
         defects=defects,
         is_continued=(prefix or body).startswith((b" ", b"\t")),
     )
@@ -114,15 +103,3 @@ def _empty_line(body: bytes, end: int) -> bytes:
     if last in (b"\r\n", b"\n\r\n"):
         return b"\r\n"
     return b"\n" if last == b"\n" or last.endswith(b"\n\n") else b""
-
-
-def _author(value: bytes) -> str:
-    """The first address of From, without its display name."""
-    for address in parse_address_list(value, AUTHOR_OCTETS):
-        if address.mailbox and address.host:
-            return f"{_text(address.mailbox)}@{_text(address.host)}"
-    return ""
-
-
-def _text(octets: bytes) -> str:
-    return octets.decode("utf-8", "replace")

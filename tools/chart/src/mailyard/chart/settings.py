@@ -1,7 +1,8 @@
-"""The settings of the services as a chart may set them: types, limits and descriptions from the settings classes."""
+"""The settings of the services that a chart may set: types, limits and descriptions from the settings classes."""
 
 import importlib
 from collections.abc import Mapping
+from importlib.metadata import entry_points
 from typing import Any, Final
 
 from pydantic import SecretStr
@@ -10,15 +11,15 @@ from pydantic.fields import FieldInfo
 
 from mailyard.runtime.settings import CommonSettings
 
-SERVICES: Final = ("smtp-in", "router", "filter", "delivery", "relay", "imap")
 COMMON: Final = ("log_level", "log_format")  # of those that every service has, a user chooses these
 _CHART_SETS: Final = frozenset({"tls_certificate_file", "tls_key_file", "proxy_networks", "rules"})
 _DROPPED: Final = frozenset({"title", "default", "format"})
 
 
 def settings_class(service: str) -> type[CommonSettings]:
-    """Return the class that a service's settings module makes."""
-    module = importlib.import_module(f"mailyard.{service.replace('-', '_')}.settings")
+    """Return the settings class of a service: it stands in the module `settings` beside the command's `main`."""
+    (command,) = entry_points(group="console_scripts", name=f"mailyard-{service}")
+    module = importlib.import_module(command.module.removesuffix(".main") + ".settings")
     (found,) = [
         value
         for value in vars(module).values()

@@ -7,6 +7,7 @@ import argparse
 import importlib
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from importlib.metadata import entry_points
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -89,8 +90,9 @@ def _path(name: str) -> Path:
 
 
 def _settings_of(service: str) -> type[CommonSettings]:
-    """A service's settings class is the one that its settings module makes."""
-    module = importlib.import_module(f"mailyard.{service.replace('-', '_')}.settings")
+    """Return the settings class of a service: it stands in the module `settings` beside the command's `main`."""
+    (command,) = entry_points(group="console_scripts", name=f"mailyard-{service}")
+    module = importlib.import_module(command.module.removesuffix(".main") + ".settings")
     classes = [
         value
         for value in vars(module).values()

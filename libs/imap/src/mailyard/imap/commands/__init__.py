@@ -1,0 +1,1 @@
+"""Commands as frozen values, and their parsers: one module for each family of commands."""
