@@ -30,6 +30,7 @@ class Pipeline:
         """Order the checks. Raises ValueError: they have no order."""
         self._checks = tuple(checks)
         self._steps = in_steps(checks)
+        self._are_for_all = all(type(check).applies_to is Check.applies_to for check in checks)
         self._bounces_outside = reject_outside is RejectOutside.BOUNCE
         self._thresholds = thresholds
         self._findings = counter("mailyard_filter_findings_total")
@@ -38,8 +39,11 @@ class Pipeline:
 
     def needs(self, envelope: Envelope) -> Need:
         """Return how much of a message must be read."""
-        needs = (check.needs(envelope) for check in self._checks if check.applies_to(envelope))
-        return max(needs, default=Need.ENVELOPE)
+        need = Need.ENVELOPE
+        for check in self._checks:
+            if self._are_for_all or check.applies_to(envelope):
+                need = max(need, check.needs(envelope))
+        return need
 
     async def judge(
         self, batch: Sequence[Mail], *, is_before_queue: bool = False
@@ -65,14 +69,7 @@ class Pipeline:
     async def _run_step(
         self, step: Sequence[Check], batch: Sequence[Mail], failures: list[Unavailable | None]
     ) -> None:
-        numbers = [
-            [
-                number
-                for number, mail in enumerate(batch)
-                if failures[number] is None and check.applies_to(mail.envelope)
-            ]
-            for check in step
-        ]
+        numbers = [self._asked(check, batch, failures) for check in step]
         work = [
             self._run(check, [batch[number] for number in asked])
             for check, asked in zip(step, numbers, strict=True)
@@ -87,6 +84,18 @@ class Pipeline:
                     batch[number].findings.append(mark)
                 else:
                     failures[number] = Unavailable(f"{check.name}: {each}")
+
+    def _asked(
+        self, check: Check, batch: Sequence[Mail], failures: Sequence[Unavailable | None]
+    ) -> Sequence[int]:
+        """Return the numbers of the messages that a check is asked about."""
+        if self._are_for_all and not any(failures):
+            return range(len(batch))
+        return [
+            number
+            for number, mail in enumerate(batch)
+            if failures[number] is None and check.applies_to(mail.envelope)
+        ]
 
     async def _run(self, check: Check, batch: Sequence[Mail]) -> Sequence[Findings | Unavailable]:
         if not batch:
