@@ -5,12 +5,13 @@ from datetime import UTC, datetime
 import pytest
 from bson import ObjectId
 
+from mailyard.broker.pipeline import Route
 from mailyard.message.received import Hop, received_field
 from mailyard.proto.v1.ticket_pb2 import Action, Origin, Recipient, Ticket
 from mailyard.spool.acceptance import Acceptance, Client, Source
 from mailyard.spool.finding import Finding, finding_message, finding_of
 from mailyard.spool.origin import is_from_outside, origin_of
-from mailyard.spool.row import Leg, Route, leg_row, row_of, ticket_of
+from mailyard.spool.row import Leg, leg_row, row_of, ticket_of
 from mailyard.store.body import Body
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)

@@ -5,10 +5,11 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 import pytest
 from bson import ObjectId
 
+from mailyard.broker.pipeline import Route
 from mailyard.filter.check import Check
 from mailyard.filter.contents import Contents, Wish
 from mailyard.filter.inline import InlineJudge
-from mailyard.filter.mail import Direction, Envelope, Mail, Need
+from mailyard.filter.mail import Envelope, Mail, Need
 from mailyard.filter.pipeline import Pipeline
 from mailyard.proto.v1.ticket_pb2 import Action, JudgeRequest, JudgeResponse, Origin, Ticket
 from mailyard.runtime.errors import Unavailable
@@ -50,7 +51,7 @@ class Words(Check):
         octets = b"".join([piece async for piece in mail.octets()])
         if b"down" in octets:
             raise Unavailable("the engine is unreachable")
-        is_bad = b"bad" in octets or (b"secret" in octets and mail.envelope.direction is Direction.REMOTE)
+        is_bad = b"bad" in octets or (b"secret" in octets and mail.envelope.direction is Route.REMOTE)
         return [Finding(self.name, "x", Action.ACTION_REJECT, "no", "5.7.9")] if is_bad else []
 
 

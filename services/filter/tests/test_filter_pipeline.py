@@ -5,9 +5,10 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
+from mailyard.broker.pipeline import Route
 from mailyard.filter import registry
 from mailyard.filter.check import BatchChanged, Check, Phase, in_steps
-from mailyard.filter.mail import Direction, Envelope, Mail, Need
+from mailyard.filter.mail import Envelope, Mail, Need
 from mailyard.filter.onfailure import OnFailure
 from mailyard.filter.pipeline import Pipeline
 from mailyard.filter.rules.contentcheck import ContentCheck
@@ -19,7 +20,7 @@ from mailyard.spool.finding import Finding
 
 
 def mail(sender: str = "a@b.test") -> Mail:
-    return Mail(Envelope(sender, ("c@d.test",), "t", Direction.LOCAL, 5))
+    return Mail(Envelope(sender, ("c@d.test",), "t", Route.LOCAL, 5))
 
 
 class Probe(Check):

@@ -1,4 +1,4 @@
-"""A message as a service hands it to the spool."""
+"""What a front end gives to the spool when it accepts a message."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class Source(StrEnum):
     SUBMISSION = "submission"
     LMTP = "lmtp"
     API = "api"
-    GENERATED = "generated"  # made by this installation, as bounces are; "bounce" in rows of 0.3.0 and before
+    GENERATED = "generated"  # made by Mailyard itself, such as a bounce; 0.3.0 wrote "bounce"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class Acceptance:
-    """A message to be stored for good."""
+    """A message, and all that its row says from the beginning."""
 
     sender: str  # reverse-path; "" for the null reverse-path
     recipients: tuple[Recipient, ...]
@@ -51,6 +51,8 @@ class Acceptance:
     body_type: str = "7BIT"
     mail_class: MailClass = MailClass.MAIL_CLASS_NORMAL
     traceparent: str = ""
-    steps: tuple[tuple[str, str], ...] = ()  # events before acceptance with their details, for the timeline
+    steps: tuple[tuple[str, str], ...] = ()  # event and detail of changes on acceptance, for the timeline
     findings: tuple[Finding, ...] = ()  # of checks in the SMTP dialogue
-    bounce_of: str | None = None  # row id and first outcome: one bounce for each, however often it is tried
+    dedupe_key: str | None = (
+        None  # of generated mail: one message for each key, however often it is submitted
+    )

@@ -11,8 +11,9 @@ from bson import ObjectId
 from google.protobuf.message import DecodeError
 from uvicorn._types import ASGIReceiveCallable, ASGISendCallable, Scope
 
+from mailyard.broker.pipeline import Route
 from mailyard.filter.contents import Contents, Wish
-from mailyard.filter.mail import BodyReader, Direction, Envelope, Mail, Need, envelope_of, mail_of
+from mailyard.filter.mail import BodyReader, Envelope, Mail, Need, envelope_of, mail_of
 from mailyard.filter.pipeline import Pipeline
 from mailyard.proto.v1.ticket_pb2 import JudgeRequest, JudgeResponse, Ticket, Verdict
 from mailyard.runtime.errors import Unavailable
@@ -75,7 +76,7 @@ class InlineJudge:
 
         """
         envelopes = [
-            envelope_of(leg, Direction.REMOTE if leg.site else Direction.LOCAL) for leg in request.legs
+            envelope_of(leg, Route.REMOTE if leg.site else Route.LOCAL) for leg in request.legs
         ]
         need = max(map(self._pipeline.needs, envelopes))
         if request.octets or need is Need.ENVELOPE or not request.legs[0].size:

@@ -2,11 +2,12 @@
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
-from enum import IntEnum, StrEnum
+from enum import IntEnum
 from functools import cached_property, partial
 
 from bson import ObjectId
 
+from mailyard.broker.pipeline import Route
 from mailyard.message.addresstexts import address_texts
 from mailyard.message.defects import NONE, Defect
 from mailyard.message.encodedwords import decode_words
@@ -26,13 +27,6 @@ _ADDRESS_FIELDS = frozenset(
 )
 
 
-class Direction(StrEnum):
-    """Which queue the message stands in."""
-
-    LOCAL = "local"
-    REMOTE = "remote"
-
-
 class Need(IntEnum):
     """How much of the message a check must see; more includes less."""
 
@@ -49,12 +43,12 @@ class Envelope:
     sender: str
     recipients: tuple[str, ...]
     tenant: str
-    direction: Direction
+    direction: Route
     size: int  # octets of prefix and body
     origin: Origin = field(default_factory=Origin)
 
 
-def envelope_of(ticket: Ticket, direction: Direction) -> Envelope:
+def envelope_of(ticket: Ticket, direction: Route) -> Envelope:
     """Read the envelope of a ticket."""
     return Envelope(
         sender=ticket.sender,

@@ -6,15 +6,15 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import Final
 
+from mailyard.broker.pipeline import Route
 from mailyard.proto.v1.ticket_pb2 import Ticket
 from mailyard.relay.attempt import Answer
 from mailyard.smtp.client import Outcome as SmtpOutcome
 from mailyard.smtp.client import Step
 from mailyard.smtp.reply import Reply
 from mailyard.spool.outcome import Deferral, Outcome, Report, Result
-from mailyard.spool.putoff import put_off
-from mailyard.spool.row import Route
-from mailyard.spool.timeline import note
+from mailyard.spool.queue.deferral import defer
+from mailyard.spool.timeline import append_event
 
 STAGE: Final = "relay"
 _MAX_WORDS: Final = 500  # characters of a reply that are kept
@@ -96,17 +96,11 @@ def postpone(ticket: Ticket, now: datetime, wait: timedelta, reason: str) -> Rep
 
     The timeline gets no entry: a leg may be postponed for days, and its row must not grow.
     """
-    report = put_off(ticket, Route.REMOTE, now, "4.3.2", reason)
+    report = defer(ticket, Route.REMOTE, now, "4.3.2", reason)
     if report.deferral is None:
-        note(ticket, now, STAGE, _EVENTS[Fate.FAILED], f"waited for too long: {reason}")
+        append_event(ticket, now, STAGE, _EVENTS[Fate.FAILED], f"waited for too long: {reason}")
         return report
     return Report(ticket, {}, Deferral(now + wait, Route.REMOTE, "4.3.2", reason, tried=False))
-
-
-def defer_after_fault(ticket: Ticket, now: datetime, reason: str, dice: Callable[[], float]) -> Report:
-    """The report of a leg that met a fault of the program: it is tried again like after any failure for now."""
-    note(ticket, now, STAGE, _EVENTS[Fate.DEFERRED], reason)
-    return put_off(ticket, Route.REMOTE, now, "4.3.0", reason, dice=dice)
 
 
 def words(answer: Answer) -> str:
@@ -127,7 +121,7 @@ def _put_off(
     """Those without an end wait, for the reason of the first of them."""
     text = f"{first.place}: {words(first)}" if first.place else words(first)
     status = f"4{_status(first.reply)[1:]}"
-    return put_off(ticket, Route.REMOTE, now, status, text, outcomes=ended, dice=dice)
+    return defer(ticket, Route.REMOTE, now, status, text, outcomes=ended, rng=dice)
 
 
 def _status(reply: Reply) -> str:
@@ -143,4 +137,6 @@ def _note_all(
         host = " ".join(part for part in (answer.place, f"({answer.tls})" if answer.tls else "") if part)
         whom = f"{count} recipients" if count > 1 else "1 recipient"
         event = _EVENTS[Fate.FAILED if given_up and fate is Fate.DEFERRED else fate]
-        note(ticket, now, STAGE, event, ": ".join(part for part in (whom, host, words(answer)) if part))
+        append_event(
+            ticket, now, STAGE, event, ": ".join(part for part in (whom, host, words(answer)) if part)
+        )

@@ -14,7 +14,7 @@ from mailyard.runtime.errors import Unavailable
 from mailyard.runtime.logs import get_logger
 from mailyard.runtime.metrics import gauge
 from mailyard.spool.ids import row_id
-from mailyard.spool.leases import LEASE
+from mailyard.spool.queue.leases import LEASE
 
 _RENEW_SECONDS: Final = LEASE.total_seconds() / 4
 _RETRY_SECONDS: Final = 1.0  # after a renewal that failed
@@ -24,7 +24,7 @@ _log = get_logger(__name__)
 
 
 class Claims(Protocol):
-    """What is needed of `mailyard.spool.leases.Leases`."""
+    """What is needed of `mailyard.spool.queue.leases.Leases`."""
 
     async def claim(self, tickets: Sequence[Ticket]) -> list[Ticket]:
         """Claim legs; the tickets of those that are ours now. Raises Unavailable."""
