@@ -27,18 +27,19 @@ from bson import ObjectId
 from bench.peers.load import find_smtp_source
 from mailyard.directory.identity import Identity, Refusal, RefusalReason
 from mailyard.directory.model import Account, LocalAccount, Resolution
+from mailyard.listening.admission import Admission
+from mailyard.listening.listener import Listener, ListenerResources
 from mailyard.message.address import Address
+from mailyard.runtime.endpoint import Endpoint
 from mailyard.smtp.reply import Reply, reply
 from mailyard.smtp.server.events import MailFrom, RcptTo
 from mailyard.smtp.server.limits import Limits, Mode, Profile
 from mailyard.smtp.server.session import Session as SmtpSession
-from mailyard.smtp_in.admission import Admission
 from mailyard.smtp_in.doors import Backend, Door, DoorName
+from mailyard.smtp_in.factory import SmtpConnectionFactory
 from mailyard.smtp_in.interfaces import BodyStream
-from mailyard.smtp_in.listener import Listener
 from mailyard.smtp_in.measures import Measures
-from mailyard.smtp_in.patience import Patience
-from mailyard.smtp_in.settings import Endpoint
+from mailyard.smtp_in.timeouts import ConnectionTimeouts
 from mailyard.spool.acceptance import Acceptance
 
 ENGINES = ("own", "aiosmtpd")
@@ -125,8 +126,10 @@ async def serve(engine: str, port: int) -> None:
         nowhere = Nowhere()
         backend = Backend(nowhere, nowhere, nowhere, nowhere, nowhere, "example.org")
         door = Door(DoorName.MX, Profile(Mode.MX, "bench"), backend, Measures(DoorName.MX))
-        patience = Patience(idle=300, busy_idle=10, data=180, message=3600, connection=14_400)
-        await Listener(door, [Endpoint(HOST, port)], Admission(10_000, 0), patience, 1024).start()
+        timeouts = ConnectionTimeouts(idle=300, busy_idle=10, data=180, message=3600, connection=14_400)
+        resources = ListenerResources(Admission(10_000, 0), backend.memory)
+        factory = SmtpConnectionFactory(door, timeouts)
+        await Listener(factory, [Endpoint(HOST, port)], resources).start()
     await asyncio.Event().wait()
 
 

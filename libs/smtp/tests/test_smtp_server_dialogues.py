@@ -21,11 +21,11 @@ from pathlib import Path
 
 import pytest
 
+from mailyard.sasl.mechanism import PasswordCredentials
 from mailyard.smtp.reply import Reply, reply
 from mailyard.smtp.server.events import (
     BodyData,
     Closing,
-    Credentials,
     Event,
     MailFrom,
     MessageAborted,
@@ -81,7 +81,7 @@ class Server:
                 self.session.answer(
                     reply(250, "2.1.5", "Ok") if known else reply(550, "5.1.1", "No such user")
                 )
-            case Credentials(password=password):
+            case PasswordCredentials(password=password):
                 right = password == "right"
                 self.session.answer(reply(235, "2.7.0", "Welcome") if right else reply(535, "5.7.8", "Wrong"))
             case BodyData(data):

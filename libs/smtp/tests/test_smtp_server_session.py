@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mailyard.sasl.mechanism import PasswordCredentials
 from mailyard.smtp.reply import Reply, reply
 from mailyard.smtp.server.events import (
     BodyData,
     Closing,
-    Credentials,
     Event,
     MailFrom,
     MessageEnd,
@@ -38,7 +38,7 @@ def answer_to(event: Event) -> Reply | None:
     match event:
         case MailFrom() | RcptTo() | MessageEnd():
             return OK
-        case Credentials():
+        case PasswordCredentials():
             return WELCOME
         case _:
             return None
@@ -229,4 +229,4 @@ def test_the_keyword_of_received_follows_rfc_3848_and_rfc_6531() -> None:
 
 
 def test_a_password_is_not_shown() -> None:
-    assert "secret" not in repr(Credentials("PLAIN", "a", "secret"))
+    assert "secret" not in repr(PasswordCredentials("PLAIN", "a", "secret"))

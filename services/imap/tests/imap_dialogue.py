@@ -24,7 +24,7 @@ from mailyard.imap.core.limits import Limits
 from mailyard.imap.session.conversation import Conversation
 from mailyard.imap.session.options import Options
 from mailyard.imap.session.session import Session
-from mailyard.runtime.callers import Caller
+from mailyard.listening.address import ClientAddress
 
 LETTERS = Path(__file__).parent / "letters"
 _LINE = re.compile(r"([CS])(\d?)([:~!+])(?: (.*))?")
@@ -180,7 +180,7 @@ class Dialogue:
         self.greets = True
         channel = MemoryChannel(self.world.clock)
         channel.client_ip, channel.secure, channel.may_start_tls = ip, False, tls == "tls"
-        channel.is_local = Caller(ip).is_on_loopback
+        channel.is_local = ClientAddress(ip).is_on_loopback
         session = Session(channel, self.world.doors(), replace(self.options, plaintext_on_loopback=True))
         self.clients["1"] = Client(channel, session, asyncio.create_task(Conversation(session).run()))
 

@@ -11,8 +11,28 @@ from mailyard.imap.core.events import CommandReceived, CommandRejected
 from mailyard.imap.core.limits import Limits
 from mailyard.imap.session.options import Options
 from mailyard.imap.shell.channel import ClientChannel
-from mailyard.runtime.budget import MemoryBudget
-from mailyard.runtime.callers import Caller
+from mailyard.listening.budget import MemoryBudget
+
+
+class Owner:
+    """A listener without limits."""
+
+    certificates = None
+    tls_first = True
+    is_draining = False
+
+    def __init__(self, memory):
+        self.memory = memory
+
+    def admit(self, connection):
+        return None
+
+    def authenticated(self, connection):
+        pass
+
+    def forget(self, connection):
+        pass
+
 
 _SCARCE = "Memory is scarce on this server, try again later"
 
@@ -58,7 +78,7 @@ async def test_a_message_without_room_is_refused_and_the_room_of_another_comes_b
 
 def test_a_lost_connection_gives_back_what_it_held_and_takes_nothing_more():
     budget = MemoryBudget(1_000)
-    channel = ClientChannel(Caller("192.0.2.1"), None, 1.0, budget, secure=True)
+    channel = ClientChannel(Owner(budget), 1.0)
     connection = Connection(Limits(), channel.has_room)
     channel.feed(connection)
     assert channel.reserve(400)

@@ -150,7 +150,7 @@ def test_a_port_in_use_is_a_clear_error(imap_service, tmp_path):
         other.bind(("127.0.0.1", service.port))
         other.listen()
         with pytest.raises(
-            AssertionError, match=rf"(?s)imap ended with 75.*cannot use 127\.0\.0\.1:{service.port}"
+            AssertionError, match=rf"(?s)imap ended with 75.*cannot listen at 127\.0\.0\.1:{service.port}"
         ):
             service.start()
 

@@ -4,49 +4,10 @@ import time
 
 from test_imap_service import Wire
 
-from mailyard.imap.shell.unauthenticated import SECONDS_TO_LOG_IN, UnauthenticatedSessions
+from mailyard.listening.unauthenticated import SECONDS_TO_LOG_IN
 
 TOO_SLOW = b"* BYE [LIMIT] Too many connections without a login"
 REFUSED = b"* BYE [LIMIT] Too many connections, try again later"
-
-
-class Session:
-    is_logging_in = False
-
-
-def _sessions(count, seconds=2.0):
-    """So many sessions, one a second; the names of those that were ended; the time."""
-    now, ended = [0.0], []
-    unauthenticated = UnauthenticatedSessions(3, lambda: now[0], seconds)
-    sessions = [Session() for _ in range(count)]
-    for number, session in enumerate(sessions):
-        unauthenticated.add(session, lambda number=number: ended.append(number))
-        now[0] += 1
-    return unauthenticated, sessions, ended, now
-
-
-def test_the_oldest_session_that_has_had_its_time_ends():
-    unauthenticated, _, ended, now = _sessions(3)
-    assert unauthenticated.are_full
-    assert unauthenticated.end_oldest()
-    assert not unauthenticated.are_full
-    assert unauthenticated.end_oldest()
-    assert not unauthenticated.end_oldest()
-    now[0] += 1
-    assert unauthenticated.end_oldest()
-    assert not unauthenticated.end_oldest()
-    assert ended == [0, 1, 2]
-
-
-def test_a_session_that_has_logged_in_or_whose_password_is_checked_stays():
-    unauthenticated, sessions, ended, now = _sessions(3)
-    now[0] += 10
-    unauthenticated.discard(sessions[0])
-    unauthenticated.discard(sessions[0])
-    sessions[1].is_logging_in = True
-    assert unauthenticated.end_oldest()
-    assert not unauthenticated.end_oldest()
-    assert ended == [2]
 
 
 def test_clients_that_never_log_in_leave_room_for_users(imap_service):

@@ -15,28 +15,29 @@ from bson import ObjectId
 from mailyard.directory.accesswatch import OpenSession
 from mailyard.directory.identity import Identity, Refusal, RefusalReason
 from mailyard.directory.model import Account, Expansion, LocalAccount, Remote, Resolution, Unknown
+from mailyard.listening.admission import Admission
+from mailyard.listening.budget import MemoryBudget
+from mailyard.listening.certificates import Certificates
+from mailyard.listening.listener import Listener, ListenerResources
+from mailyard.listening.proxynetworks import ProxyNetworks
 from mailyard.message.address import Address
-from mailyard.runtime.admission import Admission
-from mailyard.runtime.balancers import Balancers
-from mailyard.runtime.budget import MemoryBudget
-from mailyard.runtime.certificates import Certificates
 from mailyard.runtime.endpoint import Endpoint
 from mailyard.runtime.errors import Unavailable
 from mailyard.smtp.reply import Reply
 from mailyard.smtp.server.limits import EarlyData, Limits, Profile
 from mailyard.smtp_in.doors import MODES, Backend, Door, DoorName
+from mailyard.smtp_in.factory import SmtpConnectionFactory
 from mailyard.smtp_in.headerfilters import Trace
 from mailyard.smtp_in.hooks import SmtpHook
-from mailyard.smtp_in.listener import Listener
 from mailyard.smtp_in.measures import Measures
-from mailyard.smtp_in.patience import Patience
 from mailyard.smtp_in.submitted import SubmissionRules
+from mailyard.smtp_in.timeouts import ConnectionTimeouts
 from mailyard.spool.acceptance import Acceptance
 from mailyard.store.body import Body
 
 NOW = datetime(2026, 11, 23, 15, 0, tzinfo=UTC)
 SECONDS = 10
-PATIENT = Patience(idle=300, busy_idle=300, data=300, message=300, connection=300)
+LONG = ConnectionTimeouts(idle=300, busy_idle=300, data=300, message=300, connection=300)
 
 
 @dataclass
@@ -286,9 +287,9 @@ class House:
     spool: FakeSpool = field(default_factory=FakeSpool)
     pressure: FakePressure = field(default_factory=FakePressure)
     certificates: Certificates | None = None
-    patience: Patience = PATIENT
+    timeouts: ConnectionTimeouts = LONG
     admission: Admission = field(default_factory=lambda: Admission(100, 0))
-    balancers: Balancers = field(default_factory=Balancers)
+    proxies: ProxyNetworks = field(default_factory=ProxyNetworks)
     early_data: EarlyData = EarlyData.ACCEPT
     trace: Trace = field(default_factory=lambda: Trace(100, frozenset({b"mail.one.test"})))
     rules: SubmissionRules = field(default_factory=SubmissionRules)
@@ -322,22 +323,15 @@ class House:
             memory=self.memory,
             more_hooks=self.more_hooks,
         )
-        door = Door(
-            name,
-            profile,
-            backend,
-            Measures(name),
-            self.certificates,
-            name is DoorName.SUBMISSIONS,
-            plaintext_auth,
+        door = Door(name, profile, backend, Measures(name), plaintext_auth)
+        resources = ListenerResources(
+            self.admission, self.memory, self.certificates, self.proxies, backlog=128
         )
         listener = Listener(
-            door,
+            SmtpConnectionFactory(door, self.timeouts),
             [Endpoint("127.0.0.1", 0)],
-            self.admission,
-            self.patience,
-            128,
-            balancers=self.balancers,
+            resources,
+            tls_first=name is DoorName.SUBMISSIONS,
         )
         await listener.start()
         self.stack.push_async_callback(listener.close)

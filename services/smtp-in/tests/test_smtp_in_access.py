@@ -11,9 +11,9 @@ from mailyard.directory.indexes import ensure_indexes
 from mailyard.directory.passwords import HashCost, Passwords
 from mailyard.directory.provisioning import Provisioning
 from mailyard.directory.suspension import Suspension
+from mailyard.listening.listener import Listener
 from mailyard.runtime.clock import now_utc
 from mailyard.runtime.service import Runtime
-from mailyard.smtp_in.listener import Listener
 from mailyard.smtp_in.main import build
 from mailyard.smtp_in.settings import SmtpInSettings
 from mailyard.spool.schema import ensure_schema

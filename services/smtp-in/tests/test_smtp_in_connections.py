@@ -7,16 +7,16 @@ from datetime import UTC, datetime
 
 import pytest
 
+from mailyard.listening.admission import Admission
+from mailyard.listening.certificates import Certificates
 from mailyard.local.certificates import ensure_certificates
-from mailyard.runtime.admission import Admission
-from mailyard.runtime.certificates import Certificates
 from mailyard.runtime.endpoint import Endpoint
 from mailyard.runtime.errors import Misconfigured
 from mailyard.smtp.server.limits import EarlyData
 from mailyard.smtp_in.doors import DoorName
-from mailyard.smtp_in.patience import Overdue, Patience, Waiting, overdue
+from mailyard.smtp_in.timeouts import ConnectionTimeouts, MessageRate, Overdue, Waiting, overdue
 
-PATIENCE = Patience(idle=300, busy_idle=10, data=180, message=3600, connection=14_400)
+TIMEOUTS = ConnectionTimeouts(idle=300, busy_idle=10, data=180, message=3600, connection=14_400)
 
 
 @pytest.fixture
@@ -109,7 +109,7 @@ async def test_a_client_that_does_not_speak_tls_is_let_go(house, tls, eventually
     await eventually(lambda: len(listener._connections) == 1)
     silent.writer.transport.abort()
     await eventually(lambda: not listener._connections)
-    assert house.admission.refusal("x") is None
+    assert house.admission.admit("x") is None
 
 
 def test_a_certificate_that_cannot_be_read_stops_the_start(tmp_path) -> None:
@@ -172,14 +172,14 @@ async def test_at_shutdown_handshakes_are_broken_off_and_others_finish(house, tl
 
 
 async def test_a_silent_client_is_let_go(house) -> None:
-    house.patience = Patience(idle=0.2, busy_idle=0.2, data=0.2, message=60, connection=60)
+    house.timeouts = ConnectionTimeouts(idle=0.2, busy_idle=0.2, data=0.2, message=60, connection=60)
     client = await house.client(await house.open())
     assert await client.reply() == "421 4.4.2 Timed out waiting for input"
     assert await client.ended()
 
 
 async def test_a_client_that_is_silent_within_a_message_is_let_go_and_nothing_is_kept(house) -> None:
-    house.patience = Patience(idle=60, busy_idle=60, data=0.2, message=60, connection=60)
+    house.timeouts = ConnectionTimeouts(idle=60, busy_idle=60, data=0.2, message=60, connection=60)
     client = await house.client(await house.open())
     await client.envelope("ann@one.test")
     await client.ask("DATA")
@@ -190,7 +190,7 @@ async def test_a_client_that_is_silent_within_a_message_is_let_go_and_nothing_is
 
 
 async def test_a_client_that_waits_for_us_is_not_let_go(house) -> None:
-    house.patience = Patience(idle=0.1, busy_idle=0.1, data=0.1, message=0.1, connection=0.1)
+    house.timeouts = ConnectionTimeouts(idle=0.1, busy_idle=0.1, data=0.1, message=0.1, connection=0.1)
     house.spool.is_holding = True
     client = await house.client(await house.open())
     client.send(b"MAIL FROM:<>\r\nRCPT TO:<ann@one.test>\r\nDATA\r\nx\r\n.\r\n")
@@ -202,14 +202,14 @@ async def test_a_client_that_waits_for_us_is_not_let_go(house) -> None:
 
 
 async def test_a_client_that_does_not_read_is_cut(house, eventually) -> None:
-    house.patience = Patience(idle=60, busy_idle=60, data=0.2, message=60, connection=60)
+    house.timeouts = ConnectionTimeouts(idle=60, busy_idle=60, data=0.2, message=60, connection=60)
     listener = await house.open(idle_commands=10**6, commands=10**6)
     client = await house.client(listener, hello="")
     client.writer.transport.pause_reading()
     [connection] = listener._connections
     for _ in range(200):
         client.send(b"HELP\r\n" * 1000)
-    await eventually(lambda: connection._is_choked)
+    await eventually(lambda: connection._is_write_paused)
     await eventually(lambda: not listener._connections)
 
 
@@ -218,34 +218,53 @@ def test_patience_has_a_limit_for_each_state() -> None:
         "since": 0.0,
         "opened": 0.0,
         "message_since": None,
-        "is_choked": False,
-        "is_ours": False,
+        "is_unread": False,
+        "is_server_busy": False,
     }
 
     def judged(now: float, *, is_busy: bool = False, **changes: object) -> Overdue | None:
-        return overdue(PATIENCE, Waiting(**{**base, **changes}), now, is_busy=is_busy)
+        return overdue(TIMEOUTS, Waiting(**{**base, **changes}), now, is_busy=is_busy)
 
     assert judged(299) is None
     assert judged(301) is Overdue.IDLE
     assert judged(11, is_busy=True) is Overdue.IDLE
-    assert judged(301, is_ours=True) is None
+    assert judged(301, is_server_busy=True) is None
     assert judged(181, message_since=0.0) is Overdue.DATA
     assert judged(3700, since=3699.0, message_since=0.0) is Overdue.MESSAGE
     assert judged(15_000, since=14_990.0) is Overdue.CONNECTION
     assert judged(15_000, since=14_990.0, message_since=14_000.0) is None
-    assert judged(181, is_choked=True, is_ours=True) is Overdue.UNREAD
+    assert judged(181, is_unread=True, is_server_busy=True) is Overdue.UNREAD
+
+
+def test_the_rate_of_a_message_is_counted_in_windows_of_the_time_that_the_client_has() -> None:
+    rate = MessageRate()
+
+    def lately(
+        now: float, octets: int, *, since: float | None = 100.0, is_server_busy: bool = False
+    ) -> int | None:
+        return rate.octets_lately(now, 10, since, octets, is_server_busy=is_server_busy)
+
+    assert lately(99, 0, since=None) is None  # no message
+    assert lately(101, 500) is None  # the window begins with the message
+    assert lately(110, 900) is None
+    assert lately(110.5, 1_000) == 1_000
+    assert lately(110.6, 1_000) is None  # said once
+    assert lately(115, 1_200, is_server_busy=True) is None  # begins anew: the client waits for the server
+    assert lately(124, 1_200) is None
+    assert lately(126, 1_201) == 1
+    assert lately(300, 0, since=299.0) is None  # another message
 
 
 def test_admission_forgets_addresses_that_have_left() -> None:
     admission = Admission(4, 2)
-    assert [admission.refusal("a"), admission.refusal("a"), admission.refusal("b")] == [None, None, None]
-    assert admission.refusal("a") is not None
+    assert [admission.admit("a"), admission.admit("a"), admission.admit("b")] == [None, None, None]
+    assert admission.admit("a") is not None
     assert not admission.is_busy
-    assert admission.refusal("c") is None
+    assert admission.admit("c") is None
     assert admission.is_busy
-    assert admission.refusal("d") is not None
+    assert admission.admit("d") is not None
     for address in "aabc":
-        admission.gone(address)
+        admission.leave(address)
     assert not admission._open
 
 

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from mailyard.runtime.budget import MemoryBudget
+from mailyard.listening.budget import MemoryBudget
 from mailyard.smtp_in import connection
 from mailyard.smtp_in.bodybuffer import SCARCE_OCTETS
-from mailyard.smtp_in.patience import Overdue, Patience, Waiting, overdue
+from mailyard.smtp_in.timeouts import ConnectionTimeouts, Overdue, Waiting, overdue
 from mailyard.store.body import CHUNK_SIZE
 
 LINE = b"x" * 998 + b"\r\n"
@@ -220,16 +220,25 @@ async def test_what_is_pipelined_behind_a_look_up_is_read_when_the_look_up_is_do
     [(None, 50, None), (8999, 50, Overdue.SLOW), (9000, 50, None), (0, 0, None)],
 )
 def test_a_message_has_a_minimal_rate(lately, rate, expected) -> None:
-    patience = Patience(idle=300, busy_idle=10, data=180, message=3600, connection=14_400, data_rate=rate)
+    patience = ConnectionTimeouts(
+        idle=300, busy_idle=10, data=180, message=3600, connection=14_400, data_rate=rate
+    )
     waiting = Waiting(
-        since=999.0, opened=0, message_since=700.0, is_choked=False, is_ours=False, octets_lately=lately
+        since=999.0,
+        opened=0,
+        message_since=700.0,
+        is_unread=False,
+        is_server_busy=False,
+        octets_lately=lately,
     )
     assert overdue(patience, waiting, 1000.0, is_busy=False) is expected
-    assert overdue(patience, replace(waiting, is_ours=True), 1000.0, is_busy=False) is None
+    assert overdue(patience, replace(waiting, is_server_busy=True), 1000.0, is_busy=False) is None
 
 
 async def test_a_client_that_trickles_is_let_go_and_a_steady_one_is_not(house) -> None:
-    house.patience = Patience(idle=300, busy_idle=300, data=1.5, message=300, connection=300, data_rate=1000)
+    house.timeouts = ConnectionTimeouts(
+        idle=300, busy_idle=300, data=1.5, message=300, connection=300, data_rate=1000
+    )
     listener = await house.open()
     slow, steady = await house.client(listener), await house.client(listener)
     for client in (slow, steady):

@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 import pytest
 from prometheus_client import REGISTRY
 
+from mailyard.listening.acceptor import Acceptor
+from mailyard.listening.admission import Admission
+from mailyard.listening.certificates import Certificates
+from mailyard.listening.proxynetworks import ProxySettings
 from mailyard.local.certificates import ensure_certificates
-from mailyard.runtime.admission import Admission
-from mailyard.runtime.balancers import ProxySettings
-from mailyard.runtime.certificates import Certificates
-from mailyard.smtp_in.accepting import Acceptor
 from mailyard.smtp_in.doors import DoorName
 
 SIGNATURE = b"\r\n\r\n\x00\r\nQUIT\n"
@@ -30,13 +30,13 @@ def header_count(listener: str, outcome: str) -> float:
 
 
 def balancers(*networks: str, seconds: float = 5.0):
-    return ProxySettings(proxy_networks=networks, proxy_header_seconds=seconds).balancers()
+    return ProxySettings(proxy_networks=networks, proxy_header_seconds=seconds).proxies()
 
 
 @pytest.fixture(autouse=True)
 def behind_a_balancer(house):
     """Whoever calls from 127.0.0.1 is a balancer; 127.0.0.2 is not."""
-    house.balancers = balancers("127.0.0.1/32")
+    house.proxies = balancers("127.0.0.1/32")
 
 
 @pytest.fixture
@@ -154,7 +154,7 @@ async def test_a_balancer_without_a_right_header_is_cut_off(house, tls, name, oc
 
 
 async def test_a_silent_balancer_is_cut_off_in_time_and_holds_up_nobody(house, call) -> None:
-    house.balancers = balancers("127.0.0.1/32", seconds=0.5)
+    house.proxies = balancers("127.0.0.1/32", seconds=0.5)
     before = header_count("mx", "timed_out")
     listener = await house.open()
     silent = await call(listener)
@@ -173,7 +173,7 @@ async def test_others_are_greeted_at_once_and_their_headers_are_not_believed(hou
 
 
 async def test_nobody_is_read_for_a_header_where_no_balancer_is_set(house) -> None:
-    house.balancers = balancers()
+    house.proxies = balancers()
     listener = await house.open()
     assert not isinstance(listener._acceptors[0], Acceptor)
     client = await house.client(listener)

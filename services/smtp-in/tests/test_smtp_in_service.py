@@ -12,11 +12,11 @@ from mailyard.broker.connection import Broker
 from mailyard.broker.pipeline import Queue
 from mailyard.directory.passwords import HashCost, Passwords
 from mailyard.directory.provisioning import Provisioning
+from mailyard.listening.listener import Listener
 from mailyard.local.certificates import ensure_certificates
 from mailyard.runtime.clock import now_utc
 from mailyard.runtime.errors import Misconfigured
 from mailyard.runtime.service import Runtime
-from mailyard.smtp_in.listener import Listener
 from mailyard.smtp_in.main import build, endpoints_of
 from mailyard.smtp_in.settings import SmtpInSettings
 from mailyard.spool.queue.spool import Spool

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mailyard.sasl.mechanism import PasswordCredentials
 from mailyard.smtp.client import (
     BodyWanted,
     Client,
@@ -22,7 +23,7 @@ from mailyard.smtp.client import (
 )
 from mailyard.smtp.parameters import Body
 from mailyard.smtp.reply import reply
-from mailyard.smtp.server.events import BodyData, Credentials, MailFrom, MessageEnd, RcptTo, TlsRequested
+from mailyard.smtp.server.events import BodyData, MailFrom, MessageEnd, RcptTo, TlsRequested
 from mailyard.smtp.server.limits import Mode, Profile
 from mailyard.smtp.server.session import Session
 
@@ -61,7 +62,7 @@ class Receiver:
                     self.messages.append((str(session.mail.path), recipients, b"".join(self.pieces)))
                     self.pieces.clear()
                     session.answer(OK)
-                case Credentials():
+                case PasswordCredentials():
                     session.answer(reply(235, "2.7.0", "Welcome"))
                 case TlsRequested():
                     break

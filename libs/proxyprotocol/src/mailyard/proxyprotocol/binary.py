@@ -13,7 +13,7 @@ from mailyard.proxyprotocol.checksum import crc32c
 from mailyard.proxyprotocol.header import Header, Malformed, Peer
 
 SIGNATURE = b"\r\n\r\n\x00\r\nQUIT\n"
-MOST_OCTETS = 4096  # ours: a header without a client's certificate takes a few hundred
+MOST_OCTETS = 4096  # a limit of this parser: a header without a client's certificate takes a few hundred
 
 _FIXED = 16
 _LOCAL, _PROXY = 0x20, 0x21  # version 2 in the upper half
@@ -43,7 +43,7 @@ _LAYOUTS = {
 
 
 def parse_block(octets: bytes) -> Header | None:
-    """Read what begins with `SIGNATURE`; None while a part is missing. Raises Malformed."""
+    """Parse octets that begin with `SIGNATURE`; None while the header is incomplete. Raises Malformed."""
     if len(octets) > len(SIGNATURE) and octets[len(SIGNATURE)] not in (_LOCAL, _PROXY):
         raise Malformed("neither PROXY nor LOCAL of version 2")
     if len(octets) < _FIXED:
@@ -101,7 +101,7 @@ def _extensions(octets: bytes, position: int) -> Iterator[tuple[int, int, bytes]
 
 
 def _check(octets: bytes, start: int, given: bytes) -> None:
-    """Section 2.2.3: the checksum of the whole header, taken with the checksum's own octets as zeros."""
+    """Check the checksum of the whole header, with its own octets as zeros (section 2.2.3)."""
     if len(given) != _CRC32C_OCTETS:
         raise Malformed("the checksum does not have four octets")
     blank = octets[:start] + bytes(_CRC32C_OCTETS) + octets[start + _CRC32C_OCTETS :]

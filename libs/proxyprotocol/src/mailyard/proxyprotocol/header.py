@@ -1,4 +1,4 @@
-"""What a header says, and the two ways in which octets can fail to be one."""
+"""A parsed header, and the two errors of octets that are none."""
 
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
@@ -11,16 +11,16 @@ class HeaderError(ValueError):
 
 
 class NotAHeader(HeaderError):
-    """They begin with something else: who calls does not speak the PROXY protocol."""
+    """The octets begin with something else: the peer does not speak the PROXY protocol."""
 
 
 class Malformed(HeaderError):
-    """They begin as a header does and then break its rules."""
+    """The octets begin as a header does and then break its rules."""
 
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """One end of the connection that the proxy took."""
+    """One end of the connection that the proxy accepted."""
 
     address: IpAddress
     port: int
@@ -28,7 +28,7 @@ class Peer:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """A whole header: `size` octets, of version 1 or 2.
+    """A complete header: `size` octets, of version 1 or 2.
 
     `source` is who connected to the proxy and `destination` where; both are None where the proxy speaks for itself
     (`is_local`: a health check) or for somebody without an IP address: the real ends of the connection count then.

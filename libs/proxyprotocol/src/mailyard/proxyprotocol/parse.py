@@ -1,4 +1,4 @@
-"""Octets in, a header out: whichever version they are."""
+"""Parse a header of either version."""
 
 from mailyard.proxyprotocol import binary, text
 from mailyard.proxyprotocol.header import Header, NotAHeader
@@ -7,7 +7,7 @@ MOST_OCTETS = max(text.MOST_OCTETS, binary.MOST_OCTETS)  # no header is longer
 
 
 def parse_header(octets: bytes) -> Header | None:
-    """Read the header that `octets` begin with; None while they are the beginning of one, and no more than that.
+    """Parse the header at the beginning of `octets`; None while it is incomplete.
 
     So with None all of `octets` belongs to the header, and with a header its first `size` octets do.
 

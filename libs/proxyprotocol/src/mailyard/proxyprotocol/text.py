@@ -17,7 +17,7 @@ _FAMILIES: dict[str, type[IPv4Address | IPv6Address]] = {"TCP4": IPv4Address, "T
 
 
 def parse_line(octets: bytes) -> Header | None:
-    """Read what begins with `SIGNATURE`; None while its end is missing. Raises Malformed."""
+    """Parse octets that begin with `SIGNATURE`; None while the line is incomplete. Raises Malformed."""
     end = octets.find(b"\n", 0, MOST_OCTETS)
     if end < 0:
         if len(octets) >= MOST_OCTETS:

@@ -39,7 +39,7 @@ class ParameterError(ValueError):
 
 
 class Body(StrEnum):
-    """What the octets of the message may be: RFC 6152 section 2, RFC 3030 section 3."""
+    """The kinds of octets that a message may hold: RFC 6152 section 2, RFC 3030 section 3."""
 
     SEVEN_BIT = "7BIT"
     EIGHT_BIT = "8BITMIME"
@@ -48,7 +48,7 @@ class Body(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MailParameters:
-    """What MAIL said beyond the path; `envid` and `auth` are xtext as received, empty when not given."""
+    """The parameters of MAIL; `envid` and `auth` are xtext as received, empty when not given."""
 
     size: int = 0
     body: Body = Body.SEVEN_BIT
@@ -60,7 +60,7 @@ class MailParameters:
 
 @dataclass(frozen=True, slots=True)
 class RcptParameters:
-    """What RCPT said beyond the path: `notify` in upper case, `orcpt` as received; empty when not given."""
+    """The parameters of RCPT: `notify` in upper case, `orcpt` as received; empty when not given."""
 
     notify: str = ""
     orcpt: str = ""
@@ -72,12 +72,12 @@ NO_RCPT_PARAMETERS = RcptParameters()
 
 @lru_cache(maxsize=256)
 def parse_mail_parameters(text: str) -> MailParameters:
-    """Read what follows the path of MAIL FROM; raises UnknownParameterError or ParameterError."""
+    """Parse the parameters of MAIL FROM; raises UnknownParameterError or ParameterError."""
     return MailParameters(**dict(_values(text, _MAIL_READERS)))
 
 
 def parse_rcpt_parameters(text: str) -> RcptParameters:
-    """Read what follows the path of RCPT TO; raises UnknownParameterError or ParameterError."""
+    """Parse the parameters of RCPT TO; raises UnknownParameterError or ParameterError."""
     return RcptParameters(**dict(_values(text, _RCPT_READERS)))
 
 
@@ -85,7 +85,7 @@ def _values(text: str, readers: Mapping[str, tuple[str, _Reader]]) -> Iterator[t
     seen: set[str] = set()
     for word in text.split(" "):
         if not word:
-            continue  # robustness: more than one space between parameters harms nobody
+            continue  # robustness: more than one space between parameters is harmless
         match = _PARAMETER.fullmatch(word)
         if match is None:
             raise ParameterError(f"not a parameter: {word!r}")
@@ -100,7 +100,7 @@ def _values(text: str, readers: Mapping[str, tuple[str, _Reader]]) -> Iterator[t
 
 
 def _size(value: str | None) -> int:
-    """RFC 1870 section 6: `size-value ::= 1*20DIGIT`."""
+    """Parse SIZE (RFC 1870 section 6): `size-value ::= 1*20DIGIT`."""
     if value is None or _SIZE.fullmatch(value) is None:
         raise ParameterError("SIZE needs a number of at most 20 digits")
     return int(value)
@@ -114,20 +114,20 @@ def _body(value: str | None) -> Body:
 
 
 def _smtputf8(value: str | None) -> bool:
-    """RFC 6531 section 3.4: the parameter has no value."""
+    """Parse SMTPUTF8, which has no value (RFC 6531 section 3.4)."""
     if value is not None:
         raise ParameterError("SMTPUTF8 takes no value")
     return True
 
 
 def _ret(value: str | None) -> str:
-    """RFC 3461 section 4.3: FULL or HDRS; anything else leaves the choice to whoever reports."""
+    """Parse RET (RFC 3461 section 4.3): FULL or HDRS; with anything else, the reporting server chooses."""
     ret = (value or "").upper()
     return ret if ret in {"FULL", "HDRS"} else ""
 
 
 def _envid(value: str | None) -> str:
-    """RFC 3461 section 4.4: at most 100 characters of xtext that decodes to printable characters.
+    """Parse ENVID (RFC 3461 section 4.4): at most 100 characters of xtext that decodes to printable characters.
 
     It only serves reports, so a malformed one is dropped instead of refusing the mail.
     """
@@ -136,12 +136,12 @@ def _envid(value: str | None) -> str:
 
 
 def _auth(value: str | None) -> str:
-    """RFC 4954 section 5: `AUTH=` xtext of a mailbox, or `<>` for none, which a malformed one is taken for."""
+    """Parse AUTH (RFC 4954 section 5): xtext of a mailbox, or `<>` for none; a malformed value counts as none."""
     return value if value and is_xtext(value) else "<>"
 
 
 def _notify(value: str | None) -> str:
-    """RFC 3461 section 4.1: NEVER alone, or a list of SUCCESS, FAILURE and DELAY; a word that is repeated counts once."""
+    """Parse NOTIFY (RFC 3461 section 4.1): NEVER alone, or a list of SUCCESS, FAILURE and DELAY; a word that is repeated counts once."""
     words = list(dict.fromkeys((value or "").upper().split(",")))
     if words != ["NEVER"] and not all(word in _CONDITIONS for word in words):
         raise ParameterError("NOTIFY is NEVER, or a list of SUCCESS, FAILURE, DELAY")
@@ -149,7 +149,7 @@ def _notify(value: str | None) -> str:
 
 
 def _orcpt(value: str | None) -> str:
-    """RFC 3461 section 4.2: `addr-type ";" xtext`; RFC 6533 section 3 for the type utf-8.
+    """Parse ORCPT (RFC 3461 section 4.2): `addr-type ";" xtext`; RFC 6533 section 3 for the type utf-8.
 
     It only serves reports, so a malformed one is dropped instead of refusing the recipient. UTF-8 octets in xtext of
     the type rfc822, as some servers write them, become the type utf-8.
@@ -168,14 +168,14 @@ def _orcpt(value: str | None) -> str:
 
 
 def _utf8_xtext(text: str) -> str:
-    """RFC 6533 section 3: `utf-8-addr-xtext`, which is ASCII."""
+    """Parse `utf-8-addr-xtext`, which is ASCII (RFC 6533 section 3)."""
     return "".join(
         char if "!" <= char <= "~" and char not in "\\+=" else f"\\x{{{ord(char):02X}}}" for char in text
     )
 
 
 def _decoded(value: str | None, name: str) -> str | None:
-    """Decode xtext; None where it is malformed. Control characters would end up in the fields of a report.
+    """Decode xtext; None where it is malformed or has control characters, which would reach the fields of a report.
 
     Raises:
         ParameterError: it holds control characters.

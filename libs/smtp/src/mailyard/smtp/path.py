@@ -46,7 +46,7 @@ class Path:
 
     @property
     def is_null(self) -> bool:
-        """The null reverse-path: a bounce or another message that must not be answered."""
+        """Whether this is the null reverse-path: of a bounce, or of another message that must not be answered."""
         return not self.local
 
     @property
@@ -62,12 +62,12 @@ NULL_PATH = Path("", "")
 
 
 def parse_reverse_path(text: str) -> Path:
-    """Read the argument of MAIL FROM, angle brackets included; raises PathError."""
+    """Parse the argument of MAIL FROM, angle brackets included; raises PathError."""
     return NULL_PATH if text == "<>" else _parse(text)
 
 
 def parse_forward_path(text: str) -> Path:
-    """Read the argument of RCPT TO; `<Postmaster>` needs no domain, in any case (RFC 5321 section 4.1.1.3)."""
+    """Parse the argument of RCPT TO; `<Postmaster>` needs no domain, in any case (RFC 5321 section 4.1.1.3)."""
     return Path(text[1:-1], "") if text.lower() == _POSTMASTER else _parse(text)
 
 

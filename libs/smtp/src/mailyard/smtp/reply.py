@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 MAX_REPLY_LINE = 2048
-"""Octets of one reply line that are read; RFC 5321 section 4.5.3.1.5 allows 512, some servers do not care."""
+"""Octets of one reply line that are read; RFC 5321 section 4.5.3.1.5 allows 512, some servers send more."""
 MAX_REPLY_LINES = 128
 """Lines of one reply that are read; EHLO replies of real servers have about twenty."""
 
@@ -36,31 +36,31 @@ class Reply:
 
     @property
     def is_positive(self) -> bool:
-        """2yz: done."""
+        """Whether the command was carried out (2yz)."""
         return 200 <= self.code < 300
 
     @property
     def is_intermediate(self) -> bool:
-        """3yz: go on."""
+        """Whether the server waits for more (3yz)."""
         return 300 <= self.code < 400
 
     @property
     def is_transient(self) -> bool:
-        """4yz: try again later."""
+        """Whether the same command may succeed later (4yz)."""
         return 400 <= self.code < 500
 
     @property
     def is_permanent(self) -> bool:
-        """5yz: do not try again."""
+        """Whether the same command will fail again (5yz)."""
         return self.code >= 500
 
     @property
     def text(self) -> str:
-        """All lines in one, without codes."""
+        """The text of all lines in one, without codes."""
         return " ".join(self.lines)
 
     def encode(self) -> bytes:
-        """The reply as it goes over the wire, CRLF included."""
+        """The octets of the reply, CRLF included."""
         return self.wire
 
     def __str__(self) -> str:
@@ -68,7 +68,7 @@ class Reply:
 
 
 def reply(code: int, enhanced: str | None, *lines: str) -> Reply:
-    """Shorthand: `reply(250, "2.1.0", "Ok")`."""
+    """Make a reply of one or more lines: `reply(250, "2.1.0", "Ok")`."""
     return Reply(code, enhanced, lines)
 
 
@@ -84,7 +84,7 @@ def _wire_lines(reply: Reply) -> Iterator[bytes]:
 
 
 def parse_reply(buffer: bytes) -> tuple[Reply, int] | None:
-    """Read one reply from the start of `buffer`: the reply and the octets it took, or None when more must come.
+    """Parse one reply at the start of `buffer`; return it with its length in octets, or None while it is incomplete.
 
     Raises ReplyError for what is no reply, lines that are too long, and replies of too many lines.
     """
@@ -118,7 +118,7 @@ def _parse_line(line: bytes) -> tuple[int, bool, str]:
 
 
 def _assemble(code: int, texts: list[str]) -> Reply:
-    """Take the enhanced code off the lines; it counts only when its class is the reply's (RFC 2034 section 4)."""
+    """Remove the enhanced code from the lines; it counts only when its class is the reply's (RFC 2034 section 4)."""
     match = _ENHANCED.match(texts[0])
     if match is None or match[1][0] != str(code)[0]:
         return Reply(code, None, tuple(texts))

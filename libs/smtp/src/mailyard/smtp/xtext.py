@@ -22,7 +22,7 @@ def encode_xtext(octets: bytes) -> str:
 
 
 def is_xtext(text: str) -> bool:
-    """Tell whether `text` is well-formed xtext."""
+    """Return whether `text` is well-formed xtext."""
     return _XTEXT.fullmatch(text) is not None
 
 

@@ -1,4 +1,4 @@
-"""imap: serves mailboxes by IMAP4rev1. Holds no state but connections; any pod serves any account."""
+"""imap: serves mailboxes by IMAP4rev1. It holds no state but connections; any pod serves any account."""
 
 import sys
 import time
@@ -16,15 +16,14 @@ from mailyard.imap.session.doors import Doors
 from mailyard.imap.session.keywords import MailboxKeywords
 from mailyard.imap.session.watch import MailboxWatch
 from mailyard.imap.settings import ImapSettings
-from mailyard.imap.shell.listener import Listener, Reception
-from mailyard.imap.shell.unauthenticated import UnauthenticatedSessions
+from mailyard.imap.shell.connection import ImapConnectionFactory, SessionParts
+from mailyard.listening.budget import MemoryBudget
+from mailyard.listening.listener import Listener, ListenerResources
+from mailyard.listening.settings import endpoints
+from mailyard.listening.unauthenticated import UnauthenticatedConnections
 from mailyard.mailbox.mailboxes import Mailboxes
 from mailyard.mailbox.messages import Messages
-from mailyard.runtime.admission import Admission, raise_file_limit
-from mailyard.runtime.budget import MemoryBudget
-from mailyard.runtime.certificates import Certificates
 from mailyard.runtime.clock import now_utc
-from mailyard.runtime.endpoint import Endpoint
 from mailyard.runtime.errors import Misconfigured
 from mailyard.runtime.periodic import Periodic
 from mailyard.runtime.service import Component, Runtime, run
@@ -44,7 +43,11 @@ def main() -> None:
 async def build(runtime: Runtime[ImapSettings]) -> Sequence[Component]:
     """Put the parts together; listeners come last, so they start last and drain first."""
     settings = runtime.settings
-    certificates = _certificates(settings)
+    if not settings.listen and not settings.tls_listen:
+        raise Misconfigured("imap listens nowhere: set MAILYARD_IMAP_LISTEN or MAILYARD_IMAP_TLS_LISTEN")
+    certificates = settings.certificates(
+        tls_first="tls_listen" if settings.tls_listen else "", login="listen"
+    )
     store = Store(settings.mongo_url.get_secret_value(), settings.mongo_database)
     broker = Broker(
         settings.amqp_url.get_secret_value(), settings.instance, required=False, meanwhile=_WITHOUT_BROKER
@@ -54,25 +57,24 @@ async def build(runtime: Runtime[ImapSettings]) -> Sequence[Component]:
     access = AccessWatch(store, directory.forget)
     passwords = Passwords(settings.hash_cost(), threads=settings.password_threads)
     logins = Authenticator(store, directory, passwords, settings.login_limits(), access=access)
-    places = raise_file_limit(settings.connections)
+    admission = settings.admission()
     watch = MailboxWatch(events, Mailboxes(store).highest_modseqs, settings.poll_seconds)
-    reception = Reception(
-        doors=_doors(store, events, watch, logins, access),
-        options=settings.options(),
-        budget=MemoryBudget(settings.held_size),
-        admission=Admission(places, settings.connections_per_address),
-        unauthenticated=UnauthenticatedSessions(
-            settings.unauthenticated_connections or max(places // 2, 1), time.monotonic
-        ),
+    resources = ListenerResources(
+        admission=admission,
+        memory=MemoryBudget(settings.held_size),
         certificates=certificates,
+        proxies=settings.proxies(),
+        unauthenticated=UnauthenticatedConnections(
+            settings.unauthenticated_connections or max(admission.most // 2, 1), time.monotonic
+        ),
         backlog=settings.backlog,
-        balancers=settings.balancers(),
     )
+    session_parts = SessionParts(_doors(store, events, watch, logins, access), settings.options())
     parts: list[Component] = [store, broker, events, watch]
     parts.append(Periodic("access", POLL_SECONDS, access.poll))
     if certificates is not None:
         parts.append(Periodic("certificates", _CERTIFICATE_SECONDS, certificates.refresh))
-    parts.extend(_listeners(settings, reception))
+    parts.extend(_listeners(settings, session_parts, resources))
     return parts
 
 
@@ -95,31 +97,13 @@ def _doors(
     )
 
 
-def _listeners(settings: ImapSettings, reception: Reception) -> Iterator[Listener]:
+def _listeners(
+    settings: ImapSettings, parts: SessionParts, resources: ListenerResources
+) -> Iterator[Listener]:
     for label, texts, tls_first in (("imap", settings.listen, False), ("imaps", settings.tls_listen, True)):
         if texts:
-            yield Listener(label, [Endpoint.parse(text) for text in texts], reception, tls_first=tls_first)
-
-
-def _certificates(settings: ImapSettings) -> Certificates | None:
-    """Return what TLS needs, None where nobody needs TLS; raises Misconfigured where nobody could log in."""
-    if not settings.listen and not settings.tls_listen:
-        raise Misconfigured("imap listens nowhere: set MAILYARD_IMAP_LISTEN or MAILYARD_IMAP_TLS_LISTEN")
-    certificate, key = settings.tls_certificate_file, settings.tls_key_file
-    if certificate is not None and key is not None:
-        return Certificates(certificate, key, settings.handshake_seconds)
-    if certificate is not None or key is not None:
-        raise Misconfigured("set both MAILYARD_IMAP_TLS_CERTIFICATE_FILE and MAILYARD_IMAP_TLS_KEY_FILE")
-    if settings.tls_listen:
-        raise Misconfigured(
-            "MAILYARD_IMAP_TLS_LISTEN needs MAILYARD_IMAP_TLS_CERTIFICATE_FILE and MAILYARD_IMAP_TLS_KEY_FILE"
-        )
-    if settings.plaintext_auth == "never":
-        raise Misconfigured(
-            "nobody could log in: set MAILYARD_IMAP_TLS_CERTIFICATE_FILE and MAILYARD_IMAP_TLS_KEY_FILE"
-            " (or, for a trial on one machine, MAILYARD_IMAP_PLAINTEXT_AUTH=loopback)"
-        )
-    return None
+            factory = ImapConnectionFactory(label, parts)
+            yield Listener(factory, endpoints(texts), resources, tls_first=tls_first)
 
 
 if __name__ == "__main__":

@@ -1,42 +1,26 @@
-"""What can be set for imap. Every limit has a default that is safe on the open Internet."""
+"""The settings of imap. Every limit has a default that is safe on the open Internet."""
 
-from pathlib import Path
-from typing import Annotated, Literal
-
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from mailyard.directory.settings import DirectorySettings, LoginSettings
 from mailyard.imap.core.limits import Limits
 from mailyard.imap.session.options import Options
-from mailyard.runtime.balancers import ProxySettings
-from mailyard.runtime.endpoint import Endpoint
-from mailyard.runtime.settings import CommonSettings, settings_config
-
-Seconds = Annotated[float, Field(gt=0, le=86_400)]
+from mailyard.listening.settings import EndpointTexts, ListenerSettings, Seconds
+from mailyard.runtime.settings import settings_config
 
 
-class ImapSettings(DirectorySettings, LoginSettings, ProxySettings, CommonSettings):
+class ImapSettings(DirectorySettings, LoginSettings, ListenerSettings):
     """Settings of imap."""
 
     model_config = settings_config("imap")
 
-    listen: tuple[str, ...] = Field(
+    listen: EndpointTexts = Field(
         default=("0.0.0.0:2143",),
         description="Where clients read mail after STARTTLS: host:port, comma-separated; empty: off.",
     )
-    tls_listen: tuple[str, ...] = Field(
+    tls_listen: EndpointTexts = Field(
         default=(), description="The same with TLS from the start (RFC 8314); empty: off."
     )
-    tls_certificate_file: Path | None = Field(
-        default=None,
-        description="Certificate chain, PEM; read again when it changes. Without it there is no TLS.",
-    )
-    tls_key_file: Path | None = Field(default=None, description="Private key of the certificate, PEM.")
-    plaintext_auth: Literal["never", "loopback"] = Field(
-        default="never",
-        description="Whether clients on the same machine may log in without TLS; for local trials only.",
-    )
-
     message_size: int = Field(
         default=50 * 1024 * 1024, ge=65_536, description="Octets of one appended message at most."
     )
@@ -72,9 +56,6 @@ class ImapSettings(DirectorySettings, LoginSettings, ProxySettings, CommonSettin
         description="Open connections of this process without a login at most; 0: half of all. For a new one, the oldest"
         " ends that has had 5 seconds to log in.",
     )
-    connections_per_address: int = Field(
-        default=100, ge=0, description="Open connections of one client address at most; 0: no limit."
-    )
     connections_per_account: int = Field(
         default=200, ge=0, description="Open connections of one account to this process at most; 0: no limit."
     )
@@ -82,9 +63,6 @@ class ImapSettings(DirectorySettings, LoginSettings, ProxySettings, CommonSettin
         default=256 * 1024 * 1024,
         ge=1024 * 1024,
         description="Octets that all connections of this process hold in memory together at most.",
-    )
-    backlog: int = Field(
-        default=1024, ge=1, le=65_535, description="Connections that wait to be accepted, per listener."
     )
     login_seconds: Seconds = Field(
         default=60.0, description="How long a login may take, from the greeting on."
@@ -105,17 +83,9 @@ class ImapSettings(DirectorySettings, LoginSettings, ProxySettings, CommonSettin
         default=120.0,
         description="How often a process compares all mailboxes that its sessions watch, in case an event was lost.",
     )
-    handshake_seconds: Seconds = Field(default=30.0, description="How long a TLS handshake may take.")
-
-    @field_validator("listen", "tls_listen")
-    @classmethod
-    def _endpoints_are_readable(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
-        for text in texts:
-            Endpoint.parse(text)
-        return texts
 
     def options(self) -> Options:
-        """Return them as sessions take them."""
+        """Return the settings as sessions take them."""
         limits = Limits(
             line=self.line_size,
             literal=self.literal_size,

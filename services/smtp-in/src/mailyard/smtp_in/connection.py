@@ -1,109 +1,64 @@
-"""The asyncio side of one connection: octets to the session, replies to the socket; TLS, flow and time."""
+"""One SMTP connection on the event loop: octets to the session, replies to the socket; TLS, flow and time.
+
+Its life is a `ConnectionState`. Two flags beside it are flow control: whether reading is paused, and whether the client
+does not read what is written.
+"""
 
 import asyncio
 import time
-from collections.abc import Callable
-from typing import cast
 
-from mailyard.runtime.callers import Caller, direct
+from mailyard.listening.connection import ClientConnection, ConnectionOwner
+from mailyard.listening.states import ConnectionState
 from mailyard.runtime.logs import get_logger
 from mailyard.smtp.reply import Reply
 from mailyard.smtp.server.events import Closing, TlsRequested
 from mailyard.smtp.server.session import Session
 from mailyard.smtp_in import replies
 from mailyard.smtp_in.doors import Door
-from mailyard.smtp_in.patience import Overdue, Patience, Waiting, overdue
 from mailyard.smtp_in.peer import SmtpPeer, certificate_subject
 from mailyard.smtp_in.receiver import Receiver
+from mailyard.smtp_in.timeouts import ConnectionTimeouts, MessageRate, Overdue, Waiting, overdue
 
-_LAST_WORD_SECONDS = 5.0
-_UNREAD_OCTETS = 8 * 1024 * 1024  # read and dropped after the last word, as much as may be on its way
+_CLOSING_SECONDS = 5.0
+_DROPPED_OCTETS = 8 * 1024 * 1024  # read and dropped after the last reply, as much as may be on its way
 _SLOW_SECONDS = 5.0  # from MAIL on, while memory is scarce
 _SMALL_OCTETS = 8192
 _log = get_logger(__name__)
 
 
-class Connection(asyncio.Protocol):
-    """One client, from banner to farewell; where something comes before the banner, from the end of that.
+class Connection(ClientConnection, asyncio.Protocol):
+    """One client from greeting to end."""
 
-    `arrived` counts it in or says why it cannot stay; `left` is called once it is gone.
-    """
-
-    def __init__(
-        self,
-        door: Door,
-        arrived: Callable[["Connection"], Reply | None],
-        left: Callable[["Connection"], None],
-    ) -> None:
+    def __init__(self, door: Door, owner: ConnectionOwner) -> None:
+        super().__init__(owner)
         self._door = door
-        self._arrived = arrived
-        self._left = left
         self._opened = self._heard = time.monotonic()
-        self._is_choked = False  # what we wrote is not being read
-        self._is_deaf = False  # we do not read
-        self._has_ended = False  # the client will write no more
-        self._is_draining = False  # no new message
-        self._is_expelled = False  # the login no longer counts
-        self._is_leaving = False  # the last word is said
-        self._is_gone = False
-        self._is_open = False  # there is a transport
-        self._upgrade: asyncio.Task[None] | None = None
-        self._is_announced = False
-        self._unread = 0  # octets that came after the last word
-        self._paced_from = 0.0  # since when octets of the message are counted
-        self._paced_octets = 0  # how many there were then
-        self._holding = door.backend.memory.holding()
-        self.caller = Caller("")
+        self._is_write_paused = False  # the client does not read the replies
+        self._is_read_paused = False
+        self._has_eof = False  # the client sends no more
+        self._upgrade: asyncio.Task[None] | None = None  # the handshake of STARTTLS
+        self._dropped_octets = 0
+        self._rate = MessageRate()
+        self._session: Session
+        self._receiver: Receiver
 
-    # Where a PROXY header or TLS comes first.
+    # From the event loop.
 
-    def announce(self, caller: Caller) -> Reply | None:
-        """Count in before anything is said; a refusal ends it."""
-        self._is_announced = True
-        self.caller = caller
-        refusal = self._arrived(self)
-        if refusal is not None:
-            self._is_gone = True
-            self._door.measures.refused(refusal)
-        return refusal
-
-    def connection_failed(self) -> None:
-        """It broke after `announce`: `connection_made` will not come."""
-        self._end()
-
-    # From the loop.
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Greet, or turn away."""
-        self._transport = cast("asyncio.Transport", transport)
-        self._is_open = True
-        if not self._is_announced:
-            refusal = self.announce(direct(transport.get_extra_info("peername")))
-            if refusal is not None:
-                self._turn_away(refusal)
-                return
+    def opened(self) -> None:
+        """Greet the client."""
         self._heard = time.monotonic()
-        self._begin()
-
-    def _begin(self) -> None:
-        door = self._door
-        plaintext_auth = door.plaintext_auth_on_loopback and self.caller.is_on_loopback
-        self._session = Session(door.profile, secured=door.implicit_tls, plaintext_auth=plaintext_auth)
-        self._receiver = Receiver(door, self._session, self._advance, self._expel)
-        self._receiver.meet(self._peer(secured=door.implicit_tls))
+        door, secured = self._door, self._owner.tls_first
+        plaintext_auth = door.plaintext_auth_on_loopback and self.client.is_on_loopback
+        self._session = Session(door.profile, secured=secured, plaintext_auth=plaintext_auth)
+        self._receiver = Receiver(door, self._session, self._advance, self._revoke)
+        self._receiver.meet(self._peer(secured=secured))
         self._advance()
 
-    def _peer(self, *, secured: bool) -> SmtpPeer:
-        if not secured:
-            return SmtpPeer(self.caller.address)
-        subject = certificate_subject(self._transport.get_extra_info("peercert"))
-        return SmtpPeer(self.caller.address, _tls_description(self._transport), subject)
-
     def data_received(self, data: bytes) -> None:
-        """Take octets."""
-        if self._is_leaving:
-            self._unread += len(data)
-            if self._unread > _UNREAD_OCTETS:
+        """Take octets; after the last reply, drop them."""
+        if not self.is_open:
+            self._dropped_octets += len(data)
+            if self._dropped_octets > _DROPPED_OCTETS:
                 self.abort()
             return
         self._heard = time.monotonic()
@@ -111,70 +66,73 @@ class Connection(asyncio.Protocol):
         self._advance()
 
     def eof_received(self) -> bool:
-        """Stay while the client still waits for us: it may have closed its side only. TLS has no half-closed state."""
-        self._has_ended = True
-        return not self._is_leaving and self._waits_for_us and not self._session.secured
+        """Stay open while the client waits for an answer: it may have closed its side only. TLS has no half-closed state."""
+        self._has_eof = True
+        return self.is_open and self._is_server_busy and not self._session.secured
 
     def pause_writing(self) -> None:
-        """The client does not read: do nothing more for it."""
-        self._is_choked = True
+        """Note that the client does not read: nothing more is done for it."""
+        self._is_write_paused = True
         self._heard = time.monotonic()
 
     def resume_writing(self) -> None:
-        """It reads again."""
-        self._is_choked = False
+        """Go on: the client reads again."""
+        self._is_write_paused = False
         self._advance()
 
     def connection_lost(self, _error: Exception | None) -> None:
-        """Gone, by whichever side."""
-        self._end()
+        """End, whichever side closed."""
+        self.end()
 
     # From the listener.
 
-    def drain(self) -> None:
-        """Take no new message; leave when none is in hand."""
-        self._is_draining = True
+    def shut_down(self) -> None:
+        """Take no new message; close when none is in hand."""
+        if self.state is ConnectionState.OPEN:
+            self.enter(ConnectionState.DRAINING)
         if self._upgrade is not None:
             self.abort()
-        elif self._is_open and self._session.is_idle and not self._is_leaving:
-            self._leave(replies.SHUTTING_DOWN)
+        elif self.state is ConnectionState.DRAINING and self._session.is_idle:
+            self._close(replies.SHUTTING_DOWN)
 
     def abort(self) -> None:
-        """Cut the line."""
+        """Cut the connection; a handshake under way is cancelled."""
         if self._upgrade is not None:
             self._upgrade.cancel()
-        if self._is_open:
-            self._transport.abort()
+        super().abort()
 
-    def check(self, patience: Patience, now: float, *, is_busy: bool) -> None:
-        """Let go of a client that takes too long."""
-        if not self._is_open:
-            return  # the handshake has its own limit
-        if self._is_leaving:
-            if now - self._heard > _LAST_WORD_SECONDS:
+    def end(self) -> None:
+        """Leave the listener; what the client has sent of a message is forgotten."""
+        if self.state is not ConnectionState.CLOSED:
+            if self.is_connected:
+                self._receiver.close()
+            self._holding.release()
+        super().end()
+
+    def check(self, timeouts: ConnectionTimeouts, now: float, *, is_busy: bool) -> None:
+        """Close the connection of a client that takes too long."""
+        if self.state is ConnectionState.CLOSING:
+            if now - self._heard > _CLOSING_SECONDS:
                 self.abort()
             return
-        what = overdue(patience, self._waiting(now, patience.data), now, is_busy=is_busy)
+        if not self.is_open:
+            return  # a handshake has its own limit
+        what = overdue(timeouts, self._waiting(now, timeouts.data), now, is_busy=is_busy)
         if what is None:
             return
         self._door.measures.timed_out(what)
         if what is Overdue.UNREAD:
             self.abort()
         else:
-            self._leave(replies.CONNECTION_OLD if what is Overdue.CONNECTION else replies.TIMED_OUT)
-
-    def _expel(self) -> None:
-        """Say 421 (RFC 5321 section 3.8) at once, or when what is being answered has its answer."""
-        self._is_expelled = True
-        self._advance()
+            self._close(replies.CONNECTION_OLD if what is Overdue.CONNECTION else replies.TIMED_OUT)
 
     def relieve(self, now: float) -> None:
-        """Memory is scarce: write what a slow client has sent to the store, or let the client go."""
-        if not self._is_open or self._is_leaving:
+        """Memory is scarce: write what a slow client has sent to the store, or close its connection."""
+        if not self.is_open:
             return
-        if self._waits_for_us:
+        if self._is_server_busy:
             if self._upgrade is None:
-                self._hear_as_wanted()
+                self._read_as_wanted()
             return
         receiver = self._receiver
         since = receiver.transaction_since
@@ -184,65 +142,60 @@ class Connection(asyncio.Protocol):
             receiver.relieve()
         elif self._holding.octets > _SMALL_OCTETS:
             self._door.measures.timed_out(Overdue.MEMORY)
-            self._leave(replies.MEMORY_NEEDED)
+            self._close(replies.MEMORY_NEEDED)
+
+    def _revoke(self) -> None:
+        """Say 421 (RFC 5321 section 3.8) at once, or after the answer that is due: the login no longer counts."""
+        if self.state in (ConnectionState.OPEN, ConnectionState.DRAINING):
+            self.enter(ConnectionState.REVOKED)
+        self._advance()
 
     # Octets and events.
 
     @property
-    def _waits_for_us(self) -> bool:
+    def _is_server_busy(self) -> bool:
         return self._session.is_asking or self._receiver.is_busy or self._upgrade is not None
 
     def _waiting(self, now: float, window: float) -> Waiting:
+        receiver, is_server_busy = self._receiver, self._is_server_busy
+        since, octets = receiver.message_since, receiver.message_octets
         return Waiting(
             since=self._heard,
             opened=self._opened,
-            message_since=self._receiver.message_since,
-            is_choked=self._is_choked,
-            is_ours=self._waits_for_us,
-            octets_lately=self._octets_lately(now, window),
+            message_since=since,
+            is_unread=self._is_write_paused,
+            is_server_busy=is_server_busy,
+            octets_lately=self._rate.octets_lately(now, window, since, octets, is_server_busy=is_server_busy),
         )
 
-    def _octets_lately(self, now: float, window: float) -> int | None:
-        """Octets of the message within the last `window` seconds, said once for each window."""
-        receiver = self._receiver
-        if receiver.message_since is None or self._waits_for_us or self._paced_from < receiver.message_since:
-            self._paced_from = now if self._waits_for_us else receiver.message_since or now
-            self._paced_octets = receiver.message_octets if self._waits_for_us else 0
-            return None
-        if now - self._paced_from <= window:
-            return None
-        lately = receiver.message_octets - self._paced_octets
-        self._paced_from, self._paced_octets = now, receiver.message_octets
-        return lately
-
     def _advance(self) -> None:
-        """Do what can be done with what is there; say all that is to be said in one write."""
-        if self._is_leaving:
+        """Do what can be done with the input; write all replies at once."""
+        if not self.is_open:
             return
-        if self._is_expelled and not self._waits_for_us:
-            self._leave(replies.ACCESS_ENDED)
+        if self.state is ConnectionState.REVOKED and not self._is_server_busy:
+            self._close(replies.ACCESS_ENDED)
             return
         session, receiver = self._session, self._receiver
-        while not (receiver.is_busy or self._is_choked):
+        while not (receiver.is_busy or self._is_write_paused):
             event = session.next_event()
             if event is None:
                 break
             if isinstance(event, TlsRequested):
-                self._say()
+                self._write_replies()
                 self._begin_tls()
                 return
             if isinstance(event, Closing):
-                self._depart(is_unread=event.is_unread)
+                self._finish(is_unread=event.is_unread)
                 return
             receiver.handle(event)
-        self._say()
+        self._write_replies()
         self._count_octets()
-        if self._is_draining and session.is_idle:
-            self._leave(replies.SHUTTING_DOWN)
-        elif self._has_ended and not self._waits_for_us:
-            self._depart()
+        if self.state is ConnectionState.DRAINING and session.is_idle:
+            self._close(replies.SHUTTING_DOWN)
+        elif self._has_eof and not self._is_server_busy:
+            self._finish()
         else:
-            self._hear_as_wanted()
+            self._read_as_wanted()
 
     def _count_octets(self) -> None:
         session, receiver = self._session, self._receiver
@@ -252,72 +205,66 @@ class Connection(asyncio.Protocol):
         if held != self._holding.octets:
             self._holding.resize(held)
 
-    def _say(self) -> None:
+    def _write_replies(self) -> None:
         output = self._session.take_output()
         if output and not self._transport.is_closing():
             self._transport.write(output)
 
     @property
     def _wants_input(self) -> bool:
-        """Read no more than can be used: what a client sends while it waits for us only fills memory."""
+        """Whether input can be used: what a client sends while it waits for an answer only fills memory."""
         if self._session.is_full:
             return False
-        if not (self._waits_for_us or self._is_choked):
+        if not (self._is_server_busy or self._is_write_paused):
             return True
         is_scarce = self._door.backend.memory.is_above_mark
         return not (self._receiver.is_busy or self._session.waiting_octets or is_scarce)
 
-    def _hear_as_wanted(self) -> None:
+    def _read_as_wanted(self) -> None:
         wants_input = self._wants_input
-        if wants_input is self._is_deaf and not self._has_ended:
-            self._hear(wants_input)
+        if wants_input is self._is_read_paused and not self._has_eof:
+            self._read(wants_input)
 
-    def _hear(self, wants_input: bool) -> None:
-        self._is_deaf = not wants_input
+    def _read(self, wants_input: bool) -> None:
+        self._is_read_paused = not wants_input
         if self._transport.is_closing():
             return
         if wants_input:
-            self._heard = time.monotonic()  # it could not be heard before
+            self._heard = time.monotonic()  # the client could not be heard before
             self._transport.resume_reading()
         else:
             self._transport.pause_reading()
 
-    def _leave(self, word: Reply) -> None:
-        self._session.close(word)
-        self._depart()
+    def _close(self, reply: Reply) -> None:
+        self._session.close(reply)
+        self._finish()
 
-    def _depart(self, *, is_unread: bool = False) -> None:
+    def _finish(self, *, is_unread: bool = False) -> None:
         """Write the last reply and close.
 
         A close with unread octets resets the connection, and the reply may be lost. So while the client still sends,
-        only our side is closed, and `check` cuts the rest (RFC 9293 section 3.6).
+        only the server's side is closed, and `check` cuts the rest (RFC 9293 section 3.6).
         """
-        self._is_leaving = True
+        if not self.is_open:
+            return
+        self.enter(ConnectionState.CLOSING)
         self._heard = time.monotonic()
         self._holding.release()
-        self._say()
+        self._write_replies()
         if is_unread and self._transport.can_write_eof() and not self._transport.is_closing():
             self._transport.write_eof()
-            if self._is_deaf:
-                self._hear(True)
+            if self._is_read_paused:
+                self._read(True)
         else:
             self._transport.close()
 
-    def _turn_away(self, refusal: Reply) -> None:
-        """RFC 5321 section 3.1: a refusal in place of the banner."""
-        self._is_leaving = True
-        self._transport.write(refusal.wire)
-        self._transport.close()
-
-    def _end(self) -> None:
-        if not self._is_gone:
-            self._is_gone = self._is_leaving = True
-            if self._is_open:
-                self._receiver.close()
-            self._holding.release()
-            self._left(self)
-
     # TLS.
+
+    def _peer(self, *, secured: bool) -> SmtpPeer:
+        if not secured:
+            return SmtpPeer(self.client.ip)
+        subject = certificate_subject(self._transport.get_extra_info("peercert"))
+        return SmtpPeer(self.client.ip, _tls_description(self._transport), subject)
 
     def _begin_tls(self) -> None:
         """Read nothing more in clear: what comes now is the handshake (RFC 3207 section 4)."""
@@ -325,15 +272,15 @@ class Connection(asyncio.Protocol):
         self._upgrade = asyncio.create_task(self._secure())
 
     async def _secure(self) -> None:
-        certificates, measures = self._door.certificates, self._door.measures
-        assert certificates is not None, "a door that offers TLS has a certificate"
+        certificates, measures = self._owner.certificates, self._door.measures
+        assert certificates is not None, "a listener that offers TLS has a certificate"
         try:
             self._transport = await certificates.secure(self._transport, self)
         except (OSError, asyncio.CancelledError) as error:  # ssl.SSLError and time-outs are OSErrors
             measures.handshake(succeeded=False)
-            _log.info("smtp_in.handshake_failed", client_ip=self.caller.address, error=str(error))
+            _log.info("smtp_in.handshake_failed", client_ip=self.client.ip, error=str(error))
             self._transport.abort()
-            self._end()
+            self.end()
             return
         finally:
             self._upgrade = None
@@ -345,7 +292,7 @@ class Connection(asyncio.Protocol):
 
 
 def _tls_description(transport: asyncio.Transport) -> str:
-    """Version and cipher suite, for the Received field: "TLSv1.3 TLS_AES_256_GCM_SHA384"."""
+    """Return version and cipher suite for the Received field: "TLSv1.3 TLS_AES_256_GCM_SHA384"."""
     name, version, _bits = transport.get_extra_info("cipher")
     secured = transport.get_extra_info("ssl_object")
     return f"{secured.version() if secured else version} {name}"

@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from mailyard.runtime.budget import MemoryBudget
-from mailyard.runtime.certificates import Certificates
+from mailyard.listening.budget import MemoryBudget
 from mailyard.smtp.server.limits import Mode, Profile
 from mailyard.smtp_in.headerfilters import Trace
 from mailyard.smtp_in.hooks import Hooks, SmtpHook
@@ -71,12 +70,10 @@ class Backend:
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """One kind of listener. `implicit_tls`: the handshake comes first (RFC 8314 section 3.3)."""
+    """One kind of listener: what it is called, which protocol it speaks to whom, and what it works with."""
 
     name: DoorName
     profile: Profile
     backend: Backend
     measures: Measures
-    certificates: Certificates | None = None
-    implicit_tls: bool = False
     plaintext_auth_on_loopback: bool = False

@@ -10,8 +10,8 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, Field, model_validator
 
+from mailyard.listening.budget import MemoryBudget
 from mailyard.proto.v1.ticket_pb2 import Action, JudgeRequest, Recipient, Ticket, Verdict
-from mailyard.runtime.budget import MemoryBudget
 from mailyard.runtime.clock import Clock, now_utc
 from mailyard.runtime.errors import Unavailable
 from mailyard.runtime.logs import get_logger

@@ -1,8 +1,8 @@
-"""smtp-in: receives mail by MX, submission and LMTP; answers 250 when a message is stored for good, and not before."""
+"""smtp-in: receives mail by MX, submission and LMTP. It answers 250 when a message is durably stored, and not before."""
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 from mailyard.broker.connection import Broker
@@ -12,10 +12,10 @@ from mailyard.directory.authentication import Authenticator
 from mailyard.directory.directory import Directory
 from mailyard.directory.passwords import Passwords
 from mailyard.directory.settings import postmaster_of
+from mailyard.listening.budget import MemoryBudget
+from mailyard.listening.listener import Listener, ListenerResources
+from mailyard.listening.settings import endpoints
 from mailyard.mailbox.quota import usage_of
-from mailyard.runtime.admission import Admission, raise_file_limit
-from mailyard.runtime.budget import MemoryBudget
-from mailyard.runtime.certificates import Certificates
 from mailyard.runtime.endpoint import Endpoint
 from mailyard.runtime.errors import Misconfigured
 from mailyard.runtime.logs import get_logger
@@ -24,9 +24,8 @@ from mailyard.runtime.service import Component, Runtime, run
 from mailyard.runtime.settings import load_settings
 from mailyard.smtp.server.limits import EarlyData, Profile
 from mailyard.smtp_in.doors import MODES, Backend, Door, DoorName
-from mailyard.smtp_in.listener import Listener
+from mailyard.smtp_in.factory import SmtpConnectionFactory
 from mailyard.smtp_in.measures import Measures
-from mailyard.smtp_in.patience import Patience
 from mailyard.smtp_in.pressure import Bounds, Pressure
 from mailyard.smtp_in.quota import QuotaGate
 from mailyard.smtp_in.sampling import Sampler
@@ -50,8 +49,11 @@ def main() -> None:
 async def build(runtime: Runtime[SmtpInSettings]) -> Sequence[Component]:
     """Put the service together; listeners come last, so they drain first."""
     settings = runtime.settings
-    doors = endpoints_of(settings)
-    certificates = _certificates(settings, doors)
+    listeners = endpoints_of(settings)
+    certificates = settings.certificates(
+        tls_first="submissions_listen" if DoorName.SUBMISSIONS in listeners else "",
+        login="submission_listen" if DoorName.SUBMISSION in listeners else "",
+    )
     store = Store(settings.mongo_url.get_secret_value(), settings.mongo_database)
     broker = Broker(
         settings.amqp_url.get_secret_value(), settings.instance, required=False, meanwhile=_WITHOUT_BROKER
@@ -85,76 +87,45 @@ async def build(runtime: Runtime[SmtpInSettings]) -> Sequence[Component]:
     parts.append(Periodic("pressure", _PRESSURE_SECONDS, pressure.sample))
     if certificates is not None:
         parts.append(Periodic("certificates", _CERTIFICATE_SECONDS, certificates.refresh))
-    parts.extend(_listeners(settings, doors, backend, certificates))
+    admission = settings.admission()
+    if admission.most < settings.connections:
+        _log.warning("smtp_in.few_files", admitted=admission.most, wanted=settings.connections)
+    resources = ListenerResources(
+        admission=admission,
+        memory=backend.memory,
+        certificates=certificates,
+        proxies=settings.proxies(),
+        backlog=settings.backlog,
+    )
+    for name, given in listeners.items():
+        door = door_of(name, settings, backend, offers_starttls=certificates is not None)
+        factory = SmtpConnectionFactory(door, settings.timeouts())
+        parts.append(Listener(factory, given, resources, tls_first=name is DoorName.SUBMISSIONS))
     return parts
 
 
 def endpoints_of(settings: SmtpInSettings) -> dict[DoorName, list[Endpoint]]:
-    """Return the doors that are open, and where."""
+    """Return the listeners that are set, with their endpoints."""
     texts = {
         DoorName.MX: settings.mx_listen,
         DoorName.SUBMISSION: settings.submission_listen,
         DoorName.SUBMISSIONS: settings.submissions_listen,
         DoorName.LMTP: settings.lmtp_listen,
     }
-    doors = {name: [Endpoint.parse(text) for text in given] for name, given in texts.items() if given}
-    if not doors:
+    listeners = {name: endpoints(given) for name, given in texts.items() if given}
+    if not listeners:
         raise Misconfigured("smtp-in listens nowhere: set one of MAILYARD_SMTP_IN_MX_LISTEN, _SUBMISSION_LISTEN,"
                             " _SUBMISSIONS_LISTEN, _LMTP_LISTEN, for instance to 0.0.0.0:25")  # fmt: skip
-    return doors
+    return listeners
 
 
-def _certificates(settings: SmtpInSettings, doors: dict[DoorName, list[Endpoint]]) -> Certificates | None:
-    certificate, key = settings.tls_certificate_file, settings.tls_key_file
-    if certificate is not None and key is not None:
-        return Certificates(certificate, key, settings.handshake_seconds)
-    if certificate is not None or key is not None:
-        raise Misconfigured(
-            "set both MAILYARD_SMTP_IN_TLS_CERTIFICATE_FILE and MAILYARD_SMTP_IN_TLS_KEY_FILE"
-        )
-    if DoorName.SUBMISSIONS in doors:
-        raise Misconfigured(
-            "submissions_listen needs MAILYARD_SMTP_IN_TLS_CERTIFICATE_FILE and _TLS_KEY_FILE"
-        )
-    if DoorName.SUBMISSION in doors and settings.plaintext_auth == "never":
-        raise Misconfigured(
-            "nobody could authenticate at submission_listen: set MAILYARD_SMTP_IN_TLS_CERTIFICATE_FILE and"
-            " _TLS_KEY_FILE (or, for a trial on one machine, MAILYARD_SMTP_IN_PLAINTEXT_AUTH=loopback)"
-        )
-    return None
-
-
-def _listeners(
-    settings: SmtpInSettings,
-    doors: dict[DoorName, list[Endpoint]],
-    backend: Backend,
-    certificates: Certificates | None,
-) -> Iterator[Listener]:
-    admission = Admission(
-        _admitted(settings.connections), settings.connections_per_address, ipv6_prefix=settings.ipv6_prefix
-    )
-    patience = Patience(
-        idle=settings.idle_seconds,
-        busy_idle=settings.busy_idle_seconds,
-        data=settings.data_seconds,
-        message=settings.message_seconds,
-        connection=settings.connection_seconds,
-        data_rate=settings.data_rate,
-    )
-    for name, endpoints in doors.items():
-        door = door_of(name, settings, backend, certificates)
-        yield Listener(door, endpoints, admission, patience, settings.backlog, balancers=settings.balancers())
-
-
-def door_of(
-    name: DoorName, settings: SmtpInSettings, backend: Backend, certificates: Certificates | None
-) -> Door:
-    """Describe one door."""
+def door_of(name: DoorName, settings: SmtpInSettings, backend: Backend, *, offers_starttls: bool) -> Door:
+    """Describe one listener."""
     profile = Profile(
         mode=MODES[name],
         hostname=settings.hostname,
         limits=settings.limits(),
-        starttls=certificates is not None,
+        starttls=offers_starttls,
         bare_newline=settings.bare_newline,
         nul=settings.nul,
         early_data=settings.early_data if name is DoorName.MX else EarlyData.ACCEPT,
@@ -165,18 +136,8 @@ def door_of(
         profile=profile,
         backend=backend,
         measures=Measures(name),
-        certificates=certificates,
-        implicit_tls=name is DoorName.SUBMISSIONS,
         plaintext_auth_on_loopback=settings.plaintext_auth == "loopback",
     )
-
-
-def _admitted(wanted: int) -> int:
-    """Admit no more connections than files may be open."""
-    admitted = raise_file_limit(wanted)
-    if admitted < wanted:
-        _log.warning("smtp_in.few_files", admitted=admitted, wanted=wanted)
-    return admitted
 
 
 if __name__ == "__main__":

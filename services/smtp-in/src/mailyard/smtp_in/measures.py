@@ -2,8 +2,8 @@
 
 from mailyard.runtime.metrics import counter, gauge, histogram
 from mailyard.smtp.reply import Reply
-from mailyard.smtp_in.patience import Overdue
 from mailyard.smtp_in.reasons import reason_of
+from mailyard.smtp_in.timeouts import Overdue
 
 
 class Measures:
@@ -34,7 +34,7 @@ class Measures:
         self._refusals.labels(self._listener, reason_of(reply)).inc()
 
     def timed_out(self, what: Overdue) -> None:
-        """Count a time-out."""
+        """Count a client that took too long."""
         self._overdue.labels(self._listener, what.value).inc()
 
     def handshake(self, *, succeeded: bool) -> None:

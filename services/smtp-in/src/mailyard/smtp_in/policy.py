@@ -7,9 +7,9 @@ from collections.abc import Awaitable
 
 from mailyard.directory.identity import Identity
 from mailyard.directory.model import Expansion, LocalAccount, Remote, Resolution, Unknown
+from mailyard.listening.budget import MemoryBudget
 from mailyard.message.address import Address
 from mailyard.proto.v1.ticket_pb2 import Recipient
-from mailyard.runtime.budget import MemoryBudget
 from mailyard.smtp.parameters import RcptParameters
 from mailyard.smtp.reply import Reply
 from mailyard.smtp.server.limits import Mode

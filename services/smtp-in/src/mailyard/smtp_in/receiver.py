@@ -14,14 +14,14 @@ from itertools import chain
 from mailyard.directory.accesswatch import OpenSession
 from mailyard.directory.identity import Refusal
 from mailyard.directory.model import Resolution
+from mailyard.listening.budget import Holding
 from mailyard.message.address import Address, AddressError
-from mailyard.runtime.budget import Holding
 from mailyard.runtime.errors import Unavailable
 from mailyard.runtime.logs import get_logger
+from mailyard.sasl.mechanism import PasswordCredentials
 from mailyard.smtp.reply import Reply
 from mailyard.smtp.server.events import (
     BodyData,
-    Credentials,
     Event,
     MailFrom,
     MessageAborted,
@@ -57,7 +57,7 @@ def _address_of(text: str) -> Address | None:
         return None
 
 
-def _is_same_login(credentials: Credentials) -> bool:
+def _is_same_login(credentials: PasswordCredentials) -> bool:
     """RFC 4616 section 2: an authorization identity may be given; it is a login name, so its case does not matter."""
     if credentials.authorization in ("", credentials.login):
         return True
@@ -137,7 +137,7 @@ class Receiver:
                 self._measures.refused(event.reply)
             case MessageAborted():
                 self._give_up()
-            case Credentials():
+            case PasswordCredentials():
                 self._later(self._log_in(event))
 
     @property
@@ -306,7 +306,7 @@ class Receiver:
 
     # Authentication.
 
-    async def _log_in(self, credentials: Credentials) -> None:
+    async def _log_in(self, credentials: PasswordCredentials) -> None:
         if not _is_same_login(credentials):
             self._answer(replies.ACTS_AS_ANOTHER)
             return

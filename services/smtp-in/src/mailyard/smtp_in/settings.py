@@ -1,49 +1,37 @@
-"""What can be set for smtp-in. Every limit has a default that is safe on the open Internet."""
+"""The settings of smtp-in. Every limit has a default that is safe on the open Internet."""
 
-from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from mailyard.directory.settings import DirectorySettings, LoginSettings
-from mailyard.runtime.balancers import ProxySettings
-from mailyard.runtime.endpoint import Endpoint
-from mailyard.runtime.settings import CommonSettings, settings_config
+from mailyard.listening.settings import EndpointTexts, ListenerSettings, Seconds
+from mailyard.runtime.settings import settings_config
 from mailyard.smtp.server.limits import BareNewline, EarlyData, Limits, NulOctet
 from mailyard.smtp_in.headerfilters import Trace
 from mailyard.smtp_in.inline import InlineSettings
 from mailyard.smtp_in.submitted import ForeignAuthor, SubmissionRules
+from mailyard.smtp_in.timeouts import ConnectionTimeouts
 
-Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
-
-class SmtpInSettings(DirectorySettings, LoginSettings, ProxySettings, InlineSettings, CommonSettings):
+class SmtpInSettings(DirectorySettings, LoginSettings, InlineSettings, ListenerSettings):
     """Settings of smtp-in."""
 
     model_config = settings_config("smtp-in")
 
-    mx_listen: tuple[str, ...] = Field(
+    mx_listen: EndpointTexts = Field(
         default=("0.0.0.0:2525",),
         description="Where other servers deliver mail for local domains: host:port, comma-separated; empty: off.",
     )
-    submission_listen: tuple[str, ...] = Field(
+    submission_listen: EndpointTexts = Field(
         default=(), description="Where users hand in mail after STARTTLS and AUTH (RFC 6409); empty: off."
     )
-    submissions_listen: tuple[str, ...] = Field(
+    submissions_listen: EndpointTexts = Field(
         default=(), description="The same with TLS from the start (RFC 8314); empty: off."
     )
-    lmtp_listen: tuple[str, ...] = Field(
+    lmtp_listen: EndpointTexts = Field(
         default=(),
         description="Where own gateways hand in mail by LMTP (RFC 2033); keep it inside the cluster; empty: off.",
-    )
-    tls_certificate_file: Path | None = Field(
-        default=None,
-        description="Certificate chain, PEM; read again when it changes. Without it there is no TLS.",
-    )
-    tls_key_file: Path | None = Field(default=None, description="Private key of the certificate, PEM.")
-    plaintext_auth: Literal["never", "loopback"] = Field(
-        default="never",
-        description="Whether clients on the same machine may authenticate without TLS; for local trials only.",
     )
     postmaster_domain: str = Field(
         default="",
@@ -115,12 +103,6 @@ class SmtpInSettings(DirectorySettings, LoginSettings, ProxySettings, InlineSett
         ge=1,
         description="Open connections of this process at most; each takes about 4 KiB in clear, 50 KiB under TLS.",
     )
-    connections_per_address: int = Field(
-        default=100, ge=0, description="Open connections of one client address at most; 0: no limit."
-    )
-    backlog: int = Field(
-        default=1024, ge=1, le=65_535, description="Connections that wait to be accepted, per listener."
-    )
     idle_seconds: Seconds = Field(
         default=300.0,
         description="How long a client may be silent between commands (RFC 5321 section 4.5.3.2.7).",
@@ -138,19 +120,11 @@ class SmtpInSettings(DirectorySettings, LoginSettings, ProxySettings, InlineSett
     connection_seconds: Seconds = Field(
         default=14_400.0, description="After how long a connection is closed, unless a message is under way."
     )
-    handshake_seconds: Seconds = Field(default=30.0, description="How long a TLS handshake may take.")
-
     data_rate: float = Field(
         default=50.0,
         ge=0,
         le=100_000,
         description="Octets per second that a client must send within a message, averaged over data_seconds; 0: any.",
-    )
-    ipv6_prefix: int = Field(
-        default=64,
-        ge=32,
-        le=128,
-        description="Bits of an IPv6 address that count as one client for connections_per_address; IPv4 counts whole.",
     )
     memory_octets: int = Field(
         default=128 * 1024 * 1024,
@@ -183,15 +157,8 @@ class SmtpInSettings(DirectorySettings, LoginSettings, ProxySettings, InlineSett
         description="Say 250 before a message is stored. It loses mail: it is there to prove that tests see a loss.",
     )
 
-    @field_validator("mx_listen", "submission_listen", "submissions_listen", "lmtp_listen")
-    @classmethod
-    def _endpoints_are_readable(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
-        for text in texts:
-            Endpoint.parse(text)
-        return texts
-
     def trace(self) -> Trace:
-        """Return what is looked at in every header section."""
+        """Return what is checked in every header section."""
         own = (self.authserv_id or self.hostname).lower().rstrip(".")
         return Trace(self.received_fields, frozenset({own.encode()}))
 
@@ -199,8 +166,19 @@ class SmtpInSettings(DirectorySettings, LoginSettings, ProxySettings, InlineSett
         """Return how submitted header sections are judged."""
         return SubmissionRules(self.foreign_author, self.submitted_header)
 
+    def timeouts(self) -> ConnectionTimeouts:
+        """Return how long clients may take."""
+        return ConnectionTimeouts(
+            idle=self.idle_seconds,
+            busy_idle=self.busy_idle_seconds,
+            data=self.data_seconds,
+            message=self.message_seconds,
+            connection=self.connection_seconds,
+            data_rate=self.data_rate,
+        )
+
     def limits(self) -> Limits:
-        """Return them as the protocol core takes them."""
+        """Return the limits as the protocol core takes them."""
         return Limits(
             command_line=self.command_line,
             commands=self.commands,

@@ -8,11 +8,11 @@ from types import TracebackType
 from typing import Final, Self, cast
 
 from mailyard.probe.boxes import Box, Taken
+from mailyard.sasl.mechanism import Credentials
 from mailyard.smtp.reply import Reply, reply
 from mailyard.smtp.server.events import (
     BodyData,
     Closing,
-    Credentials,
     Event,
     MailFrom,
     MessageAborted,

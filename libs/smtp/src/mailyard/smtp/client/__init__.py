@@ -6,7 +6,8 @@ from mailyard.smtp.client.envelope import EightBit, Envelope, EnvelopeRecipient
 from mailyard.smtp.client.events import BodyWanted, Done, Event, Lost, Outcome, Ready, Refused, StartTls
 from mailyard.smtp.client.extensions import Extensions
 from mailyard.smtp.client.options import Dialect, Options, Security
-from mailyard.smtp.client.states import MisuseError, State, Step
+from mailyard.smtp.client.states import State, Step
+from mailyard.smtp.misuse import MisuseError
 
 __all__ = [
     "BodyWanted",

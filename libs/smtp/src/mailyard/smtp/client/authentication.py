@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What a smart host wants to know. The password never shows in a representation."""
+    """The login at a smart host. The password is in no representation."""
 
     username: str
     password: str = field(repr=False)
@@ -18,14 +18,14 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One AUTH dialogue: the command, then one response per challenge. The challenges' texts do not matter."""
+    """One AUTH dialogue: the command, then one response per challenge. The texts of challenges are ignored."""
 
     command: bytes
     responses: tuple[bytes, ...] = ()
 
 
 def exchange_for(offered: frozenset[str], credentials: Credentials) -> Exchange | None:
-    """The dialogue of the best mechanism on offer, or None when there is none that we speak."""
+    """Return the dialogue of the best mechanism on offer; None when the client knows none of them."""
     if "PLAIN" in offered:
         message = f"\0{credentials.username}\0{credentials.password}"
         return Exchange(b"AUTH PLAIN " + _base64(message) + b"\r\n")

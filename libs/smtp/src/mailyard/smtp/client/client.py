@@ -49,22 +49,22 @@ class Client:
 
     @property
     def state(self) -> State:
-        """Where the session is."""
+        """The state of the session."""
         return self._wire.state
 
     @property
     def extensions(self) -> Extensions:
-        """What the server offered last."""
+        """The extensions that the server offered last."""
         return self._wire.extensions
 
     @property
     def server_name(self) -> str:
-        """The name that the server said in its reply to EHLO, in lower case (RFC 5321 section 4.1.1.1)."""
+        """The name that the server gave in its reply to EHLO, in lower case (RFC 5321 section 4.1.1.1)."""
         return self._opening.server_name
 
     @property
     def awaiting(self) -> Step | None:
-        """What is waited for, BODY while the message is being sent; None: nothing."""
+        """The step whose reply is awaited, BODY while the message is being sent; None: no reply is due."""
         if self._wire.state is State.BODY:
             return Step.BODY
         return Step.STARTTLS if self._wire.state is State.HANDSHAKE else self._wire.commands.awaiting
@@ -75,11 +75,11 @@ class Client:
         return self._wire.state is State.BODY and not self._wire.commands.blocked
 
     def data_to_send(self) -> bytes:
-        """Everything to write now, once."""
+        """Take the octets that are to be written now."""
         return self._wire.commands.data_to_send()
 
     def receive_data(self, data: bytes) -> list[Event]:
-        """What the server's octets mean."""
+        """Take octets of the server; return the events that they mean."""
         self._reader.feed(data)
         try:
             while self._listens and (reply := self._reader.next()) is not None:
@@ -89,18 +89,18 @@ class Client:
         return self._wire.take_events()
 
     def tls_established(self) -> list[Event]:
-        """The shell has negotiated TLS. Octets that came before are dropped (RFC 3207 section 6)."""
+        """Go on after the TLS handshake. Octets that came before are dropped (RFC 3207 section 6)."""
         self._reader.clear()
         self._opening.tls_established()
         return self._wire.take_events()
 
     def tls_failed(self, reason: str) -> list[Event]:
-        """The handshake failed, or the certificate does not prove the server's name (RFC 3463 section 3.8)."""
+        """End the session: the handshake failed, or the certificate does not prove the server's name (RFC 3463 section 3.8)."""
         self._end(Step.STARTTLS, own_reply(454, "4.7.5", f"TLS handshake failed: {reason}"), own=True)
         return self._wire.take_events()
 
     def connection_lost(self, reason: str) -> list[Event]:
-        """The connection is gone, or the shell gave it up; `reason` becomes the reply's text."""
+        """End the session: the connection is gone, or was given up; `reason` becomes the reply's text."""
         self._end(self._step, lost_reply(reason), own=True)
         return self._wire.take_events()
 
@@ -110,15 +110,15 @@ class Client:
         return self._wire.take_events()
 
     def send_body(self, data: bytes) -> None:
-        """The next octets of the message, in any division. Raises MisuseError unless the state is BODY."""
+        """Send the next octets of the message, in any division. Raises MisuseError unless the state is BODY."""
         self._transfer.send_body(data)
 
     def end_body(self) -> None:
-        """The message is complete."""
+        """End the message."""
         self._transfer.end_body()
 
     def quit(self) -> None:
-        """Say good-bye; only between transactions."""
+        """Send QUIT; only between transactions."""
         self._wire.move(Input.QUIT)
         self._wire.commands.add(Command(Step.QUIT, b"QUIT\r\n"))
 

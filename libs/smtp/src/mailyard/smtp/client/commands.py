@@ -1,4 +1,4 @@
-"""Commands on their way out and the replies that they are owed, in order.
+"""Commands that are to be sent, and the replies that are due, in order.
 
 With PIPELINING everything is sent at once (RFC 2920), otherwise each command waits for the reply to the one before.
 """
@@ -11,7 +11,7 @@ from mailyard.smtp.client.states import Step
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """Octets that `replies` replies answer."""
+    """Octets with the number of replies that answer them."""
 
     step: Step
     octets: bytes
@@ -19,7 +19,7 @@ class Command:
 
 
 class CommandQueue:
-    """What is to be sent, what has been sent, and what answers are due."""
+    """The commands to send, those sent, and the replies that are due."""
 
     def __init__(self) -> None:
         self.pipelining = False
@@ -29,48 +29,48 @@ class CommandQueue:
 
     @property
     def awaiting(self) -> Step | None:
-        """What the next reply answers."""
+        """The step that the next reply answers."""
         return self._due[0] if self._due else None
 
     @property
     def idle(self) -> bool:
-        """Nothing to send, nothing due."""
+        """Whether nothing is to be sent and no reply is due."""
         return not self._unsent and not self._due
 
     @property
     def blocked(self) -> bool:
-        """Something waits for an earlier reply."""
+        """Whether a command waits for an earlier reply."""
         return bool(self._unsent)
 
     def expect(self, step: Step) -> None:
-        """A reply to no command: the greeting."""
+        """Expect a reply to no command: the greeting."""
         self._due.append(step)
 
     def add(self, *commands: Command) -> None:
-        """Send as soon as the server allows."""
+        """Queue a command; it is sent as soon as the server permits."""
         self._unsent.extend(commands)
         self.advance()
 
     def write(self, data: bytes) -> None:
-        """Octets that no reply answers: the message after 354."""
+        """Queue octets that no reply answers: the message after 354."""
         self._out.append(data)
 
     def answered(self) -> None:
-        """The awaited reply has come; `advance` when it has been understood."""
+        """Take the step of the reply that has come; call `advance` when it was handled."""
         self._due.popleft()
 
     def drop_unsent(self) -> None:
-        """What has not been sent is not worth sending any more."""
+        """Drop the commands that have not been sent."""
         self._unsent.clear()
 
     def data_to_send(self) -> bytes:
-        """Everything to write now."""
+        """Take the octets that are to be written now."""
         data = b"".join(self._out)
         self._out.clear()
         return data
 
     def advance(self) -> None:
-        """Send what may be sent now."""
+        """Move the commands that may be sent now to the output."""
         while self._unsent and (self.pipelining or not self._due):
             command = self._unsent.popleft()
             self._out.append(command.octets)

@@ -1,4 +1,4 @@
-"""Encodes a message for DATA or BDAT, chunk by chunk, whatever the chunks' borders are.
+"""Encode a message for DATA or BDAT chunk by chunk; where chunks end makes no difference.
 
 DATA: a dot is added to every line that begins with one, and CRLF "." CRLF ends the text (RFC 5321 section 4.5.2).
 Bare CR and bare LF are never passed on (RFC 5321 section 2.3.8): a receiver that takes LF "." for an end would see
@@ -18,7 +18,7 @@ _LINE_END = re.compile(rb"\r\n|\r|\n")
 
 
 class LineFolder:
-    """Folds long lines of text that has proper line ends, whatever the division into chunks.
+    """Fold long lines of text that has CRLF line ends; where chunks end makes no difference.
 
     A line is broken before its last white space between octets 500 and 998, which changes no header field; where
     there is none, behind octet 998 or the character before it, with a space in front of what follows.
@@ -30,7 +30,7 @@ class LineFolder:
         self._held = b""  # what follows them
 
     def feed(self, data: bytes) -> bytes:
-        """`data`, folded; the end of a long open line is held back."""
+        """Return `data`, folded; the end of a long open line is held back."""
         data = self._held + data if self._held else data
         pieces: list[bytes] = []
         start, line = 0, -self._sent  # of what is not in `pieces` yet, and of the current line
@@ -52,12 +52,12 @@ class LineFolder:
         return b"".join((*pieces, data[start : line + self._sent]))
 
     def finish(self) -> bytes:
-        """What was held back, without a line end."""
+        """Return the octets that were held back, without a line end."""
         return self.feed(b"\r\n")[:-2]
 
 
 def _fold_at(data: bytes, line: int) -> tuple[int, int]:
-    """Where to cut the line that begins at `line`, and where the next line begins if its added space is counted."""
+    """Return where to cut the line that begins at `line`, and where the next one begins with its added space."""
     first, limit = line + _FOLD_FROM, line + MAX_LINE
     space = max(data.rfind(b" ", first, limit + 1), data.rfind(b"\t", first, limit + 1))
     if space >= 0:
@@ -69,7 +69,7 @@ def _fold_at(data: bytes, line: int) -> tuple[int, int]:
 
 
 class LineRepairer:
-    """Makes CRLF of every line end, replaces NUL, folds long lines. A CR at the end of a chunk waits for the next one."""
+    """Make every line end CRLF, replace NUL, fold long lines. A CR at the end of a chunk waits for the next one."""
 
     def __init__(self) -> None:
         self.repaired = 0  # bare CRs and LFs, and NULs, so far
@@ -78,11 +78,11 @@ class LineRepairer:
 
     @property
     def folded(self) -> int:
-        """How often a line was folded."""
+        """The number of folds."""
         return self._folder.folded
 
     def feed(self, data: bytes) -> bytes:
-        """`data` with proper lines; never ends in CR."""
+        """Return `data` with CRLF line ends; it never ends in CR."""
         return self._folder.feed(self._repair(data))
 
     def _repair(self, data: bytes) -> bytes:
@@ -103,7 +103,7 @@ class LineRepairer:
         return _LINE_END.sub(b"\r\n", data)
 
     def finish(self) -> bytes:
-        """What was held back."""
+        """Return the octets that were held back."""
         held, self._held = self._held, False
         self.repaired += held
         last = self._folder.feed(b"\r\n") if held else b""
@@ -119,20 +119,20 @@ class DotStuffer:
 
     @property
     def repaired(self) -> int:
-        """How many bare CRs, bare LFs and NULs were replaced."""
+        """The number of bare CRs, bare LFs and NULs that were replaced."""
         return self._lines.repaired
 
     @property
     def folded(self) -> int:
-        """How often a line was folded."""
+        """The number of folds."""
         return self._lines.folded
 
     def feed(self, data: bytes) -> bytes:
-        """The next octets to send for the next octets of the message."""
+        """Return the octets to send for the next octets of the message."""
         return self._stuff(self._lines.feed(data))
 
     def finish(self) -> bytes:
-        """The end: a CRLF when the message has none, and the final dot."""
+        """Return the end: a CRLF when the message has none, and the final dot."""
         rest = self._stuff(self._lines.finish())
         return rest + (b".\r\n" if self._at_line_start else b"\r\n.\r\n")
 
@@ -147,7 +147,7 @@ class DotStuffer:
 
 
 def bdat(data: bytes, *, last: bool = False) -> bytes:
-    """One chunk with its command (RFC 3030 section 2)."""
+    """Return one chunk with its command (RFC 3030 section 2)."""
     return b"BDAT %d%b\r\n%b" % (len(data), b" LAST" if last else b"", data)
 
 
@@ -157,9 +157,9 @@ class Verbatim:
     repaired = 0
 
     def feed(self, data: bytes) -> bytes:
-        """`data` itself."""
+        """Return `data` itself."""
         return data
 
     def finish(self) -> bytes:
-        """Nothing."""
+        """Return nothing: all octets were passed on."""
         return b""

@@ -11,7 +11,7 @@ from mailyard.smtp.reply import Reply
 
 
 class EightBit(StrEnum):
-    """What to do with a message declared 8BITMIME when the server does not offer it.
+    """How a message declared 8BITMIME is sent when the server does not offer it.
 
     RFC 6152 section 3 knows conversion or failure. Conversion breaks signatures, and most clients declare 8BITMIME
     for plain ASCII, so SEND, which today's servers without the keyword all survive, is what relays usually choose.
@@ -36,7 +36,7 @@ class EnvelopeRecipient:
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """One transaction: reverse-path (empty: the null one), forward-paths and what MAIL FROM says of the message."""
+    """One transaction: reverse-path (empty: the null one), forward-paths and the parameters of MAIL FROM."""
 
     sender: str
     recipients: tuple[EnvelopeRecipient, ...]
@@ -59,9 +59,9 @@ class Envelope:
 
 
 def unsuited(envelope: Envelope, offered: Extensions, eight_bit: EightBit) -> Reply | None:
-    """Why this message cannot go to this server, as the reply that it would have given, or None."""
+    """Return why this message cannot go to this server, as the reply that the server would give; None: it can."""
     if offered.size_limit and envelope.size > offered.size_limit:
-        # RFC 1870 section 6.1: no need to ask.
+        # RFC 1870 section 6.1: the answer is known.
         text = f"message of {envelope.size} octets exceeds the server's limit of {offered.size_limit}"
         return own_reply(552, "5.3.4", text)
     if envelope.international and not offered.smtp_utf8:
@@ -76,12 +76,12 @@ def unsuited(envelope: Envelope, offered: Extensions, eight_bit: EightBit) -> Re
 
 
 def mail_command(envelope: Envelope, offered: Extensions) -> bytes:
-    """MAIL FROM with the parameters that the server understands."""
+    """Return MAIL FROM with the parameters that the server offers."""
     return _command(f"MAIL FROM:<{envelope.sender}>", _mail_parameters(envelope, offered))
 
 
 def rcpt_command(recipient: EnvelopeRecipient, offered: Extensions) -> bytes:
-    """RCPT TO; DSN parameters only where DSN is offered (RFC 3461 section 5.2.2)."""
+    """Return RCPT TO, with DSN parameters only where DSN is offered (RFC 3461 section 5.2.2)."""
     return _command(f"RCPT TO:<{recipient.address}>", _rcpt_parameters(recipient, offered))
 
 
@@ -110,7 +110,7 @@ def _command(verb: str, parameters: Iterator[str]) -> bytes:
 
 
 def _check_path(address: str) -> None:
-    """A path that held a line end or an unquoted angle bracket could smuggle a command."""
+    """Refuse a path with a line end or an unquoted angle bracket: it could smuggle a command."""
     if any(ord(char) < 0x20 or char == "\x7f" for char in address):
         raise ValueError(f"control character in address {address!r}")
     if ">" in address and not address.startswith('"'):

@@ -1,4 +1,4 @@
-"""What the client core tells its shell.
+"""The events of the client core.
 
 `own`: the client said it in the server's place (a connection that broke, an extension that is missing).
 """
@@ -29,7 +29,7 @@ class BodyWanted:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one recipient: the reply that decided, and to which step it was given."""
+    """The result for one recipient: the reply that decided, and the step that it answered."""
 
     step: Step
     reply: Reply
@@ -37,7 +37,7 @@ class Outcome:
 
     @property
     def uncertain(self) -> bool:
-        """The message was sent, but not answered: the server may have taken it (RFC 5321 section 4.5.3.2.6)."""
+        """Whether the message was sent but not answered: the server may have taken it (RFC 5321 section 4.5.3.2.6)."""
         return self.own and self.step is Step.END
 
 

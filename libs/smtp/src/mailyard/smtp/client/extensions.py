@@ -1,4 +1,4 @@
-"""What a server offers in its reply to EHLO or LHLO (RFC 5321 section 4.1.1.1)."""
+"""The extensions that a server offers in its reply to EHLO or LHLO (RFC 5321 section 4.1.1.1)."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from mailyard.smtp.reply import Reply
 
 @dataclass(frozen=True, slots=True)
 class Extensions:
-    """The offers that this client knows. After HELO nothing is offered."""
+    """The offers that this client uses. After HELO there are none."""
 
     pipelining: bool = False  # RFC 2920
     size: bool = False  # RFC 1870
@@ -22,7 +22,7 @@ class Extensions:
 
 
 def parse_extensions(reply: Reply) -> Extensions:
-    """Read the keywords; the first line is the server's name. Unknown keywords are ignored."""
+    """Parse the keywords; the first line is the server's name. Unknown keywords are ignored."""
     offers: dict[str, list[str]] = {}
     for line in reply.lines[1:]:
         # Old servers write "AUTH=LOGIN" beside "AUTH LOGIN".

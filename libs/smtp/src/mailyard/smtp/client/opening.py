@@ -1,4 +1,4 @@
-"""From the greeting to the first transaction: EHLO or HELO or LHLO, STARTTLS, AUTH."""
+"""The opening of a session, from the greeting to the first transaction: EHLO or HELO or LHLO, STARTTLS, AUTH."""
 
 from mailyard.smtp.client.authentication import exchange_for
 from mailyard.smtp.client.commands import Command
@@ -12,7 +12,7 @@ from mailyard.smtp.reply import Reply
 
 
 class Opening:
-    """Ends with a Ready or a Refused event."""
+    """One opening; it ends with a Ready or a Refused event."""
 
     def __init__(self, wire: Wire, options: Options, *, tls: bool) -> None:
         self._wire = wire
@@ -25,7 +25,7 @@ class Opening:
         wire.commands.expect(Step.GREETING)
 
     def on_greeting(self, reply: Reply) -> None:
-        """220, or the server does not want us (RFC 5321 section 3.1, RFC 7504)."""
+        """Take the greeting: 220, or a refusal of the client (RFC 5321 section 3.1, RFC 7504)."""
         if not reply.is_positive:
             self.refuse(Step.GREETING, reply)
             return
@@ -33,7 +33,7 @@ class Opening:
         self._hello(self._verb)
 
     def on_hello(self, reply: Reply) -> None:
-        """A server that does not know EHLO gets HELO (RFC 5321 section 3.2)."""
+        """Take the reply to EHLO; a server that does not know EHLO gets HELO (RFC 5321 section 3.2)."""
         if reply.is_positive:
             self.server_name = reply.lines[0].split(" ", 1)[0].lower().rstrip(".")
             self._wire.offer(Extensions() if self._verb == "HELO" else parse_extensions(reply))
@@ -45,7 +45,7 @@ class Opening:
             self.refuse(Step.HELLO, reply)
 
     def on_starttls(self, reply: Reply) -> None:
-        """A server that offers TLS and then declines is spoken to in clear where policy allows."""
+        """Take the reply to STARTTLS; a server that declines gets mail in clear where policy permits."""
         if reply.is_positive:
             self._wire.move(Input.UPGRADE_AGREED)
             self._wire.events.append(StartTls())
@@ -57,14 +57,14 @@ class Opening:
             self._after_hello()
 
     def tls_established(self) -> None:
-        """Start again: nothing that was said in clear counts (RFC 3207 section 4.2)."""
+        """Begin anew: nothing that was said in clear counts (RFC 3207 section 4.2)."""
         self._wire.move(Input.SECURED)
         self._tls = True
         self._wire.offer(Extensions())
         self._hello(self._verb)
 
     def on_auth(self, reply: Reply) -> None:
-        """A challenge gets the next response, or the end of the dialogue when there is none (RFC 4954 section 4)."""
+        """Answer a challenge with the next response, or end the dialogue when there is none (RFC 4954 section 4)."""
         if reply.is_intermediate:
             response = self._responses.pop(0) if self._responses else b"*\r\n"
             self._wire.commands.add(Command(Step.AUTH, response))
@@ -74,7 +74,7 @@ class Opening:
             self.refuse(Step.AUTH, reply)
 
     def refuse(self, step: Step, reply: Reply, *, own: bool = False) -> None:
-        """The session cannot be opened."""
+        """End a session that cannot be opened."""
         self._wire.events.append(Refused(step, reply, own))
         self._wire.close()
 

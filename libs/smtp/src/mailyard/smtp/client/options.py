@@ -1,4 +1,4 @@
-"""How a client session behaves."""
+"""The options of a client session."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,14 +8,14 @@ from mailyard.smtp.client.envelope import EightBit
 
 
 class Dialect(StrEnum):
-    """Which protocol the server speaks."""
+    """The protocol of the server."""
 
     SMTP = "smtp"
     LMTP = "lmtp"  # RFC 2033
 
 
 class Security(StrEnum):
-    """What is asked of TLS for a next hop."""
+    """The TLS that is required of a next hop."""
 
     NONE = "none"  # never
     MAY = "may"  # when offered, with any certificate; cleartext otherwise (RFC 7435)
@@ -24,7 +24,7 @@ class Security(StrEnum):
 
     @property
     def required(self) -> bool:
-        """Whether mail may only go out encrypted."""
+        """Whether mail may only be sent encrypted."""
         return self in {Security.ENCRYPT, Security.VERIFY}
 
 

@@ -3,9 +3,11 @@
 from enum import Enum, auto
 from typing import Final
 
+from mailyard.smtp.misuse import MisuseError
+
 
 class State(Enum):
-    """Where the session is."""
+    """The state of a session."""
 
     GREETING = auto()  # connected, the server speaks first
     HELLO = auto()  # EHLO, LHLO or HELO sent
@@ -21,7 +23,7 @@ class State(Enum):
 
 
 class Input(Enum):
-    """What moves it."""
+    """The inputs that change the state."""
 
     GREETED = auto()
     UPGRADE = auto()
@@ -39,7 +41,7 @@ class Input(Enum):
 
 
 class Step(Enum):
-    """What a reply answers; also names where something went wrong and which timeout applies."""
+    """What a reply answers. It also names where a session failed, and which timeout applies."""
 
     CONNECT = "connect"  # before the session: only the shell knows it
     GREETING = "greeting"
@@ -53,10 +55,6 @@ class Step(Enum):
     END = "end"  # the final dot or the last BDAT
     RSET = "rset"
     QUIT = "quit"
-
-
-class MisuseError(Exception):
-    """The caller asked for something that the state does not allow: a defect on our side."""
 
 
 TRANSITIONS: Final = {
@@ -80,7 +78,7 @@ TRANSITIONS: Final = {
 
 
 def next_state(state: State, moved_by: Input) -> State:
-    """The state that follows. Raises MisuseError where the table has none."""
+    """Return the state that follows; raises MisuseError where the table has none."""
     following = TRANSITIONS.get((state, moved_by))
     if following is None:
         raise MisuseError(f"{moved_by.name} in state {state.name}")

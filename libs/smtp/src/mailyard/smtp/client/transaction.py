@@ -7,7 +7,7 @@ from mailyard.smtp.reply import Reply
 
 
 class Transaction:
-    """Knows which recipients were accepted and which have their final word."""
+    """The recipients that were accepted, and those that have their final reply."""
 
     def __init__(self, envelope: Envelope) -> None:
         self.envelope = envelope
@@ -17,31 +17,31 @@ class Transaction:
 
     @property
     def open(self) -> list[int]:
-        """Recipients that nothing has been decided about."""
+        """The recipients without an outcome."""
         return [index for index, outcome in enumerate(self._outcomes) if outcome is None]
 
     @property
     def settled(self) -> bool:
-        """Every recipient has its outcome."""
+        """Whether every recipient has its outcome."""
         return None not in self._outcomes
 
     @property
     def outcomes(self) -> tuple[Outcome, ...]:
-        """One per recipient; only when settled."""
+        """The outcomes, one per recipient; only when settled."""
         return tuple(outcome for outcome in self._outcomes if outcome is not None)
 
     def recipient_replied(self, reply: Reply) -> None:
-        """The next reply to RCPT, in order. A positive one leaves the recipient open."""
+        """Take the next reply to RCPT, in order. A positive one leaves the recipient open."""
         if not reply.is_positive and self._outcomes[self._asked] is None:
             self._outcomes[self._asked] = Outcome(Step.RCPT, reply)
         self._asked += 1
 
     def recipient_finished(self, reply: Reply) -> None:
-        """The next final reply of LMTP: one for each accepted recipient, in order (RFC 2033 section 4.2)."""
+        """Take the next final reply of LMTP: one for each accepted recipient, in order (RFC 2033 section 4.2)."""
         if not self.settled:
             self._outcomes[self.open[0]] = Outcome(Step.END, reply)
 
     def settle(self, outcome: Outcome) -> None:
-        """It decides for all that are open."""
+        """Give one reply to all recipients without an outcome."""
         for index in self.open:
             self._outcomes[index] = outcome

@@ -5,15 +5,16 @@ from mailyard.smtp.client.encoding import DotStuffer, LineRepairer, Verbatim, bd
 from mailyard.smtp.client.envelope import Envelope, mail_command, rcpt_command, unsuited
 from mailyard.smtp.client.events import BodyWanted, Done, Lost, Outcome
 from mailyard.smtp.client.options import Dialect, Options
-from mailyard.smtp.client.states import Input, MisuseError, State, Step
+from mailyard.smtp.client.states import Input, State, Step
 from mailyard.smtp.client.transaction import Transaction
 from mailyard.smtp.client.wire import ProtocolViolation, Wire
+from mailyard.smtp.misuse import MisuseError
 from mailyard.smtp.parameters import Body
 from mailyard.smtp.reply import Reply
 
 
 class Transfer:
-    """Each `begin` ends with one Done event, whatever happens."""
+    """One transaction after the other. Each `begin` ends with one Done event in any case."""
 
     def __init__(self, wire: Wire, options: Options) -> None:
         self._wire = wire
@@ -25,7 +26,7 @@ class Transfer:
         self._needs_reset = False
 
     def begin(self, envelope: Envelope) -> None:
-        """Send the envelope, or settle at once when the server's offers rule it out."""
+        """Send the envelope, or end at once when the server's extensions do not permit it."""
         if self._wire.state is not State.READY:
             raise MisuseError(f"a transaction begins in state {self._wire.state.name}")
         offered = self._wire.extensions
@@ -42,7 +43,7 @@ class Transfer:
         self._wire.commands.add(*self._commands(envelope))
 
     def send_body(self, data: bytes) -> None:
-        """The next octets of the message."""
+        """Send the next octets of the message."""
         if self._wire.state is not State.BODY:
             raise MisuseError(f"body in state {self._wire.state.name}")
         encoded = self._encoder.feed(data)
@@ -52,7 +53,7 @@ class Transfer:
             self._wire.commands.add(Command(Step.BODY, bdat(encoded)))
 
     def end_body(self) -> None:
-        """The message is complete. LMTP owes a reply for each accepted recipient (RFC 2033 section 4.2)."""
+        """End the message. In LMTP a reply is due for each accepted recipient (RFC 2033 section 4.2)."""
         self._wire.move(Input.BODY_ENDED)
         rest = self._encoder.finish()
         octets = bdat(rest, last=True) if self._chunked else rest
@@ -60,12 +61,12 @@ class Transfer:
         self._wire.commands.add(Command(Step.END, octets, replies=owed))
 
     def on_rset(self, reply: Reply) -> None:
-        """A server that cannot forget the last transaction must not get the next."""
+        """Take the reply to RSET: a server that refuses it must not get another transaction."""
         if not reply.is_positive:
             raise ProtocolViolation(f"RSET was answered {reply}")
 
     def on_mail(self, reply: Reply) -> None:
-        """2yz: the recipients may come."""
+        """Take the reply to MAIL."""
         if reply.is_positive:
             self._needs_reset = True
         else:
@@ -73,12 +74,12 @@ class Transfer:
         self._proceed()
 
     def on_rcpt(self, reply: Reply) -> None:
-        """Each recipient has a reply of its own."""
+        """Take the reply to one RCPT."""
         self._current.recipient_replied(reply)
         self._proceed()
 
     def on_data(self, reply: Reply) -> None:
-        """354, or nobody gets the message."""
+        """Take the reply to DATA: 354, or no recipient gets the message."""
         if reply.is_positive:
             raise ProtocolViolation(f"DATA was answered {reply}")
         if reply.is_intermediate:
@@ -88,13 +89,13 @@ class Transfer:
         self._proceed()
 
     def on_body(self, reply: Reply) -> None:
-        """The reply to one BDAT; a refusal ends the transaction (RFC 3030 section 2)."""
+        """Take the reply to one BDAT; a refusal ends the transaction (RFC 3030 section 2)."""
         if not reply.is_positive:
             self._current.settle(Outcome(Step.BODY, reply))
         self._proceed()
 
     def on_end(self, reply: Reply) -> None:
-        """The final word: the server has taken over responsibility, or not (RFC 5321 section 4.2.5)."""
+        """Take the final reply: the server has accepted responsibility, or not (RFC 5321 section 4.2.5)."""
         if self._options.dialect is Dialect.LMTP:
             self._current.recipient_finished(reply)
         else:
@@ -103,13 +104,13 @@ class Transfer:
         self._proceed()
 
     def on_unasked(self, reply: Reply) -> None:
-        """A server that refuses in the middle of the message has lost the thread; so have we."""
+        """End the session: a server that replies within the message is out of step."""
         if reply.code < 400:
             raise ProtocolViolation(f"in the middle of the message the server said {reply}")
         self.abort(Step.BODY, reply)
 
     def abort(self, step: Step, reply: Reply, *, own: bool = False) -> None:
-        """The session ends; whoever is open gets `reply`."""
+        """End the session; recipients without an outcome get `reply`."""
         if self._transaction is not None:
             self._transaction.settle(Outcome(step, reply, own))
             self._finish()
@@ -141,7 +142,7 @@ class Transfer:
         return Verbatim() if envelope.body is Body.BINARY else LineRepairer()
 
     def _proceed(self) -> None:
-        """What follows when the last reply that was due has come."""
+        """Go on when the last reply that was due has come."""
         if self._current.settled:
             self._wire.commands.drop_unsent()
         if not self._wire.commands.idle:
@@ -157,7 +158,7 @@ class Transfer:
         return self._data_agreed and self._wire.state is State.ENVELOPE
 
     def _end_empty(self) -> None:
-        """354 though no recipient was accepted: a single dot keeps us in step (RFC 2920 section 3.1)."""
+        """Send a single dot to stay in step after 354 without an accepted recipient (RFC 2920 section 3.1)."""
         if self._options.dialect is Dialect.LMTP:
             raise ProtocolViolation("DATA was agreed to without any recipient")  # RFC 2033 section 4.2
         self._wire.move(Input.BODY_WANTED)

@@ -1,4 +1,4 @@
-"""What the two halves of a session, opening and transfer, share: state, commands, events, the server's offers."""
+"""The part that opening and transfer of a session share: state, commands, events, the server's extensions."""
 
 from mailyard.smtp.client.commands import CommandQueue
 from mailyard.smtp.client.events import Event
@@ -7,11 +7,11 @@ from mailyard.smtp.client.states import Input, State, next_state
 
 
 class ProtocolViolation(Exception):
-    """The server's reply makes no sense at this step: the session ends, the mail waits."""
+    """The server's reply is not valid at this step: the session ends, and the mail is tried again."""
 
 
 class Wire:
-    """The state moves only along the table."""
+    """The shared state; it changes along the table only."""
 
     def __init__(self) -> None:
         self.state = State.GREETING
@@ -20,20 +20,20 @@ class Wire:
         self.extensions = Extensions()
 
     def move(self, moved_by: Input) -> None:
-        """Raises MisuseError when the table has no such transition."""
+        """Change the state; raises MisuseError when the table has no such transition."""
         self.state = next_state(self.state, moved_by)
 
     def close(self) -> None:
-        """The session is over: nothing more is said."""
+        """End the session: nothing more is sent."""
         self.commands.drop_unsent()
         self.move(Input.LOST)
 
     def offer(self, extensions: Extensions) -> None:
-        """The server's offers; what it said before TLS no longer counts (RFC 3207 section 4.2)."""
+        """Set the server's extensions; those from before TLS no longer count (RFC 3207 section 4.2)."""
         self.extensions = extensions
         self.commands.pipelining = extensions.pipelining
 
     def take_events(self) -> list[Event]:
-        """What has happened since the last call."""
+        """Take the events since the last call."""
         events, self.events = self.events, []
         return events

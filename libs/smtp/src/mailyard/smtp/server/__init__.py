@@ -1,1 +1,1 @@
-"""The server core: octets in, events and replies out. Start at `session.py`; `table.py` says what may come when."""
+"""The server core: octets in, events and replies out. Begin with `session.py`; `states.py` has the state machine."""

@@ -1,12 +1,15 @@
-"""What each command does, when the table lets it: one function per verb.
+"""What each command does where the state permits it: one function per verb.
 
-A function returns a refusal, or None when all is said, asked or begun.
+A function returns a refusal; None where it has answered, asked the shell, or begun to read a message.
 """
 
 import re
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
+from mailyard.sasl.encoding import decode_initial_response, decode_response, encode_challenge
+from mailyard.sasl.mechanism import Challenge, SaslError, SaslFailure
+from mailyard.sasl.mechanisms import MECHANISMS
 from mailyard.smtp.parameters import (
     NO_MAIL_PARAMETERS,
     NO_RCPT_PARAMETERS,
@@ -26,13 +29,13 @@ from mailyard.smtp.server.dots import DotReader
 from mailyard.smtp.server.events import MailFrom, MessageAborted, RcptTo, TlsRequested
 from mailyard.smtp.server.greeting import client_name, ehlo_reply, help_reply
 from mailyard.smtp.server.limits import Mode
-from mailyard.smtp.server.sasl import MECHANISMS, SaslError, decode_initial_response, decode_response
-from mailyard.smtp.server.table import State, Verb
+from mailyard.smtp.server.states import Move
+from mailyard.smtp.server.verbs import CHUNK_REFUSALS, Verb
 
 T = TypeVar("T", MailParameters, RcptParameters)
 
 # A path ends at the first ">" outside quotes. A space behind the colon is not allowed (RFC 5321 section 3.3), nor is
-# a mailbox without brackets (section 4.1.2). Both are common all the same, and other servers take them.
+# a mailbox without brackets (section 4.1.2). Both are common, and other servers accept them.
 _PATH = r' ?(<(?:[^<>"\\]|"(?:[^"\\]|\\.)*")*>|[^<>"\\\s]+@[^<>"\\\s]+)(?: +(.*))?'
 _FROM = re.compile("FROM:" + _PATH, re.IGNORECASE)
 _TO = re.compile("TO:" + _PATH, re.IGNORECASE)
@@ -76,7 +79,7 @@ def _starttls(dialogue: Dialogue, argument: str) -> Reply | None:
     if not dialogue.profile.starttls:
         return replies.TLS_NOT_HERE
     dialogue.say(replies.START_TLS)
-    dialogue.state = State.TLS
+    dialogue.move(Move.TLS_AGREED)
     dialogue.events.append(TlsRequested())
     return None
 
@@ -93,27 +96,35 @@ def _auth(dialogue: Dialogue, argument: str) -> Reply | None:
         return replies.AUTH_SYNTAX
     if mechanism.upper() not in MECHANISMS:
         return replies.UNKNOWN_MECHANISM
-    dialogue.exchange = MECHANISMS[mechanism.upper()]()
-    return _step_exchange(dialogue, lambda: decode_initial_response(initial.strip()))
+    dialogue.mechanism = MECHANISMS[mechanism.upper()]()
+    return _step_exchange(dialogue, lambda: decode_initial_response(initial.strip().encode()))
+
+
+_SASL_REFUSALS: Mapping[SaslFailure, Reply] = {
+    SaslFailure.CANCELLED: replies.AUTH_CANCELLED,
+    SaslFailure.NOT_BASE64: replies.BAD_BASE64,
+    SaslFailure.MALFORMED: replies.BAD_CREDENTIALS,
+}
 
 
 def respond(dialogue: Dialogue, line: bytes) -> Reply | None:
-    """A line of the client within AUTH (RFC 4954 section 4)."""
+    """Take a response of the client within AUTH (RFC 4954 section 4)."""
     return _step_exchange(dialogue, lambda: decode_response(line))
 
 
 def _step_exchange(dialogue: Dialogue, decode: Callable[[], bytes | None]) -> Reply | None:
-    """Give the exchange a response; it ends with credentials or a refusal, or asks on with a challenge."""
-    assert dialogue.exchange is not None
-    dialogue.state = State.READY
+    """Give the mechanism a response; the exchange ends with credentials or a refusal, or goes on with a challenge."""
+    assert dialogue.mechanism is not None
     try:
-        outcome = dialogue.exchange.step(decode())
+        outcome = dialogue.mechanism.step(decode())
     except SaslError as error:
-        return error.reply
-    if isinstance(outcome, Reply):
-        dialogue.say(outcome)
-        dialogue.state = State.AUTH
+        dialogue.move(Move.AUTH_ENDED)
+        return _SASL_REFUSALS[error.failure]
+    if isinstance(outcome, Challenge):
+        dialogue.say(Reply(334, None, (encode_challenge(outcome.octets),)))
+        dialogue.move(Move.CHALLENGE)
     else:
+        dialogue.move(Move.AUTH_ENDED)
         dialogue.ask(outcome)
     return None
 
@@ -165,7 +176,7 @@ def _bracketed(path: str) -> str:
 
 
 def _parameters(dialogue: Dialogue, parse: Callable[[str], T], text: str) -> T | Reply:
-    """RFC 5321 section 4.1.1.11: 555 for a parameter that was not offered, 501 for a wrong value. HELO offers none."""
+    """Parse parameters (RFC 5321 section 4.1.1.11): 555 for a parameter that was not offered, 501 for a wrong value. HELO offers none."""
     if not dialogue.esmtp:
         return replies.PARAMETERS_NEED_EHLO
     try:
@@ -185,32 +196,25 @@ def _data(dialogue: Dialogue, argument: str) -> Reply | None:
     dialogue.begin_content()
     dialogue.dots = DotReader()
     dialogue.say(replies.START_DATA)
-    dialogue.state = State.DATA
+    dialogue.move(Move.DATA_BEGUN)
     return None
 
 
-_BDAT_REFUSALS: Mapping[State, Reply] = {
-    State.START: replies.HELLO_FIRST,
-    State.READY: replies.MAIL_FIRST,
-    State.MAIL: replies.NO_RECIPIENTS,
-}
-
-
 def _bdat(dialogue: Dialogue, argument: str) -> Reply | None:
-    """RFC 3030 section 2: the octets follow whatever the answer will be, so they are read in any state."""
+    """Begin a chunk in any state: its octets follow whatever the answer will be (RFC 3030 section 2)."""
     if (match := _BDAT.fullmatch(argument)) is None:
-        # Where the octets end is unknown now: to read on would take them for commands.
+        # The end of the octets is unknown: to read on would take them for commands.
         dialogue.hang_up(replies.BDAT_SYNTAX)
         return None
     size = int(match[1])
-    refusal = _BDAT_REFUSALS.get(dialogue.state)
+    refusal = CHUNK_REFUSALS.get(dialogue.state)
     if refusal is not None and size > dialogue.profile.most_octets:
         dialogue.break_off(refusal)
         return None
-    dialogue.chunk = Chunk(size, size, match[2] is not None, dialogue.state, refusal)
-    dialogue.state = State.CHUNK
+    dialogue.chunk = Chunk(size, size, match[2] is not None, refusal)
     if refusal is not None:
         return None
+    dialogue.move(Move.CHUNK_BEGUN)
     content = dialogue.content or dialogue.begin_content()
     if content.seen + size > dialogue.profile.most_octets:
         dialogue.break_off(content.refusal or replies.MESSAGE_TOO_BIG)
@@ -233,7 +237,7 @@ def _noop(dialogue: Dialogue, _argument: str) -> Reply | None:
 
 
 def _vrfy(dialogue: Dialogue, argument: str) -> Reply | None:
-    """RFC 5321 section 7.3: an answer that tells a harvester nothing."""
+    """Answer without revealing addresses (RFC 5321 section 7.3)."""
     return _done(dialogue, replies.VRFY) if argument else replies.VRFY_SYNTAX
 
 
@@ -254,7 +258,7 @@ def _quit(dialogue: Dialogue, argument: str) -> Reply | None:
 
 
 def _done(dialogue: Dialogue, answer: Reply) -> Reply | None:
-    """Said and done, and no step towards a message."""
+    """Answer a command that is no step towards a message."""
     dialogue.tally.idle_commands += 1
     dialogue.say(answer)
     return None

@@ -1,4 +1,4 @@
-"""Judges the octets of one message while they stream by: size and line ends."""
+"""Check the octets of one message while they stream by: size, line ends, NUL."""
 
 import re
 
@@ -10,7 +10,7 @@ _LINE_END = re.compile(rb"\r\n|\r|\n")
 
 
 class Content:
-    """Octets in, octets to keep out. After a refusal nothing more is kept, and the rest is only counted.
+    """The content of one message. After a refusal nothing more is kept, and the rest is only counted.
 
     `newlines` and `nul` are None for BINARYMIME, whose octets mean nothing (RFC 3030 section 3).
     """
@@ -26,7 +26,7 @@ class Content:
         self._held_cr = False
 
     def take(self, data: bytes) -> bytes:
-        """What is to be kept of the next octets. A CR at the end waits for what follows it."""
+        """Return what is to be kept of the next octets. A CR at the end waits for what follows it."""
         self.seen += len(data)
         if self.refusal is not None:
             return b""
@@ -37,14 +37,14 @@ class Content:
         return self._counted(data)
 
     def finish(self) -> bytes:
-        """What was held back when the message ends."""
+        """Return what was held back when the message ends."""
         if not self._held_cr or self.refusal is not None:
             return b""
         self._held_cr = False
-        return self._counted(self._mended(b"\r"))
+        return self._counted(self._repaired(b"\r"))
 
     def refuse(self, reply: Reply) -> None:
-        """Keep nothing more; `reply` is the answer when the end has come."""
+        """Keep nothing more; `reply` is the answer at the end."""
         if self.refusal is None:
             self.refusal = reply
 
@@ -61,9 +61,9 @@ class Content:
         self._held_cr = data.endswith(b"\r")
         if self._held_cr:
             data = data[:-1]
-        return data if _has_whole_line_ends(data) else self._mended(data)
+        return data if _has_whole_line_ends(data) else self._repaired(data)
 
-    def _mended(self, data: bytes) -> bytes:
+    def _repaired(self, data: bytes) -> bytes:
         if self._newlines is BareNewline.REPAIR:
             return _LINE_END.sub(b"\r\n", data)
         self.refuse(BARE_NEWLINE)
@@ -78,6 +78,6 @@ class Content:
 
 
 def _has_whole_line_ends(data: bytes) -> bool:
-    """Whether CR and LF stand in pairs only. Three counts run at gigabytes a second; `re` would be the bottleneck."""
+    """Return whether CR and LF occur in pairs only. Three counts run at gigabytes per second; `re` is much slower."""
     pairs = data.count(b"\r\n")
     return data.count(b"\n") == pairs and data.count(b"\r") == pairs

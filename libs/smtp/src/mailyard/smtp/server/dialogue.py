@@ -1,15 +1,15 @@
-"""What is known of one connection, and the few things that can happen to it."""
+"""The state of one connection, and the few changes of it. The state machine moves along the table of `states` only."""
 
 from collections import deque
 from dataclasses import dataclass
 
+from mailyard.sasl.mechanism import Credentials, Mechanism
 from mailyard.smtp.parameters import Body
 from mailyard.smtp.reply import Reply
 from mailyard.smtp.server.content import Content
 from mailyard.smtp.server.dots import DotReader
 from mailyard.smtp.server.events import (
     Closing,
-    Credentials,
     Event,
     MailFrom,
     MessageAborted,
@@ -18,8 +18,8 @@ from mailyard.smtp.server.events import (
     Refused,
 )
 from mailyard.smtp.server.limits import Mode, Profile, Tally
-from mailyard.smtp.server.sasl import Exchange
-from mailyard.smtp.server.table import State, Verb
+from mailyard.smtp.server.states import Move, State, next_state
+from mailyard.smtp.server.verbs import Verb
 
 Question = MailFrom | RcptTo | MessageEnd | Credentials
 """The events that wait for an answer."""
@@ -27,17 +27,16 @@ Question = MailFrom | RcptTo | MessageEnd | Credentials
 
 @dataclass(slots=True)
 class Chunk:
-    """A BDAT chunk that is being read. `refusal`: its octets are dropped, for the state does not allow them."""
+    """A BDAT chunk that is being read. `refusal`: its octets are dropped, because the state does not allow them."""
 
     size: int
     remaining: int
     is_last: bool
-    resume: State
     refusal: Reply | None
 
 
 class Dialogue:
-    """The state of one connection. Commands change it; the session reads it."""
+    """Commands change it; the session reads it."""
 
     def __init__(self, profile: Profile, *, secured: bool, plaintext_auth: bool) -> None:
         self.profile = profile
@@ -53,19 +52,23 @@ class Dialogue:
         self.content: Content | None = None
         self.dots = DotReader()
         self.chunk: Chunk | None = None
-        self.exchange: Exchange | None = None
+        self.mechanism: Mechanism | None = None
         self.question: Question | None = None
         self.output: list[bytes] = []
         self.events: deque[Event] = deque()
 
+    def move(self, move: Move) -> None:
+        """Change the state along the table; raises MisuseError."""
+        self.state = next_state(self.state, move)
+
     @property
     def offers_starttls(self) -> bool:
-        """Whether STARTTLS makes sense now."""
+        """Whether STARTTLS is offered now."""
         return self.profile.starttls and not self.secured
 
     @property
     def offers_auth(self) -> bool:
-        """AUTH is for submission, under TLS unless the listener's owner allows it in clear (RFC 4954 section 4)."""
+        """Whether AUTH is offered: for submission, under TLS unless settings permit it in clear (RFC 4954 section 4)."""
         return self.profile.mode is Mode.SUBMISSION and (self.secured or self.plaintext_auth)
 
     def say(self, reply: Reply) -> None:
@@ -74,26 +77,26 @@ class Dialogue:
         self.output.append(wire if wire.isascii() else wire.decode().encode("ascii", "replace"))
 
     def ask(self, question: Question) -> None:
-        """Wait for the shell's answer."""
+        """Report an event, and wait for its answer."""
         self.question = question
         self.events.append(question)
 
     def refuse(self, verb: Verb, reply: Reply) -> None:
-        """Say no. A transient no is not the client's error."""
+        """Refuse a command. A transient refusal is not the client's error."""
         self.tally.errors += reply.is_permanent
         self.say(reply)
         self.events.append(Refused(verb.value, reply))
 
     def hang_up(self, reply: Reply, *, is_unread: bool = False) -> None:
-        """Say a last word; nothing more is read. `is_unread`: the client still sends what is not wanted."""
+        """Send a last reply; nothing more is read. `is_unread`: the client still sends octets that are not read."""
         self.say(reply)
-        self.state = State.CLOSED
+        self.move(Move.CLOSE)
         if not reply.is_positive:
             self.events.append(Refused("", reply))
         self.events.append(Closing(is_unread))
 
     def break_off(self, reply: Reply) -> None:
-        """End the connection within a message: its end is far away, and reading on would serve nobody."""
+        """End the connection within a message whose end is too far away to be read."""
         if self.content is not None and self.content.refusal is None:
             self.events.append(MessageAborted())
         if self.profile.mode is Mode.LMTP and self.content is not None:
@@ -103,10 +106,10 @@ class Dialogue:
         self.hang_up(reply, is_unread=True)
 
     def greeted(self, name: str, *, esmtp: bool) -> None:
-        """The client said who it is; a hello also ends a transaction (RFC 5321 section 4.1.4)."""
+        """Take the client's name; a hello also ends a transaction (RFC 5321 section 4.1.4)."""
         self.reset()
         self.client_name, self.esmtp = name, esmtp
-        self.state = State.READY
+        self.move(Move.HELLO)
 
     def reset(self) -> None:
         """Forget the transaction (RFC 5321 section 4.1.1.5)."""
@@ -115,13 +118,12 @@ class Dialogue:
         self.end_transaction()
 
     def end_transaction(self) -> None:
-        """The transaction is over, well or not."""
+        """Forget the transaction, which is over, well or not."""
         self.mail, self.recipients, self.content, self.chunk = None, [], None, None
-        if self.state is not State.START:
-            self.state = State.READY
+        self.move(Move.TRANSACTION_ENDED)
 
     def begin_content(self) -> Content:
-        """The message begins: line ends matter unless it is declared binary (RFC 3030 section 3)."""
+        """Begin a message: line ends matter unless it is declared binary (RFC 3030 section 3)."""
         assert self.mail is not None
         is_binary = self.mail.parameters.body is Body.BINARY
         newlines = None if is_binary else self.profile.bare_newline

@@ -1,4 +1,4 @@
-"""Finds the end of DATA and takes the stuffed dots out: RFC 5321 section 4.5.2.
+"""Find the end of DATA and remove the stuffed dots (RFC 5321 section 4.5.2).
 
 Only CRLF "." CRLF ends the message, and only a dot behind CRLF is a stuffed one. There is no loop over lines: the
 work is a few searches over whatever came, and what needs no change is handed on without a copy.
@@ -12,7 +12,7 @@ _AMBIGUOUS = (b"\r\n.\r", b"\r\n.", b"\r")
 
 
 class DotReader:
-    """Octets in, content out, until the end. Made for one message.
+    """The reader of one message in DATA.
 
     What might be a part of the end is held back until the next octets tell. A CRLF is not: it is content anyhow,
     and that the next octet begins a line is remembered instead.
@@ -23,7 +23,7 @@ class DotReader:
         self._at_line_start = True
 
     def feed(self, data: bytes) -> tuple[bytes, bytes | None]:
-        """Content, and what follows the end of the message; None while the end has not come."""
+        """Return content, and the octets after the end of the message; None while the end has not come."""
         if self._held:
             data, self._held = self._held + data, b""
         if self._at_line_start and data.startswith(b"."):
@@ -37,7 +37,7 @@ class DotReader:
         return self._within(data)
 
     def _within(self, data: bytes) -> tuple[bytes, bytes | None]:
-        """The same for octets that do not begin with a dot of the protocol."""
+        """Do the same for octets that do not begin with a dot of the protocol."""
         last = data.rfind(_STUFFED)  # twice as fast as find
         if last < 0:
             return self._unended(data, is_stuffed=False)

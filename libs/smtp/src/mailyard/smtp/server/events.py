@@ -1,7 +1,12 @@
-"""What a session tells the shell around it. The first four need an answer before the session goes on."""
+"""The events of a session.
 
-from dataclasses import dataclass, field
+`MailFrom`, `RcptTo`, `MessageEnd` and SASL `Credentials` need an answer before the session goes on. Credentials are
+answered with 235 or a refusal (RFC 4954 section 6).
+"""
 
+from dataclasses import dataclass
+
+from mailyard.sasl.mechanism import Credentials
 from mailyard.smtp.parameters import MailParameters, RcptParameters
 from mailyard.smtp.path import Path
 from mailyard.smtp.reply import Reply
@@ -9,7 +14,7 @@ from mailyard.smtp.reply import Reply
 
 @dataclass(frozen=True, slots=True)
 class MailFrom:
-    """A transaction wants to begin: answer with 250 or a refusal."""
+    """The client begins a transaction: answer with 250 or a refusal."""
 
     path: Path
     parameters: MailParameters
@@ -17,7 +22,7 @@ class MailFrom:
 
 @dataclass(frozen=True, slots=True)
 class RcptTo:
-    """One more recipient: answer with 250 or a refusal."""
+    """The client names a recipient: answer with 250 or a refusal."""
 
     path: Path
     parameters: RcptParameters
@@ -25,32 +30,22 @@ class RcptTo:
 
 @dataclass(frozen=True, slots=True)
 class MessageEnd:
-    """All of the message is here: answer with one reply; in LMTP, one for each recipient (RFC 2033 section 4.2)."""
+    """The message is complete: answer with one reply; in LMTP, one for each recipient (RFC 2033 section 4.2)."""
 
     size: int
     nul_octets: int = 0  # how many were replaced
 
 
 @dataclass(frozen=True, slots=True)
-class Credentials:
-    """Someone wants to authenticate: answer with 235 or a refusal (RFC 4954 section 6)."""
-
-    mechanism: str
-    login: str
-    password: str = field(repr=False)
-    authorization: str = ""  # whom the login wants to act as; empty: itself
-
-
-@dataclass(frozen=True, slots=True)
 class BodyData:
-    """Octets of the message, as they came; the shell pulls the next event when it can take more."""
+    """Octets of the message; the caller pulls the next event when it can take more."""
 
     data: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class MessageAborted:
-    """The message that had begun will not end; what was kept of it can go."""
+    """The message that had begun will not end; what was kept of it can be dropped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +55,7 @@ class TlsRequested:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The session itself refused something; for logs and metrics."""
+    """The session itself refused a command or a message; for logs and metrics."""
 
     verb: str
     reply: Reply

@@ -1,4 +1,4 @@
-"""The words at the beginning: banner, EHLO keywords, and the `with` keyword that a Received field says it by."""
+"""Greeting, EHLO keywords, HELP, and the `with` keyword of the Received field."""
 
 import re
 from functools import lru_cache
@@ -11,13 +11,13 @@ _NAME = re.compile("[!#-'*-\\[\\]-~\u0080-\U0010ffff]{1,255}")
 
 @lru_cache(maxsize=64)
 def banner(profile: Profile) -> Reply:
-    """RFC 5321 section 4.3.1: the greeting names the server."""
+    """Return the greeting, which names the server (RFC 5321 section 4.3.1)."""
     protocol = "LMTP" if profile.mode is Mode.LMTP else "ESMTP"
     return Reply(220, None, (f"{profile.hostname} {protocol} ready",))
 
 
 def client_name(argument: str) -> str | None:
-    """The name that a client gives itself, or None when it cannot stand in a Received field.
+    """Return the name of a client in its hello; None when it cannot be part of a Received field.
 
     RFC 5321 section 4.1.4: a wrong name is no reason to refuse mail, so its meaning is not judged.
     """
@@ -27,7 +27,7 @@ def client_name(argument: str) -> str | None:
 
 @lru_cache(maxsize=64)
 def ehlo_reply(profile: Profile, *, offers_starttls: bool, offers_auth: bool) -> Reply:
-    """RFC 5321 section 4.1.1.1: the keywords of what this server does."""
+    """Return the keywords of this server (RFC 5321 section 4.1.1.1)."""
     keywords = [profile.hostname, "PIPELINING", f"SIZE {profile.limits.message_size}"]
     keywords += ["STARTTLS"] * offers_starttls
     keywords += ["AUTH PLAIN LOGIN"] * offers_auth
@@ -39,7 +39,7 @@ def ehlo_reply(profile: Profile, *, offers_starttls: bool, offers_auth: bool) ->
 
 @lru_cache(maxsize=64)
 def help_reply(profile: Profile, *, offers_starttls: bool, offers_auth: bool) -> Reply:
-    """RFC 5321 section 4.1.1.8: the commands that work here and now."""
+    """Return the commands that can be used now (RFC 5321 section 4.1.1.8)."""
     hello = ["LHLO"] if profile.mode is Mode.LMTP else ["EHLO", "HELO"]
     words = [*hello, *["STARTTLS"] * offers_starttls, *["AUTH"] * offers_auth]
     words += ["MAIL", "RCPT", "DATA", "BDAT", "RSET", "NOOP", "VRFY", "HELP", "QUIT"]
@@ -51,7 +51,7 @@ def help_reply(profile: Profile, *, offers_starttls: bool, offers_auth: bool) ->
 
 @lru_cache(maxsize=64)
 def with_keyword(mode: Mode, *, esmtp: bool, secured: bool, authenticated: bool, smtputf8: bool) -> str:
-    """`with` of Received: RFC 3848 section 1; with SMTPUTF8, RFC 6531 section 4.3."""
+    """Return `with` of the Received field: RFC 3848 section 1; with SMTPUTF8, RFC 6531 section 4.3."""
     if not esmtp:
         return "SMTP"
     family = "LMTP" if mode is Mode.LMTP else "SMTP"

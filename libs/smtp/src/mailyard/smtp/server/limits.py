@@ -1,4 +1,4 @@
-"""How much one connection may ask for, and what kind of server it speaks to."""
+"""The limits of one connection, and the profile of a listener."""
 
 from dataclasses import dataclass
 from enum import Enum, StrEnum
@@ -14,15 +14,15 @@ _SLACK = 65_536  # so that a small limit does not end connections for a little t
 
 
 class Mode(Enum):
-    """Which protocol is spoken, and to whom."""
+    """The protocol of a listener and its clients."""
 
     MX = "mx"  # RFC 5321, other servers
-    SUBMISSION = "submission"  # RFC 6409, clients of ours who must authenticate
-    LMTP = "lmtp"  # RFC 2033, gateways of ours
+    SUBMISSION = "submission"  # RFC 6409, users, who must authenticate
+    LMTP = "lmtp"  # RFC 2033, gateways of the same installation
 
 
 class BareNewline(StrEnum):
-    """What happens to a CR or LF that stands alone (RFC 5321 section 2.3.8: they MUST NOT be sent).
+    """The treatment of a CR or LF that stands alone (RFC 5321 section 2.3.8: they MUST NOT be sent).
 
     They are never passed on: a receiver that takes LF "." LF for an end would see two messages in one.
     """
@@ -32,7 +32,7 @@ class BareNewline(StrEnum):
 
 
 class NulOctet(StrEnum):
-    """What happens to a NUL in a message that is not BINARYMIME (RFC 2045 sections 2.7 and 2.8 forbid them).
+    """The treatment of a NUL in a message that is not BINARYMIME (RFC 2045 sections 2.7 and 2.8 forbid them).
 
     They are never passed on: a receiver that drops NUL could see the end of DATA in CRLF NUL "." CRLF.
     """
@@ -42,7 +42,7 @@ class NulOctet(StrEnum):
 
 
 class EarlyData(StrEnum):
-    """What happens when a client sends the message before it was told to (RFC 2920 section 3.1: it MUST wait)."""
+    """The treatment of a client that sends the message before the reply to DATA (RFC 2920 section 3.1: it MUST wait)."""
 
     ACCEPT = "accept"
     REJECT = "reject"
@@ -50,7 +50,7 @@ class EarlyData(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds of everything that a client can make grow."""
+    """Limits on everything that a client can make grow."""
 
     command_line: int = 4096
     """Octets with CRLF: 512 and what SIZE, DSN, AUTH and SMTPUTF8 add; enough for each response of AUTH PLAIN."""
@@ -67,25 +67,25 @@ class Limits:
     message_size: int = 50 * 1024 * 1024
     """Octets of one message (RFC 1870)."""
     pipelined: int = 65536
-    """Octets of input that may wait here; beyond, the shell stops reading."""
+    """Octets of input that may wait in the session; beyond, the caller stops reading."""
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What one listener is. `starttls` says whether TLS can be started on a plaintext connection."""
+    """The profile of one listener. `starttls`: TLS can be started on a plaintext connection."""
 
     mode: Mode
     hostname: str
     limits: Limits = Limits()
     starttls: bool = False
     bare_newline: BareNewline = BareNewline.REJECT
-    nul: NulOctet | None = NulOctet.REPLACE  # None: keep, for a server that shows what came over the wire
+    nul: NulOctet | None = NulOctet.REPLACE  # None: keep, for a server that shows the octets as received
     early_data: EarlyData = EarlyData.ACCEPT
     binarymime: bool = True
 
     @property
     def most_octets(self) -> int:
-        """Octets of a message that are read at most: what is far over the limit ends the connection."""
+        """Octets of a message that are read at most: a message far over the limit ends the connection."""
         return 2 * self.limits.message_size + _SLACK
 
     def __post_init__(self) -> None:
@@ -97,7 +97,7 @@ class Profile:
 
 @dataclass(slots=True)
 class Tally:
-    """What a connection has used of its limits."""
+    """The use that a connection has made of its limits."""
 
     limits: Limits
     commands: int = 0
@@ -106,11 +106,11 @@ class Tally:
     refused_recipients: int = 0
 
     def accepted(self) -> None:
-        """A message was taken: the client is a mail client after all."""
+        """Forget errors: a message was accepted, so the client is a mail client."""
         self.idle_commands = self.errors = self.refused_recipients = 0
 
     def exhausted(self) -> Reply | None:
-        """The reply that ends the connection when a limit is passed."""
+        """Return the reply that ends the connection when a limit is exceeded; None otherwise."""
         limits = self.limits
         if self.commands > limits.commands:
             return _TOO_MANY_COMMANDS

@@ -4,14 +4,15 @@ from mailyard.smtp.reply import reply
 from mailyard.smtp.server.content import Content
 from mailyard.smtp.server.dialogue import Chunk, Dialogue
 from mailyard.smtp.server.events import BodyData, MessageAborted, MessageEnd
-from mailyard.smtp.server.input import Input
+from mailyard.smtp.server.inputbuffer import InputBuffer
 from mailyard.smtp.server.limits import Mode
 from mailyard.smtp.server.replies import MESSAGE_TOO_BIG
-from mailyard.smtp.server.table import State, Verb
+from mailyard.smtp.server.states import Move
+from mailyard.smtp.server.verbs import Verb
 
 
-def read_data(dialogue: Dialogue, waiting: Input) -> bool:
-    """Take what there is of DATA; tell whether there was something."""
+def read_data(dialogue: Dialogue, waiting: InputBuffer) -> bool:
+    """Take the octets of DATA that are there; return whether there were any."""
     octets = waiting.take_all()
     if not octets:
         return False
@@ -26,8 +27,8 @@ def read_data(dialogue: Dialogue, waiting: Input) -> bool:
     return True
 
 
-def read_chunk(dialogue: Dialogue, waiting: Input) -> bool:
-    """Take what there is of a BDAT chunk; tell whether there was something."""
+def read_chunk(dialogue: Dialogue, waiting: InputBuffer) -> bool:
+    """Take the octets of a BDAT chunk that are there; return whether there were any."""
     chunk = dialogue.chunk
     assert chunk is not None
     octets = waiting.take(chunk.remaining)
@@ -43,7 +44,7 @@ def read_chunk(dialogue: Dialogue, waiting: Input) -> bool:
 
 
 def _end_chunk(dialogue: Dialogue, chunk: Chunk) -> None:
-    dialogue.chunk, dialogue.state = None, chunk.resume
+    dialogue.chunk = None
     if chunk.refusal is not None:
         dialogue.refuse(Verb.BDAT, chunk.refusal)
         return
@@ -56,17 +57,16 @@ def _end_chunk(dialogue: Dialogue, chunk: Chunk) -> None:
         dialogue.end_transaction()
     else:
         dialogue.say(reply(250, "2.0.0", f"{chunk.size} octets received"))
-        dialogue.state = State.BDAT
 
 
 def _keep(dialogue: Dialogue, content: Content, octets: bytes) -> None:
-    """Hand on what may be kept; the first refusal ends the message for the shell."""
+    """Report the octets that may be kept; the first refusal ends the message for the shell."""
     was_refused = content.refusal is not None
     kept = content.take(octets)
-    _hand_on(dialogue, content, kept, was_refused)
+    _report(dialogue, content, kept, was_refused)
 
 
-def _hand_on(dialogue: Dialogue, content: Content, kept: bytes, was_refused: bool) -> None:
+def _report(dialogue: Dialogue, content: Content, kept: bytes, was_refused: bool) -> None:
     if content.refusal is not None:
         if not was_refused:
             dialogue.events.append(MessageAborted())
@@ -76,8 +76,8 @@ def _hand_on(dialogue: Dialogue, content: Content, kept: bytes, was_refused: boo
 
 def _end(dialogue: Dialogue, content: Content, verb: Verb) -> None:
     was_refused = content.refusal is not None
-    _hand_on(dialogue, content, content.finish(), was_refused)
-    dialogue.state = State.READY
+    _report(dialogue, content, content.finish(), was_refused)
+    dialogue.move(Move.TRANSACTION_ENDED)  # what is known of it is kept until the answer
     if content.refusal is None:
         dialogue.ask(MessageEnd(content.size, content.nul_octets))
         return
@@ -88,5 +88,5 @@ def _end(dialogue: Dialogue, content: Content, verb: Verb) -> None:
 
 
 def replies_due(dialogue: Dialogue) -> int:
-    """RFC 2033 section 4.2: LMTP answers the end of a message once for each recipient that was accepted."""
+    """Return how many replies end a message: in LMTP one for each accepted recipient (RFC 2033 section 4.2)."""
     return len(dialogue.recipients) if dialogue.profile.mode is Mode.LMTP else 1

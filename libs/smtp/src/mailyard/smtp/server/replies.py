@@ -1,4 +1,4 @@
-"""What the session says on its own: RFC 5321 section 4.2.3, enhanced codes of RFC 3463, RFC 2034, RFC 4954."""
+"""The replies of the session itself: RFC 5321 section 4.2.3, enhanced codes of RFC 3463, RFC 2034, RFC 4954."""
 
 from mailyard.smtp.reply import reply
 

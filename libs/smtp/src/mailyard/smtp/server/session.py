@@ -1,22 +1,24 @@
 """The server side of one SMTP, submission or LMTP connection, without I/O.
 
-    session.receive(octets)                     what was read
-    while event := session.next_event(): ...    what it means; some events wait for session.answer(reply)
+    session.receive(octets)                     the octets of the client
+    while event := session.next_event(): ...    their meaning; some events wait for session.answer(reply)
     write(session.take_output())                the replies, those of a pipelined group in one piece
 
 RFC 5321, 6409, 2033; extensions RFC 1870, 2034, 2920, 3030, 3207, 3461, 4954, 6152, 6531.
 """
 
+from mailyard.sasl.mechanism import Credentials
 from mailyard.smtp.reply import Reply
 from mailyard.smtp.server import replies
 from mailyard.smtp.server.commands import COMMANDS, respond
 from mailyard.smtp.server.dialogue import Dialogue
-from mailyard.smtp.server.events import Credentials, Event, MailFrom, MessageEnd, RcptTo
+from mailyard.smtp.server.events import Event, MailFrom, MessageEnd, RcptTo
 from mailyard.smtp.server.greeting import banner, with_keyword
-from mailyard.smtp.server.input import BareNewlineError, Input, LineTooLongError
+from mailyard.smtp.server.inputbuffer import BareNewlineError, InputBuffer, LineTooLongError
 from mailyard.smtp.server.limits import EarlyData, Profile
 from mailyard.smtp.server.reception import read_chunk, read_data, replies_due
-from mailyard.smtp.server.table import REFUSALS, VERBS, State, Verb
+from mailyard.smtp.server.states import Move, State
+from mailyard.smtp.server.verbs import REFUSALS, VERBS, Verb
 
 _IDLE_STATES = frozenset({State.START, State.READY, State.AUTH})
 _DEAF_STATES = frozenset({State.TLS, State.CLOSED})
@@ -28,11 +30,11 @@ class Session:
 
     def __init__(self, profile: Profile, *, secured: bool = False, plaintext_auth: bool = False) -> None:
         self._dialogue = Dialogue(profile, secured=secured, plaintext_auth=plaintext_auth)
-        self._input = Input(profile.bare_newline)
+        self._input = InputBuffer(profile.bare_newline)
         self._line_limit = profile.limits.command_line
         self._dialogue.say(banner(profile))
 
-    # What is known.
+    # State.
 
     @property
     def secured(self) -> bool:
@@ -46,7 +48,7 @@ class Session:
 
     @property
     def client_name(self) -> str:
-        """What the client called itself in its last hello; empty before."""
+        """The name of the client in its last hello; empty before."""
         return self._dialogue.client_name
 
     @property
@@ -61,7 +63,7 @@ class Session:
 
     @property
     def with_keyword(self) -> str:
-        """How the open transaction is received, for the `with` of its Received field."""
+        """The `with` keyword of the Received field of the open transaction."""
         dialogue = self._dialogue
         return with_keyword(
             dialogue.profile.mode,
@@ -73,35 +75,39 @@ class Session:
 
     @property
     def is_asking(self) -> bool:
-        """An event waits for its answer."""
+        """Whether an event waits for its answer."""
         return self._dialogue.question is not None
 
     @property
     def is_idle(self) -> bool:
-        """No message is in hand: nobody loses work when the connection ends now."""
+        """Whether no message is in hand, so that no work is lost when the connection ends now."""
+        dialogue = self._dialogue
         return (
-            self._dialogue.state in _IDLE_STATES and self._dialogue.question is None and not len(self._input)
+            dialogue.state in _IDLE_STATES
+            and dialogue.question is None
+            and dialogue.chunk is None
+            and not len(self._input)
         )
 
     @property
     def waiting_octets(self) -> int:
-        """Octets of input that were not looked at yet."""
+        """Octets of input that were not parsed yet."""
         return len(self._input)
 
     @property
     def is_full(self) -> bool:
-        """As much input waits as is allowed: read no more until events were pulled."""
+        """Whether as much input waits as is allowed: read no more until events were pulled."""
         return len(self._input) >= self._dialogue.profile.limits.pipelined
 
-    # What comes and goes.
+    # Input and output.
 
     def receive(self, data: bytes) -> None:
-        """Take what was read. What comes before the TLS handshake is dropped (RFC 3207 section 5)."""
+        """Take octets of the client; those before the TLS handshake are dropped (RFC 3207 section 5)."""
         if self._dialogue.state not in _DEAF_STATES:
             self._input.feed(data)
 
     def take_output(self) -> bytes:
-        """What is to be written."""
+        """Take the octets that are to be written."""
         output = self._dialogue.output
         if not output:
             return b""
@@ -110,7 +116,7 @@ class Session:
         return data
 
     def next_event(self) -> Event | None:
-        """The next event, or None when more input or an answer is needed."""
+        """Return the next event; None when more input or an answer is needed."""
         dialogue = self._dialogue
         while not dialogue.events:
             if dialogue.question is not None or not self._advance():
@@ -118,7 +124,7 @@ class Session:
         return dialogue.events.popleft()
 
     def answer(self, *answers: Reply) -> None:
-        """Answer what the last event asked: one reply; for MessageEnd in LMTP one, or one for each recipient."""
+        """Answer the last event: one reply; for MessageEnd in LMTP one, or one for each recipient."""
         dialogue = self._dialogue
         question, dialogue.question = dialogue.question, None
         assert question is not None, "nothing was asked"
@@ -136,14 +142,17 @@ class Session:
         self._check_limits()
 
     def tls_established(self) -> None:
-        """The handshake is done: everything said before is forgotten (RFC 3207 section 4.2)."""
+        """Begin anew after the handshake: everything said before is forgotten (RFC 3207 section 4.2)."""
         dialogue = self._dialogue
         self._input.clear()
-        dialogue.secured, dialogue.state = True, State.START
+        if dialogue.state is State.CLOSED:  # STARTTLS was the command that met a limit
+            return
+        dialogue.move(Move.TLS_ESTABLISHED)
+        dialogue.secured = True
         dialogue.client_name, dialogue.esmtp, dialogue.authenticated = "", False, False
 
     def close(self, answer: Reply) -> None:
-        """Say a last word, for reasons of the shell: shutdown, timeout."""
+        """End the session with a last reply, for reasons of the caller: shutdown, timeout."""
         self._dialogue.question = None
         self._input.clear()
         self._dialogue.hang_up(answer)
@@ -151,14 +160,14 @@ class Session:
     # How input becomes events.
 
     def _advance(self) -> bool:
-        """Take one step; tell whether input was there for it."""
-        state = self._dialogue.state
-        if state is State.DATA:
-            return read_data(self._dialogue, self._input)
-        if state is State.CHUNK:
-            return read_chunk(self._dialogue, self._input)
-        if state in _DEAF_STATES:
+        """Take one step; return whether there was input for it."""
+        dialogue = self._dialogue
+        if dialogue.state is State.DATA:
+            return read_data(dialogue, self._input)
+        if dialogue.state in _DEAF_STATES:
             return False
+        if dialogue.chunk is not None:
+            return read_chunk(dialogue, self._input)
         try:
             line = self._input.line(self._line_limit)
         except LineTooLongError:
@@ -174,7 +183,7 @@ class Session:
 
     @property
     def _is_early(self) -> bool:
-        """The message stands behind DATA already (RFC 2920 section 3.1). What follows cannot be read as commands."""
+        """Whether the message follows DATA already (RFC 2920 section 3.1), and cannot be read as commands."""
         return self._dialogue.profile.early_data is EarlyData.REJECT and len(self._input) > 0
 
     def _take_line(self, line: bytes) -> None:
@@ -210,7 +219,7 @@ class Session:
         """A line that cannot be read also ends an authentication exchange."""
         in_auth = self._dialogue.state is State.AUTH
         if in_auth:
-            self._dialogue.state = State.READY
+            self._dialogue.move(Move.AUTH_ENDED)
         self._dialogue.refuse(Verb.UNKNOWN, reply_in_auth if in_auth else reply)
 
     def _check_limits(self) -> None:
@@ -224,10 +233,10 @@ class Session:
         dialogue = self._dialogue
         if isinstance(question, RcptTo):
             dialogue.recipients.append(question)
-            dialogue.state = State.RCPT
+            dialogue.move(Move.RECIPIENT_ACCEPTED)
         elif isinstance(question, MailFrom):
             dialogue.mail = question
-            dialogue.state = State.MAIL
+            dialogue.move(Move.SENDER_ACCEPTED)
         else:
             dialogue.authenticated = True
 

@@ -1,7 +1,13 @@
 """What the server says that it can do, in each state (RFC 3501, section 6.1.1)."""
 
-from mailyard.imap.core.sasl import MECHANISMS
+from collections.abc import Mapping
+
 from mailyard.imap.core.states import State
+from mailyard.sasl.mechanism import Mechanism
+from mailyard.sasl.mechanisms import Plain
+
+MECHANISMS: Mapping[str, type[Mechanism]] = {Plain.name: Plain}
+"""The SASL mechanisms of AUTHENTICATE."""
 
 # Shown before login too: clients that never ask again (Python's imaplib) would miss them.
 _EXTENSIONS = (

@@ -1,15 +1,14 @@
-"""One client's connection on the event loop: octets in to the core, octets out at the client's pace, TLS.
+"""The octets of one client's connection: input to the core, output at the client's pace, TLS.
 
-Reading pauses while the session has more than it has taken; writing waits while the client does not read. All octets that
-the connection holds in memory count in the budget of the process.
+Reading pauses while the session has more input than it has taken; writing waits while the client does not read. All
+octets that the connection holds in memory count in the budget of the process.
 """
 
 import asyncio
-from typing import Protocol, cast
+from typing import Protocol
 
-from mailyard.runtime.budget import MemoryBudget
-from mailyard.runtime.callers import Caller
-from mailyard.runtime.certificates import Certificates
+from mailyard.listening.connection import ClientConnection, ConnectionOwner
+from mailyard.listening.states import ConnectionState
 from mailyard.runtime.metrics import counter
 
 _RECEIVED = counter("mailyard_imap_received_bytes_total")
@@ -42,85 +41,82 @@ class Input(Protocol):
         """Take octets."""
 
 
-class ClientChannel(asyncio.BufferedProtocol):
-    """The asyncio side of a session's `Channel`."""
+class ClientChannel(ClientConnection, asyncio.BufferedProtocol):
+    """The input and output of a connection, as its session uses them."""
 
-    def __init__(
-        self,
-        caller: Caller,
-        certificates: Certificates | None,
-        stall_seconds: float,
-        budget: MemoryBudget,
-        *,
-        secure: bool,
-    ) -> None:
-        """`secure`: TLS comes before anything else, so the connection is made when it is there."""
-        self.caller = caller
-        self.client_ip = caller.address
-        self.is_local = caller.is_on_loopback
-        self.secure = secure
+    def __init__(self, owner: ConnectionOwner, stall_seconds: float) -> None:
+        """Cut a client that reads nothing for `stall_seconds` while it is sent something."""
+        super().__init__(owner)
+        self.secure = owner.tls_first
         self.ended = False
-        self._certificates = certificates
+        self._budget = owner.memory
         self._stall_seconds = stall_seconds
-        self._transport: asyncio.Transport | None = None  # until connection_made
         self._input: Input | None = None
-        self._reading = True
-        self._lost = False
-        self._held: list[bytes] = []
-        self._held_octets = 0
-        self._budget = budget
-        self._holding = budget.holding()
+        self._is_read_paused = False
+        self._is_lost = False
+        self._unsent: list[bytes] = []
+        self._unsent_octets = 0
         self._reserved = 0
         self._sent_since_wait = 0
         self._woken = asyncio.Event()
         self._writable = asyncio.Event()
         self._writable.set()
 
+    @property
+    def client_ip(self) -> str:
+        """The client's IP address."""
+        return self.client.ip
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the client is known to run on this machine."""
+        return self.client.is_on_loopback
+
     def feed(self, target: Input) -> None:
-        """Say where octets go."""
+        """Set where received octets go."""
         self._input = target
 
     # From the loop
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The client is there, after its TLS handshake where that comes first."""
-        self._use(cast("asyncio.Transport", transport))
+    def opened(self) -> None:
+        """Take over the transport."""
+        self._limit_writing(_WRITE_LOW)
 
     def get_buffer(self, _sizehint: int) -> memoryview:
-        """Where octets are put; what was put there is taken before anything else is read."""
+        """Return the buffer that octets are received into; it is emptied before anything else is read."""
         return _BUFFER
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Octets have come."""
+        """Hand received octets to the core; pause reading while it has many."""
         if self._input is None:
             return
         _RECEIVED.inc(nbytes)
         self._input.receive_data(bytes(_BUFFER[:nbytes]))
         self._count()
         self._woken.set()
-        if self._reading and self._transport and self._input.backlog > _BACKLOG:
-            self._reading = False
+        if not self._is_read_paused and self.is_connected and self._input.backlog > _BACKLOG:
+            self._is_read_paused = True
             self._transport.pause_reading()
 
     def eof_received(self) -> bool:
-        """The client will send no more; what it has sent is still answered (under TLS it cannot be)."""
+        """Note that the client sends no more; what it has sent is still answered (under TLS it cannot be)."""
         self.ended = True
         self._woken.set()
         return not self.secure
 
     def connection_lost(self, _error: Exception | None) -> None:
-        """The connection is gone, by whichever side."""
-        self.ended = self._lost = True
+        """Note that the connection is gone, by whichever side."""
+        self.ended = self._is_lost = True
         self._holding.release()
         self._woken.set()
         self._writable.set()
 
     def pause_writing(self) -> None:
-        """The client does not read fast enough."""
+        """Note that the client does not read fast enough."""
         self._writable.clear()
 
     def resume_writing(self) -> None:
-        """It has caught up."""
+        """Note that the client has caught up."""
         self._writable.set()
 
     # From the session
@@ -128,18 +124,18 @@ class ClientChannel(asyncio.BufferedProtocol):
     @property
     def may_start_tls(self) -> bool:
         """Whether STARTTLS is possible now."""
-        return self._certificates is not None and not self.secure
+        return self._owner.certificates is not None and not self.secure
 
     def write(self, octets: bytes) -> None:
         """Send octets; short ones are sent together at the next `drain` or `wait`."""
-        self._held.append(octets)
-        self._held_octets += len(octets)
-        if self._held_octets >= _FLUSH_AT:
+        self._unsent.append(octets)
+        self._unsent_octets += len(octets)
+        if self._unsent_octets >= _FLUSH_AT:
             self._flush()
 
     def has_room(self, octets: int) -> bool:
         """Whether the process may hold so many more octets; they are counted until the next `wait` or `drain`."""
-        return self._lost or self._holding.reserve(octets)
+        return self._is_lost or self._holding.reserve(octets)
 
     def reserve(self, octets: int) -> bool:
         """Count octets that something is about to hold for this connection; False where there is no room for them."""
@@ -154,12 +150,12 @@ class ClientChannel(asyncio.BufferedProtocol):
         self._count()
 
     def _count(self) -> None:
-        """Hold in the budget what is in memory."""
-        if self._lost:
+        """Count in the budget what is in memory."""
+        if self._is_lost:
             return
         arrived = self._input.held if self._input else 0
-        unread = self._transport.get_write_buffer_size() if self._transport else 0
-        self._holding.resize(arrived + self._held_octets + unread + self._reserved)
+        unread = self._transport.get_write_buffer_size() if self.is_connected else 0
+        self._holding.resize(arrived + self._unsent_octets + unread + self._reserved)
 
     async def drain(self) -> None:
         """Send what is held, and wait until the client has taken most of it; others have their turn meanwhile.
@@ -175,14 +171,14 @@ class ClientChannel(asyncio.BufferedProtocol):
         self._count()
         if self._budget.is_exhausted and self._sent_since_wait > _WRITE_LOW:
             await self._until_room()
-        if self._lost:
+        if self._is_lost:
             raise ConnectionResetError("the client is gone")
 
     async def _until_room(self) -> None:
-        """Pause a long answer while there is no memory for more; who does not read is cut off meanwhile."""
+        """Pause a long answer while there is no memory for more; clients that do not read are cut meanwhile."""
         loop = asyncio.get_running_loop()
         until = loop.time() + _SCARCE_STALL_SECONDS
-        while self._budget.is_exhausted and not self._lost and loop.time() < until:  # noqa: ASYNC110 - octets have no event
+        while self._budget.is_exhausted and not self._is_lost and loop.time() < until:  # noqa: ASYNC110 - octets have no event
             await asyncio.sleep(_PAUSE_SECONDS)
 
     async def _until_read(self) -> None:
@@ -201,7 +197,7 @@ class ClientChannel(asyncio.BufferedProtocol):
                 self._limit_writing(_WRITE_LOW)
 
     def _limit_writing(self, low: int) -> None:
-        if self._transport is not None and not self._lost:
+        if self.is_connected and not self._is_lost:
             self._transport.set_write_buffer_limits(_WRITE_HIGH, low)
 
     async def wait(self, seconds: float) -> bool:
@@ -209,9 +205,9 @@ class ClientChannel(asyncio.BufferedProtocol):
         self._flush()
         self._count()
         self._sent_since_wait = 0
-        if not self._reading:
-            self._reading = True
-            if self._transport and not self._lost:
+        if self._is_read_paused:
+            self._is_read_paused = False
+            if self.is_connected and not self._is_lost:
                 self._transport.resume_reading()
         try:
             async with asyncio.timeout(seconds):
@@ -226,11 +222,13 @@ class ClientChannel(asyncio.BufferedProtocol):
         self._woken.set()
 
     async def start_tls(self) -> None:
-        """Do the TLS handshake; raises OSError."""
+        """Do the TLS handshake of STARTTLS; raises OSError."""
         self._flush()
-        if self._lost or self._transport is None or self._certificates is None:
+        certificates = self._owner.certificates
+        if self._is_lost or not self.is_connected or certificates is None:
             raise ConnectionResetError("the client is gone")
-        self._use(await self._certificates.secure(self._transport, self))
+        self._transport = await certificates.secure(self._transport, self)
+        self._limit_writing(_WRITE_LOW)
         self.secure = True
 
     def close(self) -> None:
@@ -239,37 +237,25 @@ class ClientChannel(asyncio.BufferedProtocol):
         self._input = None
         self._reserved = 0
         self._count()
-        if self._transport is not None and not self._lost:
+        if self.is_connected and not self._is_lost:
+            if self.is_open:
+                self.enter(ConnectionState.CLOSING)
             self._transport.close()
             asyncio.get_running_loop().call_later(_LAST_WORD_SECONDS, self.abort)
 
-    @property
-    def is_connected(self) -> bool:
-        """Whether the line has been handed to the channel, after its TLS handshake where that comes first."""
-        return self._transport is not None
-
-    def cut_off(self, last_word: bytes) -> None:
-        """Cut the line; the last word is sent as far as the network takes it at once."""
-        self.write(last_word)
+    def end_early(self, last_words: bytes) -> None:
+        """Cut the connection; what was written before is sent first, as far as the network takes it at once."""
+        self.write(last_words)
         self._flush()
         self.abort()
 
-    def abort(self) -> None:
-        """Cut the line."""
-        if self._transport is not None:
-            self._transport.abort()
-
-    def _use(self, transport: asyncio.Transport) -> None:
-        self._transport = transport
-        transport.set_write_buffer_limits(_WRITE_HIGH, _WRITE_LOW)
-
     def _flush(self) -> None:
-        if not self._held:
+        if not self._unsent:
             return
-        octets = b"".join(self._held)
-        self._held.clear()
-        self._held_octets = 0
-        if self._transport and not self._lost:
+        octets = b"".join(self._unsent)
+        self._unsent.clear()
+        self._unsent_octets = 0
+        if self.is_connected and not self._is_lost:
             _SENT.inc(len(octets))
             self._sent_since_wait += len(octets)
             self._transport.write(octets)

@@ -1,14 +1,14 @@
 """LOGIN and AUTHENTICATE (RFC 3501, sections 6.2.2 and 6.2.3)."""
 
-import binascii
-
 from mailyard.directory.identity import Identity, Refusal, RefusalReason
 from mailyard.imap.core import responses
+from mailyard.imap.core.capabilities import MECHANISMS
 from mailyard.imap.core.commands.authentication import Authenticate, Login
 from mailyard.imap.core.responses import Completion, bad, no, ok
-from mailyard.imap.core.sasl import MECHANISMS, Credentials, Mechanism, SaslError
 from mailyard.imap.core.states import Step
 from mailyard.imap.session.session import Session, SessionOver
+from mailyard.sasl.encoding import decode_response, encode_challenge
+from mailyard.sasl.mechanism import Challenge, Mechanism, PasswordCredentials, SaslError, SaslFailure
 
 _NEEDS_TLS = no("Passwords are only taken under TLS: use STARTTLS or the TLS port", "PRIVACYREQUIRED")
 
@@ -25,10 +25,10 @@ async def login(session: Session, command: Login) -> Completion:
     if not session.may_log_in:
         return _NEEDS_TLS
     try:
-        credentials = Credentials(command.username.decode("utf-8"), command.password.decode("utf-8"))
+        name, password = command.username.decode("utf-8"), command.password.decode("utf-8")
     except UnicodeDecodeError:
         return _REFUSALS[RefusalReason.BAD_CREDENTIALS]
-    return await _check(session, credentials)
+    return await _check(session, name, password)
 
 
 async def authenticate(session: Session, command: Authenticate) -> Completion:
@@ -40,49 +40,35 @@ async def authenticate(session: Session, command: Authenticate) -> Completion:
     try:
         credentials = await _exchange(session, MECHANISMS[command.mechanism](), command.initial_response)
     except SaslError as error:
+        if error.failure is SaslFailure.CANCELLED:
+            return bad("AUTHENTICATE was cancelled")
         return no(str(error), "AUTHENTICATIONFAILED")
-    if credentials is None:
-        return bad("AUTHENTICATE was cancelled")
-    return await _check(session, credentials)
+    if credentials.authorization not in ("", credentials.login):
+        return no("Acting for another user is not possible", "AUTHENTICATIONFAILED")
+    return await _check(session, credentials.login, credentials.password)
 
 
-async def _exchange(session: Session, mechanism: Mechanism, initial: bytes | None) -> Credentials | None:
-    """Challenges and answers until the mechanism is content; None when the client gives up with "*"."""
-    answer, challenge = initial, b""
-    while True:
-        if answer is None:
-            session.write(
-                responses.continuation(binascii.b2a_base64(challenge, newline=False).decode("ascii"))
-            )
-            answer = await session.next_line()
-        if answer == b"*":
-            return None
-        outcome = mechanism.respond(_decoded(answer))
-        if isinstance(outcome, Credentials):
-            return outcome
-        answer, challenge = None, outcome
+async def _exchange(session: Session, mechanism: Mechanism, initial: bytes | None) -> PasswordCredentials:
+    """Exchange challenges and responses until there are credentials. Raises SaslError."""
+    outcome = mechanism.step(None if initial is None else decode_response(initial))
+    while isinstance(outcome, Challenge):
+        session.write(responses.continuation(encode_challenge(outcome.octets)))
+        outcome = mechanism.step(decode_response(await session.next_line()))
+    assert isinstance(outcome, PasswordCredentials), "each mechanism in MECHANISMS gives a password"
+    return outcome
 
 
-def _decoded(answer: bytes) -> bytes:
-    if answer == b"=":
-        return b""
-    try:
-        return binascii.a2b_base64(answer, strict_mode=True)
-    except binascii.Error as error:
-        raise SaslError("The answer is not base64") from error
-
-
-async def _check(session: Session, credentials: Credentials) -> Completion:
+async def _check(session: Session, name: str, password: str) -> Completion:
     session.is_logging_in = True
     try:
-        return await _log_in(session, credentials)
+        return await _log_in(session, name, password)
     finally:
         session.is_logging_in = False
 
 
-async def _log_in(session: Session, credentials: Credentials) -> Completion:
+async def _log_in(session: Session, name: str, password: str) -> Completion:
     answer = await session.doors.logins.authenticate(
-        credentials.login, credentials.password, client_ip=session.channel.client_ip, service="imap"
+        name, password, client_ip=session.channel.client_ip, service="imap"
     )
     if isinstance(answer, Refusal):
         return _refused(session, answer)

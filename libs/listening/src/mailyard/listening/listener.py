@@ -1,0 +1,255 @@
+"""A listener (a `Component`): its sockets, its connections, and their end. One class for all protocols.
+
+The protocol is a `ConnectionFactory`. All listeners of a process share its `ListenerResources`. Where nothing comes
+before the greeting, the event loop accepts by itself, which is the fastest way; else an `Acceptor` does.
+"""
+
+import asyncio
+import contextlib
+import functools
+import socket
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+
+from prometheus_client import Gauge
+
+from mailyard.listening.acceptor import Acceptor
+from mailyard.listening.address import ClientAddress
+from mailyard.listening.admission import Admission, ConnectionLimit
+from mailyard.listening.budget import MemoryBudget
+from mailyard.listening.certificates import Certificates
+from mailyard.listening.connection import ClientConnection, ConnectionOwner
+from mailyard.listening.proxy import ProxyAcceptor
+from mailyard.listening.proxynetworks import ProxyNetworks
+from mailyard.listening.unauthenticated import UnauthenticatedConnections
+from mailyard.runtime.endpoint import Endpoint
+from mailyard.runtime.logs import get_logger
+from mailyard.runtime.memory import return_freed_memory
+
+_CHECK_SECONDS = 1.0
+_CROWD = 256  # connections that have ended: the memory of so many is worth a system call
+_CLOSE_SECONDS = 5.0
+_log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerResources:
+    """What all listeners of a process share. `unauthenticated`: a limit for connections without a login."""
+
+    admission: Admission
+    memory: MemoryBudget
+    certificates: Certificates | None = None
+    proxies: ProxyNetworks = field(default_factory=ProxyNetworks)
+    unauthenticated: UnauthenticatedConnections | None = None
+    backlog: int = 1024
+
+
+class ConnectionFactory(ABC):
+    """The protocol of a listener: makes its connections, and counts and logs what becomes of them."""
+
+    service: str
+    """Prefix of log events, for instance `smtp_in`."""
+    label: str
+    """Name of the listener in metrics and logs."""
+    open_connections: Gauge
+    last_words: bytes = b""
+    """What a connection without a login is sent when it ends to make room for another."""
+
+    @abstractmethod
+    def connection(self, owner: ConnectionOwner) -> ClientConnection:
+        """Make the protocol object of a connection that was accepted."""
+
+    @abstractmethod
+    def count(self, limit: ConnectionLimit | None) -> None:
+        """Count an accepted connection, or one that a limit refused or ended."""
+
+    @abstractmethod
+    def refusal(self, limit: ConnectionLimit) -> bytes:
+        """Return what a refused client is sent in place of a greeting."""
+
+    def check(self, connections: Collection[ClientConnection], now: float, *, is_busy: bool) -> None:  # noqa: B027
+        """Look for connections that take too long; called once per second. `now` is of time.monotonic."""
+
+    def accept_failed(self, error: OSError) -> None:
+        """Log that a connection could not be accepted."""
+        _log.warning(f"{self.service}.accept_failed", listener=self.label, error=str(error))
+
+    def handshake_ended(self, client: ClientAddress, error: BaseException | None) -> None:  # noqa: B027
+        """Count or log a TLS handshake that came first; `error` is None where it succeeded."""
+
+
+class Listener:
+    """Listens at some endpoints for one protocol; with `tls_first`, TLS comes before the greeting (RFC 8314)."""
+
+    def __init__(
+        self,
+        factory: ConnectionFactory,
+        endpoints: Sequence[Endpoint],
+        resources: ListenerResources,
+        *,
+        tls_first: bool = False,
+    ) -> None:
+        self.name = f"listener-{factory.label}"
+        self.tls_first = tls_first
+        self.is_draining = False
+        self._factory = factory
+        self._endpoints = endpoints
+        self._resources = resources
+        self._proxy = ProxyAcceptor(factory.label, resources.proxies, resources.admission)
+        self._connections: set[ClientConnection] = set()
+        self._ended_early: set[ClientConnection] = set()  # not counted any more, but not closed yet
+        self._sockets: list[socket.socket] = []
+        self._acceptors: list[asyncio.Server | Acceptor] = []
+        self._highest = 0  # connections at once since memory was returned
+        self._checking: asyncio.Task[None] | None = None
+        self._empty = asyncio.Event()
+        self._empty.set()
+
+    @property
+    def addresses(self) -> list[Endpoint]:
+        """The endpoints that are open; port 0 has become a real one. Empty before the start and after the end."""
+        return [Endpoint(*each.getsockname()[:2]) for each in self._sockets]
+
+    # The life of a component.
+
+    async def start(self) -> None:
+        """Listen; raises OSError with the name of the endpoint where that is not possible."""
+        for endpoint in self._endpoints:
+            listening = self._listen(endpoint)
+            self._sockets.append(listening)
+            self._acceptors.append(await self._accept_at(listening))
+        self._checking = asyncio.create_task(self._check(), name=f"{self.name}-check")
+        _log.info(
+            f"{self._factory.service}.listening",
+            listener=self._factory.label,
+            addresses=[str(each) for each in self.addresses],
+        )
+
+    def unready(self) -> str | None:
+        """Return why the listener is not ready: it does not listen, or slow clients are not checked."""
+        if self._checking is not None and self._checking.done():
+            return "slow clients are not looked after any more"
+        return None if self._acceptors else "does not listen"
+
+    async def drain(self) -> None:
+        """Stop listening; each connection finishes the work in hand and closes. Returns when all have ended."""
+        self._stop_listening()
+        self.is_draining = True
+        for connection in list(self._connections):
+            connection.shut_down()
+        await self._empty.wait()
+
+    async def close(self) -> None:
+        """Cut the connections that are left."""
+        self._stop_listening()
+        if self._checking is not None:
+            self._checking.cancel()
+        for connection in list(self._connections):
+            connection.terminate()
+        with contextlib.suppress(TimeoutError):  # the process ends, and with it what is left
+            async with asyncio.timeout(_CLOSE_SECONDS):
+                await self._empty.wait()
+
+    # What connections ask for.
+
+    @property
+    def memory(self) -> MemoryBudget:
+        """The budget of all connections of the process."""
+        return self._resources.memory
+
+    @property
+    def certificates(self) -> Certificates | None:
+        """The certificates of TLS; None: there is no TLS."""
+        return self._resources.certificates
+
+    def admit(self, connection: ClientConnection) -> bytes | None:
+        """Count a connection, or return what a refused one is sent in place of a greeting."""
+        limit = self._limit_for(connection.client)
+        self._factory.count(limit)
+        if limit is not None:
+            return self._factory.refusal(limit)
+        self._factory.open_connections.inc()
+        self._connections.add(connection)
+        self._empty.clear()
+        if self._resources.unauthenticated is not None:
+            self._resources.unauthenticated.add(connection, functools.partial(self._end_early, connection))
+        return None
+
+    def authenticated(self, connection: ClientConnection) -> None:
+        """Forget that a connection has no login."""
+        if self._resources.unauthenticated is not None:
+            self._resources.unauthenticated.discard(connection)
+
+    def forget(self, connection: ClientConnection) -> None:
+        """Forget a connection that has ended."""
+        self._connections.discard(connection)
+        self.authenticated(connection)
+        if connection in self._ended_early:
+            self._ended_early.discard(connection)
+        else:
+            self._resources.admission.leave(connection.client.counted_ip)
+        self._factory.open_connections.dec()
+        if not self._connections:
+            self._empty.set()
+
+    def _limit_for(self, client: ClientAddress) -> ConnectionLimit | None:
+        """Admit a client, or return the limit that refuses it.
+
+        Where all connections are taken, or all without a login, the oldest one without a login may end for the client.
+        """
+        admission, unauthenticated = self._resources.admission, self._resources.unauthenticated
+        limit = admission.admit(client.counted_ip)
+        if unauthenticated is None:
+            return limit
+        if limit is ConnectionLimit.TOTAL and unauthenticated.end_oldest():
+            limit = admission.admit(client.counted_ip)
+        if limit is None and unauthenticated.are_full and not unauthenticated.end_oldest():
+            admission.leave(client.counted_ip)
+            limit = ConnectionLimit.UNAUTHENTICATED
+        return limit
+
+    def _end_early(self, connection: ClientConnection) -> None:
+        """End a connection without a login, whose place another one takes now."""
+        self._factory.count(ConnectionLimit.UNAUTHENTICATED)
+        self._ended_early.add(connection)
+        self._resources.admission.leave(connection.client.counted_ip)
+        connection.end_early(self._factory.last_words)
+
+    # Sockets.
+
+    def _listen(self, endpoint: Endpoint) -> socket.socket:
+        family = socket.AF_INET6 if ":" in endpoint.host else socket.AF_INET
+        try:
+            listening = socket.create_server(endpoint, family=family, backlog=self._resources.backlog)
+        except OSError as error:
+            raise OSError(error.errno, f"{self.name} cannot listen at {endpoint}: {error}") from error
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # accepted connections inherit it
+        listening.setblocking(False)
+        return listening
+
+    async def _accept_at(self, listening: socket.socket) -> asyncio.Server | Acceptor:
+        make = functools.partial(self._factory.connection, self)
+        if self.tls_first or self._proxy.is_needed:
+            certificates = self._resources.certificates if self.tls_first else None
+            return Acceptor(listening, self._proxy, certificates, make, self._factory)
+        loop = asyncio.get_running_loop()
+        return await loop.create_server(make, sock=listening, backlog=self._resources.backlog)
+
+    def _stop_listening(self) -> None:
+        for acceptor in self._acceptors:
+            acceptor.close()
+        self._acceptors.clear()
+        self._sockets.clear()
+
+    async def _check(self) -> None:
+        """Check all connections by one timer: a timer for each would cost more, and nearly none would fire."""
+        while True:
+            await asyncio.sleep(_CHECK_SECONDS)
+            is_busy = self._resources.admission.is_busy
+            self._factory.check(list(self._connections), time.monotonic(), is_busy=is_busy)
+            self._highest = max(self._highest, len(self._connections))
+            if self._highest - len(self._connections) > _CROWD:
+                self._highest = len(self._connections)
+                return_freed_memory()

@@ -1,0 +1,124 @@
+"""IMAP on a listener: each connection has a session, and a task that leads it from greeting to end."""
+
+import asyncio
+import functools
+from dataclasses import dataclass
+
+from mailyard.imap.core import responses
+from mailyard.imap.core.responses import Completion, Condition
+from mailyard.imap.session.conversation import Conversation
+from mailyard.imap.session.doors import Doors
+from mailyard.imap.session.octets import ResponseBroken
+from mailyard.imap.session.options import Options
+from mailyard.imap.session.session import Session
+from mailyard.imap.shell.channel import ClientChannel
+from mailyard.listening.address import ClientAddress
+from mailyard.listening.admission import ConnectionLimit
+from mailyard.listening.connection import ConnectionOwner
+from mailyard.listening.listener import ConnectionFactory
+from mailyard.listening.states import ConnectionState
+from mailyard.runtime.logs import get_logger
+from mailyard.runtime.metrics import counter, gauge
+
+_OPEN = gauge("mailyard_imap_open_connections")
+_ACCEPTED = counter("mailyard_imap_connections_total")
+_REFUSED = counter("mailyard_imap_refused_connections_total")
+for _limit in ConnectionLimit:  # shown as 0 before the first refusal
+    _REFUSED.labels(_limit.value)
+_CROWDED = responses.untagged(Completion(Condition.BYE, "Too many connections, try again later", "LIMIT"))
+_TOO_SLOW = responses.untagged(Completion(Condition.BYE, "Too many connections without a login", "LIMIT"))
+_log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionParts:
+    """What all sessions of the process share."""
+
+    doors: Doors
+    options: Options
+
+
+class ImapConnection(ClientChannel):
+    """One client's connection and its session."""
+
+    def __init__(self, owner: ConnectionOwner, parts: SessionParts) -> None:
+        super().__init__(owner, parts.options.stall_seconds)
+        self._parts = parts
+        self._session: Session | None = None
+        self._serving: asyncio.Task[None] | None = None
+
+    @property
+    def is_logging_in(self) -> bool:
+        """Whether a password is being checked."""
+        return self._session is not None and self._session.is_logging_in
+
+    def opened(self) -> None:
+        """Begin the session."""
+        super().opened()
+        self._session = session = Session(self, self._parts.doors, self._parts.options)
+        session.on_login = functools.partial(self._owner.authenticated, self)
+        self.feed(session.connection)
+        self._serving = asyncio.create_task(self._serve(session))
+        self._serving.add_done_callback(lambda _: self.end())
+
+    def shut_down(self) -> None:
+        """Finish the command in hand, say BYE and end."""
+        if self.state is ConnectionState.OPEN:
+            self.enter(ConnectionState.DRAINING)
+        if self._session is not None:
+            self._session.stop()
+
+    def terminate(self) -> None:
+        """Cut the connection and end its session."""
+        self.abort()
+        if self._serving is not None:
+            self._serving.cancel()
+
+    async def _serve(self, session: Session) -> None:
+        try:
+            await Conversation(session).run()
+        except OSError as error:  # the client is gone, or its handshake failed
+            _log.debug("imap.connection_ended", client_ip=self.client_ip, error=str(error))
+        except ResponseBroken as error:
+            _log.error("imap.response_broken", client_ip=self.client_ip, error=str(error))
+            self.abort()
+        except Exception:
+            _log.exception("imap.session_failed", client_ip=self.client_ip)
+        finally:
+            self.close()
+
+
+class ImapConnectionFactory(ConnectionFactory):
+    """Makes the connections of one listener."""
+
+    service = "imap"
+    last_words = _TOO_SLOW
+
+    def __init__(self, label: str, parts: SessionParts) -> None:
+        """`label` is the listener's name in metrics."""
+        self.label = label
+        self.open_connections = _OPEN.labels(
+            label
+        )  # shown as 0 before the first client: autoscaling reads it
+        self._accepted = _ACCEPTED.labels(label)
+        self._parts = parts
+
+    def connection(self, owner: ConnectionOwner) -> ImapConnection:
+        """Make the protocol object of a connection."""
+        return ImapConnection(owner, self._parts)
+
+    def count(self, limit: ConnectionLimit | None) -> None:
+        """Count an accepted connection, or one that a limit refused or ended."""
+        if limit is None:
+            self._accepted.inc()
+        else:
+            _REFUSED.labels(limit.value).inc()
+
+    def refusal(self, limit: ConnectionLimit) -> bytes:  # noqa: ARG002 - clients are not told which limit
+        """Return BYE."""
+        return _CROWDED
+
+    def handshake_ended(self, client: ClientAddress, error: BaseException | None) -> None:
+        """Log a failed handshake."""
+        if error is not None:
+            _log.debug("imap.connection_ended", client_ip=client.ip, error=str(error))
