@@ -65,6 +65,14 @@ def _is_same_login(credentials: PasswordCredentials) -> bool:
     return wanted is not None and login is not None and wanted.key == login.key
 
 
+def _next_answer(answers: Iterator[Asked]) -> Asked:
+    """Return the next answer of hooks that is not None; None after the last."""
+    for asked in answers:
+        if asked is not None:
+            return asked
+    return None
+
+
 @dataclass(slots=True)
 class _Question:
     """A question to hooks: their answers as they are asked one by one, and what follows."""
@@ -242,18 +250,24 @@ class Receiver:
         if sender is None and not path.is_null:
             self._answer(replies.BAD_SENDER, str(path))
             return
-        refuse = partial(self._answer, about=str(path))
         if self._hooks.connect or self._hooks.helo:
-            self._consult_about_client(partial(self._consult_about_sender, sender, refuse), refuse)
+            agree = partial(self._consult_about_sender, sender)
+            self._consult_about_client(agree, partial(self._answer, about=str(path)))
         else:
-            self._consult_about_sender(sender, refuse)
+            self._consult_about_sender(sender)
 
-    def _consult_about_sender(self, sender: Address | None, refuse: Callable[[Reply], None]) -> None:
+    def _consult_about_sender(self, sender: Address | None) -> None:
         context = self._context
-        context.transaction.note(self._client_findings)
+        if self._client_findings:
+            context.transaction.note(self._client_findings)
         answers = (hook.on_mail(context, sender) for hook in self._hooks.mail)
+        asked = _next_answer(answers)
+        if asked is None:
+            self._agree_to_sender(sender)
+            return
         agree = partial(self._agree_to_sender, sender)
-        self._consult(_Question(answers, context.transaction.note, agree, refuse))
+        refuse = partial(self._answer, about=str(sender or ""))
+        self._consult(_Question(chain((asked,), answers), context.transaction.note, agree, refuse))
 
     def _agree_to_sender(self, sender: Address | None) -> None:
         self._context.transaction.sender = "" if sender is None else str(sender)
@@ -291,9 +305,13 @@ class Receiver:
     def _consult_about_recipient(self, event: RcptTo, address: Address, resolution: Resolution) -> None:
         context = self._context
         answers = (hook.on_rcpt(context, address, resolution) for hook in self._hooks.rcpt)
+        asked = _next_answer(answers)
+        if asked is None:
+            self._agree_to_recipient(event, address, resolution)
+            return
         agree = partial(self._agree_to_recipient, event, address, resolution)
         refuse = partial(self._answer, about=str(address))
-        self._consult(_Question(answers, context.transaction.note, agree, refuse))
+        self._consult(_Question(chain((asked,), answers), context.transaction.note, agree, refuse))
 
     def _agree_to_recipient(self, event: RcptTo, address: Address, resolution: Resolution) -> None:
         if self._is_closed:
