@@ -37,8 +37,8 @@ from mailyard.smtp.server.limits import Limits, Mode, Profile
 from mailyard.smtp.server.session import Session as SmtpSession
 from mailyard.smtp_in.doors import Backend, Door, DoorName
 from mailyard.smtp_in.factory import SmtpConnectionFactory
+from mailyard.smtp_in.interfaces import BodyStream
 from mailyard.smtp_in.measures import Measures
-from mailyard.smtp_in.seams import BodyStream
 from mailyard.smtp_in.timeouts import ConnectionTimeouts
 from mailyard.spool.acceptance import Acceptance
 

@@ -8,7 +8,7 @@ import pytest
 
 from mailyard.listening.budget import MemoryBudget
 from mailyard.smtp_in import connection
-from mailyard.smtp_in.intake import SCARCE_OCTETS
+from mailyard.smtp_in.bodybuffer import SCARCE_OCTETS
 from mailyard.smtp_in.timeouts import ConnectionTimeouts, Overdue, Waiting, overdue
 from mailyard.store.body import CHUNK_SIZE
 

@@ -1,6 +1,6 @@
 """ENVELOPE (RFC 3501, section 7.4.2): the overview of a header section as octets ready for a FETCH answer.
 
-It takes at most 64 KiB: longer values are cut, and addresses that find no room are left out.
+It takes at most 64 KiB: longer values are cut, and addresses beyond the limit are left out.
 """
 
 from collections.abc import Mapping, Sequence
@@ -69,7 +69,7 @@ def encode_envelope(
 def encode_addresses(
     value: bytes | None, room: Allowance, most: int, found: list[HeaderAddress] | None = None
 ) -> bytes:
-    """Write the addresses of a field's value, as many as fit in `most` octets, or NIL. They are added to `found`."""
+    """Write the addresses of a field's value, as many as fit into `most` octets, or NIL. They are added to `found`."""
     most = max(0, min(most, room.left))
     addresses = parse_address_list(value, most) if value else []
     if found is not None:

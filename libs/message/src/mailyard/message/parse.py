@@ -1,4 +1,4 @@
-"""A message read once, at delivery: all that its row keeps so that later FETCH and SEARCH need not read it."""
+"""Parse a message once, at delivery: what its row keeps, so that later FETCH and SEARCH need not read the message."""
 
 import re
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class Indexes(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ParsedMessage:
-    """What a message says of itself.
+    """The result of parsing a message.
 
     `envelope`, `bodystructure` and `imap_body` (BODY: the structure without extension data) are encoded for FETCH
     responses. The two indexes are for `HeaderIndex.decode` and `PartIndex.decode`. Identifiers have their angle

@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from mailyard.proto.v1.ticket_pb2 import MailClass, Recipient
+from mailyard.spool.finding import Finding
 from mailyard.store.body import Body
 
 
@@ -15,19 +16,22 @@ class Source(StrEnum):
     MX = "mx"
     SUBMISSION = "submission"
     LMTP = "lmtp"
+    API = "api"
     GENERATED = "generated"  # made by Mailyard itself, such as a bounce; 0.3.0 wrote "bounce"
 
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """The client that submitted the message."""
+    """The client that transferred a message."""
 
     address: str = ""  # IP address
-    name: str = ""  # as said in EHLO, HELO or LHLO
+    name: str = ""  # in EHLO, HELO or LHLO
     protocol: str = ""  # RFC 3848 keyword, "ESMTPSA"
     tls: str = ""  # "TLSv1.3 TLS_AES_256_GCM_SHA384"
     account: str = ""  # account id, hex, of an authenticated client
     login: str = ""
+    host: str = ""  # host name by reverse DNS; empty: not looked up
+    certificate: str = ""  # subject of a verified client certificate, RFC 4514
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,7 @@ class Acceptance:
     mail_class: MailClass = MailClass.MAIL_CLASS_NORMAL
     traceparent: str = ""
     steps: tuple[tuple[str, str], ...] = ()  # event and detail of changes on acceptance, for the timeline
+    findings: tuple[Finding, ...] = ()  # of checks in the SMTP dialogue
     dedupe_key: str | None = (
         None  # of generated mail: one message for each key, however often it is submitted
     )

@@ -11,13 +11,14 @@ from mailyard.broker.pipeline import successor
 from mailyard.broker.publisher import TicketPublisher
 from mailyard.filter.contents import Contents, Wish
 from mailyard.filter.endings import STAGE, ended, is_end
-from mailyard.filter.mail import Envelope, Mail, Need, envelope_of
+from mailyard.filter.mail import Envelope, Need, envelope_of, mail_of
 from mailyard.filter.pipeline import Pipeline
 from mailyard.filter.verdict import action_word, describe
 from mailyard.message.defects import Defect
 from mailyard.proto.v1.ticket_pb2 import Ticket, Verdict
 from mailyard.runtime.batches import UNBOUNDED, batches
 from mailyard.runtime.clock import Clock, now_utc
+from mailyard.runtime.errors import Unavailable
 from mailyard.runtime.logs import get_logger
 from mailyard.runtime.metrics import counter
 from mailyard.spool.queue.stage import StageReports
@@ -25,6 +26,7 @@ from mailyard.spool.timeline import append_event
 
 _log = get_logger(__name__)
 _FILTERED = "message.filtered"
+_REASON_CHARACTERS = 300
 _Wanted = tuple[Ticket, Envelope, Need]  # a ticket, and how much of its message the checks must see
 
 
@@ -81,12 +83,11 @@ class Inspector:
                 missing.append(ticket)
             else:
                 present.append(ticket)
-                is_cut = need is not Need.ENVELOPE and len(start) < ticket.size
-                mails.append(Mail(envelope, ticket.prefix, start, need, is_cut=is_cut))
+                mails.append(mail_of(ticket, envelope, start, need, self._contents.stream))
         if missing:
             await self._reports.defer_without_body(missing)
         if present:
-            await self._send(present, await self._pipeline.judge(mails))
+            await self._conclude(present, await self._pipeline.judge(mails))
 
     async def _read(self, batch: Sequence[_Wanted]) -> Mapping[ObjectId, bytes]:
         wishes = [
@@ -95,6 +96,21 @@ class Inspector:
             if need is not Need.ENVELOPE
         ]
         return await self._contents.read(wishes) if wishes else {}
+
+    async def _conclude(self, tickets: Sequence[Ticket], judged: Sequence[Verdict | Unavailable]) -> None:
+        """Defer messages about which a check could not say anything; send on, or end, the others."""
+        sent, verdicts = [], []
+        failed: dict[str, list[Ticket]] = {}
+        for ticket, result in zip(tickets, judged, strict=True):
+            if isinstance(result, Unavailable):
+                failed.setdefault(f"451 4.3.0 {result}"[:_REASON_CHARACTERS], []).append(ticket)
+            else:
+                sent.append(ticket)
+                verdicts.append(result)
+        for text, waiting in failed.items():
+            await self._reports.defer(waiting, text)
+        if sent:
+            await self._send(sent, verdicts)
 
     async def _send(self, tickets: Sequence[Ticket], verdicts: Sequence[Verdict]) -> None:
         """Put the verdicts into the tickets; end the rows of some messages, then publish the others."""

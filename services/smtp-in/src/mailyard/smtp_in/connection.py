@@ -14,7 +14,8 @@ from mailyard.smtp.reply import Reply
 from mailyard.smtp.server.events import Closing, TlsRequested
 from mailyard.smtp.server.session import Session
 from mailyard.smtp_in import replies
-from mailyard.smtp_in.doors import Door, Visitor
+from mailyard.smtp_in.doors import Door
+from mailyard.smtp_in.peer import SmtpPeer, certificate_subject
 from mailyard.smtp_in.receiver import Receiver
 from mailyard.smtp_in.timeouts import ConnectionTimeouts, MessageRate, Overdue, Waiting, overdue
 
@@ -50,7 +51,7 @@ class Connection(ClientConnection, asyncio.Protocol):
         plaintext_auth = door.plaintext_auth_on_loopback and self.client.is_on_loopback
         self._session = Session(door.profile, secured=secured, plaintext_auth=plaintext_auth)
         self._receiver = Receiver(door, self._session, self._advance, self._revoke)
-        self._receiver.meet(self._visitor(secured=secured))
+        self._receiver.meet(self._peer(secured=secured))
         self._advance()
 
     def data_received(self, data: bytes) -> None:
@@ -259,8 +260,11 @@ class Connection(ClientConnection, asyncio.Protocol):
 
     # TLS.
 
-    def _visitor(self, *, secured: bool) -> Visitor:
-        return Visitor(self.client.ip, _tls_description(self._transport) if secured else "")
+    def _peer(self, *, secured: bool) -> SmtpPeer:
+        if not secured:
+            return SmtpPeer(self.client.ip)
+        subject = certificate_subject(self._transport.get_extra_info("peercert"))
+        return SmtpPeer(self.client.ip, _tls_description(self._transport), subject)
 
     def _begin_tls(self) -> None:
         """Read nothing more in clear: what comes now is the handshake (RFC 3207 section 4)."""
@@ -283,7 +287,7 @@ class Connection(ClientConnection, asyncio.Protocol):
         measures.handshake(succeeded=True)
         self._heard = time.monotonic()
         self._session.tls_established()
-        self._receiver.meet(self._visitor(secured=True))
+        self._receiver.meet(self._peer(secured=True))
         self._advance()
 
 

@@ -65,6 +65,8 @@ async def build(runtime: Runtime[SmtpInSettings]) -> Sequence[Component]:
     passwords = Passwords(settings.hash_cost(), threads=settings.password_threads)
     bounds = Bounds(settings.waiting_messages, settings.disk_free_percent, settings.queue_seconds)
     pressure = Pressure(spool, bounds, Sampler(store, broker).measure)
+    memory = MemoryBudget(settings.memory_octets)
+    inline = settings.inline_filter(memory)
     backend = Backend(
         addresses=directory,
         logins=Authenticator(store, directory, passwords, settings.login_limits(), access=access),
@@ -76,7 +78,8 @@ async def build(runtime: Runtime[SmtpInSettings]) -> Sequence[Component]:
         quotas=QuotaGate(partial(usage_of, store), settings.over_quota, time.monotonic),
         trace=settings.trace(),
         rules=settings.submission_rules(),
-        memory=MemoryBudget(settings.memory_octets),
+        memory=memory,
+        more_hooks=() if inline is None else (inline,),
     )
     parts: list[Component] = [store, broker, spool]
     parts.append(ProgressReporter(store, settings.instance, publisher=publisher))

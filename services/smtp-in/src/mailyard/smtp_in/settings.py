@@ -9,11 +9,12 @@ from mailyard.listening.settings import EndpointTexts, ListenerSettings, Seconds
 from mailyard.runtime.settings import settings_config
 from mailyard.smtp.server.limits import BareNewline, EarlyData, Limits, NulOctet
 from mailyard.smtp_in.headerfilters import Trace
+from mailyard.smtp_in.inline import InlineSettings
 from mailyard.smtp_in.submitted import ForeignAuthor, SubmissionRules
 from mailyard.smtp_in.timeouts import ConnectionTimeouts
 
 
-class SmtpInSettings(DirectorySettings, LoginSettings, ListenerSettings):
+class SmtpInSettings(DirectorySettings, LoginSettings, InlineSettings, ListenerSettings):
     """Settings of smtp-in."""
 
     model_config = settings_config("smtp-in")
