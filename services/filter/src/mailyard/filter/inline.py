@@ -75,9 +75,7 @@ class InlineJudge:
             Unavailable: a check cannot say anything about a leg, or the body is not in the store.
 
         """
-        envelopes = [
-            envelope_of(leg, Route.REMOTE if leg.site else Route.LOCAL) for leg in request.legs
-        ]
+        envelopes = [envelope_of(leg, Route.REMOTE if leg.site else Route.LOCAL) for leg in request.legs]
         need = max(map(self._pipeline.needs, envelopes))
         if request.octets or need is Need.ENVELOPE or not request.legs[0].size:
             mails = self._mails(request, envelopes, need, request.octets, _held(request.octets))
