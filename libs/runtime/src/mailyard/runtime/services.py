@@ -28,11 +28,17 @@ class Service:
     http_port: int  # of /livez, /readyz and /metrics, in local mode
     ports: tuple[ServicePort, ...] = ()
     sends_mail: bool = False  # connects to mail servers outside
+    own_package: str = ""  # where a library has the name of the service
+
+    @property
+    def identifier(self) -> str:
+        """Its name in metrics and in the values of the chart."""
+        return self.name.replace("-", "_")
 
     @property
     def package(self) -> str:
         """Name of its Python package, below `mailyard`."""
-        return self.name.replace("-", "_")
+        return self.own_package or self.identifier
 
     @property
     def folder(self) -> str:
@@ -62,6 +68,7 @@ SERVICES: Final[tuple[Service, ...]] = (
             ServicePort("imap", 2143, "LISTEN", 143, "imap"),
             ServicePort("imaps", 2993, "TLS_LISTEN", 993, "imaps"),
         ),
+        own_package="imap_server",
     ),
 )
 """All services, in the order in which mail passes through them."""

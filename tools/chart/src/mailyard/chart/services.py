@@ -42,12 +42,12 @@ def _lines(service: Service) -> list[str]:
 def description(service: Service) -> dict[str, Any]:
     """Return the values of a service; the templates see only those that are not empty."""
     listeners = [port.listener for port in service.ports if port.listener]
-    metric = f"mailyard_{service.package}_open_connections"
+    metric = f"mailyard_{service.identifier}_open_connections"
     return {
         "ports": {port.name: port.number for port in service.ports},
         "listen": {port.name: port.setting for port in service.ports},
         "tls": bool(service.ports),
-        "frontDoor": to_camel(service.package) if service.ports else "",
+        "frontDoor": to_camel(service.identifier) if service.ports else "",
         "public": {port.name: port.public for port in service.ports if port.public},
         "connections": {"metric": metric, "listeners": listeners} if listeners else {},
         "queues": [str(stage.queue) for stage in stages_of(service.name)],
