@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mailyard.dns.answer import MailExchanger
 from mailyard.relay.destination import (
-    MailExchanger,
     before_ourselves,
     in_order,
     literal_address,

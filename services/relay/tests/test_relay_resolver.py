@@ -7,9 +7,10 @@ from collections.abc import Callable
 import dns.rcode
 import pytest
 
+from mailyard.dns.resolver import MAX_RECORDS, DnsOptions, DnsResolver
 from mailyard.relay.destination import Destination, Host, Unroutable
 from mailyard.relay.nexthop import NextHop, Policy, Routing
-from mailyard.relay.resolver import MAX_RECORDS, Resolver, ResolverOptions
+from mailyard.relay.resolver import Resolver, ResolverOptions
 from mailyard.smtp.client import Security
 
 MakeResolver = Callable[..., Resolver]
@@ -20,9 +21,8 @@ def resolver(dns_server) -> MakeResolver:
     def make(routing: Routing | None = None, **options) -> Resolver:
         return Resolver(
             routing or Routing({}, {}, {}),
+            DnsResolver(DnsOptions(["127.0.0.1"], dns_server.port, options.get("seconds", 2.0))),
             ResolverOptions(
-                servers=["127.0.0.1"],
-                server_port=dns_server.port,
                 seconds=options.pop("seconds", 2.0),
                 dice=random.Random(7),
                 **options,

@@ -7,17 +7,10 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from itertools import groupby
 
+from mailyard.dns.answer import MailExchanger
 from mailyard.relay.addresses import Use
 from mailyard.relay.nexthop import Policy
 from mailyard.smtp.reply import Reply
-
-
-@dataclass(frozen=True, slots=True)
-class MailExchanger:
-    """One MX record."""
-
-    preference: int
-    host: str  # lower case, without the final dot; empty: the root, which takes no mail
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +41,11 @@ class Unroutable:
     reply: Reply
 
 
-class Lack(Enum):
+class RoutingFailure(Enum):
     """Why there is no host."""
 
-    TROUBLE = auto()  # the DNS could not say
-    LOOP = auto()  # nobody but ourselves is left
+    UNANSWERED = auto()  # a DNS question has no answer now
+    LOOP = auto()  # no host is left but this installation's own
     NO_ADDRESS = auto()
 
 
@@ -80,16 +73,16 @@ def takes_no_mail(exchangers: Sequence[MailExchanger]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What the DNS says of the addresses of one host; `trouble`: some of them are not known now."""
+    """The addresses of one host in the DNS; not `complete`: a question was not answered."""
 
     usable: tuple[str, ...] = ()
     uses: frozenset[Use] = frozenset()
-    trouble: bool = False
+    complete: bool = True
 
 
 def reachable(
     located: Sequence[tuple[MailExchanger, Found]], port: int
-) -> tuple[tuple[Host, ...], Lack | None]:
+) -> tuple[tuple[Host, ...], RoutingFailure | None]:
     """The hosts to try, lowest preference first, and why there are none (RFC 5321 section 5.1).
 
     A host that is ourselves takes itself and the hosts of its and of higher preference values out. An address that
@@ -100,10 +93,10 @@ def reachable(
     hosts = tuple(Host(each.host, port, found.usable) for each, found in closer if found.usable)
     if hosts:
         return hosts, None
-    if any(found.trouble for _, found in closer):
-        return (), Lack.TROUBLE
+    if any(not found.complete for _, found in closer):
+        return (), RoutingFailure.UNANSWERED
     loops = own or any(Use.LOOPBACK in found.uses for _, found in closer)
-    return (), Lack.LOOP if loops else Lack.NO_ADDRESS
+    return (), RoutingFailure.LOOP if loops else RoutingFailure.NO_ADDRESS
 
 
 def literal_address(domain: str) -> str | None:

@@ -9,6 +9,7 @@ from typing import Final
 from mailyard.broker.connection import Broker
 from mailyard.broker.consumer import TicketConsumer
 from mailyard.broker.topology import Queue
+from mailyard.dns.resolver import DnsOptions, DnsResolver
 from mailyard.relay.bodies import Bodies
 from mailyard.relay.busy import BusyLimits
 from mailyard.relay.connectionlimiter import ConnectionLimiter, ConnectionLimits
@@ -57,16 +58,15 @@ def own_names(settings: RelaySettings) -> frozenset[str]:
 
 def resolver(settings: RelaySettings) -> Resolver:
     """Where mail goes."""
+    dns = DnsResolver(DnsOptions(settings.resolvers, settings.resolver_port, settings.dns_seconds))
     options = ResolverOptions(
-        servers=settings.resolvers,
-        server_port=settings.resolver_port,
         seconds=settings.dns_seconds,
         smtp_port=settings.smtp_port,
         own_names=own_names(settings),
         own_addresses=frozenset(settings.own_addresses) | {str(address) for address in interface_addresses()},
         allowed_networks=tuple(ipaddress.ip_network(each) for each in settings.allowed_networks),
     )
-    return Resolver(routing(settings), options)
+    return Resolver(routing(settings), dns, options)
 
 
 def pool(settings: RelaySettings) -> Pool:
