@@ -71,7 +71,7 @@ class DnsServer(asyncio.DatagramProtocol):
         query = dns.message.from_wire(data)
         answer = self._answer(query)
         if answer is not None:
-            self._transport.sendto(answer.to_wire(), addr)
+            self._transport.sendto(answer.to_wire(max_size=65_535), addr)
 
     def _answer(self, query: dns.message.Message) -> dns.message.Message | None:
         question = query.question[0]

@@ -15,6 +15,7 @@ from mailyard.relay.connectionlimiter import ConnectionLimiter, ConnectionLimits
 from mailyard.relay.connector import Connector, Manners, tls_contexts
 from mailyard.relay.destination import Destination, Host
 from mailyard.relay.letter import Letter
+from mailyard.relay.networklimiter import NetworkLimiter, NetworkLimits, network_keys
 from mailyard.relay.nexthop import Policy
 from mailyard.relay.pool import Pool, PoolLimits
 from mailyard.relay.timeouts import Timeouts
@@ -287,3 +288,50 @@ async def test_no_further_host_is_tried_after_ten_minutes(pool: Pool, peer, unus
     ).run()
     assert answer.reply.enhanced == "4.4.1"
     assert second.connections == 0
+
+
+def crowded() -> tuple[Pool, NetworkLimiter]:
+    """A pool that has as many connections to 127.0.0.9 as it may have."""
+    networks = NetworkLimiter(NetworkLimits(address=1))
+    networks.take("127.0.0.9")
+    pool = Pool(
+        Connector(Manners("relay.example"), TIMEOUTS, tls_contexts(None), networks=networks),
+        ConnectionLimiter(ConnectionLimits()),
+        PoolLimits(waiting_seconds=5),
+        time.monotonic,
+        networks=networks,
+    )
+    return pool, networks
+
+
+async def at(pool: Pool, *hosts: Host) -> list[Answer]:
+    ticket = Ticket(blob_id=ObjectId().binary, size=len(BODY), recipients=[Recipient(address="x@b.example")])
+    destination = Destination(hosts, Policy(security=Security.NONE))
+    letter = Letter(ticket, Bodies(Blobs()))
+    return await Attempt(letter, destination, pool, most_recipients=1, permitted=lambda: True).run()
+
+
+async def test_when_all_addresses_of_a_host_are_in_use_the_next_host_is_tried(peer) -> None:
+    second = await peer(OPEN + TAKES)
+    pool, _ = crowded()
+    hosts = (Host("mx1.example", 25, ("127.0.0.9",)), Host("mx2.example", second.port, ("127.0.0.1",)))
+    assert said(await at(pool, *hosts)) == ["250 2.0.0 Queued"]
+    pool.close()
+
+
+async def test_when_no_other_host_takes_it_a_leg_waits_for_an_address_that_is_in_use(
+    peer, wait_until, unused_tcp_port: int
+) -> None:
+    host = await peer(OPEN + TAKES)
+    pool, networks = crowded()
+    networks.take("127.0.0.1")
+    hosts = (
+        Host("mx1.example", host.port, ("127.0.0.1",)),
+        Host("mx2.example", unused_tcp_port, ("127.0.0.2",)),
+    )
+    sending = asyncio.create_task(at(pool, *hosts))
+    await wait_until(lambda: networks.is_awaited(network_keys("127.0.0.1")))
+    assert host.connections == 0
+    networks.free("127.0.0.1")
+    assert said(await sending) == ["250 2.0.0 Queued"]
+    pool.close()

@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from mailyard.relay.busy import SiteBusy, Stopping
+from mailyard.relay.busy import AddressesBusy, SiteBusy, Stopping
 from mailyard.relay.connectionlimiter import ConnectionLimiter, ConnectionLimits
 from mailyard.relay.connector import Refusal
 from mailyard.relay.destination import Host
+from mailyard.relay.networklimiter import NetworkLimiter, NetworkLimits, network_keys
 from mailyard.relay.nexthop import Policy
 from mailyard.relay.pool import Pool, PoolLimits
 from mailyard.smtp.client import Security, Step
@@ -33,6 +34,8 @@ class FakeSession:
         self.waited = 0.0
         self.awaits_final_reply = False
         self.was_cut = False
+        self.networks = None
+        self.ended: Callable[[], None] = lambda: None
 
     def take_waited(self) -> float:
         waited, self.waited = self.waited, 0.0
@@ -43,10 +46,13 @@ class FakeSession:
 
     def close(self) -> None:
         self.closed = True
+        ended, self.ended = self.ended, lambda: None
+        ended()
 
 
 class FakeConnector:
-    def __init__(self) -> None:
+    def __init__(self, networks: NetworkLimiter) -> None:
+        self.networks = networks
         self.made: list[FakeSession] = []
         self.refusing: set[str] = set()
         self.tries = 0
@@ -61,8 +67,14 @@ class FakeConnector:
         self.spend(self.takes)
         if host.name in self.refusing:
             return DOWN
-        self.made.append(FakeSession(host))
-        return self.made[-1]
+        (address,) = host.addresses or ("192.0.2.99",)
+        if not self.networks.take(address):
+            raise AddressesBusy([address], "all connections to the host's addresses are in use")
+        session = FakeSession(host)
+        session.networks = network_keys(address)
+        session.ended = lambda: self.networks.free(address)
+        self.made.append(session)
+        return session
 
 
 class World:
@@ -71,21 +83,34 @@ class World:
         monkeypatch: pytest.MonkeyPatch,
         limits: PoolLimits = LIMITS,
         limiter: ConnectionLimits | None = None,
+        networks: NetworkLimits | None = None,
     ) -> None:
         monkeypatch.setattr("mailyard.relay.pool.Session", FakeSession)
         self.now = 0.0
-        self.connector = FakeConnector()
+        self.networks = NetworkLimiter(networks or NetworkLimits())
+        self.connector = FakeConnector(self.networks)
         self.connector.spend = self._spend
         self.limiter = ConnectionLimiter(
             limiter or ConnectionLimits(limits.connections, tenant=1, slow=1, reserve=0)
         )
-        self.pool = Pool(self.connector, self.limiter, limits, lambda: self.now, dice=lambda: 0.5)
+        self.pool = Pool(
+            self.connector,
+            self.limiter,
+            limits,
+            lambda: self.now,
+            networks=self.networks,
+            dice=lambda: 0.5,
+        )
 
     def _spend(self, seconds: float) -> None:
         self.now += seconds
 
-    async def borrow(self, host: Host = A, policy: Policy | None = None, tenant: str = ""):
-        return await self.pool.borrow(host, policy or Policy(), configured=False, tenant=tenant)
+    async def borrow(
+        self, host: Host = A, policy: Policy | None = None, tenant: str = "", *, in_line: bool = False
+    ):
+        return await self.pool.borrow(
+            host, policy or Policy(), configured=False, tenant=tenant, in_line=in_line
+        )
 
 
 @pytest.fixture
@@ -243,18 +268,16 @@ async def test_legs_that_other_limits_keep_out_wait_longer_and_longer_too(
     world = World(monkeypatch, replace(LIMITS, connections=10), ConnectionLimits(10, tenant=0.1))
     await world.borrow(B, tenant="bad")
 
-    async def full(host: Host, policy: Policy, *, configured: bool):
-        raise SiteBusy("all connections to the host's addresses are in use")
-
     for tenant in ("bad", "other"):  # the tenant's share, then the address
         waits = []
         for _ in range(3):
             with pytest.raises(SiteBusy) as busy:
-                await world.borrow(A, tenant=tenant)
+                await world.borrow(A, tenant=tenant, in_line=True)
             waits.append(busy.value.seconds)
             world.now += busy.value.seconds
         assert waits == [30.0, 60.0, 120.0]
-        monkeypatch.setattr(world.connector, "connect", full)
+        while world.networks.take(A.addresses[0]):
+            pass
         world.now += 10_000
     assert world.limiter.used == 1
 
@@ -317,3 +340,79 @@ async def test_a_cut_ends_what_has_not_reached_its_final_dot(world: World) -> No
     for session in (before, after):
         world.pool.give_back(session)
     assert world.limiter.used == 0
+
+
+NAMES = [Host(f"mx.name{number}.example", 25, ("192.0.2.9",)) for number in range(6)]
+ONE = NetworkLimits(address=1, network=5, waiting=3)
+
+
+async def test_an_idle_session_makes_room_for_another_name_of_its_address(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World(monkeypatch, replace(LIMITS, connections=10), networks=ONE)
+    first = await world.borrow(NAMES[0])
+    world.pool.give_back(first)
+    second = await world.borrow(NAMES[1])
+    assert (first.closed, second.host) == (True, NAMES[1])
+
+
+async def test_an_idle_session_makes_room_for_another_address_of_its_network(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World(monkeypatch, replace(LIMITS, connections=10), networks=NetworkLimits(address=5, network=1))
+    first = await world.borrow(A)
+    world.pool.give_back(first)
+    assert (await world.borrow(B)).host is B
+    assert first.closed
+
+
+async def test_a_leg_that_does_not_wait_in_line_learns_at_once_that_the_addresses_are_in_use(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World(monkeypatch, replace(LIMITS, connections=10), networks=ONE)
+    await world.borrow(NAMES[0])
+    with pytest.raises(AddressesBusy) as busy:
+        await world.borrow(NAMES[1])
+    assert busy.value.addresses == ["192.0.2.9"]
+    assert world.limiter.used == 1
+
+
+async def test_a_burst_to_many_names_of_one_address_waits_in_line_and_holds_nothing_else_meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World(monkeypatch, replace(LIMITS, connections=10, waiting_seconds=5), networks=ONE)
+    session = await world.borrow(NAMES[0])
+    waiting = [asyncio.create_task(world.borrow(host, in_line=True)) for host in NAMES[1:4]]
+    await asyncio.sleep(0.01)
+    assert world.limiter.used == 1
+    with pytest.raises(SiteBusy, match="in use"):
+        await world.borrow(NAMES[5], in_line=True)  # three may wait
+    for number in (1, 2, 3):
+        world.pool.give_back(session)  # closed, not kept: another name waits for its place
+        session = await waiting[number - 1]
+        assert session.host is NAMES[number]
+    assert [each.closed for each in world.connector.made] == [True, True, True, False]
+    world.pool.give_back(session)
+    assert not session.closed
+
+
+async def test_a_leg_waits_in_line_for_so_long_and_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(monkeypatch, replace(LIMITS, connections=10), networks=ONE)
+    await world.borrow(NAMES[0])
+    with pytest.raises(SiteBusy, match="too long") as busy:
+        await world.borrow(NAMES[1], in_line=True)
+    assert busy.value.seconds == 30.0
+    assert world.pool._lines.waiting == 0
+    assert world.networks._waiters == {}
+
+
+async def test_legs_that_wait_for_an_address_are_rejected_when_relay_stops(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World(monkeypatch, replace(LIMITS, connections=10, waiting_seconds=5), networks=ONE)
+    await world.borrow(NAMES[0])
+    waiting = asyncio.create_task(world.borrow(NAMES[1], in_line=True))
+    await asyncio.sleep(0.01)
+    world.pool.stop()
+    with pytest.raises(Stopping):
+        await waiting

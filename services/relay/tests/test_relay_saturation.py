@@ -146,14 +146,17 @@ async def tarpit() -> AsyncIterator[Tarpit]:
 class World:
     def __init__(self, busy: float = 30.0) -> None:
         self.limiter = ConnectionLimiter(ConnectionLimits(500))
+        networks = NetworkLimiter(NetworkLimits(20, 50))
         connector = Connector(
             Manners("relay.example"),
             Timeouts(busy=busy),
             tls_contexts(None),
-            networks=NetworkLimiter(NetworkLimits(20, 50)),
+            networks=networks,
             busy=lambda: self.limiter.busy,
         )
-        self.pool = Pool(connector, self.limiter, PoolLimits(500, waiting_seconds=20), time.monotonic)
+        self.pool = Pool(
+            connector, self.limiter, PoolLimits(500, waiting_seconds=20), time.monotonic, networks=networks
+        )
         self.tasks: list[asyncio.Task[object]] = []
 
     def stick(self, host: Host, tenant: str) -> None:

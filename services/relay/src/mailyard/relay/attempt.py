@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from mailyard.relay.busy import Stopping
+from mailyard.relay.busy import AddressesBusy, Stopping
 from mailyard.relay.connector import Refusal
 from mailyard.relay.destination import Destination, Host
 from mailyard.relay.letter import Letter
@@ -48,9 +48,9 @@ class Lends(Protocol):
     """Where sessions come from."""
 
     async def borrow(
-        self, host: Host, policy: Policy, *, configured: bool, tenant: str = ""
+        self, host: Host, policy: Policy, *, configured: bool, tenant: str = "", in_line: bool = False
     ) -> Session | Refusal:
-        """A session, or why there is none. Raises SiteBusy."""
+        """A session, or why there is none. Raises SiteBusy, and AddressesBusy unless the leg waits `in_line`."""
 
     def give_back(self, session: Session) -> None:
         """The session is not needed any more."""
@@ -100,11 +100,7 @@ class Attempt:
         """
         try:
             self._smtputf8 = await self._letter.needs_smtputf8()
-            until = self._clock() + HOSTS_SECONDS
-            for host in self._destination.hosts:
-                await self._try(host)
-                if not self._open or self._clock() >= until:
-                    break
+            await self._try_hosts(self._clock() + HOSTS_SECONDS)
         except Exception:
             if not self._answers:
                 raise
@@ -115,12 +111,28 @@ class Attempt:
     def _open(self) -> list[int]:
         return [position for position in range(len(self._letter.recipients)) if position not in self._answers]
 
-    async def _try(self, host: Host) -> None:
+    async def _try_hosts(self, until: float) -> None:
+        """Try host after host; those whose addresses were all in use are waited for when the others were tried."""
+        full = []
+        for host in self._destination.hosts:
+            try:
+                await self._try(host)
+            except AddressesBusy:
+                full.append(host)
+            if not self._open or self._clock() >= until:
+                break
+        for host in full:
+            if self._open and self._clock() < until:
+                await self._try(host, in_line=True)
+
+    async def _try(self, host: Host, *, in_line: bool = False) -> None:
         """Send to whoever is open, until nobody is or the host is of no more use."""
         policy, configured = self._destination.policy, self._destination.configured
         while self._open:
             tenant = self._letter.tenant
-            session = await self._pool.borrow(host, policy, configured=configured, tenant=tenant)
+            session = await self._pool.borrow(
+                host, policy, configured=configured, tenant=tenant, in_line=in_line
+            )
             if isinstance(session, Refusal):
                 self._last = Answer(Outcome(session.step, session.reply, session.own), session.place)
                 if (

@@ -1,6 +1,6 @@
 """How long a leg waits in the spool when its site has no free connection: longer the longer the site is busy. Pure."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 
@@ -10,6 +10,15 @@ class SiteBusy(Exception):
     def __init__(self, reason: str, seconds: float | None = None) -> None:
         super().__init__(reason)
         self.seconds = seconds
+
+
+class AddressesBusy(SiteBusy):
+    """Addresses of a host have as many connections as they may have, and no other one took us: another host may."""
+
+    def __init__(self, addresses: Sequence[str], reason: str, seconds: float | None = None) -> None:
+        """`addresses`: those that were passed over."""
+        super().__init__(reason, seconds)
+        self.addresses = addresses
 
 
 class Stopping(SiteBusy):

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
-from mailyard.relay.busy import SiteBusy
+from mailyard.relay.busy import AddressesBusy
 from mailyard.relay.destination import Host, literal_address
 from mailyard.relay.link import Link
-from mailyard.relay.networklimiter import NetworkLimiter, NetworkLimits
+from mailyard.relay.networklimiter import NetworkLimiter, NetworkLimits, network_keys
 from mailyard.relay.nexthop import Policy
 from mailyard.relay.providers import NEXT_HOP, provider_of
 from mailyard.relay.session import Session, brief
@@ -85,18 +85,18 @@ class Connector:
         self._failures = counter("mailyard_relay_session_failures_total")
 
     async def connect(self, host: Host, policy: Policy, *, configured: bool) -> Session | Refusal:
-        """Try the addresses of a host. Raises SiteBusy when one has as many connections as it may have."""
+        """Try the addresses of a host. Raises AddressesBusy when one was passed over, and no other one took us."""
         provider = NEXT_HOP if configured else provider_of(host.name)
         refusal = Refusal(
             Step.CONNECT, own_reply(451, "4.4.1", "the host has no address"), str(host), own=True
         )
-        full = False
+        full: list[str] = []
         for address in host.addresses[:MAX_ADDRESSES]:
             opened = await (
                 self._at(host, address, policy) if configured else self._limited(host, address, policy)
             )
             if opened is None:
-                full = True
+                full.append(address)
             elif isinstance(opened, Refusal):
                 self._failures.labels(provider, opened.step.value).inc()
                 refusal = opened
@@ -107,7 +107,7 @@ class Connector:
                 self._sessions.labels(provider, opened.tls.partition(" ")[0] or "none").inc()
                 return opened
         if full:
-            raise SiteBusy("all connections to the host's addresses are in use")
+            raise AddressesBusy(full, "all connections to the host's addresses are in use")
         return refusal
 
     async def _limited(self, host: Host, address: str, policy: Policy) -> Session | Refusal | None:
@@ -119,6 +119,7 @@ class Connector:
             opened = await self._at(host, address, policy)
         finally:
             if isinstance(opened, Session):
+                opened.networks = network_keys(address)
                 opened.when_closed(partial(self._networks.free, address))
             else:
                 self._networks.free(address)

@@ -4,11 +4,14 @@ from collections import Counter, OrderedDict
 from collections.abc import Hashable
 from typing import Generic, Protocol, TypeVar
 
+from mailyard.relay.networklimiter import NetworkKeys
+
 
 class Keepable(Protocol):
     """What is needed of `mailyard.relay.session.Session`."""
 
     idle_since: float
+    networks: NetworkKeys | None
 
     @property
     def usable(self) -> bool:
@@ -53,6 +56,11 @@ class Idle(Generic[K, S]):
     def oldest(self, site: str | None = None) -> S | None:
         """Take out the session that was used first, of all or of one site."""
         found = next((each for each, (of, _) in self._sessions.items() if site in {None, of}), None)
+        return None if found is None else self._take(found)
+
+    def oldest_in(self, network: str) -> S | None:
+        """Take out the session that was used first, of those that count under this address or network."""
+        found = next((each for each in self._sessions if network in (each.networks or ())), None)
         return None if found is None else self._take(found)
 
     def expired(self, before: float) -> list[S]:

@@ -94,9 +94,11 @@ def pool(settings: RelaySettings) -> Pool:
             settings.max_connections, settings.tenant_share, settings.slow_share, settings.reserve_share
         )
     )
-    networks = NetworkLimiter(NetworkLimits(settings.address_connections, settings.network_connections))
+    networks = NetworkLimiter(
+        NetworkLimits(settings.address_connections, settings.network_connections, settings.site_waiting)
+    )
     connector = Connector(manners, timeouts, contexts, networks=networks, busy=lambda: limiter.busy)
-    return Pool(connector, limiter, _pool_limits(settings), time.monotonic)
+    return Pool(connector, limiter, _pool_limits(settings), time.monotonic, networks=networks)
 
 
 def _pool_limits(settings: RelaySettings) -> PoolLimits:

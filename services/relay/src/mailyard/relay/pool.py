@@ -2,15 +2,16 @@
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
-from mailyard.relay.busy import BusyLimits, BusyWait, SiteBusy, Stopping
+from mailyard.relay.busy import AddressesBusy, BusyLimits, BusyWait, SiteBusy, Stopping
 from mailyard.relay.connectionlimiter import ConnectionLimiter
-from mailyard.relay.connector import Refusal
+from mailyard.relay.connector import MAX_ADDRESSES, Refusal
 from mailyard.relay.destination import Host
 from mailyard.relay.idle import Idle
+from mailyard.relay.networklimiter import NetworkLimiter, NetworkLimits, network_keys
 from mailyard.relay.nexthop import Policy
 from mailyard.relay.providers import PROVIDERS
 from mailyard.relay.session import Session
@@ -70,11 +71,23 @@ class Pool:
         limits: PoolLimits,
         clock: Callable[[], float],
         *,
+        networks: NetworkLimiter | None = None,
         dice: Callable[[], float] = random.random,
     ) -> None:
-        """`limiter`: the connections in all. `clock`: monotonic seconds. `dice`: a number from 0 to 1."""
+        """Share the connections out.
+
+        Args:
+            connector: opens them.
+            limiter: counts them all.
+            limits: see there.
+            clock: monotonic seconds.
+            networks: counts those to one address; the connector's own.
+            dice: a number from 0 to 1.
+
+        """
         self._connector = connector
         self._limiter = limiter
+        self._networks = networks or NetworkLimiter(NetworkLimits())
         self._limits = limits
         self._clock = clock
         self._dice = dice
@@ -90,9 +103,35 @@ class Pool:
         self._short = gauge("mailyard_relay_busy_state")
 
     async def borrow(
-        self, host: Host, policy: Policy, *, configured: bool, tenant: str = ""
+        self, host: Host, policy: Policy, *, configured: bool, tenant: str = "", in_line: bool = False
     ) -> Session | Refusal:
-        """A session with the host, used before or new; `give_back` it. Raises SiteBusy."""
+        """A session with the host, used before or new; `give_back` it.
+
+        A leg waits `in_line` for one of the host's addresses; else a host whose addresses are all in use is reported
+        at once, so that another host can be tried. A leg that waits so holds no other limit meanwhile.
+
+        Raises:
+            AddressesBusy: the addresses are in use.
+            SiteBusy: another limit is reached, or relay stops.
+
+        """
+        until = self._clock() + self._limits.waiting_seconds
+        while True:
+            try:
+                return await self._borrow(host, policy, configured=configured, tenant=tenant)
+            except AddressesBusy as error:
+                if not in_line:
+                    raise
+                full = error.addresses
+            try:
+                await self._networks.wait(full, max(0.0, until - self._clock()), self._lines)
+            except AddressesBusy as error:
+                site = self._site(site_of(host, configured=configured))
+                raise site.postponed(str(error)) from None
+
+    async def _borrow(
+        self, host: Host, policy: Policy, *, configured: bool, tenant: str
+    ) -> Session | Refusal:
         key = (host.name, host.port, policy)
         if (refusal := self._refusal(key)) is not None:
             return refusal
@@ -122,7 +161,8 @@ class Pool:
         loan = self._loans.pop(session)
         self._measure(loan, loan.opened_in + session.take_waited(), well=session.usable)
         worn = session.transactions >= self._limits.connection_messages
-        if self._stopping or worn or not session.usable:
+        awaited = session.networks is not None and self._networks.is_awaited(session.networks)
+        if self._stopping or worn or awaited or not session.usable:
             session.close()
         else:
             session.idle_since = self._clock()
@@ -133,6 +173,7 @@ class Pool:
         """Lend no more sessions, and reject the legs that wait for one."""
         self._stopping = True
         self._limiter.dismiss()
+        self._networks.dismiss()
         for site in self._sites.values():
             site.dismiss()
 
@@ -196,6 +237,8 @@ class Pool:
     async def _connect(self, site: str, host: Host, policy: Policy, *, configured: bool) -> Session | Refusal:
         """Open a session; the idle ones make room. `cut` ends this, too."""
         self._make_room(site)
+        if not configured:
+            self._make_room_at(host.addresses[:MAX_ADDRESSES])
         opening = asyncio.create_task(self._connector.connect(host, policy, configured=configured))
         self._opening.add(opening)
         try:
@@ -217,6 +260,15 @@ class Pool:
             self._sites[site].limit, 1
         ):
             _close(self._idle.oldest(site))
+
+    def _make_room_at(self, addresses: Sequence[str]) -> None:
+        """End an idle session to one of the addresses, where all of them have as many as they may have."""
+        keys = [network_keys(address) for address in addresses]
+        full = [self._networks.full_key(each) for each in keys]
+        for key in full if None not in full else ():
+            if key is not None and (session := self._idle.oldest_in(key)) is not None:
+                session.close()
+                return
 
     def _site(self, name: str) -> Site:
         if name not in self._sites:
@@ -263,7 +315,7 @@ def _close(session: Session | Refusal | None) -> None:
 
 def _with_wait(error: BaseException, site: Site) -> BaseException:
     """Add the time to wait, where the error has none: it grows as long as the site gets no connection."""
-    if isinstance(error, SiteBusy) and error.seconds is None:
+    if isinstance(error, SiteBusy) and not isinstance(error, AddressesBusy) and error.seconds is None:
         return site.postponed(str(error))
     return error
 

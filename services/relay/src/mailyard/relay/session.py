@@ -11,6 +11,7 @@ from contextlib import aclosing
 from typing import Final
 
 from mailyard.relay.link import Link
+from mailyard.relay.networklimiter import NetworkKeys
 from mailyard.relay.timeouts import Patience, Timeouts
 from mailyard.smtp.client import (
     BodyWanted,
@@ -49,6 +50,7 @@ class Session:
         self.place = place
         self.transactions = 0
         self.idle_since = 0.0
+        self.networks: NetworkKeys | None = None  # under which it counts at the `NetworkLimiter`
         self.was_cut = False
         self._link = link
         self._client = client
