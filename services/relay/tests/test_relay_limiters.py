@@ -7,7 +7,7 @@ import pytest
 from mailyard.relay.busy import AddressesBusy, SiteBusy, Stopping
 from mailyard.relay.connectionlimiter import ConnectionLimiter, ConnectionLimits
 from mailyard.relay.networklimiter import NetworkLimiter, NetworkLimits
-from mailyard.relay.site import Lines
+from mailyard.relay.site import WaitingLegs
 from mailyard.relay.standing import QUICK_SECONDS, SLOW_SECONDS, Speeds, Standing
 
 GOOD, UNKNOWN, SLOW = Standing.GOOD, Standing.UNKNOWN, Standing.SLOW
@@ -136,7 +136,7 @@ def test_one_address_has_its_connections_and_a_slash_64_is_one_address() -> None
 
 
 async def test_a_place_that_is_free_goes_to_the_first_leg_that_has_room_there() -> None:
-    networks, lines = NetworkLimiter(NetworkLimits(address=1, network=3)), Lines(10)
+    networks, lines = NetworkLimiter(NetworkLimits(address=1, network=3)), WaitingLegs(10)
     for address in ("192.0.2.1", "192.0.2.2", "192.0.2.3"):
         networks.take(address)
     waits = [
@@ -158,11 +158,11 @@ async def test_a_place_that_is_free_goes_to_the_first_leg_that_has_room_there() 
 async def test_who_finds_room_does_not_wait() -> None:
     networks = NetworkLimiter(NetworkLimits(address=1, network=3))
     networks.take("192.0.2.1")
-    await networks.wait(["192.0.2.1", "192.0.2.2"], 0.0, Lines(0))
+    await networks.wait(["192.0.2.1", "192.0.2.2"], 0.0, WaitingLegs(0))
 
 
 async def test_only_a_short_line_forms_while_all_lines_are_long() -> None:
-    networks, lines = NetworkLimiter(NetworkLimits(address=2, network=2)), Lines(0)
+    networks, lines = NetworkLimiter(NetworkLimits(address=2, network=2)), WaitingLegs(0)
     for _ in range(2):
         networks.take("192.0.2.1")
     waits = [asyncio.create_task(networks.wait(["192.0.2.1"], 5, lines)) for _ in range(3)]

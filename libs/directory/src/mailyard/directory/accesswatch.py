@@ -39,10 +39,11 @@ class AccessWatch:
     def __init__(
         self, store: Store, forget: Callable[[], None] | None = None, *, clock: Monotonic = time.monotonic
     ) -> None:
-        """Call `forget` when cached addresses may be out of date; `clock` gives seconds and never goes back."""
+        """Call `forget` when cached addresses or policies may be out of date; `clock` gives seconds and never goes back."""
         self._changes = AccessLog(store)
         self._forget = forget
         self._seen = 0
+        self._policies = 0  # changes of policies that were seen
         self._caught_up = False  # changes of the last week have been taken
         self._latest: TtlCache[Subject, int] = TtlCache(_KEPT_CHANGES, clock)
         self._sessions: dict[Subject, set[OpenSession]] = defaultdict(set)
@@ -75,9 +76,13 @@ class AccessWatch:
 
     async def poll(self) -> bool:
         """Take what is new; tell whether there may be more. Raises Unavailable."""
-        changes = await self._changes.entry_since(self._seen, _CHANGES_OF_A_POLL)
-        if self._forget is not None and any(change.action is not Action.PASSWORD for change in changes):
+        news = await self._changes.entry_since(self._seen, _CHANGES_OF_A_POLL)
+        changes = news.changes
+        policies = self._policies if news.policies is None else news.policies
+        access = any(change.action is not Action.PASSWORD for change in changes)
+        if self._forget is not None and (access or policies != self._policies):
             self._forget()
+        self._policies = policies
         for change in changes:
             self._latest.put(change.subject, change.revision, _KEPT_SECONDS)
             self._seen = change.revision

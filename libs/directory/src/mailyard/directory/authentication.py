@@ -14,13 +14,14 @@ import hashlib
 import secrets
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from weakref import WeakValueDictionary
 
 from mailyard.directory.accesswatch import AccessWatch
-from mailyard.directory.accounts import Accounts, Credentials
 from mailyard.directory.attempts import AttemptLimits, Attempts, Client, client_of
 from mailyard.directory.cache import Monotonic, TtlCache
+from mailyard.directory.credentialsource import CredentialSource, CredentialSources, MongoCredentials
 from mailyard.directory.directory import Directory
 from mailyard.directory.domains import Domains
 from mailyard.directory.identity import Identity, Refusal, RefusalReason
@@ -65,18 +66,19 @@ class Authenticator:
         passwords: Passwords,
         limits: LoginLimits | None = None,
         *,
+        sources: Sequence[CredentialSource] = (),
         access: AccessWatch | None = None,
         clock: Monotonic = time.monotonic,
     ) -> None:
         """Count and remember in this process alone; `clock` gives seconds and never goes back.
 
-        `access` must be polled by whoever keeps sessions open or logs people in for longer than a moment.
+        `access` must be polled by whoever keeps sessions open or logs people in for longer than a moment. `sources`:
+        those of credentials beside the directory's own accounts.
         """
         limits = limits or LoginLimits()
-        self._accounts = Accounts(store)
+        self._sources = CredentialSources([MongoCredentials(store, passwords), *sources])
         self._domains = Domains(store)
         self._directory = directory
-        self._passwords = passwords
         self._clock = clock
         self._access = access or AccessWatch(store, clock=clock)
         self._by_login = Attempts(limits.login)
@@ -179,23 +181,26 @@ class Authenticator:
 
     async def _check(self, login: Address | None, password: str) -> Identity | Refusal:
         revision = self._access.revision
-        known = await self._accounts.entry_by_login(login or _NOBODY)
-        fits = len(password) <= MAX_OCTETS
+        source = await self._source_of(login)
+        known = await source.find(login)
+        fits = 0 < len(password) <= MAX_OCTETS  # no source is asked whether an empty password is right
         with _VERIFY_SECONDS.time():
-            right = await self._passwords.verify(
-                known.password if known else self._passwords.of_nobody, password if fits else ""
-            )
+            right = await source.verify(known if fits else None, password if fits else "")
         if not (known and right and fits):
             return Refusal(RefusalReason.BAD_CREDENTIALS)
         account = known.account
         if not await self._may_log_in(account):
             return Refusal(RefusalReason.ACCOUNT_DISABLED)
-        await self._renew_weak_hash(known, password)
         revision = max(revision, known.revision)
         identity = Identity(str(account.id), account.tenant, account.address, revision)
         if self._access.has_ended(identity):  # changed while the hash was made
             return Refusal(RefusalReason.UNAVAILABLE)
         return identity
+
+    async def _source_of(self, login: Address | None) -> CredentialSource:
+        """Return the source that the domain's policy names."""
+        policy = await self._directory.policies.of_domain(login.domain) if login is not None else None
+        return self._sources.named(policy.login_source if policy is not None else None)
 
     async def _may_log_in(self, account: Account) -> bool:
         """Account, domain and tenant are active, by the store and not by the cache.
@@ -206,17 +211,6 @@ class Authenticator:
             return False
         name = account.address.domain
         return _is_open((await self._domains.entry_by_names([name])).get(name), account)
-
-    async def _renew_weak_hash(self, known: Credentials, password: str) -> None:
-        """The password is only known now, so now is the time to make an old hash as strong as new ones."""
-        if not self._passwords.is_weak(known.password):
-            return
-        account = known.account
-        try:
-            renewed = await self._passwords.hash(password)
-            await self._accounts.renew_hash(account.tenant, account.id, known.password, renewed)
-        except Unavailable as error:  # the login stands; the next one tries again
-            self._log.warning("login.hash_not_renewed", account=str(account.id), error=str(error))
 
     def _wait_seconds(self, name: str, client: Client) -> float:
         now = self._clock()
@@ -268,9 +262,6 @@ class Authenticator:
             client_ip=client_ip,
             login_service=service,
         )
-
-
-_NOBODY = Address("nobody", "invalid")  # RFC 6761, section 6.4: no account can have it
 
 
 def _is_open(domain: Domain | None, account: Account) -> bool:

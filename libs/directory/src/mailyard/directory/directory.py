@@ -6,11 +6,10 @@ asked in batches: everyone who asks while a query is under way shares the next o
 
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from mailyard.directory.accounts import Accounts
 from mailyard.directory.addresses import Addresses
-from mailyard.directory.cache import Monotonic, TtlCache
+from mailyard.directory.cache import CacheLimits, Monotonic, TtlCache
 from mailyard.directory.domains import Domains
 from mailyard.directory.expansion import LOOP, NO_LIVING_TARGET, AliasWalk
 from mailyard.directory.model import (
@@ -24,6 +23,7 @@ from mailyard.directory.model import (
     Resolution,
     Unknown,
 )
+from mailyard.directory.policies import Policies
 from mailyard.directory.resolution import is_role, keys_of, resolution_of
 from mailyard.message.address import Address
 from mailyard.runtime.metrics import histogram
@@ -35,17 +35,8 @@ _OLDEST_DOMAINS = 10
 _BATCH_SIZE = histogram("mailyard_directory_lookup_addresses")
 
 
-@dataclass(frozen=True, slots=True)
-class CacheLimits:
-    """How long answers are kept, and how many."""
-
-    positive_seconds: float = 10.0
-    negative_seconds: float = 5.0
-    entries: int = 20_000
-
-
 class Directory:
-    """Domains and addresses. Every method that awaits raises `Unavailable` when the store is away."""
+    """Domains, addresses and policies. Every method that awaits raises `Unavailable` when the store is unreachable."""
 
     def __init__(
         self,
@@ -65,6 +56,7 @@ class Directory:
             clock: gives seconds and never goes back.
 
         """
+        self.policies = Policies(store, limits, clock=clock)
         self._postmaster = postmaster
         self._accounts = Accounts(store)
         self._limits = limits or CacheLimits()
@@ -78,7 +70,8 @@ class Directory:
         )
 
     def forget(self) -> None:
-        """Drop everything that is cached: a domain or account was suspended or removed."""
+        """Drop everything that is cached: a domain or account was suspended or removed, or a policy changed."""
+        self.policies.forget()
         self._known_domains.clear()
         self._known.clear()
         self._verdicts.clear()

@@ -13,11 +13,13 @@ from mailyard.directory.accesslog import AccessLog, Action, Scope, Subject
 from mailyard.directory.accounts import Accounts
 from mailyard.directory.addresses import Addresses
 from mailyard.directory.aliascheck import AliasCheck
+from mailyard.directory.cache import CacheLimits
 from mailyard.directory.domains import Domains
 from mailyard.directory.errors import AlreadyExists, Invalid, NotFound
 from mailyard.directory.model import Account, AccountStatus, Alias, Domain, Tenant, TenantStatus
 from mailyard.directory.names import domain_name, mail_address, tenant_slug
 from mailyard.directory.passwords import Passwords, checked_password
+from mailyard.directory.policies import Policies
 from mailyard.directory.tenants import Tenants
 from mailyard.message.address import Address
 from mailyard.runtime.clock import Clock
@@ -37,6 +39,7 @@ class Provisioning:
         self.accounts = Accounts(store)
         self.addresses = Addresses(store)
         self.checks = AliasCheck(store)
+        self.policies = Policies(store, CacheLimits(positive_seconds=0, negative_seconds=0))
         self._log = AccessLog(store)
 
     async def add_tenant(
@@ -96,9 +99,11 @@ class Provisioning:
         *,
         status: AccountStatus = AccountStatus.ACTIVE,
     ) -> Account:
-        """Add an account, whose address becomes its login name."""
+        """Add an account, whose address becomes its login name; without a quota it gets the policy's one."""
         _check_quota(quota_bytes)
         parsed = await self._own_address(tenant, address)
+        if quota_bytes is None:
+            quota_bytes = (await self.policies.of_domain(parsed.domain)).account_quota
         hashed = await self._passwords.hash(checked_password(password))
         account = Account(ObjectId(), tenant, parsed, status, quota_bytes, name.strip())
         await self._insert(account, hashed)

@@ -42,10 +42,10 @@ class BusyWait:
     Each leg's own wait is drawn evenly from half to one and a half of it, so that legs do not come back together.
     """
 
-    def __init__(self, limits: BusyLimits, dice: Callable[[], float]) -> None:
-        """`dice`: a number from 0 to 1."""
+    def __init__(self, limits: BusyLimits, rng: Callable[[], float]) -> None:
+        """`rng`: a number from 0 to 1."""
         self._limits = limits
-        self._dice = dice
+        self._rng = rng
         self._wait = 0.0
         self._until = 0.0
 
@@ -55,7 +55,7 @@ class BusyWait:
             longer = min(2 * self._wait, self._limits.longest)
             self._wait = longer if self.goes_on(now) else self._limits.first
             self._until = now + self._wait
-        return self._wait * (0.5 + self._dice())
+        return self._wait * (0.5 + self._rng())
 
     def goes_on(self, now: float) -> bool:
         """Whether legs that were deferred may still come back."""

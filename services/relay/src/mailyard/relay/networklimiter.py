@@ -9,7 +9,7 @@ from typing import Final
 
 from mailyard.relay.addresses import embedded
 from mailyard.relay.busy import AddressesBusy, Stopping
-from mailyard.relay.site import Lines
+from mailyard.relay.site import WaitingLegs
 
 _BITS: Final = {4: (32, 24), 6: (64, 48)}  # an address and a network: IPv6 gives a /64 to each customer
 NetworkKeys = tuple[str, str]  # an address and its network, as they are counted
@@ -72,7 +72,7 @@ class NetworkLimiter:
         """Tell whether legs wait for a connection to this network."""
         return keys[1] in self._waiters
 
-    async def wait(self, addresses: Sequence[str], seconds: float, lines: Lines) -> None:
+    async def wait(self, addresses: Sequence[str], seconds: float, lines: WaitingLegs) -> None:
         """Wait until one of the addresses has room; the caller may find it taken again.
 
         Raises:

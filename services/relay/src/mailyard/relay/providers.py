@@ -1,4 +1,4 @@
-"""Destination providers: the only thing about a destination that a metric may name.
+"""Route providers: the only thing about a route that a metric may name.
 
 A domain as a label would be a series for each of a million domains, and would say who writes to whom.
 """

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 from mailyard.proto.v1.ticket_pb2 import Ticket
 from mailyard.relay.attempt import LeaseLost
 from mailyard.relay.conclusion import defer_after_fault
-from mailyard.relay.holds import Holds
+from mailyard.relay.leasekeeper import LeaseKeeper
 from mailyard.relay.pool import Pool
 from mailyard.runtime.clock import Clock, now_utc
 from mailyard.runtime.errors import Unavailable
@@ -37,9 +37,9 @@ class Records(Protocol):
 
 
 class Carries(Protocol):
-    """What is needed of `mailyard.relay.courier.Courier`."""
+    """What is needed of `mailyard.relay.legsender.LegSender`."""
 
-    async def carry(self, ticket: Ticket, permitted: Callable[[], bool]) -> Report:
+    async def send_leg(self, ticket: Ticket, permitted: Callable[[], bool]) -> Report:
         """Try a leg once. Raises LeaseLost."""
 
 
@@ -50,7 +50,7 @@ class Relay:
 
     def __init__(
         self,
-        holds: Holds,
+        holds: LeaseKeeper,
         courier: Carries,
         records: Records,
         pool: Pool,
@@ -130,7 +130,7 @@ class Relay:
 
     async def _carry(self, ticket: Ticket) -> Report:
         try:
-            return await self._courier.carry(ticket, lambda: self._holds.ours(ticket))
+            return await self._courier.send_leg(ticket, lambda: self._holds.ours(ticket))
         except LeaseLost:
             raise
         except Exception as error:

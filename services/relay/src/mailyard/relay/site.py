@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from mailyard.relay.busy import BusyWait, SiteBusy, Stopping
-from mailyard.relay.destination import Host, literal_address
 from mailyard.relay.providers import OTHER, provider_of
+from mailyard.relay.route import Host, literal_address
 
 _SECOND_LEVEL: Final = frozenset(
     [
@@ -42,7 +42,7 @@ _SECOND_LEVEL: Final = frozenset(
 
 
 @dataclass(slots=True)
-class Lines:
+class WaitingLegs:
     """How many legs wait in the lines of all sites, and how many may: the other legs in hand must go on."""
 
     most: int
@@ -58,7 +58,7 @@ class Site:
     """`limit` may fall while more connections are in use; then none begins until enough have ended."""
 
     def __init__(
-        self, connections: int, waiting: int, lines: Lines, busy: BusyWait, clock: Callable[[], float]
+        self, connections: int, waiting: int, lines: WaitingLegs, busy: BusyWait, clock: Callable[[], float]
     ) -> None:
         """`lines`: those of all sites. `clock`: monotonic seconds."""
         self.limit = connections

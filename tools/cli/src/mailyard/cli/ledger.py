@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from mailyard.cli.listing import AsJson, Column, Record, show
+from mailyard.cli.owner import Named
 from mailyard.cli.session import Session, perform
-from mailyard.cli.tenant import Named
 from mailyard.runtime.clock import now_utc
 from mailyard.spool.ledger import COLUMNS, Account, Ledger, hour_of
 

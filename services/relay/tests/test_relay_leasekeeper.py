@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from mailyard.proto.v1.ticket_pb2 import Ticket
-from mailyard.relay.holds import Holds
+from mailyard.relay.leasekeeper import LeaseKeeper
 from mailyard.runtime.errors import Unavailable
 from mailyard.spool.leases import LEASE
 
@@ -40,7 +40,7 @@ def claims() -> FakeClaims:
 
 async def test_only_claimed_legs_are_ours(claims: FakeClaims) -> None:
     claims.taken_by_others = {"b"}
-    holds = Holds(claims, 10, lambda: 0.0)
+    holds = LeaseKeeper(claims, 10, lambda: 0.0)
     assert await holds.claim([A, B]) == [A]
     assert holds.ours(A)
     assert not holds.ours(B)
@@ -51,7 +51,7 @@ async def test_only_claimed_legs_are_ours(claims: FakeClaims) -> None:
 
 
 async def test_a_doubled_ticket_is_claimed_once_and_the_newest_counts(claims: FakeClaims) -> None:
-    holds = Holds(claims, 10, lambda: 0.0)
+    holds = LeaseKeeper(claims, 10, lambda: 0.0)
     newer = Ticket(spool_id="a", epoch=2)
     leg = Ticket(spool_id="a", leg=1)
     assert await holds.claim([A, newer, A, leg]) == [newer, leg]
@@ -59,7 +59,7 @@ async def test_a_doubled_ticket_is_claimed_once_and_the_newest_counts(claims: Fa
 
 async def test_a_claim_counts_as_lost_before_it_ends(claims: FakeClaims) -> None:
     now = 0.0
-    holds = Holds(claims, 10, lambda: now)
+    holds = LeaseKeeper(claims, 10, lambda: now)
     await holds.claim([A])
     now = LENGTH / 2
     assert holds.ours(A)
@@ -69,7 +69,7 @@ async def test_a_claim_counts_as_lost_before_it_ends(claims: FakeClaims) -> None
 
 async def test_renewing_keeps_claims_that_are_ours(claims: FakeClaims) -> None:
     now = 0.0
-    holds = Holds(claims, 10, lambda: now)
+    holds = LeaseKeeper(claims, 10, lambda: now)
     await holds.claim([A])
     now = LENGTH / 2
     await holds.claim([B])
@@ -82,7 +82,7 @@ async def test_claims_that_lapsed_while_the_store_was_unreachable_are_renewed_wh
     claims: FakeClaims,
 ) -> None:
     now = 0.0
-    holds = Holds(claims, 10, lambda: now)
+    holds = LeaseKeeper(claims, 10, lambda: now)
     await holds.claim([A, B])
     claims.away = True
     now = LENGTH
@@ -99,9 +99,9 @@ async def test_claims_that_lapsed_while_the_store_was_unreachable_are_renewed_wh
 async def test_a_renewal_that_fails_is_repeated_at_once(
     claims: FakeClaims, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mailyard.relay.holds._RENEW_SECONDS", 0.01)
-    monkeypatch.setattr("mailyard.relay.holds._RETRY_SECONDS", 0.001)
-    holds = Holds(claims, 10, lambda: 0.0)
+    monkeypatch.setattr("mailyard.relay.leasekeeper._RENEW_SECONDS", 0.01)
+    monkeypatch.setattr("mailyard.relay.leasekeeper._RETRY_SECONDS", 0.001)
+    holds = LeaseKeeper(claims, 10, lambda: 0.0)
     await holds.claim([A])
     claims.away = True
     renewing = asyncio.create_task(holds.renew_always())
@@ -115,7 +115,7 @@ async def test_a_renewal_that_fails_is_repeated_at_once(
 
 async def test_a_leg_in_hand_is_not_claimed_again_by_a_newer_ticket(claims: FakeClaims) -> None:
     now = 0.0
-    holds = Holds(claims, 10, lambda: now)
+    holds = LeaseKeeper(claims, 10, lambda: now)
     await holds.claim([A])
     now = LENGTH * 2  # the claim has lapsed, the transfer goes on, and the reconciler has made a new ticket
     assert await holds.claim([Ticket(spool_id="a", epoch=5), B]) == [B]
@@ -126,7 +126,7 @@ async def test_a_leg_in_hand_is_not_claimed_again_by_a_newer_ticket(claims: Fake
 
 
 async def test_room_is_waited_for(claims: FakeClaims) -> None:
-    holds = Holds(claims, 1, lambda: 0.0)
+    holds = LeaseKeeper(claims, 1, lambda: 0.0)
     await holds.claim([A])
     with pytest.raises(Unavailable):
         await holds.wait_for_room(0.01)

@@ -7,14 +7,14 @@ else has claimed the leg meanwhile, the claim counts again.
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Final, Protocol
+from typing import Final
 
 from mailyard.proto.v1.ticket_pb2 import Ticket
 from mailyard.runtime.errors import Unavailable
 from mailyard.runtime.logs import get_logger
 from mailyard.runtime.metrics import gauge
 from mailyard.spool.ids import row_id
-from mailyard.spool.leases import LEASE
+from mailyard.spool.leases import LEASE, Leases
 
 _RENEW_SECONDS: Final = LEASE.total_seconds() / 4
 _RETRY_SECONDS: Final = 1.0  # after a renewal that failed
@@ -23,25 +23,12 @@ _SAFE_SECONDS: Final = LEASE.total_seconds() * 3 / 4
 _log = get_logger(__name__)
 
 
-class Claims(Protocol):
-    """What is needed of `mailyard.spool.leases.Leases`."""
+class LeaseKeeper:
+    """Claim legs and renew the claims; at most `most` legs are claimed at a time."""
 
-    async def claim(self, tickets: Sequence[Ticket]) -> list[Ticket]:
-        """Claim legs; the tickets of those that are ours now. Raises Unavailable."""
-
-    async def renew(self, tickets: Sequence[Ticket]) -> None:
-        """Hold on to them. Raises Unavailable."""
-
-    async def held(self, tickets: Sequence[Ticket]) -> list[Ticket]:
-        """The tickets whose legs nobody else has claimed since. Raises Unavailable."""
-
-
-class Holds:
-    """At most `most` legs in hand."""
-
-    def __init__(self, claims: Claims, most: int, clock: Callable[[], float]) -> None:
+    def __init__(self, leases: Leases, most: int, clock: Callable[[], float]) -> None:
         """`clock`: monotonic seconds."""
-        self._claims = claims
+        self._leases = leases
         self._most = most
         self._clock = clock
         self._held: dict[str, tuple[Ticket, float]] = {}
@@ -70,7 +57,7 @@ class Holds:
         """
         until = self._clock() + _SAFE_SECONDS
         free = [ticket for ticket in _newest(tickets) if _key(ticket) not in self._held]
-        claimed = await self._claims.claim(free)
+        claimed = await self._leases.claim(free)
         for ticket in claimed:
             self._held[_key(ticket)] = (ticket, until)
         self._gauge.set(len(self._held))
@@ -101,8 +88,8 @@ class Holds:
         tickets = [ticket for ticket, _ in held]
         lost = [ticket for ticket, until in held if now >= until]
         try:
-            await self._claims.renew(tickets)
-            regained = await self._claims.held(lost) if lost else []
+            await self._leases.renew(tickets)
+            regained = await self._leases.held(lost) if lost else []
         except Unavailable as error:
             _log.warning("relay.claims_not_renewed", legs=len(tickets), error=str(error))
             return False

@@ -11,7 +11,7 @@ from typing import Final, Self, cast
 _HIGH_WATER: Final = 256 * 1024
 
 
-class Link(asyncio.Protocol):
+class TcpStream(asyncio.Protocol):
     """Reads whatever has come; writes when there is room."""
 
     def __init__(self) -> None:
@@ -26,19 +26,32 @@ class Link(asyncio.Protocol):
 
     @classmethod
     async def connect(
-        cls, address: str, port: int, tls: ssl.SSLContext | None = None, name: str = ""
+        cls,
+        address: str,
+        port: int,
+        tls: ssl.SSLContext | None = None,
+        name: str = "",
+        *,
+        source: str | None = None,
     ) -> Self:
         """Open a connection; with `tls` the handshake comes first, for the server `name`.
+
+        `source`: the own address to connect from; None: the system chooses.
 
         Raises:
             OSError: nobody answers there, or the handshake failed (ssl.SSLError).
 
         """
         loop = asyncio.get_running_loop()
-        _, link = await loop.create_connection(
-            cls, address, port, ssl=tls, server_hostname=name if tls else None
+        _, stream = await loop.create_connection(
+            cls,
+            address,
+            port,
+            ssl=tls,
+            server_hostname=name if tls else None,
+            local_addr=(source, 0) if source else None,
         )
-        return link
+        return stream
 
     @property
     def ended(self) -> bool:
@@ -53,8 +66,14 @@ class Link(asyncio.Protocol):
     @property
     def tls(self) -> str:
         """Version and cipher, `TLSv1.3 TLS_AES_256_GCM_SHA384`; empty: in clear."""
-        connection = self._transport.get_extra_info("ssl_object") if self._transport else None
-        return f"{connection.version()} {connection.cipher()[0]}" if connection else ""
+        connection = self.ssl_object
+        cipher = connection.cipher() if connection else None
+        return f"{connection.version()} {cipher[0]}" if connection and cipher else ""
+
+    @property
+    def ssl_object(self) -> ssl.SSLObject | None:
+        """The TLS connection; None: in clear."""
+        return self._transport.get_extra_info("ssl_object") if self._transport else None
 
     async def read(self) -> bytes:
         """What has come; waits until there is something; empty: the end. Raises OSError."""

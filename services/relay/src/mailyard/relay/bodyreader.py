@@ -1,12 +1,12 @@
 """Reads bodies: small ones many in a command, when they are sent at the same time; big ones as a stream."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from typing import Final, Protocol, cast
+from typing import Final, cast
 
 from bson import ObjectId
 
-from mailyard.store.blobs import BodyMissing
+from mailyard.store.blobs import Blobs, BodyMissing
 from mailyard.store.body import CHUNK_SIZE
 from mailyard.store.group import GroupCommit
 
@@ -16,20 +16,10 @@ _BATCH_OCTETS: Final = 4 * 1024 * 1024
 Found = tuple[Sequence[ObjectId], Mapping[ObjectId, bytes]]
 
 
-class BlobReader(Protocol):
-    """What is needed of `mailyard.store.blobs.Blobs`."""
-
-    async def read_many(self, blob_ids: Collection[ObjectId]) -> dict[ObjectId, bytes]:
-        """Whole bodies; those that the store does not have are left out. Raises Unavailable."""
-
-    def stream(self, blob_id: ObjectId, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
-        """The octets of a body in order. Raises BodyMissing, Unavailable."""
-
-
-class Bodies:
+class BodyReader:
     """The octets of bodies."""
 
-    def __init__(self, blobs: BlobReader) -> None:
+    def __init__(self, blobs: Blobs) -> None:
         self._blobs = blobs
         self._group: GroupCommit[ObjectId, Found, bytes | None] = GroupCommit(
             self._read, _in_order, max_items=_BATCH_BODIES, max_octets=_BATCH_OCTETS

@@ -54,7 +54,7 @@ def _never() -> bool:
     return False
 
 
-class Patience:
+class ReplyTimer:
     """How much time is left: for one reply, counted from the one before, and for the whole transaction.
 
     A server that sends an octet now and then does not get more time for its reply.

@@ -7,13 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailyard.dns.answer import MailExchanger
-from mailyard.relay.destination import (
+from mailyard.relay.providers import provider_of
+from mailyard.relay.route import (
     before_ourselves,
     in_order,
     literal_address,
     takes_no_mail,
 )
-from mailyard.relay.providers import provider_of
 
 EXCHANGERS = st.lists(st.builds(MailExchanger, st.integers(0, 3), st.sampled_from("abcdefgh")), max_size=8)
 
@@ -21,9 +21,9 @@ EXCHANGERS = st.lists(st.builds(MailExchanger, st.integers(0, 3), st.sampled_fro
 @given(EXCHANGERS, st.randoms())
 @settings(deadline=None)
 def test_a_lower_preference_goes_first_and_nobody_is_lost(
-    exchangers: list[MailExchanger], dice: random.Random
+    exchangers: list[MailExchanger], rng: random.Random
 ) -> None:
-    ordered = in_order(exchangers, dice)
+    ordered = in_order(exchangers, rng)
     assert sorted(ordered, key=str) == sorted(exchangers, key=str)
     assert [each.preference for each in ordered] == sorted(each.preference for each in exchangers)
 

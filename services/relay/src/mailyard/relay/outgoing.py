@@ -7,7 +7,7 @@ from contextlib import aclosing
 from bson import ObjectId
 
 from mailyard.proto.v1.ticket_pb2 import Ticket
-from mailyard.relay.bodies import Bodies
+from mailyard.relay.bodyreader import BodyReader
 from mailyard.smtp.client import Envelope, EnvelopeRecipient
 from mailyard.smtp.parameters import Body
 
@@ -16,10 +16,10 @@ _INTERNAL = re.compile(rb"^X-Mailyard-[^:\r\n]*:.*\n(?:[ \t].*\n)*", re.MULTILIN
 """Header fields that the filter writes for this installation alone; they name its rules."""
 
 
-class Letter:
+class OutgoingMessage:
     """Recipients are known by their position in the ticket."""
 
-    def __init__(self, ticket: Ticket, bodies: Bodies) -> None:
+    def __init__(self, ticket: Ticket, bodies: BodyReader) -> None:
         """Raises ValueError when an address cannot be said in SMTP."""
         self.recipients = tuple(
             EnvelopeRecipient(to.address, to.notify, to.orcpt) for to in ticket.recipients

@@ -7,8 +7,8 @@ import pytest
 from bson import ObjectId
 
 from mailyard.proto.v1.ticket_pb2 import Recipient, Ticket, Verdict
-from mailyard.relay.bodies import Bodies
-from mailyard.relay.letter import Letter
+from mailyard.relay.bodyreader import BodyReader
+from mailyard.relay.outgoing import OutgoingMessage
 from mailyard.smtp.parameters import Body
 from mailyard.store.blobs import BodyMissing
 from mailyard.store.body import CHUNK_SIZE
@@ -40,8 +40,8 @@ def ticket_for(octets: bytes, blobs: FakeBlobs, **fields) -> Ticket:
     return Ticket(blob_id=blob_id.binary, size=len(octets), prefix=b"Received: x\r\n", **fields)
 
 
-async def octets_of(letter: Letter) -> bytes:
-    return b"".join([piece async for piece in letter.content()])
+async def octets_of(message: OutgoingMessage) -> bytes:
+    return b"".join([piece async for piece in message.content()])
 
 
 @pytest.mark.parametrize(
@@ -50,9 +50,9 @@ async def octets_of(letter: Letter) -> bytes:
 async def test_the_message_is_what_the_filter_says_then_the_prefix_then_the_body(body: bytes) -> None:
     blobs = FakeBlobs(body)
     ticket = ticket_for(body, blobs, verdict=Verdict(header_fields=b"X-Spam: no\r\n"))
-    letter = Letter(ticket, Bodies(blobs))
-    assert await octets_of(letter) == b"X-Spam: no\r\nReceived: x\r\n" + body
-    assert letter.size == len(await octets_of(letter))
+    message = OutgoingMessage(ticket, BodyReader(blobs))
+    assert await octets_of(message) == b"X-Spam: no\r\nReceived: x\r\n" + body
+    assert message.size == len(await octets_of(message))
 
 
 @pytest.mark.parametrize(
@@ -67,17 +67,19 @@ async def test_the_message_is_what_the_filter_says_then_the_prefix_then_the_body
 async def test_internal_fields_of_the_filter_are_removed(fields: bytes, left: bytes) -> None:
     body = b"X-Mailyard-Rule: somebody else's\r\n\r\ny\r\n"
     blobs = FakeBlobs(body)
-    letter = Letter(ticket_for(body, blobs, verdict=Verdict(header_fields=fields)), Bodies(blobs))
-    assert await octets_of(letter) == left + b"Received: x\r\n" + body
-    assert letter.size == len(await octets_of(letter))
+    message = OutgoingMessage(
+        ticket_for(body, blobs, verdict=Verdict(header_fields=fields)), BodyReader(blobs)
+    )
+    assert await octets_of(message) == left + b"Received: x\r\n" + body
+    assert message.size == len(await octets_of(message))
 
 
 async def test_small_bodies_that_are_read_together_are_one_command() -> None:
     small = [b"%d" % number for number in range(20)]
     blobs = FakeBlobs(*small)
-    bodies = Bodies(blobs)
-    letters = [Letter(ticket_for(body, blobs), bodies) for body in small]
-    got = await asyncio.gather(*(octets_of(letter) for letter in letters))
+    bodies = BodyReader(blobs)
+    letters = [OutgoingMessage(ticket_for(body, blobs), bodies) for body in small]
+    got = await asyncio.gather(*(octets_of(message) for message in letters))
     assert got == [b"Received: x\r\n" + body for body in small]
     assert blobs.commands <= 2
 
@@ -85,7 +87,7 @@ async def test_small_bodies_that_are_read_together_are_one_command() -> None:
 async def test_a_big_body_is_read_as_far_as_it_is_wanted() -> None:
     body = b"z" * (100 * CHUNK_SIZE)
     blobs = FakeBlobs(body)
-    content = Letter(ticket_for(body, blobs), Bodies(blobs)).content()
+    content = OutgoingMessage(ticket_for(body, blobs), BodyReader(blobs)).content()
     await anext(content)
     await anext(content)
     assert blobs.most_given <= 2 * CHUNK_SIZE
@@ -96,7 +98,7 @@ async def test_a_big_body_is_read_as_far_as_it_is_wanted() -> None:
 async def test_a_body_that_is_gone_is_an_error(size: int) -> None:
     ticket = Ticket(blob_id=ObjectId().binary, size=size, recipients=[Recipient(address="b@c.example")])
     with pytest.raises(BodyMissing):
-        await octets_of(Letter(ticket, Bodies(FakeBlobs())))
+        await octets_of(OutgoingMessage(ticket, BodyReader(FakeBlobs())))
 
 
 def test_the_envelope_names_some_recipients_and_passes_on_what_was_asked() -> None:
@@ -113,7 +115,7 @@ def test_the_envelope_names_some_recipients_and_passes_on_what_was_asked() -> No
         envid="42",
         body="8BITMIME",
     )
-    envelope = Letter(ticket, Bodies(blobs)).envelope([1], smtputf8=True)
+    envelope = OutgoingMessage(ticket, BodyReader(blobs)).envelope([1], smtputf8=True)
     assert envelope.sender == "alice@a.example"
     assert [(to.address, to.notify, to.orcpt) for to in envelope.recipients] == [
         ("carol@b.example", "", "rfc822;c@b.example")
@@ -125,7 +127,9 @@ def test_the_envelope_names_some_recipients_and_passes_on_what_was_asked() -> No
 def test_an_address_that_cannot_be_said_is_refused() -> None:
     blobs = FakeBlobs(b"x")
     with pytest.raises(ValueError, match="in address"):
-        Letter(ticket_for(b"x", blobs, recipients=[Recipient(address="a\r\nb@c.example")]), Bodies(blobs))
+        OutgoingMessage(
+            ticket_for(b"x", blobs, recipients=[Recipient(address="a\r\nb@c.example")]), BodyReader(blobs)
+        )
 
 
 @pytest.mark.parametrize(
@@ -142,5 +146,5 @@ async def test_smtputf8_is_needed_when_the_header_is_international(
     declared: bool, body: bytes, needed: bool
 ) -> None:
     blobs = FakeBlobs(body)
-    letter = Letter(ticket_for(body, blobs, smtputf8=declared), Bodies(blobs))
-    assert await letter.needs_smtputf8() is needed
+    message = OutgoingMessage(ticket_for(body, blobs, smtputf8=declared), BodyReader(blobs))
+    assert await message.needs_smtputf8() is needed

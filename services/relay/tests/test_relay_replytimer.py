@@ -2,7 +2,7 @@
 
 import pytest
 
-from mailyard.relay.timeouts import Patience, Timeouts
+from mailyard.relay.replytimer import ReplyTimer, Timeouts
 from mailyard.smtp.client import Step
 
 
@@ -27,48 +27,48 @@ def test_every_step_has_its_time() -> None:
 
 def test_time_runs_from_the_last_complete_reply() -> None:
     now = 0.0
-    patience = Patience(Timeouts(envelope=10, final=20, transaction=100), lambda: now)
-    patience.begin()
-    assert patience.left(Step.MAIL, 3) == 10
+    timer = ReplyTimer(Timeouts(envelope=10, final=20, transaction=100), lambda: now)
+    timer.begin()
+    assert timer.left(Step.MAIL, 3) == 10
     now = 4.0  # an octet came, but no reply
-    assert patience.left(Step.MAIL, 3) == 6
+    assert timer.left(Step.MAIL, 3) == 6
     now = 5.0
-    assert patience.left(Step.RCPT, 4) == 10
+    assert timer.left(Step.RCPT, 4) == 10
     now = 9.0
-    assert patience.left(Step.RCPT, 5) == 10
+    assert timer.left(Step.RCPT, 5) == 10
     now = 50.0
-    assert patience.left(Step.RCPT, 5) == 0
+    assert timer.left(Step.RCPT, 5) == 0
 
 
 def test_the_whole_transaction_has_its_time_too_but_not_the_last_reply() -> None:
     now = 0.0
-    patience = Patience(Timeouts(final=20, block=20, transaction=30), lambda: now)
-    patience.begin()
+    timer = ReplyTimer(Timeouts(final=20, block=20, transaction=30), lambda: now)
+    timer.begin()
     now = 25.0
-    assert patience.left(Step.BODY, 1) == 5
-    assert patience.for_a_block() == 5
-    assert patience.left(Step.END, 1) == 20  # without it the mail would go twice
-    patience.begin()
-    assert patience.for_a_block() == 20
+    assert timer.left(Step.BODY, 1) == 5
+    assert timer.for_a_block() == 5
+    assert timer.left(Step.END, 1) == 20  # without it the mail would go twice
+    timer.begin()
+    assert timer.for_a_block() == 20
 
 
 def test_while_connections_are_short_replies_before_the_message_get_less_time() -> None:
     now, busy = 0.0, False
-    patience = Patience(Timeouts(envelope=300, final=600, block=180, busy=30), lambda: now, lambda: busy)
-    patience.begin()
-    assert patience.left(Step.MAIL, 1) == 300
+    timer = ReplyTimer(Timeouts(envelope=300, final=600, block=180, busy=30), lambda: now, lambda: busy)
+    timer.begin()
+    assert timer.left(Step.MAIL, 1) == 300
     busy = True
-    assert patience.left(Step.MAIL, 1) == 30
+    assert timer.left(Step.MAIL, 1) == 30
     now = 29.0
-    assert patience.left(Step.MAIL, 1) == 1
-    assert patience.left(Step.RCPT, 2) == 30
-    assert patience.for_a_block() == 30
-    assert patience.left(Step.END, 3) == 600
+    assert timer.left(Step.MAIL, 1) == 1
+    assert timer.left(Step.RCPT, 2) == 30
+    assert timer.for_a_block() == 30
+    assert timer.left(Step.END, 3) == 600
     now = 290.0
-    assert patience.left(Step.RCPT, 9) == 10  # ten such replies in all
-    assert patience.left(Step.BODY, 10) == 30
+    assert timer.left(Step.RCPT, 9) == 10  # ten such replies in all
+    assert timer.left(Step.BODY, 10) == 30
     busy = False
-    assert patience.left(Step.RCPT, 11) == 300
+    assert timer.left(Step.RCPT, 11) == 300
 
 
 def test_without_shortage_the_times_are_those_of_the_rfc() -> None:
