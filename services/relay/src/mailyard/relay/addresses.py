@@ -52,7 +52,7 @@ _LOW_32_BITS: Final = 0xFFFFFFFF
 
 
 class Use(Enum):
-    """What an address is good for."""
+    """How an address may be used."""
 
     USABLE = auto()
     OURSELVES = auto()  # our own MX
@@ -83,7 +83,7 @@ class AddressRules:
 
 
 def embedded(address: Address) -> Address:
-    """The IPv4 address that an IPv6 address stands for, else the address itself."""
+    """Return the IPv4 address that an IPv6 address stands for, else the address itself."""
     if isinstance(address, ipaddress.IPv4Address):
         return address
     if address.ipv4_mapped is not None:

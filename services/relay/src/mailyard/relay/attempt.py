@@ -1,7 +1,7 @@
-"""One try at one leg: host after host, transaction after transaction, until every recipient has an answer.
+"""One attempt to send one leg: host after host, transaction after transaction, until every recipient has an answer.
 
-Only what did not reach the message goes on to the next host (a connection that fails, 421): once a host has answered
-for a recipient, or may have taken the message, its word stands.
+Only a failure before the message goes on to the next host (a connection that fails, 421). Once a host has answered for
+a recipient, or may have accepted the message, its answer is final for this attempt.
 """
 
 import time
@@ -45,11 +45,11 @@ class RecipientAnswer:
 
 
 class LeaseLost(Exception):
-    """Somebody else may be sending this leg: stop."""
+    """Another process may be sending this leg: stop."""
 
 
 class DeliveryAttempt:
-    """Gathers answers by the recipients' positions."""
+    """Collect an answer for each recipient, by its position in the ticket."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class DeliveryAttempt:
         permitted: Callable[[], bool],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`permitted` is asked before each transaction whether the leg is still ours to send.
+        """`permitted` is asked before each transaction whether the leg is still claimed by this process.
 
         `clock`: monotonic seconds.
         """
@@ -78,13 +78,13 @@ class DeliveryAttempt:
         self._smtputf8 = False
 
     async def run(self) -> list[RecipientAnswer]:
-        """One answer for each recipient.
+        """Return one answer for each recipient.
 
-        What keeps an attempt from going on is raised only while nobody has been answered.
+        An error is raised only while no recipient has an answer; later errors are logged.
 
         Raises:
             SiteBusy: no connection was free.
-            LeaseLost: the leg is not ours any more.
+            LeaseLost: another process may have claimed the leg.
             BodyMissing, Unavailable: the message cannot be read.
 
         """
@@ -104,7 +104,7 @@ class DeliveryAttempt:
         ]
 
     async def _try_hosts(self, until: float) -> None:
-        """Try host after host; those whose addresses were all in use are waited for when the others were tried."""
+        """Try host after host; then wait in line for those whose addresses were all in use."""
         full = []
         for host in self._route.hosts:
             try:
@@ -118,7 +118,7 @@ class DeliveryAttempt:
                 await self._try(host, in_line=True)
 
     async def _try(self, host: Host, *, in_line: bool = False) -> None:
-        """Send to whoever is open, until nobody is or the host is of no more use."""
+        """Send to the recipients without an answer, until all have one or the host cannot be used any more."""
         while self._open:
             session = await self._pool.acquire(host, self._route, self._message.tenant, in_line=in_line)
             if isinstance(session, ConnectFailure):
@@ -141,7 +141,7 @@ class DeliveryAttempt:
                 return
 
     async def _send(self, session: ClientSession) -> Outcome | None:
-        """One transaction; what it failed by when the rest must go elsewhere."""
+        """Run one transaction; return the failure for which the other recipients must go to another host."""
         positions = self._open[: self._most]
         envelope = self._message.envelope(positions, smtputf8=self._smtputf8)
         done = await session.send(envelope, self._message.content())
@@ -159,14 +159,14 @@ class DeliveryAttempt:
 
 
 def goes_on(outcome: Outcome) -> bool:
-    """Whether another connection may be tried at once: the message was surely not taken over this one."""
+    """Tell whether another connection may be tried at once: the host has surely not accepted the message over this one."""
     if outcome.own:
         return outcome.reply.is_transient and outcome.step is not Step.END
     return outcome.reply.code == 421
 
 
 def is_one_too_many(outcome: Outcome) -> bool:
-    """The host takes fewer recipients at a time: the others go in the next transaction (RFC 5321 section 4.5.3.1.10)."""
+    """Tell whether the host accepts fewer recipients at a time: the others go in the next transaction (RFC 5321 section 4.5.3.1.10)."""
     return (
         outcome.step is Step.RCPT and outcome.reply.code == 452 and outcome.reply.enhanced in {None, "4.5.3"}
     )

@@ -1,4 +1,4 @@
-"""Reads bodies: small ones many in a command, when they are sent at the same time; big ones as a stream."""
+"""Reads bodies: small ones that are sent at the same time with one command, large ones as a stream."""
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
@@ -17,7 +17,7 @@ Found = tuple[Sequence[ObjectId], Mapping[ObjectId, bytes]]
 
 
 class BodyReader:
-    """The octets of bodies."""
+    """Read bodies from the store."""
 
     def __init__(self, blobs: Blobs) -> None:
         self._blobs = blobs
@@ -26,7 +26,7 @@ class BodyReader:
         )
 
     async def pieces(self, blob_id: ObjectId, size: int) -> AsyncGenerator[bytes, None]:
-        """The body piece by piece; memory does not grow with `size`. Raises BodyMissing, Unavailable."""
+        """Yield the body piece by piece; memory does not grow with `size`. Raises BodyMissing, Unavailable."""
         if size > CHUNK_SIZE:
             stream = cast("AsyncGenerator[bytes, None]", self._blobs.stream(blob_id))
             async with aclosing(stream):

@@ -1,4 +1,4 @@
-"""How long a leg waits in the spool when its site has no free connection: longer the longer the site is busy. Pure."""
+"""The time for which a leg is deferred when its site has no free connection. It grows while the site is busy. Pure."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ class SiteBusy(Exception):
 
 
 class AddressesBusy(SiteBusy):
-    """Addresses of a host have as many connections as they may have, and no other one took us: another host may."""
+    """The addresses of a host have as many connections as they may have; another host may be reachable."""
 
     def __init__(self, addresses: Sequence[str], reason: str, seconds: float | None = None) -> None:
         """`addresses`: those that were passed over."""
@@ -22,7 +22,7 @@ class AddressesBusy(SiteBusy):
 
 
 class Stopping(SiteBusy):
-    """Relay is stopping: another one takes the leg at once."""
+    """Relay is stopping: another process sends the leg at once."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason, 0.0)
@@ -50,7 +50,7 @@ class BusyWait:
         self._until = 0.0
 
     def next(self, now: float) -> float:
-        """Seconds for the next leg that gets no connection."""
+        """Return the seconds for which the next leg without a connection waits."""
         if now >= self._until:
             longer = min(2 * self._wait, self._limits.longest)
             self._wait = longer if self.goes_on(now) else self._limits.first
@@ -58,9 +58,9 @@ class BusyWait:
         return self._wait * (0.5 + self._rng())
 
     def goes_on(self, now: float) -> bool:
-        """Whether legs that were deferred may still come back."""
+        """Tell whether legs that were deferred may still come back."""
         return now < self._until + self._wait
 
     def end(self) -> None:
-        """The site has a free connection again."""
+        """Note that the site has a free connection again."""
         self._wait = self._until = 0.0

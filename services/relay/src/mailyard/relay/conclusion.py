@@ -41,7 +41,7 @@ _NEVER: Final = frozenset({521, 556})
 
 
 class Disposition(Enum):
-    """What an answer means."""
+    """The classes of answers."""
 
     RELAYED = auto()
     FAILED = auto()
@@ -56,7 +56,7 @@ _EVENTS: Final = {
 
 
 def disposition_of(outcome: SmtpOutcome) -> Disposition:
-    """What becomes of a recipient by one try."""
+    """Classify the outcome of one attempt for a recipient."""
     if outcome.reply.is_positive:
         return Disposition.RELAYED
     if outcome.reply.is_permanent and (outcome.step not in _ABOUT_US or outcome.reply.code in _NEVER):
@@ -67,7 +67,7 @@ def disposition_of(outcome: SmtpOutcome) -> Disposition:
 def conclude(
     ticket: Ticket, answers: Sequence[RecipientAnswer], now: datetime, rng: Callable[[], float]
 ) -> Report:
-    """The report of one attempt; adds what happened to the ticket's timeline.
+    """Return the report of one attempt; adds what happened to the ticket's timeline.
 
     Args:
         ticket: the leg; `answers` are in the order of its recipients.
@@ -93,12 +93,12 @@ def conclude(
 
 
 def return_to_queue(ticket: Ticket, now: datetime, reason: str) -> Report:
-    """The report of a leg that another relay should take at once."""
+    """Return the report of a leg that another relay should take at once."""
     return Report(ticket, {}, Deferral(now, Route.REMOTE, "4.3.2", reason, tried=False))
 
 
 def postpone(ticket: Ticket, now: datetime, wait: timedelta, reason: str) -> Report:
-    """The report of a leg that could not be tried: it comes again after `wait`, until its lifetime is over.
+    """Return the report of a leg that could not be tried: it comes again after `wait`, until its lifetime is over.
 
     The timeline gets no entry: a leg may be postponed for days, and its row must not grow.
     """
@@ -110,13 +110,13 @@ def postpone(ticket: Ticket, now: datetime, wait: timedelta, reason: str) -> Rep
 
 
 def defer_after_fault(ticket: Ticket, now: datetime, reason: str, rng: Callable[[], float]) -> Report:
-    """The report of a leg that met a fault of the program: it is tried again like after any failure for now."""
+    """Return the report of a leg that met a fault of the program: it is tried again like after any failure for now."""
     note(ticket, now, STAGE, _EVENTS[Disposition.DEFERRED], reason)
     return put_off(ticket, Route.REMOTE, now, "4.3.0", reason, rng=rng)
 
 
 def reply_text(answer: RecipientAnswer) -> str:
-    """The answer as the sender may read it."""
+    """Return the reply as the sender may read it."""
     said = str(answer.reply) if not answer.outcome.own else answer.reply.text
     text = f"{said} (in reply to {answer.outcome.step.name})" if not answer.outcome.own else said
     return text[:_MAX_REPLY_TEXT].translate(_DECEPTIVE)
@@ -134,14 +134,14 @@ def _put_off(
     now: datetime,
     rng: Callable[[], float],
 ) -> Report:
-    """Those without an end wait, for the reason of the first of them."""
+    """Defer the recipients without a final answer, for the reason of the first of them."""
     text = f"{first.peer}: {reply_text(first)}" if first.peer else reply_text(first)
     status = f"4{_status(first.reply)[1:]}"
     return put_off(ticket, Route.REMOTE, now, status, text, outcomes=ended, rng=rng)
 
 
 def _status(reply: Reply) -> str:
-    """The enhanced status code, or the one that the reply's class stands for (RFC 3463 section 3.1)."""
+    """Return the enhanced status code, or the one that the reply's class stands for (RFC 3463 section 3.1)."""
     return reply.enhanced or f"{reply.code // 100}.0.0"
 
 
@@ -153,7 +153,7 @@ def _note_all(
     *,
     given_up: bool,
 ) -> None:
-    """One line for each different answer."""
+    """Add one timeline entry for each different answer."""
     for (disposition, answer), count in Counter(zip(dispositions, answers, strict=True)).items():
         host = " ".join(part for part in (answer.peer, f"({answer.tls})" if answer.tls else "") if part)
         whom = f"{count} recipients" if count > 1 else "1 recipient"

@@ -86,7 +86,7 @@ class Connector:
         self._failures = counter("mailyard_relay_session_failures_total")
 
     async def connect(self, host: Host, route: Route) -> ClientSession | ConnectFailure:
-        """Try the addresses of a host. Raises AddressesBusy when one was passed over, and no other one took us."""
+        """Try the addresses of a host. Raises AddressesBusy when one had no free connection, and no other one answered."""
         provider = NEXT_HOP if route.configured else provider_of(host.name)
         failure = ConnectFailure(
             Step.CONNECT, own_reply(451, "4.4.1", "the host has no address"), str(host), own=True
@@ -165,7 +165,7 @@ class Connector:
         return ConnectFailure(refused.step, refused.reply, target.peer, refused.own)
 
     def _is_ourselves(self, session: ClientSession) -> bool:
-        """A name without a dot, such as localhost, says nothing."""
+        """Tell whether the server has a name of this installation; a name without a dot proves nothing."""
         return "." in session.server_name and session.server_name in self._profile.own_names
 
     def _options(self, route: Route, tls: TlsPolicy) -> Options:
@@ -204,7 +204,7 @@ def source_for(address: str, sources: Sequence[str]) -> str | None:
 
 
 def _unreachable(error: Exception, peer: str) -> ConnectFailure:
-    """No answer from the host (RFC 3463 section 3.5), or no TLS where TLS comes first."""
+    """Return the failure: no answer from the host (RFC 3463 section 3.5), or no TLS where TLS comes first."""
     if isinstance(error, (ssl.SSLError, ValueError)):
         return _without_tls(brief(error), peer)
     text = "connecting took too long" if isinstance(error, TimeoutError) else brief(error)
@@ -217,6 +217,6 @@ def _without_tls(reason: str, peer: str) -> ConnectFailure:
 
 
 def _loop(host: Host, peer: str) -> ConnectFailure:
-    """The MX is ourselves, by whatever address: mail must come closer with each hop (RFC 5321 section 5.1)."""
+    """Return the failure of a host that is this installation itself: mail must come closer with each hop (RFC 5321 section 5.1)."""
     reply = own_reply(554, "5.4.6", f"mail for {host.name} leads back to ourselves")
     return ConnectFailure(Step.CONNECT, reply, peer, own=True)

@@ -15,15 +15,15 @@ class IdleSessions:
         self._of_site: Counter[str] = Counter()
 
     def __len__(self) -> int:
-        """How many are kept."""
+        """Return how many are kept."""
         return len(self._sessions)
 
     def of_site(self, site: str) -> int:
-        """How many are kept for a site."""
+        """Return how many are kept for a site."""
         return self._of_site[site]
 
     def has(self, key: ConnectionKey) -> bool:
-        """Whether one is kept for a host."""
+        """Tell whether one is kept for a host."""
         return key in self._of_key
 
     def keep(self, site: str, key: ConnectionKey, session: ClientSession) -> None:

@@ -37,11 +37,11 @@ class LeaseKeeper:
 
     @property
     def room(self) -> int:
-        """How many more legs may be claimed."""
+        """Return how many more legs may be claimed."""
         return self._most - len(self._held)
 
     async def wait_for_room(self, seconds: float) -> None:
-        """Until a leg may be claimed. Raises Unavailable when that takes too long."""
+        """Wait until a leg may be claimed. Raises Unavailable when that takes too long."""
         try:
             async with asyncio.timeout(seconds):
                 while self.room <= 0:
@@ -51,9 +51,9 @@ class LeaseKeeper:
             raise Unavailable(f"{self._most} legs have been in hand for {seconds:.0f} s") from None
 
     async def claim(self, tickets: Sequence[Ticket]) -> list[Ticket]:
-        """Claim legs; the tickets of those that are ours now. Raises Unavailable.
+        """Claim legs; return the tickets of those that are claimed now. Raises Unavailable.
 
-        A leg that is in hand is not claimed again: its transfer goes on, and its report holds for any ticket.
+        A leg that this process has already claimed is not claimed again: its transfer goes on, and its report counts.
         """
         until = self._clock() + _SAFE_SECONDS
         free = [ticket for ticket in _newest(tickets) if _key(ticket) not in self._held]
@@ -64,18 +64,18 @@ class LeaseKeeper:
         return claimed
 
     def ours(self, ticket: Ticket) -> bool:
-        """Whether nobody else can have claimed the leg meanwhile."""
+        """Tell whether no other process can have claimed the leg meanwhile."""
         _, until = self._held.get(_key(ticket), (ticket, 0.0))
         return self._clock() < until
 
     def release(self, ticket: Ticket) -> None:
-        """The leg is out of hand."""
+        """Forget a leg: its transfer has ended."""
         self._held.pop(_key(ticket), None)
         self._gauge.set(len(self._held))
         self._freed.set()
 
     async def renew_always(self) -> None:
-        """Renew the claims, for ever."""
+        """Renew the claims, again and again."""
         pause = _RENEW_SECONDS
         while True:
             await asyncio.sleep(pause)
@@ -101,7 +101,7 @@ class LeaseKeeper:
 
 
 def _newest(tickets: Sequence[Ticket]) -> list[Ticket]:
-    """One ticket for each leg: a claim is the leg's, so a doubled ticket would be claimed twice."""
+    """Return the newest ticket of each leg: a claim belongs to the leg, so a doubled ticket would be claimed twice."""
     by_epoch = sorted(tickets, key=lambda ticket: ticket.epoch)
     return list({_key(ticket): ticket for ticket in by_epoch}.values())
 

@@ -62,7 +62,7 @@ class LegSender:
         self._seconds = histogram("mailyard_relay_attempt_seconds")
 
     async def send_leg(self, ticket: Ticket, permitted: Callable[[], bool]) -> Report:
-        """Try the leg once. Raises LeaseLost when `permitted` says that it is not ours any more."""
+        """Make one attempt. Raises LeaseLost when `permitted` says that another process may have claimed the leg."""
         began = time.monotonic()
         try:
             provider, answers = await self._answers(ticket, permitted)

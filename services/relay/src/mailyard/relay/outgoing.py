@@ -1,4 +1,4 @@
-"""What is sent for one ticket: envelopes, and the octets: what the stages put before the body, then the body."""
+"""The outgoing message of one ticket: its envelopes and its octets, which are added header fields and then the body."""
 
 import re
 from collections.abc import AsyncGenerator, Sequence
@@ -17,10 +17,10 @@ _INTERNAL = re.compile(rb"^X-Mailyard-[^:\r\n]*:.*\n(?:[ \t].*\n)*", re.MULTILIN
 
 
 class OutgoingMessage:
-    """Recipients are known by their position in the ticket."""
+    """One message to send; recipients are named by their position in the ticket."""
 
     def __init__(self, ticket: Ticket, bodies: BodyReader) -> None:
-        """Raises ValueError when an address cannot be said in SMTP."""
+        """Read the ticket. Raises ValueError when an address has no form in SMTP."""
         self.recipients = tuple(
             EnvelopeRecipient(to.address, to.notify, to.orcpt) for to in ticket.recipients
         )
@@ -30,16 +30,16 @@ class OutgoingMessage:
 
     @property
     def tenant(self) -> str:
-        """Whose message it is."""
+        """Return the tenant that the message belongs to."""
         return self._ticket.tenant
 
     @property
     def size(self) -> int:
-        """Octets of the message."""
+        """Return the octets of the message."""
         return len(self.head) + self._ticket.size
 
     async def needs_smtputf8(self) -> bool:
-        """Whether the message, and not only its client's habit, asks for SMTPUTF8 (RFC 6531 section 3.4).
+        """Tell whether the message needs SMTPUTF8, which some clients declare without need (RFC 6531 section 3.4).
 
         Raises BodyMissing and Unavailable.
         """
@@ -53,7 +53,7 @@ class OutgoingMessage:
         return not header.isascii()
 
     def envelope(self, positions: Sequence[int], *, smtputf8: bool) -> Envelope:
-        """The envelope for some of the recipients."""
+        """Return the envelope for some of the recipients."""
         return Envelope(
             sender=self._ticket.sender,
             recipients=tuple(self.recipients[position] for position in positions),
@@ -65,7 +65,7 @@ class OutgoingMessage:
         )
 
     async def content(self) -> AsyncGenerator[bytes, None]:
-        """The octets of the message, the head in one piece with the beginning of the body."""
+        """Yield the octets of the message, the head in one piece with the beginning of the body."""
         head = self.head
         async with aclosing(self._pieces()) as pieces:
             async for piece in pieces:

@@ -37,7 +37,7 @@ class PoolLimits:
     busy: BusyLimits = field(default_factory=BusyLimits)
 
     def of_site(self, name: str) -> int:
-        """Connections to a site that is not slow."""
+        """Return the limit of connections to a site that is not slow."""
         return self.provider_connections if name in PROVIDERS else self.site_connections
 
 
@@ -175,7 +175,7 @@ class Pool:
                 session.cut()
 
     async def sweep(self) -> None:
-        """End sessions that have been idle for too long, for ever."""
+        """End sessions that have been idle for too long, again and again."""
         while True:
             await asyncio.sleep(_SWEEP_SECONDS)
             self.end_idle(self._clock() - self._limits.idle_seconds)
@@ -195,7 +195,7 @@ class Pool:
         return len(ended)
 
     def close(self) -> None:
-        """End everything."""
+        """Close all sessions."""
         for session in [*self._uses, *self._idle.expired(float("inf"))]:
             session.close()
 
@@ -242,7 +242,7 @@ class Pool:
             self._opening.discard(opening)
 
     def _make_room(self, site: str) -> None:
-        """IdleSessions sessions count like those in use, and go first."""
+        """Idle sessions count like those in use, and go first."""
         while len(self._idle) > self._limits.connections - self._limiter.used:
             _close(self._idle.oldest())
         while self._idle.of_site(site) and self._idle.of_site(site) + self._sites[site].in_use > max(
@@ -272,7 +272,7 @@ class Pool:
         self._show()
 
     def _measure(self, use: SessionUse, waited: float, *, well: bool) -> None:
-        """Learn from one use. A host that is given up after a while counts as slow, one that refuses at once as nothing."""
+        """Learn the speed of a site from one use. A host that times out counts as slow, one that refuses at once does not count."""
         if not well:
             if waited < QUICK_SECONDS:
                 return
@@ -310,6 +310,6 @@ def _with_wait(error: BaseException, site: Site) -> BaseException:
 
 
 def _cancelled() -> bool:
-    """Whether the leg itself is cancelled."""
+    """Tell whether the leg itself is cancelled."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0

@@ -14,7 +14,7 @@ from mailyard.smtp.client import Step
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds."""
+    """Time-outs in seconds."""
 
     connect: float = 30.0
     greeting: float = 300.0
@@ -29,7 +29,7 @@ class Timeouts:
     busy: float = 30.0  # for one reply, or one block, while connections are short
 
     def of(self, step: Step) -> float:
-        """For the reply to `step`; for BODY: until a piece of the message has gone out."""
+        """Return the time-out of the reply to `step`; for BODY: until a piece of the message has gone out."""
         match step:
             case Step.GREETING | Step.HELLO | Step.RSET | Step.QUIT:
                 return self.greeting
@@ -55,7 +55,7 @@ def _never() -> bool:
 
 
 class ReplyTimer:
-    """How much time is left: for one reply, counted from the one before, and for the whole transaction.
+    """The time that is left: for one reply, counted from the one before, and for the whole transaction.
 
     A server that sends an octet now and then does not get more time for its reply.
     """
@@ -75,12 +75,12 @@ class ReplyTimer:
         self._since = 0.0
 
     def begin(self) -> None:
-        """A transaction, or the opening of a session, begins."""
+        """Start the time of a transaction, or of the opening of a session."""
         self._began = self._clock()
         self._waiting = None
 
     def left(self, step: Step, answers: int) -> float:
-        """Seconds for the reply to `step`, after so many replies."""
+        """Return the seconds for the reply to `step`, after so many replies."""
         now = self._clock()
         if self._waiting != (step, answers):
             self._waiting, self._since = (step, answers), now
@@ -93,7 +93,7 @@ class ReplyTimer:
         return max(0.0, min(self._since + seconds, self._began + total) - now)
 
     def for_a_block(self) -> float:
-        """Seconds for the next octets to go out."""
+        """Return the seconds for the next octets to be sent."""
         seconds = self._timeouts.block
         if self._busy():
             seconds = min(seconds, self._timeouts.busy)

@@ -63,30 +63,30 @@ class ClientSession:
 
     @property
     def tls(self) -> str:
-        """Version and cipher; empty: in clear."""
+        """Return TLS version and cipher; empty: in clear."""
         return self._stream.tls
 
     @property
     def server_name(self) -> str:
-        """The name that the server said of itself."""
+        """Return the name of the server in its reply to EHLO."""
         return self._client.server_name
 
     @property
     def usable(self) -> bool:
-        """Another transaction may begin: the peer is there and has nothing more to say."""
+        """Tell whether another transaction may begin: the connection is open and no reply is unread."""
         return self._client.state is State.READY and not self._stream.pending
 
     @property
     def awaits_final_reply(self) -> bool:
-        """The message has been sent, and the host may have taken it."""
+        """Tell whether the whole message was sent, so that the host may have accepted it."""
         return self._client.state is State.ENDING
 
     def when_closed(self, call: Callable[[], None]) -> None:
-        """Have `call` called once when the session ends."""
+        """Call `call` once when the session ends."""
         self._on_close = call
 
     def take_waited(self) -> float:
-        """Seconds spent since the last call in waiting for the host: for replies, and for messages to be read.
+        """Return the seconds spent since the last call in waiting for the host: for replies, and for messages to be read.
 
         Reading a message counts as far as it took longer than at `_READING_RATE`.
         """
@@ -119,7 +119,7 @@ class ClientSession:
                     events = await self._exchange()
 
     async def send(self, envelope: Envelope, content: Content) -> Done:
-        """One transaction. What reading `content` raises is raised, and the connection is cut."""
+        """Run one transaction. Errors of reading `content` are raised, and the connection is cut."""
         self.transactions += 1
         self._timer.begin()
         if not self.usable:
@@ -130,7 +130,7 @@ class ClientSession:
             return await self._transact(envelope, content)
 
     def close(self) -> None:
-        """Say good-bye where that is possible, and let go (the reply to QUIT tells nothing)."""
+        """Send QUIT where that is possible, and close without waiting for the reply."""
         if self.usable:
             self._client.quit()
             self._stream.say(self._client.data_to_send())
@@ -151,7 +151,7 @@ class ClientSession:
             events = await (self._send_body(content) if wanted else self._exchange())
 
     async def _send_body(self, content: Content) -> list[Event]:
-        """Send until the end, or until the server has said that it does not want the message."""
+        """Send the body, unless the server refuses the message before its end."""
         try:
             async for piece in content:
                 while self._stream.pending or not self._client.takes_body:
@@ -178,7 +178,7 @@ class ClientSession:
         return self._client.tls_established()
 
     async def _exchange(self) -> list[Event]:
-        """Send what is to be sent and wait for what comes."""
+        """Send the octets that wait, and receive the next ones."""
         return await self._flush() or await self._receive()
 
     async def _flush(self) -> list[Event]:
@@ -228,7 +228,7 @@ class ClientSession:
 
 
 def brief(error: Exception) -> str:
-    """What went wrong, in words for a log and for the sender."""
+    """Describe an error for a log and for the sender."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"the certificate does not prove the host's name: {error.verify_message}"
     if isinstance(error, TimeoutError):

@@ -12,7 +12,7 @@ _HIGH_WATER: Final = 256 * 1024
 
 
 class TcpStream(asyncio.Protocol):
-    """Reads whatever has come; writes when there is room."""
+    """Read received octets; write while the send buffer has room."""
 
     def __init__(self) -> None:
         self._transport: asyncio.Transport | None = None
@@ -55,28 +55,28 @@ class TcpStream(asyncio.Protocol):
 
     @property
     def ended(self) -> bool:
-        """The peer has closed, or the connection broke."""
+        """Tell whether the peer has closed, or the connection broke."""
         return self._ended
 
     @property
     def pending(self) -> bool:
-        """Something has come and was not read yet."""
+        """Tell whether received octets are unread."""
         return self._readable.is_set()
 
     @property
     def tls(self) -> str:
-        """Version and cipher, `TLSv1.3 TLS_AES_256_GCM_SHA384`; empty: in clear."""
+        """Return TLS version and cipher, `TLSv1.3 TLS_AES_256_GCM_SHA384`; empty: in clear."""
         connection = self.ssl_object
         cipher = connection.cipher() if connection else None
         return f"{connection.version()} {cipher[0]}" if connection and cipher else ""
 
     @property
     def ssl_object(self) -> ssl.SSLObject | None:
-        """The TLS connection; None: in clear."""
+        """Return the TLS connection; None: in clear."""
         return self._transport.get_extra_info("ssl_object") if self._transport else None
 
     async def read(self) -> bytes:
-        """What has come; waits until there is something; empty: the end. Raises OSError."""
+        """Return received octets, waiting for some; empty: the end. Raises OSError."""
         await self._readable.wait()
         data = b"".join(self._received)
         if not data:
@@ -92,7 +92,7 @@ class TcpStream(asyncio.Protocol):
         return data
 
     async def write(self, data: bytes) -> None:
-        """Send; waits while too much is on its way. Raises OSError when the connection is gone."""
+        """Send; wait while the send buffer is full. Raises OSError when the connection is gone."""
         if self._transport is None or self._transport.is_closing():
             raise self._error or ConnectionResetError("connection closed by the peer")
         self._transport.write(data)
@@ -102,7 +102,7 @@ class TcpStream(asyncio.Protocol):
             raise self._error
 
     def say(self, data: bytes) -> None:
-        """Send without waiting: for last words."""
+        """Send without waiting, before the connection closes."""
         if not self._ended and self._transport is not None:
             self._transport.write(data)
 
@@ -119,12 +119,12 @@ class TcpStream(asyncio.Protocol):
         self._transport = transport
 
     def close(self) -> None:
-        """Let go, without waiting for anything."""
+        """Close, without waiting."""
         if self._transport is not None:
             self._transport.abort() if self._ended else self._transport.close()
 
     def abort(self) -> None:
-        """Cut the connection: the peer must not take what it got for whole."""
+        """Reset the connection, so that the peer does not take a part of a message for the whole."""
         if self._transport is not None:
             self._transport.abort()
 
@@ -133,7 +133,7 @@ class TcpStream(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        """Hold what has come; stop reading when it is much (asyncio.Protocol)."""
+        """Keep received octets; stop reading when there are many (asyncio.Protocol)."""
         self._received.append(data)
         below = self._held <= _HIGH_WATER
         self._held += len(data)
@@ -142,20 +142,20 @@ class TcpStream(asyncio.Protocol):
         self._readable.set()
 
     def eof_received(self) -> bool:
-        """The peer says no more; then there is no use in writing either (asyncio.Protocol)."""
+        """End the connection when the peer has ended its half (asyncio.Protocol)."""
         self._end(None)
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The connection is gone (asyncio.Protocol)."""
+        """Note the end of the connection (asyncio.Protocol)."""
         self._end(exc)
 
     def pause_writing(self) -> None:
-        """Too much is on its way (asyncio.Protocol)."""
+        """Stop writing: the send buffer is full (asyncio.Protocol)."""
         self._writable.clear()
 
     def resume_writing(self) -> None:
-        """There is room again (asyncio.Protocol)."""
+        """Write again: the send buffer has room (asyncio.Protocol)."""
         self._writable.set()
 
     def _end(self, error: Exception | None) -> None:
