@@ -1,4 +1,4 @@
-"""The collection `access_changes`: what took access away, in the order in which it was committed.
+"""The collection `access_changes`: withdrawals of access (suspension, removal, new password), in the order of their commit.
 
 | field | holds |
 |---|---|
@@ -31,7 +31,7 @@ _POLICIES = "policies"
 
 
 class Scope(StrEnum):
-    """Whose access a change takes away."""
+    """The kind of subject whose access a change withdraws."""
 
     ACCOUNT = "account"
     DOMAIN = "domain"
@@ -39,7 +39,7 @@ class Scope(StrEnum):
 
 
 class Action(StrEnum):
-    """What was done."""
+    """The kind of change."""
 
     SUSPENDED = "suspended"
     REMOVED = "removed"
@@ -48,7 +48,7 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Who lost access: an account by its id in hex, a domain by its name, a tenant by its slug."""
+    """The subject that lost access: an account by its id in hex, a domain by its name, a tenant by its slug."""
 
     scope: Scope
     name: str

@@ -1,6 +1,6 @@
-"""Ends what was begun with access that has been taken away since: remembered logins and open sessions.
+"""Ends remembered logins and open sessions when access is withdrawn.
 
-Every process that logs people in polls the access log every two seconds with one query by primary key, which costs by
+Every process that authenticates users polls the access log every two seconds with one query by primary key, which costs by
 what changed and not by how many sessions are open. While MongoDB is unreachable nothing changes: sessions go on, and
 new logins fail because they cannot be checked.
 """
@@ -27,14 +27,14 @@ _log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OpenSession:
-    """A session of somebody who has logged in; `end` is called when the login no longer counts."""
+    """An authenticated session; `end` is called when the login no longer counts."""
 
     identity: Identity
     end: Callable[[], None]
 
 
 class AccessWatch:
-    """What lost access lately, and whose sessions are open in this process."""
+    """Recent withdrawals of access, and the open sessions of this process."""
 
     def __init__(
         self, store: Store, forget: Callable[[], None] | None = None, *, clock: Monotonic = time.monotonic
@@ -50,11 +50,11 @@ class AccessWatch:
 
     @property
     def revision(self) -> int:
-        """The last change that was taken; what is read from the store now is at least as new."""
+        """Return the last change that was seen; a row that is read from the store now is at least as new."""
         return self._seen
 
     def has_ended(self, identity: Identity) -> bool:
-        """Tell whether access was taken away since the password was checked."""
+        """Tell whether access was withdrawn since the password was checked."""
         return any(identity.revision < (self._latest.get(each) or 0) for each in _subjects_of(identity))
 
     def open(self, identity: Identity, end: Callable[[], None]) -> OpenSession:
@@ -75,7 +75,7 @@ class AccessWatch:
                 self._sessions.pop(subject, None)
 
     async def poll(self) -> bool:
-        """Take what is new; tell whether there may be more. Raises Unavailable."""
+        """Read new changes and apply them; return whether there may be more. Raises Unavailable."""
         news = await self._changes.entry_since(self._seen, _CHANGES_OF_A_POLL)
         changes = news.changes
         policies = self._policies if news.policies is None else news.policies

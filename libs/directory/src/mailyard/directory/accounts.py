@@ -121,7 +121,7 @@ class Accounts:
         return result.matched_count == 1
 
     async def change(self, tenant: str, address: Address, changed: Row) -> bool:
-        """Replace `name` or `quota_bytes`, None takes the field away; False: no such account. Raises Unavailable."""
+        """Replace `name` or `quota_bytes`, None removes the field; False: no such account. Raises Unavailable."""
         change = {
             "$set": {name: value for name, value in changed.items() if value is not None},
             "$unset": {name: "" for name, value in changed.items() if value is None},
@@ -146,7 +146,7 @@ class Accounts:
             await self._rows.update_one({"_id": account, "tenant": tenant, "password": old}, change)
 
     async def entry_by_login(self, login: Address) -> StoredLogin | None:
-        """Find who logs in: the way from a login name to a tenant. Raises Unavailable."""
+        """Find the account of a login name, in all tenants. Raises Unavailable."""
         with unavailable_when_away():
             row = await self._rows.find_one({"key": login.key})
         if row is None:

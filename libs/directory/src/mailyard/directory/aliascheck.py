@@ -1,6 +1,6 @@
 """Refuses aliases and catch-alls that lead nowhere or back to themselves, before they are made.
 
-At RCPT such an address is refused too (`Directory.resolve`): what was sound when it was made may break later.
+At RCPT such an address is refused too (`Directory.resolve`): an alias that was valid when it was added may break later.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,7 @@
-"""Looks up domains and addresses, with a cache in front: what a mail server asks thousands of times a second.
+"""Looks up domains and addresses, with a cache: a mail server asks for them thousands of times a second.
 
-The cache holds for seconds only, so a change is seen everywhere at once by people's measure. What is not cached is
-asked in batches: everyone who asks while a query is under way shares the next one.
+Entries are cached for seconds only, so a change is in force everywhere soon. Look-ups that are not cached are batched:
+all that come while a query is under way share the next one.
 """
 
 import time
@@ -93,7 +93,7 @@ class Directory:
         return found if isinstance(found, Domain) else None
 
     async def resolve(self, address: Address, *, afresh: bool = False) -> Resolution:
-        """Say what becomes of mail for an address, one step; `expand` goes all the way.
+        """Resolve an address by one step; `expand` goes all the way.
 
         An alias that leads to nobody is `Unknown`. `afresh` passes the cache over: a permanent refusal shall not
         follow from what was true some seconds ago.
@@ -151,7 +151,7 @@ class Directory:
         return None
 
     async def _judged(self, address: Address, step: Expansion) -> Resolution:
-        """Follow an alias until somebody is reached; what leads to nobody is unknown."""
+        """Follow an alias until an account or a remote address is reached; an alias without one is unknown."""
         walk = await self._until_somebody(address)
         verdict: Resolution = step
         if not walk.leads_somewhere:
@@ -177,7 +177,7 @@ class Directory:
         return await self.expand(default.targets[0])
 
     async def _default_of(self, address: Address) -> Expansion | None:
-        """Find who takes mail for postmaster or abuse where the address itself leads to nobody.
+        """Find the recipient of mail for postmaster or abuse where the address itself has none.
 
         It is the first of the tenant's contact, the catch-all and the installation's postmaster that takes mail,
         else the tenant's oldest active account.
@@ -259,7 +259,7 @@ class Directory:
 
 
 def _reason_of(ends: Sequence[Destination]) -> Unknown:
-    """Why an alias leads to nobody: a loop goes first, because only its owner can end it."""
+    """Return why an alias has no recipient: a loop goes first, because only its owner can end it."""
     reasons = [each.resolution for each in ends if isinstance(each.resolution, Unknown)]
     return next((each for each in reasons if each.status == LOOP.status), NO_LIVING_TARGET)
 

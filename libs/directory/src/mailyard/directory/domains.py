@@ -83,7 +83,7 @@ class Domains:
         return [domain_of(row) for row in rows]
 
     async def entry_by_names(self, names: Collection[str]) -> dict[str, Domain]:
-        """Find whose domains these are: the way from an SMTP command to a tenant. Raises Unavailable."""
+        """Find domains by name, in all tenants. Raises Unavailable."""
         pipeline: list[dict[str, Any]] = [{"$match": {"_id": {"$in": list(names)}}}, _WITH_TENANT]
         with unavailable_when_away():
             cursor = await self._rows.aggregate(pipeline)

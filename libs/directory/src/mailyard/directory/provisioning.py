@@ -1,6 +1,6 @@
 """Adds and changes tenants, domains, accounts and aliases, after checking what they are and where they belong.
 
-Taking access away is in `suspension` and `removal`.
+Withdrawing access is in `suspension` and `removal`.
 """
 
 from collections.abc import Sequence
@@ -56,7 +56,7 @@ class Provisioning:
         return tenant
 
     async def set_tenant(self, slug: str, *, name: str | None = None, contact: str | None = None) -> Tenant:
-        """Change a tenant's name or contact; an empty contact takes it away."""
+        """Change a tenant's name or contact; an empty contact removes it."""
         parsed = mail_address(contact) if contact else None
         if parsed is not None:
             await self.checks.target(parsed)
@@ -112,7 +112,7 @@ class Provisioning:
     async def set_account(
         self, tenant: str, address: str, *, name: str | None = None, quota_bytes: int | None = None
     ) -> Account:
-        """Change an account's name or quota; an empty name or a quota of 0 takes it away."""
+        """Change an account's name or quota; an empty name or a quota of 0 removes it."""
         if quota_bytes:
             _check_quota(quota_bytes)
         parsed = mail_address(address)

@@ -160,7 +160,7 @@ class Removal:
         return bool(aliases)
 
     async def _remove(self, account: Account, keep: timedelta) -> None:
-        """Account, address and access in one transaction; whoever comes second finds nothing to do."""
+        """Account, address and access in one transaction; a second removal at the same time changes nothing."""
         subject = Subject(Scope.ACCOUNT, str(account.id), account.tenant)
 
         async def both(session: AsyncClientSession) -> None:
