@@ -14,7 +14,7 @@ _TEXT_OCTETS = 57  # of a str beside its characters
 
 
 @dataclass(frozen=True, slots=True)
-class CacheLimits:
+class AnswerLimits:
     """Bounds of all entries together, and of one of them. A large answer of a stranger is not kept at all."""
 
     entries: int = 20_000
@@ -25,7 +25,7 @@ class CacheLimits:
 class AnswerCache:
     """Answers until their time to live is over, failures as well."""
 
-    def __init__(self, limits: CacheLimits) -> None:
+    def __init__(self, limits: AnswerLimits) -> None:
         self._limits = limits
         self._entries: OrderedDict[Key, tuple[float, int, Entry]] = OrderedDict()
         self._octets = 0

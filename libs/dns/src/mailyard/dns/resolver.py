@@ -21,7 +21,7 @@ import dns.rdtypes.txtbase
 import dns.resolver  # noqa: PLW0406  # dnspython: this module is mailyard.dns.resolver
 
 from mailyard.dns.answer import DnsAnswer, DnsFailure, HostAddresses, MailExchanger
-from mailyard.dns.cache import AnswerCache, CacheLimits
+from mailyard.dns.cache import AnswerCache, AnswerLimits
 
 MAX_RECORDS: Final = 50  # of one host and address family; the rest of a large answer is dropped
 _MAX_RECORDS_OF_ANSWER: Final = 1000
@@ -37,7 +37,7 @@ class DnsOptions:
     servers: Sequence[str] = ()
     port: int = 53
     seconds: float = 10.0
-    cache: CacheLimits = field(default_factory=CacheLimits)
+    cache: AnswerLimits = field(default_factory=AnswerLimits)
 
 
 class DnsResolver:
