@@ -86,7 +86,7 @@ class Pool:
         self._lines = WaitingLegs(limits.waiting)
         self._speeds = Speeds(clock)
         self._down: dict[ConnectionKey, tuple[ConnectFailure, float]] = {}
-        self._idle: IdleSessions = IdleSessions()
+        self._idle = IdleSessions()
         self._uses: dict[ClientSession, SessionUse] = {}
         self._opening: set[asyncio.Task[ClientSession | ConnectFailure]] = set()
         self._stopping = False
@@ -114,6 +114,7 @@ class Pool:
                 if not in_line:
                     raise
                 full = error.addresses
+            self._make_room_at(full)
             try:
                 await self._networks.wait(full, max(0.0, until - self._clock()), self._lines)
             except AddressesBusy as error:
