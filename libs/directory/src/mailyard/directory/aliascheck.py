@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from mailyard.directory.addresses import Addresses
-from mailyard.directory.directory import CacheLimits, Directory
+from mailyard.directory.cache import CacheLimits
+from mailyard.directory.directory import Directory
 from mailyard.directory.domains import Domains
 from mailyard.directory.errors import Invalid
 from mailyard.directory.expansion import MAX_DEPTH, MAX_DESTINATIONS

@@ -8,7 +8,6 @@ import ipaddress
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
-from functools import cache
 from typing import Annotated, Any, Final, TypeVar, get_type_hints
 
 from mailyard.directory.errors import Invalid
@@ -129,11 +128,18 @@ class DomainPolicy(TenantPolicy):
 P = TypeVar("P", bound=TenantPolicy)
 
 
-@cache
-def entries(kind: type[TenantPolicy]) -> Mapping[str, Entry]:
-    """Return all fields of a policy by name."""
+def _entries_of(kind: type[TenantPolicy]) -> Mapping[str, Entry]:
     hints = get_type_hints(kind, include_extras=True)
     return {each.name: hints[each.name].__metadata__[0] for each in fields(kind)}
+
+
+_TENANT_ENTRIES: Final = _entries_of(TenantPolicy)
+_DOMAIN_ENTRIES: Final = _entries_of(DomainPolicy)
+
+
+def entries(kind: type[TenantPolicy]) -> Mapping[str, Entry]:
+    """Return all fields of a policy by name."""
+    return _DOMAIN_ENTRIES if issubclass(kind, DomainPolicy) else _TENANT_ENTRIES
 
 
 def read_policy(kind: type[P], texts: Mapping[str, str]) -> P:

@@ -6,7 +6,7 @@ What a server does never raises: a question ends with records or with a `DnsFail
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final
@@ -86,7 +86,7 @@ class DnsResolver:
         try:
             answer = await self._dns.resolve(name, kind, search=False, raise_on_no_answer=False)
         except dns.resolver.NXDOMAIN as error:
-            return DnsFailure.NO_DOMAIN, _failure_seconds(error.responses().values())
+            return DnsFailure.NO_DOMAIN, _failure_seconds(error)
         except (dns.exception.DNSException, OSError):
             return DnsFailure.UNANSWERED, 0.0
         seconds = float(answer.chaining_result.minimum_ttl)
@@ -115,9 +115,10 @@ def _stub(options: DnsOptions) -> dns.asyncresolver.Resolver:
     return resolver
 
 
-def _failure_seconds(responses: Iterable[dns.message.QueryMessage]) -> float:
-    """The time to live of a name that does not exist: of the SOA record beside the answer (RFC 2308, section 5)."""
-    found = [float(response.resolve_chaining().minimum_ttl) for response in responses]
+def _failure_seconds(error: dns.resolver.NXDOMAIN) -> float:
+    """Return the time to live of a name that does not exist: that of the SOA record beside the answer (RFC 2308, section 5)."""
+    responses: dict[dns.name.Name, dns.message.QueryMessage] = error.kwargs["responses"]
+    found = [float(response.resolve_chaining().minimum_ttl) for response in responses.values()]
     return min([*found, float(_MAX_FAILURE_SECONDS)])
 
 

@@ -112,7 +112,7 @@ def postpone(ticket: Ticket, now: datetime, wait: timedelta, reason: str) -> Rep
 def defer_after_fault(ticket: Ticket, now: datetime, reason: str, rng: Callable[[], float]) -> Report:
     """Return the report of a leg that met a fault of the program: it is tried again like after any failure for now."""
     note(ticket, now, STAGE, _EVENTS[Disposition.DEFERRED], reason)
-    return put_off(ticket, Route.REMOTE, now, "4.3.0", reason, rng=rng)
+    return put_off(ticket, Route.REMOTE, now, "4.3.0", reason, dice=rng)
 
 
 def reply_text(answer: RecipientAnswer) -> str:
@@ -137,7 +137,7 @@ def _put_off(
     """Defer the recipients without a final answer, for the reason of the first of them."""
     text = f"{first.peer}: {reply_text(first)}" if first.peer else reply_text(first)
     status = f"4{_status(first.reply)[1:]}"
-    return put_off(ticket, Route.REMOTE, now, status, text, outcomes=ended, rng=rng)
+    return put_off(ticket, Route.REMOTE, now, status, text, outcomes=ended, dice=rng)
 
 
 def _status(reply: Reply) -> str:
