@@ -43,7 +43,7 @@ class Names:
         """Ask for a name in a signed zone."""
         answer = asyncio.run(self._resolver.resolve(name, "SOA"))
         if isinstance(answer, DnsFailure):
-            return ResolverFacts(name, authenticated=False, problem=_PROBLEMS[answer])
+            return ResolverFacts(name, authenticated=False, problem=_PROBLEMS.get(answer, ""))
         return ResolverFacts(name, answer.authenticated)
 
     def _addresses(self, name: str) -> frozenset[str]:
@@ -63,6 +63,5 @@ class Names:
 
 _PROBLEMS: Final = {
     DnsFailure.NO_DOMAIN: "the name does not exist",
-    DnsFailure.NO_RECORD: "the name has no SOA record",
     DnsFailure.UNANSWERED: "no DNS server answers",
 }
