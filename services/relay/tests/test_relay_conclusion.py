@@ -4,12 +4,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from mailyard.broker.pipeline import Route
 from mailyard.proto.v1.ticket_pb2 import MailClass, Recipient, Ticket
 from mailyard.relay.attempt import RecipientAnswer
 from mailyard.relay.conclusion import (
     Disposition,
     conclude,
-    defer_after_fault,
     disposition_of,
     postpone,
     reply_text,
@@ -20,7 +20,6 @@ from mailyard.smtp.client import Outcome, Step
 from mailyard.smtp.client.replies import lost_reply, own_reply
 from mailyard.smtp.reply import Reply
 from mailyard.spool.outcome import Result
-from mailyard.spool.row import Route
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 OK = Outcome(Step.END, Reply(250, "2.0.0", ("Queued",)))
@@ -152,14 +151,6 @@ def test_a_leg_that_never_got_its_turn_expires_like_any_other(mail_class: MailCl
     assert {each.result for each in report.outcomes.values()} == {Result.EXPIRED}
     assert "in use" in report.outcomes[10].text
     assert [step.event for step in leg.timeline] == ["message.failed"]
-
-
-def test_a_leg_that_always_meets_a_fault_expires_too() -> None:
-    young, old = ticket(1), ticket(1, accepted=NOW - timedelta(days=5))
-    report = defer_after_fault(young, NOW, "internal error", lambda: 0.5)
-    assert report.deferral is not None
-    assert report.deferral.tried
-    assert defer_after_fault(old, NOW, "internal error", lambda: 0.5).deferral is None
 
 
 def test_a_leg_is_given_back_at_once() -> None:

@@ -8,7 +8,7 @@ import pytest
 from mailyard.proto.v1.ticket_pb2 import Ticket
 from mailyard.relay.leasekeeper import LeaseKeeper
 from mailyard.runtime.errors import Unavailable
-from mailyard.spool.leases import LEASE
+from mailyard.spool.queue.leases import LEASE
 
 
 class FakeClaims:

@@ -6,15 +6,15 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import Final
 
+from mailyard.broker.pipeline import Route
 from mailyard.proto.v1.ticket_pb2 import Ticket
 from mailyard.relay.attempt import RecipientAnswer
 from mailyard.smtp.client import Outcome as SmtpOutcome
 from mailyard.smtp.client import Step
 from mailyard.smtp.reply import Reply
 from mailyard.spool.outcome import Deferral, Outcome, Report, Result
-from mailyard.spool.putoff import put_off
-from mailyard.spool.row import Route
-from mailyard.spool.timeline import note
+from mailyard.spool.queue.deferral import defer
+from mailyard.spool.timeline import append_event
 
 STAGE: Final = "relay"
 _MAX_REPLY_TEXT: Final = 500  # characters of a reply that are kept
@@ -87,7 +87,7 @@ def conclude(
         for disposition, answer in zip(dispositions, answers, strict=True)
         if disposition is Disposition.DEFERRED
     ]
-    report = _put_off(ticket, ended, deferred[0], now, rng) if deferred else Report(ticket, ended)
+    report = _defer(ticket, ended, deferred[0], now, rng) if deferred else Report(ticket, ended)
     _note_all(ticket, dispositions, answers, now, given_up=report.deferral is None)
     return report
 
@@ -102,17 +102,11 @@ def postpone(ticket: Ticket, now: datetime, wait: timedelta, reason: str) -> Rep
 
     The timeline gets no entry: a leg may be postponed for days, and its row must not grow.
     """
-    report = put_off(ticket, Route.REMOTE, now, "4.3.2", reason)
+    report = defer(ticket, Route.REMOTE, now, "4.3.2", reason)
     if report.deferral is None:
-        note(ticket, now, STAGE, _EVENTS[Disposition.FAILED], f"waited for too long: {reason}")
+        append_event(ticket, now, STAGE, _EVENTS[Disposition.FAILED], f"waited for too long: {reason}")
         return report
     return Report(ticket, {}, Deferral(now + wait, Route.REMOTE, "4.3.2", reason, tried=False))
-
-
-def defer_after_fault(ticket: Ticket, now: datetime, reason: str, rng: Callable[[], float]) -> Report:
-    """Return the report of a leg that met a fault of the program: it is tried again like after any failure for now."""
-    note(ticket, now, STAGE, _EVENTS[Disposition.DEFERRED], reason)
-    return put_off(ticket, Route.REMOTE, now, "4.3.0", reason, dice=rng)
 
 
 def reply_text(answer: RecipientAnswer) -> str:
@@ -127,7 +121,7 @@ def _outcome(disposition: Disposition, answer: RecipientAnswer) -> Outcome:
     return Outcome(result, _status(answer.reply), reply_text(answer), answer.peer, answer.dsn_passed)
 
 
-def _put_off(
+def _defer(
     ticket: Ticket,
     ended: Mapping[int, Outcome],
     first: RecipientAnswer,
@@ -137,7 +131,7 @@ def _put_off(
     """Defer the recipients without a final answer, for the reason of the first of them."""
     text = f"{first.peer}: {reply_text(first)}" if first.peer else reply_text(first)
     status = f"4{_status(first.reply)[1:]}"
-    return put_off(ticket, Route.REMOTE, now, status, text, outcomes=ended, dice=rng)
+    return defer(ticket, Route.REMOTE, now, status, text, outcomes=ended, rng=rng)
 
 
 def _status(reply: Reply) -> str:
@@ -160,4 +154,6 @@ def _note_all(
         event = _EVENTS[
             Disposition.FAILED if given_up and disposition is Disposition.DEFERRED else disposition
         ]
-        note(ticket, now, STAGE, event, ": ".join(part for part in (whom, host, reply_text(answer)) if part))
+        append_event(
+            ticket, now, STAGE, event, ": ".join(part for part in (whom, host, reply_text(answer)) if part)
+        )

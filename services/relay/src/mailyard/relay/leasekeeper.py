@@ -14,7 +14,7 @@ from mailyard.runtime.errors import Unavailable
 from mailyard.runtime.logs import get_logger
 from mailyard.runtime.metrics import gauge
 from mailyard.spool.ids import row_id
-from mailyard.spool.leases import LEASE, Leases
+from mailyard.spool.queue.leases import LEASE, Leases
 
 _RENEW_SECONDS: Final = LEASE.total_seconds() / 4
 _RETRY_SECONDS: Final = 1.0  # after a renewal that failed

@@ -23,6 +23,7 @@ from mailyard.smtp.client import Outcome, Step
 from mailyard.smtp.client.replies import own_reply
 from mailyard.smtp.reply import Reply
 from mailyard.spool.outcome import Report
+from mailyard.spool.queue.stage import BODY_MISSING
 from mailyard.spool.reasons import reason_of
 from mailyard.store.blobs import BodyMissing
 
@@ -103,7 +104,7 @@ class LegSender:
             return provider, await attempt.run()
         except BodyMissing as error:
             _log.error("relay.body_missing", spool_id=ticket.spool_id, error=str(error))
-            return provider, _alike(ticket, own_reply(451, "4.3.0", "the message's body cannot be read"))
+            return provider, _alike(ticket, own_reply(451, "4.3.0", BODY_MISSING))
 
     def _count(self, provider: str, answers: Sequence[RecipientAnswer]) -> None:
         uncertain = self._uncertain.labels(provider)

@@ -8,7 +8,7 @@ from typing import Final
 
 from mailyard.broker.connection import Broker
 from mailyard.broker.consumer import TicketConsumer
-from mailyard.broker.topology import Queue
+from mailyard.broker.pipeline import Queue
 from mailyard.directory.policies import Policies
 from mailyard.dns.resolver import DnsOptions, DnsResolver
 from mailyard.relay.bodyreader import BodyReader
@@ -30,9 +30,9 @@ from mailyard.runtime.logs import get_logger
 from mailyard.runtime.service import Component, Runtime, run
 from mailyard.runtime.settings import load_settings
 from mailyard.smtp.client import Security
-from mailyard.spool.leases import Leases
-from mailyard.spool.outcomes import Outcomes
-from mailyard.spool.progress import ProgressReporter
+from mailyard.spool.queue.leases import Leases
+from mailyard.spool.queue.outcomes import Outcomes
+from mailyard.spool.watch.progress import ProgressReporter
 from mailyard.store.blobs import Blobs
 from mailyard.store.client import Store
 
