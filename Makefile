@@ -22,7 +22,7 @@ SOURCE ?= unknown
 REVISION ?= $(shell git describe --always --dirty --abbrev=40)
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct)
 CREATED = $(shell $(PYTHON) -c 'import sys, time; print(time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(int(sys.argv[1]))))' $(SOURCE_DATE_EPOCH))
-IMAGES ?= smtp-in router filter delivery relay imap toolbox
+IMAGES ?= $(notdir $(wildcard services/*)) toolbox
 
 .PHONY: help
 help:  ## Explains every target
@@ -108,7 +108,7 @@ dockerfiles: $(READY)  ## Writes the Dockerfiles from what the packages say that
 	$(BIN)/python -m mailyard.local.dockerfiles
 
 .PHONY: chart
-chart: $(READY)  ## Writes README.md and values.schema.json of the Helm chart from its values.yaml
+chart: $(READY)  ## Writes README.md and values.schema.json of the Helm chart from its values.yaml, and its list of services
 	$(BIN)/mailyard-chart
 
 .PHONY: chaos

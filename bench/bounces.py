@@ -9,7 +9,7 @@ import secrets
 import sys
 import time
 
-from mailyard.broker.topology import Queue
+from mailyard.broker.pipeline import Queue
 from mailyard.store.client import Store
 from tests.flow.parts import Flow
 

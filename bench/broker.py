@@ -16,8 +16,8 @@ import uvloop
 
 from mailyard.broker.connection import Broker
 from mailyard.broker.consumer import TicketConsumer
+from mailyard.broker.pipeline import Queue
 from mailyard.broker.publisher import TicketPublisher
-from mailyard.broker.topology import Queue
 from mailyard.proto.v1.ticket_pb2 import Recipient, Ticket
 from mailyard.runtime.logs import configure_logs
 

@@ -11,16 +11,17 @@ from typing import Any
 
 from bson import ObjectId
 
+from mailyard.broker.pipeline import Queue, stage_of
 from mailyard.filter.contents import Contents, Wish
-from mailyard.filter.endings import Endings
 from mailyard.filter.inspector import Inspector
-from mailyard.filter.mail import Direction, Need
+from mailyard.filter.mail import Need
 from mailyard.filter.pipeline import Pipeline
 from mailyard.filter.rules.contentcheck import ContentCheck
 from mailyard.filter.rules.patterns import Comparison, Pattern
 from mailyard.filter.rules.rule import Condition, LookAt, Rule
 from mailyard.filter.rules.ruleset import RuleSet
 from mailyard.proto.v1.ticket_pb2 import Action, Recipient, Ticket, TicketBatch
+from mailyard.spool.queue.stage import StageReports
 
 WORDS = (
     "wire transfer", "unpaid invoice", "you have won", "bitcoin wallet", "urgent payment", "account suspended",
@@ -81,9 +82,8 @@ async def measure(rules: RuleSet) -> float:
     check = ContentCheck(lambda: rules)
     broker: Any = Wire()
     outcomes: Any = None
-    inspector = Inspector(
-        Direction.LOCAL, Pipeline([check]), Bodies(), Endings(outcomes), broker, batch_octets=1 << 24
-    )
+    reports = StageReports(stage_of(Queue.LOCAL_FILTER), outcomes)
+    inspector = Inspector(reports, Pipeline([check]), Bodies(), broker, batch_octets=1 << 24)
     wire = [tickets() for _ in range(ROUNDS)]
     began = time.process_time()
     for octets in wire:

@@ -8,16 +8,12 @@ from dataclasses import dataclass, field
 
 from bench.autoscale.pods import Pods
 from bench.autoscale.queue import Group, Queue
+from mailyard.broker.pipeline import STAGES, stages_of
 
-QUEUES_OF = {
-    "router": ("smtp-in.route",),
-    "filter": ("local.filter", "remote.filter"),
-    "delivery": ("local.deliver",),
-    "relay": ("remote.send",),
-}
+QUEUES_OF = {stage.service: tuple(str(each.queue) for each in stages_of(stage.service)) for stage in STAGES}
 SERVICES = tuple(QUEUES_OF)
-_NEXT = {"local.filter": "local.deliver", "remote.filter": "remote.send"}
-_LAST = ("delivery", "relay")
+_NEXT = {str(stage.queue): str(stage.successors[0]) for stage in STAGES if len(stage.successors) == 1}
+_LAST = tuple(stage.service for stage in STAGES if not stage.successors)
 
 
 @dataclass(slots=True)

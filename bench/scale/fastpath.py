@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mailyard.broker.topology import Queue
+from mailyard.broker.pipeline import Queue
 from mailyard.store.client import Store
 from tests.flow.parts import BODY, Flow
 

@@ -8,6 +8,7 @@ from bson import ObjectId
 
 from bench.scale.meter import Cost
 from bench.scale.size import Size
+from mailyard.broker.pipeline import QueuePath
 from mailyard.directory.accounts import Accounts
 from mailyard.mailbox.mailboxes import Mailboxes
 from mailyard.mailbox.messages import Messages
@@ -16,16 +17,16 @@ from mailyard.message.address import Address
 from mailyard.router.settings import RouterSettings
 from mailyard.router.sweep import Sweep
 from mailyard.runtime.clock import now_utc
-from mailyard.spool.books import Bookkeeper
-from mailyard.spool.callers import entry_callers
-from mailyard.spool.census import take_census
-from mailyard.spool.depth import oldest_open
-from mailyard.spool.horizon import MARGIN, Way
-from mailyard.spool.leases import Leases
-from mailyard.spool.progress import read_progress
-from mailyard.spool.release import Release
+from mailyard.spool.ledger.audit import LedgerAuditor
+from mailyard.spool.queue.leases import Leases
+from mailyard.spool.queue.release import Release
 from mailyard.spool.row import ticket_of
-from mailyard.spool.timeline import trace
+from mailyard.spool.watch.backlog import count_backlog
+from mailyard.spool.watch.clients import recent_client_addresses
+from mailyard.spool.watch.depth import oldest_open
+from mailyard.spool.watch.horizon import MARGIN
+from mailyard.spool.watch.progress import read_progress
+from mailyard.spool.watch.trace import trace
 from mailyard.store.client import Row, Store
 from tests.flow.parts import Flow
 
@@ -71,8 +72,8 @@ def jobs(flow: Flow, inbox: Mailbox, size: Size) -> Iterator[Job]:
 def _router_jobs(store: Store, size: Size) -> Iterator[Job]:
     now = now_utc()
     release = Release(store)
-    backlog = dict.fromkeys(Way, now - MARGIN) | {Way.REMOTE: None, Way.EDGE: None}
-    keeper = Bookkeeper(store)
+    backlog = dict.fromkeys(QueuePath, now - MARGIN) | {QueuePath.REMOTE: None, QueuePath.UNKNOWN: None}
+    keeper = LedgerAuditor(store)
     rows_of_an_audit = (
         2 * 130 * (size.waiting // size.minutes + 2)
     )  # compared, and looked through for entries
@@ -94,7 +95,7 @@ def _router_jobs(store: Store, size: Size) -> Iterator[Job]:
     yield Job("depth: oldest open row", lambda: oldest_open(store), 0.2)
     yield Job("depth: progress of all consumers", lambda: read_progress(store, now), 0.2)
     # It reads one index key of each open row, and stops after its time limit.
-    yield Job("census: open mails by tenant", lambda: take_census(store, 20_000), 20.0)
+    yield Job("census: open mails by tenant", lambda: count_backlog(store, 20_000), 20.0)
     yield Job("ledger: first audit of a keeper", audit, 10.0, 0.5, documents=rows_of_an_audit)
     whole = rows_of_an_audit * (size.minutes // 60 + 2)
     yield Job("ledger: audits until all minutes are known", take_over, 300.0, 10.0, documents=whole)
@@ -120,7 +121,12 @@ def _relay_jobs(store: Store) -> Iterator[Job]:
     yield Job("relay: claim 200 legs", claim)
     yield Job("relay: renew 200 leases", renew)
     yield Job("trace of one message", trace_one, 0.2)
-    yield Job("install-check: latest callers", lambda: entry_callers(store, 100), 5.0, documents=10_000_000)
+    yield Job(
+        "install-check: latest callers",
+        lambda: recent_client_addresses(store, 100),
+        5.0,
+        documents=10_000_000,
+    )
 
 
 def _mailbox_jobs(store: Store, inbox: Mailbox, size: Size) -> Iterator[Job]:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from enum import Enum
 from itertools import cycle, islice
 
-SERVICES = ("smtp-in", "router", "filter", "delivery", "relay", "imap")
+from mailyard.runtime.services import NAMES as SERVICES
+
 SERVERS = ("rabbitmq", "mongod")
 LINKS = ("amqp", "mongo")
 TERM_SERVICES = SERVICES

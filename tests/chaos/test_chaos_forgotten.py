@@ -10,7 +10,7 @@ import aio_pika
 import pytest
 from pymongo import MongoClient
 
-from mailyard.broker.topology import Queue
+from mailyard.broker.pipeline import Queue
 from tests.chaos.__main__ import SWITCHES
 from tests.e2e.postbox import send_all
 from tests.trial import accounts

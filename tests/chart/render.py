@@ -11,10 +11,11 @@ from typing import Any
 import yaml
 
 from mailyard.local.paths import REPOSITORY
+from mailyard.runtime.services import NAMES
 
 HELM = Path(sys.executable).with_name("helm")
 CHART = REPOSITORY / "charts/mailyard"
-SERVICES = ("delivery", "filter", "imap", "relay", "router", "smtp-in")
+SERVICES = tuple(sorted(NAMES))
 APIS = (
     "cert-manager.io/v1",
     "gateway.networking.k8s.io/v1",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mailyard.broker.topology import Queue
+from mailyard.broker.pipeline import STAGES, Queue, stages_of
 from mailyard.runtime.catalogue import METRICS
 from tests.chart.quantities import millicores, octets
 from tests.chart.render import APIS, OVERLAYS, SERVICES, WORKLOADS, Object, Objects, pod_spec, render
@@ -14,6 +14,11 @@ QUEUES = {
     "relay": {Queue.REMOTE_SEND},
 }
 WITHOUT_KEDA = tuple(api for api in APIS if not api.startswith("keda.sh"))
+
+
+def test_every_stage_of_the_pipeline_scales_the_service_that_works_for_it():
+    assert {service: {stage.queue for stage in stages_of(service)} for service in QUEUES} == QUEUES
+    assert {stage.service for stage in STAGES} == set(QUEUES)
 
 
 def readings(objects: Objects, service: str) -> list[tuple[str, str, str, str]]:

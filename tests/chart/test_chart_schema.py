@@ -9,7 +9,8 @@ import yaml
 
 from mailyard.chart.entries import Entry, entries
 from mailyard.chart.main import files
-from mailyard.chart.settings import SERVICES, settings_class
+from mailyard.chart.settings import settings_class
+from mailyard.runtime.services import NAMES
 from tests.chart.render import CHART, HELM, OVERLAYS, Refused, render
 
 
@@ -17,6 +18,7 @@ def test_readme_and_schema_are_what_the_values_say():
     assert {path.name: path.read_text() == text for path, text in files(CHART).items()} == {
         "README.md": True,
         "values.schema.json": True,
+        "_catalogue.tpl": True,
     }
 
 
@@ -124,10 +126,10 @@ def open_objects(schema: object, path: str) -> list[str]:
 
 def test_every_service_of_the_platform_is_in_the_values():
     values = yaml.safe_load(CHART.joinpath("values.yaml").read_text())
-    assert tuple(values["services"]) == SERVICES
+    assert tuple(values["services"]) == NAMES
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", NAMES)
 def test_settings_of_the_schema_are_settings_of_the_service(service: str):
     schema = json.loads(CHART.joinpath("values.schema.json").read_text())
     known = schema["properties"]["services"]["properties"][service]["properties"]["settings"]["properties"]

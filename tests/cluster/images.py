@@ -3,8 +3,10 @@
 from collections.abc import Iterable
 from typing import Any
 
+from mailyard.runtime.services import NAMES, TOOLBOX
+
 ENDED = ("Succeeded", "Failed")
-OURS = ("smtp-in", "router", "filter", "delivery", "relay", "imap", "toolbox")
+OURS = (*NAMES, TOOLBOX)
 
 
 def stale(pods: Iterable[Any], repository: str, tag: str) -> list[str]:

@@ -9,14 +9,15 @@ TICKETS = 1_000
 PROGRAM = """
 import asyncio, sys
 from mailyard.broker.publisher import TicketPublisher
-from mailyard.broker.topology import Queue
+from mailyard.broker.pipeline import Queue
 from mailyard.cli.session import with_session
 from mailyard.runtime.clock import now_utc
 from mailyard.runtime.logs import configure_logs
-from mailyard.spool.row import COLLECTION, Route, State, ticket_of
+from mailyard.broker.pipeline import Route
+from mailyard.spool.row import COLLECTION, RowState, ticket_of
 
 async def publish(session):
-    done = {"state": State.DONE, "route": {"$ne": Route.REMOTE}}
+    done = {"state": RowState.DONE, "route": {"$ne": Route.REMOTE}}
     rows = await session.store.collection(COLLECTION).find(done).limit(int(sys.argv[1])).to_list()
     tickets = [ticket_of({**row, "due_at": now_utc()}) for row in rows]
     async with session.broker() as broker:

@@ -14,8 +14,6 @@ from tests.cluster.release import NAME, Release
 from tests.cluster.surroundings import Surroundings
 from tests.cluster.toolbox import Toolbox
 
-SERVICES = ("smtp-in", "router", "filter", "delivery", "relay", "imap")
-
 
 class CheckFailed(AssertionError):
     """What was found instead of what must be."""

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from mailyard.local.processes import free_port
+from mailyard.runtime.services import NAMES
 from tests.trial.instance import Instance, free_port_base
-from tests.trial.service import NAMES, LoneService
+from tests.trial.service import LoneService
 
 EX_CONFIG = 78
 EX_TEMPFAIL = 75

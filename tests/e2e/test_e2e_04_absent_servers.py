@@ -6,8 +6,9 @@ from urllib.parse import urlsplit, urlunsplit
 import pytest
 
 from mailyard.local.processes import free_port
+from mailyard.runtime.services import NAMES
 from tests.chaos.proxy import FaultProxy
-from tests.trial.service import NAMES, LoneService
+from tests.trial.service import LoneService
 from tests.trial.waiting import until
 
 READY_SECONDS = 60

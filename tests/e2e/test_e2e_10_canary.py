@@ -18,8 +18,8 @@ from mailyard.probe.letter import compose
 from mailyard.probe.roundtrip import Roundtrip
 from mailyard.runtime.clock import now_utc
 from mailyard.runtime.endpoint import Endpoint
-from mailyard.spool.canary import Canary as CanaryRows
-from mailyard.spool.canary import CanaryRun
+from mailyard.spool.watch.canary import Canary as CanaryRows
+from mailyard.spool.watch.canary import CanaryRun
 from mailyard.store.client import Store
 from tests.trial import accounts
 from tests.trial.instance import Instance, free_port_base

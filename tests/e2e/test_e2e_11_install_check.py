@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from mailyard.runtime.clock import now_utc
-from mailyard.spool.canary import Canary
+from mailyard.spool.watch.canary import Canary
 from mailyard.store.client import Store
 from tests.trial.instance import Instance
 from tests.trial.nameserver import fake_dns

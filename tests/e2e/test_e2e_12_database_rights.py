@@ -24,10 +24,11 @@ from mailyard.cli.databaseuser.rights import COLLECTIONS, RIGHTS
 from mailyard.cli.main import app
 from mailyard.local.processes import free_port
 from mailyard.local.rabbitmq import Rabbitmq
+from mailyard.runtime.services import NAMES
 from mailyard.store.blobs import Blobs
 from mailyard.store.client import Store
 from tests.trial.lockedstore import LockedStore, locked_store
-from tests.trial.service import NAMES, LoneService
+from tests.trial.service import LoneService
 from tests.trial.waiting import wait_until
 
 DATABASE = "post-1"

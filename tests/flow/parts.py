@@ -13,9 +13,9 @@ from typing import Any, cast
 
 from bson import ObjectId
 
+from mailyard.broker.pipeline import Queue
 from mailyard.broker.publisher import TicketPublisher
-from mailyard.broker.topology import Queue
-from mailyard.delivery.deliverer import Deliverer
+from mailyard.delivery.handler import DeliveryHandler
 from mailyard.delivery.settings import DeliverySettings
 from mailyard.directory.directory import CacheLimits, Directory
 from mailyard.directory.indexes import ensure_indexes
@@ -27,13 +27,13 @@ from mailyard.mailbox.rows import ensure_schema as ensure_mailboxes
 from mailyard.proto.v1.mailbox_pb2 import MailboxEvent
 from mailyard.proto.v1.ticket_pb2 import Action, Recipient, Ticket
 from mailyard.router.bouncer import Bouncer
-from mailyard.router.intake import Intake
+from mailyard.router.routinghandler import RoutingHandler
 from mailyard.router.settings import RouterSettings
 from mailyard.runtime.clock import now_utc
 from mailyard.spool.acceptance import Acceptance, Client, Source
-from mailyard.spool.ledger import Ledger, hour_of
+from mailyard.spool.ledger.ledger import Ledger, hour_of
+from mailyard.spool.queue.spool import Spool
 from mailyard.spool.schema import ensure_schema as ensure_spool
-from mailyard.spool.spool import Spool
 from mailyard.store.body import Body
 from mailyard.store.client import Row, Store
 
@@ -75,8 +75,8 @@ class Flow:
         router = RouterSettings(hostname="mail.one.test")
         self.spool = Spool(store, publisher, stage="test")
         self.directory = Directory(store, CacheLimits(0.0, 0.0))
-        self.intake = Intake(store, self.directory, publisher)
-        self.deliverer = Deliverer(store, cast("Any", self.woken), DeliverySettings())
+        self.intake = RoutingHandler(store, self.directory, publisher)
+        self.deliverer = DeliveryHandler(store, cast("Any", self.woken), DeliverySettings())
         self.bouncer = Bouncer(store, self.spool, router)
         self.mailboxes = Mailboxes(store)
         self.messages = Messages(store)
@@ -174,13 +174,13 @@ class Flow:
 
     async def unaccounted(self) -> dict[str, int]:
         now = hour_of(now_utc())
-        lines = await Ledger(self.store).accounts(now - timedelta(hours=2), now + timedelta(hours=1))
+        lines = await Ledger(self.store).hourly_lines(now - timedelta(hours=2), now + timedelta(hours=1))
         return {line.tenant: line.unaccounted for line in lines}
 
     async def became(self) -> dict[str, int]:
         """Return recipients of all tenants by what became of them; zeros left out."""
         now: datetime = hour_of(now_utc())
-        lines = await Ledger(self.store).accounts(now - timedelta(hours=2), now + timedelta(hours=1))
+        lines = await Ledger(self.store).hourly_lines(now - timedelta(hours=2), now + timedelta(hours=1))
         totals: dict[str, int] = defaultdict(int)
         for line in lines:
             for column, count in line.became.items():

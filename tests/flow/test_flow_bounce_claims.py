@@ -6,13 +6,12 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from mailyard.broker.topology import Queue
+from mailyard.broker.pipeline import Queue, Route
 from mailyard.proto.v1.ticket_pb2 import Ticket
 from mailyard.runtime.clock import now_utc
-from mailyard.spool.bounces import CLAIM, Bounces, DueReport
 from mailyard.spool.outcome import Deferral, Outcome, Report, Result
-from mailyard.spool.outcomes import Outcomes
-from mailyard.spool.row import Route
+from mailyard.spool.queue.bounces import CLAIM, Bounces, DueReport
+from mailyard.spool.queue.outcomes import Outcomes
 from tests.flow.parts import Flow
 
 TARGETS = 5

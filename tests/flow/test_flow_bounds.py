@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
+from mailyard.broker.pipeline import Queue
 from mailyard.broker.publisher import TicketPublisher
-from mailyard.broker.topology import Queue
 from mailyard.directory.model import Destination, Remote
 from mailyard.message.address import Address
-from mailyard.router.intake import Intake
 from mailyard.router.routing import MOST_LEG_TARGETS
+from mailyard.router.routinghandler import RoutingHandler
 from tests.flow.parts import Flow
 
 
@@ -36,7 +36,9 @@ def members(address: Address) -> Iterable[Destination]:
 
 async def test_a_thousand_aliases_of_a_thousand_addresses_fail_beyond_the_bound(flow: Flow) -> None:
     wide = Wide()
-    intake = Intake(flow.store, cast("Any", wide), cast("TicketPublisher", flow.shelf), most_targets=2000)
+    intake = RoutingHandler(
+        flow.store, cast("Any", wide), cast("TicketPublisher", flow.shelf), most_targets=2000
+    )
     spool_id = await flow.accept(*(f"a{number}@wide.test" for number in range(1000)), sender="bob@one.test")
     await intake.handle(flow.shelf.take(Queue.SMTP_IN_ROUTE))
     assert wide.asked == 1000
@@ -53,7 +55,9 @@ async def test_a_thousand_aliases_of_a_thousand_addresses_fail_beyond_the_bound(
 async def test_the_aliases_of_one_message_take_no_room_from_a_message_that_is_routed_with_it(
     flow: Flow,
 ) -> None:
-    intake = Intake(flow.store, cast("Any", Wide()), cast("TicketPublisher", flow.shelf), most_targets=2000)
+    intake = RoutingHandler(
+        flow.store, cast("Any", Wide()), cast("TicketPublisher", flow.shelf), most_targets=2000
+    )
     wide = await flow.accept(*(f"a{number}@wide.test" for number in range(60)), sender="bob@one.test")
     plain = await flow.accept(*(f"u{number}@plain.test" for number in range(3)), sender="bob@one.test")
     await intake.handle(flow.shelf.take(Queue.SMTP_IN_ROUTE))

@@ -6,19 +6,17 @@ from typing import cast
 
 import pytest
 
+from mailyard.broker.pipeline import Queue, QueuePath, Route
 from mailyard.broker.publisher import TicketPublisher
-from mailyard.broker.topology import Queue
 from mailyard.proto.v1.ticket_pb2 import Ticket
-from mailyard.router.intake import Intake
+from mailyard.router.routinghandler import RoutingHandler
 from mailyard.runtime.clock import now_utc
 from mailyard.runtime.errors import Unavailable
-from mailyard.spool.horizon import QUEUES, Way
-from mailyard.spool.leases import LEASE, RECOVERY, Leases, OutageWatch
 from mailyard.spool.outcome import Deferral, Outcome, Report, Result, ended_alike
-from mailyard.spool.outcomes import Outcomes
-from mailyard.spool.putoff import put_off
-from mailyard.spool.release import Release
-from mailyard.spool.row import Route
+from mailyard.spool.queue.deferral import defer
+from mailyard.spool.queue.leases import LEASE, RECOVERY, Leases, OutageWatch
+from mailyard.spool.queue.outcomes import Outcomes
+from mailyard.spool.queue.release import Release
 from tests.flow.parts import Flow
 
 RELAYED = Outcome(Result.RELAYED, "2.0.0", "250 ok", "mx.remote.test")
@@ -39,8 +37,8 @@ class Broken:
         await self._flow.shelf.publish(queue, tickets)
 
 
-def broken_intake(flow: Flow, failures: int = 1) -> Intake:
-    return Intake(flow.store, flow.directory, cast("TicketPublisher", Broken(flow, failures)))
+def broken_intake(flow: Flow, failures: int = 1) -> RoutingHandler:
+    return RoutingHandler(flow.store, flow.directory, cast("TicketPublisher", Broken(flow, failures)))
 
 
 async def test_a_routing_that_is_tried_again_leaves_no_trace_of_the_first_try(flow: Flow) -> None:
@@ -74,7 +72,7 @@ async def test_recipients_that_nobody_can_reach_have_their_outcome_when_the_mess
     assert (failed["state"], failed["outcomes"]["0"]["status"]) == ("done", "5.1.1")
     assert len(await flow.reports_to("bob@one.test")) == 1
     now = now_utc() + timedelta(minutes=1)
-    lost = await Release(flow.store).lost(dict.fromkeys(Way, now), now, 10)
+    lost = await Release(flow.store).lost(dict.fromkeys(QueuePath, now), now, 10)
     assert [(queue, ticket.leg) for queue, ticket in lost] == [(Queue.LOCAL_FILTER, 1)]
     flow.shelf.queues[Queue.LOCAL_FILTER] = [ticket for _, ticket in lost]
     await flow.deliver()
@@ -104,7 +102,7 @@ async def test_a_lost_ticket_of_local_mail_is_found_while_relay_takes_nothing(fl
     remote = await flow.accept("x@remote.test")
     await flow.route()  # and all tickets are lost but the one in remote.filter
     now = now_utc() + timedelta(minutes=1)
-    horizons = {way: None if Queue.REMOTE_SEND in queues else now for way, queues in QUEUES.items()}
+    horizons = {path: None if Queue.REMOTE_SEND in path.queues else now for path in QueuePath}
     lost = await Release(flow.store).lost(horizons, now, 10)
     assert {ticket.spool_id for _, ticket in lost} == {plain, alias}
     assert (await flow.row(remote))["route"] == "remote"
@@ -114,8 +112,8 @@ async def test_an_unrouted_row_of_0_2_0_is_judged_by_all_queues(flow: Flow) -> N
     await flow.accept("ann@one.test")
     await flow.store.collection("spool").update_many({}, {"$unset": {"route": ""}})
     now = now_utc() + timedelta(minutes=1)
-    assert await Release(flow.store).lost({Way.EDGE: None, Way.EDGE_LOCAL: now}, now, 10) == []
-    assert len(await Release(flow.store).lost({Way.EDGE: now}, now, 10)) == 1
+    assert await Release(flow.store).lost({QueuePath.UNKNOWN: None, QueuePath.EDGE: now}, now, 10) == []
+    assert len(await Release(flow.store).lost({QueuePath.UNKNOWN: now}, now, 10)) == 1
 
 
 @pytest.mark.parametrize(
@@ -142,7 +140,7 @@ async def released(flow: Flow) -> tuple[Queue, Ticket]:
     release, now = Release(flow.store), now_utc() + LEASE + timedelta(hours=1)
     for seconds in range(0, int(RECOVERY.total_seconds()), 30):
         await release.lost({}, now - RECOVERY + timedelta(seconds=seconds), 10)
-    [found] = await release.lost({Way.REMOTE: now}, now, 10)
+    [found] = await release.lost({QueuePath.REMOTE: now}, now, 10)
     return found
 
 
@@ -205,7 +203,7 @@ async def test_a_deferral_brings_back_no_target_that_has_ended(flow: Flow) -> No
     _, newer = await released(flow)
     outcomes = Outcomes(flow.store)
     await outcomes.report(partial(ticket, {0: RELAYED}))
-    await outcomes.report(put_off(newer, Route.REMOTE, now_utc(), "4.4.1", "no answer"))
+    await outcomes.report(defer(newer, Route.REMOTE, now_utc(), "4.4.1", "no answer"))
     [(_, next_one)] = await Release(flow.store).due(now_utc() + timedelta(days=1), 10)
     assert [each.address for each in next_one.recipients] == ["y@remote.test"]
     assert await flow.unaccounted() == {"remote": 0}
@@ -214,14 +212,14 @@ async def test_a_deferral_brings_back_no_target_that_has_ended(flow: Flow) -> No
 async def test_a_store_outage_lets_holders_renew_before_their_legs_are_released(flow: Flow) -> None:
     leases, ticket = await claimed(flow, "x@remote.test")
     release, start = Release(flow.store), now_utc()
-    await release.lost({Way.REMOTE: start}, start, 10)
+    await release.lost({QueuePath.REMOTE: start}, start, 10)
     back = start + timedelta(minutes=10)  # nobody reached the store for so long
-    assert await release.lost({Way.REMOTE: back}, back, 10) == []
+    assert await release.lost({QueuePath.REMOTE: back}, back, 10) == []
     holder = Leases(flow.store, clock=lambda: back)
     holder._owner = leases._owner  # the same process, later
     await holder.renew([ticket])
     after = back + RECOVERY
-    assert await release.lost({Way.REMOTE: after}, after, 10) == []
+    assert await release.lost({QueuePath.REMOTE: after}, after, 10) == []
     await Outcomes(flow.store).report(ended_alike(ticket, RELAYED))
     assert (await flow.row(ticket.spool_id))["state"] == "done"
 
@@ -232,7 +230,7 @@ async def test_after_an_outage_a_leg_whose_holder_is_gone_is_released(flow: Flow
     await release.lost({}, start, 10)
     later = start + RECOVERY + timedelta(minutes=10)
     await release.lost({}, later - RECOVERY, 10)
-    [(_, newer)] = await release.lost({Way.REMOTE: later}, later, 10)
+    [(_, newer)] = await release.lost({QueuePath.REMOTE: later}, later, 10)
     await leases.renew([ticket])  # the holder was only slow: it cannot take the leg back
     assert await Leases(flow.store).claim([newer]) == [newer]
 

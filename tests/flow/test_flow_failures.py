@@ -4,14 +4,13 @@ from datetime import timedelta
 
 import pytest
 
-from mailyard.broker.topology import Queue
+from mailyard.broker.pipeline import Queue, Route
 from mailyard.runtime.clock import now_utc
-from mailyard.spool.leases import Leases
 from mailyard.spool.outcome import Outcome, Report, Result, ended_alike
-from mailyard.spool.outcomes import Outcomes
-from mailyard.spool.putoff import put_off
-from mailyard.spool.row import Route
-from mailyard.spool.timeline import trace
+from mailyard.spool.queue.deferral import defer
+from mailyard.spool.queue.leases import Leases
+from mailyard.spool.queue.outcomes import Outcomes
+from mailyard.spool.watch.trace import trace
 from tests.flow.parts import Flow
 
 REFUSED = Outcome(Result.BOUNCED, "5.1.1", "550 5.1.1 no such user", "mx.remote.test")
@@ -67,7 +66,7 @@ async def test_some_targets_end_and_the_others_wait(flow: Flow) -> None:
     await flow.route()
     [ticket] = flow.shelf.take(Queue.REMOTE_FILTER)
     ended = {0: Outcome(Result.RELAYED, "2.0.0", "250 ok", "mx"), 1: REFUSED}
-    report = put_off(ticket, Route.REMOTE, now_utc(), "4.2.1", "450 later", outcomes=ended, dice=lambda: 0.5)
+    report = defer(ticket, Route.REMOTE, now_utc(), "4.2.1", "450 later", outcomes=ended, rng=lambda: 0.5)
     outcomes = Outcomes(flow.store)
     await outcomes.report(report)
     await outcomes.report(report)  # a write that is repeated changes nothing
@@ -86,7 +85,7 @@ async def test_a_second_failure_of_the_same_leg_is_told_too(flow: Flow) -> None:
     await flow.route()
     [ticket] = flow.shelf.take(Queue.REMOTE_FILTER)
     outcomes = Outcomes(flow.store)
-    await outcomes.report(put_off(ticket, Route.REMOTE, now_utc(), "4.2.1", "450", outcomes={0: REFUSED}))
+    await outcomes.report(defer(ticket, Route.REMOTE, now_utc(), "4.2.1", "450", outcomes={0: REFUSED}))
     assert len(await bounces_to(flow, "bob@one.test")) == 1
     await outcomes.report(ended_alike(ticket, REFUSED))
     bounces = await bounces_to(flow, "bob@one.test")
@@ -99,7 +98,7 @@ async def test_mail_that_waited_too_long_expires_and_is_told(flow: Flow) -> None
     await flow.route()
     [ticket] = flow.shelf.take(Queue.REMOTE_FILTER)
     late = now_utc() + timedelta(days=30)
-    report = put_off(ticket, Route.REMOTE, late, "4.4.1", "no answer from mx.remote.test")
+    report = defer(ticket, Route.REMOTE, late, "4.4.1", "no answer from mx.remote.test")
     assert report.deferral is None
     await Outcomes(flow.store).report(report)
     [bounce] = await bounces_to(flow, "bob@one.test")

@@ -6,16 +6,14 @@ from datetime import timedelta
 
 import pytest
 
-from mailyard.broker.topology import Queue
+from mailyard.broker.pipeline import Queue, QueuePath, Route
 from mailyard.proto.v1.ticket_pb2 import Ticket
 from mailyard.runtime.clock import now_utc
-from mailyard.spool.bounces import CLAIM, Bounces
-from mailyard.spool.horizon import Way
-from mailyard.spool.leases import LEASE, RECOVERY, Leases
 from mailyard.spool.outcome import Deferral, Outcome, Report, Result, ended_alike
-from mailyard.spool.outcomes import Outcomes
-from mailyard.spool.release import Release
-from mailyard.spool.row import Route
+from mailyard.spool.queue.bounces import CLAIM, Bounces
+from mailyard.spool.queue.leases import LEASE, RECOVERY, Leases
+from mailyard.spool.queue.outcomes import Outcomes
+from mailyard.spool.queue.release import Release
 from tests.flow.parts import Flow
 
 TARGETS = 4
@@ -43,7 +41,7 @@ async def test_whatever_order_reports_come_in_each_target_ends_once(flow: Flow, 
         now += LEASE + RECOVERY
         for _ in range(4):
             now += timedelta(seconds=30)
-            published.extend(ticket for _, ticket in await release.lost({Way.REMOTE: now}, now, 10))
+            published.extend(ticket for _, ticket in await release.lost({QueuePath.REMOTE: now}, now, 10))
         published.extend(ticket for _, ticket in await release.due(now, 10))
 
     async def step(action: str) -> None:

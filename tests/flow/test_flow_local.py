@@ -2,12 +2,11 @@
 
 from datetime import timedelta
 
-from mailyard.broker.topology import Queue
+from mailyard.broker.pipeline import Queue, QueuePath
 from mailyard.proto.v1.ticket_pb2 import Action
 from mailyard.runtime.clock import now_utc
-from mailyard.spool.horizon import Way
-from mailyard.spool.release import Release
-from mailyard.spool.timeline import trace
+from mailyard.spool.queue.release import Release
+from mailyard.spool.watch.trace import trace
 from tests.flow.parts import BODY, Flow
 
 
@@ -105,12 +104,14 @@ async def test_a_forward_out_of_the_house_is_a_remote_leg_of_the_aliases_tenant(
     assert await flow.unaccounted() == {"one": 0, "two": 0}
 
 
-async def test_quarantined_mail_goes_to_junk(flow: Flow) -> None:
+async def test_quarantined_mail_goes_to_junk_and_the_ledger_says_quarantined(flow: Flow) -> None:
     await flow.accept("ann@one.test")
     await flow.route()
     await flow.deliver(Action.ACTION_QUARANTINE)
     assert await flow.found("ann@one.test") == []
     assert await flow.found("ann@one.test", "Junk") == [1]
+    assert await flow.became() == {"quarantined": 1}
+    assert await flow.unaccounted() == {"one": 0}
 
 
 async def test_a_deleted_junk_mailbox_is_made_again(flow: Flow) -> None:
@@ -157,6 +158,6 @@ async def test_a_row_whose_ticket_is_lost_is_released_again(flow: Flow) -> None:
     spool_id = await flow.accept("ann@one.test")
     flow.shelf.take(Queue.SMTP_IN_ROUTE)
     now = now_utc() + timedelta(seconds=60)
-    assert await Release(flow.store).lost({Way.EDGE: None, Way.EDGE_LOCAL: None}, now, 10) == []
-    [(queue, ticket)] = await Release(flow.store).lost({Way.EDGE_LOCAL: now}, now, 10)
+    assert await Release(flow.store).lost({QueuePath.UNKNOWN: None, QueuePath.EDGE: None}, now, 10) == []
+    [(queue, ticket)] = await Release(flow.store).lost({QueuePath.EDGE: now}, now, 10)
     assert (queue, ticket.spool_id, ticket.epoch) == (Queue.SMTP_IN_ROUTE, spool_id, 1)

@@ -8,20 +8,19 @@ from typing import Any
 
 import pytest
 
-from mailyard.broker.topology import Queue
+from mailyard.broker.pipeline import Queue, Route
 from mailyard.router import bouncer as bouncer_module
 from mailyard.router.bouncer import MOST_TRIES, Bouncer
 from mailyard.router.settings import RouterSettings
 from mailyard.runtime.clock import now_utc
 from mailyard.runtime.errors import Unavailable
-from mailyard.spool.bounces import CLAIM, Bounces
-from mailyard.spool.delays import Delays
 from mailyard.spool.outcome import Outcome, Result, ended_alike
-from mailyard.spool.outcomes import Outcomes
-from mailyard.spool.putoff import put_off
-from mailyard.spool.release import Release
-from mailyard.spool.row import Route
-from mailyard.spool.spool import Spool
+from mailyard.spool.queue.bounces import CLAIM, Bounces
+from mailyard.spool.queue.deferral import defer
+from mailyard.spool.queue.delays import Delays
+from mailyard.spool.queue.outcomes import Outcomes
+from mailyard.spool.queue.release import Release
+from mailyard.spool.queue.spool import Spool
 from mailyard.store.blobs import Blobs
 from tests.flow.parts import Flow
 
@@ -149,7 +148,7 @@ async def test_a_sender_is_told_once_that_mail_is_late(flow: Flow) -> None:
     await flow.route()
     [ticket] = flow.shelf.take(Queue.REMOTE_FILTER)
     outcomes = Outcomes(flow.store)
-    await outcomes.report(put_off(ticket, Route.REMOTE, now_utc(), "4.4.1", "mx: không trả lời"))
+    await outcomes.report(defer(ticket, Route.REMOTE, now_utc(), "4.4.1", "mx: không trả lời"))
     early = later(flow, 3.9)
     await early.report_delays()
     assert await flow.reports_to(BOB) == []
@@ -161,7 +160,7 @@ async def test_a_sender_is_told_once_that_mail_is_late(flow: Flow) -> None:
     assert "Will-Retry-Until" in recipient
     for day in range(1, 4):
         [(_, again)] = await Release(flow.store).due(now_utc() + timedelta(days=day), 10)
-        await outcomes.report(put_off(again, Route.REMOTE, now_utc(), "4.4.1", "still not"))
+        await outcomes.report(defer(again, Route.REMOTE, now_utc(), "4.4.1", "still not"))
         await later(flow, 24 * day).report_delays()
     assert await flow.reports_to(BOB) == [report]
     [(_, last)] = await Release(flow.store).due(now_utc() + timedelta(days=4), 10)
@@ -178,7 +177,7 @@ async def test_nobody_is_told_of_a_delay_who_does_not_want_to_be(
     await flow.accept("x@remote.test", sender=sender, notify=notify)
     await flow.route()
     [ticket] = flow.shelf.take(Queue.REMOTE_FILTER)
-    await Outcomes(flow.store).report(put_off(ticket, Route.REMOTE, now_utc(), "4.4.1", "no answer"))
+    await Outcomes(flow.store).report(defer(ticket, Route.REMOTE, now_utc(), "4.4.1", "no answer"))
     await later(flow, 50, delay_report_hours=hours).report_delays()
     assert flow.shelf.take(Queue.SMTP_IN_ROUTE) == []
 
@@ -187,7 +186,7 @@ async def test_a_router_that_dies_before_it_notes_a_delay_report_makes_no_second
     await flow.accept("x@remote.test", sender=BOB)
     await flow.route()
     [ticket] = flow.shelf.take(Queue.REMOTE_FILTER)
-    await Outcomes(flow.store).report(put_off(ticket, Route.REMOTE, now_utc(), "4.4.1", "no answer"))
+    await Outcomes(flow.store).report(defer(ticket, Route.REMOTE, now_utc(), "4.4.1", "no answer"))
     rows = flow.store.collection("spool")
     before = await rows.find_one({"_id": ticket.spool_id})
     assert before is not None
@@ -201,7 +200,7 @@ async def test_a_delay_is_claimed_by_one_router(flow: Flow) -> None:
     await flow.accept("x@remote.test", sender=BOB)
     await flow.route()
     [ticket] = flow.shelf.take(Queue.REMOTE_FILTER)
-    await Outcomes(flow.store).report(put_off(ticket, Route.REMOTE, now_utc(), "4.4.1", "no answer"))
+    await Outcomes(flow.store).report(defer(ticket, Route.REMOTE, now_utc(), "4.4.1", "no answer"))
     now = now_utc() + timedelta(hours=5)
     assert len(await Delays(flow.store).claim(now, timedelta(hours=4), 10)) == 1
     assert await Delays(flow.store).claim(now, timedelta(hours=4), 10) == []

@@ -9,7 +9,7 @@ import pytest
 from bson import ObjectId
 from pymongo.asynchronous.collection import AsyncCollection
 
-from mailyard.broker.topology import Queue
+from mailyard.broker.pipeline import Queue
 from mailyard.mailbox.accountpurge import purge_account
 from mailyard.mailbox.model import FlagChange
 from mailyard.mailbox.retention import blobs_in_mailboxes

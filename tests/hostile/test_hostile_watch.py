@@ -4,6 +4,7 @@ from math import inf
 
 import pytest
 
+from mailyard.runtime.services import NAMES
 from tests.hostile.messages import hostile_messages
 from tests.hostile.watch import Limits, Seen, buckets, faults, lag_quantile, memory_limits, percentile
 
@@ -63,7 +64,7 @@ def test_percentiles_are_by_nearest_rank() -> None:
 
 def test_memory_limits_are_those_of_the_chart() -> None:
     assert memory_limits()["imap"] == 2**30
-    assert set(memory_limits()) == {"smtp-in", "router", "filter", "delivery", "relay", "imap"}
+    assert set(memory_limits()) == set(NAMES)
 
 
 @pytest.mark.parametrize("name", hostile_messages())

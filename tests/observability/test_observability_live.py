@@ -17,7 +17,7 @@ from mailyard.local.processes import free_port
 from mailyard.observability.rule import Alert, Severity
 from mailyard.observability.rules import ALERTS, RECORDED
 from mailyard.runtime.clock import now_utc
-from mailyard.spool.canary import Canary
+from mailyard.spool.watch.canary import Canary
 from mailyard.store.client import Store
 from tests.observability.outside import outside
 from tests.observability.promtool import program

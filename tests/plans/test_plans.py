@@ -11,7 +11,7 @@ from pymongo import ASCENDING, MongoClient
 from pymongo.monitoring import CommandListener
 
 from mailyard.local.shapes import ShapeRecorder, shape_key, single
-from mailyard.spool.census import take_census
+from mailyard.spool.watch.backlog import count_backlog
 from mailyard.store.client import LISTENERS, Store
 from tests.plans.__main__ import listed, main, read_shapes
 from tests.plans.plan import findings
@@ -35,10 +35,10 @@ async def test_only_what_product_code_sends_is_recorded_and_each_shape_once(
     await store.start()
     await store.collection("spool").find_one({"sender": "a test's own question"})
     for _ in range(2):
-        await take_census(store, 1000)
+        await count_backlog(store, 1000)
     await store.close()
     assert [(each.place, each.name, each.collection) for each in read_shapes(tmp_path)] == [
-        ("mailyard/spool/census.py:take_census", "aggregate", "spool")
+        ("mailyard/spool/watch/backlog.py:count_backlog", "aggregate", "spool")
     ]
 
 

@@ -9,7 +9,7 @@ from mailyard.directory.provisioning import Provisioning
 from mailyard.mailbox.mailboxes import Mailboxes
 from mailyard.runtime.clock import now_utc
 from mailyard.runtime.errors import Unavailable
-from mailyard.spool.ledger import Ledger, hour_of
+from mailyard.spool.ledger.ledger import Ledger, hour_of
 from mailyard.store.client import Store
 
 PASSWORD = "correct-horse-battery"
@@ -40,7 +40,7 @@ async def unaccounted(mongo_url: str) -> int:
     store = Store(mongo_url, "mailyard")
     try:
         until = hour_of(now_utc()) + timedelta(hours=1)
-        lines = await Ledger(store).accounts(until - timedelta(days=1), until)
+        lines = await Ledger(store).hourly_lines(until - timedelta(days=1), until)
     except Unavailable as error:
         raise OSError("the ledger cannot be read now") from error
     finally:

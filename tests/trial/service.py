@@ -12,7 +12,6 @@ from typing import Self
 
 from mailyard.local.processes import free_port
 
-NAMES = ("smtp-in", "router", "filter", "delivery", "relay", "imap")
 STOP_SECONDS = 40
 
 

@@ -9,7 +9,7 @@ import pytest
 from yarl import URL
 
 from mailyard.broker.connection import Broker
-from mailyard.broker.topology import Queue
+from mailyard.broker.pipeline import Queue
 from mailyard.proto.v1.ticket_pb2 import Ticket, TicketBatch
 
 LIMIT = 20.0

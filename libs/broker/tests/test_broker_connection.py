@@ -8,8 +8,9 @@ from yarl import URL
 
 from mailyard.broker.connection import Broker, QueueDepth
 from mailyard.broker.link import check_version, parse_url
+from mailyard.broker.pipeline import Queue
 from mailyard.broker.publisher import TicketPublisher
-from mailyard.broker.topology import Queue, TopologyMismatch
+from mailyard.broker.topology import TopologyMismatch
 from mailyard.runtime.errors import Misconfigured, Unavailable
 
 

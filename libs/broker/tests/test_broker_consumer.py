@@ -6,8 +6,8 @@ import pytest
 from aio_pika import Message
 
 from mailyard.broker.consumer import TicketConsumer
+from mailyard.broker.pipeline import Queue
 from mailyard.broker.publisher import TicketPublisher
-from mailyard.broker.topology import Queue
 
 QUEUE = Queue.LOCAL_DELIVER
 

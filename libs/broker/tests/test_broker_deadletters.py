@@ -7,8 +7,9 @@ from aio_pika import Message
 
 from mailyard.broker import deadletters
 from mailyard.broker.deadletters import DeadLetters
+from mailyard.broker.pipeline import Queue
 from mailyard.broker.publisher import TicketPublisher
-from mailyard.broker.topology import DELIVERY_LIMIT, Queue
+from mailyard.broker.topology import DELIVERY_LIMIT
 
 from .test_broker_topology import got
 

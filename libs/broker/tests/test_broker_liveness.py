@@ -6,8 +6,8 @@ import random
 import pytest
 
 from mailyard.broker.consumer import TicketConsumer
+from mailyard.broker.pipeline import Queue
 from mailyard.broker.publisher import PublishFailed, TicketPublisher
-from mailyard.broker.topology import Queue
 from mailyard.runtime.errors import Unavailable
 
 QUEUE = Queue.REMOTE_SEND

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mailyard.broker.pipeline import Queue
 from mailyard.broker.publisher import (
     OCTETS_PER_MESSAGE,
     TICKETS_PER_MESSAGE,
@@ -15,7 +16,6 @@ from mailyard.broker.publisher import (
     TicketPublisher,
     _batches,
 )
-from mailyard.broker.topology import Queue
 from mailyard.proto.v1.ticket_pb2 import Ticket
 from mailyard.runtime.errors import Unavailable
 

@@ -6,10 +6,10 @@ import aio_pika
 import pytest
 from aio_pika import ExchangeType, Message
 
+from mailyard.broker.pipeline import Queue
 from mailyard.broker.topology import (
     DELIVERY_LIMIT,
     EVENTS_EXCHANGE,
-    Queue,
     TopologyMismatch,
     arguments,
     binding_key,

@@ -7,8 +7,8 @@ from prometheus_client import REGISTRY
 
 from mailyard.broker.consumer import TicketConsumer
 from mailyard.broker.handling import entered_ms
+from mailyard.broker.pipeline import Queue
 from mailyard.broker.publisher import TicketPublisher
-from mailyard.broker.topology import Queue
 from mailyard.proto.v1.ticket_pb2 import Ticket, TimelineEntry
 from mailyard.runtime import tracing
 from mailyard.runtime.trace import new_trace, parse_traceparent

@@ -6,19 +6,20 @@ from datetime import datetime, timedelta
 
 import pytest
 from bson import ObjectId
+from pymongo.errors import DuplicateKeyError
 
 from mailyard.broker.connection import Broker
+from mailyard.broker.pipeline import Queue
 from mailyard.broker.publisher import PublishFailed, TicketPublisher
-from mailyard.broker.topology import Queue
 from mailyard.proto.v1.ticket_pb2 import Recipient, Ticket
 from mailyard.runtime.clock import now_utc
 from mailyard.runtime.errors import Unavailable
 from mailyard.spool.acceptance import Acceptance, Client, Source
 from mailyard.spool.ids import BadSpoolId, accepted_second, first_spool_id, new_spool_id
-from mailyard.spool.ledger import Ledger, hour_of
+from mailyard.spool.ledger.ledger import Ledger, hour_of
+from mailyard.spool.queue.spool import AlreadyAccepted, Spool
 from mailyard.spool.schema import ensure_schema
-from mailyard.spool.spool import AlreadyAccepted, Spool
-from mailyard.spool.timeline import trace
+from mailyard.spool.watch.trace import trace
 from mailyard.store.body import Body
 from mailyard.store.client import Row, Store
 from mailyard.store.logorder import Inserted, insert_durably
@@ -63,7 +64,7 @@ def acceptance(*recipients: str, body: bytes = b"Subject: x\r\n\r\ny\r\n", **mor
 
 async def lines_of(store: Store) -> dict[str, tuple[int, int]]:
     now = now_utc()
-    accounts = await Ledger(store).accounts(hour_of(now) - HOUR, hour_of(now) + HOUR)
+    accounts = await Ledger(store).hourly_lines(hour_of(now) - HOUR, hour_of(now) + HOUR)
     return {line.tenant: (line.accepted, line.unaccounted) for line in accounts}
 
 
@@ -114,11 +115,25 @@ async def test_many_messages_share_few_commands_and_each_gets_its_own_id(store: 
 async def test_a_bounce_is_accepted_once(store: Store) -> None:
     publisher = Publishing()
     spool = Spool(store, publisher, stage="test")  # type: ignore[arg-type]
-    await spool.accept(acceptance("a@one.test", bounce_of="id/0"))
+    await spool.accept(acceptance("a@one.test", dedupe_key="id/0"))
     with pytest.raises(AlreadyAccepted):
-        await spool.accept(acceptance("a@one.test", bounce_of="id/0"))
+        await spool.accept(acceptance("a@one.test", dedupe_key="id/0"))
     assert len(publisher.published) == 1
     assert await lines_of(store) == {"one.test": (1, 0)}
+
+
+async def test_a_bounce_of_0_3_0_is_not_made_again_and_0_3_0_makes_none_of_ours_again(store: Store) -> None:
+    spool = Spool(store, Publishing(), stage="test")  # type: ignore[arg-type]
+    rows = store.collection("spool")
+    await rows.insert_one({"_id": "old", "state": "done", "bounce_of": "id/0"})
+    with pytest.raises(AlreadyAccepted):
+        await spool.accept(acceptance("a@one.test", dedupe_key="id/0"))
+    ours = await spool.accept(acceptance("a@one.test", dedupe_key="id/1"))
+    row = await rows.find_one({"_id": ours})
+    assert row is not None
+    assert (row["dedupe_key"], row["bounce_of"]) == ("id/1", "id/1")
+    with pytest.raises(DuplicateKeyError):
+        await rows.insert_one({"_id": "new", "state": "active", "bounce_of": "id/1"})
 
 
 @pytest.mark.parametrize(
@@ -134,16 +149,16 @@ async def test_where_the_order_of_body_and_row_is_unknown_both_are_written_again
         await to.collection("mail.chunks").delete_many({})  # as a primary does that rolls back
         return told
 
-    monkeypatch.setattr("mailyard.spool.spool.insert_durably", written_without_a_word)
+    monkeypatch.setattr("mailyard.spool.queue.spool.insert_durably", written_without_a_word)
     publisher = Publishing()
     spool = Spool(store, publisher, stage="test")  # type: ignore[arg-type]
     plain = await spool.accept(acceptance("a@one.test"))
-    bounce = await spool.accept(acceptance("a@one.test", bounce_of="id/0"))
+    bounce = await spool.accept(acceptance("a@one.test", dedupe_key="id/0"))
     row = await store.collection("spool").find_one({"_id": bounce})
     assert row is not None
     assert await spool.blobs.read(row["blob"]) == b"Subject: x\r\n\r\ny\r\n"
     with pytest.raises(AlreadyAccepted):
-        await spool.accept(acceptance("a@one.test", bounce_of="id/0"))
+        await spool.accept(acceptance("a@one.test", dedupe_key="id/0"))
     assert [ticket.spool_id for ticket in publisher.published] == [plain, bounce]
     assert await store.collection("spool").count_documents({}) == 2
 
@@ -151,7 +166,7 @@ async def test_where_the_order_of_body_and_row_is_unknown_both_are_written_again
 async def test_a_store_that_is_away_refuses_and_says_so() -> None:
     store = Store("mongodb://127.0.0.1:1/?directConnection=true", "nowhere", timeout_ms=200)
     spool = Spool(store, Publishing(), stage="test")  # type: ignore[arg-type]
-    with pytest.raises(Unavailable, match="MongoDB is away"):
+    with pytest.raises(Unavailable, match="MongoDB is unreachable"):
         await spool.accept(acceptance("a@one.test"))
     await store.close()
 

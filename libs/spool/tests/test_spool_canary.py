@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from mailyard.spool.canary import Canary, CanaryRun
+from mailyard.spool.watch.canary import Canary, CanaryRun
 from mailyard.store.client import Store
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from mailyard.spool.deferred import Deferred, read_deferred
 from mailyard.spool.schema import ensure_schema
+from mailyard.spool.watch.deferred import Deferred, read_deferred
 from mailyard.store.client import Store
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from mailyard.runtime.clock import now_utc
-from mailyard.spool.delays import NEVER
+from mailyard.spool.queue.delays import NEVER
 from mailyard.spool.row import COLLECTION
 from mailyard.spool.schema import ensure_schema
 from mailyard.store.client import Store

@@ -27,6 +27,7 @@ async def test_the_index_that_was_replaced_goes_and_the_new_one_is_there(
             "blob_bounce",
             "bounce",
             "bounce_of",
+            "dedupe_key",
             "delay",
         }
     await store.close()

@@ -4,9 +4,10 @@ from datetime import UTC, datetime
 
 from bson import ObjectId
 
+from mailyard.broker.pipeline import Route
 from mailyard.proto.v1.ticket_pb2 import Recipient
 from mailyard.spool.acceptance import Acceptance, Client, Source
-from mailyard.spool.row import Leg, Route, leg_row, row_of, ticket_of
+from mailyard.spool.row import Leg, leg_row, row_of, ticket_of
 from mailyard.store.body import Body
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)

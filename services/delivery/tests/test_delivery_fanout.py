@@ -10,7 +10,7 @@ import pytest
 from bson import ObjectId
 
 from mailyard.delivery import parsing
-from mailyard.delivery.deliverer import Deliverer
+from mailyard.delivery.handler import DeliveryHandler
 from mailyard.delivery.placing import Placer
 from mailyard.delivery.settings import DeliverySettings
 from mailyard.mailbox.portions import Placing
@@ -121,9 +121,9 @@ async def test_a_message_is_parsed_once_and_placed_in_portions(
 
     monkeypatch.setattr(parsing, "parse_message", count)
     monkeypatch.setattr(Placer, "place", watch)
-    deliverer = Deliverer(store, cast("Any", Silent()), DeliverySettings())
+    handler = DeliveryHandler(store, cast("Any", Silent()), DeliverySettings())
     tickets = await tickets_for(store, b"Subject: x\r\n\r\ntext\r\n", 1000, per_ticket)
-    await deliverer.handle(tickets)
+    await handler.handle(tickets)
     assert await delivered(store) == 1000
     assert len(parses) == len(tickets), "a message is parsed more than once for its recipients"
     assert portions == [100] * 10
@@ -131,9 +131,9 @@ async def test_a_message_is_parsed_once_and_placed_in_portions(
 
 @pytest.mark.parametrize("body", [HOSTILE, MESSAGES], ids=["hostile header", "a thousand messages"])
 async def test_a_hostile_message_to_many_recipients_leaves_room_for_others(store: Store, body: bytes) -> None:
-    deliverer = Deliverer(store, cast("Any", Silent()), DeliverySettings())
+    handler = DeliveryHandler(store, cast("Any", Silent()), DeliverySettings())
     tickets = await tickets_for(store, body, 200, 200)
-    assert await longest_stretch(deliverer.handle(tickets)) < 0.1
+    assert await longest_stretch(handler.handle(tickets)) < 0.1
     assert await delivered(store) == 200
     row = await store.collection("messages").find_one({})
     assert row is not None
@@ -154,10 +154,10 @@ async def test_a_ticket_that_comes_again_in_the_middle_delivers_the_rest(
         return await place(placer, messages)
 
     monkeypatch.setattr(Placer, "place", fail_at_the_third)
-    deliverer = Deliverer(store, cast("Any", Silent()), DeliverySettings())
+    handler = DeliveryHandler(store, cast("Any", Silent()), DeliverySettings())
     tickets = await tickets_for(store, b"Subject: x\r\n\r\ntext\r\n", 500, 500)
     with pytest.raises(Unavailable):
-        await deliverer.handle(tickets)
+        await handler.handle(tickets)
     assert await delivered(store) == 200
-    await deliverer.handle(tickets)
+    await handler.handle(tickets)
     assert await delivered(store) == 500

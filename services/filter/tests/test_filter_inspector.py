@@ -9,13 +9,12 @@ from bson import ObjectId
 
 from mailyard.broker.connection import Broker
 from mailyard.broker.consumer import TicketConsumer
+from mailyard.broker.pipeline import Queue, Route, stage_of
 from mailyard.broker.publisher import PublishFailed, TicketPublisher
-from mailyard.broker.topology import Queue
 from mailyard.filter.check import Check
 from mailyard.filter.contents import Contents
-from mailyard.filter.endings import Endings
-from mailyard.filter.inspector import INCOMING, Inspector
-from mailyard.filter.mail import Direction, Envelope, Mail, Need
+from mailyard.filter.inspector import Inspector
+from mailyard.filter.mail import Envelope, Mail, Need
 from mailyard.filter.pipeline import Pipeline
 from mailyard.filter.rules.contentcheck import ContentCheck
 from mailyard.filter.rules.patterns import Comparison, Pattern
@@ -25,15 +24,17 @@ from mailyard.filter.verdict import Finding
 from mailyard.proto.v1.ticket_pb2 import Action, Recipient, Ticket
 from mailyard.runtime.errors import Unavailable
 from mailyard.spool.acceptance import Acceptance, Client, Source
-from mailyard.spool.outcomes import Outcomes
+from mailyard.spool.queue.outcomes import Outcomes
+from mailyard.spool.queue.spool import Spool
+from mailyard.spool.queue.stage import StageReports
 from mailyard.spool.row import COLLECTION
 from mailyard.spool.schema import ensure_schema
-from mailyard.spool.spool import Spool
 from mailyard.store.body import Body
 from mailyard.store.client import Store
 
 LIMIT = 20.0
-ONWARD = {Direction.LOCAL: Queue.LOCAL_DELIVER, Direction.REMOTE: Queue.REMOTE_SEND}
+INCOMING = {Route.LOCAL: Queue.LOCAL_FILTER, Route.REMOTE: Queue.REMOTE_FILTER}
+ONWARD = {Route.LOCAL: Queue.LOCAL_DELIVER, Route.REMOTE: Queue.REMOTE_SEND}
 
 
 async def eventually(condition: Callable[[], object], what: str) -> None:
@@ -110,15 +111,14 @@ def inspector(
     store: Store,
     publisher,
     *rules: Rule,
-    direction=Direction.LOCAL,
+    direction=Route.LOCAL,
     limit=1 << 20,
     checks: Sequence[Check] = (),
 ):
     rule_set = RuleSet(rules)
     pipeline = Pipeline([ContentCheck(lambda: rule_set), *checks])
-    return Inspector(
-        direction, pipeline, Contents(store, limit), Endings(Outcomes(store)), publisher, batch_octets=1 << 24
-    )
+    reports = StageReports(stage_of(INCOMING[direction]), Outcomes(store))
+    return Inspector(reports, pipeline, Contents(store, limit), publisher, batch_octets=1 << 24)
 
 
 async def row_of(store: Store, ticket: Ticket) -> dict:
@@ -171,7 +171,7 @@ async def test_a_discarded_message_ends_and_nobody_is_told(store, published):
 
 async def test_remote_mail_goes_on_to_the_relay(store, published):
     tickets = await accepted(store, b"\r\njunk me\r\n")
-    await inspector(store, published, *RULES, direction=Direction.REMOTE).handle(tickets)
+    await inspector(store, published, *RULES, direction=Route.REMOTE).handle(tickets)
     ((queue, ticket),) = published.tickets
     assert (queue, ticket.verdict.action) == (Queue.REMOTE_SEND, Action.ACTION_TAG)
 
@@ -263,7 +263,7 @@ class Engine:
         self.away = False
 
     def needs(self, envelope: Envelope) -> Need:
-        return Need.HEADER if envelope.direction is Direction.LOCAL else Need.ENVELOPE
+        return Need.HEADER if envelope.direction is Route.LOCAL else Need.ENVELOPE
 
     async def inspect(self, batch: Sequence[Mail]) -> Sequence[Sequence[Finding]]:
         if self.away:
@@ -289,7 +289,7 @@ async def test_an_engine_that_is_away_lets_nothing_pass(store, published):
     assert published.tickets == []
 
 
-@pytest.mark.parametrize("direction", list(Direction))
+@pytest.mark.parametrize("direction", [Route.LOCAL, Route.REMOTE])
 async def test_tickets_go_from_queue_to_queue(store, vhost_url, direction):
     broker = Broker(vhost_url, "filter-test")
     await broker.start()

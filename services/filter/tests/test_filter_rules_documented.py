@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from mailyard.filter.mail import Direction, Envelope, Mail
+from mailyard.broker.pipeline import Route
+from mailyard.filter.mail import Envelope, Mail
 from mailyard.filter.rules.patterns import Comparison
 from mailyard.filter.rules.rule import LookAt, Rule
 from mailyard.filter.rules.rulefile import Match, Verb, read_rules
@@ -44,7 +45,7 @@ def mail(body: bytes = b"Subject: x\r\n\r\nhello\r\n", **envelope) -> Mail:
         "sender": "a@there.test",
         "recipients": ("b@here.test",),
         "tenant": "here",
-        "direction": Direction.LOCAL,
+        "direction": Route.LOCAL,
     }
     return Mail(Envelope(**{**fields, "size": len(body), **envelope}), b"", body)
 
@@ -56,8 +57,8 @@ def mail(body: bytes = b"Subject: x\r\n\r\nhello\r\n", **envelope) -> Mail:
         (mail(b"Content-Type: application/x; name=setup.EXE\r\n\r\nx"), ["programs"]),
         (mail(b"Subject: =?utf-8?q?You_have_won=21?=\r\n\r\nx"), ["lottery"]),
         (mail(b"\r\nplease claim your winnings now"), ["lottery"]),
-        (mail(tenant="acme", direction=Direction.REMOTE, size=20_000_000), ["acme.large"]),
-        (mail(tenant="acme", direction=Direction.REMOTE, size=2_000), []),
+        (mail(tenant="acme", direction=Route.REMOTE, size=20_000_000), ["acme.large"]),
+        (mail(tenant="acme", direction=Route.REMOTE, size=2_000), []),
         (
             mail(b"X-Approved: yes\r\nFrom: x@example.com\r\n\r\n", sender="x@accounting.example.com"),
             ["accounting"],

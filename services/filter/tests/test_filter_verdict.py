@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailyard.filter.mail import Direction, Envelope, Mail, Need
+from mailyard.broker.pipeline import Route
+from mailyard.filter.mail import Envelope, Mail, Need
 from mailyard.filter.pipeline import Pipeline
 from mailyard.filter.verdict import Finding, RejectOutside, action_word, combine, describe
 from mailyard.message.defects import Defect
@@ -22,7 +23,7 @@ def finding(action: Action, rule: str = "r", **more) -> Finding:
 
 
 def test_a_message_of_which_nothing_was_found_passes():
-    verdict = combine([], Direction.LOCAL)
+    verdict = combine([], Route.LOCAL)
     assert verdict.action == Action.ACTION_PASS
     assert verdict.header_fields == b""
     assert describe(verdict) == "pass"
@@ -30,9 +31,7 @@ def test_a_message_of_which_nothing_was_found_passes():
 
 @given(st.lists(st.sampled_from(ACTIONS), min_size=1))
 def test_the_strongest_action_wins_and_every_finding_is_kept(actions):
-    verdict = combine(
-        [finding(action, str(number)) for number, action in enumerate(actions)], Direction.LOCAL
-    )
+    verdict = combine([finding(action, str(number)) for number, action in enumerate(actions)], Route.LOCAL)
     assert verdict.action == max(actions)
     assert [each.rule for each in verdict.findings] == [str(number) for number in range(len(actions))]
 
@@ -43,7 +42,7 @@ def test_header_fields_of_all_findings_are_added_each_once():
             finding(Action.ACTION_TAG, fields=(b"X-Mailyard-Rule: a\r\n", b"X-Spam-Flag: YES\r\n")),
             finding(Action.ACTION_QUARANTINE, fields=(b"X-Mailyard-Rule: b\r\n", b"X-Spam-Flag: YES\r\n")),
         ],
-        Direction.LOCAL,
+        Route.LOCAL,
     )
     assert verdict.header_fields == b"X-Mailyard-Rule: a\r\nX-Spam-Flag: YES\r\nX-Mailyard-Rule: b\r\n"
 
@@ -55,31 +54,27 @@ def test_a_rejection_says_what_the_first_finding_that_rejects_says():
             finding(Action.ACTION_REJECT, text="no programs", status="5.7.0"),
             finding(Action.ACTION_REJECT, text="no lotteries"),
         ],
-        Direction.LOCAL,
+        Route.LOCAL,
     )
     assert (verdict.status, verdict.text) == ("5.7.0", "no programs")
 
 
 def test_a_rejection_without_words_gets_some():
-    verdict = combine([finding(Action.ACTION_REJECT)], Direction.REMOTE)
+    verdict = combine([finding(Action.ACTION_REJECT)], Route.REMOTE)
     assert (verdict.status, verdict.text) == ("5.7.1", "message refused by policy")
 
 
 def test_a_discarded_message_is_not_refused():
-    verdict = combine(
-        [finding(Action.ACTION_REJECT, text="no"), finding(Action.ACTION_DISCARD)], Direction.LOCAL
-    )
+    verdict = combine([finding(Action.ACTION_REJECT, text="no"), finding(Action.ACTION_DISCARD)], Route.LOCAL)
     assert (verdict.action, verdict.status, verdict.text) == (Action.ACTION_DISCARD, "", "")
 
 
 def test_remote_mail_has_no_junk_and_is_tagged():
-    assert combine([finding(Action.ACTION_QUARANTINE)], Direction.REMOTE).action == Action.ACTION_TAG
+    assert combine([finding(Action.ACTION_QUARANTINE)], Route.REMOTE).action == Action.ACTION_TAG
 
 
 def test_the_timeline_says_verdict_and_causes():
-    verdict = combine(
-        [finding(Action.ACTION_TAG, "a"), finding(Action.ACTION_QUARANTINE, "b")], Direction.LOCAL
-    )
+    verdict = combine([finding(Action.ACTION_TAG, "a"), finding(Action.ACTION_QUARANTINE, "b")], Route.LOCAL)
     assert describe(verdict) == "quarantine: rules/a rules/b"
 
 
@@ -90,11 +85,11 @@ def test_actions_have_words(action, word):
     assert action_word(action) == word
 
 
-@pytest.mark.parametrize("direction", Direction)
+@pytest.mark.parametrize("direction", [Route.LOCAL, Route.REMOTE])
 def test_a_rejection_of_mail_from_outside_is_a_quarantine(direction):
     refused = finding(Action.ACTION_REJECT, "programs", text="no programs", status="5.7.0")
     verdict = combine([refused, finding(Action.ACTION_TAG)], direction, bounces=False)
-    expected = {Direction.LOCAL: Action.ACTION_QUARANTINE, Direction.REMOTE: Action.ACTION_TAG}
+    expected = {Route.LOCAL: Action.ACTION_QUARANTINE, Route.REMOTE: Action.ACTION_TAG}
     assert verdict.action == expected[direction]
     assert (verdict.status, verdict.text) == ("", "")
     assert verdict.header_fields == b"X-Mailyard-Rule: programs\r\nX-Spam-Flag: YES\r\n"
@@ -102,13 +97,12 @@ def test_a_rejection_of_mail_from_outside_is_a_quarantine(direction):
 
 def test_discarding_stays_discarding_wherever_mail_comes_from():
     assert (
-        combine([finding(Action.ACTION_DISCARD)], Direction.LOCAL, bounces=False).action
-        == Action.ACTION_DISCARD
+        combine([finding(Action.ACTION_DISCARD)], Route.LOCAL, bounces=False).action == Action.ACTION_DISCARD
     )
 
 
 def test_defects_stand_in_the_verdict_and_in_the_timeline():
-    verdict = combine([], Direction.LOCAL, defects=[Defect.TOO_DEEP, Defect.CONTENT_CUT])
+    verdict = combine([], Route.LOCAL, defects=[Defect.TOO_DEEP, Defect.CONTENT_CUT])
     assert list(verdict.defects) == ["content-cut", "too-deep"]
     assert describe(verdict) == "pass (content-cut too-deep)"
 
@@ -124,7 +118,7 @@ def test_defects_stand_in_the_verdict_and_in_the_timeline():
     ],
 )
 async def test_only_mail_of_users_bounces_unless_a_setting_says_otherwise(source, setting, expected):
-    envelope = Envelope("a@b.test", ("c@d.test",), "t", Direction.LOCAL, 5, source)
+    envelope = Envelope("a@b.test", ("c@d.test",), "t", Route.LOCAL, 5, source)
     (verdict,) = await Pipeline([Refusing()], setting).judge([Mail(envelope)])
     assert verdict.action == expected
 

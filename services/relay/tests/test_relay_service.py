@@ -13,8 +13,8 @@ from bson import ObjectId
 from pydantic import SecretStr
 
 from mailyard.broker.connection import Broker
+from mailyard.broker.pipeline import Queue
 from mailyard.broker.publisher import TicketPublisher
-from mailyard.broker.topology import Queue
 from mailyard.probe.boxes import Memory
 from mailyard.probe.sink import Sink
 from mailyard.proto.v1.ticket_pb2 import Action, Recipient, Ticket
@@ -23,12 +23,13 @@ from mailyard.relay.settings import RelaySettings
 from mailyard.runtime.clock import now_utc
 from mailyard.runtime.service import Component, Runtime
 from mailyard.spool.acceptance import Acceptance, Client, Source
-from mailyard.spool.leases import Leases
 from mailyard.spool.outcome import Outcome, Result, ended_alike
-from mailyard.spool.outcomes import Outcomes
+from mailyard.spool.queue.leases import Leases
+from mailyard.spool.queue.outcomes import Outcomes
+from mailyard.spool.queue.spool import Spool
+from mailyard.spool.queue.stage import BODY_MISSING
 from mailyard.spool.row import COLLECTION, ticket_of
 from mailyard.spool.schema import ensure_schema
-from mailyard.spool.spool import Spool
 from mailyard.store.body import Body, BodyWriter
 from mailyard.store.client import Store
 
@@ -309,7 +310,7 @@ async def test_a_body_that_is_gone_waits_for_a_person(world: World, sink: Sink) 
         await world.spool.blobs.delete([ObjectId(ticket.blob_id)])
         await world.send(ticket)
         (row,) = await world.settled(ticket, state="deferred")
-    assert row["reason"] == {"status": "4.3.0", "text": "the message's body cannot be read"}
+    assert row["reason"] == {"status": "4.3.0", "text": BODY_MISSING}
     assert box(sink).messages == []
 
 

@@ -2,12 +2,13 @@
 
 from bson import ObjectId
 
+from mailyard.broker.pipeline import Route
 from mailyard.directory.model import Account, Destination, LocalAccount, Remote, Unknown
 from mailyard.message.address import Address
 from mailyard.proto.v1.ticket_pb2 import Recipient, Ticket
-from mailyard.router.routing import MOST_LEG_TARGETS, Nowhere, Several, Straight, bounded, decide
+from mailyard.router.routing import MOST_LEG_TARGETS, Single, Split, Undeliverable, bounded, decide
 from mailyard.spool.outcome import Outcome, Result
-from mailyard.spool.row import Leg, Route
+from mailyard.spool.row import Leg
 
 ANNA = ObjectId("0" * 23 + "a")
 BEN = ObjectId("0" * 23 + "b")
@@ -41,7 +42,7 @@ def test_mailboxes_of_one_tenant_are_one_way():
         ticket("anna@one.test", "ben@one.test"),
         [[mailbox(ANNA, "anna@one.test")], [mailbox(BEN, "ben@one.test")]],
     )
-    assert isinstance(decided, Straight)
+    assert isinstance(decided, Single)
     assert ways((decided.leg,)) == [(Route.LOCAL, "one", "", ["anna@one.test", "ben@one.test"])]
     assert [each.account for each in decided.leg.targets] == [str(ANNA), str(BEN)]
     assert decided.expanded == 0
@@ -50,7 +51,7 @@ def test_mailboxes_of_one_tenant_are_one_way():
 def test_an_alias_of_three_is_one_way_with_two_targets_more_than_recipients():
     ends = [mailbox(ANNA, "anna@one.test"), mailbox(BEN, "ben@one.test"), mailbox(ObjectId(), "c@one.test")]
     decided = decide(ticket("all@one.test"), [ends])
-    assert isinstance(decided, Straight)
+    assert isinstance(decided, Single)
     assert decided.expanded == 2
     assert [each.index for each in decided.leg.targets] == [0, 1, 2]
     assert {each.origin for each in decided.leg.targets} == {0}
@@ -61,7 +62,7 @@ def test_an_account_that_is_reached_twice_gets_one_copy_and_each_recipient_its_a
         ticket("anna@one.test", "all@one.test"),
         [[mailbox(ANNA, "anna@one.test")], [mailbox(ANNA, "anna@one.test"), mailbox(BEN, "ben@one.test")]],
     )
-    assert isinstance(decided, Straight)
+    assert isinstance(decided, Single)
     assert [each.account for each in decided.leg.targets] == [str(ANNA), str(BEN)]
 
 
@@ -70,13 +71,13 @@ def test_fewer_targets_than_recipients_are_split_so_that_the_ledger_sees_each_re
         ticket("anna@one.test", "a@one.test"),
         [[mailbox(ANNA, "anna@one.test")], [mailbox(ANNA, "anna@one.test")]],
     )
-    assert isinstance(decided, Several)
+    assert isinstance(decided, Split)
     assert ways(decided.legs) == [(Route.LOCAL, "one", "", ["anna@one.test"])]
 
 
 def test_the_plus_detail_reaches_the_target():
     decided = decide(ticket("anna+x@one.test"), [[mailbox(ANNA, "anna@one.test", detail="x")]])
-    assert isinstance(decided, Straight)
+    assert isinstance(decided, Single)
     assert decided.leg.targets[0].detail == "x"
 
 
@@ -90,7 +91,7 @@ def test_mailboxes_and_each_remote_domain_are_ways_of_their_own():
             [elsewhere("z@other.test")],
         ],
     )
-    assert isinstance(decided, Several)
+    assert isinstance(decided, Split)
     assert ways(decided.legs) == [
         (Route.LOCAL, "one", "", ["anna@one.test"]),
         (Route.REMOTE, "one", "far.test", ["x@far.test", "y@far.test"]),
@@ -101,13 +102,13 @@ def test_mailboxes_and_each_remote_domain_are_ways_of_their_own():
 
 def test_another_tenants_mailbox_is_a_leg_of_that_tenant():
     decided = decide(ticket("x@two.test"), [[mailbox(BEN, "x@two.test", tenant="two")]])
-    assert isinstance(decided, Several)
+    assert isinstance(decided, Split)
     assert ways(decided.legs) == [(Route.LOCAL, "two", "", ["x@two.test"])]
 
 
 def test_mail_to_nobody_ends_with_the_directory_s_reason():
     decided = decide(ticket("gone@one.test"), [[nowhere("gone@one.test")]])
-    assert decided == Nowhere({0: Outcome(Result.BOUNCED, "5.1.1", "550 5.1.1 no such address")})
+    assert decided == Undeliverable({0: Outcome(Result.BOUNCED, "5.1.1", "550 5.1.1 no such address")})
 
 
 def test_one_recipient_that_is_unknown_fails_alone():
@@ -115,7 +116,7 @@ def test_one_recipient_that_is_unknown_fails_alone():
         ticket("anna@one.test", "gone@one.test"),
         [[mailbox(ANNA, "anna@one.test")], [nowhere("gone@one.test")]],
     )
-    assert isinstance(decided, Several)
+    assert isinstance(decided, Split)
     assert [leg.targets[0].address for leg in decided.legs] == ["anna@one.test", "gone@one.test"]
     assert decided.failed == ((1, {0: Outcome(Result.BOUNCED, "5.1.1", "550 5.1.1 no such address")}),)
 
@@ -131,7 +132,7 @@ def asked(notify: str, *recipients: str) -> Ticket:
 
 def test_an_alias_of_one_address_passes_notify_on_and_is_not_reported():
     decided = decide(asked("SUCCESS,FAILURE", "a@one.test"), [[mailbox(ANNA, "anna@one.test")]])
-    assert isinstance(decided, Straight)
+    assert isinstance(decided, Single)
     assert [(each.notify, each.orcpt) for each in decided.leg.targets] == [
         ("SUCCESS,FAILURE", "rfc822;a@one.test")
     ]
@@ -141,7 +142,7 @@ def test_an_alias_of_one_address_passes_notify_on_and_is_not_reported():
 def test_an_alias_of_several_addresses_is_reported_and_its_members_report_no_success():
     ends = [mailbox(ANNA, "anna@one.test"), elsewhere("x@remote.test")]
     decided = decide(asked("SUCCESS,FAILURE", "all@one.test"), [ends])
-    assert isinstance(decided, Several)
+    assert isinstance(decided, Split)
     assert {each.notify for leg in decided.legs for each in leg.targets} == {"FAILURE"}
     assert [(each.address, each.notify) for each in decided.expanded] == [("all@one.test", "SUCCESS,FAILURE")]
 
@@ -149,7 +150,7 @@ def test_an_alias_of_several_addresses_is_reported_and_its_members_report_no_suc
 def test_members_of_an_alias_with_success_alone_report_nothing():
     ends = [mailbox(ANNA, "anna@one.test"), mailbox(BEN, "ben@one.test")]
     decided = decide(asked("SUCCESS", "all@one.test"), [ends])
-    assert isinstance(decided, Several)
+    assert isinstance(decided, Split)
     assert {each.notify for leg in decided.legs for each in leg.targets} == {"NEVER"}
 
 
@@ -158,7 +159,7 @@ def test_nobody_is_told_of_an_expansion_without_a_sender_or_without_asking():
     without_sender = asked("SUCCESS", "all@one.test")
     without_sender.sender = ""
     for given in (without_sender, asked("FAILURE", "all@one.test"), asked("", "all@one.test")):
-        assert isinstance(decide(given, [ends]), Straight)
+        assert isinstance(decide(given, [ends]), Single)
 
 
 def test_a_recipient_named_beside_an_alias_is_reported_as_it_asked():
@@ -166,7 +167,7 @@ def test_a_recipient_named_beside_an_alias_is_reported_as_it_asked():
     given.recipients[1].notify = "SUCCESS"
     ends = [mailbox(ANNA, "anna@one.test"), mailbox(BEN, "ben@one.test")]
     decided = decide(given, [ends, [mailbox(ANNA, "anna@one.test")]])
-    assert isinstance(decided, Straight)
+    assert isinstance(decided, Single)
     assert [(each.notify, each.orcpt) for each in decided.leg.targets] == [
         ("SUCCESS", "rfc822;anna@one.test"),
         ("NEVER", "rfc822;all@one.test"),
@@ -177,7 +178,7 @@ def test_two_recipients_of_one_account_are_reported_as_either_asked():
     given = asked("NEVER", "anna@one.test", "a@one.test")
     given.recipients[1].notify = "SUCCESS"
     decided = decide(given, [[mailbox(ANNA, "anna@one.test")], [mailbox(ANNA, "anna@one.test")]])
-    assert isinstance(decided, Several)
+    assert isinstance(decided, Split)
     assert [each.notify for each in decided.legs[0].targets] == ["SUCCESS"]
 
 
@@ -185,7 +186,7 @@ def test_a_way_of_many_targets_is_cut_into_legs_that_number_their_targets_anew()
     count = 2 * MOST_LEG_TARGETS + 1
     names = [f"u{number}@remote.test" for number in range(count)]
     decided = decide(ticket(*names), [[elsewhere(name)] for name in names])
-    assert isinstance(decided, Several)
+    assert isinstance(decided, Split)
     assert [len(leg.targets) for leg in decided.legs] == [MOST_LEG_TARGETS, MOST_LEG_TARGETS, 1]
     assert [leg.targets[0].index for leg in decided.legs] == [0, 0, 0]
 
@@ -194,7 +195,7 @@ def test_many_unknown_recipients_are_cut_into_legs_too():
     names = [f"u{number}@one.test" for number in range(MOST_LEG_TARGETS + 1)]
     ends = [[nowhere(name)] for name in names]
     decided = decide(ticket("anna@one.test", *names), [[mailbox(ANNA, "anna@one.test")], *ends])
-    assert isinstance(decided, Several)
+    assert isinstance(decided, Split)
     assert [len(leg.targets) for leg in decided.legs] == [1, MOST_LEG_TARGETS, 1]
     assert [(position, len(outcomes)) for position, outcomes in decided.failed] == [
         (1, MOST_LEG_TARGETS),

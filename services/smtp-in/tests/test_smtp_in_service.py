@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from mailyard.broker.connection import Broker
-from mailyard.broker.topology import Queue
+from mailyard.broker.pipeline import Queue
 from mailyard.directory.passwords import HashCost, Passwords
 from mailyard.directory.provisioning import Provisioning
 from mailyard.local.certificates import ensure_certificates
@@ -19,8 +19,8 @@ from mailyard.runtime.service import Runtime
 from mailyard.smtp_in.listener import Listener
 from mailyard.smtp_in.main import build, endpoints_of
 from mailyard.smtp_in.settings import SmtpInSettings
+from mailyard.spool.queue.spool import Spool
 from mailyard.spool.schema import ensure_schema
-from mailyard.spool.spool import Spool
 from mailyard.store.client import Store
 
 PASSWORD = "correct horse battery staple"

@@ -2,9 +2,10 @@
 
 import asyncio
 
+from mailyard.runtime.services import NAMES
 from tests.chaos.reading import say
 from tests.cluster.report import Figures
-from tests.cluster.subject import SERVICES, CheckFailed, Subject
+from tests.cluster.subject import CheckFailed, Subject
 from tests.cluster.traffic import Load, Steady, Traffic, prepare
 from tests.trial.waiting import wait_until
 
@@ -31,7 +32,7 @@ async def run(subject: Subject) -> Figures:
 
 
 async def _hurt(subject: Subject, traffic: Traffic, pace: Steady) -> None:
-    for component in (*SERVICES, "rabbitmq", *reversed(SERVICES), "mongodb"):
+    for component in (*NAMES, "rabbitmq", *reversed(NAMES), "mongodb"):
         await traffic.flows(BETWEEN)
         await asyncio.to_thread(_kill, subject, component, traffic)
     say(f"    rolling restart of everything ({traffic.senders.acknowledged} acknowledged)")
@@ -45,7 +46,7 @@ async def _hurt(subject: Subject, traffic: Traffic, pace: Steady) -> None:
 def _kill(subject: Subject, component: str, traffic: Traffic) -> None:
     """All pods of a component, or MongoDB's primary, until there are others; databases outside the release are left alone."""
     killed = {pod.metadata.uid: pod.metadata.name for pod in subject.objects.pods(component)}
-    if not killed and component in SERVICES:
+    if not killed and component in NAMES:
         raise CheckFailed(f"there is no pod of {component} to kill")
     if killed and component == "mongodb":
         primary = subject.toolbox.python(PRIMARY).strip()

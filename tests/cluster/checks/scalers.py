@@ -8,13 +8,14 @@ import asyncio
 import contextlib
 from collections.abc import Sequence
 
+from mailyard.runtime.services import NAMES, SERVICES
 from tests.cluster.comparison import Comparison
 from tests.cluster.readings import compare
 from tests.cluster.release import NAME, VALUES
 from tests.cluster.repeats import repeat_tickets
 from tests.cluster.report import Figures
 from tests.cluster.scaling import Trigger, faults, triggers
-from tests.cluster.subject import SERVICES, CheckFailed, Subject
+from tests.cluster.subject import CheckFailed, Subject
 from tests.cluster.traffic import Load, Traffic, burst, prepare
 from tests.trial.waiting import NotReached, wait_until
 
@@ -26,7 +27,7 @@ AWAY_SECONDS = 60
 MAILS = 3_000
 MAILS_ELSEWHERE = 60
 HELD_CONNECTIONS = 3
-DOORS = (("smtp-in", 25), ("smtp-in", 587), ("smtp-in", 465), ("imap", 143), ("imap", 993))
+LISTENERS = tuple((each.name, port.public) for each in SERVICES for port in each.ports if port.public)
 TLS_PORTS = (465, 993)
 CONSUMERS = ("filter", "delivery", "relay")
 
@@ -36,7 +37,7 @@ async def run(subject: Subject) -> Figures:
     async with subject.release.changed(extra=[SLOW_ROUTER]):
         listed = await asyncio.to_thread(_ready, subject)
         wanted = triggers(listed, NAME)
-        if without := {f"{NAME}-{service}" for service in SERVICES} - {one.scaled_object for one in wanted}:
+        if without := {f"{NAME}-{service}" for service in NAMES} - {one.scaled_object for one in wanted}:
             raise CheckFailed(f"nothing but CPU scales {sorted(without)}")
         comparison = Comparison()
         await _connections(subject, [one for one in wanted if one.summed], comparison)
@@ -54,7 +55,7 @@ async def run(subject: Subject) -> Figures:
 def _ready(subject: Subject) -> list[dict[str, object]]:
     def complaints() -> list[str]:
         listed = subject.objects.custom("keda.sh", "v1alpha1", "scaledobjects")
-        few = [f"there are {len(listed)} ScaledObjects"] if len(listed) != len(SERVICES) else []
+        few = [f"there are {len(listed)} ScaledObjects"] if len(listed) != len(NAMES) else []
         return [*few, *faults(listed)]
 
     try:
@@ -67,7 +68,7 @@ def _ready(subject: Subject) -> list[dict[str, object]]:
 async def _connections(subject: Subject, wanted: Sequence[Trigger], comparison: Comparison) -> None:
     """Hold some of each kind until all have been told of, then none."""
     async with contextlib.AsyncExitStack() as held:
-        for service, port in DOORS * HELD_CONNECTIONS:
+        for service, port in LISTENERS * HELD_CONNECTIONS:
             held.push_async_callback(_close, await _opened(subject, service, port))
 
         async def each_round() -> bool:

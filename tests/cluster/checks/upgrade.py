@@ -5,10 +5,11 @@ import json
 import tempfile
 from pathlib import Path
 
+from mailyard.runtime.services import NAMES
 from tests.cluster import images, previous
 from tests.cluster.release import CHART, NAME
 from tests.cluster.report import Figures, Stopwatch
-from tests.cluster.subject import SERVICES, CheckFailed, Subject
+from tests.cluster.subject import CheckFailed, Subject
 from tests.cluster.traffic import Load, Steady, Traffic, prepare
 from tests.trial.waiting import NotReached, wait_until
 
@@ -48,7 +49,7 @@ async def _upgrade(subject: Subject, traffic: Traffic, pace: Steady) -> None:
 
 def annotations(run: str) -> list[str]:
     """What makes every service's pod a new one, even when chart and images are the same."""
-    values = [f"services.{service}.podAnnotations.upgraded={run}" for service in SERVICES]
+    values = [f"services.{service}.podAnnotations.upgraded={run}" for service in NAMES]
     return [part for value in values for part in ("--set-string", value)]
 
 
@@ -77,7 +78,7 @@ def _all_new(subject: Subject, before: set[str]) -> None:
     def old() -> list[str]:
         kept = [
             f"{pod.metadata.name} of {service} was not replaced"
-            for service in SERVICES
+            for service in NAMES
             for pod in subject.objects.pods(service)
             if pod.metadata.uid in before
         ]

@@ -10,15 +10,16 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from mailyard.broker.topology import EVENTS_EXCHANGE, Queue
+from mailyard.broker.pipeline import Queue, stages_of
+from mailyard.broker.topology import EVENTS_EXCHANGE
 from mailyard.cli.databaseuser.mongodb import privileges
 from mailyard.cli.databaseuser.rabbitmq import permissions
 from mailyard.cli.databaseuser.reference import PAGE, page
 from mailyard.cli.databaseuser.rights import CHUNKS, COLLECTIONS, RIGHTS
 from mailyard.cli.main import app
 from mailyard.local.paths import REPOSITORY
+from mailyard.runtime.services import NAMES
 
-SERVICES = ("smtp-in", "router", "filter", "delivery", "relay", "imap")
 SERVERS = {
     "MAILYARD_MONGO_URL": "mongodb://127.0.0.1:9/",
     "MAILYARD_MONGO_DATABASE": "post 1",
@@ -77,7 +78,7 @@ def test_services_without_logins_read_no_password_hash(service: str) -> None:
 
 
 def test_only_the_toolbox_changes_indexes_and_adds_accounts() -> None:
-    for service in SERVICES:
+    for service in NAMES:
         assert RIGHTS[service].index == ()
         assert {"accounts", "domains", "tenants"}.isdisjoint(
             {*RIGHTS[service].insert, *RIGHTS[service].remove}
@@ -90,12 +91,20 @@ def test_a_role_grants_nothing_outside_its_database() -> None:
         assert {each["resource"]["db"] for each in privileges(rights, "post")} <= {"post"}
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", NAMES)
 def test_only_its_own_queues_can_be_consumed(service: str) -> None:
     rights = RIGHTS[service]
     readable = {queue for queue in Queue if re.search(permissions(rights).read, queue)}
     # A queue and an exchange share the name `dead`, and each service binds the one to the other.
     assert readable == {*rights.consumes, Queue.DEAD}
+
+
+@pytest.mark.parametrize("service", NAMES)
+def test_rights_at_the_broker_follow_from_the_pipeline(service: str) -> None:
+    stages, rights = stages_of(service), RIGHTS[service]
+    assert set(rights.consumes) - {Queue.DEAD} == {stage.queue for stage in stages}
+    onward = {queue.exchange for stage in stages for queue in stage.successors}
+    assert onward <= set(rights.publishes)
 
 
 def test_mail_is_published_where_the_service_hands_it_on() -> None:
@@ -105,7 +114,7 @@ def test_mail_is_published_where_the_service_hands_it_on() -> None:
             for exchange in ("smtp-in", "local", "remote", EVENTS_EXCHANGE)
             if re.search(permissions(RIGHTS[service]).write, exchange)
         }
-        for service in SERVICES
+        for service in NAMES
     }
     assert writable == {
         "smtp-in": {"smtp-in"},

@@ -9,19 +9,19 @@ import pytest
 from bson import ObjectId
 
 from mailyard.broker.connection import Broker
+from mailyard.broker.pipeline import Queue, Route
 from mailyard.broker.publisher import TicketPublisher
-from mailyard.broker.topology import Queue
 from mailyard.proto.v1.ticket_pb2 import Recipient, Ticket
 from mailyard.runtime.clock import now_utc
 from mailyard.spool.acceptance import Acceptance, Client, Source
 from mailyard.spool.outcome import Deferral, Outcome, Report, Result, ended_alike
-from mailyard.spool.outcomes import Outcomes
-from mailyard.spool.progress import ProgressReporter
-from mailyard.spool.row import COLLECTION, Leg, Route, ticket_of
+from mailyard.spool.queue.outcomes import Outcomes
+from mailyard.spool.queue.split import SplitMessage, split
+from mailyard.spool.queue.spool import Spool
+from mailyard.spool.row import COLLECTION, Leg, ticket_of
 from mailyard.spool.schema import ensure_schema
-from mailyard.spool.split import Split, split
-from mailyard.spool.spool import Spool
-from mailyard.spool.timeline import note
+from mailyard.spool.timeline import append_event
+from mailyard.spool.watch.progress import ProgressReporter
 from mailyard.store.body import Body
 from mailyard.store.client import Store
 
@@ -60,11 +60,11 @@ def spool_id(parts) -> str:
             row = await store.collection(COLLECTION).find_one({"_id": accepted_id})
             assert row is not None
             whole = ticket_of(row)
-            note(whole, now_utc(), "router", "message.split", "2 legs")
+            append_event(whole, now_utc(), "router", "message.split", "2 legs")
             legs = (Leg(Route.LOCAL, "acme", "", (ANNA,)), Leg(Route.REMOTE, "acme", "remote.net", (ZOE,)))
-            (_, local), (_, remote) = await split(store, [Split(whole, legs)], now_utc())
-            note(local, now_utc(), "delivery", "message.delivered", "INBOX")
-            note(remote, now_utc(), "relay", "message.deferred", "mx.remote.net: 451 4.3.0 later")
+            (_, local), (_, remote) = await split(store, [SplitMessage(whole, legs)], now_utc())
+            append_event(local, now_utc(), "delivery", "message.delivered", "INBOX")
+            append_event(remote, now_utc(), "relay", "message.deferred", "mx.remote.net: 451 4.3.0 later")
             due = now_utc() + timedelta(minutes=5)
             outcomes = Outcomes(store)
             await outcomes.report(ended_alike(local, Outcome(Result.DELIVERED, "2.1.5", "", "INBOX")))
@@ -144,6 +144,7 @@ def test_the_ledger_counts_recipients_and_nothing_is_unaccounted(mail_command):
         "discarded": 0,
         "quarantined": 0,
         "expired": 0,
+        "redirected": 0,
         "in_flight": 1,
         "unaccounted": 0,
     }

@@ -15,9 +15,10 @@ from mailyard.cli.installcheck.checks.frontdoor import (
 from mailyard.cli.installcheck.checks.nodes import Node, Requests, check_nodes
 from mailyard.cli.installcheck.checks.podsecurity import NamespaceFacts, check_pod_security
 from mailyard.cli.installcheck.checks.rights import Right, check_rights
-from mailyard.cli.installcheck.checks.services import COMPONENTS, Deployment, check_services
+from mailyard.cli.installcheck.checks.services import Deployment, check_services
 from mailyard.cli.installcheck.checks.storage import StorageClass, check_storage
 from mailyard.cli.installcheck.finding import Finding, Level
+from mailyard.runtime.services import NAMES
 
 GIB = 2**30
 ALL_GROUPS = frozenset(
@@ -182,7 +183,7 @@ def test_clocks_may_differ_by_seconds(seconds, level):
 
 
 def test_services_are_ready_pod_by_pod():
-    deployments = [Deployment(name, 2, 2) for name in COMPONENTS]
+    deployments = [Deployment(name, 2, 2) for name in NAMES]
     assert levels(check_services(deployments)) == ["ok"] * 6
     deployments[0], deployments[1] = Deployment("smtp-in", 2, 1), Deployment("router", 2, 0)
     found = check_services([*deployments[:5], Deployment("sink", 0, 0)])

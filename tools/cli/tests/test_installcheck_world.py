@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from mailyard.broker.topology import Queue
+from mailyard.broker.pipeline import Queue
 from mailyard.cli.installcheck.checks.certificates import ListenerFacts, check_certificate
 from mailyard.cli.installcheck.checks.mail import check_canary, check_ledger, check_queues
 from mailyard.cli.installcheck.checks.port25 import Greeting, check_way_in, check_way_out
@@ -12,8 +12,8 @@ from mailyard.cli.installcheck.checks.records import DomainRecords, check_record
 from mailyard.cli.installcheck.checks.resolver import ResolverFacts, check_resolver
 from mailyard.cli.installcheck.checks.reversedns import ReverseFacts, check_reverse_dns
 from mailyard.cli.installcheck.finding import Level
-from mailyard.spool.canary import CanaryRun
-from mailyard.spool.depth import Depth
+from mailyard.spool.watch.canary import CanaryRun
+from mailyard.spool.watch.depth import Depth
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 HOST = "mail.example.org"

@@ -1,9 +1,9 @@
 import io
 
-from mailyard.broker.topology import Queue
+from mailyard.broker.pipeline import Queue
 from mailyard.local.pulse import disk_trouble, pulse_line
 from mailyard.local.screen import Screen
-from mailyard.spool.depth import Depth
+from mailyard.spool.watch.depth import Depth
 
 
 class Terminal(io.StringIO):

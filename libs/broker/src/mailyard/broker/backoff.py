@@ -1,11 +1,11 @@
-"""Pauses between tries: doubling to a limit, jittered so that many processes do not come back at once."""
+"""Pauses between attempts: doubled up to a limit, with jitter, so that many processes do not reconnect at once."""
 
 import asyncio
 import random
 
 
 class Backoff:
-    """The pauses of one thing that is tried again and again."""
+    """The pauses between the attempts of one action."""
 
     def __init__(self, first_seconds: float, longest_seconds: float) -> None:
         self._first = first_seconds
@@ -13,7 +13,7 @@ class Backoff:
         self.seconds = first_seconds
 
     def reset(self) -> None:
-        """Begin with the shortest pause again."""
+        """Return to the shortest pause."""
         self.seconds = self._first
 
     async def wait(self, unless: asyncio.Event | None = None) -> None:

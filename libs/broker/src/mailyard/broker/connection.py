@@ -8,16 +8,16 @@ import asyncio
 from dataclasses import dataclass
 
 from mailyard.broker.faults import faults
-from mailyard.broker.keptchannel import KeptChannel
-from mailyard.broker.link import RPC_SECONDS, Link
-from mailyard.broker.topology import Queue
+from mailyard.broker.link import RPC_SECONDS, BrokerLink
+from mailyard.broker.pipeline import Queue
+from mailyard.broker.reusablechannel import ReusableChannel
 
 FIRST_TRY_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class QueueDepth:
-    """What the broker says of a queue: AMQP messages ready for delivery (not mails), and its consumers."""
+    """Depth of a queue as the broker reports it: AMQP messages ready for delivery (not mails), and consumers."""
 
     messages: int
     consumers: int
@@ -38,14 +38,14 @@ class Broker:
 
         """
         self.name = "broker"
-        self.publishing = Link(url, name, "publish")
-        self.consuming = Link(url, name, "consume")
-        self._questions = KeptChannel(self.consuming)
+        self.publishing = BrokerLink(url, name, "publish")
+        self.consuming = BrokerLink(url, name, "consume")
+        self._questions = ReusableChannel(self.consuming)
         self._required = required
         self._meanwhile = meanwhile
 
     async def start(self) -> None:
-        """Connect and declare the topology; raises TopologyMismatch, waits while RabbitMQ is away."""
+        """Connect and declare the topology; raises TopologyMismatch, waits while RabbitMQ is unreachable."""
         self.publishing.begin()
         self.consuming.begin()
         try:

@@ -1,8 +1,8 @@
-"""Consumes tickets of one queue: one handler call in flight, and what arrives meanwhile forms the next call.
+"""Consume tickets of one queue: one handler call in flight; tickets that arrive meanwhile form the next call.
 
-Tickets are acknowledged after their handler returned; `handling.py` says what becomes of them when it does not. A
-consumer proves that it lives: `unready()` tells when it is not registered, when a call lasts too long, and when
-mail waits in the queue but none arrives; in the last case it registers anew.
+Tickets are acknowledged after the handler has returned; `handling.py` has the rules for a handler that fails. A
+consumer reports why it makes no progress: it is not registered, a call lasts too long, or tickets wait in the queue
+and none arrive. In the last case it registers again.
 """
 
 import asyncio
@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from aiormq.exceptions import ChannelNotFoundEntity
 
 from mailyard.broker.backoff import Backoff, pause
+from mailyard.broker.cancellation import cancel_and_wait
 from mailyard.broker.connection import Broker
-from mailyard.broker.ending import end
 from mailyard.broker.faults import describe
 from mailyard.broker.handling import (
     FIRST_PAUSE_SECONDS,
@@ -23,9 +23,9 @@ from mailyard.broker.handling import (
     Handling,
     OnPoison,
 )
+from mailyard.broker.pipeline import Queue
 from mailyard.broker.publisher import TicketPublisher
-from mailyard.broker.session import Delivery, Session
-from mailyard.broker.topology import Queue
+from mailyard.broker.session import ConsumerSession, Delivery
 from mailyard.proto.v1.ticket_pb2 import Ticket
 from mailyard.runtime.errors import Misconfigured, Unavailable
 from mailyard.runtime.logs import get_logger
@@ -78,7 +78,7 @@ class TicketConsumer:
         self._handler_seconds = handler_seconds
         self._probe_seconds = probe_seconds
         self._handling = Handling(queue, handler, on_poison, TicketPublisher(broker))
-        self._session: Session | None = None
+        self._session: ConsumerSession | None = None
         self._unregistered: str | None = "not registered yet"
         self._stopping = asyncio.Event()
         self._work_task: asyncio.Task[None] | None = None
@@ -100,7 +100,7 @@ class TicketConsumer:
         if self._unregistered is not None:
             return self._unregistered
         if self._handling.waits_for is not None:
-            return f"waits for a server that is away: {self._handling.waits_for}"
+            return f"waits for an unreachable server: {self._handling.waits_for}"
         seconds = self._handling.lasts_seconds()
         return f"a handler call has lasted {seconds:.0f} s" if seconds > self._handler_seconds else None
 
@@ -118,7 +118,7 @@ class TicketConsumer:
         """Let go; tickets whose handler has not returned are redelivered to another consumer."""
         self._stopping.set()
         self._handling.stop()
-        await end(*(task for task in (self._work_task, self._probe_task) if task is not None))
+        await cancel_and_wait(*(task for task in (self._work_task, self._probe_task) if task is not None))
         await self._close_session()
 
     def progress(self) -> Progress:
@@ -146,7 +146,7 @@ class TicketConsumer:
                 self._note_loss(f"{session.ended}")
             except Unavailable as error:
                 self._unregistered = f"not registered: {describe(error)}"
-            except Exception as error:  # a fault of ours: say so, and let the tickets be redelivered
+            except Exception as error:  # a fault of this program: log it, and let the tickets be redelivered
                 self._note_loss(describe(error), error)
             if not self._stopping.is_set():
                 await self._close_session()
@@ -162,9 +162,9 @@ class TicketConsumer:
         if session is not None:
             await session.close()
 
-    async def _open_session(self) -> Session:
+    async def _open_session(self) -> ConsumerSession:
         try:
-            session = await Session.open(
+            session = await ConsumerSession.open(
                 self._broker.consuming, self._queue, self._prefetch, self._note_arrival
             )
         except Unavailable as error:
@@ -182,7 +182,7 @@ class TicketConsumer:
         except Misconfigured as error:
             raise Unavailable(str(error)) from error
 
-    async def _consume(self, session: Session) -> None:
+    async def _consume(self, session: ConsumerSession) -> None:
         """Handle what comes, in order, until the session ends."""
         while session.ended is None:
             if self._stopping.is_set():
@@ -192,7 +192,7 @@ class TicketConsumer:
             if deliveries := session.take(self._max_tickets):
                 await self._settle(session, deliveries)
 
-    async def _settle(self, session: Session, deliveries: list[Delivery]) -> None:
+    async def _settle(self, session: ConsumerSession, deliveries: list[Delivery]) -> None:
         """Have deliveries handled; then acknowledge them, or give them back."""
         self._in_hand = tuple(deliveries)
         try:
@@ -228,7 +228,7 @@ class TicketConsumer:
         try:
             depth = await self._broker.depth(self._queue)
         except Unavailable:
-            return False  # the connection says so itself
+            return False  # the connection reports this
         return depth.messages > 0 or depth.consumers == 0
 
     def _note_stall(self) -> None:

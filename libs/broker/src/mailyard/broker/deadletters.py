@@ -16,7 +16,7 @@ from pamqp.commands import Basic
 from mailyard.broker.connection import Broker
 from mailyard.broker.faults import faults
 from mailyard.broker.link import RPC_SECONDS, close_quietly
-from mailyard.broker.topology import Queue
+from mailyard.broker.pipeline import Queue
 from mailyard.proto.v1.ticket_pb2 import TicketBatch
 from mailyard.runtime.logs import get_logger
 from mailyard.runtime.metrics import counter
@@ -72,7 +72,7 @@ class DeadLetters:
         return purged.message_count or 0
 
     async def trim(self) -> bool:
-        """Remove the oldest dead letters beyond the bound; say whether there are more. Raises Unavailable."""
+        """Remove the oldest dead letters beyond the bound; return whether more are left. Raises Unavailable."""
         surplus = (await self._broker.depth(Queue.DEAD)).messages - self._kept
         if surplus <= 0:
             return False

@@ -1,7 +1,7 @@
 """Mailbox events: wake the sessions, in any process, that have a mailbox open.
 
 Best effort by design: an event is published without confirm and may be lost while RabbitMQ is unreachable. Each time a
-mailbox's events begin to arrive, its subscribers get an event without an account, which says: look yourself.
+mailbox's events begin to arrive, its subscribers get an event without an account, and then read the mailbox.
 
 A process binds its queue to shards of mailboxes, not to mailboxes: however many mailboxes it watches, it has at most
 `SHARDS` bindings to make after a reconnection, and RabbitMQ has no more to keep.
@@ -20,11 +20,11 @@ from pamqp.commands import Basic
 from pamqp.common import FieldValue
 
 from mailyard.broker.backoff import Backoff
+from mailyard.broker.cancellation import cancel_and_wait
 from mailyard.broker.connection import Broker
-from mailyard.broker.ending import end
 from mailyard.broker.faults import describe, faults
-from mailyard.broker.keptchannel import KeptChannel
 from mailyard.broker.link import RPC_SECONDS, close_quietly
+from mailyard.broker.reusablechannel import ReusableChannel
 from mailyard.broker.topology import EVENTS_EXCHANGE
 from mailyard.proto.v1.mailbox_pb2 import MailboxEvent, MailboxEventBatch
 from mailyard.runtime.errors import Misconfigured, Unavailable
@@ -35,7 +35,7 @@ EVENTS_PER_MESSAGE = 50
 SHARDS = 256
 QUEUE_ARGUMENTS: Mapping[str, FieldValue] = {
     "x-max-length": 50_000
-}  # who stands still loses the oldest: no harm
+}  # a process that does not read loses the oldest events, which does no harm
 
 Callback = Callable[[MailboxEvent], None]
 
@@ -52,7 +52,7 @@ class MailboxEvents:
         self.name = "mailbox events"
         self._broker = broker
         self._callbacks: defaultdict[str, list[Callback]] = defaultdict(list)
-        self._sending = KeptChannel(broker.publishing)
+        self._sending = ReusableChannel(broker.publishing)
         self._wanted_shards: defaultdict[str, set[str]] = defaultdict(set)  # mailboxes by shard
         self._bound: set[str] = set()  # shards
         self._unsettled = asyncio.Event()
@@ -60,24 +60,24 @@ class MailboxEvents:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Begin; the queue is made when something is subscribed to for the first time."""
+        """Start; the queue is declared with the first subscription."""
         self._task = asyncio.create_task(self._keep(), name="mailbox-events")
 
     def unready(self) -> str | None:
-        """Never a reason: a lost event is a delay, and readers look for themselves."""
+        """Return None: a lost event is only a delay, because sessions also poll."""
         return None
 
     async def drain(self) -> None:
-        """Nothing to finish."""
+        """Do nothing: no event is unfinished."""
 
     async def close(self) -> None:
-        """Stop; the queue goes with the consuming connection."""
+        """Stop; the queue is deleted with the consuming connection."""
         if self._task is not None:
-            await end(self._task)
+            await cancel_and_wait(self._task)
         await self._sending.close()
 
     async def publish(self, events: Sequence[MailboxEvent]) -> None:
-        """Tell all processes; never raises for a broker that is unreachable."""
+        """Publish to all processes; an unreachable broker is no error."""
         try:
             channel = await self._sending.open()
             with faults("event"):
@@ -129,9 +129,9 @@ class MailboxEvents:
                 await self._receive()
                 backoff.reset()
             except Unavailable as error:
-                _log.debug("events.lost", error=describe(error))  # the connection says so itself
+                _log.debug("events.lost", error=describe(error))  # the connection reports this
             await backoff.wait()
-            with contextlib.suppress(Unavailable, Misconfigured):  # the connection says so itself
+            with contextlib.suppress(Unavailable, Misconfigured):  # the connection reports this
                 await self._broker.consuming.declare()  # someone may have deleted the exchange
 
     async def _receive(self) -> None:
@@ -151,7 +151,7 @@ class MailboxEvents:
             await asyncio.wait((channel.closing,))
         finally:
             if binding is not None:
-                await end(binding)
+                await cancel_and_wait(binding)
             self._bound.clear()
             await close_quietly(channel)
         _log.info("events.lost")

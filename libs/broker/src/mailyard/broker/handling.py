@@ -1,11 +1,11 @@
-"""What becomes of tickets in a handler: again while a server is away, one by one when some are bad, then buried.
+"""Call a handler with tickets, and decide what happens when it fails.
 
-handler returns            done
-handler is Unavailable     the same tickets again, after a pause, until it works or we must give them back
-any other error            each ticket alone; one that still fails is poison: `on_poison` writes its row,
-                           else it goes to the dead-letter queue
+handler returns            the tickets are done
+handler is Unavailable     the same tickets again, after a pause, until the call succeeds or the session ends
+any other error            each ticket alone; a ticket that still fails is poison: `on_poison` writes its row,
+                           otherwise it goes to the dead-letter queue
 
-A handler may change its tickets: each further try gets tickets as they came from the broker.
+A handler may change its tickets: each further attempt gets tickets as received from the broker.
 """
 
 import asyncio
@@ -14,9 +14,9 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from mailyard.broker.backoff import Backoff
 from mailyard.broker.faults import cancelled, describe
+from mailyard.broker.pipeline import Queue
 from mailyard.broker.publisher import TicketPublisher
-from mailyard.broker.session import Delivery, Session
-from mailyard.broker.topology import Queue
+from mailyard.broker.session import ConsumerSession, Delivery
 from mailyard.proto.v1.ticket_pb2 import Ticket
 from mailyard.runtime.errors import Unavailable
 from mailyard.runtime.logs import get_logger
@@ -33,7 +33,7 @@ _log = get_logger(__name__)
 
 
 def entered_ms(ticket: Ticket) -> int:
-    """Return when a ticket came into its queue: at the last step of its way, or at its release if that is later."""
+    """Return when a ticket entered its queue: at the last event of its timeline, or at its release if that is later."""
     return max(ticket.released_at_ms, ticket.timeline[-1].at_ms) if ticket.timeline else ticket.released_at_ms
 
 
@@ -49,7 +49,7 @@ def _copy(ticket: Ticket) -> Ticket:
 
 
 class GivenUp(Exception):
-    """The tickets in hand go back to the broker: we are stopping, or the session has ended."""
+    """The tickets go back to the broker: the process stops, or the session has ended."""
 
 
 class Handling:
@@ -72,15 +72,15 @@ class Handling:
         self._poison_total = counter("mailyard_broker_poison_tickets_total").labels(queue)
 
     def stop(self) -> None:
-        """Let a call in flight end, but try nothing again."""
+        """Let a call in flight end, and make no further attempt."""
         self._stopping.set()
 
     def lasts_seconds(self) -> float:
         """Return for how long the call in flight has lasted; 0 without one."""
         return 0.0 if self._began is None else time.monotonic() - self._began
 
-    async def handle(self, session: Session, deliveries: list[Delivery]) -> None:
-        """Handle deliveries; those that it rejects it also takes out of the list. Raises GivenUp."""
+    async def handle(self, session: ConsumerSession, deliveries: list[Delivery]) -> None:
+        """Handle deliveries; rejected deliveries are removed from the list. Raises GivenUp."""
         tickets = [ticket for delivery in deliveries for ticket in delivery.tickets]
         self._note_waits(tickets)
         spans = stage_spans(f"{self._queue} process", tickets, self._attributes)
@@ -101,7 +101,7 @@ class Handling:
             )
             await self._one_by_one(session, deliveries)
 
-    async def _one_by_one(self, session: Session, deliveries: list[Delivery]) -> None:
+    async def _one_by_one(self, session: ConsumerSession, deliveries: list[Delivery]) -> None:
         for delivery in tuple(deliveries):
             tickets = delivery.parsed_again()
             poison = [ticket for ticket in tickets if not await self._alone(session, ticket)]
@@ -111,12 +111,12 @@ class Handling:
             elif poison:
                 await self._bury(session, poison)
 
-    async def _bury(self, session: Session, poison: Sequence[Ticket]) -> None:
+    async def _bury(self, session: ConsumerSession, poison: Sequence[Ticket]) -> None:
         """Put single tickets of an AMQP message into the dead-letter queue: its others are done."""
         await self._persist(session, lambda: self._dead_letters.publish(Queue.DEAD, poison))
 
-    async def _alone(self, session: Session, ticket: Ticket) -> bool:
-        """Try one ticket; False when it is poison and its row does not say so."""
+    async def _alone(self, session: ConsumerSession, ticket: Ticket) -> bool:
+        """Handle one ticket; return False if it is poison and its row was not written."""
         try:
             await self._call(session, [_copy(ticket)], lambda: [_copy(ticket)])
         except GivenUp:
@@ -127,8 +127,8 @@ class Handling:
             return await self._noted(session, ticket, error)
         return True
 
-    async def _noted(self, session: Session, ticket: Ticket, error: Exception) -> bool:
-        """Have the row's owner note a poison ticket; False when there is none or it fails as well."""
+    async def _noted(self, session: ConsumerSession, ticket: Ticket, error: Exception) -> bool:
+        """Have the stage write the row of a poison ticket; return False if the stage has no `on_poison` or it fails."""
         on_poison = self._on_poison
         if on_poison is None:
             return False
@@ -152,7 +152,7 @@ class Handling:
         )
 
     async def _call(
-        self, session: Session, tickets: Sequence[Ticket], again: Callable[[], Sequence[Ticket]]
+        self, session: ConsumerSession, tickets: Sequence[Ticket], again: Callable[[], Sequence[Ticket]]
     ) -> None:
         """Call the handler with `tickets`, and for each further try with what `again` returns.
 
@@ -171,8 +171,8 @@ class Handling:
             for ticket, noted in zip(tickets, last, strict=True):
                 ticket.CopyFrom(noted)
 
-    async def _persist(self, session: Session, step: Callable[[], Awaitable[None]]) -> None:
-        """Do `step` until it is not Unavailable."""
+    async def _persist(self, session: ConsumerSession, step: Callable[[], Awaitable[None]]) -> None:
+        """Repeat `step` until it is not Unavailable."""
         backoff = Backoff(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
         try:
             while True:

@@ -1,8 +1,8 @@
-"""One connection to RabbitMQ that is kept up for ever.
+"""One connection to RabbitMQ that is opened again whenever it closes.
 
-aio-pika's plain objects with our own reconnection: its robust ones replay neither publishes nor what stood in
-a consumer's hand, and cost more per message. A link declares the topology each time it comes up, and answers
-`channel()` while it is up; whoever holds a channel watches it and asks for another when it closes.
+The plain objects of aio-pika with a reconnection of their own here: the robust objects of aio-pika replay neither
+publishes nor unacknowledged deliveries, and cost more per message. A link declares the topology each time it connects,
+and opens channels while it is connected. The user of a channel watches the channel, and opens another when it closes.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from aiormq.exceptions import ProbableAuthenticationError
 from yarl import URL
 
 from mailyard.broker.backoff import Backoff
-from mailyard.broker.ending import end
+from mailyard.broker.cancellation import cancel_and_wait
 from mailyard.broker.faults import describe, faults
 from mailyard.broker.pulse import ANSWER_SECONDS, wait_for_silence
 from mailyard.broker.topology import EVENTS_EXCHANGE, declare
@@ -51,7 +51,7 @@ class Closable(Protocol):
         """Close it."""
 
 
-class Link:
+class BrokerLink:
     """A connection for one purpose, `publish` or `consume`."""
 
     def __init__(self, url: str, name: str, purpose: str) -> None:
@@ -103,7 +103,7 @@ class Link:
     async def close(self) -> None:
         """Close the connection and stop keeping it up."""
         if self._task is not None:
-            await end(self._task)
+            await cancel_and_wait(self._task)
         await self._disconnect("closed")
 
     def _up(self) -> aio_pika.Connection:
@@ -151,7 +151,7 @@ class Link:
             await asyncio.wait((closing, pulse), return_when=asyncio.FIRST_COMPLETED)
         finally:
             answers = not pulse.done()
-            await end(pulse)
+            await cancel_and_wait(pulse)
         return _cause(closing) if answers or closing.done() else f"no answer for {ANSWER_SECONDS:g} s"
 
     async def _unblocked(self) -> None:

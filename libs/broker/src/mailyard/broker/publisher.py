@@ -1,7 +1,7 @@
-"""Publishes tickets: many to one AMQP message, persistent, mandatory, and every confirm awaited.
+"""Publish tickets: many in one AMQP message, persistent and mandatory, and wait for every confirm.
 
-When `publish` returns, a majority of the broker's nodes has the tickets on disk. When it raises
-`PublishFailed`, some may have been taken and some not: the rows are the truth, and a doubled ticket does no harm.
+When `publish` returns, a majority of the broker's nodes has the tickets on disk. When `publish` raises
+`PublishFailed`, the broker may have some of the tickets: the rows are the truth, and a doubled ticket does no harm.
 """
 
 import asyncio
@@ -17,9 +17,10 @@ from prometheus_client import Counter, Histogram
 
 from mailyard.broker.connection import Broker
 from mailyard.broker.faults import describe, faults
-from mailyard.broker.keptchannel import KeptChannel
-from mailyard.broker.topology import Queue
+from mailyard.broker.pipeline import Queue
+from mailyard.broker.reusablechannel import ReusableChannel
 from mailyard.proto.v1.ticket_pb2 import Ticket, TicketBatch
+from mailyard.runtime.batches import batches
 from mailyard.runtime.errors import Misconfigured, Unavailable
 from mailyard.runtime.logs import get_logger
 from mailyard.runtime.metrics import counter, histogram
@@ -74,7 +75,7 @@ class TicketPublisher:
 
     def __init__(self, broker: Broker, *, confirm_seconds: float = CONFIRM_SECONDS) -> None:
         self._link = broker.publishing
-        self._channel = KeptChannel(broker.publishing, confirms=True)
+        self._channel = ReusableChannel(broker.publishing, confirms=True)
         self._confirm_seconds = confirm_seconds
         self._failing = False
         self._tickets: defaultdict[Queue, int] = defaultdict(int)
@@ -82,16 +83,16 @@ class TicketPublisher:
 
     async def publish(self, queue: Queue, tickets: Sequence[Ticket]) -> None:
         """Publish tickets and wait until all are confirmed; raises PublishFailed with those that are not."""
-        batches = list(_batches(tickets))
-        if not batches:
+        messages = list(_batches(tickets))
+        if not messages:
             return
-        if len(batches) == 1:
-            failures = [await self._confirmed(queue, batches[0])]
+        if len(messages) == 1:
+            failures = [await self._confirmed(queue, messages[0])]
         else:
-            failures = await asyncio.gather(*(self._confirmed(queue, batch) for batch in batches))
+            failures = await asyncio.gather(*(self._confirmed(queue, batch) for batch in messages))
         reasons = [reason for reason in failures if reason is not None]
         if reasons:
-            lost = [t for batch, reason in zip(batches, failures, strict=True) if reason for t in batch]
+            lost = [t for batch, reason in zip(messages, failures, strict=True) if reason for t in batch]
             self._note(failing=True, queue=queue, reason=reasons[0])
             raise PublishFailed(queue, lost, reasons[0])
         if self._failing:
@@ -167,16 +168,6 @@ class TicketPublisher:
         measures.confirm_seconds.observe(seconds)
 
 
-def _batches(tickets: Sequence[Ticket]) -> Iterator[Sequence[Ticket]]:
+def _batches(tickets: Sequence[Ticket]) -> Iterator[list[Ticket]]:
     """Cut tickets into AMQP messages, bounded in number and octets."""
-    batch: list[Ticket] = []
-    octets = 0
-    for ticket in tickets:
-        size = ticket.ByteSize()
-        if batch and (len(batch) == TICKETS_PER_MESSAGE or octets + size > OCTETS_PER_MESSAGE):
-            yield batch
-            batch, octets = [], 0
-        batch.append(ticket)
-        octets += size
-    if batch:
-        yield batch
+    return batches(tickets, lambda ticket: (1, ticket.ByteSize()), TICKETS_PER_MESSAGE, OCTETS_PER_MESSAGE)

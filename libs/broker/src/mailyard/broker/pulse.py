@@ -1,7 +1,7 @@
-"""Finds a connection that is open and dead: a question goes out every few seconds, and an answer must come.
+"""Find a connection that is open but dead: send a request every few seconds, and expect a reply.
 
 The AMQP heartbeat is long on purpose. The broker must not drop a process that pauses for ten seconds (a throttled node, a
-stopped container), because each drop redelivers everything that the process has prefetched. This question finds a stalled
+stopped container), because each drop redelivers everything that the process has prefetched. The request finds a stalled
 network or broker sooner, after `LONGEST_STALL_SECONDS` at most.
 """
 
@@ -19,13 +19,13 @@ Step = Callable[[], Awaitable[object]]
 async def wait_for_silence(
     may_ask: Step, ask: Step, *, pulse_seconds: float = PULSE_SECONDS, answer_seconds: float = ANSWER_SECONDS
 ) -> None:
-    """Ask again and again; return when a question stays without answer.
+    """Send requests repeatedly; return when a request gets no reply.
 
     Args:
-        may_ask: returns when a question may be asked; may take any time.
-        ask: one question. An error is an answer too.
-        pulse_seconds: the time between an answer and the next question.
-        answer_seconds: the time for an answer.
+        may_ask: returns when a request may be sent; may take any time.
+        ask: sends one request. An error is a reply too.
+        pulse_seconds: the time between a reply and the next request.
+        answer_seconds: the longest time for a reply.
 
     """
     while True:

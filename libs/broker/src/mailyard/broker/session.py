@@ -1,7 +1,7 @@
-"""One registration of a consumer with the broker: its channel, and what came over it and is not settled.
+"""One registration of a consumer with the broker: its channel, and the deliveries that are not settled.
 
-It dies with its channel; what was unsettled then is redelivered by the broker, so settling on a dead session
-does nothing. Deliveries are taken in the order in which they came, so one acknowledgement covers all before it.
+A session ends with its channel. The broker redelivers unsettled messages, so settling in an ended session does
+nothing. Deliveries are taken in the order of arrival, so one acknowledgement covers all earlier deliveries.
 """
 
 import asyncio
@@ -16,8 +16,8 @@ from google.protobuf.message import DecodeError
 from pamqp.commands import Basic
 
 from mailyard.broker.faults import faults
-from mailyard.broker.link import RPC_SECONDS, Link, close_quietly
-from mailyard.broker.topology import Queue
+from mailyard.broker.link import RPC_SECONDS, BrokerLink, close_quietly
+from mailyard.broker.pipeline import Queue
 from mailyard.proto.v1.ticket_pb2 import Ticket, TicketBatch
 from mailyard.runtime.errors import Unavailable
 from mailyard.runtime.logs import get_logger
@@ -29,7 +29,7 @@ OnArrival = Callable[[Sequence[Ticket]], None]
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One AMQP message. A handler may change `tickets`; `octets` stay as they came."""
+    """One AMQP message. A handler may change `tickets`; `octets` stay as received."""
 
     tag: int
     tickets: Sequence[Ticket]
@@ -40,7 +40,7 @@ class Delivery:
         return _parse(self.octets)
 
 
-class Session:
+class ConsumerSession:
     """Receives deliveries of one queue until its channel closes, the broker cancels it, or we end it."""
 
     def __init__(self, queue: Queue, channel: Channel, on_arrival: OnArrival) -> None:
@@ -53,7 +53,9 @@ class Session:
         self._news = asyncio.Event()
 
     @classmethod
-    async def open(cls, link: Link, queue: Queue, prefetch: int, on_arrival: OnArrival) -> "Session":
+    async def open(
+        cls, link: BrokerLink, queue: Queue, prefetch: int, on_arrival: OnArrival
+    ) -> "ConsumerSession":
         """Open a channel and register; raises Unavailable."""
         session = cls(queue, await link.channel(), on_arrival)
         try:

@@ -1,23 +1,19 @@
-"""Every exchange and queue of the platform, and the only place that declares them.
+"""Declares the exchanges and queues of the pipeline (`mailyard.broker.pipeline`); nothing else declares them.
 
-The three queues of a mail server are three topic exchanges; the filter stands inside Local and Remote:
-
-    smtp-in ── smtp-in.route        local ─┬─ local.filter         remote ─┬─ remote.filter
-                                           └─ local.deliver                └─ remote.send
-
-Each queue is a quorum queue bound by its own name. What the broker gives up (twenty deliveries, a rejected
-message) goes through the exchange `dead` into the queue `dead`, under its old routing key. The arguments
-work on RabbitMQ 3.10 and 4.x alike, so that an upgrade never meets a queue that it would declare otherwise.
+The exchanges `smtp-in`, `local` and `remote` are topic exchanges. Each queue is a quorum queue that is bound by its
+own name. A message that the broker gives up (after twenty deliveries, or because it was rejected) goes through the
+exchange `dead` into the queue `dead` and keeps its routing key. The arguments mean the same on RabbitMQ 3.10 and 4.x,
+so that an upgrade of RabbitMQ finds no queue with other properties.
 """
 
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import Final
 
 from aio_pika import ExchangeType
 from aio_pika.abc import AbstractChannel
 from aiormq.exceptions import ChannelLockedResource, ChannelPreconditionFailed
 
+from mailyard.broker.pipeline import Queue
 from mailyard.runtime.errors import Misconfigured
 
 DEAD_LETTER_EXCHANGE: Final = "dead"
@@ -25,22 +21,6 @@ EVENTS_EXCHANGE: Final = "mailbox.events"
 DELIVERY_LIMIT: Final = 20
 _NEVER: Final = 2**31 - 1  # 4.x has a default delivery limit and takes -1 for none, 3.10 refuses -1
 _DECLARE_SECONDS: Final = 30.0
-
-
-class Queue(StrEnum):
-    """The queues that carry tickets."""
-
-    SMTP_IN_ROUTE = "smtp-in.route"
-    LOCAL_FILTER = "local.filter"
-    LOCAL_DELIVER = "local.deliver"
-    REMOTE_FILTER = "remote.filter"
-    REMOTE_SEND = "remote.send"
-    DEAD = "dead"
-
-    @property
-    def exchange(self) -> str:
-        """Name of the exchange that a ticket for this queue is published to; the routing key is the queue's name."""
-        return self.value.partition(".")[0]
 
 
 _EXCHANGES: Final = (*dict.fromkeys(queue.exchange for queue in Queue), EVENTS_EXCHANGE)

@@ -391,6 +391,7 @@ _EVENTS = (
     Event("message.relayed", "A remote host has taken the message."),
     Event("message.deferred", "The message could not go on for now and waits."),
     Event("message.failed", "The message cannot be delivered."),
+    Event("message.redirected", "The message was sent on to another address, as a message of its own."),
     Event("message.discarded", "A rule dropped the message."),
     Event("message.released", "A waiting message goes on."),
     Event("message.reissued", "The message's ticket was lost; it has a new one."),

@@ -1,4 +1,4 @@
-"""What an edge hands to the spool when it has taken a message."""
+"""What a front end gives to the spool when it accepts a message."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,17 +10,17 @@ from mailyard.store.body import Body
 
 
 class Source(StrEnum):
-    """By which door a message came."""
+    """How a message came in."""
 
     MX = "mx"
     SUBMISSION = "submission"
     LMTP = "lmtp"
-    BOUNCE = "bounce"
+    GENERATED = "generated"  # made by Mailyard itself, such as a bounce; 0.3.0 wrote "bounce"
 
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Who gave us the message."""
+    """The client that submitted the message."""
 
     address: str = ""  # IP address
     name: str = ""  # as said in EHLO, HELO or LHLO
@@ -32,7 +32,7 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class Acceptance:
-    """A message that an edge answers for once the spool has it."""
+    """A message, and all that its row says from the beginning."""
 
     sender: str  # reverse-path; "" for the null reverse-path
     recipients: tuple[Recipient, ...]
@@ -47,5 +47,7 @@ class Acceptance:
     body_type: str = "7BIT"
     mail_class: MailClass = MailClass.MAIL_CLASS_NORMAL
     traceparent: str = ""
-    steps: tuple[tuple[str, str], ...] = ()  # event and detail of what the edge did to it, for the timeline
-    bounce_of: str | None = None  # row id and first outcome: one bounce for each, however often it is tried
+    steps: tuple[tuple[str, str], ...] = ()  # event and detail of changes on acceptance, for the timeline
+    dedupe_key: str | None = (
+        None  # of generated mail: one message for each key, however often it is submitted
+    )

@@ -1,4 +1,4 @@
-"""Spool ids: 20 characters, ordered by time, safe to say on a telephone (one case, no padding).
+"""Spool ids: 20 characters, ordered by time, easy to read aloud (one case, no padding).
 
 The twelve octets of an ObjectId in base32hex (RFC 4648, section 7), which keeps their order: second of
 acceptance, process, counter. A row of a leg beyond the first has the id with ".n" behind it.

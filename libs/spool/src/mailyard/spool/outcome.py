@@ -1,27 +1,28 @@
-"""What became of a target, and of one try at a leg."""
+"""Outcomes of targets, and the report of one attempt at a leg."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from mailyard.broker.pipeline import Route
 from mailyard.proto.v1.ticket_pb2 import Ticket
-from mailyard.spool.row import Route
 
 
 class Result(StrEnum):
-    """How a target ended: a column of the ledger."""
+    """How a target ended: a column of the ledger. Routers from 0.4 on also balance results that they do not know."""
 
     DELIVERED = "delivered"
     RELAYED = "relayed"
     BOUNCED = "bounced"
     DISCARDED = "discarded"
-    QUARANTINED = "quarantined"
+    QUARANTINED = "quarantined"  # kept apart from the mail that its recipient reads: in Junk
     EXPIRED = "expired"
+    REDIRECTED = "redirected"  # sent on to another address, as a message of its own
 
     @property
     def failed(self) -> bool:
-        """Whether the sender must be told (RFC 3464)."""
+        """Whether the sender gets a report of failure (RFC 3464)."""
         return self in (Result.BOUNCED, Result.EXPIRED)
 
 
@@ -31,7 +32,7 @@ class Outcome:
 
     result: Result
     status: str = "2.0.0"  # RFC 3463
-    text: str = ""  # for the sender: the remote's words, or ours
+    text: str = ""  # for the sender: the reply of the remote host, or our reason
     place: str = ""  # mailbox and UID, or the remote host
     dsn_passed: bool = False  # the remote host took over the DSN parameters (RFC 3461, section 5.2.2)
 
@@ -44,12 +45,12 @@ class Deferral:
     route: Route | None  # None: it has not been routed
     status: str
     text: str
-    tried: bool = True  # False: it only waited for its turn, and the next wait is no longer for that
+    tried: bool = True  # False: no attempt was made, and the waiting time does not grow
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One try at a ticket: outcomes by target number, and a deferral for the others if there are any."""
+    """One attempt at a ticket: outcomes by target number, and a deferral for the other targets if there are any."""
 
     ticket: Ticket
     outcomes: Mapping[int, Outcome] = field(default_factory=dict)

@@ -3,16 +3,17 @@
 | field | holds |
 |---|---|
 | `_id` | spool id, with `.n` for a leg beyond the first |
-| `state` | `active`: a ticket stands for it; `deferred`: waits for `due_at`; `split`: its legs are rows of their own; `done`: every target has its outcome |
+| `state` | `active`: it has a ticket; `deferred`: waits for `due_at`; `split`: its legs are rows of their own; `done`: every target has its outcome |
 | `due_at` | when work on it is or was due; for `active` rows the release that its ticket carries; absent once it has ended |
 | `epoch` | raised by each release: a ticket with a lower one is void |
 | `route` | `local` or `remote` once it is routed and that is written; `edge` before: it is in the router's queue, or on its way to mailboxes, because the router writes `remote` before it publishes; absent in rows of 0.2.0, which may be anywhere |
 | `source`, `origin` | how the message came in; a leg has it as `origin`, because `source` marks the row of the message itself |
+| `dedupe_key` | of generated mail: unique, so that it is accepted once; `bounce_of` has the same value, and is all that rows of 0.3.0 have |
 | `recipients` | as accepted; none in the rows of legs |
 | `pending` | targets without an outcome, once they are written; before, they follow from `recipients` |
 | `expansions` | by tenant: how many more targets than accepted recipients there are |
-| `outcomes` | by target number: result, status, text, time; `report`: the sender is to be told |
-| `expanded` | by recipient number: aliases with several targets that the sender is to be told of |
+| `outcomes` | by target number: result, status, text, time; `report`: a report to the sender is due |
+| `expanded` | by recipient number: aliases with several targets whose expansion is reported to the sender |
 | `sum` | of a message that ended at once, all targets alike: their tenant, result and number |
 | `lease` | of a remote leg: who may send it, and until when |
 | `bounce_at` | when a report to the sender is due, or when the claim of the router that makes it ends |
@@ -32,6 +33,7 @@ from enum import StrEnum
 
 from bson import ObjectId
 
+from mailyard.broker.pipeline import Route
 from mailyard.proto.v1.ticket_pb2 import MailClass, Recipient, Ticket, TimelineEntry, Verdict
 from mailyard.runtime.clock import from_ms, to_ms
 from mailyard.spool.acceptance import Acceptance
@@ -39,23 +41,16 @@ from mailyard.spool.ids import row_id
 from mailyard.store.client import Row
 
 COLLECTION = "spool"
+OPEN_INDEX = "way"  # name of the index of open rows
 
 
-class State(StrEnum):
-    """Where a row stands."""
+class RowState(StrEnum):
+    """The state of a row."""
 
     ACTIVE = "active"
     DEFERRED = "deferred"
     SPLIT = "split"
     DONE = "done"
-
-
-class Route(StrEnum):
-    """Where a row stands: before the router, or which of the queues behind it a leg goes to."""
-
-    EDGE = "edge"
-    LOCAL = "local"
-    REMOTE = "remote"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +69,7 @@ def row_of(
     """Write down an accepted message."""
     row: Row = {
         "_id": spool_id,
-        "state": State.ACTIVE,
+        "state": RowState.ACTIVE,
         "due_at": accepted_at,
         "epoch": 0,
         "route": Route.EDGE,
@@ -102,7 +97,8 @@ def row_of(
             envid=acceptance.envid,
             smtputf8=acceptance.smtputf8,
             traceparent=acceptance.traceparent,
-            bounce_of=acceptance.bounce_of,
+            dedupe_key=acceptance.dedupe_key,
+            bounce_of=acceptance.dedupe_key,  # so that 0.3.0 makes no second report during an upgrade
         )
     )
     if acceptance.steps:
@@ -164,7 +160,7 @@ def leg_row(parent: Ticket, number: int, leg: Leg, now: datetime) -> Row:
     """Write down one leg of a message that is split."""
     row: Row = {
         "_id": row_id(parent.spool_id, number),
-        "state": State.ACTIVE,
+        "state": RowState.ACTIVE,
         "due_at": now,
         "epoch": 0,
         "route": leg.route,

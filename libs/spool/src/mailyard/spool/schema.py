@@ -2,15 +2,16 @@
 
 from pymongo import ASCENDING, IndexModel
 
-from mailyard.spool import ledger, progress, row
-from mailyard.spool.row import State
+from mailyard.spool import row
+from mailyard.spool.ledger import ledger
+from mailyard.spool.row import OPEN_INDEX, RowState
+from mailyard.spool.watch import progress
 from mailyard.store import bodychecks
 from mailyard.store.blobs import Blobs
 from mailyard.store.client import Store
 from mailyard.store.indexes import create_indexes, drop_indexes
 
 _PROGRESS_SECONDS = 3600
-WAY = "way"  # the index of open rows
 
 
 def _ascending(*names: str) -> list[tuple[str, int]]:
@@ -20,16 +21,16 @@ def _ascending(*names: str) -> list[tuple[str, int]]:
 INDEXES: dict[str, list[IndexModel]] = {
     row.COLLECTION: [
         # Open rows only: ended ones have no due_at and cost nothing here. Lost tickets are looked for by route, release
-        # time and lease; the tenant is there for the census, which reads the index alone.
+        # time and lease; the tenant is there for the backlog by tenant, which reads the index alone.
         IndexModel(
             _ascending("state", "route", "due_at", "lease.until", "tenant"),
-            name=WAY,
+            name=OPEN_INDEX,
             partialFilterExpression={"due_at": {"$exists": True}},
         ),
         # Deferred rows only: a message that ends at once costs nothing in these three.
         *(
             IndexModel(
-                _ascending(*keys), name="_".join(keys), partialFilterExpression={"state": State.DEFERRED}
+                _ascending(*keys), name="_".join(keys), partialFilterExpression={"state": RowState.DEFERRED}
             )
             for keys in (("due_at",), ("site", "due_at"), ("tenant", "due_at"))
         ),
@@ -50,11 +51,12 @@ INDEXES: dict[str, list[IndexModel]] = {
             name="delay",
             partialFilterExpression={"delay_at": {"$exists": True}},
         ),
-        IndexModel(
-            [("bounce_of", ASCENDING)],
-            name="bounce_of",
-            unique=True,
-            partialFilterExpression={"bounce_of": {"$exists": True}},
+        # `bounce_of` is unique for reports of 0.3.0, and against them.
+        *(
+            IndexModel(
+                [(key, ASCENDING)], name=key, unique=True, partialFilterExpression={key: {"$exists": True}}
+            )
+            for key in ("dedupe_key", "bounce_of")
         ),
     ],
     ledger.ENTRIES: [IndexModel([("at", ASCENDING)], name="at")],
@@ -71,7 +73,7 @@ async def ensure_schema(store: Store) -> None:
     """Create what is missing, then drop what it replaces: no query is ever without an index.
 
     Raises:
-        Unavailable: the store is away.
+        Unavailable: the store is unreachable.
 
     """
     for collection, indexes in INDEXES.items():

@@ -1,14 +1,14 @@
 """Bodies in GridFS layout: written once, octet for octet as received, readable by any GridFS driver.
 
-A body of at most one chunk is written together with others, a batch of them in two commands; a longer one
-has been written chunk by chunk as it came.
+Bodies of at most one chunk are written many at a time, a batch in two commands. A longer body is written chunk by
+chunk while it is received.
 
 Layout: GridFS specification, section "Terms" (`files` and `chunks` of a bucket named `mail`).
 """
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from collections.abc import Collection as Group
 from datetime import datetime
 
@@ -16,6 +16,7 @@ from bson import Binary, ObjectId
 from pymongo import ASCENDING, IndexModel
 from pymongo.errors import BulkWriteError
 
+from mailyard.runtime.batches import UNBOUNDED, batches
 from mailyard.runtime.clock import now_utc
 from mailyard.runtime.errors import Unavailable
 from mailyard.store.body import CHUNK_SIZE, Body, BodyWriter
@@ -74,7 +75,7 @@ class Blobs:
         """Store those bodies that are still in memory: two commands, however many they are.
 
         Raises:
-            Unavailable: the store is away; doing it again later does no harm.
+            Unavailable: the store is unreachable; call again.
 
         """
         chunks, files = _rows_of(bodies)
@@ -83,11 +84,11 @@ class Blobs:
     async def put_ahead(self, bodies: Iterable[Body]) -> int | None:
         """Store those bodies that are still in memory, without a wait for the disk: two commands.
 
-        They are safe once a later write of the returned term is (`mailyard.store.logorder`). None: that cannot be
-        said, and `put_many` must follow; it does no harm to what is there.
+        They are durable once a later write of the returned term is durable (`mailyard.store.logorder`). None: this is
+        not known, and `put_many` must follow; bodies that are stored already stay unchanged.
 
         Raises:
-            Unavailable: the store is away.
+            Unavailable: the store is unreachable.
 
         """
         chunks, files = _rows_of(bodies)
@@ -132,7 +133,9 @@ class Blobs:
         """
         sizes = await self.sizes(blob_ids)
         with unavailable_when_away():
-            for ids in _portions([(each, sizes.get(each, _UNKNOWN_SIZE)) for each in blob_ids]):
+            for ids in batches(
+                blob_ids, lambda each: (1, sizes.get(each, _UNKNOWN_SIZE)), UNBOUNDED, _DELETE_OCTETS
+            ):
                 await self._files.delete_many({"_id": {"$in": ids}})
                 await self._chunks.delete_many({"files_id": {"$in": ids}})
 
@@ -240,20 +243,6 @@ async def _insert_once(collection: Collection, rows: list[Row]) -> None:
                 ) from error
             if any(each["code"] != DUPLICATE_KEY for each in error.details["writeErrors"]):
                 raise
-
-
-def _portions(sized: Sequence[tuple[ObjectId, int]]) -> Iterator[list[ObjectId]]:
-    """Cut ids into portions of bounded octets."""
-    portion: list[ObjectId] = []
-    octets = 0
-    for blob_id, size in sized:
-        if portion and octets + size > _DELETE_OCTETS:
-            yield portion
-            portion, octets = [], 0
-        portion.append(blob_id)
-        octets += size
-    if portion:
-        yield portion
 
 
 def _rows_of(bodies: Iterable[Body]) -> tuple[list[Row], list[Row]]:

@@ -1,7 +1,7 @@
-"""Bodies whose references must be looked at: those that may have lost the last one, and how far new bodies were looked at.
+"""Bodies whose references must be checked, because the last one may be gone, and up to which id new bodies were checked.
 
-A body is noted before the reference to it goes, so a process that dies between the two forgets none. A body that is
-still needed is looked at again when it has waited sixteen times as long, and once a day at least.
+A body is noted before the reference to it is removed, so a process that dies between the two steps forgets none. A
+body that is still needed is checked again after sixteen times its waiting time, and at least once a day.
 """
 
 from collections.abc import Sequence
@@ -15,14 +15,14 @@ from mailyard.store.client import Collection, Store, unavailable_when_away
 
 COLLECTION = "body_checks"
 INDEXES = [IndexModel([("at", ASCENDING)], name="at")]
-_GROWTH, _LONGEST = 15, timedelta(days=1)  # the next wait: so many times the time since a body was noted
-_WALK = "walk"  # id of the row that says which new bodies were looked at
+_GROWTH, _LONGEST = 15, timedelta(days=1)  # the next wait, as a multiple of the time since a body was noted
+_WALK = "walk"  # id of the row with the id up to which new bodies were checked
 _FIRST = ObjectId(b"\0" * 12)
 
 
 @dataclass(frozen=True, slots=True)
 class BodyCheck:
-    """One body that is due to be looked at."""
+    """One body that is due to be checked."""
 
     blob_id: ObjectId
     noted_at: datetime
@@ -30,7 +30,7 @@ class BodyCheck:
 
 
 class BodyChecks:
-    """The bodies to look at. What is written twice changes nothing the second time."""
+    """The bodies to check. Every write is idempotent."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -40,7 +40,7 @@ class BodyChecks:
         return self._store.collection(COLLECTION)
 
     async def note(self, blob_ids: Sequence[ObjectId], now: datetime) -> None:
-        """Have bodies looked at from now on; call this before the reference to them goes.
+        """Schedule checks of bodies; call this before the reference to them is removed.
 
         Raises:
             Unavailable: the store is unreachable.
@@ -96,7 +96,7 @@ class BodyChecks:
                 await self._rows.bulk_write(updates, ordered=False)
 
     async def walked(self) -> ObjectId:
-        """Return the id up to which new bodies were looked at.
+        """Return the id up to which new bodies were checked.
 
         Raises:
             Unavailable: the store is unreachable.
@@ -107,7 +107,7 @@ class BodyChecks:
         return row["reached"] if row else _FIRST
 
     async def walk_to(self, blob_id: ObjectId) -> None:
-        """Note that all bodies up to an id were looked at; never goes back.
+        """Note that all bodies up to an id were checked; the id never decreases.
 
         Raises:
             Unavailable: the store is unreachable.

@@ -1,7 +1,7 @@
-"""The door to MongoDB: one client for each process, and what it means that the store is away.
+"""The connection to MongoDB: one client for each process, and the errors of an unreachable store.
 
-Every write through `Store.db` is acknowledged by a majority and journaled: what is acknowledged
-survives the loss of the primary. Driver errors that time mends become `Unavailable`.
+Every write through `Store.db` is acknowledged by a majority and journaled: an acknowledged write survives the loss of
+the primary. Driver errors that are temporary become `Unavailable`.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ DURABLE = WriteConcern(w="majority", j=True)
 MAJORITY = ReadConcern("majority")
 SNAPSHOT = ReadConcern("snapshot")
 
-# Server errors that a retry may mend beyond those that the driver retries itself: step-downs, shutdowns,
+# Temporary server errors, beyond those that the driver retries itself: step-downs, shutdowns,
 # full disks and write concern time-outs.
 _PASSING_CODES = frozenset(
     {6, 7, 64, 89, 91, 112, 133, 134, 189, 202, 246, 251, 262, 290, 9001, 10107, 11600, 11602}
@@ -49,7 +49,7 @@ _UNAVAILABLE = counter("mailyard_store_unavailable_total")
 
 @contextmanager
 def unavailable_when_away() -> Iterator[None]:
-    """Turn driver errors that pass by themselves, or when a person acts, into `Unavailable`; others stay as they are.
+    """Turn driver errors that are temporary, or that an operator can end, into `Unavailable`; others are raised unchanged.
 
     Raises:
         Unavailable: no server was reachable, the one that was could not write now, or it refused the login or a right.
@@ -59,7 +59,7 @@ def unavailable_when_away() -> Iterator[None]:
         yield
     except ConnectionFailure as error:
         _UNAVAILABLE.inc()
-        raise Unavailable(f"MongoDB is away: {_brief(error)}") from error
+        raise Unavailable(f"MongoDB is unreachable: {_brief(error)}") from error
     except OperationFailure as error:
         passing = ("RetryableWriteError", "TransientTransactionError", "UnknownTransactionCommitResult")
         if (

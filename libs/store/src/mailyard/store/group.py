@@ -1,9 +1,10 @@
-"""Group commit: one batch is on its way to the store while the next one gathers.
+"""Group commit: one batch is committed while the next batch gathers.
 
-A lone item goes at once, a crowd goes together. Those who have just been answered come back one by one, within
-moments: a batch that began with the first of them would leave the others to the next one, and everything would be
-paid for twice. So a batch waits for as many as came last time, no longer than a commit takes; who was alone last
-time waits for nobody. What follows the commit (telling others) runs beside the commit of the next batch.
+A single item is committed at once; items that are submitted at the same time are committed together. Submitters that
+have just got their answers submit again one after the other, within milliseconds. A batch that began with the first of
+them would leave the others to the next batch, and every commit would be paid for twice. So a batch waits for as many
+items as the last batch had, but no longer than a commit takes; after a batch of one item it does not wait. The work
+after the commit (such as publishing) runs beside the commit of the next batch.
 """
 
 import asyncio
@@ -50,8 +51,8 @@ class GroupCommit(Generic[T, M, R]):
         self._max_octets = max_octets
         self._waiting: deque[_Waiting[T, R]] = deque()
         self._draining = False
-        self._crowd = 1  # how many submit at the same time, as far as we have seen
-        self._announcing = 0  # items that are committed and not answered
+        self._usual_items = 1  # how many items are submitted at the same time, by the last batches
+        self._concluding = 0  # items that are committed and not answered
         self._commit_seconds = 0.0  # of the last commit
         self._expected = 0
         self._complete: asyncio.Event | None = None  # while a batch waits for `_expected` items
@@ -98,8 +99,8 @@ class GroupCommit(Generic[T, M, R]):
             self._draining = False
 
     async def _gather(self) -> None:
-        """Wait for the crowd that came last time."""
-        expected = min(self._crowd, self._max_items)
+        """Wait for as many items as the last batch had."""
+        expected = min(self._usual_items, self._max_items)
         if len(self._waiting) < expected:
             self._expected, self._complete = expected, asyncio.Event()
             with contextlib.suppress(TimeoutError):
@@ -107,7 +108,7 @@ class GroupCommit(Generic[T, M, R]):
                     await self._complete.wait()
             self._complete = None
         came = len(self._waiting)
-        self._crowd = max(came + self._announcing, (self._crowd + came) // 2)
+        self._usual_items = max(came + self._concluding, (self._usual_items + came) // 2)
 
     def _take(self) -> list[_Waiting[T, R]]:
         batch: list[_Waiting[T, R]] = []
@@ -118,7 +119,7 @@ class GroupCommit(Generic[T, M, R]):
         return batch
 
     async def _settle(self, futures: "list[asyncio.Future[R]]", committed: M) -> None:
-        self._announcing += len(futures)
+        self._concluding += len(futures)
         try:
             results = await self._conclude(committed)
         except BaseException as error:
@@ -127,7 +128,7 @@ class GroupCommit(Generic[T, M, R]):
                 raise
             return
         finally:
-            self._announcing -= len(futures)
+            self._concluding -= len(futures)
         for future, result in zip(futures, results, strict=True):
             if not future.done():
                 future.set_result(result)

@@ -1,4 +1,4 @@
-"""Inserts that tell their place in the replica set's log, so that one wait for the disk makes several writes safe.
+"""Inserts that return their term in the replica set's log, so that one wait for the disk makes several writes durable.
 
 Within a term a primary's log only grows at its end, and a member that has an entry has all entries before it (the log
 matching property of Raft, which MongoDB's replication protocol follows). So once a majority has journaled a write,
@@ -19,7 +19,7 @@ _DURABLE: Row = {"w": "majority", "j": True}
 
 @dataclass(frozen=True, slots=True)
 class Inserted:
-    """What the server said of one insert."""
+    """The answer of the server to one insert."""
 
     term: (
         int | None
@@ -51,9 +51,9 @@ async def insert_durably(store: Store, collection: str, rows: Sequence[Row]) -> 
 
 
 async def _insert(store: Store, collection: str, rows: Sequence[Row], concern: Row) -> Inserted:
-    """The driver's own inserts keep the server's `opTime` to themselves, so this is the command itself.
+    """Insert by the command itself, because the inserts of the driver do not return the `opTime` of the server.
 
-    It is not tried again here. Whoever does not learn the term inserts the same rows by the driver, which does.
+    The command is not repeated here. A caller that gets no term inserts the same rows by the driver, which repeats.
     """
     command: dict[str, Any] = {"insert": collection, "documents": list(rows), "ordered": False}
     try:

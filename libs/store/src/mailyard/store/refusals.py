@@ -14,7 +14,7 @@ REMEMBERED_SECONDS: Final = 30.0
 _LONGEST_TEXT: Final = 200
 
 
-class Refusal:
+class RecentRefusal:
     """The last refusal of one kind; it is forgotten `REMEMBERED_SECONDS` after it happened."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -37,8 +37,8 @@ class Refusal:
         self._text = None
 
 
-REFUSED_LOGIN: Final = Refusal()  # of this process
-REFUSED_RIGHT: Final = Refusal()
+REFUSED_LOGIN: Final = RecentRefusal()  # of this process
+REFUSED_RIGHT: Final = RecentRefusal()
 
 
 def note_refusal(code: int | None, said: str) -> str | None:

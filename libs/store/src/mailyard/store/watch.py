@@ -15,7 +15,7 @@ from mailyard.runtime.metrics import gauge, histogram
 
 
 class ConnectionWatch(TopologyListener):
-    """Keeps the gauge that says whether there is a server that takes writes."""
+    """Sets the gauge that shows whether a server accepts writes."""
 
     def __init__(self) -> None:
         self._connected = gauge("mailyard_store_connected_state")
@@ -25,7 +25,7 @@ class ConnectionWatch(TopologyListener):
         self._connected.set(0)
 
     def description_changed(self, event: TopologyDescriptionChangedEvent) -> None:
-        """A server came, went, or changed its role."""
+        """Handle a server that appeared, disappeared or changed its role."""
         self._connected.set(1 if event.new_description.has_writable_server() else 0)
 
     def closed(self, event: TopologyClosedEvent) -> None:  # noqa: ARG002

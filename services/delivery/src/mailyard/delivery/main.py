@@ -1,4 +1,4 @@
-"""The delivery service: from the Local queue into mailboxes."""
+"""The delivery service: store messages of the Local queue in mailboxes."""
 
 import sys
 from collections.abc import Sequence
@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from mailyard.broker.connection import Broker
 from mailyard.broker.consumer import TicketConsumer
 from mailyard.broker.events import MailboxEvents
-from mailyard.broker.topology import Queue
-from mailyard.delivery.deliverer import Deliverer
+from mailyard.broker.pipeline import Queue
+from mailyard.delivery.handler import DeliveryHandler
 from mailyard.delivery.settings import DeliverySettings
 from mailyard.runtime.service import Component, Runtime, run
 from mailyard.runtime.settings import load_settings
-from mailyard.spool.progress import ProgressReporter
+from mailyard.spool.watch.progress import ProgressReporter
 from mailyard.store.client import Store
 
 
@@ -21,13 +21,13 @@ async def build(runtime: Runtime[DeliverySettings]) -> Sequence[Component]:
     store = Store(settings.mongo_url.get_secret_value(), settings.mongo_database)
     broker = Broker(settings.amqp_url.get_secret_value(), settings.instance)
     events = MailboxEvents(broker)
-    deliverer = Deliverer(store, events, settings)
+    handler = DeliveryHandler(store, events, settings)
     consumer = TicketConsumer(
         broker,
         Queue.LOCAL_DELIVER,
-        deliverer.handle,
+        handler.handle,
         max_tickets=settings.batch_messages,
-        on_poison=deliverer.poison,
+        on_poison=handler.poison,
     )
     return [store, broker, events, consumer, ProgressReporter(store, settings.instance, consumers=[consumer])]
 

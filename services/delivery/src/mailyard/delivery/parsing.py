@@ -1,4 +1,4 @@
-"""Parses the messages of a batch, each once, without holding up the event loop."""
+"""Parse the messages of a batch, each once, without blocking the event loop."""
 
 import asyncio
 import time

@@ -1,8 +1,8 @@
-"""Puts the messages of a batch into mailboxes, within the quotas of their accounts."""
+"""Store the messages of a batch in mailboxes, within the quotas of their accounts."""
 
 from collections.abc import Sequence
 
-from mailyard.delivery.places import Places
+from mailyard.delivery.mailboxcache import MailboxCache
 from mailyard.directory.quotas import AccountQuotas
 from mailyard.mailbox.mailboxes import Mailboxes
 from mailyard.mailbox.model import NewMessage
@@ -15,12 +15,12 @@ _ROUNDS = 3
 
 
 class Placer:
-    """Finds the mailboxes and the quotas, and places."""
+    """Looks up mailboxes and quotas, and places messages."""
 
     def __init__(self, store: Store, *, clock: Clock = now_utc) -> None:
         self._store = store
         self._clock = clock
-        self._places = Places(Mailboxes(store, clock=clock))
+        self._cache = MailboxCache(Mailboxes(store, clock=clock))
         self._quotas = AccountQuotas(store)
 
     async def place(self, messages: Sequence[tuple[str, NewMessage]]) -> Placing:
@@ -34,12 +34,12 @@ class Placer:
         result = Placing()
         left = messages
         for _ in range(_ROUNDS):
-            placements = await self._places.placements(left)
+            placements = await self._cache.placements(left)
             some = await place_many(self._store, placements, quotas=quotas, clock=self._clock)
             result.add(some)
             if not some.gone:
                 return result
-            self._places.forget(some.gone)
+            self._cache.forget(some.gone)
             left = [
                 each
                 for each, placement in zip(left, placements, strict=True)

@@ -1,62 +1,25 @@
-"""How messages end or wait in the filter: the one place that writes rows from here."""
+"""Verdicts that end a message in the filter: rejected or discarded."""
 
-from collections.abc import Sequence
 from datetime import datetime
 
-from mailyard.filter.mail import Direction
 from mailyard.proto.v1.ticket_pb2 import Action, Ticket
 from mailyard.spool.outcome import Outcome, Report, Result, ended_alike
-from mailyard.spool.outcomes import Outcomes
-from mailyard.spool.putoff import put_off
-from mailyard.spool.row import Route
-from mailyard.spool.timeline import note
+from mailyard.spool.timeline import append_event
 
 STAGE = "filter"
-_ROUTES = {Direction.LOCAL: Route.LOCAL, Direction.REMOTE: Route.REMOTE}
 _DISCARDED = Outcome(Result.DISCARDED, "2.0.0", "discarded by a rule")
 
 
 def is_end(ticket: Ticket) -> bool:
-    """Whether the verdict lets the message go no further."""
+    """Return whether the verdict of a ticket ends the message here."""
     return ticket.verdict.action in (Action.ACTION_REJECT, Action.ACTION_DISCARD)
 
 
-class Endings:
-    """Writes what became of messages that go no further."""
-
-    def __init__(self, outcomes: Outcomes) -> None:
-        self._outcomes = outcomes
-
-    async def end(self, tickets: Sequence[Ticket], now: datetime) -> None:
-        """End messages that were rejected (their senders get a bounce) or discarded.
-
-        Raises:
-            Unavailable: the store is away; doing it again does no harm.
-
-        """
-        await self._outcomes.report_many([_ended(ticket, now) for ticket in tickets])
-
-    async def put_off(
-        self, tickets: Sequence[Ticket], direction: Direction, now: datetime, text: str
-    ) -> None:
-        """Let messages wait that could not be inspected; they will be filtered anew.
-
-        Raises:
-            Unavailable: the store is away; doing it again does no harm.
-
-        """
-        reports = []
-        for ticket in tickets:
-            ticket.ClearField("verdict")  # a row that has one is not filtered again
-            note(ticket, now, STAGE, "message.deferred", text)
-            reports.append(put_off(ticket, _ROUTES[direction], now, "4.3.0", text))
-        await self._outcomes.report_many(reports)
-
-
-def _ended(ticket: Ticket, now: datetime) -> Report:
+def ended(ticket: Ticket, now: datetime) -> Report:
+    """Make the report of a message that was rejected (its sender gets a bounce) or discarded."""
     verdict = ticket.verdict
     if verdict.action == Action.ACTION_DISCARD:
-        note(ticket, now, STAGE, "message.discarded")
+        append_event(ticket, now, STAGE, "message.discarded")
         return ended_alike(ticket, _DISCARDED)
-    note(ticket, now, STAGE, "message.failed", f"{verdict.status} {verdict.text}")
+    append_event(ticket, now, STAGE, "message.failed", f"{verdict.status} {verdict.text}")
     return ended_alike(ticket, Outcome(Result.BOUNCED, verdict.status, verdict.text))

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from enum import IntEnum, StrEnum
+from enum import IntEnum
 from functools import cached_property
 
+from mailyard.broker.pipeline import Route
 from mailyard.message.addresstexts import address_texts
 from mailyard.message.defects import NONE, Defect
 from mailyard.message.encodedwords import decode_words
@@ -23,13 +24,6 @@ _ADDRESS_FIELDS = frozenset(
 )
 
 
-class Direction(StrEnum):
-    """Which queue the message stands in."""
-
-    LOCAL = "local"
-    REMOTE = "remote"
-
-
 class Need(IntEnum):
     """How much of the message a check must see; more includes less."""
 
@@ -45,7 +39,7 @@ class Envelope:
     sender: str
     recipients: tuple[str, ...]
     tenant: str
-    direction: Direction
+    direction: Route
     size: int  # octets of prefix and body
     source: str = ""  # how it came in; empty: not known
 
@@ -55,7 +49,7 @@ class Envelope:
         return self.source in (Source.MX, Source.LMTP)
 
 
-def envelope_of(ticket: Ticket, direction: Direction) -> Envelope:
+def envelope_of(ticket: Ticket, direction: Route) -> Envelope:
     """Read the envelope of a ticket."""
     return Envelope(
         sender=ticket.sender,

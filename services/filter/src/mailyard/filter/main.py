@@ -1,23 +1,23 @@
-"""The filter: what it looks at stands in the Local or the Remote queue, and nothing passes by it."""
+"""The filter service: it filters the Local and the Remote queue, and no message passes without a verdict."""
 
 import sys
 from collections.abc import Sequence
 
 from mailyard.broker.connection import Broker
 from mailyard.broker.consumer import TicketConsumer
+from mailyard.broker.pipeline import stages_of
 from mailyard.broker.publisher import TicketPublisher
 from mailyard.filter.contents import Contents
-from mailyard.filter.endings import Endings
-from mailyard.filter.inspector import INCOMING, Inspector
-from mailyard.filter.mail import Direction
+from mailyard.filter.inspector import Inspector
 from mailyard.filter.pipeline import Pipeline
 from mailyard.filter.rules.contentcheck import ContentCheck
 from mailyard.filter.rules.rulesource import RuleSource
 from mailyard.filter.settings import FilterSettings
 from mailyard.runtime.service import Component, Runtime, run
 from mailyard.runtime.settings import load_settings
-from mailyard.spool.outcomes import Outcomes
-from mailyard.spool.progress import ProgressReporter
+from mailyard.spool.queue.outcomes import Outcomes
+from mailyard.spool.queue.stage import StageReports
+from mailyard.spool.watch.progress import ProgressReporter
 from mailyard.store.client import Store
 
 
@@ -30,15 +30,12 @@ async def build(runtime: Runtime[FilterSettings]) -> Sequence[Component]:
     rules = RuleSource(settings.rules, settings.rules_check_seconds)
     pipeline = Pipeline([ContentCheck(lambda: rules.current)], settings.reject_outside)
     contents = Contents(store, settings.body_octets)
-    endings = Endings(Outcomes(store))
+    outcomes = Outcomes(store)
     consumers = []
-    for direction in Direction:
-        inspector = Inspector(
-            direction, pipeline, contents, endings, publisher, batch_octets=settings.batch_octets
-        )
-        consumers.append(
-            TicketConsumer(broker, INCOMING[direction], inspector.handle, on_poison=inspector.poison)
-        )
+    for stage in stages_of("filter"):
+        reports = StageReports(stage, outcomes)
+        inspector = Inspector(reports, pipeline, contents, publisher, batch_octets=settings.batch_octets)
+        consumers.append(TicketConsumer(broker, stage.queue, inspector.handle, on_poison=inspector.poison))
     progress = ProgressReporter(store, settings.instance, consumers=consumers, publisher=publisher)
     return [rules, store, broker, progress, *consumers]
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from mailyard.filter.mail import Direction
+from mailyard.broker.pipeline import Route
 from mailyard.message.defects import Defect
 from mailyard.proto.v1 import ticket_pb2 as pb
 from mailyard.proto.v1.ticket_pb2 import Action, Verdict
@@ -35,7 +35,7 @@ class RejectOutside(StrEnum):
 
 def combine(
     findings: Sequence[Finding],
-    direction: Direction,
+    direction: Route,
     *,
     bounces: bool = True,
     defects: Collection[Defect] = (),
@@ -49,7 +49,7 @@ def combine(
     if not bounces:
         findings = [_quarantined(finding) for finding in findings]
     action = max((finding.action for finding in findings), default=Action.ACTION_PASS)
-    if action == Action.ACTION_QUARANTINE and direction is Direction.REMOTE:
+    if action == Action.ACTION_QUARANTINE and direction is Route.REMOTE:
         action = Action.ACTION_TAG
     fields = dict.fromkeys(field for finding in findings for field in finding.fields)
     verdict = Verdict(action=action, header_fields=b"".join(fields), defects=sorted(defects))

@@ -1,19 +1,18 @@
-"""Sends legs: claims them, gives each a task of its own, and writes what became of them.
+"""Send legs to other hosts: claim them, send each in a task of its own, and report the outcomes.
 
-A ticket is acknowledged when its leg is claimed, not when it is sent: from then on the row's lease stands for it, so
-that a slow host holds up nobody. Legs of a process that dies are released again when their leases end.
+A ticket is acknowledged when its leg is claimed, not when the leg is sent. From then on the lease in the row stands for
+the ticket, so that a slow host delays no other leg. Legs of a process that dies are released when their leases end.
 """
 
 import asyncio
-import random
 from collections.abc import Callable, Coroutine, Sequence
 from itertools import chain, repeat
 from typing import Final, Protocol
 
+from mailyard.broker.pipeline import Queue, stage_of
 from mailyard.proto.v1.ticket_pb2 import Ticket
 from mailyard.relay.attempt import LeaseLost
-from mailyard.relay.conclusion import defer_after_fault
-from mailyard.relay.holds import Holds
+from mailyard.relay.leasekeeper import LeaseKeeper
 from mailyard.relay.pool import Pool
 from mailyard.runtime.clock import Clock, now_utc
 from mailyard.runtime.errors import Unavailable
@@ -21,25 +20,27 @@ from mailyard.runtime.logs import get_logger
 from mailyard.runtime.metrics import counter
 from mailyard.runtime.tracing import stage_spans
 from mailyard.spool.outcome import Report
+from mailyard.spool.queue.stage import deferred_by_fault
 
 _ROOM_SECONDS: Final = 5.0
 _CUT_AGAIN_SECONDS: Final = 1.0  # a leg that was between two connections meets the next cut
 _RECORD_PAUSES: Final = (0.1, 0.5, 1.0, 2.0, 5.0)  # seconds; the last one again and again
 
+_STAGE: Final = stage_of(Queue.REMOTE_SEND)
 _log = get_logger(__name__)
 
 
 class Records(Protocol):
-    """What is needed of `mailyard.spool.outcomes.Outcomes`."""
+    """What is needed of `mailyard.spool.queue.outcomes.Outcomes`."""
 
     async def report(self, report: Report) -> None:
         """Write a report. Raises Unavailable."""
 
 
 class Carries(Protocol):
-    """What is needed of `mailyard.relay.courier.Courier`."""
+    """What is needed of `mailyard.relay.legsender.LegSender`."""
 
-    async def carry(self, ticket: Ticket, permitted: Callable[[], bool]) -> Report:
+    async def send_leg(self, ticket: Ticket, permitted: Callable[[], bool]) -> Report:
         """Try a leg once. Raises LeaseLost."""
 
 
@@ -50,7 +51,7 @@ class Relay:
 
     def __init__(
         self,
-        holds: Holds,
+        holds: LeaseKeeper,
         courier: Carries,
         records: Records,
         pool: Pool,
@@ -130,13 +131,12 @@ class Relay:
 
     async def _carry(self, ticket: Ticket) -> Report:
         try:
-            return await self._courier.carry(ticket, lambda: self._holds.ours(ticket))
+            return await self._courier.send_leg(ticket, lambda: self._holds.ours(ticket))
         except LeaseLost:
             raise
         except Exception as error:
             _log.exception("relay.fault", spool_id=ticket.spool_id, leg=ticket.leg)
-            reason = f"internal error in relay: {type(error).__name__}"
-            return defer_after_fault(ticket, self._clock(), reason, random.random)
+            return deferred_by_fault(_STAGE, ticket, self._clock(), error)
 
     async def _record(self, report: Report) -> None:
         """Write the report, however long the store is away: what a host has taken must not be sent again."""

@@ -1,8 +1,8 @@
-"""Reports to senders: the one place that makes them (RFC 3461, RFC 3464).
+"""Make the reports to senders, bounces and delivery status notifications (RFC 3461, RFC 3464); nothing else does.
 
-Rows are claimed and settled in batches; the reports between are accepted together. A row that raises holds up no other one: it is
-tried again when its claim ends, and given up after `MOST_TRIES` tries. Mail without a sender that fails is a double bounce: it is logged
-and counted, and goes to the postmaster if there is one, never further.
+Rows are claimed and settled in batches; the reports of a batch are accepted together. A row whose report raises delays no other
+row: it is repeated when its claim ends, and abandoned after `MOST_TRIES` attempts. Mail without a sender that fails is a double
+bounce: it is logged and counted, and a copy goes to the postmaster if one is set; a copy that fails ends there.
 """
 
 import asyncio
@@ -28,9 +28,9 @@ from mailyard.runtime.errors import Unavailable
 from mailyard.runtime.logs import get_logger
 from mailyard.runtime.metrics import counter
 from mailyard.spool.acceptance import Acceptance, Client, Source
-from mailyard.spool.bounces import Bounces, DueReport
-from mailyard.spool.delays import Delays, DueDelay
-from mailyard.spool.spool import AlreadyAccepted, Spool
+from mailyard.spool.queue.bounces import Bounces, DueReport
+from mailyard.spool.queue.delays import Delays, DueDelay
+from mailyard.spool.queue.spool import AlreadyAccepted, Spool
 from mailyard.store.blobs import BodyMissing
 from mailyard.store.client import Row, Store
 
@@ -46,7 +46,7 @@ T = TypeVar("T")
 
 
 class Bouncer:
-    """Makes the reports that rows say are due."""
+    """Makes the reports that are due."""
 
     def __init__(
         self, store: Store, spool: Spool, settings: RouterSettings, *, clock: Clock = now_utc
@@ -65,7 +65,7 @@ class Bouncer:
         self._double = counter("mailyard_router_double_bounces_total")
 
     async def work(self) -> bool:
-        """Make the reports that are due; say whether there may be more.
+        """Make the reports that are due; return whether more may be due.
 
         Raises:
             Unavailable: the store is unreachable; what was not settled is claimed again.
@@ -73,8 +73,8 @@ class Bouncer:
         """
         due = await self._bounces.claim(self._clock(), _LIMIT)
         bodies = await self._small_bodies([each.row for each in due])
-        told, missed = await _each([self._tell(each, bodies) for each in due])
-        steps = {due[number].key: entries for number, entries in told.items()}
+        made, missed = await _each([self._report(each, bodies) for each in due])
+        steps = {due[number].key: entries for number, entries in made.items()}
         for number, error in missed.items():
             if not isinstance(error, Unavailable) and self._note_failure(due[number], error):
                 given_up = f"given up after {due[number].tries} tries: {error!r}"[:300]
@@ -84,9 +84,9 @@ class Bouncer:
         return len(due) == _LIMIT
 
     async def report_delays(self) -> bool:
-        """Tell senders of mail that is late; say whether there may be more.
+        """Report delayed mail to the senders; return whether more may be due.
 
-        A report that cannot be made is logged and not tried again: the mail itself still ends in a report.
+        A report that cannot be made is logged and not repeated: the mail itself still ends with a report.
 
         Raises:
             Unavailable: the store is unreachable; what was not settled is claimed again.
@@ -97,7 +97,7 @@ class Bouncer:
             return False
         due = await self._delays.claim(self._clock(), timedelta(hours=hours), _LIMIT)
         bodies = await self._small_bodies([each.row for each in due])
-        _, missed = await _each([self._tell_delay(each, bodies) for each in due])
+        _, missed = await _each([self._report_delay(each, bodies) for each in due])
         for number, error in missed.items():
             if not isinstance(error, Unavailable):
                 self._log_failure(due[number].row, error, given_up=True)
@@ -106,8 +106,8 @@ class Bouncer:
         _raise_unavailable(missed)
         return len(due) == _LIMIT
 
-    async def _tell(self, due: DueReport, bodies: Mapping[ObjectId, bytes]) -> list[TimelineEntry]:
-        """Make one report; return what to note in the timeline of its row."""
+    async def _report(self, due: DueReport, bodies: Mapping[ObjectId, bytes]) -> list[TimelineEntry]:
+        """Make one report; return the events for the timeline of its row."""
         row, recipients = due.row, recipients_of(due)
         if is_double_bounce(due):
             return await self._double_bounce(due, recipients, bodies)
@@ -137,7 +137,7 @@ class Bouncer:
     async def _copy_for_postmaster(
         self, due: DueReport, recipients: Sequence[RecipientReport], bodies: Mapping[ObjectId, bytes]
     ) -> str:
-        """Send the postmaster a report with the whole message; say what was done."""
+        """Send the postmaster a report with the whole message; return a description for the timeline."""
         key = postmaster_key(due)
         postmaster = self._settings.double_bounce_recipient or self._settings.postmaster
         if key is None:
@@ -149,29 +149,29 @@ class Bouncer:
             return "no report was made, because NOTIFY asks for none"
         return f"report {spool_id} went to {postmaster}" if spool_id else f"{postmaster} got a report before"
 
-    async def _tell_delay(self, due: DueDelay, bodies: Mapping[ObjectId, bytes]) -> None:
+    async def _report_delay(self, due: DueDelay, bodies: Mapping[ObjectId, bytes]) -> None:
         await self._send(due.key, due.row["sender"], due.row, delayed_recipients_of(due), bodies)
 
     async def _send(
         self,
         key: str,
-        whom: str,
+        address: str,
         row: Row,
         recipients: Sequence[RecipientReport],
         bodies: Mapping[ObjectId, bytes],
     ) -> str | None:
-        """Accept a report into the spool; return its spool id, "" if it was there, None if nobody wants it."""
+        """Accept a report into the spool; return its spool id, "" if it was accepted before, None if none is wanted."""
         if row["blob"] in bodies:
-            return await self._accept(key, whom, row, recipients, bodies[row["blob"]])
+            return await self._accept(key, address, row, recipients, bodies[row["blob"]])
         async with self._large:
-            return await self._accept(key, whom, row, recipients, await self._large_original(row))
+            return await self._accept(key, address, row, recipients, await self._large_original(row))
 
     async def _accept(
-        self, key: str, whom: str, row: Row, recipients: Sequence[RecipientReport], original: bytes
+        self, key: str, address: str, row: Row, recipients: Sequence[RecipientReport], original: bytes
     ) -> str | None:
         notification = compose_bounce(
             Report(
-                sender=whom,
+                sender=address,
                 recipients=recipients,
                 host=self._settings.hostname,
                 message_id=f"<{uuid4().hex}@{self._settings.hostname}>",
@@ -190,15 +190,15 @@ class Bouncer:
         await writer.write(notification.octets)
         acceptance = Acceptance(
             sender="",
-            recipients=(Recipient(address=whom, tenant=row["tenant"]),),
+            recipients=(Recipient(address=address, tenant=row["tenant"]),),
             tenant=row["tenant"],
-            source=Source.BOUNCE,
+            source=Source.GENERATED,
             client=Client(),
             body=await writer.finish(),
             prefix=_no_prefix,
             smtputf8=notification.needs_smtputf8,
             body_type="8BITMIME" if notification.is_8bit else "7BIT",
-            bounce_of=key,
+            dedupe_key=key,
         )
         try:
             spool_id = await self._spool.accept(acceptance)
@@ -213,13 +213,13 @@ class Bouncer:
         return size <= self._settings.bounce_headers_only_octets
 
     async def _small_bodies(self, rows: Sequence[Row]) -> dict[ObjectId, bytes]:
-        """Read the small bodies of all rows together; one that is lost is empty."""
+        """Read the small bodies of all rows together; a missing body is empty."""
         small = {row["blob"] for row in rows if row["size"] <= _HEADER_OCTETS}
         found = await self._spool.blobs.read_many(small) if small else {}
         return dict.fromkeys(small, b"") | found
 
     async def _large_original(self, row: Row) -> bytes:
-        """Read a body, or its beginning where only the header section is returned; nothing when it is lost."""
+        """Read a body, or its beginning where only the header section is returned; nothing if it is missing."""
         whole = row.get("ret", "").upper() == "FULL" and self._may_return_whole(row)
         try:
             return await self._spool.blobs.read_range(
@@ -229,7 +229,7 @@ class Bouncer:
             return b""
 
     def _note_failure(self, due: DueReport, error: BaseException) -> bool:
-        """Log that a report could not be made; return whether it is given up."""
+        """Log that a report could not be made; return whether it is abandoned."""
         given_up = due.tries >= MOST_TRIES
         self._log_failure(due.row, error, given_up=given_up)
         return given_up
@@ -243,7 +243,7 @@ class Bouncer:
 
 
 async def _each(steps: Sequence[Awaitable[T]]) -> tuple[dict[int, T], dict[int, BaseException]]:
-    """Do all steps at once; return results and errors by position."""
+    """Run all steps at the same time; return results and errors by position."""
     ended = await asyncio.gather(*steps, return_exceptions=True)
     results = {number: end for number, end in enumerate(ended) if not isinstance(end, BaseException)}
     return results, {number: end for number, end in enumerate(ended) if isinstance(end, BaseException)}

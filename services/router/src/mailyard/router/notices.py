@@ -1,13 +1,13 @@
-"""From rows to what a report to the sender says: pure."""
+"""Make the recipients of a report to the sender from rows: pure."""
 
 from datetime import datetime, timedelta
 
 from mailyard.message.deliverystatus import Outcome, RecipientReport
 from mailyard.proto.v1.ticket_pb2 import MailClass, Recipient
-from mailyard.spool.bounces import DueReport, Reported
-from mailyard.spool.delays import DueDelay
 from mailyard.spool.outcome import Result
-from mailyard.spool.retry import SCHEDULES
+from mailyard.spool.queue.bounces import DueReport, Reported
+from mailyard.spool.queue.delays import DueDelay
+from mailyard.spool.queue.retry import SCHEDULES
 from mailyard.store.client import Row
 
 _ACTIONS = {
@@ -20,12 +20,12 @@ _TO_POSTMASTER = "/postmaster"
 
 
 def recipients_of(report: DueReport) -> list[RecipientReport]:
-    """Say what became of the targets of a row."""
+    """Return the outcomes of the targets of a row, for a report."""
     return [_recipient(target) for target in report.targets.values()]
 
 
 def delayed_recipients_of(delay: DueDelay) -> list[RecipientReport]:
-    """Say that the targets of a row wait, why, and until when they will be tried."""
+    """Return the waiting targets of a row, with the reason and the end of attempts."""
     reason = delay.row.get("reason", {})
     until = retry_until(delay.row)
     return [_delayed(target, reason, until) for target in delay.targets]
@@ -46,7 +46,7 @@ def is_double_bounce(report: DueReport) -> bool:
 
 def postmaster_key(report: DueReport) -> str | None:
     """Return the key of the copy for the postmaster; None if the message is such a copy: it ends here."""
-    return None if report.bounce_of.endswith(_TO_POSTMASTER) else f"{report.key}{_TO_POSTMASTER}"
+    return None if report.dedupe_key.endswith(_TO_POSTMASTER) else f"{report.key}{_TO_POSTMASTER}"
 
 
 def _recipient(target: Reported) -> RecipientReport:

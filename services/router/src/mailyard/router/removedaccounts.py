@@ -1,7 +1,7 @@
-"""Deletes the mail of removed accounts when the time for which it is kept is over.
+"""Delete the mail of removed accounts after their retention time.
 
-The row of a removed account stays until no queued message can come for it any more, and its mailboxes are looked at
-once a day until then. A stop at any point leaves the row, and the next turn goes on.
+The row of a removed account stays until no queued message can arrive for it any more; its mailboxes are purged once a
+day until then. A stop at any point leaves the row, and the next turn goes on.
 """
 
 from datetime import timedelta
@@ -20,7 +20,7 @@ _log = get_logger(__name__)
 
 
 class AccountPurge:
-    """One turn after another; whoever holds the lease works."""
+    """Periodic work of the router that holds the lease."""
 
     def __init__(self, store: Store, instance: str, *, clock: Clock = now_utc) -> None:
         self._store = store
@@ -29,7 +29,7 @@ class AccountPurge:
         self._lease = Lease(store, "removed-accounts", instance, length=_LEASE, clock=clock)
 
     async def work(self) -> bool:
-        """Delete a portion of one account; tell whether there is more to do. Raises Unavailable."""
+        """Delete a portion of one account; return whether more work is left. Raises Unavailable."""
         if not await self._lease.hold():
             return False
         now = self._clock()

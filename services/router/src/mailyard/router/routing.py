@@ -1,26 +1,27 @@
-"""Where a message goes: from what the directory says of its recipients to legs. Pure.
+"""Decide the legs of a message from the destinations of its recipients: pure.
 
-A leg is what can be worked on together: at most `MOST_LEG_TARGETS` mailboxes of one tenant, or addresses of one remote site for
-one tenant. A message with a single leg, which is nearly every message, needs no row but its own.
+A leg has at most `MOST_LEG_TARGETS` targets: mailboxes of one tenant, or addresses of one remote site for one tenant. A
+message with a single leg, which is nearly every message, needs no further row.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
+from mailyard.broker.pipeline import Route
 from mailyard.directory.model import Destination, LocalAccount, Remote, Unknown
 from mailyard.message.notify import Event, union, wants, without_success
 from mailyard.proto.v1.ticket_pb2 import Recipient, Ticket
 from mailyard.spool.outcome import Outcome, Result
-from mailyard.spool.row import Leg, Route
+from mailyard.spool.row import Leg
 
 MOST_LEG_TARGETS: Final = 100
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Straight:
-    """The message goes on as it is, with these targets."""
+class Single:
+    """The message has one leg: it goes on in its own row."""
 
     leg: Leg
     expanded: int
@@ -28,11 +29,11 @@ class Straight:
 
 
 @dataclass(frozen=True, slots=True)
-class Several:
-    """The message is split.
+class Split:
+    """The message has several legs, each with a row of its own.
 
-    `failed` are the outcomes of targets that nobody can reach, by position of the leg and target number; `expanded` are
-    the aliases whose expansion the sender wants to hear of.
+    `failed`: outcomes of undeliverable targets, by position of the leg and target number. `expanded`: aliases whose
+    expansion is reported to the sender.
     """
 
     legs: tuple[Leg, ...]
@@ -41,92 +42,92 @@ class Several:
 
 
 @dataclass(frozen=True, slots=True)
-class Nowhere:
+class Undeliverable:
     """No recipient can be reached."""
 
     outcomes: dict[int, Outcome]
 
 
-Decision = Straight | Several | Nowhere
+Decision = Single | Split | Undeliverable
 Ends = tuple[Destination, ...]
 
 
 def too_many(most: int) -> Unknown:
-    """Say why a recipient fails that would lead a message to more targets than it may have (RFC 3463, X.5.3)."""
+    """Return the reason for a recipient that exceeds the bound of targets of a message (RFC 3463, X.5.3)."""
     return Unknown(f"its aliases lead one message to more than {most} addresses", "5.5.3")
 
 
 def bounded(destinations: Sequence[Ends], most: int) -> list[Ends]:
-    """Let the recipients fail, in order, whose destinations do not fit into the bound of the message any more."""
+    """Fail the recipients, in order, whose destinations exceed the bound of targets of the message."""
     if sum(map(len, destinations)) <= most:
         return list(destinations)
-    room = most
+    left = most
     kept: list[Ends] = []
     for ends in destinations:
-        if len(ends) > room:
+        if len(ends) > left:
             kept.append((Destination(ends[0].address, too_many(most)),))
         else:
             kept.append(ends)
-            room -= len(ends)
+            left -= len(ends)
     return kept
 
 
 def decide(ticket: Ticket, destinations: Sequence[Sequence[Destination]]) -> Decision:
-    """Decide how a message goes on.
+    """Decide the legs of a message.
 
     Args:
         ticket: a message as accepted.
-        destinations: for each of its recipients, in order, where mail for it ends.
+        destinations: for each of its recipients, in order, the final destinations after expansion of aliases.
 
     """
     legs, unknown = _gather(ticket, destinations)
     expanded = _expanded(ticket, destinations)
     if not legs and _one_each(destinations):
-        return Nowhere({target.index: _failure(reason) for target, reason in unknown})
+        return Undeliverable({target.index: _failure(reason) for target, reason in unknown})
     if len(legs) == 1 and not unknown and not expanded and _plain(ticket, legs[0]):
         added = len(legs[0].targets) - len(ticket.recipients)
-        return Straight(legs[0], added, renamed=_renamed(ticket, legs[0]))
+        return Single(legs[0], added, renamed=_renamed(ticket, legs[0]))
     failed = []
     for part in _parts(unknown):
         outcomes = {number: _failure(reason) for number, (_, reason) in enumerate(part)}
         legs.append(Leg(Route.LOCAL, ticket.tenant, "", _numbered([target for target, _ in part])))
         failed.append((len(legs) - 1, outcomes))
-    return Several(tuple(legs), tuple(failed), expanded)
+    return Split(tuple(legs), tuple(failed), expanded)
 
 
 def _gather(
     ticket: Ticket, destinations: Sequence[Sequence[Destination]]
 ) -> tuple[list[Leg], list[tuple[Recipient, Unknown]]]:
-    """Sort all targets into legs, each account and each remote address once, and those that nobody can reach."""
-    ways: dict[tuple[Route, str, str], dict[str, Recipient]] = {}
-    named: set[int] = set()  # targets that a recipient named itself, not through an alias
+    """Sort the targets into legs, each account and each remote address once; return undeliverable targets apart."""
+    groups: dict[tuple[Route, str, str], dict[str, Recipient]] = {}
+    named: set[int] = set()  # targets that the sender named, not an alias
     unknown: list[tuple[Recipient, Unknown]] = []
     for number, (recipient, ends) in enumerate(zip(ticket.recipients, destinations, strict=True)):
         for end in ends:
             target = _target(recipient, number, end, several=len(ends) > 1)
             match end.resolution:
                 case LocalAccount(tenant=tenant):
-                    way, key = (Route.LOCAL, tenant, ""), target.account
+                    group, key = (Route.LOCAL, tenant, ""), target.account
                 case Remote(domain=domain):
-                    way, key = (Route.REMOTE, recipient.tenant or ticket.tenant, domain), target.address
+                    group, key = (Route.REMOTE, recipient.tenant or ticket.tenant, domain), target.address
                 case Unknown() as reason:
                     unknown.append((target, reason))
                     continue
-            known = ways.setdefault(way, {}).setdefault(key, target)
+            known = groups.setdefault(group, {}).setdefault(key, target)
             if known is not target:
                 _join(known, target, named, direct=len(ends) == 1)
             if len(ends) == 1:
                 named.add(id(known))
     legs = [
         Leg(route, tenant, site, _numbered(part))
-        for (route, tenant, site), targets in ways.items()
+        for (route, tenant, site), targets in groups.items()
         for part in _parts(list(targets.values()))
     ]
     return legs, unknown
 
 
 def _join(known: Recipient, other: Recipient, named: set[int], *, direct: bool) -> None:
-    """Let one target stand for two recipients: reports are about the one that the sender named himself."""
+    """Merge two recipients with the same target: reports are about the recipient that the sender named."""
     if not direct:
         return
     if id(known) in named:
@@ -169,13 +170,13 @@ def _numbered(targets: list[Recipient]) -> tuple[Recipient, ...]:
 
 
 def _parts(items: list[T]) -> Iterator[list[T]]:
-    """Cut a list into parts that a leg can hold."""
+    """Cut a list into parts of the size of a leg."""
     for start in range(0, len(items), MOST_LEG_TARGETS):
         yield items[start : start + MOST_LEG_TARGETS]
 
 
 def _plain(ticket: Ticket, leg: Leg) -> bool:
-    """Say whether the ledger can see from the row alone what became of each accepted recipient."""
+    """Return whether the row alone shows the ledger the outcome of each accepted recipient."""
     return (
         len(leg.targets) >= len(ticket.recipients)
         and leg.tenant == ticket.tenant
@@ -185,7 +186,7 @@ def _plain(ticket: Ticket, leg: Leg) -> bool:
 
 
 def _renamed(ticket: Ticket, leg: Leg) -> bool:
-    """Say whether a leg's targets are others than those that the row's recipients stand for."""
+    """Return whether the targets of a leg differ from the recipients in the row."""
     accepted = [recipient.address for recipient in ticket.recipients]
     return [target.address for target in leg.targets] != accepted
 

@@ -13,14 +13,14 @@ class RouterSettings(CommonSettings):
 
     http_port: Port = Field(default=9102, description="Port of /livez, /readyz and /metrics.")
     release_seconds: float = Field(
-        default=1.0, gt=0, le=60, description="How often due messages are looked for."
+        default=1.0, gt=0, le=60, description="How often the router looks for due messages."
     )
-    release_limit: int = Field(default=500, ge=1, le=5000, description="Most messages released in one go.")
+    release_limit: int = Field(default=500, ge=1, le=5000, description="Most messages of one release.")
     reconcile_seconds: float = Field(
-        default=5.0, gt=0, le=300, description="How often messages whose ticket is lost are looked for."
+        default=5.0, gt=0, le=300, description="How often the router looks for messages whose ticket is lost."
     )
     ledger_seconds: float = Field(
-        default=15.0, gt=0, le=3600, description="How often the two books of the ledger are compared."
+        default=15.0, gt=0, le=3600, description="How often the two sides of the ledger are compared."
     )
     depth_seconds: float = Field(
         default=5.0, gt=0, le=300, description="How often depth and age of the queues are measured."
@@ -49,8 +49,8 @@ class RouterSettings(CommonSettings):
         default=4.0,
         ge=0,
         le=120,
-        description="After how many hours a sender is told, once, that a deferred message is late; 0: never. A sender who "
-        "asked for other reports only (NOTIFY without DELAY) is not told.",
+        description="After how many hours a sender gets one report that a deferred message is late; 0: never. A sender who "
+        "asked for other reports only (NOTIFY without DELAY) gets none.",
     )
     message_targets: int = Field(
         default=10_000,

@@ -1,9 +1,9 @@
-"""Deletes what nobody needs any more: ended rows, expunged messages, and bodies that nothing refers to.
+"""The sweep: delete ended rows, expunged messages, and bodies without a reference.
 
-A body goes when it is older than a day and no message and no open row names it, never by its age alone. Bodies are looked
-at when that can have changed: once when they are a day old, when a message that named them was deleted, and in growing
-intervals, at most a day, while an open row names them. So the work grows with the mail and not with what is stored.
-A body that is being written has no row yet: the day is there for it.
+A body is deleted when it is older than a day and no message and no open row names it, never by its age alone. A body is
+checked when its references may have changed: once when it is a day old, when a message that named it was deleted, and
+in growing intervals of at most a day while an open row names it. So the work grows with the mail and not with the size
+of the store. A body that is being written has no row yet; the day of grace is for such bodies.
 """
 
 from collections.abc import Sequence
@@ -15,19 +15,19 @@ from mailyard.mailbox.retention import blobs_in_mailboxes, purge_expunged
 from mailyard.router.settings import RouterSettings
 from mailyard.runtime.clock import Clock, now_utc
 from mailyard.runtime.metrics import counter
-from mailyard.spool.retention import blobs_in_spool, purge_ended
+from mailyard.spool.watch.retention import blobs_in_spool, purge_ended
 from mailyard.store.blobs import Blobs
 from mailyard.store.bodychecks import BodyChecks
 from mailyard.store.client import Store
 from mailyard.store.lease import Lease
 
 _STEP = 1000
-_UNROOTED = timedelta(days=1)
+_GRACE = timedelta(days=1)
 _LEASE = timedelta(minutes=10)
 
 
 class Sweep:
-    """One step of sweeping at each call."""
+    """Periodic work; each call is one step."""
 
     def __init__(self, store: Store, settings: RouterSettings, *, clock: Clock = now_utc) -> None:
         self._store = store
@@ -39,7 +39,7 @@ class Sweep:
         self._swept = counter("mailyard_router_swept_total")
 
     async def work(self) -> bool:
-        """Take one step of each kind; say whether there is more to do now."""
+        """Take one step of each kind; return whether more work is left now."""
         if not await self._lease.hold():
             return False
         now = self._clock()
@@ -49,14 +49,14 @@ class Sweep:
         messages = await purge_expunged(self._store, now - window, _STEP, clock=lambda: now)
         self._swept.labels("messages").inc(messages)
         walked = await self._walk(now)
-        # Bodies that were noted wait until all new ones were looked at, which takes long once, after the first start.
+        # Noted bodies wait until all new bodies were checked, which takes long once, after the first start.
         checked = 0 if walked == _STEP else await self._check(now)
         return _STEP in (rows, messages, walked, checked)
 
     async def _walk(self, now: datetime) -> int:
-        """Look at bodies that are a day old; return how many. Those that an open row names are noted for later."""
+        """Check bodies that are a day old; return how many. A body that an open row names is noted for later."""
         found = await self._blobs.ids_after(
-            await self._checks.walked(), ObjectId.from_datetime(now - _UNROOTED), _STEP
+            await self._checks.walked(), ObjectId.from_datetime(now - _GRACE), _STEP
         )
         if found:
             waiting = await self._sweep(found)
@@ -67,7 +67,7 @@ class Sweep:
     async def _check(self, now: datetime) -> int:
         """Look at bodies that were noted; return how many."""
         due = await self._checks.due(now, _STEP)
-        old = [each.blob_id for each in due if each.blob_id.generation_time < now - _UNROOTED]
+        old = [each.blob_id for each in due if each.blob_id.generation_time < now - _GRACE]
         ended = set(old) - set(await self._sweep(old))
         await self._checks.postpone([each for each in due if each.blob_id not in ended], now)
         await self._checks.end([each for each in due if each.blob_id in ended])

@@ -31,8 +31,8 @@ from mailyard.smtp_in.pressure import Bounds, Pressure
 from mailyard.smtp_in.quota import QuotaGate
 from mailyard.smtp_in.sampling import Sampler
 from mailyard.smtp_in.settings import SmtpInSettings
-from mailyard.spool.progress import ProgressReporter
-from mailyard.spool.spool import Spool
+from mailyard.spool.queue.spool import Spool
+from mailyard.spool.watch.progress import ProgressReporter
 from mailyard.store.client import Store
 
 _SERVICE = "smtp-in"

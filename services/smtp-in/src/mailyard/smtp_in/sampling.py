@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 
 from mailyard.broker.connection import Broker
-from mailyard.broker.topology import Queue
+from mailyard.broker.pipeline import Queue
 from mailyard.runtime.clock import Clock, now_utc
 from mailyard.runtime.errors import Unavailable
 from mailyard.smtp_in.pressure import Sample
-from mailyard.spool.depth import read_depths
+from mailyard.spool.watch.depth import read_depths
 from mailyard.store.client import Row, Store, unavailable_when_away
 
 

@@ -1,4 +1,4 @@
-"""`mailyard-chart [--check] [CHART]`: writes README.md and values.schema.json of a chart from its values.yaml."""
+"""`mailyard-chart [--check] [CHART]`: write README.md and values.schema.json of a chart from its values.yaml, and its services."""
 
 import argparse
 import sys
@@ -9,14 +9,17 @@ from typing import Final
 from mailyard.chart.entries import BadComment, entries
 from mailyard.chart.readme import readme_text
 from mailyard.chart.schema import schema_text
+from mailyard.chart.services import FILE, services_text
 
 CHART: Final = Path("charts/mailyard")
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Writes both; with --check, exits 1 when one of them is not what values.yaml says."""
+    """Write the files; with --check, exit 1 when one of them is out of date."""
     parser = argparse.ArgumentParser(prog="mailyard-chart", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing, say what is old")
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing, name the files that are out of date"
+    )
     parser.add_argument("chart", nargs="?", type=Path, default=CHART, help="folder of the chart")
     options = parser.parse_args(arguments)
     try:
@@ -24,9 +27,7 @@ def main(arguments: list[str] | None = None) -> None:
     except (BadComment, OSError) as error:
         sys.exit(f"mailyard-chart: {error}")
     if options.check:
-        sys.exit(
-            "".join(f"{path} is not what values.yaml says: run make chart\n" for path in _old(wanted)) or 0
-        )
+        sys.exit("".join(f"{path} is out of date: run make chart\n" for path in _old(wanted)) or 0)
     for path, text in wanted.items():
         path.write_text(text, encoding="utf-8")
 
@@ -38,6 +39,7 @@ def files(chart: Path) -> Mapping[Path, str]:
     return {
         chart / "README.md": readme_text(template, values),
         chart / "values.schema.json": schema_text(values),
+        chart / FILE: services_text(),
     }
 
 

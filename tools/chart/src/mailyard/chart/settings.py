@@ -1,4 +1,4 @@
-"""The settings of the services as a chart may set them: types, limits and descriptions from the settings classes."""
+"""The settings of the services that a chart may set: types, limits and descriptions from the settings classes."""
 
 import importlib
 from collections.abc import Mapping
@@ -10,7 +10,6 @@ from pydantic.fields import FieldInfo
 
 from mailyard.runtime.settings import CommonSettings
 
-SERVICES: Final = ("smtp-in", "router", "filter", "delivery", "relay", "imap")
 COMMON: Final = ("log_level", "log_format")  # of those that every service has, a user chooses these
 _CHART_SETS: Final = frozenset({"tls_certificate_file", "tls_key_file", "proxy_networks", "rules"})
 _DROPPED: Final = frozenset({"title", "default", "format"})

@@ -6,13 +6,13 @@ import typer
 from bson import ObjectId
 
 from mailyard.cli.listing import AsJson, Column, Record, show
+from mailyard.cli.owner import Named, OfOwner
 from mailyard.cli.removing import KeepDays, Yes, confirmed, kept
 from mailyard.cli.secret import FromFile, FromStdin, Generate, Password, chosen_password
 from mailyard.cli.session import Session, perform
-from mailyard.cli.sizes import octets
-from mailyard.cli.tenant import Named, OfOwner
 from mailyard.directory.model import Account, AccountStatus
 from mailyard.directory.names import domain_name, mail_address
+from mailyard.directory.sizes import octets
 from mailyard.mailbox.mailboxes import Mailboxes
 from mailyard.mailbox.quota import Usage, usage_of
 
@@ -131,7 +131,7 @@ def list_all(
         found = [
             each
             for owner in tenants
-            for each in await session.directory.accounts.list(owner)
+            for each in await session.logins.list(owner)
             if name in (None, each.address.domain) and status in (None, each.status)
         ]
         used: dict[ObjectId, Usage] = {}
@@ -213,7 +213,7 @@ def remove(
     address: AddressArgument,
     *,
     tenant: OfOwner = None,
-    keep_days: KeepDays = 30,
+    keep_days: KeepDays = None,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
@@ -223,7 +223,8 @@ def remove(
         parsed = mail_address(address)
         owner = await session.owner_of(parsed, tenant)
         await session.removal.check_account(owner, address)
-        confirmed(yes, f"the account {parsed} would be removed and its mail deleted in {keep_days} days")
+        days = (await session.removal.mail_is_kept(parsed.domain, kept(keep_days))).days
+        confirmed(yes, f"the account {parsed} would be removed and its mail deleted in {days} days")
         return await session.removal.remove_account(owner, address, kept(keep_days))
 
     show([{**_record(perform(context, removed)), "status": "removed"}], COLUMNS, as_json=as_json)

@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 from mailyard.cli.listing import AsJson, Column, Record, show
+from mailyard.cli.owner import Named, OfOwner
 from mailyard.cli.removing import Yes, confirmed
 from mailyard.cli.session import Refused, Session, perform
-from mailyard.cli.tenant import Named, OfOwner
 from mailyard.directory.model import Alias
 from mailyard.directory.names import mail_address
 

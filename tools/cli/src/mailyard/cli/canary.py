@@ -13,7 +13,7 @@ from mailyard.probe.canary import Canary, Flight
 from mailyard.probe.door import Door, Encryption, Login, Trust
 from mailyard.runtime.clock import now_utc
 from mailyard.runtime.endpoint import Endpoint
-from mailyard.spool.canary import Canary as CanaryRows
+from mailyard.spool.watch.canary import Canary as CanaryRows
 
 
 def canary(

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from mailyard.broker.deadletters import DeadLetter, DeadLetters
-from mailyard.broker.topology import Queue
+from mailyard.broker.pipeline import Queue
 from mailyard.cli.listing import AsJson, Column, Record, show
 from mailyard.cli.session import Refused, Session, perform
 

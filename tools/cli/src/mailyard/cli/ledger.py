@@ -6,10 +6,10 @@ from typing import Annotated
 import typer
 
 from mailyard.cli.listing import AsJson, Column, Record, show
+from mailyard.cli.owner import Named
 from mailyard.cli.session import Session, perform
-from mailyard.cli.tenant import Named
 from mailyard.runtime.clock import now_utc
-from mailyard.spool.ledger import COLUMNS, Account, Ledger, hour_of
+from mailyard.spool.ledger.ledger import COLUMNS, Ledger, LedgerLine, hour_of
 
 HEADINGS = (
     Column("hour", "Hour"),
@@ -35,9 +35,9 @@ def ledger(
     moment may show there until the next look.
     """
 
-    async def lines(session: Session) -> list[Account]:
+    async def lines(session: Session) -> list[LedgerLine]:
         until = hour_of(now_utc()) + timedelta(hours=1)
-        found = await Ledger(session.store).accounts(until - timedelta(hours=hours), until)
+        found = await Ledger(session.store).hourly_lines(until - timedelta(hours=hours), until)
         chosen = [line for line in found if tenant in (None, line.tenant)]
         if tenant is not None and not chosen:  # a removed tenant may have lines
             await session.directory.require_tenant(tenant)
@@ -46,7 +46,7 @@ def ledger(
     show([_record(line) for line in perform(context, lines)], HEADINGS, as_json=as_json)
 
 
-def _record(line: Account) -> Record:
+def _record(line: LedgerLine) -> Record:
     became: Record = {str(name): line.became.get(name, 0) for name in COLUMNS}
     return {
         "hour": line.since,

@@ -6,8 +6,8 @@ from mailyard.cli import deadletters
 from mailyard.cli.listing import AsJson, Column, Record, show
 from mailyard.cli.session import Session, perform
 from mailyard.runtime.clock import now_utc
-from mailyard.spool.deferred import Deferred, read_deferred
-from mailyard.spool.depth import Depth, read_depths
+from mailyard.spool.watch.deferred import Deferred, read_deferred
+from mailyard.spool.watch.depth import Depth, read_depths
 
 app = typer.Typer(no_args_is_help=True, help="Queues: work that waits for a service.")
 app.add_typer(deadletters.app, name="dead")

@@ -38,10 +38,15 @@ def page() -> str:
 
 
 def _calls() -> Iterator[tuple[str, ...]]:
-    """Name every verb, and every command of a verb that has several, by the words that call it."""
+    """Name every verb, and every command below a verb, by the words that call it."""
     for verb in VERBS.values():
-        yield (verb.name,)
-        yield from ((verb.name, inner) for inner in getattr(verb.load(), "commands", ()))
+        yield from _calls_of((verb.name,), verb.load())
+
+
+def _calls_of(words: tuple[str, ...], command: object) -> Iterator[tuple[str, ...]]:
+    yield words
+    for name, inner in getattr(command, "commands", {}).items():
+        yield from _calls_of((*words, name), inner)
 
 
 def _section(command: tuple[str, ...]) -> str:

@@ -15,8 +15,10 @@ from mailyard.broker.connection import Broker
 from mailyard.cli.configuration import BadConfiguration, configuration
 from mailyard.cli.ending import MISCONFIGURED, REFUSED, UNAVAILABLE, fail
 from mailyard.cli.indexes import ensure_all
+from mailyard.directory.credentialsource import CredentialSources, MongoCredentials
 from mailyard.directory.errors import DirectoryError, NotFound
 from mailyard.directory.passwords import HashCost, Passwords
+from mailyard.directory.policychange import PolicyChange
 from mailyard.directory.provisioning import Provisioning
 from mailyard.directory.removal import Removal
 from mailyard.directory.settings import postmaster_of
@@ -46,6 +48,8 @@ class Session:
     directory: Provisioning
     suspension: Suspension
     removal: Removal
+    policies: PolicyChange
+    logins: CredentialSources
 
     @property
     def postmaster(self) -> Address | None:
@@ -121,7 +125,9 @@ async def with_session(
         directory = Provisioning(store, passwords, now_utc)
         suspension = Suspension(store, directory, now_utc)
         removal = Removal(store, directory, suspension, now_utc)
-        return await work(Session(settings, store, directory, suspension, removal))
+        policies = PolicyChange(store, directory)
+        logins = CredentialSources([MongoCredentials(store, passwords)])
+        return await work(Session(settings, store, directory, suspension, removal, policies, logins))
     finally:
         passwords.close()
         await store.close()

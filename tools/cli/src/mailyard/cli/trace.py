@@ -8,8 +8,8 @@ import typer
 from mailyard.cli.listing import AsJson, Column, Record, moment, show, show_json
 from mailyard.cli.session import Refused, Session, perform
 from mailyard.spool.ids import BadSpoolId
-from mailyard.spool.timeline import TracedRow
-from mailyard.spool.timeline import trace as read_trace
+from mailyard.spool.watch.trace import TracedRow
+from mailyard.spool.watch.trace import trace as read_trace
 
 TARGETS = (
     Column("leg", "Leg"),

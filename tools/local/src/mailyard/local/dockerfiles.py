@@ -13,6 +13,7 @@ from pathlib import Path
 from string import Template
 
 from mailyard.local.paths import REPOSITORY
+from mailyard.runtime.services import SERVICES, TOOLBOX
 
 _ROOMS = ("proto", "libs/*", "services/*", "tools/*")
 _TEMPLATE = Template("""\
@@ -71,13 +72,8 @@ class Component:
 
 
 COMPONENTS = (
-    Component("smtp-in", "services/smtp-in", (2525, 2587, 2465, 2424)),
-    Component("router", "services/router"),
-    Component("filter", "services/filter"),
-    Component("delivery", "services/delivery"),
-    Component("relay", "services/relay"),
-    Component("imap", "services/imap", (2143, 2993)),
-    Component("toolbox", "tools/cli"),
+    *(Component(each.name, each.folder, tuple(port.number for port in each.ports)) for each in SERVICES),
+    Component(TOOLBOX, "tools/cli"),
 )
 
 

@@ -7,13 +7,13 @@ from types import MappingProxyType
 
 import psutil
 
+from mailyard.runtime.services import SERVICES
+
 HOST = "127.0.0.1"
 LISTENERS: Mapping[str, int] = MappingProxyType(
-    {"smtp": 2525, "submission": 2587, "submissions": 2465, "lmtp": 2424, "imap": 2143, "imaps": 2993}
+    {port.name: port.number for service in SERVICES for port in service.ports}
 )
-HEALTH: Mapping[str, int] = MappingProxyType(
-    {"smtp-in": 9101, "router": 9102, "filter": 9103, "delivery": 9104, "relay": 9105, "imap": 9106}
-)
+HEALTH: Mapping[str, int] = MappingProxyType({service.name: service.http_port for service in SERVICES})
 BACK_END: Mapping[str, int] = MappingProxyType(
     {"sink": 2526, "amqp": 2672, "amqp-distribution": 2673, "epmd": 2674, "mongo": 2717}
 )

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mailyard.broker.connection import Broker
-from mailyard.broker.topology import Queue
+from mailyard.broker.pipeline import Queue
 from mailyard.runtime.clock import now_utc
 from mailyard.runtime.errors import Unavailable
-from mailyard.spool.depth import Depth, read_depths
+from mailyard.spool.watch.depth import Depth, read_depths
 from mailyard.store.client import Store
 
 LEAST_FREE_BYTES = 512 * 2**20

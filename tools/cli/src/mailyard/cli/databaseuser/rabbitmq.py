@@ -10,7 +10,8 @@ import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from mailyard.broker.topology import EVENTS_EXCHANGE, Queue
+from mailyard.broker.pipeline import Queue
+from mailyard.broker.topology import EVENTS_EXCHANGE
 from mailyard.cli.databaseuser.rights import ServiceRights
 
 _QUEUES = tuple(queue.value for queue in Queue)

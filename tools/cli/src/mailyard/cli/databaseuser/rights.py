@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from mailyard.broker.topology import EVENTS_EXCHANGE, Queue
+from mailyard.broker.pipeline import Queue
+from mailyard.broker.topology import EVENTS_EXCHANGE
 from mailyard.directory.accesslog import COLLECTION as ACCESS_CHANGES
 from mailyard.directory.accounts import COLLECTION as ACCOUNTS
 from mailyard.directory.addresses import COLLECTION as ADDRESSES
@@ -21,11 +22,11 @@ from mailyard.directory.removed import COLLECTION as REMOVED_ACCOUNTS
 from mailyard.directory.tenants import COLLECTION as TENANTS
 from mailyard.mailbox.rows import ACCOUNTS as MAILBOX_ACCOUNTS
 from mailyard.mailbox.rows import DELETED_MAILBOXES, MAILBOXES, MESSAGES
-from mailyard.spool.canary import COLLECTION as CANARY
-from mailyard.spool.ledger import ENTRIES as LEDGER
-from mailyard.spool.ledger import HOURS as LEDGER_HOURS
-from mailyard.spool.progress import COLLECTION as PROGRESS
+from mailyard.spool.ledger.ledger import ENTRIES as LEDGER
+from mailyard.spool.ledger.ledger import HOURS as LEDGER_HOURS
 from mailyard.spool.row import COLLECTION as SPOOL
+from mailyard.spool.watch.canary import COLLECTION as CANARY
+from mailyard.spool.watch.progress import COLLECTION as PROGRESS
 from mailyard.store.blobs import CHUNKS, FILES, PARKED
 from mailyard.store.bodychecks import COLLECTION as BODY_CHECKS
 from mailyard.store.lease import COLLECTION as LEASES
@@ -115,8 +116,8 @@ _TABLE: Final = (
     ),
     ServiceRights(
         "relay",
-        "bodies and the spool",
-        read=(SPOOL, *BODIES),
+        "bodies, the spool, and tenants and domains (for their policies)",
+        read=(TENANTS, DOMAINS, SPOOL, *BODIES),
         insert=(PROGRESS,),
         update=(SPOOL, PROGRESS),
         consumes=(Queue.REMOTE_SEND,),

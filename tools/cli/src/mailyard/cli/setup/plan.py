@@ -22,10 +22,10 @@ import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
-from mailyard.cli.sizes import octets
 from mailyard.directory.errors import Invalid
 from mailyard.directory.model import AccountStatus, TenantStatus
 from mailyard.directory.names import domain_name, mail_address, tenant_slug
+from mailyard.directory.sizes import octets
 
 
 class BadPlan(Exception):

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from mailyard.broker.topology import Queue
+from mailyard.broker.pipeline import Queue
 from mailyard.cli.installcheck.finding import Finding, error, ok, warning
-from mailyard.spool.canary import CanaryRun
-from mailyard.spool.depth import Depth
+from mailyard.spool.watch.canary import CanaryRun
+from mailyard.spool.watch.depth import Depth
 
 OLD_SECONDS = 300.0
 CANARY_AGE = timedelta(hours=1)

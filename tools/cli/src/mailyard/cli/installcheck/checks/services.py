@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mailyard.cli.installcheck.finding import Finding, error, ok, warning
-
-COMPONENTS = ("smtp-in", "router", "filter", "delivery", "relay", "imap")
+from mailyard.runtime.services import NAMES
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +17,9 @@ class Deployment:
 
 
 def check_services(deployments: Sequence[Deployment]) -> list[Finding]:
-    """All six, and what runs beside them."""
+    """Check all services, and what runs beside them."""
     found = {each.component: each for each in deployments}
-    missing = [name for name in COMPONENTS if name not in found]
+    missing = [name for name in NAMES if name not in found]
     findings = [_deployment(each) for each in deployments]
     if missing:
         advice = "Check --release and --namespace, and helm status."

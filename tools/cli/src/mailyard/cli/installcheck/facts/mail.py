@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 from mailyard.cli.installcheck.checks.clock import Skew
 from mailyard.cli.session import Session
 from mailyard.runtime.clock import now_utc
-from mailyard.spool.callers import entry_callers
-from mailyard.spool.canary import Canary, CanaryRun
-from mailyard.spool.depth import Depth, read_depths
-from mailyard.spool.ledger import Ledger, hour_of
+from mailyard.spool.ledger.ledger import Ledger, hour_of
+from mailyard.spool.watch.canary import Canary, CanaryRun
+from mailyard.spool.watch.clients import recent_client_addresses
+from mailyard.spool.watch.depth import Depth, read_depths
 from mailyard.store.client import unavailable_when_away
 
 LATEST_MAILS = 200
@@ -26,7 +26,7 @@ async def read_skew(session: Session) -> Skew:
 
 async def read_callers(session: Session) -> frozenset[str]:
     """From where the latest mails of other servers came: without a login, and not from ourselves."""
-    return await entry_callers(session.store, LATEST_MAILS)
+    return await recent_client_addresses(session.store, LATEST_MAILS)
 
 
 async def read_queues(session: Session) -> list[Depth]:
@@ -38,7 +38,7 @@ async def read_queues(session: Session) -> list[Depth]:
 async def read_unaccounted(session: Session) -> int:
     """By how many recipients the books differ; the hour that runs is left out, for mail is on its way in it."""
     until = hour_of(now_utc())
-    lines = await Ledger(session.store).accounts(until - timedelta(days=1), until)
+    lines = await Ledger(session.store).hourly_lines(until - timedelta(days=1), until)
     return sum(abs(line.unaccounted) for line in lines)
 
 

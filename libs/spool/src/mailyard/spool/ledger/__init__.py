@@ -1,0 +1,1 @@
+"""The double-entry ledger: what was accepted against what became of it."""

@@ -1,0 +1,1 @@
+"""What is measured of the queue: depth, progress of consumers, backlog, lost tickets, retention, canary."""

@@ -1,0 +1,175 @@
+"""Progress of consumers and publishers: what distinguishes a waiting ticket from a lost one, and gives depth in mails.
+
+Every process writes, each second, one row for each queue that it takes from or publishes to. A TTL index removes the
+rows of processes that have ended. A row older than `LIVE` does not describe the present.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from pymongo import UpdateOne, WriteConcern
+
+from mailyard.broker.consumer import TicketConsumer
+from mailyard.broker.pipeline import Queue
+from mailyard.broker.publisher import TicketPublisher
+from mailyard.runtime.clock import Clock, now_utc
+from mailyard.runtime.errors import Unavailable
+from mailyard.runtime.logs import get_logger
+from mailyard.store.client import Row, Store, unavailable_when_away
+
+COLLECTION = "progress"
+LIVE = timedelta(seconds=10)
+_INTERVAL_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class QueueProgress:
+    """Progress of one process on one queue; counts are since the process began."""
+
+    queue: Queue
+    at: datetime
+    consumes: bool
+    taken_until_ms: int | None  # release time of the newest ticket taken
+    oldest_in_hand_ms: int | None  # release time of the oldest ticket taken and not ended
+    tickets_in: int
+    messages_in: int
+    tickets_out: int
+    messages_out: int
+
+
+class ProgressReporter:
+    """Writes the rows of one process (a `Component`)."""
+
+    name = "progress"
+
+    def __init__(
+        self,
+        store: Store,
+        instance: str,
+        *,
+        consumers: Sequence[TicketConsumer] = (),
+        publisher: TicketPublisher | None = None,
+        clock: Clock = now_utc,
+    ) -> None:
+        self._store = store
+        self._instance = instance
+        self._consumers = consumers
+        self._publisher = publisher
+        self._clock = clock
+        self._task: asyncio.Task[None] | None = None
+        self._log = get_logger("progress")
+
+    async def start(self) -> None:
+        """Start to report."""
+        self._task = asyncio.create_task(self._report_always())
+
+    def unready(self) -> str | None:
+        """Why the process should get no work: its reporting has ended."""
+        return "progress is not reported any more" if self._task is not None and self._task.done() else None
+
+    async def drain(self) -> None:
+        """Go on: the tickets that are being drained are still in hand."""
+
+    async def close(self) -> None:
+        """Report once more and stop."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+        await self._report_or_log()
+
+    async def _report_always(self) -> None:
+        while True:
+            await self._report_or_log()
+            await asyncio.sleep(_INTERVAL_SECONDS)
+
+    async def _report_or_log(self) -> None:
+        try:
+            await self.report()
+        except Unavailable as error:
+            self._log.warning("progress.unreported", error=str(error))
+
+    async def report(self) -> None:
+        """Write the rows once.
+
+        Raises:
+            Unavailable: the store is unreachable.
+
+        """
+        rows = self._rows()
+        if not rows:
+            return
+        updates = [
+            UpdateOne({"_id": f"{self._instance}/{queue}"}, {"$set": row}, upsert=True)
+            for queue, row in rows.items()
+        ]
+        with unavailable_when_away():
+            await self._store.db.get_collection(COLLECTION, write_concern=WriteConcern(w=1)).bulk_write(
+                updates, ordered=False
+            )
+
+    def _rows(self) -> dict[Queue, Row]:
+        now = self._clock()
+        rows: dict[Queue, Row] = {}
+        for queue, published in (self._publisher.progress() if self._publisher else {}).items():
+            rows[queue] = {
+                "queue": queue,
+                "at": now,
+                "tickets_out": published.tickets_out,
+                "messages_out": published.messages_out,
+            }
+        for consumer in self._consumers:
+            taken = consumer.progress()
+            rows.setdefault(taken.queue, {}).update(
+                queue=taken.queue,
+                at=now,
+                consumes=True,
+                taken_until_ms=taken.taken_until_ms or None,
+                oldest_in_hand_ms=taken.oldest_in_hand_ms,
+                tickets_in=taken.tickets_in,
+                messages_in=taken.messages_in,
+            )
+        return rows
+
+
+async def read_progress(store: Store, now: datetime) -> dict[Queue, list[QueueProgress]]:
+    """Return the latest reports of all processes by queue, also of ended processes as long as their rows exist.
+
+    Raises:
+        Unavailable: the store is unreachable.
+
+    """
+    found: dict[Queue, list[QueueProgress]] = {queue: [] for queue in Queue}
+    with unavailable_when_away():
+        async for row in store.collection(COLLECTION).find({"at": {"$lte": now + LIVE}}):
+            found[Queue(row["queue"])].append(_progress_of(row))
+    return found
+
+
+def live(reports: Sequence[QueueProgress], now: datetime) -> list[QueueProgress]:
+    """Return the reports of live consumers."""
+    return [report for report in reports if report.consumes and now - report.at <= LIVE]
+
+
+def _progress_of(row: Mapping[str, object]) -> QueueProgress:
+    return QueueProgress(
+        queue=Queue(str(row["queue"])),
+        at=_moment(row["at"]),
+        consumes=bool(row.get("consumes")),
+        taken_until_ms=_number(row.get("taken_until_ms")),
+        oldest_in_hand_ms=_number(row.get("oldest_in_hand_ms")),
+        tickets_in=_number(row.get("tickets_in")) or 0,
+        messages_in=_number(row.get("messages_in")) or 0,
+        tickets_out=_number(row.get("tickets_out")) or 0,
+        messages_out=_number(row.get("messages_out")) or 0,
+    )
+
+
+def _moment(value: object) -> datetime:
+    assert isinstance(value, datetime)
+    return value
+
+
+def _number(value: object) -> int | None:
+    return int(value) if isinstance(value, int | float) else None
