@@ -37,8 +37,8 @@ class Part:
             case "asks-to-stop":
                 self._runtime.stop("had enough", 3)
 
-    def unready(self) -> str | None:
-        return "a server is away" if self._story in ("waits", "unready") else None
+    def not_ready_reason(self) -> str | None:
+        return "a server is away" if self._story in ("waits", "not ready") else None
 
     async def drain(self) -> None:
         self._say("drain")

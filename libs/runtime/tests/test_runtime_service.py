@@ -113,7 +113,7 @@ def test_a_part_that_waits_in_its_start_is_told_by_readyz_and_can_be_stopped(liv
 
 
 def test_a_part_with_a_reason_makes_the_process_unready(live):
-    life = live("unready")
+    life = live("not ready")
     assert life.wait_for(503)["reasons"]["second"] == "a server is away"
     deadline = time.monotonic() + LIMIT
     while life.wait_for(503)["reasons"] != {"second": "a server is away"}:

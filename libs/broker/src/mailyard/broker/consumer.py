@@ -1,7 +1,7 @@
 """Consumes tickets of one queue: one handler call in flight, and what arrives meanwhile forms the next call.
 
 Tickets are acknowledged after their handler returned; `handling.py` says what becomes of them when it does not. A
-consumer proves that it lives: `unready()` tells when it is not registered, when a call lasts too long, and when
+consumer proves that it lives: `not_ready_reason()` tells when it is not registered, when a call lasts too long, and when
 mail waits in the queue but none arrives; in the last case it registers anew.
 """
 
@@ -55,7 +55,7 @@ class TicketConsumer:
     """Component: feeds one queue's tickets to `handler`, at most `max_tickets` at a time.
 
     `prefetch` bounds the AMQP messages (of up to 50 tickets) that this process holds. `on_poison` writes the row
-    of a ticket that cannot be handled. A call longer than `handler_seconds` makes the process unready.
+    of a ticket that cannot be handled. A call longer than `handler_seconds` makes the process not ready.
     """
 
     def __init__(
@@ -91,11 +91,11 @@ class TicketConsumer:
         self._stalls_total = counter("mailyard_broker_consumer_stalls_total").labels(queue)
 
     async def start(self) -> None:
-        """Begin to consume; registration goes on in the background and `unready()` tells of it."""
+        """Begin to consume; registration goes on in the background and `not_ready_reason()` tells of it."""
         self._work_task = asyncio.create_task(self._work(), name=f"consume-{self._queue}")
         self._probe_task = asyncio.create_task(self._probe(), name=f"probe-{self._queue}")
 
-    def unready(self) -> str | None:
+    def not_ready_reason(self) -> str | None:
         """Say why this consumer does not move."""
         if self._unregistered is not None:
             return self._unregistered

@@ -63,7 +63,7 @@ class MailboxEvents:
         """Begin; the queue is made when something is subscribed to for the first time."""
         self._task = asyncio.create_task(self._keep(), name="mailbox-events")
 
-    def unready(self) -> str | None:
+    def not_ready_reason(self) -> str | None:
         """Never a reason: a lost event is a delay, and readers look for themselves."""
         return None
 

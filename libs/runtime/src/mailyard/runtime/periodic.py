@@ -27,7 +27,7 @@ class Periodic:
         """Begin; the first call comes at once."""
         self._task = asyncio.create_task(self._run(), name=self.name)
 
-    def unready(self) -> str | None:
+    def not_ready_reason(self) -> str | None:
         """Never a reason: a call that cannot be made now is made later."""
         return None
 

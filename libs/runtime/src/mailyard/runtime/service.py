@@ -47,7 +47,7 @@ class Component(Protocol):
     async def start(self) -> None:
         """Get ready; keep trying while the own server is away. Raises Misconfigured when a person must act."""
 
-    def unready(self) -> str | None:
+    def not_ready_reason(self) -> str | None:
         """Say why the process should get no work now, or None."""
 
     async def drain(self) -> None:
@@ -89,7 +89,9 @@ class Runtime(Generic[SettingsType]):
 
     def reasons(self) -> Mapping[str, str]:
         """Return, per component, why the process is not ready; empty when it is."""
-        found = {part.name: reason for part in self._components if (reason := part.unready()) is not None}
+        found = {
+            part.name: reason for part in self._components if (reason := part.not_ready_reason()) is not None
+        }
         if self.stop_asked.is_set():
             found[self.service] = "stopping"
         elif not self._started:

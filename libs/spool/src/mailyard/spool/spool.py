@@ -93,7 +93,7 @@ class Spool:
     async def start(self) -> None:
         """Nothing to do: indexes are the installer's business (`mailyard.spool.schema`)."""
 
-    def unready(self) -> str | None:
+    def not_ready_reason(self) -> str | None:
         """It is as ready as its store."""
         return None
 

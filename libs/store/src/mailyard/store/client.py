@@ -184,7 +184,7 @@ class Store:
                 "Start it with --replSet rs0 and run rs.initiate() once, a set of one member is enough."
             )
 
-    def unready(self) -> str | None:
+    def not_ready_reason(self) -> str | None:
         """Why nothing can be stored, or None. A server that is unreachable for a while is no reason: mail waits."""
         return REFUSED_LOGIN.current() if self._answered else "MongoDB has not answered yet"
 
