@@ -1,6 +1,6 @@
 """Writes the reference pages that come from the code: `python -m mailyard.local.docs [--check]`.
 
-Settings come from the services' settings classes, metrics and events from the catalogue of `mailyard.runtime`.
+Settings come from the services' settings classes, metrics and events from what each package declares in `telemetry`.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from pydantic_core import PydanticUndefined
 from mailyard.local.paths import REPOSITORY
 from mailyard.local.ports import HEALTH
 from mailyard.local.settings import LocalSettings
-from mailyard.runtime.catalogue import EVENTS, METRICS, Event, Metric
+from mailyard.runtime.catalogue import Event, Metric, collect
 from mailyard.runtime.settings import CommonSettings, variables
 
 _GENERATED = "<!-- Written by `make docs` from the code; change it there. -->\n"
@@ -61,14 +61,18 @@ def settings_page() -> str:
 def metrics_page() -> str:
     """docs/metrics.md."""
     head = "Every service shows its metrics at `/metrics`, in Prometheus' text format. " + _FOREIGN_METRICS
-    rows = [(f"`{metric.name}`", metric.kind, _labels(metric), metric.help) for metric in METRICS.values()]
+    rows = [
+        (f"`{metric.name}`", metric.kind, _labels(metric), metric.help)
+        for metric in collect().metrics.values()
+    ]
     return "\n".join([_GENERATED, "# Metrics", "", head, _table(("metric", "kind", "labels", "tells"), rows)])
 
 
 def events_page() -> str:
     """docs/events.md: what logs hold, and what timelines of messages hold."""
-    logs = [_event_row(event) for event in EVENTS.values() if not event.name.startswith(_TIMELINE)]
-    timelines = [_event_row(event) for event in EVENTS.values() if event.name.startswith(_TIMELINE)]
+    events = collect().events.values()
+    logs = [_event_row(event) for event in events if not event.name.startswith(_TIMELINE)]
+    timelines = [_event_row(event) for event in events if event.name.startswith(_TIMELINE)]
     heading = ("event", "meaning")
     log_section = ["## Log events", "", _LOG_INTRODUCTION, _table(heading, logs)]
     timeline_section = ["## Timeline events", "", _TIMELINE_INTRODUCTION, _table(heading, timelines)]
