@@ -9,7 +9,8 @@ import yaml
 
 from mailyard.chart.entries import Entry, entries
 from mailyard.chart.main import files
-from mailyard.chart.settings import SERVICES, settings_class
+from mailyard.chart.settings import SERVICES
+from mailyard.runtime.settings import settings_class
 from tests.chart.render import CHART, HELM, OVERLAYS, Refused, render
 
 

@@ -3,16 +3,22 @@
 import asyncio
 import sys
 from collections.abc import Sequence
+from typing import Annotated
+
+from pydantic import Field
 
 from mailyard.runtime.errors import Misconfigured
+from mailyard.runtime.renames import Renamed
 from mailyard.runtime.service import Component, Runtime, run
 from mailyard.runtime.settings import CommonSettings, load_settings, settings_config
 
 
 class SampleSettings(CommonSettings):
-    """No settings of its own."""
+    """One setting of its own, which had another name before."""
 
     model_config = settings_config("sample")
+
+    size: Annotated[int, Renamed("MAILYARD_SAMPLE_OCTETS", "0.4.0")] = Field(default=1, description="Size.")
 
 
 class Part:

@@ -1,4 +1,4 @@
-"""Where settings come from: names of variables, secrets in files, lists with commas, and misspelt names."""
+"""Settings from environment variables: their names, old names, secrets in files, lists, and misspelt names."""
 
 import json
 import os
@@ -12,6 +12,8 @@ from typing import Any, Union, get_args, get_origin
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
+
+from mailyard.runtime.renames import Renamed
 
 _COLLECTIONS = (list, tuple, set, frozenset)
 PROGRAMS = (
@@ -36,6 +38,25 @@ def variable_of(field: str, prefix: str, common: Container[str]) -> str:
     return f"{'MAILYARD_' if field in common else prefix}{field.upper()}"
 
 
+def renames_of(field: FieldInfo) -> tuple[Renamed, ...]:
+    """Return the names that a field's variable had before."""
+    return tuple(each for each in field.metadata if isinstance(each, Renamed))
+
+
+def set_variable(field: FieldInfo, variable: str) -> str:
+    """Return the variable that gives a field its value: `variable`, or an old name of it that is set.
+
+    Raises:
+        Problem: both are set.
+
+    """
+    names = [variable, *(each.old for each in renames_of(field))]
+    given = [name for name in names if _is_set(field, name)]
+    if len(given) > 1:
+        raise Problem([f"{given[0]}: {given[1]} is set too, an old name of {variable}. Set only {variable}."])
+    return given[0] if given else variable
+
+
 class EnvironmentSource(PydanticBaseSettingsSource):
     """Reads the fields of one settings class from the process environment."""
 
@@ -46,11 +67,11 @@ class EnvironmentSource(PydanticBaseSettingsSource):
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         """Return the raw text of a field's variable, or of the file that its `_FILE` variable names."""
-        variable = variable_of(field_name, self._prefix, self._common)
+        variable = set_variable(field, variable_of(field_name, self._prefix, self._common))
         text = _given(variable)
         path = _given(f"{variable}_FILE") if _is_secret(field) else None
         if text is None and _is_collection(field) and variable in os.environ:
-            return "", field_name, False  # an empty list is a value: nothing of the kind
+            return "", field_name, False  # an empty list is a value: no members
         if path is None:
             return text, field_name, False
         if text is not None:
@@ -75,14 +96,16 @@ class EnvironmentSource(PydanticBaseSettingsSource):
 
     def _unknown(self) -> list[str]:
         """Name the variables of this service that belong to no field, and those that look like misspelt common ones."""
-        known = set()
+        known, old = set[str](), set[str]()
         for name, field in self.settings_cls.model_fields.items():
+            ends = ("", "_FILE") if _is_secret(field) else ("",)
             variable = variable_of(name, self._prefix, self._common)
-            known |= {variable, f"{variable}_FILE"} if _is_secret(field) else {variable}
-        own = [] if self._prefix == "MAILYARD_" else _starting_with(self._prefix, known)
+            known |= {f"{variable}{end}" for end in ends}
+            old |= {f"{each.old}{end}" for each in renames_of(field) for end in ends}
+        own = [] if self._prefix == "MAILYARD_" else _starting_with(self._prefix, known | old)
         return [_unknown_line(name, known) for name in own] + [
             f"{name}: no such setting. Did you mean {likely}?"
-            for name in unclaimed(known, self._prefix)
+            for name in unclaimed(known | old, self._prefix)
             if (likely := _likely(name, known)) is not None
         ]
 
@@ -123,6 +146,12 @@ def _given(variable: str) -> str | None:
     """Return a variable's text; one that is set and blank counts as not set."""
     text = os.environ.get(variable, "")
     return text if text.strip() else None
+
+
+def _is_set(field: FieldInfo, variable: str) -> bool:
+    if _is_collection(field):
+        return variable in os.environ
+    return _given(variable) is not None or (_is_secret(field) and _given(f"{variable}_FILE") is not None)
 
 
 def _read_secret(variable: str, path: str) -> str:

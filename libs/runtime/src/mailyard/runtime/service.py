@@ -23,7 +23,7 @@ from mailyard.runtime.health import HealthApp, HealthServer
 from mailyard.runtime.logs import configure_logs, get_logger
 from mailyard.runtime.memory import return_large_blocks, spare_lasting_objects
 from mailyard.runtime.metrics import gauge, histogram
-from mailyard.runtime.settings import EX_CONFIG, CommonSettings, unknown_variables
+from mailyard.runtime.settings import EX_CONFIG, CommonSettings, old_variables_in_use, unknown_variables
 from mailyard.runtime.spanexport import SpanExporter
 
 EX_OK = 0
@@ -133,6 +133,10 @@ def run(service: str, settings: SettingsType, build: Build[SettingsType]) -> int
     configure_logs(service, settings.log_level, settings.log_format)
     for variable in unknown_variables(type(settings)):
         _log.warning("settings.unknown_variable", variable=variable)
+    for variable, renamed in old_variables_in_use(type(settings)):
+        _log.warning(
+            "settings.old_variable", variable=renamed.old, use=variable, renamed_in_version=renamed.version
+        )
     return_large_blocks()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_serve(service, settings, build))

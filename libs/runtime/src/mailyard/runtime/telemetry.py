@@ -44,6 +44,10 @@ EVENTS: Final = (
         "settings.unknown_variable",
         "A variable begins with MAILYARD_ and belongs to no setting; it is ignored.",
     ),
+    Event(
+        "settings.old_variable",
+        "A setting was given by its old name, which the next minor version refuses; `use` is its name now.",
+    ),
     Event("service.stopping", "A signal, or a failed part, asked the process to stop."),
     Event("service.drain_timeout", "A part did not finish its work in time; what it held is redelivered."),
     Event("service.stop_problem", "A part failed while it was being stopped."),
