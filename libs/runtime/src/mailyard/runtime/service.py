@@ -14,7 +14,7 @@ import signal
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
-from typing import Generic, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, runtime_checkable
 
 import uvloop
 
@@ -24,7 +24,9 @@ from mailyard.runtime.logs import configure_logs, get_logger
 from mailyard.runtime.memory import return_large_blocks, spare_lasting_objects
 from mailyard.runtime.metrics import gauge, histogram
 from mailyard.runtime.settings import EX_CONFIG, CommonSettings, old_variables_in_use, unknown_variables
-from mailyard.runtime.spanexport import SpanExporter
+
+if TYPE_CHECKING:
+    from mailyard.runtime.spans import TraceExport
 
 EX_OK = 0
 EX_SOFTWARE = 70
@@ -165,10 +167,12 @@ async def _serve(service: str, settings: SettingsType, build: Build[SettingsType
     return runtime.exit_code
 
 
-def _tracing(service: str, settings: CommonSettings) -> SpanExporter | None:
+def _tracing(service: str, settings: CommonSettings) -> "TraceExport | None":
     if settings.tracing_endpoint is None:
         return None
-    return SpanExporter(
+    from mailyard.runtime.spans import TraceExport  # noqa: PLC0415  # loads OpenTelemetry
+
+    return TraceExport(
         settings.tracing_endpoint,
         settings.tracing_sample_ratio,
         service=service,
