@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from aiormq.exceptions import ChannelNotFoundEntity
 
-from mailyard.broker.backoff import Backoff, pause
 from mailyard.broker.connection import Broker
 from mailyard.broker.ending import end
 from mailyard.broker.faults import describe
@@ -27,6 +26,7 @@ from mailyard.broker.publisher import TicketPublisher
 from mailyard.broker.session import Delivery, Session
 from mailyard.broker.topology import Queue
 from mailyard.proto.v1.ticket_pb2 import Ticket
+from mailyard.runtime.backoff import Backoff, pause
 from mailyard.runtime.errors import Misconfigured, Unavailable
 from mailyard.runtime.logs import get_logger
 from mailyard.runtime.metrics import counter

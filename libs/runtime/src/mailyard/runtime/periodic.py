@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from mailyard.runtime.backoff import pause
 from mailyard.runtime.errors import Unavailable
 from mailyard.runtime.logs import get_logger
 
@@ -46,13 +47,8 @@ class Periodic:
 
     async def _run(self) -> None:
         while not self._stopping.is_set():
-            if await self._call():
-                continue
-            try:
-                async with asyncio.timeout(self._seconds):
-                    await self._stopping.wait()
-            except TimeoutError:
-                continue
+            if not await self._call():
+                await pause(self._seconds, self._stopping)
 
     async def _call(self) -> bool:
         try:

@@ -1,11 +1,11 @@
-"""Pauses between tries: doubling to a limit, jittered so that many processes do not come back at once."""
+"""Pauses between attempts: they double up to a limit, with jitter, so that many processes do not return at once."""
 
 import asyncio
 import random
 
 
 class Backoff:
-    """The pauses of one thing that is tried again and again."""
+    """The pauses of one operation that is tried until it succeeds."""
 
     def __init__(self, first_seconds: float, longest_seconds: float) -> None:
         self._first = first_seconds
@@ -13,11 +13,11 @@ class Backoff:
         self.seconds = first_seconds
 
     def reset(self) -> None:
-        """Begin with the shortest pause again."""
+        """Begin with the shortest pause again, after a success."""
         self.seconds = self._first
 
     async def wait(self, unless: asyncio.Event | None = None) -> None:
-        """Wait half to all of the pause, or until `unless` is set; the next pause is twice as long."""
+        """Wait half to all of `seconds`, or until `unless` is set; the next pause is twice as long."""
         seconds = self.seconds * random.uniform(0.5, 1.0)  # noqa: S311  # no secret
         self.seconds = min(self.seconds * 2, self._longest)
         await pause(seconds, unless)
