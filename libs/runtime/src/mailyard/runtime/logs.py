@@ -7,7 +7,7 @@ Lines of third-party libraries (standard library logging) take the same way out,
 import logging
 import re
 import sys
-from typing import Any, TextIO, cast
+from typing import TextIO, cast
 
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
@@ -48,7 +48,6 @@ def _shared(service: str) -> list[Processor]:
         return event
 
     return [
-        structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
         add_service,
@@ -99,8 +98,3 @@ def hide_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> Even
 
 def _without_credentials(text: str) -> str:
     return _URL_CREDENTIALS.sub(f"{_HIDDEN}@", text)
-
-
-def bind_context(**values: Any) -> None:
-    """Add values to every line of this task and of those that it starts."""
-    structlog.contextvars.bind_contextvars(**values)

@@ -31,7 +31,6 @@ Collection = AsyncCollection[Row]
 UTC_AWARE: CodecOptions[Row] = CodecOptions(tz_aware=True)
 DURABLE = WriteConcern(w="majority", j=True)
 MAJORITY = ReadConcern("majority")
-SNAPSHOT = ReadConcern("snapshot")
 
 # Server errors that a retry may mend beyond those that the driver retries itself: step-downs, shutdowns,
 # full disks and write concern time-outs.

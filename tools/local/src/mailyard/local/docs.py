@@ -1,4 +1,4 @@
-"""Writes the reference pages that come from the code: `python -m mailyard.local.docs [--check]`.
+"""Write the reference pages that come from the code: `python -m mailyard.local.docs [--check]`.
 
 Settings come from the services' settings classes, metrics and events from what each package declares in `telemetry`.
 """
@@ -40,12 +40,12 @@ Logs are one JSON object per line; `event` is one of these names. A line about o
 _TIMELINE_INTRODUCTION = """\
 The steps of a message are kept in its row, not in logs: `mailyard trace` shows them. Spans of sampled messages carry them, too.
 """
-_RENAMED_METRICS = "A renamed metric is exported under both names in the minor version that renames it; the line of the new name says the old one."
+_RENAMED_METRICS = "A renamed metric is exported under both names in the minor version that renames it.\n"
 _FOREIGN_METRICS = "`python_*` and `process_*` come from the client library.\n"
 
 
 def main() -> None:
-    """Writes the pages; with --check, exits 1 when a page is not what the code says."""
+    """Write the pages; with --check, exit with 1 when a page is not what the code says."""
     parser = argparse.ArgumentParser(prog="python -m mailyard.local.docs", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing, say which pages are old")
     if parser.parse_args().check:
@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def settings_page() -> str:
-    """docs/settings.md."""
+    """Return docs/settings.md."""
     common = _section("Every service", CommonSettings, CommonSettings.model_fields)
     services = [_section(service, *_own_settings(settings_class(service))) for service in HEALTH]
     local = _section("Local mode (`make run`)", *_own_settings(LocalSettings))
@@ -64,17 +64,19 @@ def settings_page() -> str:
 
 
 def metrics_page() -> str:
-    """docs/metrics.md."""
-    head = "Every service shows its metrics at `/metrics`, in Prometheus' text format. " + _FOREIGN_METRICS
+    """Return docs/metrics.md."""
+    head = "Every service exports its metrics at `/metrics`, in Prometheus' text format. "
     rows = [
-        (f"`{metric.name}`", metric.kind, _labels(metric), metric.help)
+        (f"`{metric.name}`", metric.kind, _labels(metric), _help(metric))
         for metric in collect().metrics.values()
     ]
-    return "\n".join([_GENERATED, "# Metrics", "", head, _table(("metric", "kind", "labels", "tells"), rows)])
+    introduction = head + _FOREIGN_METRICS + _RENAMED_METRICS
+    table = _table(("metric", "kind", "labels", "meaning"), rows)
+    return f"{_GENERATED}\n# Metrics\n\n{introduction}\n{table}"
 
 
 def events_page() -> str:
-    """docs/events.md: what logs hold, and what timelines of messages hold."""
+    """Return docs/events.md: events of logs, then events of the timelines of messages."""
     events = collect().events.values()
     logs = [_event_row(event) for event in events if not event.name.startswith(_TIMELINE)]
     timelines = [_event_row(event) for event in events if event.name.startswith(_TIMELINE)]
