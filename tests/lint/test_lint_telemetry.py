@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mailyard.runtime.catalogue import EVENTS, METRICS, Event, Metric, collect
+from mailyard.runtime.catalogue import EVENTS, METRICS, EventType, Metric, collect
 from tests.lint.packages_alone import packages
 
 DECLARED = collect()
@@ -33,7 +33,7 @@ def test_no_label_holds_an_address_or_an_id(metric: Metric) -> None:
 
 
 @pytest.mark.parametrize("event", DECLARED.events.values(), ids=lambda event: event.name)
-def test_each_event_has_a_dotted_name_and_a_meaning(event: Event) -> None:
+def test_each_event_has_a_dotted_name_and_a_meaning(event: EventType) -> None:
     assert re.fullmatch(r"[a-z][a-z0-9_-]*\.[a-z0-9_.-]+", event.name)
     assert event.meaning.endswith(".")
 

@@ -6,7 +6,7 @@ from mailyard.runtime import metrics
 from mailyard.runtime.catalogue import (
     METRICS,
     DuplicateName,
-    Event,
+    EventType,
     Metric,
     Registry,
     UnknownName,
@@ -16,8 +16,8 @@ from mailyard.runtime.catalogue import (
 from mailyard.runtime.metrics import counter, exposition, gauge, histogram
 from mailyard.runtime.renames import Renamed
 
-A = Event("a.happened", "A happened.")
-B = Event("b.happened", "B happened.")
+A = EventType("a.happened", "A happened.")
+B = EventType("b.happened", "B happened.")
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def declared(monkeypatch):
 
 
 def test_a_registry_gives_what_was_declared_and_who_declared_it():
-    registry: Registry[Event] = Registry()
+    registry: Registry[EventType] = Registry()
     registry.add("mailyard.sample", (B, A))
     assert registry.get("a.happened") is A
     assert registry.owner("a.happened") == "mailyard.sample"
@@ -37,16 +37,16 @@ def test_a_registry_gives_what_was_declared_and_who_declared_it():
 
 
 def test_a_name_that_another_package_has_declared_is_refused_with_both_packages():
-    registry: Registry[Event] = Registry()
+    registry: Registry[EventType] = Registry()
     registry.add("mailyard.first", (A,))
     with pytest.raises(DuplicateName, match=r"mailyard\.second declares a\.happened, which mailyard\.first"):
-        registry.add("mailyard.second", (Event("a.happened", "Something else."),))
+        registry.add("mailyard.second", (EventType("a.happened", "Something else."),))
     assert registry.owner("a.happened") == "mailyard.first"
 
 
 def test_a_package_that_declares_a_name_twice_is_refused():
     with pytest.raises(DuplicateName, match=r"a\.happened"):
-        Registry[Event]().add("mailyard.sample", (A, A))
+        Registry[EventType]().add("mailyard.sample", (A, A))
 
 
 def test_a_metric_of_the_runtime_cannot_be_declared_again():

@@ -34,7 +34,7 @@ class Part:
 async def _readyz(part):
     runtime = Runtime("sample", CommonSettings(http_port=0))
     await runtime.start([part])
-    answer = runtime.health.app.answer("GET", "/readyz")
+    answer = runtime.health.app.respond("GET", "/readyz")
     return answer.status, json.loads(answer.body)
 
 

@@ -6,7 +6,7 @@ import pytest
 from pydantic import Field, SecretStr
 
 from mailyard.local import docs
-from mailyard.runtime.catalogue import Catalogue, Event, Metric
+from mailyard.runtime.catalogue import Catalogue, EventType, Metric
 from mailyard.runtime.renames import Renamed, VersionAdded
 from mailyard.runtime.settings import CommonSettings, settings_config
 
@@ -62,7 +62,7 @@ def _declared(monkeypatch):
         Metric("mailyard_a_total", "counter", "As.", ("queue", "kind")),
         Metric("mailyard_b_seconds", "histogram", "Bs.", renamed=Renamed("mailyard_former_seconds", "0.4.0")),
     )
-    events = (Event("a.done", "A is done."), Event("message.done", "The message is done."))
+    events = (EventType("a.done", "A is done."), EventType("message.done", "The message is done."))
     catalogue = Catalogue({each.name: each for each in metrics}, {each.name: each for each in events})
     monkeypatch.setattr(docs, "collect", lambda: catalogue)
 

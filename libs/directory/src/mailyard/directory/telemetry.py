@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from mailyard.runtime.catalogue import SECONDS, SIZES, Event, Metric
+from mailyard.runtime.catalogue import SECONDS, SIZES, EventType, Metric
 
 METRICS: Final = (
     Metric(
@@ -12,24 +12,24 @@ METRICS: Final = (
         (),
         SIZES,
     ),
+    Metric("mailyard_login_attempts_total", "counter", "Logins, by outcome.", ("login_service", "outcome")),
     Metric(
-        "mailyard_login_attempts_total", "counter", "Logins by their outcome.", ("login_service", "outcome")
-    ),
-    Metric(
-        "mailyard_login_verify_seconds", "histogram", "Checking a password, waiting included.", (), SECONDS
+        "mailyard_login_verify_seconds",
+        "histogram",
+        "Duration of a check of a password, with the wait for it.",
+        (),
+        SECONDS,
     ),
 )
 
 EVENTS: Final = (
-    Event("login.accepted", "Somebody logged in."),
-    Event(
-        "login.refused", "A login failed; `reason` says why. The client was told no more than it may know."
-    ),
-    Event("login.unavailable", "A login could not be checked; the client was told to try again."),
-    Event(
+    EventType("login.accepted", "A login succeeded."),
+    EventType("login.refused", "A login failed; `reason` says why. The reply to the client says less."),
+    EventType("login.unavailable", "A login could not be checked; the client got a temporary failure."),
+    EventType(
         "access.ended",
         "An account, domain or tenant was suspended or removed, or a password changed: `sessions` open ones of this"
         " process end.",
     ),
-    Event("login.hash_not_renewed", "A weak password hash stays until the next login of its account."),
+    EventType("login.hash_not_renewed", "A weak password hash stays until the next login of its account."),
 )

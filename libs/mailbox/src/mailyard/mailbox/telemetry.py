@@ -9,6 +9,6 @@ METRICS: Final = (
     Metric(
         "mailyard_mailbox_transactions_split_total",
         "counter",
-        "Transactions that other writers kept from committing, and that were cut or given back.",
+        "Transactions that conflicted with other writers too often, and were divided or given back.",
     ),
 )

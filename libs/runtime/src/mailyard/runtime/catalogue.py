@@ -36,7 +36,7 @@ class Metric:
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class EventType:
     """One event name of logs or timelines, and its meaning."""
 
     name: str
@@ -95,10 +95,10 @@ class Registry(Generic[D]):
 
 
 METRICS: Final[Registry[Metric]] = Registry()
-EVENTS: Final[Registry[Event]] = Registry()
+EVENTS: Final[Registry[EventType]] = Registry()
 
 
-def declare(package: str, *, metrics: Iterable[Metric] = (), events: Iterable[Event] = ()) -> None:
+def declare(package: str, *, metrics: Iterable[Metric] = (), events: Iterable[EventType] = ()) -> None:
     """Register the metrics and events of a package; `package` is its `__name__`. Raises DuplicateName."""
     METRICS.add(package, metrics)
     EVENTS.add(package, events)
@@ -109,7 +109,7 @@ class Catalogue:
     """All metrics and events of the installed packages, in the order of their names."""
 
     metrics: Mapping[str, Metric]
-    events: Mapping[str, Event]
+    events: Mapping[str, EventType]
 
 
 def collect() -> Catalogue:

@@ -25,8 +25,8 @@ _LIKENESS = 0.8
 _SERVICE_LINK = re.compile(r"_(SERVICE_HOST|SERVICE_PORT(_.+)?|PORT(_\d+_(TCP|UDP).*)?)\Z")
 
 
-class Problem(Exception):
-    """The environment cannot be read as settings; one line per variable."""
+class BadEnvironment(Exception):
+    """The environment cannot be read as settings; `lines` has one line per variable."""
 
     def __init__(self, lines: list[str]) -> None:
         super().__init__("; ".join(lines))
@@ -47,13 +47,15 @@ def set_variable(field: FieldInfo, variable: str) -> str:
     """Return the variable that gives a field its value: `variable`, or an old name of it that is set.
 
     Raises:
-        Problem: both are set.
+        BadEnvironment: both are set.
 
     """
     names = [variable, *(each.old for each in renames_of(field))]
     given = [name for name in names if _is_set(field, name)]
     if len(given) > 1:
-        raise Problem([f"{given[0]}: {given[1]} is set too, an old name of {variable}. Set only {variable}."])
+        raise BadEnvironment(
+            [f"{given[0]}: {given[1]} is set too, an old name of {variable}. Set only {variable}."]
+        )
     return given[0] if given else variable
 
 
@@ -75,7 +77,7 @@ class EnvironmentSource(PydanticBaseSettingsSource):
         if path is None:
             return text, field_name, False
         if text is not None:
-            raise Problem([f"{variable}: {variable}_FILE is set too. Set only one of them."])
+            raise BadEnvironment([f"{variable}: {variable}_FILE is set too. Set only one of them."])
         return _read_secret(f"{variable}_FILE", path), field_name, False
 
     def __call__(self) -> dict[str, Any]:
@@ -85,13 +87,13 @@ class EnvironmentSource(PydanticBaseSettingsSource):
         for name, field in self.settings_cls.model_fields.items():
             try:
                 text, _, _ = self.get_field_value(field, name)
-            except Problem as problem:
+            except BadEnvironment as problem:
                 problems += problem.lines
                 continue
             if text is not None:
                 values[name] = _structured(field, text)
         if problems:
-            raise Problem(problems)
+            raise BadEnvironment(problems)
         return values
 
     def _unknown(self) -> list[str]:
@@ -159,7 +161,7 @@ def _read_secret(variable: str, path: str) -> str:
     try:
         return Path(path).read_text(encoding="utf-8").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
-        raise Problem([f"{variable}: cannot read {path}: {error}. Mount the secret there."]) from error
+        raise BadEnvironment([f"{variable}: cannot read {path}: {error}. Mount the secret there."]) from error
 
 
 def _is_secret(field: FieldInfo) -> bool:

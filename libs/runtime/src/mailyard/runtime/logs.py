@@ -1,4 +1,4 @@
-"""Logs: one JSON object per line, event names from the catalogue, secrets never.
+"""Logs: one JSON object per line, declared event names, no secrets.
 
 `get_logger(__name__).info("broker.connected", host=...)`; the spool id of a message always stands under `spool_id`.
 Lines of third-party libraries (standard library logging) take the same way out, from warnings up.
@@ -41,7 +41,7 @@ def get_logger(name: str) -> FilteringBoundLogger:
 
 
 def _shared(service: str) -> list[Processor]:
-    """What every line gets, whoever wrote it."""
+    """Return the processors of every line, from structlog and from the standard library."""
 
     def add_service(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
         event["service"] = service

@@ -1,4 +1,4 @@
-"""Runs a service: settings, logs, event loop, health, start in order, stop in reverse order.
+"""Run a service: settings, logs, event loop, health, start in order, stop in reverse order.
 
 SIGTERM or SIGINT: readiness off, `drain()` of every component in reverse, `close()` in reverse, all within
 `drain_seconds`. A second signal ends the process at once: everything is redelivered.
@@ -40,35 +40,35 @@ SettingsType = TypeVar("SettingsType", bound=CommonSettings)
 
 
 class Component(Protocol):
-    """A part of a service that has a life: a connection, a listener, a consumer."""
+    """A part of a service that is started and stopped: a connection, a listener, a consumer."""
 
     @property
     def name(self) -> str:
         """Name in /readyz and logs."""
 
     async def start(self) -> None:
-        """Get ready; keep trying while the own server is away. Raises Misconfigured when a person must act."""
+        """Get ready; try again while the server is unreachable. Raises Misconfigured when a person must act."""
 
     def not_ready_reason(self) -> str | None:
-        """Say why the process should get no work now, or None."""
+        """Return why the process should get no work now, or None."""
 
     async def drain(self) -> None:
-        """Take no new work and finish what is in hand."""
+        """Take no new work, and finish the work in hand."""
 
     async def close(self) -> None:
-        """Let go of everything; called after `drain`, or instead of the rest of it when time is up."""
+        """Release all resources; called after `drain`, or instead of the rest of it when time is up."""
 
 
 @runtime_checkable
-class Dispensable(Protocol):
-    """A component that the service can do without: it never takes the process out of service."""
+class Degradable(Protocol):
+    """A component whose fault may leave the process ready, with a part of its work undone."""
 
     def degraded(self) -> str | None:
-        """Say what does not work now and what that means for the service, or None."""
+        """Return what does not work now and what that means for the service, or None."""
 
 
 class Runtime(Generic[SettingsType]):
-    """What a service's parts share: its name, its settings, and the way to stop it."""
+    """The name and settings of a service, its state, and the way to stop it, for its components."""
 
     def __init__(self, service: str, settings: SettingsType) -> None:
         self.service = service
@@ -106,7 +106,7 @@ class Runtime(Generic[SettingsType]):
         return {
             part.name: reason
             for part in self._components
-            if isinstance(part, Dispensable) and (reason := part.degraded()) is not None
+            if isinstance(part, Degradable) and (reason := part.degraded()) is not None
         }
 
     async def start(self, components: Sequence[Component]) -> None:
@@ -145,7 +145,7 @@ def run(service: str, settings: SettingsType, build: Build[SettingsType]) -> int
 
 
 async def _serve(service: str, settings: SettingsType, build: Build[SettingsType]) -> int:
-    """One life of the process, from start to stop."""
+    """Start, wait for the end, and stop."""
     runtime = Runtime(service, settings)
     _own_signals(runtime)
     gauge("mailyard_build_info").labels(service, _version(service)).set(1)
@@ -227,7 +227,7 @@ def _diagnose(error: BaseException) -> tuple[int, str]:
 
 
 def _own_signals(runtime: Runtime[SettingsType]) -> None:
-    """First signal: stop in order. Second: exit at once."""
+    """Stop in order at the first signal, and exit at once at the second."""
 
     def on_signal(number: signal.Signals) -> None:
         if runtime.stop_asked.is_set():
@@ -240,7 +240,7 @@ def _own_signals(runtime: Runtime[SettingsType]) -> None:
 
 
 async def _bounded(name: str, step: Awaitable[None], seconds: float) -> None:
-    """Do one step of stopping; neither its slowness nor its error keeps the others from theirs."""
+    """Do one step of the stop, in time; neither its slowness nor its error hinders the next steps."""
     try:
         async with asyncio.timeout(max(seconds, 0.1)):
             await step
@@ -251,7 +251,7 @@ async def _bounded(name: str, step: Awaitable[None], seconds: float) -> None:
 
 
 async def _measure_lag() -> None:
-    """Observe how late the loop runs a timer."""
+    """Observe the delay with which the event loop runs a timer."""
     lag = histogram("mailyard_loop_lag_seconds")
     while True:
         due = time.monotonic() + _LAG_INTERVAL

@@ -22,8 +22,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from mailyard.runtime.clock import now_utc
 from mailyard.runtime.environment import (
+    BadEnvironment,
     EnvironmentSource,
-    Problem,
     renames_of,
     set_variable,
     unclaimed,
@@ -44,7 +44,7 @@ def settings_config(service: str) -> SettingsConfigDict:
 
 
 class CommonSettings(BaseSettings):
-    """What every service needs to know."""
+    """The settings that every service has."""
 
     model_config = SettingsConfigDict(env_prefix="MAILYARD_", extra="forbid", frozen=True)
 
@@ -179,12 +179,12 @@ def load_settings(settings: type[SettingsType]) -> SettingsType:
         return settings()
     except ValidationError as error:
         _refuse(settings, [_problem(settings, dict(each)) for each in error.errors(include_url=False)])
-    except Problem as problem:
+    except BadEnvironment as problem:
         _refuse(settings, list(problem.lines))
 
 
 def _problem(settings: type[CommonSettings], error: dict[str, Any]) -> str:
-    """Put one error of pydantic in terms of the variable that causes it; a secret's value is never shown."""
+    """Write one error of pydantic with the variable that causes it; the value of a secret is never shown."""
     name = str(error["loc"][0]) if error["loc"] else ""
     field = settings.model_fields.get(name)
     said = error["msg"].removeprefix("Value error, ")
@@ -205,7 +205,7 @@ def _shown(given: Any) -> str:
 
 
 def _refuse(settings: type[CommonSettings], lines: list[str]) -> NoReturn:
-    """Say what to change, and stop. Where logs are JSON, one line of JSON says the same to those who search logs."""
+    """Print what to change, and exit. Where logs are JSON, one line of JSON says the same, for searches in logs."""
     if os.environ.get("MAILYARD_LOG_FORMAT", "").strip() != "console":
         service = (
             settings.model_config["env_prefix"]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # OpenTelemetry is loaded only while tracing is on
 Attribute = str | int | float | bool
 
 
-class Traced(Protocol):
+class TracedTicket(Protocol):
     """The fields of a ticket that a span needs."""
 
     spool_id: str
@@ -78,7 +78,7 @@ class StageSpan:
         self,
         tracer: "Tracer",
         name: str,
-        ticket: Traced,
+        ticket: TracedTicket,
         parent: TraceContext,
         attributes: Mapping[str, Attribute],
     ) -> None:
@@ -110,7 +110,7 @@ class StageSpan:
 
 
 def stage_spans(
-    name: str, tickets: Iterable[Traced], attributes: Mapping[str, Attribute] | None = None
+    name: str, tickets: Iterable[TracedTicket], attributes: Mapping[str, Attribute] | None = None
 ) -> list[StageSpan]:
     """Begin a span for each sampled ticket; none while tracing is off."""
     tracer = _STATE.tracer
@@ -123,7 +123,7 @@ def stage_spans(
     ]
 
 
-def record_root(name: str, ticket: Traced, began_ns: int, attributes: Mapping[str, Attribute]) -> None:
+def record_root(name: str, ticket: TracedTicket, began_ns: int, attributes: Mapping[str, Attribute]) -> None:
     """Record the work that began a trace: the ticket's traceparent names this span itself."""
     if _STATE.tracer is None:
         return
@@ -133,7 +133,7 @@ def record_root(name: str, ticket: Traced, began_ns: int, attributes: Mapping[st
         _STATE.tracer.record_root(name, context, began_ns, attributes)
 
 
-def ticket_attributes(ticket: Traced) -> dict[str, Attribute]:
+def ticket_attributes(ticket: TracedTicket) -> dict[str, Attribute]:
     """Return the attributes of every span of a ticket. No addresses: traces go to other systems."""
     return {
         "mailyard.spool_id": ticket.spool_id,

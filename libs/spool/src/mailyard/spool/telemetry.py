@@ -2,28 +2,32 @@
 
 from typing import Final
 
-from mailyard.runtime.catalogue import SIZES, Event, Metric
+from mailyard.runtime.catalogue import SIZES, EventType, Metric
 
 METRICS: Final = (
     Metric("mailyard_spool_batch_messages", "histogram", "Messages of one accepted batch.", (), SIZES),
-    Metric("mailyard_spool_unpublished_total", "counter", "Messages accepted while the broker was away."),
-    Metric("mailyard_spool_outcomes_total", "counter", "Recipients that ended.", ("result",)),
+    Metric(
+        "mailyard_spool_unpublished_total", "counter", "Messages accepted while the broker was unreachable."
+    ),
+    Metric("mailyard_spool_outcomes_total", "counter", "Recipients with a final outcome.", ("result",)),
     Metric(
         "mailyard_spool_deferrals_total",
         "counter",
-        "Legs put off, by where to and by the subject of the status code (RFC 3463).",
+        "Legs deferred, by route and by the subject of the status code (RFC 3463).",
         ("route", "reason"),
     ),
 )
 
 EVENTS: Final = (
-    Event(
+    EventType(
         "spool.unpublished",
-        "Messages were accepted while the broker was away; the reconciler publishes them.",
+        "Messages were accepted while the broker was unreachable; the reconciler publishes them.",
     ),
-    Event("ledger.entry_missing", "A ledger entry could not be written; it is made from the rows later."),
-    Event("progress.unreported", "The progress of consumers could not be written."),
-    Event("message.accepted", "An edge has stored the message and said so."),
-    Event("message.deferred", "The message could not go on for now and waits."),
-    Event("message.failed", "The message cannot be delivered."),
+    EventType(
+        "ledger.entry_missing", "A ledger entry could not be written; it is computed from the rows later."
+    ),
+    EventType("progress.unreported", "The progress of consumers could not be written."),
+    EventType("message.accepted", "smtp-in has stored the message and answered 250."),
+    EventType("message.deferred", "The message failed for now and is tried again later."),
+    EventType("message.failed", "The message cannot be delivered."),
 )

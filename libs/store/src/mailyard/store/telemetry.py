@@ -2,11 +2,11 @@
 
 from typing import Final
 
-from mailyard.runtime.catalogue import SECONDS, Event, Metric
+from mailyard.runtime.catalogue import SECONDS, EventType, Metric
 
 METRICS: Final = (
     Metric("mailyard_store_transaction_retries_total", "counter", "Transactions repeated after a conflict."),
-    Metric("mailyard_store_connected_state", "gauge", "1 while MongoDB has a primary that we reach."),
+    Metric("mailyard_store_connected_state", "gauge", "1 while a primary of MongoDB is reachable."),
     Metric(
         "mailyard_store_unavailable_total",
         "counter",
@@ -15,10 +15,10 @@ METRICS: Final = (
     Metric(
         "mailyard_store_write_seconds",
         "histogram",
-        "Duration of a batched write on the way of mail.",
+        "Duration of a batched write of the mail pipeline.",
         ("write",),
         SECONDS,
     ),
 )
 
-EVENTS: Final = (Event("store.unavailable", "MongoDB does not answer; the process keeps trying."),)
+EVENTS: Final = (EventType("store.unavailable", "MongoDB does not answer; the process tries again."),)

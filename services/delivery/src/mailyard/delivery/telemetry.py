@@ -2,13 +2,13 @@
 
 from typing import Final
 
-from mailyard.runtime.catalogue import SIZES, Event, Metric
+from mailyard.runtime.catalogue import SIZES, EventType, Metric
 
 METRICS: Final = (
     Metric(
         "mailyard_delivery_messages_total",
         "counter",
-        "Messages put in mailboxes, by mailbox kind.",
+        "Messages stored in mailboxes, by kind of mailbox.",
         ("kind",),
     ),
     Metric("mailyard_delivery_batch_messages", "histogram", "Messages of one insert.", (), SIZES),
@@ -21,4 +21,4 @@ METRICS: Final = (
     ),
 )
 
-EVENTS: Final = (Event("message.delivered", "The message is in its mailboxes."),)
+EVENTS: Final = (EventType("message.delivered", "The message is in its mailboxes."),)

@@ -2,34 +2,34 @@
 
 from typing import Final
 
-from mailyard.runtime.catalogue import Event, Metric
+from mailyard.runtime.catalogue import EventType, Metric
 
 METRICS: Final = (
     Metric(
         "mailyard_filter_messages_total",
         "counter",
-        "Messages filtered, by direction and what the verdict does with them.",
+        "Messages filtered, by direction and by action of the verdict.",
         ("direction", "action"),
     ),
     Metric("mailyard_filter_findings_total", "counter", "Findings, by check and rule.", ("check", "rule")),
     Metric(
         "mailyard_filter_defects_total",
         "counter",
-        "Messages that were looked into and have a defect, by defect.",
+        "Messages with a defect in what checks read, by defect.",
         ("defect",),
     ),
     Metric("mailyard_filter_read_bytes_total", "counter", "Octets of bodies read for checks."),
-    Metric("mailyard_filter_rules_active", "gauge", "Content rules in force."),
-    Metric(
-        "mailyard_filter_rules_refused_total", "counter", "Changed files of rules that could not be used."
-    ),
+    Metric("mailyard_filter_rules_active", "gauge", "Content rules in use."),
+    Metric("mailyard_filter_rules_refused_total", "counter", "Changed rule files that could not be used."),
 )
 
 EVENTS: Final = (
-    Event("message.filtered", "All checks have been made; the detail is the verdict."),
-    Event("message.discarded", "A rule dropped the message."),
-    Event("filter.rules_loaded", "The content rules were read and are in force."),
-    Event("filter.rules_missing", "The file of rules is not there; the rules in force stay."),
-    Event("filter.incomplete", "A message could not be looked at as a whole; `defects` says what was cut."),
-    Event("filter.rules_refused", "The file of rules changed and cannot be used; the old rules stay."),
+    EventType("message.filtered", "All checks have been made; the detail is the verdict."),
+    EventType("message.discarded", "A rule dropped the message."),
+    EventType("filter.rules_loaded", "The content rules were read and are in use."),
+    EventType("filter.rules_missing", "The rule file does not exist; the rules in use stay."),
+    EventType(
+        "filter.incomplete", "A message could not be read as a whole; `defects` says what was left out."
+    ),
+    EventType("filter.rules_refused", "The rule file changed and cannot be used; the old rules stay."),
 )

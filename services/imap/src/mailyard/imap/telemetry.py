@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from mailyard.runtime.catalogue import SECONDS, Event, Metric
+from mailyard.runtime.catalogue import SECONDS, EventType, Metric
 
 METRICS: Final = (
     Metric("mailyard_imap_open_connections", "gauge", "Open connections.", ("listener",)),
@@ -10,7 +10,7 @@ METRICS: Final = (
     Metric(
         "mailyard_imap_refused_connections_total",
         "counter",
-        "Connections turned away, or ended without a login.",
+        "Connections refused, or closed before a login, by limit.",
         ("limit",),
     ),
     Metric("mailyard_imap_idling_sessions", "gauge", "Sessions in IDLE."),
@@ -22,20 +22,30 @@ METRICS: Final = (
 )
 
 EVENTS: Final = (
-    Event("imap.listening", "A listener accepts connections."),
-    Event("imap.accept_failed", "A connection could not be accepted: too many open files, mostly."),
-    Event("imap.client_identified", "A client said what it is (ID, RFC 2971)."),
-    Event("imap.watch_failed", "Comparing the watched mailboxes with the store failed; it is tried again."),
-    Event("imap.unavailable", "The mail store was away during a command; the client was told to try again."),
-    Event("imap.command_failed", "A fault of the program in a command; the client got NO [SERVERBUG]."),
-    Event("imap.body_missing", "A row names a body that is not in the store; the message cannot be read."),
-    Event(
-        "imap.response_broken", "A connection was cut because octets that were announced could not be sent."
+    EventType("imap.listening", "A listener accepts connections."),
+    EventType(
+        "imap.accept_failed", "A connection could not be accepted, mostly because of too many open files."
     ),
-    Event(
+    EventType("imap.client_identified", "A client identified itself (ID, RFC 2971)."),
+    EventType(
+        "imap.watch_failed",
+        "The comparison of the watched mailboxes with the store failed; it is tried again.",
+    ),
+    EventType(
+        "imap.unavailable", "The store was unreachable during a command; the client got NO [UNAVAILABLE]."
+    ),
+    EventType("imap.command_failed", "A fault of the program in a command; the client got NO [SERVERBUG]."),
+    EventType(
+        "imap.body_missing", "A row names a body that is not in the store; the message cannot be read."
+    ),
+    EventType(
+        "imap.response_broken",
+        "A connection was closed, because octets of an announced literal could not be sent.",
+    ),
+    EventType(
         "imap.keywords_left_out",
         "A mailbox has as many keywords as it may have; others are not shown, or were not set.",
     ),
-    Event("imap.session_failed", "A fault of the program ended a session."),
-    Event("imap.connection_ended", "A client went away, or its TLS handshake failed."),
+    EventType("imap.session_failed", "A fault of the program ended a session."),
+    EventType("imap.connection_ended", "A client closed its connection, or its TLS handshake failed."),
 )

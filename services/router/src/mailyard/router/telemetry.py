@@ -2,24 +2,24 @@
 
 from typing import Final
 
-from mailyard.runtime.catalogue import Event, Metric
+from mailyard.runtime.catalogue import EventType, Metric
 
 METRICS: Final = (
     Metric(
         "mailyard_router_routed_total", "counter", "Tickets routed, by the queue they went to.", ("queue",)
     ),
     Metric("mailyard_router_reissued_total", "counter", "Tickets that were lost and published again."),
-    Metric("mailyard_router_bounces_total", "counter", "Bounces made."),
+    Metric("mailyard_router_bounces_total", "counter", "Bounces created."),
     Metric(
         "mailyard_router_reports_total",
         "counter",
-        "Recipients that a sender got a report of (RFC 3464), by action.",
+        "Recipients in reports to senders (RFC 3464), by action.",
         ("action",),
     ),
     Metric(
         "mailyard_router_report_failures_total",
         "counter",
-        "Reports to senders that could not be made, by what followed: retried, or given_up.",
+        "Reports to senders that could not be created, by what follows: retried or given_up.",
         ("next",),
     ),
     Metric(
@@ -30,14 +30,14 @@ METRICS: Final = (
     Metric(
         "mailyard_router_swept_total",
         "counter",
-        "Rows, messages and bodies deleted because nobody needs them.",
+        "Rows, messages and bodies deleted because nothing refers to them any more.",
         ("kind",),
     ),
     Metric("mailyard_queue_depth_mails", "gauge", "Mails that wait in a queue.", ("queue",)),
     Metric(
         "mailyard_queue_oldest_seconds",
         "gauge",
-        "How long the oldest mail of a queue has waited.",
+        "Age of the oldest mail of a queue.",
         ("queue",),
     ),
     Metric("mailyard_queue_broker_messages", "gauge", "AMQP messages ready in a queue.", ("queue",)),
@@ -60,43 +60,52 @@ METRICS: Final = (
         ("tenant",),
     ),
     Metric("mailyard_canary_success_state", "gauge", "1 when the canary's last mail arrived.", ("leg",)),
-    Metric("mailyard_canary_seconds", "gauge", "How long the canary's last mail took.", ("leg",)),
+    Metric("mailyard_canary_seconds", "gauge", "Duration of the canary's last mail.", ("leg",)),
     Metric(
         "mailyard_canary_run_timestamp_seconds", "gauge", "When the canary last ran to its end, as Unix time."
     ),
     Metric(
         "mailyard_mail_unaccounted",
         "gauge",
-        "Recipients by which the two books of the ledger differ; must be 0.",
+        "Difference between accepted and ended recipients of the ledger; must be 0.",
     ),
-    Metric("mailyard_ledger_audits_total", "counter", "Comparisons of the two books of the ledger."),
+    Metric(
+        "mailyard_ledger_audits_total",
+        "counter",
+        "Comparisons of accepted and ended recipients of the ledger.",
+    ),
     Metric(
         "mailyard_ledger_recipients",
         "gauge",
-        "Recipients of the ledger's open minutes, by what became of them.",
+        "Recipients of the ledger's open minutes, by result.",
         ("became",),
     ),
 )
 
 EVENTS: Final = (
-    Event("ledger.entries_recovered", "Batches that an edge stored and did not note were noted."),
-    Event("ledger.unaccounted", "The two books differ: rows are missing, or came from nowhere."),
-    Event("tenants.not_counted", "The waiting mails of tenants could not be counted in time."),
-    Event("message.routed", "The router has decided where the message goes."),
-    Event("message.split", "The message goes several ways; each is a leg with a row of its own."),
-    Event("message.released", "A waiting message goes on."),
-    Event("message.reissued", "The message's ticket was lost; it has a new one."),
-    Event("message.bounced", "The sender was told of the failure."),
-    Event("message.reported", "The sender was told of a success that it had asked for."),
-    Event(
+    EventType("ledger.entries_recovered", "Batches that smtp-in stored without a ledger entry have got one."),
+    EventType(
+        "ledger.unaccounted", "Accepted and ended recipients differ: rows are missing, or have no entry."
+    ),
+    EventType("tenants.not_counted", "The waiting mails of tenants could not be counted in time."),
+    EventType("message.routed", "The router has decided where the message goes."),
+    EventType("message.split", "The message has several routes; each is a leg with a row of its own."),
+    EventType("message.released", "A deferred message has a new ticket."),
+    EventType("message.reissued", "The message's ticket was lost; it has a new one."),
+    EventType("message.bounced", "The sender got a report of the failure."),
+    EventType("message.reported", "The sender got the report of a success that it had asked for."),
+    EventType(
         "message.double_bounced",
-        "A message without a sender, nearly always a report, was not delivered, and nobody is there to report that to."
+        "A message without a sender, nearly always a report, was not delivered, and there is no sender to report to."
         " The postmaster gets a report, if one is set.",
     ),
-    Event("message.report_failed", "The report to the sender could not be made and was given up."),
-    Event("bounce.double", "A message without a sender, nearly always a bounce, failed."),
-    Event(
-        "bounce.failed", "A report to a sender could not be made; `given_up` says whether it is tried again."
+    EventType("message.report_failed", "The report to the sender could not be created and was given up."),
+    EventType("bounce.double", "A message without a sender, nearly always a bounce, failed."),
+    EventType(
+        "bounce.failed",
+        "A report to a sender could not be created; `given_up` says whether it is tried again.",
     ),
-    Event("router.account_purged", "The mailboxes of a removed account are deleted; its bodies are swept."),
+    EventType(
+        "router.account_purged", "The mailboxes of a removed account are deleted; its bodies are swept."
+    ),
 )

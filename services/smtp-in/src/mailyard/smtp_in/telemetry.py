@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from mailyard.runtime.catalogue import SECONDS, Event, Metric
+from mailyard.runtime.catalogue import SECONDS, EventType, Metric
 
 METRICS: Final = (
     Metric("mailyard_smtp_in_open_connections", "gauge", "Connections that are open.", ("listener",)),
@@ -10,8 +10,13 @@ METRICS: Final = (
     Metric(
         "mailyard_smtp_in_accepted_messages_total", "counter", "Messages answered with 250.", ("listener",)
     ),
-    Metric("mailyard_smtp_in_accepted_recipients_total", "counter", "Recipients of those.", ("listener",)),
-    Metric("mailyard_smtp_in_accepted_bytes_total", "counter", "Octets of those.", ("listener",)),
+    Metric(
+        "mailyard_smtp_in_accepted_recipients_total",
+        "counter",
+        "Recipients of accepted messages.",
+        ("listener",),
+    ),
+    Metric("mailyard_smtp_in_accepted_bytes_total", "counter", "Octets of accepted messages.", ("listener",)),
     Metric(
         "mailyard_smtp_in_accept_seconds",
         "histogram",
@@ -19,31 +24,38 @@ METRICS: Final = (
         ("listener",),
         SECONDS,
     ),
-    Metric("mailyard_smtp_in_refusals_total", "counter", "Refusals by their class.", ("listener", "reason")),
+    Metric("mailyard_smtp_in_refusals_total", "counter", "Refusals, by class.", ("listener", "reason")),
     Metric(
-        "mailyard_smtp_in_timeouts_total", "counter", "Clients waited for in vain.", ("listener", "phase")
+        "mailyard_smtp_in_timeouts_total", "counter", "Time-outs of clients, by phase.", ("listener", "phase")
     ),
     Metric("mailyard_smtp_in_tls_handshakes_total", "counter", "TLS handshakes.", ("listener", "outcome")),
     Metric("mailyard_smtp_in_refusing_state", "gauge", "1 while all new messages get a 4xx."),
 )
 
 EVENTS: Final = (
-    Event(
+    EventType(
         "message.author_rewritten",
         "From, Sender or a Resent field of a submitted message named somebody else; `became` took its place.",
     ),
-    Event("smtp_in.refused", "A sender, recipient, login or message was refused; `reply` is what was said."),
-    Event("smtp_in.nul_replaced", "A message held NUL octets, which were replaced by question marks."),
-    Event("smtp_in.unavailable", "A server that an answer needed is away; the client was told to come back."),
-    Event("smtp_in.not_stored", "A message could not be stored; the client was told to come back."),
-    Event("smtp_in.body_not_stored", "A part of a long message could not be stored; its end will get a 4xx."),
-    Event("smtp_in.fault", "An answer failed for a reason that nobody foresaw; the client got a 4xx."),
-    Event("smtp_in.handshake_failed", "A client did not complete its TLS handshake."),
-    Event(
-        "smtp_in.accept_failed", "A connection could not be accepted, for instance for want of open files."
+    EventType("smtp_in.refused", "A sender, recipient, login or message was refused; `reply` is the reply."),
+    EventType("smtp_in.nul_replaced", "A message held NUL octets, which were replaced by question marks."),
+    EventType(
+        "smtp_in.unavailable", "A server that a reply needs is unreachable; the client got a 4xx reply."
     ),
-    Event("smtp_in.listening", "A listener takes connections."),
-    Event("smtp_in.pressure", "New messages begin, or cease, to get a 4xx; `reply` says why."),
-    Event("smtp_in.pressure_unknown", "The state of store and broker could not be measured."),
-    Event("smtp_in.few_files", "The limit of open files is too low for the connections that are allowed."),
+    EventType("smtp_in.not_stored", "A message could not be stored; the client got a 4xx reply."),
+    EventType(
+        "smtp_in.body_not_stored", "A part of a long message could not be stored; its end gets a 4xx reply."
+    ),
+    EventType("smtp_in.fault", "A fault of the program ended a command; the client got a 4xx reply."),
+    EventType("smtp_in.handshake_failed", "A client did not complete its TLS handshake."),
+    EventType(
+        "smtp_in.accept_failed",
+        "A connection could not be accepted, for instance because of too many open files.",
+    ),
+    EventType("smtp_in.listening", "A listener takes connections."),
+    EventType("smtp_in.pressure", "New messages begin, or cease, to get a 4xx reply; `reply` says why."),
+    EventType("smtp_in.pressure_unknown", "The state of store and broker could not be measured."),
+    EventType(
+        "smtp_in.few_files", "The limit of open files is too low for the connections that are allowed."
+    ),
 )

@@ -2,6 +2,6 @@
 
 from typing import Final
 
-from mailyard.runtime.catalogue import Event
+from mailyard.runtime.catalogue import EventType
 
-EVENTS: Final = (Event("sink.listening", "The sink accepts mail for every domain."),)
+EVENTS: Final = (EventType("sink.listening", "The sink accepts mail for every domain."),)

@@ -17,7 +17,7 @@ from pydantic_core import PydanticUndefined
 from mailyard.local.paths import REPOSITORY
 from mailyard.local.ports import HEALTH
 from mailyard.local.settings import LocalSettings
-from mailyard.runtime.catalogue import Event, Metric, collect
+from mailyard.runtime.catalogue import EventType, Metric, collect
 from mailyard.runtime.environment import renames_of
 from mailyard.runtime.renames import VersionAdded
 from mailyard.runtime.settings import CommonSettings, settings_class, variables
@@ -86,7 +86,7 @@ def events_page() -> str:
     return "\n".join([_GENERATED, "# Events", "", *log_section, *timeline_section])
 
 
-def _event_row(event: Event) -> tuple[str, str]:
+def _event_row(event: EventType) -> tuple[str, str]:
     return f"`{event.name}`", event.meaning
 
 

@@ -2,8 +2,10 @@
 
 from typing import Final
 
-from mailyard.runtime.catalogue import Event
+from mailyard.runtime.catalogue import EventType
 
 EVENTS: Final = (
-    Event("sink.echo_dropped", "An echo could not be sent back; the canary that waits for it will tell."),
+    EventType(
+        "sink.echo_dropped", "An echo could not be sent back; the canary that waits for it reports the loss."
+    ),
 )
