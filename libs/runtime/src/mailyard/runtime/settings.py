@@ -15,6 +15,7 @@ import os
 import socket
 import sys
 from collections.abc import Iterator, Mapping
+from importlib.metadata import entry_points
 from typing import Annotated, Any, Literal, NoReturn, Self, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
@@ -140,8 +141,9 @@ def variables(settings: type[CommonSettings]) -> Mapping[str, str]:
 
 
 def settings_class(service: str) -> type[CommonSettings]:
-    """Return the settings class of a service: the one that its module `settings` defines."""
-    module = importlib.import_module(f"mailyard.{service.replace('-', '_')}.settings")
+    """Return the settings class of a service: the one in the module `settings` beside the `main` of its command."""
+    (command,) = entry_points(group="console_scripts", name=f"mailyard-{service}")
+    module = importlib.import_module(command.module.removesuffix(".main") + ".settings")
     (found,) = [
         value
         for value in vars(module).values()
