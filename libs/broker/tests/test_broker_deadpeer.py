@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from mailyard.broker import deadpeer
+from mailyard.broker import pulse
 from mailyard.broker.deadpeer import wait_for_silence
 
 
@@ -19,7 +19,7 @@ async def _never() -> None:
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch):
-    monkeypatch.setattr(deadpeer, "OWN_PAUSE_SECONDS", 0.1)
+    monkeypatch.setattr(pulse, "OWN_PAUSE_SECONDS", 0.1)
 
 
 async def test_a_question_without_answer_ends_the_watch():

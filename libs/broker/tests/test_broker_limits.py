@@ -6,7 +6,7 @@ import time
 import pytest
 from yarl import URL
 
-from mailyard.broker import sharedchannel
+from mailyard.broker import keptchannel
 from mailyard.broker.publisher import PublishFailed, TicketPublisher
 from mailyard.broker.topology import Queue
 
@@ -42,7 +42,7 @@ async def taken_until_refused(publisher, tickets):
 async def test_a_full_queue_refuses_and_takes_again_when_the_limit_is_lifted(
     broker, tickets, limit, monkeypatch
 ):
-    monkeypatch.setattr(sharedchannel, "RENEWAL_SECONDS", 0.1)
+    monkeypatch.setattr(keptchannel, "RENEWAL_SECONDS", 0.1)
     publisher = TicketPublisher(broker)
     await publisher.publish(QUEUE, tickets(0, 1))
     await limit(5)
