@@ -53,7 +53,7 @@ async def test_unavailable_keeps_the_tickets_and_tries_them_again(broker, starte
     consumer = await started(TicketConsumer(broker, QUEUE, judge))
     await TicketPublisher(broker).publish(QUEUE, tickets(0, 3))
     await eventually(lambda: len(judge.tries) >= 3, "three tries")
-    assert consumer.not_ready_reason() == "waits for a server that is unreachable: the store is away"
+    assert consumer.not_ready_reason() == "waits for a server that is away: the store is away"
     assert (await broker.depth(QUEUE)).messages == 0, "the tickets stay in hand"
     judge.away = False
     await eventually(lambda: numbers(judge.done) == [0, 1, 2], "handled")

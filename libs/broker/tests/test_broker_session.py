@@ -6,14 +6,14 @@ from types import SimpleNamespace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailyard.broker.session import ConsumerSession, Delivery
+from mailyard.broker.session import Delivery, Session
 from mailyard.broker.topology import Queue
 from mailyard.proto.v1.ticket_pb2 import Ticket
 
 
 def session_with(sizes):
     """A session in which deliveries of so many tickets wait; it needs no channel for that."""
-    session = ConsumerSession(Queue.DEAD, SimpleNamespace(), lambda _tickets: None)
+    session = Session(Queue.DEAD, SimpleNamespace(), lambda _tickets: None)
     session.waiting.extend(Delivery(tag, [Ticket()] * size) for tag, size in enumerate(sizes))
     return session
 

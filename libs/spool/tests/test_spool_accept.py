@@ -151,7 +151,7 @@ async def test_where_the_order_of_body_and_row_is_unknown_both_are_written_again
 async def test_a_store_that_is_away_refuses_and_says_so() -> None:
     store = Store("mongodb://127.0.0.1:1/?directConnection=true", "nowhere", timeout_ms=200)
     spool = Spool(store, Publishing(), stage="test")  # type: ignore[arg-type]
-    with pytest.raises(Unavailable, match="MongoDB is unreachable"):
+    with pytest.raises(Unavailable, match="MongoDB is away"):
         await spool.accept(acceptance("a@one.test"))
     await store.close()
 

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from mailyard.runtime.errors import Misconfigured, Unavailable
 from mailyard.store import client
 from mailyard.store.client import Store, unavailable_when_away
-from mailyard.store.refusals import REFUSED_LOGIN, REFUSED_RIGHT, REMEMBERED_SECONDS, RecentRefusal
+from mailyard.store.refusals import REFUSED_LOGIN, REFUSED_RIGHT, REMEMBERED_SECONDS, Refusal
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ async def test_a_url_that_is_none_is_a_matter_for_a_person_and_keeps_its_passwor
 
 async def test_a_server_that_is_away_is_a_matter_of_time() -> None:
     store = Store("mongodb://127.0.0.1:1/?directConnection=true", "x", timeout_ms=200)
-    with pytest.raises(Unavailable, match="MongoDB is unreachable"):
+    with pytest.raises(Unavailable, match="MongoDB is away"):
         await store.ping()
     assert store.not_ready_reason() == "MongoDB has not answered yet"
     await store.close()
@@ -119,7 +119,7 @@ def test_other_errors_of_the_server_stay_what_they_are() -> None:
 
 def test_a_refusal_is_forgotten_after_a_while() -> None:
     seconds = 0.0
-    refusal = RecentRefusal(lambda: seconds)
+    refusal = Refusal(lambda: seconds)
     refusal.note("no")
     seconds = REMEMBERED_SECONDS - 1
     assert refusal.current() == "no"

@@ -143,8 +143,8 @@ def test_it_waits_for_servers_says_so_once_and_gives_up(tmp_path, mailyard, vhos
     mailyard.environment.update(MAILYARD_MONGO_URL=away, MAILYARD_AMQP_URL=vhost_url)
     given_up = mailyard("setup", "--wait", "2")
     assert given_up.exit_code == 69
-    assert given_up.stdout.count("MongoDB: waiting, MongoDB is unreachable: ") == 1
-    assert "mailyard: MongoDB did not become ready in time: MongoDB is unreachable" in given_up.stderr
+    assert given_up.stdout.count("MongoDB: waiting, MongoDB is away: ") == 1
+    assert "mailyard: MongoDB did not become ready in time: MongoDB is away" in given_up.stderr
 
 
 def test_a_broker_that_is_away_is_named(mailyard):

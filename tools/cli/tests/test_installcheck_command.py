@@ -341,7 +341,7 @@ def test_a_store_that_is_named_and_away_is_an_error(away):
     status, lines = check("after", environment=environment)
     assert status == 1
     [(level, what)] = found(lines, "store")
-    assert (level, what.startswith("MongoDB is unreachable: ")) == ("error", True)
+    assert (level, what.startswith("MongoDB is away: ")) == ("error", True)
 
 
 def test_the_table_has_each_instruction_below_its_finding(away):

@@ -1,8 +1,8 @@
 """The RabbitMQ topology, publisher and consumer.
 
-`topology` names and declares every exchange and queue, `link` keeps one connection up, and `connection` holds the two
-connections of a process. `publisher` puts tickets into queues, `consumer` takes them out over a `session`, and `events`
-notifies the sessions that have a mailbox open.
+`topology` names and declares every exchange and queue, `link` keeps one connection up and `connection` holds the
+process's two; `publisher` puts tickets into queues, `consumer` takes them out over a `session`, `events` wakes
+the sessions that have a mailbox open.
 """
 
 from mailyard.broker.telemetry import EVENTS, METRICS

@@ -1,15 +1,15 @@
 """`Broker`: the process's two connections to RabbitMQ, one to publish and one to consume.
 
-There are two because a broker under memory or disk alarm stops reading from publishing connections: consumers must
-still be able to acknowledge then.
+They are apart because a broker under memory or disk alarm stops reading publishing connections: consumers must
+go on acknowledging then.
 """
 
 import asyncio
 from dataclasses import dataclass
 
 from mailyard.broker.faults import faults
-from mailyard.broker.link import RPC_SECONDS, BrokerConnection
-from mailyard.broker.sharedchannel import SharedChannel
+from mailyard.broker.keptchannel import KeptChannel
+from mailyard.broker.link import RPC_SECONDS, Link
 from mailyard.broker.topology import Queue
 
 FIRST_TRY_SECONDS = 5.0
@@ -17,7 +17,7 @@ FIRST_TRY_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class QueueDepth:
-    """State of a queue: AMQP messages ready for delivery (of up to 50 tickets each), and consumers."""
+    """What the broker says of a queue: AMQP messages ready for delivery (not mails), and its consumers."""
 
     messages: int
     consumers: int
@@ -38,14 +38,14 @@ class Broker:
 
         """
         self.name = "broker"
-        self.publishing = BrokerConnection(url, name, "publish")
-        self.consuming = BrokerConnection(url, name, "consume")
-        self._questions = SharedChannel(self.consuming)
+        self.publishing = Link(url, name, "publish")
+        self.consuming = Link(url, name, "consume")
+        self._questions = KeptChannel(self.consuming)
         self._required = required
         self._meanwhile = meanwhile
 
     async def start(self) -> None:
-        """Connect and declare the topology; raises TopologyMismatch, waits while RabbitMQ is unreachable."""
+        """Connect and declare the topology; raises TopologyMismatch, waits while RabbitMQ is away."""
         self.publishing.begin()
         self.consuming.begin()
         try:
@@ -53,7 +53,7 @@ class Broker:
                 await self.publishing.settled()
                 await self.consuming.settled()
         except TimeoutError:
-            return  # down() says why; the connections try again
+            return  # down() says why, the links go on
 
     def down(self) -> str | None:
         """Say why a connection is down, or None."""

@@ -1,8 +1,8 @@
 """Consumes tickets of one queue: one handler call in flight, and what arrives meanwhile forms the next call.
 
-Tickets are acknowledged after their handler returned; `handling.py` treats tickets whose handler fails.
-`not_ready_reason()` says when the consumer is not registered, and when a call lasts too long. When mail waits in the queue
-but none arrives, the consumer registers again.
+Tickets are acknowledged after their handler returned; `handling.py` says what becomes of them when it does not. A
+consumer proves that it lives: `not_ready_reason()` tells when it is not registered, when a call lasts too long, and when
+mail waits in the queue but none arrives; in the last case it registers anew.
 """
 
 import asyncio
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from aiormq.exceptions import ChannelNotFoundEntity
 
-from mailyard.broker.cancellation import cancel_and_wait
 from mailyard.broker.connection import Broker
+from mailyard.broker.ending import end
 from mailyard.broker.faults import describe
 from mailyard.broker.handling import (
     FIRST_PAUSE_SECONDS,
@@ -23,7 +23,7 @@ from mailyard.broker.handling import (
     OnPoison,
 )
 from mailyard.broker.publisher import TicketPublisher
-from mailyard.broker.session import ConsumerSession, Delivery
+from mailyard.broker.session import Delivery, Session
 from mailyard.broker.topology import Queue
 from mailyard.proto.v1.ticket_pb2 import Ticket
 from mailyard.runtime.backoff import Backoff, pause
@@ -36,10 +36,10 @@ _log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Counts of one consumer since the process began; redeliveries count again.
+    """What one consumer has taken from its queue since the process began; redeliveries count again.
 
     `taken_until_ms` is the latest release time that has come: queues are first in, first out, so a ticket that was
-    released well before it and that no consumer holds is lost. 0 and None: nothing yet, nothing in hand.
+    released well before it and is in nobody's hand is lost. 0 and None: nothing yet, nothing in hand.
     """
 
     queue: Queue
@@ -76,7 +76,7 @@ class TicketConsumer:
         self._handler_seconds = handler_seconds
         self._probe_seconds = probe_seconds
         self._handling = Handling(queue, handler, on_poison, TicketPublisher(broker))
-        self._session: ConsumerSession | None = None
+        self._session: Session | None = None
         self._unregistered: str | None = "not registered yet"
         self._stopping = asyncio.Event()
         self._work_task: asyncio.Task[None] | None = None
@@ -89,16 +89,16 @@ class TicketConsumer:
         self._stalls_total = counter("mailyard_broker_consumer_stalls_total").labels(queue)
 
     async def start(self) -> None:
-        """Begin to consume; registration goes on in the background, and `not_ready_reason()` reports it."""
+        """Begin to consume; registration goes on in the background and `not_ready_reason()` tells of it."""
         self._work_task = asyncio.create_task(self._work(), name=f"consume-{self._queue}")
         self._probe_task = asyncio.create_task(self._probe(), name=f"probe-{self._queue}")
 
     def not_ready_reason(self) -> str | None:
-        """Return why this consumer makes no progress, or None."""
+        """Say why this consumer does not move."""
         if self._unregistered is not None:
             return self._unregistered
         if self._handling.waits_for is not None:
-            return f"waits for a server that is unreachable: {self._handling.waits_for}"
+            return f"waits for a server that is away: {self._handling.waits_for}"
         seconds = self._handling.lasts_seconds()
         return f"a handler call has lasted {seconds:.0f} s" if seconds > self._handler_seconds else None
 
@@ -113,10 +113,10 @@ class TicketConsumer:
             _log.info("consumer.drained", queue=self._queue, tickets_done=self._tickets_done)
 
     async def close(self) -> None:
-        """Close; tickets whose handler has not returned are redelivered to another consumer."""
+        """Let go; tickets whose handler has not returned are redelivered to another consumer."""
         self._stopping.set()
         self._handling.stop()
-        await cancel_and_wait(*(task for task in (self._work_task, self._probe_task) if task is not None))
+        await end(*(task for task in (self._work_task, self._probe_task) if task is not None))
         await self._close_session()
 
     def progress(self) -> Progress:
@@ -132,7 +132,7 @@ class TicketConsumer:
         )
 
     async def _work(self) -> None:
-        """Register, consume until the session ends, and repeat, until stopped."""
+        """Register, consume until the session ends, and again, until stopped."""
         backoff = Backoff(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
         while not self._stopping.is_set():
             try:
@@ -142,7 +142,7 @@ class TicketConsumer:
                 self._note_loss(f"{session.ended}")
             except Unavailable as error:
                 self._unregistered = f"not registered: {describe(error)}"
-            except Exception as error:  # a fault of the program: log it; the tickets are redelivered
+            except Exception as error:  # a fault of ours: say so, and let the tickets be redelivered
                 self._note_loss(describe(error), error)
             if not self._stopping.is_set():
                 await self._close_session()
@@ -158,9 +158,9 @@ class TicketConsumer:
         if session is not None:
             await session.close()
 
-    async def _open_session(self) -> ConsumerSession:
+    async def _open_session(self) -> Session:
         try:
-            session = await ConsumerSession.open(
+            session = await Session.open(
                 self._broker.consuming, self._queue, self._prefetch, self._note_arrival
             )
         except Unavailable as error:
@@ -172,23 +172,23 @@ class TicketConsumer:
         return session
 
     async def _declare_again(self) -> None:
-        """Declare a deleted queue again."""
+        """Put back a queue that someone deleted."""
         try:
             await self._broker.consuming.declare()
         except Misconfigured as error:
             raise Unavailable(str(error)) from error
 
-    async def _consume(self, session: ConsumerSession) -> None:
+    async def _consume(self, session: Session) -> None:
         """Handle what comes, in order, until the session ends."""
         while session.ended is None:
             if self._stopping.is_set():
-                await session.cancel()  # drain() was called meanwhile
+                await session.cancel()  # drain() came while we registered
                 return
             await session.news()
             if deliveries := session.take(self._max_tickets):
                 await self._settle(session, deliveries)
 
-    async def _settle(self, session: ConsumerSession, deliveries: list[Delivery]) -> None:
+    async def _settle(self, session: Session, deliveries: list[Delivery]) -> None:
         """Have deliveries handled; then acknowledge them, or give them back."""
         self._in_hand = tuple(deliveries)
         try:
@@ -203,7 +203,7 @@ class TicketConsumer:
             self._in_hand = ()
 
     async def _probe(self) -> None:
-        """Register again when mail waits, or the broker does not know this consumer, and nothing arrives."""
+        """Register anew when the broker has mail for us, or forgot us, and nothing arrives: silent death."""
         while not self._stopping.is_set():
             seen = self._messages_in
             await pause(self._probe_seconds, self._stopping)
@@ -224,7 +224,7 @@ class TicketConsumer:
         try:
             depth = await self._broker.depth(self._queue)
         except Unavailable:
-            return False  # the connection reports it
+            return False  # the connection says so itself
         return depth.messages > 0 or depth.consumers == 0
 
     def _note_stall(self) -> None:

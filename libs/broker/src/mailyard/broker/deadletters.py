@@ -1,6 +1,6 @@
-"""Dead letters: tickets that no consumer could process. Reads, bounds and empties the queue `dead`.
+"""Dead letters: what no consumer could handle. The queue `dead` can be read, is kept bounded, and can be emptied.
 
-A dead ticket is no lost mail: the row in the spool decides, and the reconciler publishes a new ticket for it.
+A dead ticket is no lost mail: the row in the spool is the truth, and the reconciler gives it a new ticket.
 """
 
 from collections.abc import Sequence
@@ -51,7 +51,7 @@ class DeadLetters:
         self._trimmed = counter("mailyard_broker_dead_letters_trimmed_total")
 
     async def read(self, limit: int) -> Sequence[DeadLetter]:
-        """Return the oldest dead letters; they stay in the queue. Raises Unavailable."""
+        """Return the oldest dead letters and leave them where they are. Raises Unavailable."""
         channel = await self._broker.consuming.channel()
         found: list[DeadLetter] = []
         try:
@@ -89,7 +89,7 @@ class DeadLetters:
                 while removed < count and (message := await _next(channel)) is not None:
                     assert message.delivery_tag is not None
                     if _left(message) < self._kept:
-                        break  # another router trims too; this message returns to the queue when the channel closes
+                        break  # another router trims as well; this message is put back when the channel closes
                     await channel.basic_ack(message.delivery_tag, wait=False)
                     removed += 1
         finally:

@@ -1,10 +1,10 @@
-"""Mailbox events: notify the sessions of all processes that have a mailbox open.
+"""Mailbox events: wake the sessions, in any process, that have a mailbox open.
 
-Best effort: an event is published without confirm and may be lost while RabbitMQ is unreachable. Each time the events of a
-mailbox begin to arrive, its subscribers get an event without an account: they must compare the mailbox with the store.
+Best effort by design: an event is published without confirm and may be lost while RabbitMQ is unreachable. Each time a
+mailbox's events begin to arrive, its subscribers get an event without an account, which says: look yourself.
 
-A process binds its queue to shards of mailboxes, not to mailboxes. So it makes at most `SHARDS` bindings after a
-reconnection, however many mailboxes it watches.
+A process binds its queue to shards of mailboxes, not to mailboxes: however many mailboxes it watches, it has at most
+`SHARDS` bindings to make after a reconnection, and RabbitMQ has no more to keep.
 """
 
 import asyncio
@@ -19,11 +19,11 @@ from google.protobuf.message import DecodeError
 from pamqp.commands import Basic
 from pamqp.common import FieldValue
 
-from mailyard.broker.cancellation import cancel_and_wait
 from mailyard.broker.connection import Broker
+from mailyard.broker.ending import end
 from mailyard.broker.faults import describe, faults
+from mailyard.broker.keptchannel import KeptChannel
 from mailyard.broker.link import RPC_SECONDS, close_quietly
-from mailyard.broker.sharedchannel import SharedChannel
 from mailyard.broker.topology import EVENTS_EXCHANGE
 from mailyard.proto.v1.mailbox_pb2 import MailboxEvent, MailboxEventBatch
 from mailyard.runtime.backoff import Backoff
@@ -35,7 +35,7 @@ EVENTS_PER_MESSAGE = 50
 SHARDS = 256
 QUEUE_ARGUMENTS: Mapping[str, FieldValue] = {
     "x-max-length": 50_000
-}  # a process that does not read loses the oldest events, which does no harm
+}  # who stands still loses the oldest: no harm
 
 Callback = Callable[[MailboxEvent], None]
 
@@ -52,7 +52,7 @@ class MailboxEvents:
         self.name = "mailbox events"
         self._broker = broker
         self._callbacks: defaultdict[str, list[Callback]] = defaultdict(list)
-        self._sending = SharedChannel(broker.publishing)
+        self._sending = KeptChannel(broker.publishing)
         self._wanted_shards: defaultdict[str, set[str]] = defaultdict(set)  # mailboxes by shard
         self._bound: set[str] = set()  # shards
         self._unsettled = asyncio.Event()
@@ -60,24 +60,24 @@ class MailboxEvents:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Begin; the queue is declared at the first subscription."""
+        """Begin; the queue is made when something is subscribed to for the first time."""
         self._task = asyncio.create_task(self._keep(), name="mailbox-events")
 
     def not_ready_reason(self) -> str | None:
-        """Return None: a lost event is a delay only, because sessions compare with the store."""
+        """Never a reason: a lost event is a delay, and readers look for themselves."""
         return None
 
     async def drain(self) -> None:
         """Nothing to finish."""
 
     async def close(self) -> None:
-        """Stop; the queue ends with the consuming connection."""
+        """Stop; the queue goes with the consuming connection."""
         if self._task is not None:
-            await cancel_and_wait(self._task)
+            await end(self._task)
         await self._sending.close()
 
     async def publish(self, events: Sequence[MailboxEvent]) -> None:
-        """Publish to all processes; drops and counts the events while the broker is unreachable."""
+        """Tell all processes; never raises for a broker that is unreachable."""
         try:
             channel = await self._sending.open()
             with faults("event"):
@@ -98,7 +98,7 @@ class MailboxEvents:
         self._wanted.set()
 
     async def unsubscribe(self, mailbox_id: str, callback: Callback) -> None:
-        """End one subscription."""
+        """Undo one `subscribe`."""
         callbacks = self._callbacks.get(mailbox_id, [])
         if callback in callbacks:
             callbacks.remove(callback)
@@ -121,7 +121,7 @@ class MailboxEvents:
             self._unsettled.set()
 
     async def _keep(self) -> None:
-        """Keep a queue declared from the first subscription on."""
+        """Have a queue, as long as someone wants to receive."""
         await self._wanted.wait()
         backoff = Backoff(0.2, 5.0)
         while True:
@@ -129,13 +129,13 @@ class MailboxEvents:
                 await self._receive()
                 backoff.reset()
             except Unavailable as error:
-                _log.debug("events.lost", error=describe(error))  # the connection reports it
+                _log.debug("events.lost", error=describe(error))  # the connection says so itself
             await backoff.wait()
-            with contextlib.suppress(Unavailable, Misconfigured):  # the connection reports it
+            with contextlib.suppress(Unavailable, Misconfigured):  # the connection says so itself
                 await self._broker.consuming.declare()  # someone may have deleted the exchange
 
     async def _receive(self) -> None:
-        """Declare the queue, bind the subscribed shards, and receive until the channel closes."""
+        """Make the queue, bind what is subscribed to, and receive until the channel closes."""
         channel = await self._broker.consuming.channel()
         binding: asyncio.Task[None] | None = None
         try:
@@ -151,7 +151,7 @@ class MailboxEvents:
             await asyncio.wait((channel.closing,))
         finally:
             if binding is not None:
-                await cancel_and_wait(binding)
+                await end(binding)
             self._bound.clear()
             await close_quietly(channel)
         _log.info("events.lost")
@@ -193,7 +193,7 @@ class MailboxEvents:
         try:
             batch = MailboxEventBatch.FromString(message.body)
         except DecodeError:
-            return  # not published by Mailyard
+            return  # whoever published it is not one of us
         for event in batch.events:
             if event.mailbox in self._callbacks:
                 _RECEIVED.inc()

@@ -1,7 +1,7 @@
-"""Convert the errors of aiormq into `Unavailable`.
+"""Turns what aiormq raises into `Unavailable`, in one place.
 
 When a channel or a connection closes, aiormq ends every pending future with whatever closed it: an AMQPError, an
-OSError, a RuntimeError, or CancelledError without anyone having cancelled. The last must never end a task of Mailyard.
+OSError, a RuntimeError, or CancelledError without anyone having cancelled. The last must never end a task of ours.
 """
 
 import asyncio
@@ -27,11 +27,11 @@ def faults(what: str) -> Iterator[None]:
 
 
 def cancelled() -> bool:
-    """Return whether this task was cancelled, and not merely a future in it ended with CancelledError."""
+    """Say whether someone cancelled this task, or a future in it merely ended with CancelledError."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
 
 
 def describe(error: BaseException | None) -> str:
-    """Return a short text that is never empty."""
+    """Return a short text that always says something."""
     return str(error) or type(error).__name__

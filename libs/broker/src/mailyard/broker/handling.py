@@ -1,7 +1,7 @@
-"""Call a handler with tickets: again while a server is unreachable, one by one after an error, then dead-lettered.
+"""What becomes of tickets in a handler: again while a server is away, one by one when some are bad, then buried.
 
 handler returns            done
-handler is Unavailable     the same tickets again, after a pause, until it works or they must be given back
+handler is Unavailable     the same tickets again, after a pause, until it works or we must give them back
 any other error            each ticket alone; one that still fails is poison: `on_poison` writes its row,
                            else it goes to the dead-letter queue
 
@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from mailyard.broker.faults import cancelled, describe
 from mailyard.broker.publisher import TicketPublisher
-from mailyard.broker.session import ConsumerSession, Delivery
+from mailyard.broker.session import Delivery, Session
 from mailyard.broker.topology import Queue
 from mailyard.proto.v1.ticket_pb2 import Ticket
 from mailyard.runtime.backoff import Backoff
@@ -49,7 +49,7 @@ def _copy(ticket: Ticket) -> Ticket:
 
 
 class GivenUp(Exception):
-    """The tickets in hand go back to the broker: the consumer stops, or its session has ended."""
+    """The tickets in hand go back to the broker: we are stopping, or the session has ended."""
 
 
 class Handling:
@@ -79,7 +79,7 @@ class Handling:
         """Return for how long the call in flight has lasted; 0 without one."""
         return 0.0 if self._began is None else time.monotonic() - self._began
 
-    async def handle(self, session: ConsumerSession, deliveries: list[Delivery]) -> None:
+    async def handle(self, session: Session, deliveries: list[Delivery]) -> None:
         """Handle deliveries; those that it rejects it also takes out of the list. Raises GivenUp."""
         tickets = [ticket for delivery in deliveries for ticket in delivery.tickets]
         self._note_waits(tickets)
@@ -101,7 +101,7 @@ class Handling:
             )
             await self._one_by_one(session, deliveries)
 
-    async def _one_by_one(self, session: ConsumerSession, deliveries: list[Delivery]) -> None:
+    async def _one_by_one(self, session: Session, deliveries: list[Delivery]) -> None:
         for delivery in tuple(deliveries):
             tickets = delivery.parsed_again()
             poison = [ticket for ticket in tickets if not await self._alone(session, ticket)]
@@ -111,11 +111,11 @@ class Handling:
             elif poison:
                 await self._bury(session, poison)
 
-    async def _bury(self, session: ConsumerSession, poison: Sequence[Ticket]) -> None:
+    async def _bury(self, session: Session, poison: Sequence[Ticket]) -> None:
         """Put single tickets of an AMQP message into the dead-letter queue: its others are done."""
         await self._persist(session, lambda: self._dead_letters.publish(Queue.DEAD, poison))
 
-    async def _alone(self, session: ConsumerSession, ticket: Ticket) -> bool:
+    async def _alone(self, session: Session, ticket: Ticket) -> bool:
         """Try one ticket; False when it is poison and its row does not say so."""
         try:
             await self._call(session, [_copy(ticket)], lambda: [_copy(ticket)])
@@ -127,7 +127,7 @@ class Handling:
             return await self._noted(session, ticket, error)
         return True
 
-    async def _noted(self, session: ConsumerSession, ticket: Ticket, error: Exception) -> bool:
+    async def _noted(self, session: Session, ticket: Ticket, error: Exception) -> bool:
         """Have the row's owner note a poison ticket; False when there is none or it fails as well."""
         on_poison = self._on_poison
         if on_poison is None:
@@ -152,7 +152,7 @@ class Handling:
         )
 
     async def _call(
-        self, session: ConsumerSession, tickets: Sequence[Ticket], again: Callable[[], Sequence[Ticket]]
+        self, session: Session, tickets: Sequence[Ticket], again: Callable[[], Sequence[Ticket]]
     ) -> None:
         """Call the handler with `tickets`, and for each further try with what `again` returns.
 
@@ -171,7 +171,7 @@ class Handling:
             for ticket, noted in zip(tickets, last, strict=True):
                 ticket.CopyFrom(noted)
 
-    async def _persist(self, session: ConsumerSession, step: Callable[[], Awaitable[None]]) -> None:
+    async def _persist(self, session: Session, step: Callable[[], Awaitable[None]]) -> None:
         """Do `step` until it is not Unavailable."""
         backoff = Backoff(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
         try:

@@ -1,8 +1,8 @@
-"""One connection to RabbitMQ that reconnects until it is closed.
+"""One connection to RabbitMQ that is kept up for ever.
 
-Uses aio-pika's plain objects with a reconnection of its own: aio-pika's robust ones repeat neither publishes nor unsettled
-deliveries, and cost more per message. The topology is declared each time the connection comes up. A user of a channel
-watches it, and opens another when it closes.
+aio-pika's plain objects with our own reconnection: its robust ones replay neither publishes nor what stood in
+a consumer's hand, and cost more per message. A link declares the topology each time it comes up, and answers
+`channel()` while it is up; whoever holds a channel watches it and asks for another when it closes.
 """
 
 import asyncio
@@ -18,9 +18,9 @@ from aiormq import Channel
 from aiormq.exceptions import ProbableAuthenticationError
 from yarl import URL
 
-from mailyard.broker.cancellation import cancel_and_wait
-from mailyard.broker.deadpeer import ANSWER_SECONDS, wait_for_silence
+from mailyard.broker.ending import end
 from mailyard.broker.faults import describe, faults
+from mailyard.broker.pulse import ANSWER_SECONDS, wait_for_silence
 from mailyard.broker.topology import EVENTS_EXCHANGE, declare
 from mailyard.runtime.backoff import Backoff
 from mailyard.runtime.errors import Misconfigured, Unavailable
@@ -28,7 +28,7 @@ from mailyard.runtime.logs import get_logger
 from mailyard.runtime.metrics import counter, gauge
 
 HEARTBEAT_SECONDS = (
-    20  # the broker drops a silent process after 20 to 40 s; `deadpeer` finds a dead broker sooner
+    20  # the broker drops a silent process after 20 to 40 s; `pulse` finds a dead broker sooner
 )
 CONNECT_SECONDS = 10.0
 RPC_SECONDS = 10.0
@@ -40,7 +40,7 @@ OLDEST_BROKER = (3, 10)  # at-least-once dead-lettering begins there
 
 _log = get_logger(__name__)
 
-for _noisy in ("aiormq", "aio_pika"):  # they log tracebacks of what is logged here in one line
+for _noisy in ("aiormq", "aio_pika"):  # they log with tracebacks what we log in one line
     logging.getLogger(_noisy).setLevel(logging.CRITICAL)
 
 
@@ -51,7 +51,7 @@ class Closable(Protocol):
         """Close it."""
 
 
-class BrokerConnection:
+class Link:
     """A connection for one purpose, `publish` or `consume`."""
 
     def __init__(self, url: str, name: str, purpose: str) -> None:
@@ -68,12 +68,12 @@ class BrokerConnection:
 
     @property
     def reason(self) -> str | None:
-        """Why the connection is down, or None while it is up."""
+        """Why the link is down, or None while it is up."""
         return self._reason
 
     @property
-    def address(self) -> str:
-        """Host, port and virtual host: the part of the URL that is no secret."""
+    def place(self) -> str:
+        """Host, port and virtual host: what may be shown of the URL."""
         return f"{self._url.host}:{self._url.port}{self._url.path}"
 
     def begin(self) -> None:
@@ -81,7 +81,7 @@ class BrokerConnection:
         self._task = asyncio.create_task(self._keep(), name=f"broker-{self.purpose}")
 
     async def settled(self) -> None:
-        """Wait until the connection is up; raises Misconfigured when a person must act."""
+        """Wait until the link is up; raises Misconfigured when a person must act."""
         while self._reason is not None:
             if self._mismatch is not None:
                 raise self._mismatch
@@ -89,7 +89,7 @@ class BrokerConnection:
             self._changed.clear()
 
     async def channel(self, *, confirms: bool = False) -> Channel:
-        """Open a channel of aiormq, which costs least per message. Raises Unavailable while the connection is down."""
+        """Open a channel, on aiormq's level: it costs least per message. Raises Unavailable while the link is down."""
         channel = await _open_channel(self._up(), confirms=confirms)
         with faults("RabbitMQ opens no channel"):
             underlay = await channel.get_underlay_channel()
@@ -103,20 +103,20 @@ class BrokerConnection:
     async def close(self) -> None:
         """Close the connection and stop keeping it up."""
         if self._task is not None:
-            await cancel_and_wait(self._task)
+            await end(self._task)
         await self._disconnect("closed")
 
     def _up(self) -> aio_pika.Connection:
         if self._connection is None or self._reason is not None:
-            raise Unavailable(f"no connection to RabbitMQ at {self.address}: {self._reason}")
+            raise Unavailable(f"no connection to RabbitMQ at {self.place}: {self._reason}")
         return self._connection
 
     async def _keep(self) -> None:
-        """Connect, wait until the connection is lost, and repeat."""
+        """Connect, wait until the connection is lost, and again."""
         backoff = Backoff(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
         while True:
             try:
-                with faults(f"RabbitMQ at {self.address} cannot be used"):
+                with faults(f"RabbitMQ at {self.place} cannot be used"):
                     closing = await self._connect()
             except (Unavailable, Misconfigured) as error:
                 self._note_failure(error, backoff.seconds)
@@ -126,7 +126,7 @@ class BrokerConnection:
                 cause = await self._until_lost(closing)
                 await self._disconnect(f"connection to RabbitMQ lost: {cause}")
                 self._reconnects.inc()
-                _log.warning("broker.connection_lost", purpose=self.purpose, broker=self.address, error=cause)
+                _log.warning("broker.connection_lost", purpose=self.purpose, place=self.place, error=cause)
             await backoff.wait()
 
     async def _connect(self) -> "asyncio.Future[object]":
@@ -139,11 +139,11 @@ class BrokerConnection:
         self._reason = self._mismatch = None
         self._changed.set()
         gauge("mailyard_broker_connected_state").labels(self.purpose).set(1)
-        _log.info("broker.connected", purpose=self.purpose, broker=self.address)
+        _log.info("broker.connected", purpose=self.purpose, place=self.place)
         return underlay.closing
 
     async def _until_lost(self, closing: "asyncio.Future[object]") -> str:
-        """Wait until the connection closes or the broker stops answering; return the cause."""
+        """Wait until the connection closes or stops to answer; return the cause."""
         pulse = asyncio.create_task(
             wait_for_silence(self._unblocked, self._ask), name=f"broker-{self.purpose}-pulse"
         )
@@ -151,7 +151,7 @@ class BrokerConnection:
             await asyncio.wait((closing, pulse), return_when=asyncio.FIRST_COMPLETED)
         finally:
             answers = not pulse.done()
-            await cancel_and_wait(pulse)
+            await end(pulse)
         return _cause(closing) if answers or closing.done() else f"no answer for {ANSWER_SECONDS:g} s"
 
     async def _unblocked(self) -> None:
@@ -161,7 +161,7 @@ class BrokerConnection:
             await connection.transport.connection.ready()
 
     async def _ask(self) -> None:
-        """Ask the broker whether an exchange exists, which changes nothing."""
+        """Ask the broker for an exchange, which changes nothing."""
         if self._questions is None or self._questions.is_closed:
             self._questions = await self.channel()
         await self._questions.exchange_declare(EVENTS_EXCHANGE, passive=True)
@@ -172,16 +172,14 @@ class BrokerConnection:
             await connection.connect(timeout=CONNECT_SECONDS)
         except ProbableAuthenticationError as error:
             raise Unavailable(
-                f"RabbitMQ at {self.address} refuses the user or the password: correct MAILYARD_AMQP_URL"
+                f"RabbitMQ at {self.place} refuses the user or the password: correct MAILYARD_AMQP_URL"
             ) from error
         return connection
 
     def _note_failure(self, error: Exception, pause: float) -> None:
         if isinstance(error, Misconfigured):
             self._mismatch = error
-            _log.error(
-                "broker.topology_mismatch", purpose=self.purpose, broker=self.address, error=str(error)
-            )
+            _log.error("broker.topology_mismatch", purpose=self.purpose, place=self.place, error=str(error))
         else:
             retry = round(pause, 1)
             _log.warning(

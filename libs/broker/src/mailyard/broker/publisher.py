@@ -1,7 +1,7 @@
 """Publishes tickets: many to one AMQP message, persistent, mandatory, and every confirm awaited.
 
 When `publish` returns, a majority of the broker's nodes has the tickets on disk. When it raises
-`PublishFailed`, some may be in the queue and some not: the rows decide, and a duplicate ticket does no harm.
+`PublishFailed`, some may have been taken and some not: the rows are the truth, and a doubled ticket does no harm.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from prometheus_client import Counter, Histogram
 
 from mailyard.broker.connection import Broker
 from mailyard.broker.faults import describe, faults
-from mailyard.broker.sharedchannel import SharedChannel
+from mailyard.broker.keptchannel import KeptChannel
 from mailyard.broker.topology import Queue
 from mailyard.proto.v1.ticket_pb2 import Ticket, TicketBatch
 from mailyard.runtime.errors import Misconfigured, Unavailable
@@ -42,7 +42,7 @@ class PublishFailed(Unavailable):
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """Counts of confirmed tickets and AMQP messages of one queue since the process began."""
+    """What one publisher has put into one queue since the process began; confirmed only."""
 
     queue: Queue
     tickets_out: int
@@ -50,8 +50,8 @@ class Published:
 
 
 @dataclass(frozen=True, slots=True)
-class _QueueMetrics:
-    """The metrics of one queue, looked up once; all exist, as 0, from the first publish on."""
+class _Measures:
+    """The metrics of one queue, looked up once; a queue that was published to shows its failures too, as 0."""
 
     tickets: Counter
     messages: Counter
@@ -60,8 +60,8 @@ class _QueueMetrics:
 
 
 @functools.cache
-def _metrics_of(queue: Queue) -> _QueueMetrics:
-    return _QueueMetrics(
+def _measures(queue: Queue) -> _Measures:
+    return _Measures(
         counter("mailyard_broker_published_tickets_total").labels(queue),
         counter("mailyard_broker_published_messages_total").labels(queue),
         counter("mailyard_broker_publish_failures_total").labels(queue),
@@ -73,8 +73,8 @@ class TicketPublisher:
     """Publishes to any queue over the broker's publishing connection; many calls may be in flight."""
 
     def __init__(self, broker: Broker, *, confirm_seconds: float = CONFIRM_SECONDS) -> None:
-        self._connection = broker.publishing
-        self._channel = SharedChannel(broker.publishing, confirms=True)
+        self._link = broker.publishing
+        self._channel = KeptChannel(broker.publishing, confirms=True)
         self._confirm_seconds = confirm_seconds
         self._failing = False
         self._tickets: defaultdict[Queue, int] = defaultdict(int)
@@ -113,13 +113,13 @@ class TicketPublisher:
                 async with asyncio.timeout(self._confirm_seconds):
                     await self._send(queue, body)
         except Unavailable as error:
-            _metrics_of(queue).failures.inc()
+            _measures(queue).failures.inc()
             return await self._diagnosed(error)
         self._count(queue, len(batch), time.monotonic() - began)
         return None
 
     async def _diagnosed(self, error: Unavailable) -> str:
-        """Return the cause, and declare again what is missing."""
+        """Say why, and put back what is missing."""
         match error.__cause__:
             case TimeoutError():
                 return f"no confirm within {self._confirm_seconds:g} s (blocked, overloaded or without a majority)"
@@ -127,7 +127,7 @@ class TicketPublisher:
                 await self._declare_again()
                 return f"the queue or its exchange was gone: {describe(cause)}"
             case DeliveryError():
-                self._channel.renew()  # RabbitMQ refuses on this channel even after the queue has space
+                self._channel.renew()  # RabbitMQ goes on refusing on a channel after the limit was lifted
                 return "RabbitMQ refuses it: the queue is full, or has no majority"
             case _:
                 return describe(error)
@@ -144,14 +144,14 @@ class TicketPublisher:
         )
 
     async def _declare_again(self) -> None:
-        """Declare a deleted queue or exchange again."""
+        """Put back a queue or an exchange that someone deleted."""
         try:
-            await self._connection.declare()
+            await self._link.declare()
         except (Unavailable, Misconfigured) as error:
             _log.warning("broker.connection_failed", purpose="publish", error=str(error))
 
     def _note(self, *, failing: bool, queue: Queue, reason: str) -> None:
-        """Log the first failure and the first success after it, not each of thousands."""
+        """Log the first failure and the end of failing, not each of thousands."""
         if failing and not self._failing:
             _log.warning("broker.publish_failed", queue=queue, error=reason)
         elif not failing:
@@ -161,10 +161,10 @@ class TicketPublisher:
     def _count(self, queue: Queue, tickets: int, seconds: float) -> None:
         self._tickets[queue] += tickets
         self._messages[queue] += 1
-        metrics = _metrics_of(queue)
-        metrics.tickets.inc(tickets)
-        metrics.messages.inc()
-        metrics.confirm_seconds.observe(seconds)
+        measures = _measures(queue)
+        measures.tickets.inc(tickets)
+        measures.messages.inc()
+        measures.confirm_seconds.observe(seconds)
 
 
 def _batches(tickets: Sequence[Ticket]) -> Iterator[Sequence[Ticket]]:

@@ -1,6 +1,6 @@
 """One registration of a consumer with the broker: its channel, and what came over it and is not settled.
 
-It ends with its channel. The broker redelivers what was unsettled then, so settling on an ended session
+It dies with its channel; what was unsettled then is redelivered by the broker, so settling on a dead session
 does nothing. Deliveries are taken in the order in which they came, so one acknowledgement covers all before it.
 """
 
@@ -16,7 +16,7 @@ from google.protobuf.message import DecodeError
 from pamqp.commands import Basic
 
 from mailyard.broker.faults import faults
-from mailyard.broker.link import RPC_SECONDS, BrokerConnection, close_quietly
+from mailyard.broker.link import RPC_SECONDS, Link, close_quietly
 from mailyard.broker.topology import Queue
 from mailyard.proto.v1.ticket_pb2 import Ticket, TicketBatch
 from mailyard.runtime.errors import Unavailable
@@ -40,8 +40,8 @@ class Delivery:
         return _parse(self.octets)
 
 
-class ConsumerSession:
-    """Receives deliveries of one queue until its channel closes, the broker cancels the consumer, or `end` is called."""
+class Session:
+    """Receives deliveries of one queue until its channel closes, the broker cancels it, or we end it."""
 
     def __init__(self, queue: Queue, channel: Channel, on_arrival: OnArrival) -> None:
         self.ended: str | None = None
@@ -53,9 +53,7 @@ class ConsumerSession:
         self._news = asyncio.Event()
 
     @classmethod
-    async def open(
-        cls, link: BrokerConnection, queue: Queue, prefetch: int, on_arrival: OnArrival
-    ) -> "ConsumerSession":
+    async def open(cls, link: Link, queue: Queue, prefetch: int, on_arrival: OnArrival) -> "Session":
         """Open a channel and register; raises Unavailable."""
         session = cls(queue, await link.channel(), on_arrival)
         try:
@@ -111,7 +109,7 @@ class ConsumerSession:
     async def cancel(self) -> None:
         """Deregister, and give back what waits; what was taken may still be settled."""
         if self.ended is None:
-            self.end("deregistered")
+            self.end("we deregistered")
             await _settle(self._channel.basic_cancel(self._consumer_tag, timeout=RPC_SECONDS))
         rest = list(self.waiting)
         self.waiting.clear()
@@ -152,6 +150,6 @@ def _parse(body: bytes) -> Sequence[Ticket]:
 
 
 async def _settle(step: Awaitable[object]) -> None:
-    """Do a step that has no effect when the channel has closed meanwhile, because all is redelivered then."""
+    """Do a step that means nothing any more when the channel has closed meanwhile: then all is redelivered."""
     with contextlib.suppress(Unavailable), faults("settle"):
         await step

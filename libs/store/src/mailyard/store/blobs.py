@@ -74,7 +74,7 @@ class Blobs:
         """Store those bodies that are still in memory: two commands, however many they are.
 
         Raises:
-            Unavailable: the store is unreachable; doing it again later does no harm.
+            Unavailable: the store is away; doing it again later does no harm.
 
         """
         chunks, files = _rows_of(bodies)
@@ -87,7 +87,7 @@ class Blobs:
         said, and `put_many` must follow; it does no harm to what is there.
 
         Raises:
-            Unavailable: the store is unreachable.
+            Unavailable: the store is away.
 
         """
         chunks, files = _rows_of(bodies)

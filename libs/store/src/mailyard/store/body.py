@@ -97,7 +97,7 @@ class BodyWriter:
         """Write every whole chunk that is held.
 
         Raises:
-            Unavailable: the store is unreachable.
+            Unavailable: the store is away.
 
         """
         if self._parked + self._held < CHUNK_SIZE:

@@ -1,7 +1,7 @@
-"""The connection to MongoDB: one client for each process, and the errors after which a later try may succeed.
+"""The door to MongoDB: one client for each process, and what it means that the store is away.
 
-Every write through `Store.db` is acknowledged by a majority and journaled: an acknowledged write survives the loss of
-the primary. Driver errors that pass by themselves become `Unavailable`.
+Every write through `Store.db` is acknowledged by a majority and journaled: what is acknowledged
+survives the loss of the primary. Driver errors that time mends become `Unavailable`.
 """
 
 import asyncio
@@ -32,8 +32,8 @@ UTC_AWARE: CodecOptions[Row] = CodecOptions(tz_aware=True)
 DURABLE = WriteConcern(w="majority", j=True)
 MAJORITY = ReadConcern("majority")
 
-# Server errors after which a later try may succeed, beyond those that the driver retries itself: step-downs,
-# shutdowns, full disks and write concern time-outs.
+# Server errors that a retry may mend beyond those that the driver retries itself: step-downs, shutdowns,
+# full disks and write concern time-outs.
 _PASSING_CODES = frozenset(
     {6, 7, 64, 89, 91, 112, 133, 134, 189, 202, 246, 251, 262, 290, 9001, 10107, 11600, 11602}
 )
@@ -60,7 +60,7 @@ def unavailable_when_away() -> Iterator[None]:
         yield
     except ConnectionFailure as error:
         _UNAVAILABLE.inc()
-        raise Unavailable(f"MongoDB is unreachable: {_brief(error)}") from error
+        raise Unavailable(f"MongoDB is away: {_brief(error)}") from error
     except OperationFailure as error:
         passing = ("RetryableWriteError", "TransientTransactionError", "UnknownTransactionCommitResult")
         if (
@@ -105,7 +105,7 @@ class Store:
 
     @property
     def client(self) -> AsyncMongoClient[Row]:
-        """The client of the running loop. Raises Misconfigured for a URL that is not valid."""
+        """The client of the running loop. Raises Misconfigured for a URL that is none."""
         if self._client is None:
             self._client = self._connect()
         return self._client
@@ -141,17 +141,17 @@ class Store:
         return self.db.get_collection(name)
 
     async def ping(self) -> None:
-        """Send a ping to the server.
+        """Ask the server for an answer.
 
         Raises:
-            Unavailable: there was no answer.
+            Unavailable: it gave none.
 
         """
         with unavailable_when_away():
             await self.db.command("ping")
 
     async def start(self) -> None:
-        """Wait until the server answers and is a replica set member; log why it does not.
+        """Wait until the server answers and is a replica set member, telling the log why it does not.
 
         A new server gets its users late, so a refused login is tried again like an unreachable server.
         """
@@ -187,11 +187,11 @@ class Store:
             )
 
     def not_ready_reason(self) -> str | None:
-        """Return why nothing can be stored, or None. A server that is unreachable for a while is no reason: mail waits."""
+        """Why nothing can be stored, or None. A server that is unreachable for a while is no reason: mail waits."""
         return REFUSED_LOGIN.current() if self._answered else "MongoDB has not answered yet"
 
     def degraded(self) -> str | None:
-        """Return which right the database user lacks, or None; operations that need it fail, and their mail waits."""
+        """Say which right the user lacks, or None: what needs it does not work, and its mail waits."""
         return REFUSED_RIGHT.current()
 
     async def drain(self) -> None:

@@ -1,9 +1,9 @@
-"""Group commit: while one batch is committed, the next batch gathers.
+"""Group commit: one batch is on its way to the store while the next one gathers.
 
-A single item is committed at once, many are committed together. Submitters whose items were just committed submit their
-next items one by one, within milliseconds. A batch that began with the first of these would leave the others to the next
-batch, and cost two commits. So a batch waits for as many items as the last one had, no longer than a commit takes; an
-item that was alone last time waits for none. The work after a commit (`conclude`) runs beside the next commit.
+A lone item goes at once, a crowd goes together. Those who have just been answered come back one by one, within
+moments: a batch that began with the first of them would leave the others to the next one, and everything would be
+paid for twice. So a batch waits for as many as came last time, no longer than a commit takes; who was alone last
+time waits for nobody. What follows the commit (telling others) runs beside the commit of the next batch.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ class GroupCommit(Generic[T, M, R]):
 
         Args:
             commit: stores a batch; never runs twice at a time.
-            conclude: the work after a commit; may run beside the next `commit`.
+            conclude: what is to be done after that; may run beside the next `commit`.
             max_items: most items of a batch.
             max_octets: a batch is closed when the weights of its items reach this many octets.
 
@@ -50,7 +50,7 @@ class GroupCommit(Generic[T, M, R]):
         self._max_octets = max_octets
         self._waiting: deque[_Waiting[T, R]] = deque()
         self._draining = False
-        self._crowd = 1  # estimate of how many submit at the same time
+        self._crowd = 1  # how many submit at the same time, as far as we have seen
         self._announcing = 0  # items that are committed and not answered
         self._commit_seconds = 0.0  # of the last commit
         self._expected = 0
@@ -98,7 +98,7 @@ class GroupCommit(Generic[T, M, R]):
             self._draining = False
 
     async def _gather(self) -> None:
-        """Wait for as many items as came last time."""
+        """Wait for the crowd that came last time."""
         expected = min(self._crowd, self._max_items)
         if len(self._waiting) < expected:
             self._expected, self._complete = expected, asyncio.Event()

@@ -1,4 +1,4 @@
-"""Creation of indexes, which may take hours on a large collection.
+"""Building indexes: it may take hours on a large collection, and has to end well however long it takes.
 
 The command that builds has a time-out of its own, of a week. When the connection breaks, or another primary is
 elected, the server goes on with the build; the same command again joins it. A member that is down does not hold up a

@@ -1,7 +1,7 @@
 """A lease: one holder at a time among the pods, by a row with an end.
 
-For work that must be done once, but stays right when two do it: a holder whose clock or network stands still may believe
-for a moment longer that it holds the lease.
+For duties that need not be exclusive to be right, only to be done once: a holder whose clock or network stands still
+may believe for a moment longer that it holds the lease.
 """
 
 from datetime import timedelta
@@ -28,10 +28,10 @@ class Lease:
         self._clock = clock
 
     async def hold(self) -> bool:
-        """Take or renew the lease; return whether this process holds it now.
+        """Take or renew the lease; say whether we hold it now.
 
         Raises:
-            Unavailable: the store is unreachable.
+            Unavailable: the store is away.
 
         """
         now = self._clock()
@@ -44,14 +44,14 @@ class Lease:
                     upsert=True,
                 )
             except DuplicateKeyError:
-                return False  # another process holds the lease: the upsert met its row
+                return False  # someone else holds it: the upsert met their row
         return bool(result.matched_count or result.upserted_id)
 
     async def release(self) -> None:
         """Give the lease up, so that another takes over without waiting.
 
         Raises:
-            Unavailable: the store is unreachable; the lease ends by itself.
+            Unavailable: the store is away; the lease ends by itself.
 
         """
         with unavailable_when_away():

@@ -1,4 +1,4 @@
-"""Recent refusals of MongoDB: of a login (code 18), or of a right (code 13).
+"""What MongoDB refused this process lately: a login (code 18), or a right (code 13).
 
 Both are fixed by a person, and until then mail waits, as for an unreachable server. A process whose login is refused can do
 nothing and is not ready. A process that lacks a right stays ready, because others of its commands may be permitted.
@@ -14,7 +14,7 @@ REMEMBERED_SECONDS: Final = 30.0
 _LONGEST_TEXT: Final = 200
 
 
-class RecentRefusal:
+class Refusal:
     """The last refusal of one kind; it is forgotten `REMEMBERED_SECONDS` after it happened."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -37,14 +37,14 @@ class RecentRefusal:
         self._text = None
 
 
-REFUSED_LOGIN: Final = RecentRefusal()  # of this process
-REFUSED_RIGHT: Final = RecentRefusal()
+REFUSED_LOGIN: Final = Refusal()  # of this process
+REFUSED_RIGHT: Final = Refusal()
 
 
 def note_refusal(code: int | None, said: str) -> str | None:
     """Remember a refusal by its error code; return what a person must fix, or None for other errors.
 
-    MongoDB repeats the refused command with its documents, so only the beginning of its text is kept.
+    MongoDB repeats the refused command with its documents, so only the beginning of its words is kept.
     """
     if code == AUTHENTICATION_FAILED:
         return REFUSED_LOGIN.note(

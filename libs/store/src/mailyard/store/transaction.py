@@ -33,7 +33,7 @@ async def in_transaction(
 
     Raises:
         Contended: `work` ran `max_tries` times, and another writer was first each time.
-        Unavailable: the store is unreachable, or other writers held the same rows for too long.
+        Unavailable: the store is away, or other writers held the same rows for too long.
 
     """
     tries = conflicts = 0

@@ -1,4 +1,4 @@
-"""Metrics of the store: whether a primary is reachable, and the duration of batched writes."""
+"""What the driver knows of its servers, and how long the batched writes on the way of mail take, as metrics."""
 
 import time
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from mailyard.runtime.metrics import gauge, histogram
 
 
 class ConnectionWatch(TopologyListener):
-    """Keeps the gauge of whether a server takes writes."""
+    """Keeps the gauge that says whether there is a server that takes writes."""
 
     def __init__(self) -> None:
         self._connected = gauge("mailyard_store_connected_state")
@@ -29,7 +29,7 @@ class ConnectionWatch(TopologyListener):
         self._connected.set(1 if event.new_description.has_writable_server() else 0)
 
     def closed(self, event: TopologyClosedEvent) -> None:  # noqa: ARG002
-        """The client has closed."""
+        """We let go of all servers."""
         self._connected.set(0)
 
 

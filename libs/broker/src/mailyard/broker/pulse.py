@@ -1,7 +1,7 @@
-"""Detect a peer that is dead although its connection is open: a request goes out every few seconds.
+"""Finds a connection that is open and dead: a question goes out every few seconds, and an answer must come.
 
 The AMQP heartbeat is long on purpose. The broker must not drop a process that pauses for ten seconds (a throttled node, a
-stopped container), because each drop redelivers everything that the process has prefetched. This request finds a stalled
+stopped container), because each drop redelivers everything that the process has prefetched. This question finds a stalled
 network or broker sooner, after `LONGEST_STALL_SECONDS` at most.
 """
 
@@ -19,7 +19,7 @@ Step = Callable[[], Awaitable[object]]
 async def wait_for_silence(
     may_ask: Step, ask: Step, *, pulse_seconds: float = PULSE_SECONDS, answer_seconds: float = ANSWER_SECONDS
 ) -> None:
-    """Ask every few seconds; return when a question has no answer in time.
+    """Ask again and again; return when a question stays without answer.
 
     Args:
         may_ask: returns when a question may be asked; may take any time.

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 
-from mailyard.broker.cancellation import cancel_and_wait
+from mailyard.broker.ending import end
 
 
 async def deaf(times: int, heard: list[int]) -> None:
@@ -18,10 +18,10 @@ async def test_tasks_are_cancelled_until_they_have_ended():
     heard: list[int] = []
     tasks = [asyncio.create_task(deaf(times, heard)) for times in (0, 2)]
     await asyncio.sleep(0)
-    await asyncio.wait_for(cancel_and_wait(*tasks), 10)
+    await asyncio.wait_for(end(*tasks), 10)
     assert heard == [0, 1]
     assert all(task.cancelled() for task in tasks)
 
 
 async def test_nothing_to_end_is_no_wait():
-    await asyncio.wait_for(cancel_and_wait(), 1)
+    await asyncio.wait_for(end(), 1)

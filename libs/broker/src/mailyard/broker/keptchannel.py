@@ -1,20 +1,20 @@
-"""A channel that many callers share: opened at the first call, and again after it has closed."""
+"""A channel that is opened when it is needed, and anew when it has closed."""
 
 import asyncio
 import time
 
 from aiormq import Channel
 
-from mailyard.broker.link import BrokerConnection, close_quietly
+from mailyard.broker.link import Link, close_quietly
 
 RENEWAL_SECONDS = 5.0
 RETIREMENT_SECONDS = 10.0
 
 
-class SharedChannel:
-    """One channel of a connection for many callers."""
+class KeptChannel:
+    """One channel of a link for many callers."""
 
-    def __init__(self, link: BrokerConnection, *, confirms: bool = False) -> None:
+    def __init__(self, link: Link, *, confirms: bool = False) -> None:
         self._link = link
         self._confirms = confirms
         self._channel: Channel | None = None
@@ -34,7 +34,7 @@ class SharedChannel:
         return self._channel
 
     def renew(self) -> None:
-        """Give the next caller a new channel, at most every few seconds; calls on the present channel may go on."""
+        """Give the next caller a new channel, at most every few seconds; who waits on this one may go on waiting."""
         channel = self._channel
         if channel is not None and time.monotonic() - self._opened_at >= RENEWAL_SECONDS:
             self._channel = None

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from mailyard.broker import pulse
-from mailyard.broker.deadpeer import wait_for_silence
+from mailyard.broker.pulse import wait_for_silence
 
 
 async def _at_once() -> None:
