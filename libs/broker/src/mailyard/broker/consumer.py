@@ -45,6 +45,8 @@ class Progress:
     queue: Queue
     tickets_in: int
     messages_in: int
+    tickets_done: int
+    tickets_in_hand: int
     taken_until_ms: int
     oldest_in_hand_ms: int | None
 
@@ -127,6 +129,8 @@ class TicketConsumer:
             queue=self._queue,
             tickets_in=self._tickets_in,
             messages_in=self._messages_in,
+            tickets_done=self._tickets_done,
+            tickets_in_hand=len(in_hand),
             taken_until_ms=self._taken_until_ms,
             oldest_in_hand_ms=min((ticket.released_at_ms for ticket in in_hand), default=None),
         )
