@@ -156,7 +156,7 @@ async def test_a_leg_that_is_not_ours_any_more_is_not_reported() -> None:
 async def test_close_ends_what_drain_could_not() -> None:
     world = World()
     await world.relay.start()
-    assert world.relay.unready() is None
+    assert world.relay.not_ready_reason() is None
     world.sender.gate.clear()
     await world.relay.take([leg("a")])
     with pytest.raises(TimeoutError):
@@ -164,7 +164,7 @@ async def test_close_ends_what_drain_could_not() -> None:
             await world.relay.drain()
     await world.relay.close()
     assert world.records.reports == []
-    assert world.relay.unready() == "claims are not renewed any more"
+    assert world.relay.not_ready_reason() == "claims are not renewed any more"
 
 
 # The sender

@@ -14,7 +14,7 @@ from pymongo import ASCENDING, IndexModel
 from mailyard.mailbox.model import Mailbox, Message, NewMessage, SystemFlag
 from mailyard.mailbox.statetext import state_text
 from mailyard.store.client import Row, Store
-from mailyard.store.indexes import create_indexes, drop_indexes
+from mailyard.store.indexes import ensure_indexes
 
 MAILBOXES = "mailboxes"
 MESSAGES = "messages"
@@ -70,10 +70,7 @@ async def ensure_schema(store: Store) -> None:
         Unavailable: the store is away.
 
     """
-    for collection, indexes in INDEXES.items():
-        await create_indexes(store, collection, indexes)
-    for collection, retired in RETIRED_INDEXES.items():
-        await drop_indexes(store, collection, retired)
+    await ensure_indexes(store, INDEXES, RETIRED_INDEXES)
 
 
 def mailbox_of(row: Row) -> Mailbox:

@@ -75,7 +75,7 @@ class Relay:
         """Begin to renew claims and to end idle sessions."""
         self._chores = [_spawn(self._holds.renew_always(), "renew"), _spawn(self._pool.sweep(), "sweep")]
 
-    def unready(self) -> str | None:
+    def not_ready_reason(self) -> str | None:
         """Why no more legs should come: a chore has ended."""
         return "claims are not renewed any more" if any(chore.done() for chore in self._chores) else None
 

@@ -70,7 +70,7 @@ class Listener:
             "smtp_in.listening", listener=self._door.name, addresses=[str(each) for each in self.addresses]
         )
 
-    def unready(self) -> str | None:
+    def not_ready_reason(self) -> str | None:
         """It is ready once it listens, and as long as somebody looks after slow clients."""
         if self._checking is not None and self._checking.done():
             return "slow clients are not looked after any more"

@@ -34,7 +34,7 @@ def generated() -> dict[Path, str]:
     """Return every file by its path in the chart.
 
     Raises:
-        BadQuery: a query names something that is not in the catalogue.
+        BadQuery: a query names something that no package declares.
 
     """
     for query in _queries():

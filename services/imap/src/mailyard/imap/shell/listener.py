@@ -101,7 +101,7 @@ class Listener:
         listening.setblocking(False)
         return listening
 
-    def unready(self) -> str | None:
+    def not_ready_reason(self) -> str | None:
         """It is ready while it listens."""
         return None if self._accepting else "does not listen"
 

@@ -5,7 +5,7 @@ import random
 
 
 class Backoff:
-    """The pauses between the attempts of one action."""
+    """The pauses of one operation that is tried until it succeeds."""
 
     def __init__(self, first_seconds: float, longest_seconds: float) -> None:
         self._first = first_seconds
@@ -13,11 +13,11 @@ class Backoff:
         self.seconds = first_seconds
 
     def reset(self) -> None:
-        """Return to the shortest pause."""
+        """Return to the shortest pause, after a success."""
         self.seconds = self._first
 
     async def wait(self, unless: asyncio.Event | None = None) -> None:
-        """Wait half to all of the pause, or until `unless` is set; the next pause is twice as long."""
+        """Wait half to all of `seconds`, or until `unless` is set; the next pause is twice as long."""
         seconds = self.seconds * random.uniform(0.5, 1.0)  # noqa: S311  # no secret
         self.seconds = min(self.seconds * 2, self._longest)
         await pause(seconds, unless)
