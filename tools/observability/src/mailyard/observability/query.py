@@ -1,4 +1,4 @@
-"""Reads PromQL far enough to know every metric and label of a query, and refuses what the catalogue does not have.
+"""Parse metrics and labels of a PromQL query, and refuse those that the catalogue does not have.
 
 Dashboards write their queries without a namespace; `scoped` puts the matcher into every selector.
 """
@@ -26,7 +26,7 @@ _TOKEN = re.compile(
 
 
 class BadQuery(ValueError):
-    """A query names something that nobody exports."""
+    """A query names a metric or a label that no service exports."""
 
 
 @dataclass(frozen=True, slots=True)
