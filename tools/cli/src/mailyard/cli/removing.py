@@ -28,5 +28,5 @@ def confirmed(yes: bool, consequence: str) -> None:
 
 
 def kept(days: int) -> timedelta:
-    """How long mail stays after its account was removed."""
+    """Return the time for which the mail of a removed account is kept."""
     return timedelta(days=days)

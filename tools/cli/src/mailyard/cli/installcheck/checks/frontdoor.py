@@ -37,18 +37,18 @@ def check_balancers(facts: Balancers) -> list[Finding]:
             "Install a load balancer (cloud controller, MetalLB), or choose frontDoors.smtpIn.type NodePort."
         )
         return [
-            error(f"no Service of type LoadBalancer has an address, {facts.waiting} wait for one", advice)
+            error(f"no Service of type LoadBalancer has an address; {facts.waiting} wait for one", advice)
         ]
     advice = (
-        "Ask who runs the cluster whether Services of type LoadBalancer get addresses; NodePort does without."
+        "Ask the cluster's operator whether Services of type LoadBalancer get addresses; NodePort needs none."
     )
-    return [unknown("there is no Service of type LoadBalancer to learn from", advice)]
+    return [unknown("the cluster has no Service of type LoadBalancer", advice)]
 
 
 def check_front_doors(doors: Sequence[FrontDoor]) -> list[Finding]:
     """After: each has an address and keeps who calls."""
     if not doors:
-        return [error("there are no Services of smtp-in and imap", "Check --release and --namespace.")]
+        return [error("no Services of smtp-in and imap exist", "Check --release and --namespace.")]
     return [finding for door in doors for finding in _door(door)]
 
 
@@ -57,20 +57,20 @@ def _door(door: FrontDoor) -> Iterator[Finding]:
     if door.kind == "ClusterIP":
         return
     if door.proxied:
-        yield ok(f"{door.name} learns clients' addresses from PROXY headers")
+        yield ok(f"{door.name} gets clients' addresses from PROXY headers")
     elif door.traffic_policy == "Local":
         yield ok(f"{door.name} keeps clients' addresses (externalTrafficPolicy Local)")
     else:
         yield warning(
             f"{door.name} may show nodes' addresses instead of clients'",
-            "Set externalTrafficPolicy to Local, or frontDoors.proxyProtocol: SPF and limits judge by the address.",
+            "Set externalTrafficPolicy to Local, or frontDoors.proxyProtocol: limits use the client's address.",
         )
 
 
 def _address(door: FrontDoor) -> Finding:
     if door.kind == "ClusterIP":
         advice = "Set the front door's type to LoadBalancer or NodePort, or put a gateway before it."
-        return warning(f"{door.name} is reachable inside the cluster only", advice)
+        return warning(f"{door.name} is only reachable inside the cluster", advice)
     if door.kind == "NodePort":
         return ok(f"{door.name} is reachable on ports of the nodes")
     if door.addresses:
@@ -99,5 +99,5 @@ def check_callers(facts: Callers) -> list[Finding]:
     if not hidden:
         return [ok(f"smtp-in saw {len(seen)} address(es) of clients, none of them a node's")]
     text = f"smtp-in saw nodes' addresses as clients: {', '.join(sorted(map(str, hidden)))}"
-    advice = "Set externalTrafficPolicy to Local, or let the balancer send PROXY headers (frontDoors.proxyProtocol)."
+    advice = "Set externalTrafficPolicy to Local, or let the load balancer send PROXY headers (frontDoors.proxyProtocol)."
     return [error(text, advice) if hidden == seen else warning(text, advice)]

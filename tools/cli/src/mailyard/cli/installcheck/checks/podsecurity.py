@@ -17,7 +17,7 @@ class NamespaceFacts:
 def check_pod_security(facts: NamespaceFacts) -> list[Finding]:
     """Restricted is recommended, everything else works."""
     if not facts.exists:
-        return [ok(f"the namespace {facts.name} does not exist yet; helm makes it with --create-namespace")]
+        return [ok(f"the namespace {facts.name} does not exist yet; helm creates it with --create-namespace")]
     if facts.enforces == "restricted":
         return [ok(f"the namespace {facts.name} enforces the restricted standard")]
     return [

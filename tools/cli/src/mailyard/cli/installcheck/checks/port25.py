@@ -18,12 +18,12 @@ def check_way_out(facts: Greeting) -> list[Finding]:
     """Providers often close port 25."""
     if facts.problem:
         advice = (
-            "Ask your provider to open port 25 to the outside for the nodes, or send through a smarthost "
+            "Ask your provider to open outgoing port 25 for the nodes, or send through a smart host "
             "(MAILYARD_RELAY_NEXT_HOP)."
         )
         return [error(f"{facts.place} cannot be reached: {facts.problem}", advice)]
     if not facts.text.startswith("220"):
-        return [warning(f"{facts.place} answers {facts.text!r}", "Name another host in --probe-host.")]
+        return [warning(f"{facts.place} answers {facts.text!r}", "Use another host in --probe-host.")]
     return [ok(f"{facts.place} greets: {facts.text}")]
 
 
@@ -34,9 +34,9 @@ def check_way_in(facts: Greeting, hostname: str | None) -> list[Finding]:
         return [error(f"{facts.place} cannot be reached: {facts.problem}", advice)]
     if not facts.text.startswith("220"):
         return [
-            error(f"{facts.place} answers {facts.text!r}", "kubectl logs of smtp-in tell why it refuses.")
+            error(f"{facts.place} answers {facts.text!r}", "The log of smtp-in shows the reason.")
         ]
     if hostname is not None and hostname.lower() not in facts.text.lower().split():
         text = f"{facts.place} greets as another host: {facts.text}"
-        return [warning(text, f"Set hostname to {hostname}, or check what answers there.")]
+        return [warning(text, f"Set hostname to {hostname}, or check which server answers there.")]
     return [ok(f"{facts.place} greets: {facts.text}")]

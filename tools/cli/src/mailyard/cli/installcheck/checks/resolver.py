@@ -21,6 +21,6 @@ def check_resolver(facts: ResolverFacts) -> list[Finding]:
     if facts.authenticated:
         return [ok(f"the resolver validates DNSSEC ({facts.name})")]
     advice = (
-        "Put a validating resolver (unbound, knot-resolver) before the cluster's DNS; until then no DANE."
+        "Use a validating resolver (unbound, knot-resolver) for the cluster's DNS; without it DANE is impossible."
     )
     return [warning(f"the resolver does not validate DNSSEC ({facts.name})", advice)]

@@ -18,7 +18,7 @@ def check_reverse_dns(facts: ReverseFacts, hostname: str | None) -> list[Finding
     """Names must lead back; one of them should be what relay says in its EHLO."""
     if not facts.forward:
         advice = (
-            f"Ask whoever gave you the address for a PTR record that leads to {hostname or 'your host name'}."
+            f"Ask the provider of the address for a PTR record with {hostname or 'your host name'}."
         )
         return [error(f"{facts.address} has no name (PTR record)", advice)]
     address = ip_address(facts.address)
@@ -28,10 +28,10 @@ def check_reverse_dns(facts: ReverseFacts, hostname: str | None) -> list[Finding
     if not confirmed:
         names = ", ".join(sorted(facts.forward))
         advice = f"Add an A or AAAA record of {names} with {facts.address}."
-        return [error(f"{facts.address} leads to {names}, which does not lead back", advice)]
+        return [error(f"{facts.address} has the name {names}, which does not resolve to it", advice)]
     if hostname is not None and hostname.lower() not in {name.lower() for name in confirmed}:
         text = f"{facts.address} is {', '.join(confirmed)}, and not {hostname}"
         return [
-            warning(text, f"Let the PTR record lead to {hostname}: receivers compare it with the EHLO name.")
+            warning(text, f"Set the PTR record to {hostname}: receivers compare it with the EHLO name.")
         ]
-    return [ok(f"{facts.address} is {', '.join(confirmed)}, which leads back")]
+    return [ok(f"{facts.address} is {', '.join(confirmed)}, which resolves to it")]

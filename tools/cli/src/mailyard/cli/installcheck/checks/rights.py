@@ -24,10 +24,10 @@ def check_rights(rights: Sequence[Right], namespace: str) -> list[Finding]:
     """One finding for all: each right that is missing is named."""
     missing = [right.name for right in rights if not right.allowed]
     if not missing:
-        return [ok(f"all that the chart makes may be created in {namespace}")]
+        return [ok(f"all objects of the chart may be created in {namespace}")]
     return [
         error(
             f"not allowed in {namespace}: create {', '.join(missing)}",
-            f"Install as a user who may: kubectl auth can-i create {missing[0]} -n {namespace}",
+            f"Install as a user with these rights: kubectl auth can-i create {missing[0]} -n {namespace}",
         )
     ]

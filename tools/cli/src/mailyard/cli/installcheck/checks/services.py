@@ -24,7 +24,7 @@ def check_services(deployments: Sequence[Deployment]) -> list[Finding]:
     findings = [_deployment(each) for each in deployments]
     if missing:
         advice = "Check --release and --namespace, and helm status."
-        findings.append(error(f"there is no deployment of {', '.join(missing)}", advice))
+        findings.append(error(f"no deployment exists for {', '.join(missing)}", advice))
     return findings
 
 

@@ -23,14 +23,14 @@ def check_storage(classes: Sequence[StorageClass]) -> list[Finding]:
         names = ", ".join(each.name for each in classes) or "none"
         return [
             warning(
-                f"no storage class is the default; there are: {names}",
-                "Name one in the values of the in-chart databases, or use databases outside the cluster.",
+                f"no storage class is the default; existing classes: {names}",
+                "Set a class in the values of the in-chart databases, or use databases outside the cluster.",
             )
         ]
     if len(defaults) > 1:
         names = ", ".join(each.name for each in defaults)
         return [
-            warning(f"several storage classes are the default: {names}", "Leave the mark at one of them.")
+            warning(f"several storage classes are the default: {names}", "Keep the default annotation on one of them.")
         ]
     return [_default(defaults[0])]
 
