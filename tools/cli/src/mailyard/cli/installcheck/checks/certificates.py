@@ -10,7 +10,7 @@ SOON = timedelta(days=14)
 
 @dataclass(frozen=True, slots=True)
 class ListenerFacts:
-    """What a listener showed; `problem`: there was no handshake; `distrust`: why clients will not trust it.
+    """The certificate of a listener; `problem`: there was no handshake; `distrust`: why clients do not trust it.
 
     `authority`: the file of those that were trusted instead of the system's.
     """
@@ -24,7 +24,7 @@ class ListenerFacts:
 
 
 def check_certificate(facts: ListenerFacts, now: datetime) -> list[Finding]:
-    """Worst first: no handshake, no trust, no time left."""
+    """Check handshake, expiry, trust and remaining time, the worst first."""
     if facts.problem or facts.expires is None:
         advice = "Check that the listener is reachable, offers TLS, and has a certificate in tls."
         return [error(f"{facts.listener} offers no TLS: {facts.problem}", advice)]

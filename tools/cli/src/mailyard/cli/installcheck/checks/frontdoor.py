@@ -1,4 +1,4 @@
-"""Front doors: Services with an address that clients can reach, and the clients' addresses kept on the way in."""
+"""Front doors: Services with a reachable address that keep the clients' addresses."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ _FEW = 10
 
 @dataclass(frozen=True, slots=True)
 class FrontDoor:
-    """A Service that clients come through; `proxied`: the pods take PROXY headers from some network."""
+    """A Service for clients; `proxied`: the pods accept PROXY headers from some network."""
 
     name: str
     kind: str
@@ -29,7 +29,7 @@ class Balancers:
 
 
 def check_balancers(facts: Balancers) -> list[Finding]:
-    """Before: whether others got an address."""
+    """Check before an installation whether other Services have an address."""
     if facts.served:
         return [ok(f"Services of type LoadBalancer get addresses: {facts.served} have one")]
     if facts.waiting:
@@ -46,7 +46,7 @@ def check_balancers(facts: Balancers) -> list[Finding]:
 
 
 def check_front_doors(doors: Sequence[FrontDoor]) -> list[Finding]:
-    """After: each has an address and keeps who calls."""
+    """Check after an installation that each Service has an address and keeps the clients' addresses."""
     if not doors:
         return [error("no Services of smtp-in and imap exist", "Check --release and --namespace.")]
     return [finding for door in doors for finding in _door(door)]
@@ -80,14 +80,14 @@ def _address(door: FrontDoor) -> Finding:
 
 @dataclass(frozen=True, slots=True)
 class Callers:
-    """From where smtp-in saw mail come in of late, and which addresses are the nodes' own (None: not known here)."""
+    """Recent client addresses of smtp-in, and the addresses of nodes (None: unknown here)."""
 
     seen: frozenset[str]
     nodes: frozenset[str] | None
 
 
 def check_callers(facts: Callers) -> list[Finding]:
-    """After: what smtp-in really saw."""
+    """Check after an installation which client addresses smtp-in saw."""
     seen = {ip_address(text) for text in facts.seen}
     if not seen:
         advice = "Send a mail from outside the cluster to an account here, and run this again."

@@ -13,7 +13,7 @@ CANARY_AGE = timedelta(hours=1)
 
 
 def check_queues(depths: Sequence[Depth]) -> list[Finding]:
-    """Every queue is there, else nobody could have asked for its depth."""
+    """Check consumers and age of each queue; reading the depth proves that the queue exists."""
     findings = [finding for depth in depths if (finding := _queue(depth)) is not None]
     return findings or [
         ok(f"all {len(depths)} queues exist; the {len(depths) - 1} work queues have consumers and move")
@@ -34,7 +34,7 @@ def _queue(depth: Depth) -> Finding | None:
 
 
 def check_ledger(unaccounted: int) -> list[Finding]:
-    """Accepted is what became of it."""
+    """Check that all accepted recipients are accounted for."""
     if unaccounted == 0:
         return [ok("the ledger accounts for every recipient of the last 24 full hours")]
     return [
@@ -46,7 +46,7 @@ def check_ledger(unaccounted: int) -> list[Finding]:
 
 
 def check_canary(runs: Sequence[CanaryRun], now: datetime) -> list[Finding]:
-    """Its last run, leg by leg."""
+    """Check the last run of each leg."""
     if not runs:
         advice = "Set canary.enabled, or run mailyard canary --record."
         return [warning("the canary has not run yet", advice)]

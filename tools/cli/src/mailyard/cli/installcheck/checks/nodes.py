@@ -1,4 +1,4 @@
-"""Nodes: processors that there are images for, and room for what the pods request."""
+"""Nodes: supported processors, and capacity for the pods."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ MEBI = 2**20
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A node that takes pods; `free` is what it can allocate less what is requested there already."""
+    """A node that accepts pods; `free` is its allocatable capacity minus the present requests."""
 
     name: str
     architecture: str
@@ -21,14 +21,14 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Requests:
-    """What all pods together request."""
+    """The requests of all pods together."""
 
     cpu: float
     octets: int
 
 
 def check_nodes(nodes: Sequence[Node], requests: Requests) -> list[Finding]:
-    """Processors, and room; where other pods of the release run already, room is what is left beside them."""
+    """Check processors and free capacity; pods of the release that run already count as used."""
     usable = [node for node in nodes if node.architecture in ARCHITECTURES]
     if not usable:
         return [

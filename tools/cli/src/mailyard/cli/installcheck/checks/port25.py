@@ -1,4 +1,4 @@
-"""Port 25, out to a host that was named and in to the front door."""
+"""Port 25: out to a given host, and in to the front door."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from mailyard.cli.installcheck.finding import Finding, error, ok, warning
 
 @dataclass(frozen=True, slots=True)
 class Greeting:
-    """What a server said first; `problem` when it did not."""
+    """The greeting of a server; `problem` if there was none."""
 
     place: str
     text: str
@@ -15,7 +15,7 @@ class Greeting:
 
 
 def check_way_out(facts: Greeting) -> list[Finding]:
-    """Providers often close port 25."""
+    """Check outgoing port 25, which providers often close."""
     if facts.problem:
         advice = (
             "Ask your provider to open outgoing port 25 for the nodes, or send through a smart host "
@@ -28,7 +28,7 @@ def check_way_out(facts: Greeting) -> list[Finding]:
 
 
 def check_way_in(facts: Greeting, hostname: str | None) -> list[Finding]:
-    """Who answers at the front door is Mailyard, by the name in the MX records."""
+    """Check that the front door greets with the name in the MX records."""
     if facts.problem:
         advice = "Check the Service's address, firewalls and security groups; run this from outside the cluster too."
         return [error(f"{facts.place} cannot be reached: {facts.problem}", advice)]

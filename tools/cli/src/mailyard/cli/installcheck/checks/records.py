@@ -8,7 +8,7 @@ from mailyard.cli.installcheck.finding import Finding, error, ok, unknown, warni
 
 @dataclass(frozen=True, slots=True)
 class DomainRecords:
-    """What the DNS has of a domain; `dkim`: the records of each selector that was named."""
+    """The DNS records of a domain; `dkim`: the records of each given selector."""
 
     domain: str
     exchangers: Sequence[str]
@@ -19,7 +19,7 @@ class DomainRecords:
 
 
 def check_records(records: DomainRecords, hostname: str | None) -> list[Finding]:
-    """One finding for each kind of record."""
+    """Check each kind of record."""
     return [_mx(records, hostname), _spf(records), *_dkim(records), _dmarc(records), _mta_sts(records)]
 
 

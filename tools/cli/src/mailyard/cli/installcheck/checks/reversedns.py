@@ -1,4 +1,4 @@
-"""The address that mail leaves from: others take mail only from one whose name leads back to it (RFC 1912, section 2.1)."""
+"""Reverse DNS of the source address: many hosts require a name that resolves to the address (RFC 1912, section 2.1)."""
 
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -8,14 +8,14 @@ from mailyard.cli.installcheck.finding import Finding, error, ok, warning
 
 @dataclass(frozen=True, slots=True)
 class ReverseFacts:
-    """`forward`: the addresses of each name that the address leads to."""
+    """The source address; `forward`: the addresses of each of its names."""
 
     address: str
     forward: dict[str, frozenset[str]]
 
 
 def check_reverse_dns(facts: ReverseFacts, hostname: str | None) -> list[Finding]:
-    """Names must lead back; one of them should be what relay says in its EHLO."""
+    """Check that the names resolve to the address, and that one is the EHLO name of relay."""
     if not facts.forward:
         advice = (
             f"Ask the provider of the address for a PTR record with {hostname or 'your host name'}."

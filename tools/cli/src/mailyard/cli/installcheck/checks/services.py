@@ -1,4 +1,4 @@
-"""Services: each has the pods that it should have, and they are ready."""
+"""Services: each has its pods, and they are ready."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ COMPONENTS = ("smtp-in", "router", "filter", "delivery", "relay", "imap")
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """How many pods there should be, and how many are ready."""
+    """Desired and ready pods of a component."""
 
     component: str
     wanted: int
@@ -18,7 +18,7 @@ class Deployment:
 
 
 def check_services(deployments: Sequence[Deployment]) -> list[Finding]:
-    """All six, and what runs beside them."""
+    """Check all services and the other components."""
     found = {each.component: each for each in deployments}
     missing = [name for name in COMPONENTS if name not in found]
     findings = [_deployment(each) for each in deployments]

@@ -1,4 +1,4 @@
-"""Storage: only RabbitMQ and MongoDB inside the cluster need any; Mailyard's own pods keep nothing."""
+"""Storage: only RabbitMQ and MongoDB inside the cluster need volumes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class StorageClass:
 
 
 def check_storage(classes: Sequence[StorageClass]) -> list[Finding]:
-    """There should be one default, whose volumes can grow."""
+    """Check for one default class with volumes that can grow."""
     defaults = [each for each in classes if each.default]
     if not defaults:
         names = ", ".join(each.name for each in classes) or "none"
