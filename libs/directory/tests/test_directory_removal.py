@@ -58,6 +58,7 @@ async def test_an_account_whose_mail_is_deleted_does_not_come_back(removal):
     with pytest.raises(NotFound):
         await removal.restore_account("acme", ANNA)
     due = await removal.removed.entry_due(now_utc())
+    assert await removal.removed.begin_purge(due)
     await removal.removed.look_again(due, now_utc() + MONTH)
     with pytest.raises(NotFound):
         await removal.restore_account("acme", ANNA)
@@ -181,6 +182,7 @@ async def test_a_removed_account_is_listed_until_its_mail_is_deleted(removal):
     await removal.remove_account("acme", ANNA, timedelta(0))
     assert len(await removal.removed.list("acme")) == 1
     due = await removal.removed.entry_due(now_utc())
+    assert await removal.removed.begin_purge(due)
     await removal.removed.look_again(due, now_utc() + MONTH)
     assert await removal.removed.list("acme") == []
 

@@ -1,8 +1,9 @@
 """One message to many recipients on a real store: parsed once, placed in portions, without holding up the loop."""
 
 import asyncio
+import gc
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any, cast
 
 import pytest
@@ -71,6 +72,15 @@ async def tickets_for(store: Store, body: bytes, recipients: int, per_ticket: in
         )
         for first in range(0, recipients, per_ticket)
     ]
+
+
+@pytest.fixture(autouse=True)
+def _lasting_objects_are_spared() -> Iterator[None]:
+    """A service does the same at its start; the objects of all tests in this process are many more."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 async def longest_stretch(work: Any) -> float:

@@ -24,7 +24,7 @@ def imap_service(
         service = ImapService(tmp_path, mongo_url, database, vhost_url, settings)
         services.append(service)
         service.provide()
-        service.start()
+        service.start_on_free_ports()
         return service
 
     yield start
