@@ -241,7 +241,7 @@ def test_a_dns_that_does_not_answer_is_asked_for_one_domain_only(away, monkeypat
     status, lines = check("before", f"--resolver=127.0.0.1:{free_port()}", *domains)
     assert status == 0
     [(_, first), (_, rest)] = found(lines, "DNS records")
-    assert first.startswith("the DNS query for MX of a.example failed: ")
+    assert first.startswith("the DNS does not tell MX of a.example: ")
     assert rest == "2 more domain(s) were not checked"
 
 

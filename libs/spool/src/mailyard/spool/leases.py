@@ -1,4 +1,4 @@
-"""At most one sender at a time to the outside: a leg is claimed before SMTP is spoken for it.
+"""At most one sender at a time to the outside: a leg is claimed before SMTP is spoken for it (design: leased).
 
 A claim is refused to a ticket that is not the row's newest, and while another claim holds. Claims that nobody renews
 end by themselves; then the reconciler releases the leg again. A store that was unreachable let nobody renew, and the

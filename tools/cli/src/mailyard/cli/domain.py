@@ -134,7 +134,7 @@ def remove(
 
 
 async def owner_of(session: Session, name: str, tenant: str | None) -> str:
-    """Return the given tenant, else the tenant that owns the domain. Raises NotFound."""
+    """Return the tenant that was named, else the one that owns the domain. Raises NotFound."""
     domain = domain_name(name)
     if tenant is not None:
         return (await session.directory.require_domain(tenant, domain)).tenant

@@ -38,7 +38,7 @@ def page() -> str:
 
 
 def _calls() -> Iterator[tuple[str, ...]]:
-    """Yield the words of every verb and of every subcommand."""
+    """Name every verb, and every command of a verb that has several, by the words that call it."""
     for verb in VERBS.values():
         yield (verb.name,)
         yield from ((verb.name, inner) for inner in getattr(verb.load(), "commands", ()))

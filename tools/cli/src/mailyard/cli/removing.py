@@ -28,5 +28,5 @@ def confirmed(yes: bool, consequence: str) -> None:
 
 
 def kept(days: int) -> timedelta:
-    """Return the time for which the mail of a removed account is kept."""
+    """How long mail stays after its account was removed."""
     return timedelta(days=days)

@@ -1,4 +1,4 @@
-"""Parse metrics and labels of a PromQL query, and refuse those that the catalogue does not have.
+"""Reads PromQL far enough to know every metric and label of a query, and refuses what the catalogue does not have.
 
 Dashboards write their queries without a namespace; `scoped` puts the matcher into every selector.
 """

@@ -18,7 +18,7 @@ class Deployment:
 
 
 def check_services(deployments: Sequence[Deployment]) -> list[Finding]:
-    """Check all services and the other components."""
+    """All six, and what runs beside them."""
     found = {each.component: each for each in deployments}
     missing = [name for name in COMPONENTS if name not in found]
     findings = [_deployment(each) for each in deployments]

@@ -25,7 +25,7 @@ async def read_skew(session: Session) -> Skew:
 
 
 async def read_callers(session: Session) -> frozenset[str]:
-    """Return the client addresses of recent mail from other servers, without logins and without own addresses."""
+    """From where the latest mails of other servers came: without a login, and not from ourselves."""
     return await entry_callers(session.store, LATEST_MAILS)
 
 

@@ -1,4 +1,4 @@
-"""Read the DNS: records of domains, names of addresses, and validation."""
+"""Asks the DNS: records of domains, names of addresses, and whether answers are validated."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -19,7 +19,7 @@ _PAYLOAD: Final = 1232
 
 
 class Names:
-    """A resolver: that of the machine, or a given one."""
+    """A resolver: the machine's, or the one that is named."""
 
     def __init__(self, server: Endpoint | None = None) -> None:
         self._resolver = dns.resolver.Resolver(configure=server is None)
@@ -31,7 +31,7 @@ class Names:
             self._resolver.port = server.port
 
     def records(self, domain: str, selectors: Sequence[str]) -> DomainRecords:
-        """Return the records of a domain. Raises Absent."""
+        """What the DNS has of a domain. Raises Absent."""
         return DomainRecords(
             domain,
             sorted(text.split()[1].rstrip(".") for text in self._texts(domain, "MX")),
@@ -48,7 +48,7 @@ class Names:
         return ReverseFacts(address, {name: self._addresses(name) for name in names})
 
     def validation(self, name: str) -> ResolverFacts:
-        """Query a name in a signed zone."""
+        """Ask for a name in a signed zone."""
         try:
             answer = self._resolver.resolve(name, "SOA", raise_on_no_answer=False)
         except dns.exception.DNSException as error:
@@ -74,4 +74,4 @@ class Names:
         except dns.resolver.NXDOMAIN:
             return ()
         except dns.exception.DNSException as error:
-            raise Absent(f"the DNS query for {kind} of {name} failed: {error}", "Try again later.") from None
+            raise Absent(f"the DNS does not tell {kind} of {name}: {error}", "Try again later.") from None
