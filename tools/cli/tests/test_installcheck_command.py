@@ -242,7 +242,7 @@ def test_a_dns_that_does_not_answer_is_asked_for_one_domain_only(away, monkeypat
     assert status == 0
     [(_, first), (_, rest)] = found(lines, "DNS records")
     assert first.startswith("the DNS does not tell MX of a.example: ")
-    assert rest == "2 more domain(s) were not checked"
+    assert rest == "2 more domain(s) were not looked at"
 
 
 def test_where_nothing_can_be_seen_everything_is_unknown_and_nothing_an_error(away):

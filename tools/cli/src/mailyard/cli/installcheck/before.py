@@ -75,7 +75,7 @@ def look_at_domains(report: Report, options: Options, domains: Sequence[str]) ->
         if not report.look("DNS records", partial(_records, names, domain, options)):
             if rest := len(domains) - number:
                 report.add(
-                    "DNS records", [unknown(f"{rest} more domain(s) were not checked", "Try again later.")]
+                    "DNS records", [unknown(f"{rest} more domain(s) were not looked at", "Try again later.")]
                 )
             return
 
