@@ -117,7 +117,8 @@ def test_an_alias_that_somebody_has_changed_is_kept(cluster, plan):
     plan.write_text(PLAN.replace("zoe@", "max@"))
     again = cluster("setup", "--file", str(plan))
     assert (
-        "alias info@acme.example: exists already and is not changed; its targets are anna@acme.example, zoe@remote.example\n" in again.stdout
+        "alias info@acme.example: exists already and is not changed; its targets are anna@acme.example, zoe@remote.example\n"
+        in again.stdout
     )
 
 

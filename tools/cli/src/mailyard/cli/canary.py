@@ -24,12 +24,17 @@ def canary(
     ],
     imap: Annotated[Endpoint, typer.Option(parser=place, metavar=HOST_PORT, help="IMAP listener.")],
     account: Annotated[str, typer.Option(help="The account that sends and reads.")],
-    password_file: Annotated[Path, typer.Option(help="File with the password of the account.", dir_okay=False)],
+    password_file: Annotated[
+        Path, typer.Option(help="File with the password of the account.", dir_okay=False)
+    ],
     tls: Annotated[
         Encryption, typer.Option(help="How both connections are encrypted.")
     ] = Encryption.STARTTLS,
     ca_file: Annotated[
-        Path | None, typer.Option(help="File with certificate authorities to trust instead of the system's.", dir_okay=False)
+        Path | None,
+        typer.Option(
+            help="File with certificate authorities to trust instead of the system's.", dir_okay=False
+        ),
     ] = None,
     tls_name: Annotated[
         str | None, typer.Option(help="The name in the certificates, if it is not the host name.")

@@ -18,12 +18,12 @@ _REASONS_SHOWN = 5
 
 def load(
     *,
-    recipient: Annotated[list[str], typer.Option(help="Recipient; may be repeated, the mails go to each in turn.")],
+    recipient: Annotated[
+        list[str], typer.Option(help="Recipient; may be repeated, the mails go to each in turn.")
+    ],
     mx: Annotated[
         Endpoint | None,
-        typer.Option(
-            parser=place, metavar=HOST_PORT, help="MX listener, without a login."
-        ),
+        typer.Option(parser=place, metavar=HOST_PORT, help="MX listener, without a login."),
     ] = None,
     submission: Annotated[
         Endpoint | None,
@@ -37,11 +37,16 @@ def load(
     mails: Annotated[int, typer.Option(help="Number of mails.", min=1, max=1_000_000)] = 1_000,
     rate: Annotated[float, typer.Option(help="Mails per second.", min=0.01, max=10_000)] = 50.0,
     connections: Annotated[int, typer.Option(help="Number of connections.", min=1, max=200)] = 10,
-    seconds: Annotated[float, typer.Option(help="Seconds after which no further mail is sent.", min=1, max=86_400)] = 600.0,
+    seconds: Annotated[
+        float, typer.Option(help="Seconds after which no further mail is sent.", min=1, max=86_400)
+    ] = 600.0,
     size: Annotated[int, typer.Option(help="Octets of text in each mail.", min=1, max=25_000_000)] = 4_000,
     tls: Annotated[Encryption, typer.Option(help="How the connections are encrypted.")] = Encryption.STARTTLS,
     ca_file: Annotated[
-        Path | None, typer.Option(help="File with certificate authorities to trust instead of the system's.", dir_okay=False)
+        Path | None,
+        typer.Option(
+            help="File with certificate authorities to trust instead of the system's.", dir_okay=False
+        ),
     ] = None,
     tls_name: Annotated[
         str | None, typer.Option(help="The name in the certificate, if it is not the host name.")

@@ -44,7 +44,9 @@ def chosen_password(*, stdin: bool, file: Path | None, generate: bool) -> Passwo
     if file is not None:
         return Password(password_in(file))
     if not _on_terminal():
-        raise typer.BadParameter("no terminal for a prompt: use --password-stdin, --password-file or --generate")
+        raise typer.BadParameter(
+            "no terminal for a prompt: use --password-stdin, --password-file or --generate"
+        )
     return Password(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
 
 

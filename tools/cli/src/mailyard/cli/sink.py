@@ -19,7 +19,9 @@ from mailyard.runtime.logs import configure_logs, get_logger
 
 
 def sink(
-    listen: Annotated[Endpoint, typer.Option(parser=place, metavar=HOST_PORT, help="Address of the SMTP listener.")],
+    listen: Annotated[
+        Endpoint, typer.Option(parser=place, metavar=HOST_PORT, help="Address of the SMTP listener.")
+    ],
     echo_to: Annotated[
         Endpoint | None,
         typer.Option(
@@ -27,7 +29,8 @@ def sink(
         ),
     ] = None,
     directory: Annotated[
-        Path | None, typer.Option(help="Folder for the mails; without it they are only counted.", file_okay=False)
+        Path | None,
+        typer.Option(help="Folder for the mails; without it they are only counted.", file_okay=False),
     ] = None,
 ) -> None:
     """Accept all mail, for every domain, until stopped.

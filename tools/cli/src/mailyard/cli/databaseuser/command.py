@@ -100,5 +100,7 @@ def apply_all(
 def _wanted(services: list[str] | None) -> list[ServiceRights]:
     unknown = [service for service in services or () if service not in RIGHTS]
     if unknown:
-        raise typer.BadParameter(f"no such service: {', '.join(unknown)}; known services: {', '.join(RIGHTS)}")
+        raise typer.BadParameter(
+            f"no such service: {', '.join(unknown)}; known services: {', '.join(RIGHTS)}"
+        )
     return [RIGHTS[service] for service in services or RIGHTS]

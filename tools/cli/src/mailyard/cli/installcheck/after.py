@@ -87,7 +87,10 @@ def look_at_listeners(report: Report, options: Options, listeners: Sequence[List
         advice = "Name listeners in --listener smtp=HOST:25, or the host's name in --host."
         report.add("listeners", [unknown("the addresses of the listeners are unknown", advice)])
     if options.in_pod:
-        report.add("port 25 in", [unknown("it is unknown whether port 25 is open from outside the cluster", options.outside)])
+        report.add(
+            "port 25 in",
+            [unknown("it is unknown whether port 25 is open from outside the cluster", options.outside)],
+        )
     for listener in listeners:
         if listener.kind is Kind.SMTP:
             report.look("port 25 in", partial(_way_in, listener, options))

@@ -87,7 +87,10 @@ def _records(names: Names, domain: str, options: Options) -> list[Finding]:
 def _way_out(options: Options) -> list[Finding]:
     if options.probe_host is None:
         return [
-            unknown("it is unknown whether outgoing port 25 is open", "Name a mail server in --probe-host HOST:25.")
+            unknown(
+                "it is unknown whether outgoing port 25 is open",
+                "Name a mail server in --probe-host HOST:25.",
+            )
         ]
     return check_way_out(read_greeting(options.probe_host))
 

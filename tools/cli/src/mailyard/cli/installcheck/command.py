@@ -60,7 +60,8 @@ def install_check(
         ),
     ] = None,
     domain: Annotated[
-        list[str] | None, typer.Option(help="A domain to check; default for `after`: all domains of all tenants.")
+        list[str] | None,
+        typer.Option(help="A domain to check; default for `after`: all domains of all tenants."),
     ] = None,
     inner_domain: Annotated[
         list[str] | None,
@@ -69,9 +70,7 @@ def install_check(
             envvar=f"{_VARIABLES}_INNER_DOMAINS",
         ),
     ] = None,
-    dkim_selector: Annotated[
-        list[str] | None, typer.Option(help="A DKIM selector of the domains.")
-    ] = None,
+    dkim_selector: Annotated[list[str] | None, typer.Option(help="A DKIM selector of the domains.")] = None,
     listener: Annotated[
         list[Listener] | None,
         typer.Option(
@@ -95,15 +94,11 @@ def install_check(
     ] = None,
     signed_name: Annotated[
         str | None,
-        typer.Option(
-            help="A name in a DNSSEC-signed zone, such as the root (.), to check the validation."
-        ),
+        typer.Option(help="A name in a DNSSEC-signed zone, such as the root (.), to check the validation."),
     ] = None,
     probe_host: Annotated[
         Endpoint | None,
-        typer.Option(
-            parser=place, metavar=HOST_PORT, help="An external mail server to connect to."
-        ),
+        typer.Option(parser=place, metavar=HOST_PORT, help="An external mail server to connect to."),
     ] = None,
     outgoing: Annotated[
         str | None,

@@ -121,6 +121,4 @@ def _path(keys: tuple[int | str, ...]) -> str:
 
 def _problem(text: str) -> str:
     """Return the text of an error without the words of the validator."""
-    return text.removeprefix("Value error, ").replace(
-        "Extra inputs are not permitted", "unknown key"
-    )
+    return text.removeprefix("Value error, ").replace("Extra inputs are not permitted", "unknown key")

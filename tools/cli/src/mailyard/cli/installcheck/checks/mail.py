@@ -59,7 +59,5 @@ def _leg(run: CanaryRun, now: datetime) -> Finding:
         text = f"the canary's leg {run.leg} failed at {when}"
         return error(text, "The log of its job shows where the mail stopped.")
     if now - run.at > CANARY_AGE:
-        return warning(
-            f"the canary's leg {run.leg} ran last at {when}", "Check the CronJob of the canary."
-        )
+        return warning(f"the canary's leg {run.leg} ran last at {when}", "Check the CronJob of the canary.")
     return ok(f"the canary's leg {run.leg} arrived in {run.seconds:.1f} s at {when}")

@@ -31,9 +31,7 @@ def check_nodes(nodes: Sequence[Node], requests: Requests) -> list[Finding]:
     """Check processors and free capacity; pods of the release that run already count as used."""
     usable = [node for node in nodes if node.architecture in ARCHITECTURES]
     if not usable:
-        return [
-            error("no ready node accepts pods with an amd64 or arm64 image", "kubectl get nodes -o wide")
-        ]
+        return [error("no ready node accepts pods with an amd64 or arm64 image", "kubectl get nodes -o wide")]
     others = sorted({node.architecture for node in nodes} - ARCHITECTURES)
     findings = [_room(usable, requests)]
     if others:

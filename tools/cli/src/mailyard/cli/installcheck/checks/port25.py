@@ -33,9 +33,7 @@ def check_way_in(facts: Greeting, hostname: str | None) -> list[Finding]:
         advice = "Check the Service's address, firewalls and security groups; run this from outside the cluster too."
         return [error(f"{facts.place} cannot be reached: {facts.problem}", advice)]
     if not facts.text.startswith("220"):
-        return [
-            error(f"{facts.place} answers {facts.text!r}", "The log of smtp-in shows the reason.")
-        ]
+        return [error(f"{facts.place} answers {facts.text!r}", "The log of smtp-in shows the reason.")]
     if hostname is not None and hostname.lower() not in facts.text.lower().split():
         text = f"{facts.place} greets as another host: {facts.text}"
         return [warning(text, f"Set hostname to {hostname}, or check which server answers there.")]

@@ -43,9 +43,7 @@ def _spf(records: DomainRecords) -> Finding:
             f'Add: {domain}. TXT "v=spf1 ip4:ADDRESS -all", with the addresses that relay sends from',
         )
     if len(records.spf) > 1:
-        return error(
-            f"{domain} has {len(records.spf)} SPF records: receivers ignore them", "Keep only one."
-        )
+        return error(f"{domain} has {len(records.spf)} SPF records: receivers ignore them", "Keep only one.")
     if {"all", "+all"} & set(records.spf[0].lower().split()):
         return error(f"the SPF record of {domain} permits every sender", "End it with -all.")
     return ok(f"{domain} has SPF {records.spf[0]}")

@@ -20,7 +20,5 @@ def check_resolver(facts: ResolverFacts) -> list[Finding]:
         return [error(f"no answer for {facts.name}: {facts.problem}", "Check the cluster's DNS.")]
     if facts.authenticated:
         return [ok(f"the resolver validates DNSSEC ({facts.name})")]
-    advice = (
-        "Use a validating resolver (unbound, knot-resolver) for the cluster's DNS; without it DANE is impossible."
-    )
+    advice = "Use a validating resolver (unbound, knot-resolver) for the cluster's DNS; without it DANE is impossible."
     return [warning(f"the resolver does not validate DNSSEC ({facts.name})", advice)]

@@ -17,9 +17,7 @@ class ReverseFacts:
 def check_reverse_dns(facts: ReverseFacts, hostname: str | None) -> list[Finding]:
     """Check that the names resolve to the address, and that one is the EHLO name of relay."""
     if not facts.forward:
-        advice = (
-            f"Ask the provider of the address for a PTR record with {hostname or 'your host name'}."
-        )
+        advice = f"Ask the provider of the address for a PTR record with {hostname or 'your host name'}."
         return [error(f"{facts.address} has no name (PTR record)", advice)]
     address = ip_address(facts.address)
     confirmed = sorted(
@@ -31,7 +29,5 @@ def check_reverse_dns(facts: ReverseFacts, hostname: str | None) -> list[Finding
         return [error(f"{facts.address} has the name {names}, which does not resolve to it", advice)]
     if hostname is not None and hostname.lower() not in {name.lower() for name in confirmed}:
         text = f"{facts.address} is {', '.join(confirmed)}, and not {hostname}"
-        return [
-            warning(text, f"Set the PTR record to {hostname}: receivers compare it with the EHLO name.")
-        ]
+        return [warning(text, f"Set the PTR record to {hostname}: receivers compare it with the EHLO name.")]
     return [ok(f"{facts.address} is {', '.join(confirmed)}, which resolves to it")]

@@ -30,7 +30,10 @@ def check_storage(classes: Sequence[StorageClass]) -> list[Finding]:
     if len(defaults) > 1:
         names = ", ".join(each.name for each in defaults)
         return [
-            warning(f"several storage classes are the default: {names}", "Keep the default annotation on one of them.")
+            warning(
+                f"several storage classes are the default: {names}",
+                "Keep the default annotation on one of them.",
+            )
         ]
     return [_default(defaults[0])]
 

@@ -16,9 +16,7 @@ from mailyard.cli.installcheck.checks.clock import Skew
 from mailyard.cli.installcheck.facts.absent import Absent
 
 SECONDS: Final = 5.0
-_ADVICE: Final = (
-    "Run it on a machine with kubectl, as a user who may read the cluster, or set --kubeconfig."
-)
+_ADVICE: Final = "Run it on a machine with kubectl, as a user who may read the cluster, or set --kubeconfig."
 Json = dict[str, Any]
 
 
