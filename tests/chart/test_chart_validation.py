@@ -64,7 +64,7 @@ def test_all_problems_are_told_at_once_with_advice():
         (
             "trial",
             ["frontDoors.proxyProtocol.enabled=true", "frontDoors.proxyProtocol.networks={0.0.0.0/0}"],
-            "frontDoors.proxyProtocol.networks: 0.0.0.0/0 is everybody,",
+            "frontDoors.proxyProtocol.networks: 0.0.0.0/0 means every address,",
         ),
         (
             PRODUCTION,

@@ -310,7 +310,7 @@ def test_in_the_toolbox_the_releases_listeners_are_looked_at_and_what_a_pod_cann
         ("unknown", "it is unknown whether port 25 is open from outside the cluster"),
         ("warning", f"{place} greets as another host: 220 {NAME} ESMTP ready"),
     ]
-    assert [what.partition(" makes ")[0] for _, what in found(lines, "certificates")] == [
+    assert [what.partition(" offers ")[0] for _, what in found(lines, "certificates")] == [
         f"smtp at {place}",
         f"submission at {place}",
     ]
