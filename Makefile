@@ -3,8 +3,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.mailyard-ready
-ROOMS := proto $(sort $(wildcard libs/* services/* tools/*))
-CODE := $(ROOMS) tests bench conftest.py
+PACKAGES := proto $(sort $(wildcard libs/* services/* tools/*))
+CODE := $(PACKAGES) tests bench conftest.py
 CHART := charts/mailyard
 CHART_LINTS := $(CHART)/values/trial.yaml $(CHART)/values/production.yaml $(CHART)/values/production.yaml,$(CHART)/values/large.yaml
 .DEFAULT_GOAL := help
@@ -31,7 +31,7 @@ help:  ## Explain every target
 .PHONY: setup
 setup: $(READY)  ## Create the virtual environment from uv.lock; every other target does this first
 
-$(READY): uv.lock pyproject.toml $(wildcard $(ROOMS:%=%/pyproject.toml))
+$(READY): uv.lock pyproject.toml $(wildcard $(PACKAGES:%=%/pyproject.toml))
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "make: $(PYTHON) is missing or older than 3.11. Install a newer one and name it: make PYTHON=python3.11" >&2; \
 	  exit 1; }
@@ -53,7 +53,7 @@ test: $(READY)  ## Run all tests with a real RabbitMQ and a real mongod; WORKERS
 lint: $(READY)  ## Check style, types, import rules, contracts, tenant scope, file sizes, generated pages
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/ruff format --check --quiet $(CODE)
-	$(BIN)/mypy $(ROOMS:%=%/src)
+	$(BIN)/mypy $(PACKAGES:%=%/src)
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/mailyard-contracts check
 	$(BIN)/python -m tests.lint.tenant_scope
