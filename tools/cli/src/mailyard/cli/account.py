@@ -1,4 +1,4 @@
-"""`mailyard account`: who may log in and has mailboxes."""
+"""`mailyard account`: accounts, which log in and have mailboxes."""
 
 from typing import Annotated
 
@@ -47,11 +47,11 @@ def _size(text: str) -> int:
 
 
 AddressArgument = Annotated[
-    str, typer.Argument(metavar="ADDRESS", help="Its mail address, which is the login name.")
+    str, typer.Argument(metavar="ADDRESS", help="The mail address, which is also the login name.")
 ]
 Quota = Annotated[
     int | None,
-    typer.Option(parser=_size, metavar="SIZE", help="What its mailboxes may hold: 500M, 5G."),
+    typer.Option(parser=_size, metavar="SIZE", help="Largest size of all its mailboxes together: 500M, 5G."),
 ]
 Name = Annotated[str | None, typer.Option(metavar="NAME", help="Name of the person or machine.")]
 
@@ -93,7 +93,7 @@ def passwd(
     generate: Generate = False,
     as_json: AsJson = False,
 ) -> None:
-    """Change an account's password. Sessions that are open end within 5 seconds."""
+    """Change an account's password. Open sessions end within 5 seconds."""
     password = chosen_password(stdin=password_stdin, file=password_file, generate=generate)
 
     async def changed(session: Session) -> Account | None:
@@ -113,13 +113,13 @@ def list_all(
     *,
     tenant: Named = None,
     domain: Annotated[str | None, typer.Option(metavar="DOMAIN", help="Only this domain.")] = None,
-    status: Annotated[AccountStatus | None, typer.Option(help="Only accounts of this status.")] = None,
+    status: Annotated[AccountStatus | None, typer.Option(help="Only accounts with this status.")] = None,
     removed: Annotated[
         bool, typer.Option("--removed", help="List removed accounts whose mail is still kept.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List accounts, of one tenant or of all, with what their mailboxes hold."""
+    """List accounts, of one tenant or of all, with the size of their mailboxes."""
     if removed:
         records = perform(context, lambda session: _removed(session, tenant))
         show(records, REMOVED_COLUMNS, as_json=as_json)
@@ -259,7 +259,7 @@ async def _removed(session: Session, tenant: str | None) -> list[Record]:
 
 
 def _show_with_password(account: Account, password: Password, *, as_json: bool) -> None:
-    """A generated password is shown this once; any other one the person knows."""
+    """Show an account, with its password if that was generated: it is not stored in clear."""
     if password.generated:
         show([{**_record(account), "password": password.text}], (*COLUMNS, PASSWORD), as_json=as_json)
     else:

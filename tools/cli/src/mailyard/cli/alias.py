@@ -31,7 +31,7 @@ def add(
     tenant: OfOwner = None,
     as_json: AsJson = False,
 ) -> None:
-    """Add an alias. Its targets must take mail, and must not lead back to it."""
+    """Add an alias. Its targets must accept mail and must not make a loop."""
 
     async def added(session: Session) -> Alias:
         owner = await session.owner_of(mail_address(address), tenant)

@@ -1,4 +1,4 @@
-"""`mailyard domain`: what mail is taken for."""
+"""`mailyard domain`: the domains that Mailyard accepts mail for."""
 
 from typing import Annotated
 
@@ -35,11 +35,11 @@ def add(
     name: Annotated[
         str, typer.Argument(metavar="DOMAIN", help="The domain name, in Unicode or with A-labels.")
     ],
-    tenant: Annotated[str, typer.Option(metavar="SLUG", help="Whose domain it is.")],
+    tenant: Annotated[str, typer.Option(metavar="SLUG", help="The tenant that owns the domain.")],
     catch_all: CatchAll = "",
     as_json: AsJson = False,
 ) -> None:
-    """Add a domain to a tenant, and say who receives mail for postmaster@ and abuse@."""
+    """Add a domain to a tenant, and show who receives mail for postmaster@ and abuse@."""
 
     async def added(session: Session) -> tuple[Domain, str]:
         domain = await (await session.prepared()).add_domain(tenant, name, catch_all)
@@ -134,7 +134,7 @@ def remove(
 
 
 async def _postmaster_of(session: Session, domain: Domain) -> str:
-    """Say who receives mail for postmaster and abuse now."""
+    """Return who receives mail for postmaster and abuse now."""
     directory = Directory(session.store, postmaster=session.postmaster)
     found = await directory.resolve(Address("postmaster", domain.name))
     if isinstance(found, Expansion):

@@ -33,7 +33,7 @@ Contact = Annotated[
 def add(
     context: typer.Context,
     slug: Annotated[
-        str, typer.Argument(metavar="SLUG", help="Its id: a-z, 0-9 and inner hyphens; it never changes.")
+        str, typer.Argument(metavar="SLUG", help="The id: a-z, 0-9 and inner hyphens. It cannot be changed.")
     ],
     name: Annotated[str, typer.Option(metavar="NAME", help="Display name.")] = "",
     contact: Contact = "",

@@ -1,4 +1,4 @@
-"""`mailyard-observability`: writes the chart's dashboards and rules, or says which are not what the code says."""
+"""`mailyard-observability`: generate the dashboards and rules of the chart, or list those that are out of date."""
 
 import argparse
 import sys

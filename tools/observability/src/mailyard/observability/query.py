@@ -27,7 +27,7 @@ _TOKEN = re.compile(
 
 
 class BadQuery(ValueError):
-    """A query names something that nobody exports."""
+    """A query names a metric or a label that no service exports."""
 
 
 @dataclass(frozen=True, slots=True)
