@@ -219,7 +219,7 @@ async def test_a_parked_body_holds_nothing_and_is_whole_in_the_end(store: Store)
     assert await store.collection("mail.parked").count_documents({}) == 0
 
 
-async def test_an_aborted_body_leaves_nothing(store: Store) -> None:
+async def test_an_aborted_body_leaves_nothing_in_any_collection(store: Store) -> None:
     writer = Blobs(store).writer()
     await writer.write(b"x" * CHUNK_SIZE + b"y")
     await writer.park()
