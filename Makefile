@@ -108,7 +108,7 @@ dockerfiles: $(READY)  ## Generate the Dockerfiles from the dependencies of the 
 	$(BIN)/python -m mailyard.local.dockerfiles
 
 .PHONY: chart
-chart: $(READY)  ## Writes README.md and values.schema.json of the Helm chart from its values.yaml, and its list of services
+chart: $(READY)  ## Generate README.md and values.schema.json of the Helm chart from its values.yaml, and its list of services
 	$(BIN)/mailyard-chart
 
 .PHONY: chaos
