@@ -122,7 +122,8 @@ async def test_no_answer_is_not_remembered(server: DnsServer, resolver: DnsResol
     assert await resolver.resolve("a.example", "A") == DnsAnswer(("192.0.2.1",))
 
 
-async def test_thousands_of_records_are_cut_and_not_kept(server: DnsServer, resolver: DnsResolver) -> None:
+async def test_thousands_of_records_are_cut_and_not_kept(server: DnsServer, clock: Clock) -> None:
+    resolver = DnsResolver(DnsOptions(["127.0.0.1"], server.port, seconds=10.0), clock=clock)
     server.add("many.example", "A", *(f"203.0.{n // 250}.{n % 250 + 1}" for n in range(3000)))
     for _ in range(2):
         assert len((await resolver.addresses("many.example")).addresses) == MAX_RECORDS
