@@ -3,16 +3,16 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.mailyard-ready
-ROOMS := proto $(sort $(wildcard libs/* services/* tools/*))
-CODE := $(ROOMS) tests bench conftest.py
+PACKAGES := proto $(sort $(wildcard libs/* services/* tools/*))
+CODE := $(PACKAGES) tests bench conftest.py
 CHART := charts/mailyard
 CHART_LINTS := $(CHART)/values/trial.yaml $(CHART)/values/production.yaml $(CHART)/values/production.yaml,$(CHART)/values/large.yaml
 .DEFAULT_GOAL := help
 
-# Tests wait more than they compute: more workers than cores.
+# Tests wait more than they compute, so more workers than cores are useful.
 WORKERS ?= 4
 
-# Images: how to build one and how to write one to the output as an archive, its name, and what its labels say.
+# Images: commands to build an image and to write it as an archive, its name, and the values of its labels.
 BUILD ?= docker build
 SAVE ?= docker save
 BASE_IMAGE ?= python:3.13-slim-trixie
@@ -25,13 +25,13 @@ CREATED = $(shell $(PYTHON) -c 'import sys, time; print(time.strftime("%Y-%m-%dT
 IMAGES ?= $(notdir $(wildcard services/*)) toolbox
 
 .PHONY: help
-help:  ## Explains every target
+help:  ## Explain every target
 	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F '\t' '{ printf "%-15s %s\n", $$1, $$2 }'
 
 .PHONY: setup
-setup: $(READY)  ## Makes the virtual environment from uv.lock; every other target does so first
+setup: $(READY)  ## Create the virtual environment from uv.lock; every other target does this first
 
-$(READY): uv.lock pyproject.toml $(wildcard $(ROOMS:%=%/pyproject.toml))
+$(READY): uv.lock pyproject.toml $(wildcard $(PACKAGES:%=%/pyproject.toml))
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "make: $(PYTHON) is missing or older than 3.11. Install a newer one and name it: make PYTHON=python3.11" >&2; \
 	  exit 1; }
@@ -39,21 +39,21 @@ $(READY): uv.lock pyproject.toml $(wildcard $(ROOMS:%=%/pyproject.toml))
 	@touch $@
 
 .PHONY: run
-run: $(READY)  ## Runs all of Mailyard on this machine, on loopback; CHECK=1: until one mail has come through
+run: $(READY)  ## Run all of Mailyard on this machine, on loopback; CHECK=1: stop after one mail was delivered
 	@$(BIN)/python -m mailyard.local run $(if $(CHECK),--check)
 
 .PHONY: test
-test: $(READY)  ## Runs all tests, on a real RabbitMQ and a real mongod; WORKERS=4 at a time; ARGS=... goes to pytest
+test: $(READY)  ## Run all tests with a real RabbitMQ and a real mongod; WORKERS=4: parallel tests; ARGS=...: arguments for pytest
 	@$(BIN)/python -m mailyard.local.foreign
 	rm -rf var/plans
 	MAILYARD_QUERY_SHAPES=var/plans $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
 	$(if $(ARGS),,$(BIN)/python -m tests.plans var/plans)
 
 .PHONY: lint
-lint: $(READY)  ## Checks style, types, import rules, contracts, tenant scope, file sizes, generated pages
+lint: $(READY)  ## Check style, types, import rules, contracts, tenant scope, file sizes, generated pages
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/ruff format --check --quiet $(CODE)
-	$(BIN)/mypy $(ROOMS:%=%/src)
+	$(BIN)/mypy $(PACKAGES:%=%/src)
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/mailyard-contracts check
 	$(BIN)/python -m tests.lint.tenant_scope
@@ -70,27 +70,27 @@ lint: $(READY)  ## Checks style, types, import rules, contracts, tenant scope, f
 	$(BIN)/python -m mailyard.local.dockerfiles --check
 
 .PHONY: packages
-packages: $(READY)  ## Installs each package alone and imports all of it: finds undeclared dependencies
+packages: $(READY)  ## Install each package alone and import all its modules, to find undeclared dependencies
 	$(BIN)/python -m tests.lint.packages_alone
 
 .PHONY: format
-format: $(READY)  ## Formats the code and mends what can be mended by itself
+format: $(READY)  ## Format the code and apply automatic fixes
 	$(BIN)/ruff check --fix --quiet $(CODE) || true
 	$(BIN)/ruff format $(CODE)
 
 .PHONY: proto
-proto: $(READY)  ## Generates the code of the contracts in proto/ and takes additions into the baseline
+proto: $(READY)  ## Generate code from proto/ and add new fields to the baseline
 	$(BIN)/mailyard-contracts generate
 	$(BIN)/mailyard-contracts extend
 
 .PHONY: docs
-docs: $(READY)  ## Writes the reference pages of docs/ from the code
+docs: $(READY)  ## Generate the reference pages of docs/ from the code
 	$(BIN)/python -m mailyard.local.docs
 	$(BIN)/python -m mailyard.cli.reference
 	$(BIN)/python -m mailyard.cli.databaseuser.reference
 
 .PHONY: images
-images: $(IMAGES:%=image-%)  ## Builds the container images; BUILD=, BASE_IMAGE=, REPOSITORY=, TAG=, IMAGES=: docs/images.md
+images: $(IMAGES:%=image-%)  ## Build the container images; BUILD=, BASE_IMAGE=, REPOSITORY=, TAG=, IMAGES=: docs/images.md
 
 .PHONY: $(IMAGES:%=image-%)
 $(IMAGES:%=image-%): image-%:
@@ -99,40 +99,40 @@ $(IMAGES:%=image-%): image-%:
 	  --build-arg CREATED=$(CREATED) --build-arg SOURCE=$(SOURCE) .
 
 .PHONY: images-check
-images-check: $(READY)  ## Checks the images: content, size, two builds the same, a change rebuilds one; ARGS=--help
+images-check: $(READY)  ## Check the images: content, size, reproducible builds, minimal rebuilds; ARGS=--help
 	$(BIN)/python -m tests.images --build "$(BUILD)" --save "$(SAVE)" --base-image $(BASE_IMAGE) \
 	  --repository $(REPOSITORY) --tag $(TAG) $(ARGS)
 
 .PHONY: dockerfiles
-dockerfiles: $(READY)  ## Writes the Dockerfiles from what the packages say that they need
+dockerfiles: $(READY)  ## Generate the Dockerfiles from the dependencies of the packages
 	$(BIN)/python -m mailyard.local.dockerfiles
 
 .PHONY: chart
-chart: $(READY)  ## Writes README.md and values.schema.json of the Helm chart from its values.yaml, and its list of services
+chart: $(READY)  ## Generate README.md and values.schema.json of the Helm chart from its values.yaml, and its list of services
 	$(BIN)/mailyard-chart
 
 .PHONY: chaos
-chaos: $(READY)  ## Sends mail while everything is killed, cut and stalled, and proves that none is lost; ARGS=--help
+chaos: $(READY)  ## Send mail while services and servers are killed, cut and stalled, and check that none is lost; ARGS=--help
 	$(BIN)/python -m tests.chaos $(ARGS)
 
 .PHONY: hostile
-hostile: $(READY)  ## Attacks a running Mailyard with hostile input of every kind, and watches it; ARGS=--help
+hostile: $(READY)  ## Attack a running Mailyard with hostile input, and measure its response; ARGS=--help
 	$(BIN)/python -m tests.hostile $(ARGS)
 
 .PHONY: cluster-test
-cluster-test: $(READY)  ## Checks the chart on a real cluster, MAILYARD_CLUSTER_KUBECONFIG: docs/cluster-test.md; ARGS=--help
+cluster-test: $(READY)  ## Check the chart on a real cluster, MAILYARD_CLUSTER_KUBECONFIG: docs/cluster-test.md; ARGS=--help
 	$(BIN)/python -m tests.cluster $(ARGS)
 
 .PHONY: bench
-bench: $(READY)  ## Measures Mailyard beside Postfix and Dovecot, which must be installed; ARGS=--help
+bench: $(READY)  ## Compare Mailyard with Postfix and Dovecot, which must be installed; ARGS=--help
 	$(BIN)/python -m bench $(ARGS)
 
 .PHONY: bench-scale
-bench-scale: $(READY)  ## Measures every periodic job and hot query on millions of documents; ARGS=--help
+bench-scale: $(READY)  ## Measure every periodic job and frequent query on millions of documents; ARGS=--help
 	$(BIN)/python -m bench.scale $(ARGS)
 
 .PHONY: clean
-clean:  ## Removes the environment, caches and fetched programs; mail and accounts under var/local stay
+clean:  ## Remove the environment, caches and fetched programs; mail and accounts under var/local stay
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	rm -rf var/bench var/plans var/cache var/chaos var/hostile var/debian var/mongod var/packages var/uv
 	find $(CODE) -name __pycache__ -prune -exec rm -rf {} +

@@ -131,7 +131,7 @@ def started_mongod(directory: Path, cache: float) -> Iterator[str]:
     program = server.program()
     process = start(program)
     try:
-        wait_ready(program, process, server.unready, _START_SECONDS)
+        wait_ready(program, process, server.not_ready_reason, _START_SECONDS)
         yield server.url
     finally:
         stop(process, _STOP_SECONDS)

@@ -41,7 +41,7 @@ def test_notes_say_the_next_three_steps(chart: Path):
     text = notes(chart, "trial")
     assert [line for line in text.splitlines() if line[:2] in ("1.", "2.", "3.")] == [
         "1. Accounts",
-        "2. The zone of each domain; where mail goes, who may send it, and whom to tell",
+        "2. DNS records of each domain",
         "3. Checks",
     ]
     assert (
@@ -51,13 +51,13 @@ def test_notes_say_the_next_three_steps(chart: Path):
     assert "alpha.test.                MX   10 mail.mailyard.test." in text
     assert "helm -n post test mailyard --logs" in text
     assert "kubectl -n post exec deploy/mailyard-toolbox -- mailyard install-check after" in text
-    assert "All mail to the outside ends in the sink" in text
+    assert "All outbound mail goes to the sink" in text
 
 
 def test_notes_do_not_let_the_address_of_the_balancer_stand_for_that_of_the_senders(chart: Path):
     for text in (notes(chart, "trial"), notes(chart, "production", "hostname=mail.example.org")):
         assert 'TXT  "v=spf1 ip4:ADDRESS -all"' in text
-        assert "ADDRESS is what the world sees your relay pods send from" in text
+        assert "ADDRESS is the public source address of your relay pods" in text
 
 
 def test_the_canarys_domain_needs_no_zone(chart: Path):
@@ -86,7 +86,7 @@ def test_notes_warn_of_what_hides_the_clients_addresses(chart: Path):
     text = notes(
         chart, "trial", "frontDoors.imap.type=NodePort", "frontDoors.imap.externalTrafficPolicy=Cluster"
     )
-    assert "frontDoors.imap: with externalTrafficPolicy Cluster the clients' addresses are hidden" in text
+    assert "frontDoors.imap: externalTrafficPolicy Cluster hides the clients' addresses" in text
     assert "hide" not in notes(chart, "trial")
 
 
@@ -101,7 +101,7 @@ def test_notes_give_imap_its_own_name(chart: Path):
     text = notes(
         chart, "production", "hostname=mail.example.org", "frontDoors.imap.hostname=imap.example.org"
     )
-    assert "imap.example.org needs one with the address of" in text
+    assert "imap.example.org needs an A record (and AAAA) with the address of" in text
     assert "set frontDoors.imap.hostname" not in text
 
 

@@ -9,8 +9,8 @@ import yaml
 
 from mailyard.chart.entries import Entry, entries
 from mailyard.chart.main import files
-from mailyard.chart.settings import settings_class
 from mailyard.runtime.services import NAMES
+from mailyard.runtime.settings import settings_class
 from tests.chart.render import CHART, HELM, OVERLAYS, Refused, render
 
 

@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mailyard.chart.settings import settings_class
-from mailyard.runtime.settings import CommonSettings
+from mailyard.runtime.settings import CommonSettings, settings_class
 from tests.chart.render import CHART, SERVICES, Objects, environment, render
 
 PER_SERVICE = ("Deployment", "PodDisruptionBudget", "ServiceAccount", "NetworkPolicy", "ScaledObject")

@@ -22,11 +22,11 @@ def test_all_problems_are_told_at_once_with_advice():
     assert refusal("none", "hostname=") == [
         "hostname is not set. Set it to the name that your MX records will have, such as mail.example.org.",
         (
-            "the place of RabbitMQ is not known. Set connections.existingSecret (keys amqp-url, mongo-url), "
+            "the address of RabbitMQ is not known. Set connections.existingSecret (keys amqp-url, mongo-url), "
             "connections.amqpUrl or connections.rabbitmqCluster.name; for a trial, trial.rabbitmq.enabled."
         ),
         (
-            "the place of MongoDB is not known. Set connections.existingSecret (keys amqp-url, mongo-url), "
+            "the address of MongoDB is not known. Set connections.existingSecret (keys amqp-url, mongo-url), "
             "connections.mongoUrl, connections.perconaServerMongoDB.name or connections.mongoDBCommunity.name; for a trial, "
             "trial.mongodb.enabled."
         ),
@@ -43,12 +43,12 @@ def test_all_problems_are_told_at_once_with_advice():
         (
             "trial",
             ["connections.amqpUrl=amqp://broker"],
-            "the place of RabbitMQ is said more than once, by connections.amqpUrl and trial.rabbitmq.",
+            "the address of RabbitMQ is set more than once, by connections.amqpUrl and trial.rabbitmq.",
         ),
         (
             "trial",
             ["tls.existingSecret=mine"],
-            "the TLS certificate is said more than once, by tls.existingSecret and tls.selfSigned.",
+            "the TLS certificate is set more than once, by tls.existingSecret and tls.selfSigned.",
         ),
         (PRODUCTION, ["tls.certManager.issuerRef.name="], "tls.certManager.issuerRef.name is not set."),
         (
@@ -64,7 +64,7 @@ def test_all_problems_are_told_at_once_with_advice():
         (
             "trial",
             ["frontDoors.proxyProtocol.enabled=true", "frontDoors.proxyProtocol.networks={0.0.0.0/0}"],
-            "frontDoors.proxyProtocol.networks: 0.0.0.0/0 is everybody,",
+            "frontDoors.proxyProtocol.networks: 0.0.0.0/0 means every address,",
         ),
         (
             PRODUCTION,
@@ -108,7 +108,7 @@ def test_all_problems_are_told_at_once_with_advice():
             ["canary.account=canary@alpha.test"],
             "setup.tenants: the domain alpha.test would belong to the tenants trial and canary.",
         ),
-        (PRODUCTION, ["sink.enabled=false"], "canary.echo needs something outside that sends its mail back."),
+        (PRODUCTION, ["sink.enabled=false"], "canary.echo needs the sink, which sends its mail back."),
         (PRODUCTION, ["canary.createAccount=false"], "canary.createAccount is false,"),
         (
             PRODUCTION,

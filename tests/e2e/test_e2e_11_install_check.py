@@ -89,7 +89,7 @@ def test_a_listener_that_speaks_no_tls_is_an_error(instance: Instance, tmp_path:
     plain = f"--listener=submissions=127.0.0.1:{instance.ports.listener('imap')}"
     [found] = of(check(instance, tmp_path, plain, kinds=[]), "certificates")
     assert found["level"] == "error"
-    assert "makes no TLS" in found["what"]
+    assert "offers no TLS" in found["what"]
 
 
 def test_a_canary_that_was_lost_is_an_error(instance: Instance, tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_a_canary_that_was_lost_is_an_error(instance: Instance, tmp_path: Path) 
     [found] = of(check(instance, tmp_path, kinds=["smtp"]), "canary")
     assert (found["level"], found["instruction"]) == (
         "error",
-        "The log of its job says how far the mail came.",
+        "The log of its job shows where the mail stopped.",
     )
 
 

@@ -420,7 +420,7 @@ def test_a_user_without_the_right_makes_no_users_and_is_told_which_right(yard: Y
     words = ["database-user", "apply", "--passwords", str(yard.folder / "passwords")]
     refused = CliRunner().invoke(app, words, env=environment, prog_name="mailyard")
     assert refused.exit_code == 1
-    assert "name a user with the role userAdmin on it" in refused.stderr
+    assert "use a user with the role userAdmin on that database" in refused.stderr
     assert "password-of" not in refused.output
 
 

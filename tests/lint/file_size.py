@@ -1,4 +1,4 @@
-"""Fails a source file that has grown too long to have one concern: `python -m tests.lint.file_size`."""
+"""Find source files that are too long to have one concern: `python -m tests.lint.file_size`."""
 
 import sys
 from collections.abc import Iterable
@@ -10,10 +10,10 @@ GENERATED = ("_pb2.py", "_pb2.pyi")
 
 
 def too_long(files: Iterable[Path], most_lines: int = MOST_LINES) -> list[str]:
-    """Say of each file that is too long how long it is."""
+    """Return a line for each file that is too long."""
     lengths = {path: len(path.read_text().splitlines()) for path in files}
     return [
-        f"{path}: {lines} lines; more than {most_lines} hide something, give it a file of its own"
+        f"{path}: {lines} lines; at most {most_lines} are permitted; divide the file by concern"
         for path, lines in lengths.items()
         if lines > most_lines
     ]

@@ -1,4 +1,4 @@
-"""Installs each package of the workspace alone and imports all of it: `python -m tests.lint.packages_alone`.
+"""Install each package of the workspace alone and import all its modules: `python -m tests.lint.packages_alone`.
 
 In the shared environment any package can import any dependency; alone it has only what it declares.
 """
@@ -19,7 +19,7 @@ SECONDS = 300
 
 
 def main() -> None:
-    """Judge every package; exit 1 when one lacks something."""
+    """Check every package; exit with 1 when one lacks a dependency."""
     env = {**uv_settings(find_pip(VAR).settings(), os.environ), "UV_PROJECT_ENVIRONMENT": str(ENVIRONMENT)}
     env.pop("VIRTUAL_ENV", None)
     problems = [problem for folder in packages() if (problem := lacks(folder, env))]

@@ -1,8 +1,8 @@
-"""Fails a query about tenant data that does not carry the tenant, and one that stands outside its repositories.
+"""Find queries for data of tenants that do not name the tenant, or that are outside of the package of the data.
 
-`python -m tests.lint.tenant_scope` reads the source, not the data. A query's filter must be visible where the query
-stands: a dict with the scope key, or a name that was given one in the same function. Functions named `entry_…` are
-the ways in, where the tenant is what is being asked for; they are the only exception.
+`python -m tests.lint.tenant_scope` reads the source, not the data. The filter of a query must be visible at the query:
+a dict with the scope key, or a name that got such a dict in the same function. Functions named `entry_…` look up the
+tenant itself; they are the only exception.
 """
 
 import ast
@@ -33,14 +33,16 @@ OPERATIONS = frozenset({"UpdateOne", "UpdateMany", "ReplaceOne", "DeleteOne", "D
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class ScopedPackage:
     """A package that holds tenant data: its folder, and the scope key of each of its collections."""
 
     folder: str
     scopes: Mapping[str, str]
 
 
-ROOMS = (Room("libs/directory/src", {"domains": "tenant", "accounts": "tenant", "addresses": "tenant"}),)
+SCOPED_PACKAGES = (
+    ScopedPackage("libs/directory/src", {"domains": "tenant", "accounts": "tenant", "addresses": "tenant"}),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,24 +57,26 @@ class Violation:
         return f"{self.path}:{self.line}: {self.text}"
 
 
-def check(path: str, source: str, rooms: tuple[Room, ...] = ROOMS, root: Path = Path()) -> list[Violation]:
+def check(
+    path: str, source: str, packages: tuple[ScopedPackage, ...] = SCOPED_PACKAGES, root: Path = Path()
+) -> list[Violation]:
     """Judge one file by its path from the root of the repository."""
     tree = ast.parse(source, path)
-    inside = next((room for room in rooms if path.startswith(room.folder + "/")), None)
+    inside = next((package for package in packages if path.startswith(package.folder + "/")), None)
     found: list[Violation] = []
     if inside is not None:
         names = {**_imported_constants(tree, root / inside.folder), **dict(_string_constants(tree))}
         found += Repository(path, tree, inside.scopes, names).violations()
-    for room in rooms:
-        if room is not inside:
-            found += _foreign_uses(path, tree, room)
+    for package in packages:
+        if package is not inside:
+            found += _foreign_uses(path, tree, package)
     return sorted(found, key=lambda violation: violation.line)
 
 
-def _foreign_uses(path: str, tree: ast.Module, room: Room) -> Iterator[Violation]:
+def _foreign_uses(path: str, tree: ast.Module, package: ScopedPackage) -> Iterator[Violation]:
     for node in ast.walk(tree):
-        if isinstance(node, ast.expr) and (name := _collection_literal(node)) in room.scopes:
-            yield Violation(path, node.lineno, f"only {room.folder} may touch the collection {name}")
+        if isinstance(node, ast.expr) and (name := _collection_literal(node)) in package.scopes:
+            yield Violation(path, node.lineno, f"only {package.folder} may touch the collection {name}")
 
 
 def _collection_literal(node: ast.AST) -> str | None:
@@ -94,7 +98,7 @@ def _text(node: ast.AST) -> str | None:
 
 
 class Repository:
-    """One module of a room."""
+    """One module of a package."""
 
     def __init__(
         self, path: str, tree: ast.Module, scopes: Mapping[str, str], constants: Mapping[str, str]
@@ -199,7 +203,7 @@ def _string_constants(tree: ast.Module) -> Iterator[tuple[str, str]]:
 
 
 def _imported_constants(tree: ast.Module, folder: Path) -> dict[str, str]:
-    """Read the strings that a module imports by name from its own room."""
+    """Read the strings that a module imports by name from its own package."""
     found: dict[str, str] = {}
     for node in tree.body:
         module = (

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.lint.tenant_scope import ROOTS, Room, check
+from tests.lint.tenant_scope import ROOTS, ScopedPackage, check
 
-ROOMS = (Room("libs/people/src", {"people": "tenant", "dogs": "owner"}),)
+SCOPED_PACKAGES = (ScopedPackage("libs/people/src", {"people": "tenant", "dogs": "owner"}),)
 INSIDE = "libs/people/src/mailyard/people/people.py"
 ROOT = Path(__file__).parents[2]
 
@@ -29,7 +29,7 @@ class People:
 
 
 def faults(body: str, name: str = "get", path: str = INSIDE) -> list[str]:
-    return [violation.text for violation in check(path, MODULE.format(name=name, body=body), ROOMS)]
+    return [violation.text for violation in check(path, MODULE.format(name=name, body=body), SCOPED_PACKAGES)]
 
 
 @pytest.mark.parametrize(
@@ -95,8 +95,8 @@ def test_a_query_on_an_unseen_collection_is_caught():
 @pytest.mark.parametrize(
     "use", ['store.collection("people")', 'store.db["people"]', 'x.db.get_collection("dogs")']
 )
-def test_nobody_outside_the_room_touches_its_collections(use):
-    [violation] = check("services/imap/src/mailyard/imap_server/main.py", f"\n{use}\n", ROOMS)
+def test_nobody_outside_the_package_touches_its_collections(use):
+    [violation] = check("services/imap/src/mailyard/imap_server/main.py", f"\n{use}\n", SCOPED_PACKAGES)
     assert str(violation).startswith(
         "services/imap/src/mailyard/imap_server/main.py:2: only libs/people/src may touch"
     )
@@ -119,7 +119,7 @@ def test_the_whole_repository_keeps_the_rule():
     assert violations == []
 
 
-def test_a_collections_name_may_come_from_another_module_of_the_room(tmp_path):
+def test_a_collections_name_may_come_from_another_module_of_the_package(tmp_path):
     rows = tmp_path / "libs/people/src/mailyard/people/rows.py"
     rows.parent.mkdir(parents=True)
     rows.write_text('PEOPLE = "people"\n')
@@ -128,5 +128,5 @@ def test_a_collections_name_may_come_from_another_module_of_the_room(tmp_path):
         "async def get(store, id):\n"
         '    await store.collection(PEOPLE).find_one({"_id": id})\n'
     )
-    [violation] = check(INSIDE, source, ROOMS, tmp_path)
+    [violation] = check(INSIDE, source, SCOPED_PACKAGES, tmp_path)
     assert violation.text == "get: the filter does not visibly carry 'tenant'"

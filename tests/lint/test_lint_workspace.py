@@ -1,4 +1,4 @@
-"""The rules know all of the workspace: a room that no rule knows would be free to do anything."""
+"""The rules name every package of the workspace: a package that no rule names could import anything."""
 
 import tomllib
 
@@ -20,9 +20,9 @@ def test_the_import_rules_know_every_package():
     assert set(ROOT["tool"]["importlinter"]["root_packages"]) == top_modules()
 
 
-def test_every_package_stands_on_a_floor():
-    floors = ROOT["tool"]["importlinter"]["contracts"][0]["layers"]
-    assert {room.strip() for floor in floors for room in floor.split("|")} == top_modules()
+def test_every_package_belongs_to_a_layer():
+    layers = ROOT["tool"]["importlinter"]["contracts"][0]["layers"]
+    assert {package.strip() for layer in layers for package in layer.split("|")} == top_modules()
 
 
 def test_the_type_checker_sees_every_package():

@@ -9,7 +9,7 @@ import yaml
 
 from mailyard.observability.rule import RUNBOOKS, Alert
 from mailyard.observability.rules import ALERTS
-from mailyard.runtime.catalogue import EVENTS, METRICS
+from mailyard.runtime.catalogue import collect
 from tests.observability.alertcase import Case, promtool_tests
 from tests.observability.alertcases import CASES
 from tests.observability.promtool import program, rule_files
@@ -59,7 +59,7 @@ def test_alert_has_a_runbook_with_all_its_parts(alert: Alert) -> None:
 def test_runbooks_name_metrics_settings_and_alerts_that_there_are() -> None:
     text = "\n".join(path.read_text() for path in (REPOSITORY / RUNBOOKS).glob("*.md"))
     settings = (REPOSITORY / "docs/settings.md").read_text()
-    assert set(re.findall(r"\bmailyard_[a-z_]+", text)) <= METRICS.keys()
+    assert set(re.findall(r"\bmailyard_[a-z_]+", text)) <= collect().metrics.keys()
     assert {name for name in re.findall(r"\bMAILYARD_[A-Z_]+", text) if f"`{name}`" not in settings} == set()
     assert set(re.findall(r"\bMailyard[A-Z]\w+", text)) == BY_NAME.keys()
 
@@ -69,9 +69,9 @@ PAGES = {path.name for path in (REPOSITORY / "docs").glob("*.md")}
 
 def test_runbooks_name_events_that_there_are() -> None:
     text = "\n".join(path.read_text() for path in (REPOSITORY / RUNBOOKS).glob("*.md"))
-    origins = "|".join(sorted({name.partition(".")[0] for name in EVENTS}))
+    origins = "|".join(sorted({name.partition(".")[0] for name in collect().events}))
     named = set(re.findall(rf"\b((?:{origins})\.[a-z_]+)\b(?!\()", text)) - PAGES  # db.spool.find() is none
-    assert named <= EVENTS.keys()
+    assert named <= collect().events.keys()
     assert "ledger.unaccounted" in named
 
 

@@ -1,6 +1,6 @@
 {{/*
-What cannot work, or would lose something silently. Each group prints one line of a YAML list for each problem: what is
-wrong, and what to do. What a single value may be is said by values.schema.json.
+Checks for conflicting values. Each group prints one line of a YAML list for each problem: what is wrong, and what to do.
+values.schema.json checks single values.
 */}}
 
 {{- define "mailyard.problems" -}}
@@ -24,26 +24,26 @@ wrong, and what to do. What a single value may be is said by values.schema.json.
 {{- end }}
 {{- end -}}
 
-{{/* Of several ways to say the same, one; takes (list what advice (dict name chosen ...)). */}}
+{{/* Exactly one of several values; takes (list what advice (dict name chosen ...)). */}}
 {{- define "mailyard.oneOf" -}}
 {{- $chosen := list -}}
 {{- range $name, $value := index . 2 }}{{ if $value }}{{ $chosen = append $chosen $name }}{{ end }}{{ end -}}
 {{- if empty $chosen }}
 {{- include "mailyard.problem" (printf "%s is not known. %s" (index . 0) (index . 1)) }}
 {{- else if gt (len $chosen) 1 }}
-{{- include "mailyard.problem" (printf "%s is said more than once, by %s. Keep one of them." (index . 0) (join " and " $chosen)) }}
+{{- include "mailyard.problem" (printf "%s is set more than once, by %s. Keep one of them." (index . 0) (join " and " $chosen)) }}
 {{- end }}
 {{- end -}}
 
 {{- define "mailyard.problemsDatabases" -}}
 {{- $given := .Values.connections -}}
 {{- $secret := "connections.existingSecret" -}}
-{{- include "mailyard.oneOf" (list "the place of RabbitMQ" "Set connections.existingSecret (keys amqp-url, mongo-url), connections.amqpUrl or connections.rabbitmqCluster.name; for a trial, trial.rabbitmq.enabled." (dict
+{{- include "mailyard.oneOf" (list "the address of RabbitMQ" "Set connections.existingSecret (keys amqp-url, mongo-url), connections.amqpUrl or connections.rabbitmqCluster.name; for a trial, trial.rabbitmq.enabled." (dict
   $secret $given.existingSecret
   "connections.amqpUrl" $given.amqpUrl
   "connections.rabbitmqCluster" $given.rabbitmqCluster.name
   "trial.rabbitmq" .Values.trial.rabbitmq.enabled)) }}
-{{- include "mailyard.oneOf" (list "the place of MongoDB" "Set connections.existingSecret (keys amqp-url, mongo-url), connections.mongoUrl, connections.perconaServerMongoDB.name or connections.mongoDBCommunity.name; for a trial, trial.mongodb.enabled." (dict
+{{- include "mailyard.oneOf" (list "the address of MongoDB" "Set connections.existingSecret (keys amqp-url, mongo-url), connections.mongoUrl, connections.perconaServerMongoDB.name or connections.mongoDBCommunity.name; for a trial, trial.mongodb.enabled." (dict
   $secret $given.existingSecret
   "connections.mongoUrl" $given.mongoUrl
   "connections.perconaServerMongoDB" $given.perconaServerMongoDB.name
@@ -65,7 +65,7 @@ wrong, and what to do. What a single value may be is said by values.schema.json.
 {{- end }}
 {{- end -}}
 
-{{/* A policy in the way would show as a database that is away. The login in a URL is cut off first, and never shown. */}}
+{{/* A NetworkPolicy that blocks a port looks like an unreachable database. The login in a URL is removed first and never shown. */}}
 {{- define "mailyard.problemsPorts" -}}
 {{- $policies := .Values.networkPolicies -}}
 {{- $urls := list
@@ -83,7 +83,7 @@ wrong, and what to do. What a single value may be is said by values.schema.json.
 {{- end }}
 {{- end -}}
 
-{{/* A cluster of data does not follow its number of replicas by itself. */}}
+{{/* Changing the number of replicas does not move the data of a database. */}}
 {{- define "mailyard.problemsTrial" -}}
 {{- $name := include "mailyard.fullname" . -}}
 {{- range $database, $count := dict "rabbitmq" .Values.trial.rabbitmq.nodes "mongodb" .Values.trial.mongodb.members }}
@@ -102,7 +102,7 @@ wrong, and what to do. What a single value may be is said by values.schema.json.
   "tls.certManager" $tls.certManager.enabled
   "tls.selfSigned" $tls.selfSigned.enabled)) }}
 {{- if and $tls.certManager.enabled (not $tls.certManager.issuerRef.name) }}
-{{- include "mailyard.problem" "tls.certManager.issuerRef.name is not set. Name the Issuer or ClusterIssuer that shall sign: kubectl get issuers,clusterissuers." }}
+{{- include "mailyard.problem" "tls.certManager.issuerRef.name is not set. Name an Issuer or ClusterIssuer: kubectl get issuers,clusterissuers." }}
 {{- end }}
 {{- end -}}
 
@@ -110,14 +110,14 @@ wrong, and what to do. What a single value may be is said by values.schema.json.
 {{- $doors := .Values.frontDoors -}}
 {{- $proxy := $doors.proxyProtocol -}}
 {{- if and $proxy.enabled (empty $proxy.networks) }}
-{{- include "mailyard.problem" "frontDoors.proxyProtocol.networks is empty. Name the networks that your balancers connect from, such as 10.0.0.0/24: from nowhere else a header is believed." }}
+{{- include "mailyard.problem" "frontDoors.proxyProtocol.networks is empty. Name the networks of your load balancers, such as 10.0.0.0/24: only headers from these networks are accepted." }}
 {{- end }}
 {{- if and (not $proxy.enabled) $proxy.networks }}
 {{- include "mailyard.problem" "frontDoors.proxyProtocol.networks is set, but frontDoors.proxyProtocol.enabled is not. Enable it, or remove the networks." }}
 {{- end }}
 {{- range $proxy.networks }}
 {{- if hasSuffix "/0" . }}
-{{- include "mailyard.problem" (printf "frontDoors.proxyProtocol.networks: %s is everybody, and whoever sends a header can claim any address. Name the balancers' networks." .) }}
+{{- include "mailyard.problem" (printf "frontDoors.proxyProtocol.networks: %s means every address, so any client could claim any address. Name the networks of the load balancers." .) }}
 {{- end }}
 {{- end }}
 {{- range $key, $door := dict "smtpIn" $doors.smtpIn "imap" $doors.imap }}
@@ -194,7 +194,7 @@ wrong, and what to do. What a single value may be is said by values.schema.json.
 {{- define "mailyard.problemsCanary" -}}
 {{- $canary := .Values.canary -}}
 {{- if and $canary.enabled $canary.echo (not .Values.sink.enabled) }}
-{{- include "mailyard.problem" "canary.echo needs something outside that sends its mail back. Set sink.enabled, or canary.echo to false." }}
+{{- include "mailyard.problem" "canary.echo needs the sink, which sends its mail back. Set sink.enabled, or canary.echo to false." }}
 {{- end }}
 {{- range $service, $way := dict "smtp-in" "submission" "imap" "imap" }}
 {{- if and $canary.enabled (not (index $.Values.services $service).enabled) (not (get $canary $way)) }}
@@ -216,7 +216,7 @@ wrong, and what to do. What a single value may be is said by values.schema.json.
 {{- end }}
 {{- end -}}
 
-{{/* Objects of others: without their definitions an install fails half-way. */}}
+{{/* Third-party objects: without their definitions an install fails half-way. */}}
 {{- define "mailyard.problemsObjects" -}}
 {{- $monitoring := .Values.monitoring -}}
 {{- $wanted := list

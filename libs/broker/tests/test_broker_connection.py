@@ -18,11 +18,13 @@ async def test_start_waits_for_a_broker_that_is_away(proxy, eventually):
     await proxy.refuse()
     broker = Broker(proxy.url, "test")
     starting = asyncio.create_task(broker.start())
-    await eventually(lambda: "cannot be used" in (broker.unready() or ""), "a reason that names the broker")
+    await eventually(
+        lambda: "cannot be used" in (broker.not_ready_reason() or ""), "a reason that names the broker"
+    )
     assert not starting.done()
     await proxy.accept()
     await asyncio.wait_for(starting, 15)
-    assert broker.unready() is None
+    assert broker.not_ready_reason() is None
     await broker.close()
 
 
@@ -30,7 +32,7 @@ async def test_start_does_not_wait_when_the_broker_is_not_required(proxy, monkey
     monkeypatch.setattr("mailyard.broker.connection.FIRST_TRY_SECONDS", 0.2)
     await proxy.refuse()
     broker = await started(Broker(proxy.url, "test", required=False))
-    assert broker.unready() is None
+    assert broker.not_ready_reason() is None
     assert "cannot be used" in broker.degraded()
     with pytest.raises(Unavailable, match="no connection to RabbitMQ"):
         await broker.depth(Queue.DEAD)
@@ -42,10 +44,10 @@ async def test_a_lost_broker_that_is_not_required_degrades_the_process_and_leave
     proxy, started, eventually
 ):
     broker = await started(Broker(proxy.url, "test", required=False, meanwhile="mail is accepted"))
-    assert (broker.unready(), broker.degraded()) == (None, None)
+    assert (broker.not_ready_reason(), broker.degraded()) == (None, None)
     await proxy.refuse()
     await eventually(broker.degraded, "the loss is reported")
-    assert broker.unready() is None
+    assert broker.not_ready_reason() is None
     assert broker.degraded().endswith("; mail is accepted")
     await proxy.accept()
     await eventually(lambda: broker.degraded() is None, "both connections up")
@@ -55,14 +57,16 @@ async def test_a_lost_broker_that_is_required_is_no_degradation_but_a_reason_aga
     proxy, far_broker, eventually
 ):
     await proxy.refuse()
-    await eventually(far_broker.unready, "the loss is reported")
+    await eventually(far_broker.not_ready_reason, "the loss is reported")
     assert far_broker.degraded() is None
 
 
 async def test_a_refused_password_is_told_with_the_setting(vhost_url, eventually):
     broker = Broker(str(URL(vhost_url).with_password("wrong")), "test")
     starting = asyncio.create_task(broker.start())
-    told = await eventually(lambda: "refuses" in (broker.unready() or "") and broker.unready(), "a refusal")
+    told = await eventually(
+        lambda: "refuses" in (broker.not_ready_reason() or "") and broker.not_ready_reason(), "a refusal"
+    )
     assert "correct MAILYARD_AMQP_URL" in told
     assert "wrong@" not in told
     starting.cancel()
@@ -106,9 +110,9 @@ async def test_a_cut_connection_comes_back_and_the_topology_is_declared_again(
     await channel.queue_delete(Queue.SMTP_IN_ROUTE)
     before = proxy.connections
     proxy.cut()
-    await eventually(lambda: far_broker.unready() is not None, "the loss is told")
-    assert "lost" in far_broker.unready()
-    await eventually(lambda: far_broker.unready() is None, "both connections up")
+    await eventually(lambda: far_broker.not_ready_reason() is not None, "the loss is told")
+    assert "lost" in far_broker.not_ready_reason()
+    await eventually(lambda: far_broker.not_ready_reason() is None, "both connections up")
     assert proxy.connections == before + 2
     assert await far_broker.depth(Queue.SMTP_IN_ROUTE) == QueueDepth(0, 0)
 
@@ -119,19 +123,21 @@ async def test_a_mismatch_met_at_reconnection_is_told_and_mended_when_it_is_gone
     await channel.queue_delete(Queue.LOCAL_FILTER)
     await channel.declare_queue(Queue.LOCAL_FILTER, durable=True)
     proxy.cut()
-    await eventually(lambda: "other properties" in (far_broker.unready() or ""), "the mismatch is told")
+    await eventually(
+        lambda: "other properties" in (far_broker.not_ready_reason() or ""), "the mismatch is told"
+    )
     await channel.queue_delete(Queue.LOCAL_FILTER)
-    await eventually(lambda: far_broker.unready() is None, "both connections up")
+    await eventually(lambda: far_broker.not_ready_reason() is None, "both connections up")
 
 
 @pytest.mark.slow
 async def test_a_stalled_connection_is_noticed_within_20_seconds(proxy, far_broker, eventually):
     proxy.stall()
     began = time.monotonic()
-    await eventually(lambda: far_broker.unready() is not None, "the stall is told", seconds=20)
+    await eventually(lambda: far_broker.not_ready_reason() is not None, "the stall is told", seconds=20)
     assert time.monotonic() - began > 3
     proxy.flow()
-    await eventually(lambda: far_broker.unready() is None, "both connections up")
+    await eventually(lambda: far_broker.not_ready_reason() is None, "both connections up")
 
 
 @pytest.mark.slow
@@ -140,7 +146,7 @@ async def test_a_process_that_pauses_for_ten_seconds_keeps_its_connections(proxy
     time.sleep(10)  # noqa: ASYNC251  # the loop stands still, as on a throttled node
     for _ in range(40):
         await asyncio.sleep(0.1)
-        assert far_broker.unready() is None
+        assert far_broker.not_ready_reason() is None
     assert proxy.connections == before
 
 

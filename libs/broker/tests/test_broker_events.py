@@ -94,7 +94,7 @@ async def test_subscriptions_made_while_the_broker_is_away_are_bound_later(
     proxy, speaker, far_broker, listener, eventually
 ):
     await proxy.refuse()
-    await eventually(lambda: far_broker.unready() is not None, "the loss is told")
+    await eventually(lambda: far_broker.not_ready_reason() is not None, "the loss is told")
     ear = Ear()
     async with asyncio.timeout(1):
         await listener.subscribe("a1", ear)
@@ -107,7 +107,7 @@ async def test_subscriptions_made_while_the_broker_is_away_are_bound_later(
 async def test_publishing_without_a_broker_is_no_error(proxy, far_broker, listener, eventually):
     await listener.publish([event("a1", 1)])
     await proxy.refuse()
-    await eventually(lambda: far_broker.unready() is not None, "the loss is told")
+    await eventually(lambda: far_broker.not_ready_reason() is not None, "the loss is told")
     async with asyncio.timeout(1):
         await listener.publish([event("a1", 1)])
 
@@ -133,7 +133,7 @@ async def test_an_exchange_that_was_deleted_is_declared_again(speaker, listener,
 
 
 async def test_events_never_make_a_process_unready(listener):
-    assert listener.unready() is None
+    assert listener.not_ready_reason() is None
 
 
 async def test_subscribing_waits_for_no_answer_of_the_broker(listener):

@@ -53,11 +53,11 @@ async def test_unavailable_keeps_the_tickets_and_tries_them_again(broker, starte
     consumer = await started(TicketConsumer(broker, QUEUE, judge))
     await TicketPublisher(broker).publish(QUEUE, tickets(0, 3))
     await eventually(lambda: len(judge.tries) >= 3, "three tries")
-    assert consumer.unready() == "waits for an unreachable server: the store is away"
+    assert consumer.not_ready_reason() == "waits for an unreachable server: the store is away"
     assert (await broker.depth(QUEUE)).messages == 0, "the tickets stay in hand"
     judge.away = False
     await eventually(lambda: numbers(judge.done) == [0, 1, 2], "handled")
-    await eventually(lambda: consumer.unready() is None, "ready again")
+    await eventually(lambda: consumer.not_ready_reason() is None, "ready again")
     assert all(numbers(tried) == [0, 1, 2] for tried in judge.tries)
 
 
@@ -116,7 +116,7 @@ async def test_rejecting_the_last_of_a_call_does_not_harm_the_channel(
     await publisher.publish(QUEUE, tickets(2, 1))
     await eventually(lambda: numbers(judge.done) == [0, 2], "handled once each")
     assert consumer.progress().messages_in == 3, "nothing was redelivered"
-    assert consumer.unready() is None
+    assert consumer.not_ready_reason() is None
 
 
 async def test_a_note_that_fails_leaves_the_ticket_to_the_dead_letters(broker, started, tickets, dead):

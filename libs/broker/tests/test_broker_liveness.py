@@ -30,13 +30,13 @@ class Holder:
 
 async def test_a_consumer_is_unready_until_it_is_registered(proxy, far_broker, started, eventually):
     await proxy.refuse()
-    await eventually(lambda: far_broker.unready() is not None, "the loss is told")
+    await eventually(lambda: far_broker.not_ready_reason() is not None, "the loss is told")
     consumer = TicketConsumer(far_broker, QUEUE, Holder())
-    assert consumer.unready() == "not registered yet"
+    assert consumer.not_ready_reason() == "not registered yet"
     await started(consumer)
-    await eventually(lambda: "no connection to RabbitMQ" in consumer.unready(), "the reason is told")
+    await eventually(lambda: "no connection to RabbitMQ" in consumer.not_ready_reason(), "the reason is told")
     await proxy.accept()
-    await eventually(lambda: consumer.unready() is None, "registered")
+    await eventually(lambda: consumer.not_ready_reason() is None, "registered")
 
 
 async def test_a_cut_in_the_middle_of_a_handler_redelivers_its_tickets(
@@ -48,10 +48,10 @@ async def test_a_cut_in_the_middle_of_a_handler_redelivers_its_tickets(
     await TicketPublisher(far_broker).publish(QUEUE, tickets(0, 2))
     await eventually(lambda: holder.begun, "the call")
     proxy.cut()
-    await eventually(lambda: far_broker.unready() is not None, "the loss is told")
+    await eventually(lambda: far_broker.not_ready_reason() is not None, "the loss is told")
     holder.gate.set()
     await eventually(lambda: len(holder.done) == 4, "handled, and handled again after redelivery")
-    await eventually(lambda: consumer.unready() is None, "registered again")
+    await eventually(lambda: consumer.not_ready_reason() is None, "registered again")
     assert consumer.progress().messages_in == 2
 
 
@@ -80,10 +80,10 @@ async def test_a_consumer_of_a_deleted_queue_gets_it_declared_and_registers_agai
 ):
     holder = Holder()
     consumer = await started(TicketConsumer(broker, QUEUE, holder))
-    await eventually(lambda: consumer.unready() is None, "registered")
+    await eventually(lambda: consumer.not_ready_reason() is None, "registered")
     await channel.queue_delete(QUEUE)
-    await eventually(lambda: consumer.unready() is not None, "the loss is told")
-    await eventually(lambda: consumer.unready() is None, "registered again")
+    await eventually(lambda: consumer.not_ready_reason() is not None, "the loss is told")
+    await eventually(lambda: consumer.not_ready_reason() is None, "registered again")
     await TicketPublisher(broker).publish(QUEUE, tickets(0, 1))
     await eventually(lambda: holder.done, "handled")
 
@@ -93,15 +93,15 @@ async def test_a_call_that_lasts_too_long_makes_the_process_unready(broker, star
     holder.gate.clear()
     consumer = await started(TicketConsumer(broker, QUEUE, holder, handler_seconds=0.1))
     await TicketPublisher(broker).publish(QUEUE, tickets(0, 1))
-    await eventually(lambda: "a handler call has lasted" in (consumer.unready() or ""), "it is told")
+    await eventually(lambda: "a handler call has lasted" in (consumer.not_ready_reason() or ""), "it is told")
     holder.gate.set()
-    await eventually(lambda: consumer.unready() is None, "ready again")
+    await eventually(lambda: consumer.not_ready_reason() is None, "ready again")
 
 
 async def test_a_consumer_that_the_broker_forgot_registers_again(broker, started, tickets, eventually):
     holder = Holder()
     consumer = await started(TicketConsumer(broker, QUEUE, holder, probe_seconds=0.2))
-    await eventually(lambda: consumer.unready() is None, "registered")
+    await eventually(lambda: consumer.not_ready_reason() is None, "registered")
     session = consumer._session
     await session._channel.basic_cancel(session._consumer_tag)
     await TicketPublisher(broker).publish(QUEUE, tickets(0, 1))
@@ -112,7 +112,7 @@ async def test_a_consumer_that_the_broker_forgot_registers_again(broker, started
 async def test_an_idle_consumer_is_not_renewed(broker, started, tickets, eventually):
     holder = Holder()
     consumer = await started(TicketConsumer(broker, QUEUE, holder, probe_seconds=0.1))
-    await eventually(lambda: consumer.unready() is None, "registered")
+    await eventually(lambda: consumer.not_ready_reason() is None, "registered")
     session = consumer._session
     publisher = TicketPublisher(broker)
     for number in range(30):
@@ -154,7 +154,7 @@ async def test_draining_without_a_broker_does_not_hang(proxy, far_broker, ticket
 async def test_draining_over_a_stalled_connection_ends(proxy, far_broker, eventually):
     consumer = TicketConsumer(far_broker, QUEUE, Holder())
     await consumer.start()
-    await eventually(lambda: consumer.unready() is None, "registered")
+    await eventually(lambda: consumer.not_ready_reason() is None, "registered")
     proxy.stall()
     await asyncio.wait_for(consumer.drain(), 20)
     await asyncio.wait_for(consumer.close(), 20)

@@ -1,4 +1,4 @@
-"""The topology is declared in one place, works as the design says, and a mismatch says what to do."""
+"""The topology is declared in one place, has the declared properties, and a mismatch says what to do."""
 
 import asyncio
 

@@ -9,7 +9,7 @@ import pytest
 from pymongo.monitoring import CommandListener
 from structlog.testing import capture_logs
 
-from mailyard.directory.accesslog import AccessLog, Action, Scope, Subject
+from mailyard.directory.accesslog import AccessLog, Action, News, Scope, Subject
 from mailyard.directory.accesswatch import AccessWatch
 from mailyard.directory.authentication import Authenticator
 from mailyard.directory.directory import Directory
@@ -303,7 +303,7 @@ async def test_a_change_that_fails_takes_nothing_away(example, store, suspension
         await suspension.suspend_domain("other", "example.org")
     with pytest.raises(NotFound, match="no tenant nobody"):
         await suspension.suspend_tenant("nobody")
-    assert await AccessLog(store).entry_since(0, 10) == []
+    assert await AccessLog(store).entry_since(0, 10) == News([], None)
 
 
 async def test_rows_of_version_0_2_0_work(example, store, pods, suspension):

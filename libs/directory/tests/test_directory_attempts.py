@@ -2,7 +2,7 @@
 
 import pytest
 
-from mailyard.directory.attempts import AttemptLimits, Attempts, Client, client_of
+from mailyard.directory.attempts import AttemptLimits, Attempts, ClientNetwork, client_of
 
 LIMITS = AttemptLimits(free=3, longest_seconds=60.0, fade_seconds=100.0)
 
@@ -51,11 +51,11 @@ def test_the_key_that_failed_least_recently_is_forgotten_when_there_are_too_many
 @pytest.mark.parametrize(
     ("client_ip", "client"),
     [
-        ("192.0.2.77", Client("192.0.2.77", "192.0.2.0/24")),
-        ("::ffff:192.0.2.77", Client("192.0.2.77", "192.0.2.0/24")),
-        ("2001:db8:1:2:3:4:5:6", Client("2001:db8:1:2::/64", "2001:db8:1::/48")),
-        ("fe80::1%eth0", Client("fe80::/64", "fe80::/48")),
-        ("", Client("", "")),
+        ("192.0.2.77", ClientNetwork("192.0.2.77", "192.0.2.0/24")),
+        ("::ffff:192.0.2.77", ClientNetwork("192.0.2.77", "192.0.2.0/24")),
+        ("2001:db8:1:2:3:4:5:6", ClientNetwork("2001:db8:1:2::/64", "2001:db8:1::/48")),
+        ("fe80::1%eth0", ClientNetwork("fe80::/64", "fe80::/48")),
+        ("", ClientNetwork("", "")),
     ],
 )
 def test_a_client_is_counted_by_the_address_and_the_network_that_one_party_usually_holds(client_ip, client):

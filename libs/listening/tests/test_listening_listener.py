@@ -278,10 +278,10 @@ async def test_close_cuts_what_is_left(listening, certificates):
 async def test_a_listener_is_ready_while_it_listens_and_checks(listening):
     factory = Factory()
     listener = await listening(factory)
-    assert listener.unready() is None
+    assert listener.not_ready_reason() is None
     await until(lambda: factory.checks > 0)
     listener._checking.cancel()
-    await until(lambda: listener.unready() == "slow clients are not looked after any more")
+    await until(lambda: listener.not_ready_reason() == "slow clients are not looked after any more")
     await listener.drain()
 
 

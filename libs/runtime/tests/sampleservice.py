@@ -3,16 +3,22 @@
 import asyncio
 import sys
 from collections.abc import Sequence
+from typing import Annotated
+
+from pydantic import Field
 
 from mailyard.runtime.errors import Misconfigured
+from mailyard.runtime.renames import Renamed
 from mailyard.runtime.service import Component, Runtime, run
 from mailyard.runtime.settings import CommonSettings, load_settings, settings_config
 
 
 class SampleSettings(CommonSettings):
-    """No settings of its own."""
+    """One setting of its own, which had another name before."""
 
     model_config = settings_config("sample")
+
+    size: Annotated[int, Renamed("MAILYARD_SAMPLE_OCTETS", "0.4.0")] = Field(default=1, description="Size.")
 
 
 class Part:
@@ -37,8 +43,8 @@ class Part:
             case "asks-to-stop":
                 self._runtime.stop("had enough", 3)
 
-    def unready(self) -> str | None:
-        return "a server is away" if self._story in ("waits", "unready") else None
+    def not_ready_reason(self) -> str | None:
+        return "a server is away" if self._story in ("waits", "not ready") else None
 
     async def drain(self) -> None:
         self._say("drain")

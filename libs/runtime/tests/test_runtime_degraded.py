@@ -11,15 +11,15 @@ class Part:
 
     name = "broker"
 
-    def __init__(self, unready=None, degraded=None):
-        self._unready = unready
+    def __init__(self, not_ready=None, degraded=None):
+        self._not_ready = not_ready
         self._degraded = degraded
 
     async def start(self):
         """Start at once."""
 
-    def unready(self):
-        return self._unready
+    def not_ready_reason(self):
+        return self._not_ready
 
     def degraded(self):
         return self._degraded
@@ -34,7 +34,7 @@ class Part:
 async def _readyz(part):
     runtime = Runtime("sample", CommonSettings(http_port=0))
     await runtime.start([part])
-    answer = runtime.health.app.answer("GET", "/readyz")
+    answer = runtime.health.app.respond("GET", "/readyz")
     return answer.status, json.loads(answer.body)
 
 
@@ -45,5 +45,5 @@ async def test_a_degraded_component_is_reported_and_the_process_stays_ready():
 
 
 async def test_a_reason_against_readiness_is_503():
-    status, body = await _readyz(Part(unready="connection lost"))
+    status, body = await _readyz(Part(not_ready="connection lost"))
     assert (status, body["reasons"], body["degraded"]) == (503, {"broker": "connection lost"}, {})

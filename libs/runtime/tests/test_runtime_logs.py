@@ -1,6 +1,5 @@
 """Logs are one JSON object per line, and no secret is in them."""
 
-import asyncio
 import io
 import json
 import logging
@@ -8,7 +7,7 @@ import logging
 import pytest
 import structlog
 
-from mailyard.runtime.logs import bind_context, configure_logs, get_logger
+from mailyard.runtime.logs import configure_logs, get_logger
 
 
 @pytest.fixture
@@ -21,7 +20,6 @@ def lines():
     yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
     root.handlers[:], root.level = handlers, level
     structlog.reset_defaults()
-    structlog.contextvars.clear_contextvars()
 
 
 def test_a_line_says_what_happened_where_and_when(lines):
@@ -88,17 +86,6 @@ def test_octets_and_other_values_do_not_break_the_line(lines):
     get_logger("x").info("service.starting", octets=b"\xff\x00", value=object())
     (line,) = lines()
     assert line["octets"] == "b'\\xff\\x00'"
-
-
-async def test_bound_context_stays_within_its_task(lines):
-    async def work(spool_id):
-        bind_context(spool_id=spool_id)
-        await asyncio.sleep(0)
-        get_logger("x").info("service.started")
-
-    await asyncio.gather(asyncio.create_task(work("one")), asyncio.create_task(work("two")))
-    get_logger("x").info("service.stopped")
-    assert [line.get("spool_id") for line in lines()] == ["one", "two", None]
 
 
 def test_console_format_is_for_people():

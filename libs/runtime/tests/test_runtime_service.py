@@ -112,8 +112,8 @@ def test_a_part_that_waits_in_its_start_is_told_by_readyz_and_can_be_stopped(liv
     assert said[-1] == "close first"
 
 
-def test_a_part_with_a_reason_makes_the_process_unready(live):
-    life = live("unready")
+def test_a_part_with_a_reason_makes_the_process_not_ready(live):
+    life = live("not ready")
     assert life.wait_for(503)["reasons"]["second"] == "a server is away"
     deadline = time.monotonic() + LIMIT
     while life.wait_for(503)["reasons"] != {"second": "a server is away"}:
@@ -155,7 +155,7 @@ def test_a_second_signal_ends_the_process_at_once(live):
     assert "close first" not in said
 
 
-def test_a_part_that_a_person_must_mend_ends_the_start_with_78(live):
+def test_a_part_that_a_person_must_fix_ends_the_start_with_78(live):
     code, said, log = live("misconfigured").end()
     assert code == 78
     assert said[-1] == "close first"
@@ -205,3 +205,15 @@ def test_wrong_settings_end_with_78_before_anything_starts(live):
     out, err = life.process.communicate(timeout=LIMIT)
     assert (life.process.returncode, out) == (78, "")
     assert "MAILYARD_DRAIN_SECONDS" in err
+
+
+def test_an_old_name_of_a_setting_works_and_is_logged_once_with_the_name_to_use(live):
+    life = live("plain", MAILYARD_SAMPLE_OCTETS="7")
+    life.wait_for(200)
+    life.process.terminate()
+    code, _, log = life.end()
+    assert code == 0
+    (line,) = [line for line in log if line["event"] == "settings.old_variable"]
+    assert line["level"] == "warning"
+    assert (line["variable"], line["use"]) == ("MAILYARD_SAMPLE_OCTETS", "MAILYARD_SAMPLE_SIZE")
+    assert line["renamed_in_version"] == "0.4.0"

@@ -2,14 +2,17 @@
 
 import json
 import os
+from typing import Annotated
 
 import pytest
 from pydantic import Field, SecretStr, ValidationError, field_validator
 
 from mailyard.runtime.endpoint import Endpoint
+from mailyard.runtime.renames import Renamed
 from mailyard.runtime.settings import (
     CommonSettings,
     load_settings,
+    old_variables_in_use,
     settings_config,
     unknown_variables,
     variables,
@@ -263,3 +266,91 @@ def test_a_switch_of_tests_needs_a_host_name_of_tests() -> None:
     assert TrialSettings(test_lose_everything=True, hostname="mail.test").test_lose_everything
     with pytest.raises(ValidationError, match=r"ends with \.test"):
         TrialSettings(test_lose_everything=True, hostname="mail.example")
+
+
+class RenamedSettings(CommonSettings):
+    """Settings of which each had another name before."""
+
+    model_config = settings_config("renamed")
+
+    size: Annotated[int, Field(ge=1), Renamed("MAILYARD_RENAMED_OCTETS", "0.4.0")] = Field(
+        default=5, description="How large."
+    )
+    places: Annotated[tuple[str, ...], Renamed("MAILYARD_RENAMED_SPOTS", "0.4.0")] = Field(
+        default=("here",), description="Where."
+    )
+    key: Annotated[SecretStr | None, Renamed("MAILYARD_OLD_SERVICE_KEY", "0.4.0")] = Field(
+        default=None, description="A key."
+    )
+
+
+def refused_renamed(capsys):
+    with pytest.raises(SystemExit) as exit_info:
+        load_settings(RenamedSettings)
+    assert exit_info.value.code == 78
+    return capsys.readouterr().err
+
+
+def test_a_setting_is_read_from_its_old_name(monkeypatch):
+    monkeypatch.setenv("MAILYARD_RENAMED_OCTETS", "7")
+    monkeypatch.setenv("MAILYARD_RENAMED_SPOTS", "a,b")
+    settings = load_settings(RenamedSettings)
+    assert (settings.size, settings.places) == (7, ("a", "b"))
+
+
+def test_an_old_name_in_use_is_named_with_the_new_one_and_the_version(monkeypatch):
+    assert list(old_variables_in_use(RenamedSettings)) == []
+    monkeypatch.setenv("MAILYARD_RENAMED_OCTETS", "7")
+    assert list(old_variables_in_use(RenamedSettings)) == [
+        ("MAILYARD_RENAMED_SIZE", Renamed("MAILYARD_RENAMED_OCTETS", "0.4.0"))
+    ]
+
+
+def test_a_secret_is_read_from_the_file_that_its_old_name_gives(monkeypatch, tmp_path):
+    (tmp_path / "key").write_text("k\n")
+    monkeypatch.setenv("MAILYARD_OLD_SERVICE_KEY_FILE", str(tmp_path / "key"))
+    key = load_settings(RenamedSettings).key
+    assert key is not None
+    assert key.get_secret_value() == "k"
+    assert [renamed.old for _, renamed in old_variables_in_use(RenamedSettings)] == [
+        "MAILYARD_OLD_SERVICE_KEY"
+    ]
+
+
+@pytest.mark.parametrize(("old", "value"), [("OCTETS", "7"), ("SPOTS", ""), ("SPOTS", "a")])
+def test_both_names_at_once_are_refused_and_both_are_named(monkeypatch, capsys, old, value):
+    new = {"OCTETS": "SIZE", "SPOTS": "PLACES"}[old]
+    monkeypatch.setenv(f"MAILYARD_RENAMED_{old}", value)
+    monkeypatch.setenv(f"MAILYARD_RENAMED_{new}", "8")
+    expected = (
+        f"MAILYARD_RENAMED_{new}: MAILYARD_RENAMED_{old} is set too, an old name of MAILYARD_RENAMED_{new}."
+    )
+    assert expected in refused_renamed(capsys)
+
+
+def test_a_file_by_the_old_name_beside_a_value_by_the_new_one_is_refused(monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("MAILYARD_RENAMED_KEY", "k")
+    monkeypatch.setenv("MAILYARD_OLD_SERVICE_KEY_FILE", str(tmp_path / "key"))
+    told = refused_renamed(capsys)
+    assert "MAILYARD_RENAMED_KEY: MAILYARD_OLD_SERVICE_KEY is set too" in told
+
+
+def test_an_old_name_that_is_set_and_blank_counts_as_not_set(monkeypatch):
+    monkeypatch.setenv("MAILYARD_RENAMED_OCTETS", " ")
+    monkeypatch.setenv("MAILYARD_RENAMED_SIZE", "8")
+    assert load_settings(RenamedSettings).size == 8
+
+
+def test_a_wrong_value_is_reported_with_the_name_that_was_set(monkeypatch, capsys):
+    monkeypatch.setenv("MAILYARD_RENAMED_OCTETS", "0")
+    told = refused_renamed(capsys)
+    assert "MAILYARD_RENAMED_OCTETS: Input should be greater than or equal to 1 (it is '0')" in told
+
+
+def test_an_old_name_is_neither_unknown_nor_offered_for_a_misspelt_one(monkeypatch, capsys):
+    monkeypatch.setenv("MAILYARD_OLD_SERVICE_KEY", "k")
+    assert unknown_variables(RenamedSettings) == []
+    monkeypatch.setenv("MAILYARD_RENAMED_OCTET", "7")
+    told = refused_renamed(capsys)
+    assert "MAILYARD_RENAMED_OCTET: no such setting." in told
+    assert "MAILYARD_RENAMED_OCTETS" not in told

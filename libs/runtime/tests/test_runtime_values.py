@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailyard.runtime.clock import from_ms, now_utc, to_ms
-from mailyard.runtime.trace import TraceContext, child_traceparent, new_trace, parse_traceparent
+from mailyard.runtime.trace import TraceContext, new_trace, parse_traceparent
 
 
 @given(st.integers(min_value=0, max_value=253402300799999))
@@ -58,13 +58,8 @@ def test_invalid_traceparents_are_refused():
     assert parse_traceparent(f"00-{good}\n") is None
 
 
-def test_a_child_stays_in_its_trace_with_a_span_of_its_own():
-    parent = new_trace(sampled=False)
-    child = parse_traceparent(child_traceparent(str(parent)))
-    assert child is not None
-    assert (child.trace_id, child.sampled) == (parent.trace_id, False)
-    assert child.span_id != parent.span_id
-
-
-def test_an_invalid_parent_begins_a_new_trace():
-    assert parse_traceparent(child_traceparent("nonsense")) is not None
+def test_a_new_trace_says_whether_it_is_sampled_and_has_ids_of_its_own():
+    first, second = new_trace(), new_trace(sampled=False)
+    assert (first.sampled, second.sampled) == (True, False)
+    assert first.trace_id != second.trace_id
+    assert parse_traceparent(str(second)) == second

@@ -187,3 +187,42 @@ async def test_what_stays_parked_ends_by_itself(store: Store) -> None:
     await Blobs(store).ensure_indexes()
     indexes = await store.collection("mail.parked").index_information()
     assert {each.get("expireAfterSeconds") for each in indexes.values()} == {None, 86_400}
+
+
+async def test_a_small_body_is_returned_unwritten_and_a_large_one_is_in_the_store(store: Store) -> None:
+    blobs = Blobs(store)
+    writer = blobs.writer()
+    await writer.write(b"small")
+    assert writer.size == writer.held == 5
+    small = await writer.finish()
+    assert small.octets == b"small"
+    with pytest.raises(BodyMissing):
+        await blobs.read(small.blob_id)
+    writer = blobs.writer()
+    for _ in range(3):
+        await writer.write(b"x" * CHUNK_SIZE)
+        assert writer.held <= CHUNK_SIZE
+    large = await writer.finish()
+    assert (large.octets, large.size) == (None, 3 * CHUNK_SIZE)
+    assert await blobs.read(large.blob_id) == b"x" * 3 * CHUNK_SIZE
+
+
+async def test_a_parked_body_holds_nothing_and_is_whole_in_the_end(store: Store) -> None:
+    blobs = Blobs(store)
+    writer = blobs.writer()
+    for piece in (b"a" * 1000, b"b" * CHUNK_SIZE, b"c" * 7):
+        await writer.write(piece)
+        await writer.park()
+        assert writer.held == 0
+    body = await writer.finish()
+    assert await blobs.read(body.blob_id) == b"a" * 1000 + b"b" * CHUNK_SIZE + b"c" * 7
+    assert await store.collection("mail.parked").count_documents({}) == 0
+
+
+async def test_an_aborted_body_leaves_nothing_in_any_collection(store: Store) -> None:
+    writer = Blobs(store).writer()
+    await writer.write(b"x" * CHUNK_SIZE + b"y")
+    await writer.park()
+    await writer.abort()
+    for name in ("mail.files", "mail.chunks", "mail.parked"):
+        assert await store.collection(name).count_documents({}) == 0

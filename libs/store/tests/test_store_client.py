@@ -29,14 +29,14 @@ async def test_a_server_that_is_away_is_a_matter_of_time() -> None:
     store = Store("mongodb://127.0.0.1:1/?directConnection=true", "x", timeout_ms=200)
     with pytest.raises(Unavailable, match="MongoDB is unreachable"):
         await store.ping()
-    assert store.unready() == "MongoDB has not answered yet"
+    assert store.not_ready_reason() == "MongoDB has not answered yet"
     await store.close()
 
 
 async def test_a_replica_set_that_answers_makes_the_store_ready(mongo_url: str) -> None:
     store = Store(mongo_url, "x")
     await store.start()
-    assert store.unready() is None
+    assert store.not_ready_reason() is None
     await store.close()
 
 
@@ -53,7 +53,7 @@ async def test_a_refused_login_is_tried_again_because_a_new_server_gets_its_user
     assert len(refused) > 1, logs
     assert "check user, password and authSource in MAILYARD_MONGO_URL" in refused[0]
     assert "secret" not in str(logs)
-    assert store.unready() == "MongoDB has not answered yet"
+    assert store.not_ready_reason() == "MongoDB has not answered yet"
     await store.close()
 
 
@@ -76,14 +76,14 @@ async def test_a_password_that_was_changed_after_the_start_makes_mail_wait_and_t
     store = Store(f"{login}{'&' if '?' in login else '/?'}authSource={database}", database)
     try:
         await store.start()
-        assert store.unready() is None
+        assert store.not_ready_reason() is None
         await owner.db.command({"updateUser": "relay", "pwd": "new-secret"})
         # Open connections go on; more operations at a time than there are connections need new ones.
         ended = await asyncio.gather(*(store.ping() for _ in range(20)), return_exceptions=True)
         errors = [each for each in ended if each is not None]
         assert errors
         assert {type(each) for each in errors} == {Unavailable}
-        said = store.unready()
+        said = store.not_ready_reason()
         assert said is not None
         assert "authentication failed; check user, password and authSource in MAILYARD_MONGO_URL" in said
         assert "secret" not in said
@@ -104,7 +104,7 @@ async def test_a_missing_right_makes_mail_wait_and_is_told_without_documents_by_
     )
     with pytest.raises(Unavailable, match="lacks this right"), unavailable_when_away():
         raise OperationFailure(words, 13)
-    assert store.unready() is None
+    assert store.not_ready_reason() is None
     said = store.degraded()
     assert said is not None
     assert 'not authorized on mail to execute command { insert: "spool"' in said

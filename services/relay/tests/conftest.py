@@ -7,11 +7,6 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
-import dns.flags
-import dns.message
-import dns.rcode
-import dns.rdatatype
-import dns.rrset
 import pytest
 import uvloop
 from cryptography import x509
@@ -19,64 +14,14 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from tests.trial.nameserver import DnsServer
+
 HOST = "127.0.0.1"
 
 
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
     """The loop of running services."""
     return {"uvloop": uvloop.new_event_loop}
-
-
-class DnsServer(asyncio.DatagramProtocol):
-    """Answers from `zone`: (name, type) → records, or an rcode, or None: no answer at all."""
-
-    def __init__(self) -> None:
-        self.zone: dict[tuple[str, str], list[str] | dns.rcode.Rcode | None] = {}
-        self.names: set[str] = set()
-        self.asked: list[tuple[str, str]] = []
-        self.port = 0
-
-    def add(self, name: str, kind: str, *records: str) -> None:
-        self.zone[name, kind] = list(records)
-        self.names.add(name)
-
-    def break_(self, name: str, kind: str, how: dns.rcode.Rcode | None) -> None:
-        self.zone[name, kind] = how
-        self.names.add(name)
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport
-        self.port = transport.get_extra_info("sockname")[1]
-
-    def datagram_received(self, data: bytes, addr: tuple) -> None:
-        query = dns.message.from_wire(data)
-        answer = self._answer(query)
-        if answer is not None:
-            self._transport.sendto(answer.to_wire(), addr)
-
-    def _answer(self, query: dns.message.Message) -> dns.message.Message | None:
-        question = query.question[0]
-        name, kind = (
-            question.name.to_text(omit_final_dot=True).lower(),
-            dns.rdatatype.to_text(question.rdtype),
-        )
-        self.asked.append((name, kind))
-        response = dns.message.make_response(query)
-        response.flags |= dns.flags.RA
-        while (name, "CNAME") in self.zone:
-            target = self.zone[name, "CNAME"][0]
-            response.answer.append(dns.rrset.from_text(f"{name}.", 60, "IN", "CNAME", target))
-            name = target.rstrip(".")
-        found = self.zone.get((name, kind), [])
-        if found is None:
-            return None
-        if isinstance(found, dns.rcode.Rcode):
-            response.set_rcode(found)
-        elif found:
-            response.answer.append(dns.rrset.from_text(f"{name}.", 60, "IN", kind, *found))
-        elif name not in self.names:
-            response.set_rcode(dns.rcode.NXDOMAIN)
-        return response
 
 
 @pytest.fixture

@@ -8,16 +8,17 @@ import pytest
 from bson import ObjectId
 
 from mailyard.proto.v1.ticket_pb2 import Recipient, Ticket
-from mailyard.relay.attempt import HOSTS_SECONDS, Answer, Attempt, LeaseLost
-from mailyard.relay.bodies import Bodies
+from mailyard.relay.attempt import HOSTS_SECONDS, DeliveryAttempt, LeaseLost, RecipientAnswer
+from mailyard.relay.bodyreader import BodyReader
 from mailyard.relay.busy import SiteBusy
 from mailyard.relay.connectionlimiter import ConnectionLimiter, ConnectionLimits
-from mailyard.relay.connector import Connector, Manners, tls_contexts
-from mailyard.relay.destination import Destination, Host
-from mailyard.relay.letter import Letter
-from mailyard.relay.nexthop import Policy
+from mailyard.relay.connector import ClientProfile, Connector, tls_contexts
+from mailyard.relay.networklimiter import NetworkLimiter, NetworkLimits, network_keys
+from mailyard.relay.outgoing import OutgoingMessage
 from mailyard.relay.pool import Pool, PoolLimits
-from mailyard.relay.timeouts import Timeouts
+from mailyard.relay.replytimer import Timeouts
+from mailyard.relay.route import Host, Route
+from mailyard.relay.tlspolicy import TlsPolicy
 from mailyard.runtime.errors import Unavailable
 from mailyard.smtp.client import Security
 from mailyard.store.blobs import BodyMissing
@@ -26,6 +27,10 @@ OPEN = "S: 220 mx.example ESMTP\nC: EHLO\nS: 250-mx.example\nS: 250 PIPELINING\n
 TAKES = "C: MAIL\nC: RCPT\nC: DATA\nS: 250 Ok\nS: 250 Ok\nS: 354 Go on\nbody\nS: 250 2.0.0 Queued\n"
 BODY = b"Subject: x\r\n\r\nhello\r\n"
 TIMEOUTS = Timeouts(1, 1, 1, 1, 1, 1, 1)
+
+
+def clear(name: str, port: int, address: str = "127.0.0.1") -> Host:
+    return Host(name, port, (address,), TlsPolicy(Security.NONE))
 
 
 class Blobs:
@@ -47,7 +52,7 @@ class Blobs:
 @pytest.fixture
 def pool():
     lent = Pool(
-        Connector(Manners("relay.example"), TIMEOUTS, tls_contexts(None)),
+        Connector(ClientProfile("relay.example"), TIMEOUTS, tls_contexts(None)),
         ConnectionLimiter(ConnectionLimits()),
         PoolLimits(site_connections=2, site_waiting=5, waiting_seconds=0.2),
         time.monotonic,
@@ -64,20 +69,20 @@ async def attempt(
     blobs: Blobs | None = None,
     ours: bool = True,
     domain: str = "example",
-) -> list[Answer]:
+) -> list[RecipientAnswer]:
     ticket = Ticket(
         blob_id=ObjectId().binary,
         size=len(BODY),
         sender="alice@a.example",
         recipients=[Recipient(address=f"user{number}@b.example", index=number) for number in range(to)],
     )
-    hosts = tuple(Host(f"mx{n}.{domain}", port, ("127.0.0.1",)) for n, port in enumerate(ports))
-    destination = Destination(hosts, Policy(security=Security.NONE))
-    letter = Letter(ticket, Bodies(blobs or Blobs()))
-    return await Attempt(letter, destination, pool, most_recipients=most, permitted=lambda: ours).run()
+    hosts = tuple(clear(f"mx{n}.{domain}", port) for n, port in enumerate(ports))
+    route = Route(hosts)
+    message = OutgoingMessage(ticket, BodyReader(blobs or Blobs()))
+    return await DeliveryAttempt(message, route, pool, most_recipients=most, permitted=lambda: ours).run()
 
 
-def said(answers: list[Answer]) -> list[str]:
+def said(answers: list[RecipientAnswer]) -> list[str]:
     return [str(answer.reply) for answer in answers]
 
 
@@ -85,7 +90,7 @@ async def test_the_first_host_takes_it(pool: Pool, peer) -> None:
     first, second = await peer(OPEN + TAKES), await peer(OPEN + TAKES)
     (answer,) = await attempt(pool, first.port, second.port)
     assert str(answer.reply) == "250 2.0.0 Queued"
-    assert answer.place == f"mx0.example[127.0.0.1]:{first.port}"
+    assert answer.peer == f"mx0.example[127.0.0.1]:{first.port}"
     assert first.bodies == [BODY + b".\r\n"]
     assert second.connections == 0
 
@@ -119,9 +124,9 @@ async def test_all_hosts_of_a_domain_are_tried(pool: Pool, peer, unused_tcp_port
 
 
 async def test_a_host_that_is_ourselves_ends_the_attempt(peer) -> None:
-    manners = Manners("relay.example", own_names=frozenset({"mx.example"}))
+    profile = ClientProfile("relay.example", own_names=frozenset({"mx.example"}))
     lent = Pool(
-        Connector(manners, TIMEOUTS, tls_contexts(None)),
+        Connector(profile, TIMEOUTS, tls_contexts(None)),
         ConnectionLimiter(ConnectionLimits()),
         PoolLimits(),
         time.monotonic,
@@ -262,11 +267,11 @@ async def test_who_was_relayed_before_the_claim_was_lost_is_reported(pool: Pool,
         size=len(BODY),
         recipients=[Recipient(address=f"user{number}@b.example", index=number) for number in range(3)],
     )
-    destination = Destination(
-        (Host("mx.example", host.port, ("127.0.0.1",)),), Policy(security=Security.NONE)
-    )
-    letter = Letter(ticket, Bodies(Blobs()))
-    answers = await Attempt(letter, destination, pool, most_recipients=1, permitted=lambda: next(ours)).run()
+    route = Route((clear("mx.example", host.port),))
+    message = OutgoingMessage(ticket, BodyReader(Blobs()))
+    answers = await DeliveryAttempt(
+        message, route, pool, most_recipients=1, permitted=lambda: next(ours)
+    ).run()
     assert [each.reply.code for each in answers] == [250, 451, 451]
     assert len(host.bodies) == 1
 
@@ -276,10 +281,10 @@ async def test_no_further_host_is_tried_after_ten_minutes(pool: Pool, peer, unus
     times = iter([0.0, HOSTS_SECONDS])
     ticket = Ticket(blob_id=ObjectId().binary, size=len(BODY), recipients=[Recipient(address="x@b.example")])
     ports = (unused_tcp_port, second.port)
-    hosts = tuple(Host(f"mx{port}.example", port, ("127.0.0.1",)) for port in ports)
-    (answer,) = await Attempt(
-        Letter(ticket, Bodies(Blobs())),
-        Destination(hosts, Policy(security=Security.NONE)),
+    hosts = tuple(clear(f"mx{port}.example", port) for port in ports)
+    (answer,) = await DeliveryAttempt(
+        OutgoingMessage(ticket, BodyReader(Blobs())),
+        Route(hosts),
         pool,
         most_recipients=1,
         permitted=lambda: True,
@@ -287,3 +292,50 @@ async def test_no_further_host_is_tried_after_ten_minutes(pool: Pool, peer, unus
     ).run()
     assert answer.reply.enhanced == "4.4.1"
     assert second.connections == 0
+
+
+def crowded() -> tuple[Pool, NetworkLimiter]:
+    """A pool that has as many connections to 127.0.0.9 as it may have."""
+    networks = NetworkLimiter(NetworkLimits(address=1))
+    networks.take("127.0.0.9")
+    pool = Pool(
+        Connector(ClientProfile("relay.example"), TIMEOUTS, tls_contexts(None), networks=networks),
+        ConnectionLimiter(ConnectionLimits()),
+        PoolLimits(waiting_seconds=5),
+        time.monotonic,
+        networks=networks,
+    )
+    return pool, networks
+
+
+async def at(pool: Pool, *hosts: Host) -> list[RecipientAnswer]:
+    ticket = Ticket(blob_id=ObjectId().binary, size=len(BODY), recipients=[Recipient(address="x@b.example")])
+    route = Route(hosts)
+    message = OutgoingMessage(ticket, BodyReader(Blobs()))
+    return await DeliveryAttempt(message, route, pool, most_recipients=1, permitted=lambda: True).run()
+
+
+async def test_when_all_addresses_of_a_host_are_in_use_the_next_host_is_tried(peer) -> None:
+    second = await peer(OPEN + TAKES)
+    pool, _ = crowded()
+    hosts = (clear("mx1.example", 25, "127.0.0.9"), clear("mx2.example", second.port))
+    assert said(await at(pool, *hosts)) == ["250 2.0.0 Queued"]
+    pool.close()
+
+
+async def test_when_no_other_host_takes_it_a_leg_waits_for_an_address_that_is_in_use(
+    peer, wait_until, unused_tcp_port: int
+) -> None:
+    host = await peer(OPEN + TAKES)
+    pool, networks = crowded()
+    networks.take("127.0.0.1")
+    hosts = (
+        clear("mx1.example", host.port),
+        clear("mx2.example", unused_tcp_port, "127.0.0.2"),
+    )
+    sending = asyncio.create_task(at(pool, *hosts))
+    await wait_until(lambda: networks.is_awaited(network_keys("127.0.0.1")))
+    assert host.connections == 0
+    networks.free("127.0.0.1")
+    assert said(await sending) == ["250 2.0.0 Queued"]
+    pool.close()

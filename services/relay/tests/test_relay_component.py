@@ -11,14 +11,13 @@ from mailyard.proto.v1.ticket_pb2 import Recipient, Ticket
 from mailyard.relay.attempt import LeaseLost
 from mailyard.relay.busy import SiteBusy
 from mailyard.relay.connectionlimiter import ConnectionLimiter, ConnectionLimits
-from mailyard.relay.connector import Connector, Manners, tls_contexts
-from mailyard.relay.courier import Courier, CourierLimits
-from mailyard.relay.destination import Destination, Host, Unroutable
-from mailyard.relay.holds import Holds
-from mailyard.relay.nexthop import Policy
+from mailyard.relay.connector import ClientProfile, Connector, tls_contexts
+from mailyard.relay.leasekeeper import LeaseKeeper
+from mailyard.relay.legsender import LegSender, SenderLimits
 from mailyard.relay.pool import Pool, PoolLimits
 from mailyard.relay.relay import Relay
-from mailyard.relay.timeouts import Timeouts
+from mailyard.relay.replytimer import Timeouts
+from mailyard.relay.route import Host, Route, Unroutable
 from mailyard.runtime.clock import to_ms
 from mailyard.runtime.errors import Unavailable
 from mailyard.smtp.client.replies import own_reply
@@ -59,7 +58,7 @@ class FakeCourier:
         self.gate.set()
         self.carried: list[str] = []
 
-    async def carry(self, ticket: Ticket, permitted: Callable[[], bool]) -> Report:
+    async def send_leg(self, ticket: Ticket, permitted: Callable[[], bool]) -> Report:
         assert permitted()
         self.carried.append(ticket.spool_id)
         await self.gate.wait()
@@ -78,15 +77,15 @@ def leg(spool_id: str) -> Ticket:
 
 
 def empty_pool() -> Pool:
-    connector = Connector(Manners("relay.example"), Timeouts(), tls_contexts(None))
+    connector = Connector(ClientProfile("relay.example"), Timeouts(), tls_contexts(None))
     return Pool(connector, ConnectionLimiter(ConnectionLimits()), PoolLimits(), time.monotonic)
 
 
 class World:
     def __init__(self, most: int = 100) -> None:
-        self.courier, self.records = FakeCourier(), Records()
-        self.holds = Holds(Claims(), most, time.monotonic)
-        self.relay = Relay(self.holds, self.courier, self.records, empty_pool(), clock=lambda: NOW)
+        self.sender, self.records = FakeCourier(), Records()
+        self.holds = LeaseKeeper(Claims(), most, time.monotonic)
+        self.relay = Relay(self.holds, self.sender, self.records, empty_pool(), clock=lambda: NOW)
 
 
 async def test_every_claimed_leg_is_reported_once() -> None:
@@ -99,30 +98,30 @@ async def test_every_claimed_leg_is_reported_once() -> None:
 
 async def test_take_returns_when_legs_have_begun_not_when_they_are_sent() -> None:
     world = World()
-    world.courier.gate.clear()
+    world.sender.gate.clear()
     async with asyncio.timeout(1):
         await world.relay.take([leg("a")])
     assert world.records.reports == []
-    world.courier.gate.set()
+    world.sender.gate.set()
     await world.relay.drain()
     assert len(world.records.reports) == 1
 
 
 async def test_more_legs_than_there_is_room_for_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(most=2)
-    world.courier.gate.clear()
+    world.sender.gate.clear()
     taking = asyncio.create_task(world.relay.take([leg(f"m{number}") for number in range(5)]))
     await asyncio.sleep(0.01)
-    assert len(world.courier.carried) == 2
-    world.courier.gate.set()
+    assert len(world.sender.carried) == 2
+    world.sender.gate.set()
     await taking
     await world.relay.drain()
     assert len(world.records.reports) == 5
-    world.courier.gate.clear()
+    world.sender.gate.clear()
     monkeypatch.setattr("mailyard.relay.relay._ROOM_SECONDS", 0.01)
     with pytest.raises(Unavailable):
         await world.relay.take([leg(f"n{number}") for number in range(3)])
-    world.courier.gate.set()
+    world.sender.gate.set()
     await world.relay.drain()
 
 
@@ -137,7 +136,7 @@ async def test_a_report_is_written_however_long_the_store_is_away(monkeypatch: p
 
 async def test_a_fault_puts_the_leg_off() -> None:
     world = World()
-    world.courier.error = ZeroDivisionError("oops")
+    world.sender.error = ZeroDivisionError("oops")
     await world.relay.take([leg("a")])
     await world.relay.drain()
     (report,) = world.records.reports
@@ -147,7 +146,7 @@ async def test_a_fault_puts_the_leg_off() -> None:
 
 async def test_a_leg_that_is_not_ours_any_more_is_not_reported() -> None:
     world = World()
-    world.courier.error = LeaseLost()
+    world.sender.error = LeaseLost()
     await world.relay.take([leg("a")])
     await world.relay.drain()
     assert world.records.reports == []
@@ -157,46 +156,48 @@ async def test_a_leg_that_is_not_ours_any_more_is_not_reported() -> None:
 async def test_close_ends_what_drain_could_not() -> None:
     world = World()
     await world.relay.start()
-    assert world.relay.unready() is None
-    world.courier.gate.clear()
+    assert world.relay.not_ready_reason() is None
+    world.sender.gate.clear()
     await world.relay.take([leg("a")])
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.02):
             await world.relay.drain()
     await world.relay.close()
     assert world.records.reports == []
-    assert world.relay.unready() == "claims are not renewed any more"
+    assert world.relay.not_ready_reason() == "claims are not renewed any more"
 
 
-# The courier
+# The sender
 
 
-class Finds:
-    def __init__(self, found: Destination | Unroutable) -> None:
+class FixedRoute:
+    def __init__(self, found: Route | Unroutable) -> None:
         self.found = found
+        self.asked: list[tuple[str, str, str]] = []
 
-    async def destination(self, domain: str) -> Destination | Unroutable:
+    async def route(self, tenant: str, sender: str, domain: str) -> Route | Unroutable:
+        self.asked.append((tenant, sender, domain))
         return self.found
 
 
 class BusyPool:
-    async def borrow(self, host, policy, *, configured, tenant):
+    async def acquire(self, host, route, tenant, *, in_line):
         raise SiteBusy("all connections to the host are in use")
 
-    def give_back(self, session) -> None:
+    def release(self, session) -> None:
         raise AssertionError
 
 
-def courier(found: Destination | Unroutable) -> Courier:
-    limits = CourierLimits(busy_seconds=30)
-    return Courier(Finds(found), BusyPool(), None, limits, clock=lambda: NOW, dice=lambda: 0.5)  # type: ignore[arg-type]
+def sender(found: Route | Unroutable) -> LegSender:
+    limits = SenderLimits(busy_seconds=30)
+    return LegSender(FixedRoute(found), BusyPool(), None, limits, clock=lambda: NOW, rng=lambda: 0.5)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
     ("code", "enhanced", "result"), [(550, "5.1.2", Result.BOUNCED), (451, "4.4.3", None)]
 )
 async def test_what_the_dns_says_decides(code: int, enhanced: str, result: Result | None) -> None:
-    report = await courier(Unroutable(own_reply(code, enhanced, "x"))).carry(leg("a"), lambda: True)
+    report = await sender(Unroutable(own_reply(code, enhanced, "x"))).send_leg(leg("a"), lambda: True)
     if result:
         assert [(each.result, each.status) for each in report.outcomes.values()] == [(result, enhanced)]
     else:
@@ -205,8 +206,8 @@ async def test_what_the_dns_says_decides(code: int, enhanced: str, result: Resul
 
 
 async def test_a_busy_host_puts_the_leg_off_for_a_short_while() -> None:
-    found = Destination((Host("mx.example", 25, ("192.0.2.1",)),), Policy())
-    report = await courier(found).carry(leg("a"), lambda: True)
+    found = Route((Host("mx.example", 25, ("192.0.2.1",)),))
+    report = await sender(found).send_leg(leg("a"), lambda: True)
     assert report.deferral is not None
     assert report.deferral.due_at == NOW + timedelta(seconds=30)
     assert "in use" in report.deferral.text
@@ -214,5 +215,16 @@ async def test_a_busy_host_puts_the_leg_off_for_a_short_while() -> None:
 
 async def test_an_address_that_cannot_be_said_fails() -> None:
     ticket = Ticket(spool_id="a", recipients=[Recipient(address="a\r\nb@c.example")])
-    report = await courier(Unroutable(own_reply(451, "4.4.3", "x"))).carry(ticket, lambda: True)
+    report = await sender(Unroutable(own_reply(451, "4.4.3", "x"))).send_leg(ticket, lambda: True)
     assert [each.status for each in report.outcomes.values()] == ["5.1.3"]
+
+
+@pytest.mark.parametrize(("sender_address", "domain"), [("alice@A.example", "a.example"), ("", "")])
+async def test_the_route_is_asked_for_with_the_tenant_and_the_domain_of_the_sender(
+    sender_address: str, domain: str
+) -> None:
+    routes = FixedRoute(Unroutable(own_reply(451, "4.4.3", "x")))
+    ticket = leg("a")
+    ticket.tenant, ticket.sender = "acme", sender_address
+    await LegSender(routes, BusyPool(), None, SenderLimits()).send_leg(ticket, lambda: True)  # type: ignore[arg-type]
+    assert routes.asked == [("acme", domain, "b.example")]

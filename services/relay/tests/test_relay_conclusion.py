@@ -6,8 +6,15 @@ import pytest
 
 from mailyard.broker.pipeline import Route
 from mailyard.proto.v1.ticket_pb2 import MailClass, Recipient, Ticket
-from mailyard.relay.attempt import Answer
-from mailyard.relay.conclusion import Fate, conclude, fate_of, give_back, postpone, words
+from mailyard.relay.attempt import RecipientAnswer
+from mailyard.relay.conclusion import (
+    Disposition,
+    conclude,
+    disposition_of,
+    postpone,
+    reply_text,
+    return_to_queue,
+)
 from mailyard.runtime.clock import to_ms
 from mailyard.smtp.client import Outcome, Step
 from mailyard.smtp.client.replies import lost_reply, own_reply
@@ -31,33 +38,33 @@ def ticket(recipients: int, accepted: datetime = NOW, attempt: int = 0) -> Ticke
     )
 
 
-def answer(outcome: Outcome) -> Answer:
-    return Answer(outcome, "mx.example[192.0.2.1]:25", "TLSv1.3 X")
+def answer(outcome: Outcome) -> RecipientAnswer:
+    return RecipientAnswer(outcome, "mx.example[192.0.2.1]:25", "TLSv1.3 X")
 
 
 @pytest.mark.parametrize(
-    ("step", "code", "fate"),
+    ("step", "code", "disposition"),
     [
-        (Step.END, 250, Fate.RELAYED),
-        (Step.RCPT, 450, Fate.DEFERRED),
-        (Step.RCPT, 550, Fate.FAILED),
-        (Step.MAIL, 550, Fate.FAILED),
-        (Step.DATA, 554, Fate.FAILED),
-        (Step.END, 554, Fate.FAILED),
-        (Step.CONNECT, 550, Fate.FAILED),  # the DNS says that there is nobody
-        (Step.CONNECT, 451, Fate.DEFERRED),
-        (Step.GREETING, 554, Fate.DEFERRED),
-        (Step.GREETING, 521, Fate.FAILED),
-        (Step.HELLO, 550, Fate.DEFERRED),
-        (Step.STARTTLS, 554, Fate.DEFERRED),
-        (Step.AUTH, 535, Fate.DEFERRED),
+        (Step.END, 250, Disposition.RELAYED),
+        (Step.RCPT, 450, Disposition.DEFERRED),
+        (Step.RCPT, 550, Disposition.FAILED),
+        (Step.MAIL, 550, Disposition.FAILED),
+        (Step.DATA, 554, Disposition.FAILED),
+        (Step.END, 554, Disposition.FAILED),
+        (Step.CONNECT, 550, Disposition.FAILED),  # the DNS says that there is nobody
+        (Step.CONNECT, 451, Disposition.DEFERRED),
+        (Step.GREETING, 554, Disposition.DEFERRED),
+        (Step.GREETING, 521, Disposition.FAILED),
+        (Step.HELLO, 550, Disposition.DEFERRED),
+        (Step.STARTTLS, 554, Disposition.DEFERRED),
+        (Step.AUTH, 535, Disposition.DEFERRED),
     ],
 )
-def test_an_answer_means(step: Step, code: int, fate: Fate) -> None:
-    assert fate_of(Outcome(step, Reply(code, None, ("x",)))) is fate
+def test_an_answer_means(step: Step, code: int, disposition: Disposition) -> None:
+    assert disposition_of(Outcome(step, Reply(code, None, ("x",)))) is disposition
 
 
-def test_all_taken_ends_the_leg_with_the_remote_s_words() -> None:
+def test_all_taken_ends_the_leg_with_the_remote_s_reply_text() -> None:
     leg = ticket(2)
     report = conclude(leg, [answer(OK)] * 2, NOW, lambda: 0.5)
     assert report.deferral is None
@@ -94,7 +101,7 @@ def test_a_leg_is_split_between_taken_failed_and_waiting() -> None:
 
 @pytest.mark.parametrize("passed", [True, False])
 def test_the_report_says_whether_the_host_took_over_the_dsn_parameters(passed: bool) -> None:
-    taken = Answer(OK, "mx.example[192.0.2.1]:25", dsn_passed=passed)
+    taken = RecipientAnswer(OK, "mx.example[192.0.2.1]:25", dsn_passed=passed)
     report = conclude(ticket(1), [taken], NOW, lambda: 0.5)
     assert report.outcomes[10].dsn_passed is passed
 
@@ -147,25 +154,25 @@ def test_a_leg_that_never_got_its_turn_expires_like_any_other(mail_class: MailCl
 
 
 def test_a_leg_is_given_back_at_once() -> None:
-    report = give_back(ticket(1, accepted=NOW - timedelta(days=6)), NOW, "relay is stopping")
+    report = return_to_queue(ticket(1, accepted=NOW - timedelta(days=6)), NOW, "relay is stopping")
     assert report.deferral is not None
     assert (report.deferral.due_at, report.deferral.tried) == (NOW, False)
 
 
 def test_our_own_words_carry_no_code() -> None:
-    assert words(answer(LOST)) == "connection lost: reset"
-    assert words(Answer(Outcome(Step.CONNECT, own_reply(550, "5.1.2", "no such domain"), own=True))) == (
-        "no such domain"
-    )
+    assert reply_text(answer(LOST)) == "connection lost: reset"
+    assert reply_text(
+        RecipientAnswer(Outcome(Step.CONNECT, own_reply(550, "5.1.2", "no such domain"), own=True))
+    ) == ("no such domain")
 
 
 def test_long_words_are_cut() -> None:
     babble = Outcome(Step.RCPT, Reply(550, None, ("x" * 3000,)))
-    assert len(words(answer(babble))) == 500
+    assert len(reply_text(answer(babble))) == 500
 
 
 def test_words_of_a_stranger_turn_no_text_and_break_no_line() -> None:
     said = "a\u202eb\u2028c\u2066d\ufeffe\U000e0041f không có"
-    assert words(answer(Outcome(Step.RCPT, Reply(550, "5.1.1", (said,))))) == (
+    assert reply_text(answer(Outcome(Step.RCPT, Reply(550, "5.1.1", (said,))))) == (
         "550 5.1.1 a?b?c?d?e?f không có (in reply to RCPT)"
     )

@@ -4,9 +4,10 @@ import asyncio
 
 import pytest
 
-from mailyard.relay.busy import SiteBusy
+from mailyard.relay.busy import AddressesBusy, SiteBusy, Stopping
 from mailyard.relay.connectionlimiter import ConnectionLimiter, ConnectionLimits
 from mailyard.relay.networklimiter import NetworkLimiter, NetworkLimits
+from mailyard.relay.site import WaitingLegs
 from mailyard.relay.standing import QUICK_SECONDS, SLOW_SECONDS, Speeds, Standing
 
 GOOD, UNKNOWN, SLOW = Standing.GOOD, Standing.UNKNOWN, Standing.SLOW
@@ -132,6 +133,44 @@ def test_one_address_has_its_connections_and_a_slash_64_is_one_address() -> None
     for address in ("2001:db8::1", "2001:db8::2", "192.0.2.1", "192.0.2.1"):
         networks.free(address)
     assert not networks._taken
+
+
+async def test_a_place_that_is_free_goes_to_the_first_leg_that_has_room_there() -> None:
+    networks, lines = NetworkLimiter(NetworkLimits(address=1, network=3)), WaitingLegs(10)
+    for address in ("192.0.2.1", "192.0.2.2", "192.0.2.3"):
+        networks.take(address)
+    waits = [
+        asyncio.create_task(networks.wait(addresses, 5, lines))
+        for addresses in (["192.0.2.1"], ["192.0.2.2", "192.0.2.3"], ["192.0.2.3"])
+    ]
+    await asyncio.sleep(0)
+    assert lines.waiting == 3
+    networks.free("192.0.2.3")
+    await asyncio.sleep(0.01)
+    assert [wait.done() for wait in waits] == [False, True, False]
+    networks.take("192.0.2.3")
+    networks.free("192.0.2.1")
+    networks.free("192.0.2.3")
+    await asyncio.gather(*waits)
+    assert lines.waiting == 0
+
+
+async def test_who_finds_room_does_not_wait() -> None:
+    networks = NetworkLimiter(NetworkLimits(address=1, network=3))
+    networks.take("192.0.2.1")
+    await networks.wait(["192.0.2.1", "192.0.2.2"], 0.0, WaitingLegs(0))
+
+
+async def test_only_a_short_line_forms_while_all_lines_are_long() -> None:
+    networks, lines = NetworkLimiter(NetworkLimits(address=2, network=2)), WaitingLegs(0)
+    for _ in range(2):
+        networks.take("192.0.2.1")
+    waits = [asyncio.create_task(networks.wait(["192.0.2.1"], 5, lines)) for _ in range(3)]
+    await asyncio.sleep(0.01)
+    assert [wait.done() for wait in waits] == [False, False, True]
+    networks.dismiss()
+    ended = await asyncio.gather(*waits, return_exceptions=True)
+    assert [type(each) for each in ended] == [Stopping, Stopping, AddressesBusy]
 
 
 def test_a_slow_site_has_half_the_connections_each_time_and_earns_them_back() -> None:

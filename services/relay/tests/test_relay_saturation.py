@@ -12,26 +12,26 @@ import pytest
 from bson import ObjectId
 
 from mailyard.proto.v1.ticket_pb2 import Recipient, Ticket
-from mailyard.relay.attempt import Attempt
-from mailyard.relay.bodies import Bodies
+from mailyard.relay.attempt import DeliveryAttempt
+from mailyard.relay.bodyreader import BodyReader
 from mailyard.relay.busy import BusyLimits, SiteBusy
 from mailyard.relay.connectionlimiter import ConnectionLimiter, ConnectionLimits
-from mailyard.relay.connector import Connector, Manners, tls_contexts
-from mailyard.relay.courier import Courier, CourierLimits
-from mailyard.relay.destination import Destination, Host
-from mailyard.relay.letter import Letter
+from mailyard.relay.connector import ClientProfile, Connector, tls_contexts
+from mailyard.relay.legsender import LegSender, SenderLimits
 from mailyard.relay.networklimiter import NetworkLimiter, NetworkLimits
-from mailyard.relay.nexthop import Policy
+from mailyard.relay.outgoing import OutgoingMessage
 from mailyard.relay.pool import Pool, PoolLimits
-from mailyard.relay.session import Session
-from mailyard.relay.timeouts import Timeouts
+from mailyard.relay.replytimer import Timeouts
+from mailyard.relay.route import Host, Route
+from mailyard.relay.session import ClientSession
+from mailyard.relay.tlspolicy import TlsPolicy
 from mailyard.runtime.clock import to_ms
 from mailyard.smtp.client import Security
 from mailyard.spool.outcome import Result
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 BODY = b"Subject: x\r\n\r\nhello\r\n"
-CLEAR = Policy(security=Security.NONE)
+CLEAR = TlsPolicy(Security.NONE)
 TAKES = (
     "S: 220 mx.example ESMTP\nC: EHLO\nS: 250-mx.example\nS: 250 PIPELINING\n"
     + "C: MAIL\nC: RCPT\nC: DATA\nS: 250 Ok\nS: 250 Ok\nS: 354 Go on\nbody\nS: 250 2.0.0 Queued\n" * 5
@@ -61,33 +61,32 @@ def leg(number: int, tenant: str = "t") -> Ticket:
 
 
 class OneHost:
-    async def destination(self, domain: str) -> Destination:
-        return Destination((Host("mx.b.example", 25, ("192.0.2.1",)),), CLEAR)
+    async def route(self, tenant: str, sender: str, domain: str) -> Route:
+        return Route((Host("mx.b.example", 25, ("192.0.2.1",), CLEAR),))
 
 
 class NeverOpens:
-    async def connect(self, host: Host, policy: Policy, *, configured: bool):
+    async def connect(self, host: Host, route: Route):
         await asyncio.Event().wait()
 
 
 async def test_five_thousand_legs_for_one_saturated_site_cost_few_updates_and_end_with_their_lifetime() -> (
     None
 ):
-    now, dice = 0.0, random.Random(1).random
+    now, rng = 0.0, random.Random(1).random
     limits = PoolLimits(site_connections=1, site_waiting=0, busy=BusyLimits(30, 900))
-    pool = Pool(NeverOpens(), ConnectionLimiter(ConnectionLimits()), limits, lambda: now, dice=dice)
-    holding = asyncio.create_task(
-        pool.borrow(Host("mx.b.example", 25, ("192.0.2.1",)), CLEAR, configured=False)
-    )
+    pool = Pool(NeverOpens(), ConnectionLimiter(ConnectionLimits()), limits, lambda: now, rng=rng)
+    host = Host("mx.b.example", 25, ("192.0.2.1",), CLEAR)
+    holding = asyncio.create_task(pool.acquire(host, Route((host,))))
     await asyncio.sleep(0)
     clock = lambda: NOW + timedelta(seconds=now)  # noqa: E731
-    courier = Courier(OneHost(), pool, Bodies(Blobs()), CourierLimits(), clock=clock, dice=dice)
+    sender = LegSender(OneHost(), pool, BodyReader(Blobs()), SenderLimits(), clock=clock, rng=rng)
     legs = [leg(number) for number in range(5000)]
     due = [(0.0, number) for number in range(5000)]
     updates: Counter[int] = Counter()
     while due[0][0] < 3600:
         now, number = heapq.heappop(due)
-        report = await courier.carry(legs[number], lambda: True)
+        report = await sender.send_leg(legs[number], lambda: True)
         updates[int(now) // 60] += 1
         assert report.deferral is not None
         heapq.heappush(due, ((report.deferral.due_at - NOW).total_seconds(), number))
@@ -97,7 +96,7 @@ async def test_five_thousand_legs_for_one_saturated_site_cost_few_updates_and_en
     assert not any(each.timeline for each in legs)
 
     now = timedelta(days=5).total_seconds()
-    report = await courier.carry(legs[0], lambda: True)
+    report = await sender.send_leg(legs[0], lambda: True)
     assert [each.result for each in report.outcomes.values()] == [Result.EXPIRED]
     holding.cancel()
 
@@ -131,7 +130,7 @@ class Tarpit:
 
     def host(self, number: int, domain: str = "") -> Host:
         address = f"127.1.{number % NETWORKS}.1"
-        return Host(f"mx{number}.{domain or f'evil{number}.test'}", self.port, (address,))
+        return Host(f"mx{number}.{domain or f'evil{number}.test'}", self.port, (address,), CLEAR)
 
 
 @pytest.fixture
@@ -146,25 +145,28 @@ async def tarpit() -> AsyncIterator[Tarpit]:
 class World:
     def __init__(self, busy: float = 30.0) -> None:
         self.limiter = ConnectionLimiter(ConnectionLimits(500))
+        networks = NetworkLimiter(NetworkLimits(20, 50))
         connector = Connector(
-            Manners("relay.example"),
+            ClientProfile("relay.example"),
             Timeouts(busy=busy),
             tls_contexts(None),
-            networks=NetworkLimiter(NetworkLimits(20, 50)),
+            networks=networks,
             busy=lambda: self.limiter.busy,
         )
-        self.pool = Pool(connector, self.limiter, PoolLimits(500, waiting_seconds=20), time.monotonic)
+        self.pool = Pool(
+            connector, self.limiter, PoolLimits(500, waiting_seconds=20), time.monotonic, networks=networks
+        )
         self.tasks: list[asyncio.Task[object]] = []
 
     def stick(self, host: Host, tenant: str) -> None:
-        self.tasks.append(asyncio.create_task(self.pool.borrow(host, CLEAR, configured=False, tenant=tenant)))
+        self.tasks.append(asyncio.create_task(self.pool.acquire(host, Route((host,)), tenant)))
 
     async def send(self, port: int, tenant: str = "good") -> tuple[str, float]:
         """One mail to a good host, and the seconds it took."""
         began = time.monotonic()
-        destination = Destination((Host("mx.good.example", port, ("127.0.0.1",)),), CLEAR)
-        letter = Letter(leg(0, tenant), Bodies(Blobs()))
-        attempt = Attempt(letter, destination, self.pool, most_recipients=100, permitted=lambda: True)
+        route = Route((Host("mx.good.example", port, ("127.0.0.1",), CLEAR),))
+        message = OutgoingMessage(leg(0, tenant), BodyReader(Blobs()))
+        attempt = DeliveryAttempt(message, route, self.pool, most_recipients=100, permitted=lambda: True)
         (answer,) = await attempt.run()
         return str(answer.reply), time.monotonic() - began
 
@@ -174,8 +176,8 @@ class World:
             task.cancel()
         ended = await asyncio.gather(*self.tasks, return_exceptions=True)
         for session in ended:
-            if isinstance(session, Session):
-                self.pool.give_back(session)
+            if isinstance(session, ClientSession):
+                self.pool.release(session)
         self.pool.close()
         return sum(isinstance(each, SiteBusy) for each in ended)
 
@@ -236,10 +238,10 @@ async def test_five_hundred_tarpits_of_as_many_tenants_do_not_stop_good_sites(
     said, seconds = await world.send(good.port, "other")  # of good standing: the reserve is there
     assert said == "250 2.0.0 Queued"
     assert seconds < 2
-    host = Host("mx.new.example", new.port, ("127.0.0.1",))
+    host = Host("mx.new.example", new.port, ("127.0.0.1",), CLEAR)
     began = time.monotonic()
-    session = await world.pool.borrow(host, CLEAR, configured=False, tenant="other")
-    assert isinstance(session, Session)  # tarpits get less time now
+    session = await world.pool.acquire(host, Route((host,)), "other")
+    assert isinstance(session, ClientSession)  # tarpits get less time now
     assert time.monotonic() - began < 20
-    world.pool.give_back(session)
+    world.pool.release(session)
     await world.close()

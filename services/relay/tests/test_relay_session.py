@@ -1,9 +1,9 @@
-"""One connection to hosts of every temper: the connector, the session and the link, on real sockets."""
+"""One connection to hosts of every temper: the connector, the session and the stream, on real sockets."""
 
 import asyncio
 import ssl
 from collections.abc import AsyncGenerator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -11,12 +11,13 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.lmtp import LMTP
 from aiosmtpd.smtp import AuthResult
 
-from mailyard.relay.connector import Connector, Manners, Refusal, tls_contexts
-from mailyard.relay.destination import Host
-from mailyard.relay.link import Link
-from mailyard.relay.nexthop import NextHop, Policy, Routing
-from mailyard.relay.session import Session
-from mailyard.relay.timeouts import Timeouts
+from mailyard.relay.connector import ClientProfile, ConnectFailure, Connector, tls_contexts
+from mailyard.relay.replytimer import Timeouts
+from mailyard.relay.route import Host, Route
+from mailyard.relay.routetable import RouteTable
+from mailyard.relay.session import ClientSession
+from mailyard.relay.tcpstream import TcpStream
+from mailyard.relay.tlspolicy import PeerCertificate, TlsPolicy
 from mailyard.runtime.errors import Unavailable
 from mailyard.smtp.client import (
     Client,
@@ -28,8 +29,10 @@ from mailyard.smtp.client import (
     Security,
     Step,
 )
+from mailyard.smtp.client.nexthop import NextHop
 
-CLEAR = Policy(security=Security.NONE)
+CLEAR = TlsPolicy(Security.NONE)
+VERIFY = TlsPolicy(Security.VERIFY)
 SHORT = Timeouts(0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5)
 OPENING = "S: 220 mx.example ESMTP\nC: EHLO relay.example\n"
 ENVELOPE = "C: MAIL\nC: RCPT\nC: DATA\nS: 250 Ok\nS: 250 Ok\n"
@@ -38,18 +41,21 @@ PIPELINING = OPENING + "S: 250-mx.example\nS: 250 PIPELINING\n"
 
 def connector(timeouts: Timeouts | None = None, ca_file: Path | None = None) -> Connector:
     contexts = tls_contexts(str(ca_file) if ca_file else None)
-    return Connector(Manners("relay.example"), timeouts or Timeouts(), contexts)
+    return Connector(ClientProfile("relay.example"), timeouts or Timeouts(), contexts)
 
 
-async def opened(port: int, policy: Policy = CLEAR, **how) -> Session:
-    session = await refused_or_open(port, policy, **how)
-    assert isinstance(session, Session), session
+async def opened(port: int, tls: TlsPolicy = CLEAR, **how) -> ClientSession:
+    session = await refused_or_open(port, tls, **how)
+    assert isinstance(session, ClientSession), session
     return session
 
 
-async def refused_or_open(port: int, policy: Policy = CLEAR, *addresses: str, **how) -> Session | Refusal:
-    host = Host("mx.example", port, addresses or ("127.0.0.1",))
-    return await connector(**how).connect(host, policy, configured=False)
+async def refused_or_open(
+    port: int, tls: TlsPolicy = CLEAR, *addresses: str, via: dict | None = None, **how
+) -> ClientSession | ConnectFailure:
+    """`via`: what the route says beside its host."""
+    host = Host("mx.example", port, addresses or ("127.0.0.1",), tls)
+    return await connector(**how).connect(host, Route((host,), **(via or {})))
 
 
 def envelope(*recipients: str, **fields) -> Envelope:
@@ -90,24 +96,24 @@ async def test_a_message_is_taken_over_a_kept_connection(peer) -> None:
 )
 async def test_a_session_that_does_not_open_says_why(peer, script: str, step: Step, said: str) -> None:
     host = await peer(script)
-    refusal = await refused_or_open(host.port, timeouts=SHORT)
-    assert isinstance(refusal, Refusal)
-    assert refusal.step is step
-    assert said in str(refusal.reply)
-    assert refusal.place == f"mx.example[127.0.0.1]:{host.port}"
+    failure = await refused_or_open(host.port, timeouts=SHORT)
+    assert isinstance(failure, ConnectFailure)
+    assert failure.step is step
+    assert said in str(failure.reply)
+    assert failure.peer == f"mx.example[127.0.0.1]:{host.port}"
 
 
 async def test_a_closed_port_is_named(unused_tcp_port: int) -> None:
-    refusal = await refused_or_open(unused_tcp_port)
-    assert isinstance(refusal, Refusal)
-    assert (refusal.step, refusal.reply.enhanced) == (Step.CONNECT, "4.4.1")
+    failure = await refused_or_open(unused_tcp_port)
+    assert isinstance(failure, ConnectFailure)
+    assert (failure.step, failure.reply.enhanced) == (Step.CONNECT, "4.4.1")
 
 
 async def test_the_next_address_is_tried(peer) -> None:
     host = await peer(PIPELINING)
     session = await refused_or_open(host.port, CLEAR, "127.0.0.2", "127.0.0.1")
-    assert isinstance(session, Session)
-    assert "127.0.0.1" in session.place
+    assert isinstance(session, ClientSession)
+    assert "127.0.0.1" in session.peer
     session.close()
 
 
@@ -151,7 +157,7 @@ async def test_a_host_that_stops_to_read_the_message_counts_as_waited_for(peer) 
 def test_reading_a_message_counts_as_far_as_it_is_slower_than_a_slow_line(
     seconds: float, waited: float
 ) -> None:
-    session = Session(Link(), Client(Options(hostname="relay.example")), Timeouts(), "mx.example")
+    session = ClientSession(TcpStream(), Client(Options(hostname="relay.example")), Timeouts(), "mx.example")
     session._writing, session._written = seconds, 256 * 1024
     assert session.take_waited() == waited
     assert session.take_waited() == 0.0
@@ -243,21 +249,23 @@ async def test_so_many_addresses_of_a_host_are_tried(peer, dead: int, reached: b
     host = await peer(PIPELINING)
     addresses = [f"127.0.0.{number}" for number in range(2, dead + 2)]
     session = await refused_or_open(host.port, CLEAR, *addresses, "127.0.0.1")
-    assert isinstance(session, Session) is reached
-    if isinstance(session, Session):
+    assert isinstance(session, ClientSession) is reached
+    if isinstance(session, ClientSession):
         session.close()
 
 
 async def test_a_host_that_has_our_own_name_is_ourselves(peer) -> None:
     host = await peer("S: 220 hello\nC: EHLO\nS: 250-Us.example at your service\nS: 250 PIPELINING\nC: QUIT")
-    manners = Manners("relay.example", own_names=frozenset({"us.example"}))
-    dialled = Host("mx.example", host.port, ("127.0.0.1", "127.0.0.2"))
-    connecting = Connector(manners, Timeouts(), tls_contexts(None))
-    refusal = await connecting.connect(dialled, CLEAR, configured=False)
-    assert isinstance(refusal, Refusal)
-    assert (refusal.reply.code, refusal.reply.enhanced, refusal.own) == (554, "5.4.6", True)
-    session = await connecting.connect(dialled, CLEAR, configured=True)  # a next hop may be our own
-    assert isinstance(session, Session)
+    profile = ClientProfile("relay.example", own_names=frozenset({"us.example"}))
+    dialled = Host("mx.example", host.port, ("127.0.0.1", "127.0.0.2"), CLEAR)
+    connecting = Connector(profile, Timeouts(), tls_contexts(None))
+    failure = await connecting.connect(dialled, Route((dialled,)))
+    assert isinstance(failure, ConnectFailure)
+    assert (failure.reply.code, failure.reply.enhanced, failure.own) == (554, "5.4.6", True)
+    session = await connecting.connect(
+        dialled, Route((dialled,), configured=True)
+    )  # a next hop may be our own
+    assert isinstance(session, ClientSession)
     session.close()
 
 
@@ -270,7 +278,7 @@ AFTER_TLS = "C: EHLO\nS: 250-mx.example\nS: 250 PIPELINING\n"
 @pytest.mark.parametrize("security", [Security.MAY, Security.ENCRYPT])
 async def test_tls_with_any_certificate_keeps_listeners_out(peer, security: Security) -> None:
     host = await peer(STARTTLS + "tls\n" + AFTER_TLS + ENVELOPE + "S: 354 Go on\nbody\nS: 250 Ok")
-    session = await opened(host.port, Policy(security=security))
+    session = await opened(host.port, TlsPolicy(security))
     assert session.tls.startswith("TLSv1.3 ")
     done = await session.send(envelope(), content(b"x\r\n"))
     assert done.outcomes[0].reply.code == 250
@@ -279,28 +287,25 @@ async def test_tls_with_any_certificate_keeps_listeners_out(peer, security: Secu
 
 async def test_verify_takes_the_right_certificate_only(peer, certificate: Path) -> None:
     host = await peer(STARTTLS + "tls\n" + AFTER_TLS)
-    verify = Policy(security=Security.VERIFY)
-    session = await opened(host.port, verify, ca_file=certificate)
+    session = await opened(host.port, VERIFY, ca_file=certificate)
     session.close()
-    refusal = await refused_or_open(host.port, verify)
-    assert isinstance(refusal, Refusal)
-    assert (refusal.step, refusal.reply.enhanced) == (Step.STARTTLS, "4.7.5")
-    assert "does not prove the host's name" in refusal.reply.text
+    failure = await refused_or_open(host.port, VERIFY)
+    assert isinstance(failure, ConnectFailure)
+    assert (failure.step, failure.reply.enhanced) == (Step.STARTTLS, "4.7.5")
+    assert "does not prove the host's name" in failure.reply.text
 
 
 async def test_verify_takes_the_right_name_only(peer, certificate: Path) -> None:
     host = await peer(STARTTLS + "tls\n" + AFTER_TLS)
-    other = Host("other.example", host.port, ("127.0.0.1",))
-    refusal = await connector(ca_file=certificate).connect(
-        other, Policy(security=Security.VERIFY), configured=False
-    )
-    assert isinstance(refusal, Refusal)
-    assert "TLS handshake failed" in refusal.reply.text
+    other = Host("other.example", host.port, ("127.0.0.1",), VERIFY)
+    failure = await connector(ca_file=certificate).connect(other, Route((other,)))
+    assert isinstance(failure, ConnectFailure)
+    assert "TLS handshake failed" in failure.reply.text
 
 
 async def test_opportunistic_tls_that_fails_is_followed_by_a_try_in_clear(peer) -> None:
     host = await peer(STARTTLS + "S: this is no handshake\nclose", PIPELINING)
-    session = await opened(host.port, Policy())
+    session = await opened(host.port, TlsPolicy())
     assert session.tls == ""
     assert host.connections == 2
     session.close()
@@ -308,16 +313,16 @@ async def test_opportunistic_tls_that_fails_is_followed_by_a_try_in_clear(peer) 
 
 async def test_required_tls_that_fails_is_not_followed_by_a_try_in_clear(peer) -> None:
     host = await peer(STARTTLS + "S: this is no handshake\nclose", PIPELINING)
-    refusal = await refused_or_open(host.port, Policy(security=Security.ENCRYPT))
-    assert isinstance(refusal, Refusal)
-    assert refusal.step is Step.STARTTLS
+    failure = await refused_or_open(host.port, TlsPolicy(Security.ENCRYPT))
+    assert isinstance(failure, ConnectFailure)
+    assert failure.step is Step.STARTTLS
     assert host.connections == 1
 
 
 async def test_replies_in_clear_behind_starttls_do_not_count(peer) -> None:
     injected = "S: 220 Go on|250-mx.example|250 SIZE 1\n"
     host = await peer(STARTTLS.replace("S: 220 Go on\n", injected) + "tls\n" + AFTER_TLS)
-    session = await opened(host.port, Policy(security=Security.ENCRYPT))
+    session = await opened(host.port, TlsPolicy(Security.ENCRYPT))
     done = await session.send(envelope(size=100), content(b"x"))
     assert done.outcomes[0].reply.code != 552
     session.close()
@@ -325,9 +330,71 @@ async def test_replies_in_clear_behind_starttls_do_not_count(peer) -> None:
 
 async def test_a_handshake_that_never_ends_times_out(peer) -> None:
     host = await peer(STARTTLS + "hang")
-    refusal = await refused_or_open(host.port, Policy(security=Security.ENCRYPT), timeouts=SHORT)
-    assert isinstance(refusal, Refusal)
-    assert refusal.step is Step.STARTTLS
+    failure = await refused_or_open(host.port, TlsPolicy(Security.ENCRYPT), timeouts=SHORT)
+    assert isinstance(failure, ConnectFailure)
+    assert failure.step is Step.STARTTLS
+
+
+@dataclass(frozen=True)
+class Pinned:
+    """The certificate that a host must show."""
+
+    der: bytes
+
+    def __call__(self, certificate: PeerCertificate) -> str | None:
+        return None if certificate == PeerCertificate("mx.example", self.der) else "another certificate"
+
+
+@pytest.fixture
+def der(certificate: Path) -> bytes:
+    return ssl.PEM_cert_to_DER_cert(certificate.read_text().partition("-----BEGIN PRIVATE")[0])
+
+
+async def test_a_certificate_check_decides_after_the_handshake(peer, der: bytes) -> None:
+    host = await peer(STARTTLS + "tls\n" + AFTER_TLS)
+    session = await opened(host.port, TlsPolicy(Security.ENCRYPT, check=Pinned(der)))
+    assert session.tls
+    session.close()
+    failure = await refused_or_open(host.port, TlsPolicy(Security.ENCRYPT, check=Pinned(b"other")))
+    assert isinstance(failure, ConnectFailure)
+    assert (failure.step, failure.reply.code, failure.reply.enhanced) == (Step.STARTTLS, 454, "4.7.5")
+    assert failure.reply.text == "TLS handshake failed: another certificate"
+    assert host.connections == 2  # no try in clear
+
+
+async def test_a_certificate_check_decides_where_tls_comes_first(server_tls: ssl.SSLContext) -> None:
+    controller = AnyPort(Mailbox(), "127.0.0.1", 0, ssl_context=server_tls)
+    controller.start()
+    try:
+        tls = TlsPolicy(Security.ENCRYPT, implicit=True, check=Pinned(b"other"))
+        failure = await refused_or_open(controller.port, tls)
+        assert isinstance(failure, ConnectFailure)
+        assert (failure.step, failure.reply.text) == (
+            Step.STARTTLS,
+            "TLS handshake failed: another certificate",
+        )
+    finally:
+        controller.stop()
+
+
+@pytest.mark.parametrize("security", [Security.NONE, Security.MAY])
+def test_a_certificate_check_needs_tls(security: Security) -> None:
+    with pytest.raises(ValueError, match="needs security encrypt or verify"):
+        TlsPolicy(security, check=Pinned(b""))
+
+
+async def test_a_connection_comes_from_the_address_that_the_route_names(peer, wait_until) -> None:
+    host = await peer(PIPELINING)
+    session = await opened(host.port, via={"sources": ("2001:db8::1", "127.0.0.77")})
+    assert host.transports[0].get_extra_info("peername")[0] == "127.0.0.77"
+    session.close()
+
+
+async def test_an_address_that_is_not_ours_to_connect_from_is_a_failure_for_now(peer) -> None:
+    host = await peer(PIPELINING)
+    failure = await refused_or_open(host.port, via={"sources": ("192.0.2.1",)})
+    assert isinstance(failure, ConnectFailure)
+    assert (failure.step, failure.reply.enhanced, failure.own) == (Step.CONNECT, "4.4.1", True)
 
 
 CREDENTIALS = Credentials("alice", "secret")
@@ -338,19 +405,21 @@ AUTH = AFTER_TLS.replace("S: 250 PIPELINING", "S: 250 AUTH PLAIN") + "C: AUTH\nS
 async def test_a_password_never_goes_to_a_certificate_that_proves_nothing(peer, written: str) -> None:
     host = await peer(STARTTLS + "tls\n" + AUTH)
     hop = NextHop.parse(written)
-    policy = Routing({"*": hop}, {}, {"127.0.0.1": CREDENTIALS}).policy("b.example", hop)
-    refusal = await refused_or_open(host.port, policy)
-    assert isinstance(refusal, Refusal)
-    assert (refusal.step, refusal.reply.code, refusal.reply.enhanced) == (Step.STARTTLS, 454, "4.7.5")
-    assert "certificate" in refusal.reply.text
+    table = RouteTable({"*": hop}, {}, {"127.0.0.1": CREDENTIALS})
+    tls = table.tls_policy("b.example", hop)
+    via = {"credentials": table.credentials_of(hop, tls)}
+    assert via["credentials"] == CREDENTIALS
+    failure = await refused_or_open(host.port, tls, via=via)
+    assert isinstance(failure, ConnectFailure)
+    assert (failure.step, failure.reply.code, failure.reply.enhanced) == (Step.STARTTLS, 454, "4.7.5")
+    assert "certificate" in failure.reply.text
     assert not [line for line in host.lines if line.startswith(b"AUTH")]
     assert host.connections == 1  # no second try in clear
 
 
 async def test_a_password_goes_to_the_host_that_proves_its_name(peer, certificate: Path) -> None:
     host = await peer(STARTTLS + "tls\n" + AUTH)
-    policy = Policy(security=Security.VERIFY, credentials=CREDENTIALS)
-    session = await opened(host.port, policy, ca_file=certificate)
+    session = await opened(host.port, VERIFY, ca_file=certificate, via={"credentials": CREDENTIALS})
     session.close()
     assert [line for line in host.lines if line.startswith(b"AUTH")] == [
         b"AUTH PLAIN AGFsaWNlAHNlY3JldA==\r\n"
@@ -360,8 +429,9 @@ async def test_a_password_goes_to_the_host_that_proves_its_name(peer, certificat
 async def test_a_password_goes_to_any_certificate_where_the_hop_says_encrypt(peer) -> None:
     host = await peer(STARTTLS + "tls\n" + AUTH)
     hop = NextHop.parse("submission://mx.example?security=encrypt")
-    policy = Routing({"*": hop}, {}, {"mx.example": CREDENTIALS}).policy("b.example", hop)
-    session = await opened(host.port, policy)
+    table = RouteTable({"*": hop}, {}, {"mx.example": CREDENTIALS})
+    tls = table.tls_policy("b.example", hop)
+    session = await opened(host.port, tls, via={"credentials": table.credentials_of(hop, tls)})
     session.close()
     assert [line for line in host.lines if line.startswith(b"AUTH")]
 
@@ -371,10 +441,10 @@ async def test_a_password_goes_to_any_certificate_where_the_hop_says_encrypt(pee
 )
 async def test_a_password_is_not_said_in_clear_when_tls_is_taken_away(peer, offers: str) -> None:
     host = await peer(OPENING + "S: 250-mx.example\n" + offers + "\nhang")
-    refusal = await refused_or_open(host.port, Policy(security=Security.VERIFY, credentials=CREDENTIALS))
-    assert isinstance(refusal, Refusal)
-    assert refusal.step is Step.STARTTLS
-    assert refusal.reply.is_transient
+    failure = await refused_or_open(host.port, VERIFY, via={"credentials": CREDENTIALS})
+    assert isinstance(failure, ConnectFailure)
+    assert failure.step is Step.STARTTLS
+    assert failure.reply.is_transient
     assert not [line for line in host.lines if line.startswith(b"AUTH")]
 
 
@@ -421,7 +491,7 @@ async def test_aiosmtpd_gets_the_same_octets(server_tls: ssl.SSLContext) -> None
     controller = AnyPort(mailbox, "127.0.0.1", 0, tls_context=server_tls, data_size_limit=None)
     controller.start()
     try:
-        session = await opened(controller.port, Policy(security=Security.ENCRYPT))
+        session = await opened(controller.port, TlsPolicy(Security.ENCRYPT))
         pieces = [OCTETS[start : start + 7777] for start in range(0, len(OCTETS), 7777)]
         for _ in range(2):
             done = await session.send(
@@ -453,15 +523,15 @@ async def test_aiosmtpd_takes_our_login(server_tls: ssl.SSLContext) -> None:
     )
     controller.start()
     try:
-        right = Policy(security=Security.ENCRYPT, credentials=Credentials("alice", "secret"))
-        session = await opened(controller.port, right)
+        right = {"credentials": Credentials("alice", "secret")}
+        session = await opened(controller.port, TlsPolicy(Security.ENCRYPT), via=right)
         done = await session.send(envelope(), content(b"x\r\n"))
         assert done.outcomes[0].reply.code == 250
         session.close()
-        wrong = replace(right, credentials=Credentials("alice", "wrong"))
-        refusal = await refused_or_open(controller.port, wrong)
-        assert isinstance(refusal, Refusal)
-        assert (refusal.step, refusal.reply.code) == (Step.AUTH, 535)
+        wrong = {"credentials": Credentials("alice", "wrong")}
+        failure = await refused_or_open(controller.port, TlsPolicy(Security.ENCRYPT), via=wrong)
+        assert isinstance(failure, ConnectFailure)
+        assert (failure.step, failure.reply.code) == (Step.AUTH, 535)
     finally:
         controller.stop()
     assert ("PLAIN", b"alice", b"secret") in seen
@@ -472,7 +542,7 @@ async def test_aiosmtpd_answers_lmtp() -> None:
     controller = LmtpController(mailbox, "127.0.0.1", 0)
     controller.start()
     try:
-        session = await opened(controller.port, Policy(Dialect.LMTP, Security.NONE))
+        session = await opened(controller.port, CLEAR, via={"dialect": Dialect.LMTP})
         done = await session.send(envelope(), content(b"x\r\n"))
         assert [each.reply.code for each in done.outcomes] == [250]
         session.close()
@@ -486,18 +556,18 @@ async def test_tls_from_the_first_octet(server_tls: ssl.SSLContext, certificate:
     controller = AnyPort(mailbox, "127.0.0.1", 0, ssl_context=server_tls)
     controller.start()
     try:
-        policy = Policy(security=Security.VERIFY, implicit_tls=True)
-        session = await opened(controller.port, policy, ca_file=certificate)
+        tls = TlsPolicy(Security.VERIFY, implicit=True)
+        session = await opened(controller.port, tls, ca_file=certificate)
         assert session.tls
         done = await session.send(envelope(), content(b"x\r\n"))
         assert done.outcomes[0].reply.code == 250
         session.close()
-        refusal = await refused_or_open(controller.port, policy)
-        assert isinstance(refusal, Refusal)
-        assert (refusal.step, refusal.reply.enhanced) == (Step.STARTTLS, "4.7.5")
-        login = replace(policy, credentials=Credentials("alice", "secret"))
-        refusal = await refused_or_open(controller.port, login)
-        assert isinstance(refusal, Refusal)
-        assert (refusal.step, refusal.reply.enhanced) == (Step.STARTTLS, "4.7.5")
+        failure = await refused_or_open(controller.port, tls)
+        assert isinstance(failure, ConnectFailure)
+        assert (failure.step, failure.reply.enhanced) == (Step.STARTTLS, "4.7.5")
+        login = {"credentials": Credentials("alice", "secret")}
+        failure = await refused_or_open(controller.port, tls, via=login)
+        assert isinstance(failure, ConnectFailure)
+        assert (failure.step, failure.reply.enhanced) == (Step.STARTTLS, "4.7.5")
     finally:
         controller.stop()

@@ -9,12 +9,13 @@ import pytest
 import structlog.testing
 from pydantic import ValidationError
 
-from mailyard.relay.main import pool, resolver, routing
-from mailyard.relay.nexthop import NextHop
+from mailyard.relay.main import pool, route_finder, route_table
 from mailyard.relay.settings import RelaySettings
 from mailyard.runtime.errors import Misconfigured
 from mailyard.runtime.settings import load_settings
 from mailyard.smtp.client import Credentials, Security
+from mailyard.smtp.client.nexthop import NextHop
+from mailyard.store.client import Store
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +25,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
-def test_routes_policies_and_logins_come_from_the_environment(
+async def test_routes_policies_and_logins_come_from_the_environment(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     logins = tmp_path / "logins"
@@ -36,20 +37,21 @@ def test_routes_policies_and_logins_come_from_the_environment(
     monkeypatch.setenv("MAILYARD_RELAY_CREDENTIALS_FILE", str(logins))
     monkeypatch.setenv("MAILYARD_RELAY_RESOLVERS", "127.0.0.1, ::1")
     settings = load_settings(RelaySettings)
-    routes = routing(settings)
+    routes = route_table(settings)
     smart, local = routes.next_hop("a.example"), routes.next_hop("b.example")
     assert smart == NextHop("smart.example", 587)
-    policy = routes.policy("a.example", smart)
-    assert (policy.security, policy.credentials) == (Security.VERIFY, Credentials("user", "secret"))
+    tls = routes.tls_policy("a.example", smart)
+    assert tls.security is Security.VERIFY
+    assert routes.credentials_of(smart, tls) == Credentials("user", "secret")
     assert local is not None
-    assert routes.policy("b.example", local).security is Security.NONE
+    assert routes.tls_policy("b.example", local).security is Security.NONE
     assert settings.resolvers == ["127.0.0.1", "::1"]
-    resolver(settings)
+    route_finder(settings, Store("mongodb://127.0.0.1:1", "none"))
     pool(settings)
 
 
 def test_without_settings_the_dns_is_asked() -> None:
-    assert routing(RelaySettings()).next_hop("a.example") is None
+    assert route_table(RelaySettings()).next_hop("a.example") is None
 
 
 @pytest.mark.parametrize(
@@ -60,6 +62,7 @@ def test_without_settings_the_dns_is_asked() -> None:
         ("credentials", "only-a-host"),
         ("resolvers", ["dns.example"]),
         ("own_addresses", ["nowhere"]),
+        ("source_addresses", ["nowhere"]),
         ("security", "always"),
         ("site_connections", 0),
         ("final_seconds", 0),
@@ -126,7 +129,7 @@ def test_a_weaker_choice_for_credentials_is_said_at_the_start() -> None:
         }
     )
     with structlog.testing.capture_logs() as logs:
-        routing(settings)
+        route_table(settings)
     assert [(line["event"], line["host"]) for line in logs] == [
         ("relay.credentials_unverified", "smart.example"),
         ("relay.credentials_unused", "other.example"),

@@ -5,12 +5,12 @@ import asyncio
 import pytest
 
 from mailyard.relay.busy import BusyLimits, BusyWait, SiteBusy
-from mailyard.relay.destination import Host
-from mailyard.relay.site import Lines, Site, registered_domain, site_of
+from mailyard.relay.route import Host
+from mailyard.relay.site import Site, WaitingLegs, registered_domain, site_of
 
 
 def site(connections: int, waiting: int) -> Site:
-    return Site(connections, waiting, Lines(100), BusyWait(BusyLimits(), lambda: 0.5), lambda: 0.0)
+    return Site(connections, waiting, WaitingLegs(100), BusyWait(BusyLimits(), lambda: 0.5), lambda: 0.0)
 
 
 async def test_rights_are_limited_and_given_on_in_order() -> None:
@@ -72,7 +72,7 @@ async def test_a_limit_that_falls_lets_nobody_in_until_enough_have_left() -> Non
 
 
 async def test_long_lines_of_slow_sites_leave_legs_in_hand_to_others() -> None:
-    lines = Lines(most=5)
+    lines = WaitingLegs(most=5)
     slow, other = (Site(2, 500, lines, BusyWait(BusyLimits(), lambda: 0.5), lambda: 0.0) for _ in range(2))
     for one in (slow, other):
         await one.enter(1)

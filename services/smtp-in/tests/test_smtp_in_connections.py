@@ -159,14 +159,14 @@ async def test_at_shutdown_idle_clients_get_421_and_messages_in_hand_are_finishe
 
 async def test_at_shutdown_handshakes_are_broken_off_and_others_finish(house, tls, eventually) -> None:
     listener = await house.open(DoorName.SUBMISSIONS)
-    assert listener.unready() is None
+    assert listener.not_ready_reason() is None
     [address] = listener.addresses
     silent = await house.client(listener, hello="")
     await eventually(lambda: len(listener._connections) == 1)
     async with asyncio.timeout(5):
         await listener.drain()
     assert await silent.ended()
-    assert listener.unready() is not None
+    assert listener.not_ready_reason() is not None
     with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection(*address)
 

@@ -2,14 +2,18 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
+from pydantic import Field
 
+from mailyard.chart import settings
 from mailyard.chart.entries import BadComment, entries
 from mailyard.chart.main import main
 from mailyard.chart.readme import readme_text
 from mailyard.chart.schema import schema_text
+from mailyard.runtime.renames import Renamed
+from mailyard.runtime.settings import CommonSettings, settings_config
 
 TEMPLATE = "# Chart\n\n<!-- values -->\n"
 VALUES = "## All\n\n# How many.\n# @schema {minimum: 1}\nnumber: 1\n"
@@ -66,14 +70,14 @@ def test_the_settings_of_each_service_are_its_own():
         "# @schema {each: true}\nall:\n  imap:\n    # @schema {ref: settings}\n    settings: {}\n"
         "  relay:\n    settings: {}\n"
     )
-    settings = {
+    own = {
         name: found["all"]["properties"][name]["properties"]["settings"]["properties"]
         for name in ("imap", "relay")
     }
-    assert settings["imap"]["badCommands"]["type"] == "integer"
-    assert "badCommands" not in settings["relay"]
-    assert settings["relay"]["chunkingOctets"]["maximum"] == 100_000
-    assert settings["relay"]["security"]["enum"] == ["none", "may", "encrypt", "verify"]
+    assert own["imap"]["badCommands"]["type"] == "integer"
+    assert "badCommands" not in own["relay"]
+    assert own["relay"]["chunkingOctets"]["maximum"] == 100_000
+    assert own["relay"]["security"]["enum"] == ["none", "may", "encrypt", "verify"]
 
 
 @pytest.mark.parametrize("name", ["tlsListen", "listen", "tlsCertificateFile", "proxyNetworks", "amqpUrl"])
@@ -155,3 +159,26 @@ def test_the_check_names_what_is_old_and_writes_nothing(chart: Path):
 def test_a_chart_that_is_not_there_is_said_in_a_line(tmp_path: Path):
     with pytest.raises(SystemExit, match=r"mailyard-chart: .*values\.yaml"):
         main([str(tmp_path)])
+
+
+def test_a_setting_may_be_given_by_its_old_name_which_is_marked_as_such(monkeypatch: pytest.MonkeyPatch):
+    class Renaming(CommonSettings):
+        """Two settings that had other names: one of this service, one of another."""
+
+        model_config = settings_config("router")
+
+        size: Annotated[int, Field(ge=1), Renamed("MAILYARD_ROUTER_MOST_OCTETS", "0.4.0")] = Field(
+            default=5, description="How large."
+        )
+        place: Annotated[str, Renamed("MAILYARD_PLACE", "0.4.0")] = Field(default="", description="Where.")
+
+    monkeypatch.setattr(settings, "settings_class", lambda _service: Renaming)
+    found = settings.settings_schema("router")["properties"]
+    assert found["mostOctets"] == {
+        "type": "integer",
+        "minimum": 1,
+        "description": "Old name of size, which the next minor version refuses.",
+        "deprecated": True,
+    }
+    assert found["size"] == {"type": "integer", "minimum": 1, "description": "How large."}
+    assert found.keys() & {"place", "mostOctets", "size", "mailyardPlace"} == {"place", "mostOctets", "size"}

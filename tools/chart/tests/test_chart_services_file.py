@@ -5,8 +5,8 @@ import yaml
 
 from mailyard.broker.pipeline import STAGES, stages_of
 from mailyard.chart.services import description, services_text
-from mailyard.chart.settings import settings_class
 from mailyard.runtime.services import NAMES, SERVICES, Service, ServicePort
+from mailyard.runtime.settings import settings_class
 
 
 def written() -> dict[str, dict[str, object]]:

@@ -167,7 +167,7 @@ def test_an_international_domain_is_shown_in_both_forms(anna):
         (("alias", "add", "x@example.org", "x@example.org"), "loop: x@example.org -> x@example.org"),
         (("alias", "add", "x@example.org", "no@example.org"), "no@example.org takes no mail"),
         (("ledger", "--tenant", "nope"), "there is no tenant nope"),
-        (("trace", "<a.b@c>"), "<a.b@c> is a Message-ID or an address; trace wants the spool id"),
+        (("trace", "<a.b@c>"), "<a.b@c> is a Message-ID or an address; trace needs the spool id"),
     ],
 )
 def test_a_refusal_says_why(anna, arguments, reason):

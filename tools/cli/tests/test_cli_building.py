@@ -45,7 +45,7 @@ async def test_a_build_that_lasts_is_reported_and_a_lost_connection_joins_it_aga
     monkeypatch.setattr(building, "RETRY_SECONDS", 0.0)
     await building.build_indexes(store, 60, say, report_seconds=0.05)
     assert tries == 2
-    assert told[0] == "MongoDB: the primary stepped down; a build that has begun goes on, trying again"
+    assert told[0] == "MongoDB: the primary stepped down; a build that has begun continues; trying again"
     assert told[1] == "MongoDB: building indexes: waiting for the servers"
 
 

@@ -110,7 +110,7 @@ def test_a_password_is_asked_for_twice_on_a_terminal(example, may_log_in, monkey
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ((), "no terminal to ask on"),
+        ((), "no terminal for a prompt"),
         (("--generate", "--password-stdin"), "use only one of"),
         (("--quota", "much", "--generate"), "'much' is not a size"),
         (("--password", "secret"), "No such option"),

@@ -101,7 +101,7 @@ def test_a_trace_shows_every_recipient_and_all_legs_in_the_order_of_time(mail_co
     assert lines[0][:3] == [spool_id, "from <bert@example.net>", "tenant acme"]
     assert lines[3][:4] == ["1", "anna@example.org", "delivered", "2.1.5"]
     assert lines[4][:3] == ["2", "zoe@remote.net", "waits (deferred)"]
-    assert lines[4][3].startswith("4.3.0 451 4.3.0 later; next try 20")
+    assert lines[4][3].startswith("4.3.0 451 4.3.0 later; next attempt 20")
     assert [line[1:4] for line in lines[7:]] == [
         ["0", "smtp-in", "message.accepted"],
         ["0", "router", "message.split"],

@@ -87,7 +87,7 @@ def test_a_second_run_changes_nothing_and_a_password_stays(cluster, plan, rows):
     (plan.parent / "ben").unlink()
     again = cluster("setup", "--file", str(plan))
     assert again.exit_code == 0, again.stderr
-    assert again.stdout.count("there already") == ADDED.count("\n")
+    assert again.stdout.count("exists already") == ADDED.count("\n")
     assert before == {name: list(rows[name].find()) for name in before}
 
 
@@ -117,7 +117,8 @@ def test_an_alias_that_somebody_has_changed_is_kept(cluster, plan):
     plan.write_text(PLAN.replace("zoe@", "max@"))
     again = cluster("setup", "--file", str(plan))
     assert (
-        "alias info@acme.example: kept as it is, for anna@acme.example, zoe@remote.example\n" in again.stdout
+        "alias info@acme.example: exists already and is not changed; its targets are anna@acme.example, zoe@remote.example\n"
+        in again.stdout
     )
 
 
@@ -189,7 +190,7 @@ def test_a_queue_that_somebody_made_otherwise_needs_a_person(cluster, vhost_url)
             "tenants: [{id: a, aliases: [{address: x@b.c, targets: []}]}]",
             "tenants[0].aliases[0].targets: Tuple should have at least 1 item",
         ),
-        ("tenant: []", "tenant: there is no such setting"),
+        ("tenant: []", "tenant: unknown key"),
         ("[]", "the file: Input should be a valid dictionary"),
         ("tenants: [", "is not YAML"),
     ],

@@ -83,8 +83,8 @@ def test_keda_must_read_metrics_of_the_router(version, level, words):
         ([("fast", True, True)], "ok", "default storage class fast (csi), volumes can grow"),
         ([("fast", True, False)], "warning", "default storage class fast (csi), volumes cannot grow"),
         ([("a", True, True), ("b", True, True)], "warning", "several storage classes are the default: a, b"),
-        ([("a", False, True)], "warning", "no storage class is the default; there are: a"),
-        ([], "warning", "no storage class is the default; there are: none"),
+        ([("a", False, True)], "warning", "no storage class is the default; existing classes: a"),
+        ([], "warning", "no storage class is the default; existing classes: none"),
     ],
 )
 def test_there_is_one_default_storage_class(classes, level, words):
@@ -123,7 +123,7 @@ def test_nodes_need_room_for_all_that_is_requested():
     [found] = check_nodes(nodes, Requests(2.6, GIB))
     assert (found.level, found.what) == (
         "error",
-        "2.5 CPU and 4096 MiB are free on 2 node(s), 2.6 CPU and 1024 MiB are requested",
+        "2.5 CPU and 4096 MiB are free on 2 node(s); the pods request 2.6 CPU and 1024 MiB",
     )
     assert levels(check_nodes(nodes, Requests(1, 5 * GIB))) == ["error"]
 
@@ -131,8 +131,8 @@ def test_nodes_need_room_for_all_that_is_requested():
 def test_nodes_of_other_processors_and_a_lone_node_are_told():
     nodes = [Node("a", "amd64", 9, 9 * GIB), Node("b", "s390x", 9, 9 * GIB)]
     assert [finding.what for finding in check_nodes(nodes, Requests(1, GIB))][1:] == [
-        "there are nodes of other processors: s390x",
-        "there is one node",
+        "some nodes have other processors: s390x",
+        "the cluster has only one node",
     ]
     assert levels(check_nodes(nodes[1:], Requests(1, GIB))) == ["error"]
 
@@ -188,4 +188,4 @@ def test_services_are_ready_pod_by_pod():
     deployments[0], deployments[1] = Deployment("smtp-in", 2, 1), Deployment("router", 2, 0)
     found = check_services([*deployments[:5], Deployment("sink", 0, 0)])
     assert levels(found) == ["warning", "error", "ok", "ok", "ok", "ok", "error"]
-    assert found[-1].what == "there is no deployment of imap"
+    assert found[-1].what == "no deployment exists for imap"

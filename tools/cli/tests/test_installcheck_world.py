@@ -77,9 +77,9 @@ def test_without_a_host_name_nobody_knows_whether_the_mx_is_right():
 @pytest.mark.parametrize(
     ("forward", "level", "words"),
     [
-        ({HOST: {"192.0.2.1"}}, "ok", f"192.0.2.1 is {HOST}, which leads back"),
+        ({HOST: {"192.0.2.1"}}, "ok", f"192.0.2.1 is {HOST}, which resolves to it"),
         ({}, "error", "192.0.2.1 has no name (PTR record)"),
-        ({HOST: {"192.0.2.9"}}, "error", f"192.0.2.1 leads to {HOST}, which does not lead back"),
+        ({HOST: {"192.0.2.9"}}, "error", f"192.0.2.1 has the name {HOST}, which does not resolve to it"),
         (
             {"host1.cloud.example": {"192.0.2.1"}},
             "warning",
@@ -156,7 +156,7 @@ def depths(**changes):
     ("changes", "level", "words"),
     [
         ({}, "ok", "all 6 queues exist; the 5 work queues have consumers and move"),
-        ({"REMOTE_SEND": (0.0, 0, 0)}, "error", "nobody takes from remote.send"),
+        ({"REMOTE_SEND": (0.0, 0, 0)}, "error", "queue remote.send has no consumer"),
         ({"LOCAL_FILTER": (301.0, 9, 2)}, "warning", "mail waits in local.filter for 301 s"),
         ({"DEAD": (9_999.0, 3, 0)}, "warning", "3 message(s) are dead letters"),
     ],

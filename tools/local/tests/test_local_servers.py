@@ -17,7 +17,7 @@ def serve(tmp_path):
         mongod = Mongod(program.binary, tmp_path / "data", port, tmp_path / "mongod.log", 0.25, program.env)
         process = start(mongod.program())
         running.append(process)
-        wait_ready(mongod.program(), process, mongod.unready, 60)
+        wait_ready(mongod.program(), process, mongod.not_ready_reason, 60)
         return mongod, process
 
     yield begin

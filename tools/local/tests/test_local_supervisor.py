@@ -35,7 +35,7 @@ class Stage:
 
     def is_again_ready(self, part: Part, first: int) -> bool:
         self.supervisor.tick()
-        return self.pid(part.name) != first and part.unready() is None
+        return self.pid(part.name) != first and part.not_ready_reason() is None
 
 
 async def until(condition) -> None:
@@ -125,7 +125,7 @@ async def test_a_part_that_never_came_up_is_not_waited_for(stage: Stage, monkeyp
     monkeypatch.setattr("mailyard.local.supervisor.BOOT_STOP_SECONDS", 0.2)
     part = stage.part("booting", "stubborn", stop_seconds=60)
     stage.supervisor.start([part])
-    await until(lambda: part.unready() is None)
+    await until(lambda: part.not_ready_reason() is None)
     await stage.supervisor.stop([part])
     assert stage.said == ["booting did not stop within 0.2 s and was killed"]
 

@@ -99,6 +99,6 @@ def test_a_panel_that_needs_a_cluster_says_so() -> None:
     told = {
         panel["title"]: panel["description"] for panel in model_of(board)["panels"] if "description" in panel
     }
-    assert told["What KEDA reads"].endswith("Needs KEDA.")
+    assert told["Trigger values in KEDA"].endswith("Needs KEDA.")
     assert told["Restarts"].endswith("Needs kube-state-metrics.")
     assert "Needs" not in told["Queue depth"]

@@ -53,15 +53,15 @@ def test_every_selector_gets_the_namespace_but_those_of_cluster_wide_exporters(
 @pytest.mark.parametrize(
     ("query", "complaint"),
     [
-        ("mailyard_unheard_of_total", "mailyard_unheard_of_total is neither in"),
+        ("mailyard_unheard_of_total", "mailyard_unheard_of_total is declared neither"),
         (
             "mailyard_loop_lag_seconds",
-            "mailyard_loop_lag_seconds is neither in",
+            "mailyard_loop_lag_seconds is declared neither",
         ),  # a histogram has no such series
-        ("mailyard_queue_depth_mails_bucket", "mailyard_queue_depth_mails_bucket is neither in"),
+        ("mailyard_queue_depth_mails_bucket", "mailyard_queue_depth_mails_bucket is declared neither"),
         ('mailyard_queue_depth_mails{que="x"}', "mailyard_queue_depth_mails has no label que"),
         ("sum by (tenant) (mailyard_queue_depth_mails)", "no metric of the query has the label tenant"),
-        ("mailyard:unheard:of", "mailyard:unheard:of is neither in"),
+        ("mailyard:unheard:of", "mailyard:unheard:of is declared neither"),
     ],
 )
 def test_what_nobody_exports_is_refused(query: str, complaint: str) -> None:

@@ -59,7 +59,7 @@ class Broker:
         """Say why a connection is down, or None."""
         return self.publishing.reason or self.consuming.reason
 
-    def unready(self) -> str | None:
+    def not_ready_reason(self) -> str | None:
         """Say why a connection is down; never a reason against a process that can work without RabbitMQ."""
         return self.down() if self._required else None
 

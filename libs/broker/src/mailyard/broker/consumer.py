@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from aiormq.exceptions import ChannelNotFoundEntity
 
-from mailyard.broker.backoff import Backoff, pause
 from mailyard.broker.cancellation import cancel_and_wait
 from mailyard.broker.connection import Broker
 from mailyard.broker.faults import describe
@@ -27,6 +26,7 @@ from mailyard.broker.pipeline import Queue
 from mailyard.broker.publisher import TicketPublisher
 from mailyard.broker.session import ConsumerSession, Delivery
 from mailyard.proto.v1.ticket_pb2 import Ticket
+from mailyard.runtime.backoff import Backoff, pause
 from mailyard.runtime.errors import Misconfigured, Unavailable
 from mailyard.runtime.logs import get_logger
 from mailyard.runtime.metrics import counter
@@ -55,7 +55,7 @@ class TicketConsumer:
     """Component: feeds one queue's tickets to `handler`, at most `max_tickets` at a time.
 
     `prefetch` bounds the AMQP messages (of up to 50 tickets) that this process holds. `on_poison` writes the row
-    of a ticket that cannot be handled. A call longer than `handler_seconds` makes the process unready.
+    of a ticket that cannot be handled. A call longer than `handler_seconds` makes the process not ready.
     """
 
     def __init__(
@@ -91,11 +91,11 @@ class TicketConsumer:
         self._stalls_total = counter("mailyard_broker_consumer_stalls_total").labels(queue)
 
     async def start(self) -> None:
-        """Begin to consume; registration goes on in the background and `unready()` tells of it."""
+        """Begin to consume; registration goes on in the background and `not_ready_reason()` tells of it."""
         self._work_task = asyncio.create_task(self._work(), name=f"consume-{self._queue}")
         self._probe_task = asyncio.create_task(self._probe(), name=f"probe-{self._queue}")
 
-    def unready(self) -> str | None:
+    def not_ready_reason(self) -> str | None:
         """Say why this consumer does not move."""
         if self._unregistered is not None:
             return self._unregistered

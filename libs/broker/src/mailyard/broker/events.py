@@ -19,7 +19,6 @@ from google.protobuf.message import DecodeError
 from pamqp.commands import Basic
 from pamqp.common import FieldValue
 
-from mailyard.broker.backoff import Backoff
 from mailyard.broker.cancellation import cancel_and_wait
 from mailyard.broker.connection import Broker
 from mailyard.broker.faults import describe, faults
@@ -27,6 +26,7 @@ from mailyard.broker.link import RPC_SECONDS, close_quietly
 from mailyard.broker.reusablechannel import ReusableChannel
 from mailyard.broker.topology import EVENTS_EXCHANGE
 from mailyard.proto.v1.mailbox_pb2 import MailboxEvent, MailboxEventBatch
+from mailyard.runtime.backoff import Backoff
 from mailyard.runtime.errors import Misconfigured, Unavailable
 from mailyard.runtime.logs import get_logger
 from mailyard.runtime.metrics import counter
@@ -63,7 +63,7 @@ class MailboxEvents:
         """Start; the queue is declared with the first subscription."""
         self._task = asyncio.create_task(self._keep(), name="mailbox-events")
 
-    def unready(self) -> str | None:
+    def not_ready_reason(self) -> str | None:
         """Return None: a lost event is only a delay, because sessions also poll."""
         return None
 

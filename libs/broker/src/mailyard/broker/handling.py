@@ -12,12 +12,12 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
-from mailyard.broker.backoff import Backoff
 from mailyard.broker.faults import cancelled, describe
 from mailyard.broker.pipeline import Queue
 from mailyard.broker.publisher import TicketPublisher
 from mailyard.broker.session import ConsumerSession, Delivery
 from mailyard.proto.v1.ticket_pb2 import Ticket
+from mailyard.runtime.backoff import Backoff
 from mailyard.runtime.errors import Unavailable
 from mailyard.runtime.logs import get_logger
 from mailyard.runtime.metrics import counter, histogram

@@ -18,11 +18,11 @@ from aiormq import Channel
 from aiormq.exceptions import ProbableAuthenticationError
 from yarl import URL
 
-from mailyard.broker.backoff import Backoff
 from mailyard.broker.cancellation import cancel_and_wait
 from mailyard.broker.faults import describe, faults
 from mailyard.broker.pulse import ANSWER_SECONDS, wait_for_silence
 from mailyard.broker.topology import EVENTS_EXCHANGE, declare
+from mailyard.runtime.backoff import Backoff
 from mailyard.runtime.errors import Misconfigured, Unavailable
 from mailyard.runtime.logs import get_logger
 from mailyard.runtime.metrics import counter, gauge

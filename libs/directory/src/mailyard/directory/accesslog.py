@@ -1,4 +1,4 @@
-"""The collection `access_changes`: what took access away, in the order in which it was committed.
+"""The collection `access_changes`: withdrawals of access (suspension, removal, new password), in the order of their commit.
 
 | field | holds |
 |---|---|
@@ -7,6 +7,8 @@
 | `scope`, `subject` | account and its id in hex, domain and its name, tenant and its slug |
 | `action` | suspended, removed, password |
 | `at` | when; rows are kept for a week |
+
+The row `policies` counts changes of policies in `last`. Its `_id` is a text, which no query for revisions finds.
 
 A revision is taken in the transaction of the change itself. Transactions that take one wait for one another, so
 revisions become visible in their order, and a reader that asks for what follows the last one it saw misses none.
@@ -25,10 +27,11 @@ COLLECTION = "access_changes"
 KEPT_SECONDS = 7 * 86_400
 INDEXES = (IndexModel([("at", ASCENDING)], name="expiry", expireAfterSeconds=KEPT_SECONDS),)
 _COUNTER = 0
+_POLICIES = "policies"
 
 
 class Scope(StrEnum):
-    """Whose access a change takes away."""
+    """The kind of subject whose access a change withdraws."""
 
     ACCOUNT = "account"
     DOMAIN = "domain"
@@ -36,7 +39,7 @@ class Scope(StrEnum):
 
 
 class Action(StrEnum):
-    """What was done."""
+    """The kind of change."""
 
     SUSPENDED = "suspended"
     REMOVED = "removed"
@@ -45,7 +48,7 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Who lost access: an account by its id in hex, a domain by its name, a tenant by its slug."""
+    """The subject that lost access: an account by its id in hex, a domain by its name, a tenant by its slug."""
 
     scope: Scope
     name: str
@@ -59,6 +62,14 @@ class AccessChange:
     revision: int
     subject: Subject
     action: Action
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """Access changes in order, and how often policies have changed; None: it is not known."""
+
+    changes: list[AccessChange]
+    policies: int | None
 
 
 class AccessLog:
@@ -89,11 +100,18 @@ class AccessLog:
         await self._rows.insert_one(row, session=session)
         return revision
 
-    async def entry_since(self, revision: int, limit: int) -> list[AccessChange]:
-        """Read the changes after `revision`, in order. Raises Unavailable."""
+    async def add_policy_change(self, session: AsyncClientSession) -> None:
+        """Count a change of a policy, in its own transaction."""
+        await self._rows.update_one({"_id": _POLICIES}, {"$inc": {"last": 1}}, upsert=True, session=session)
+
+    async def entry_since(self, revision: int, limit: int) -> "News":
+        """Read the access changes after `revision`, in order, and the count of policy changes. Raises Unavailable."""
+        query = {"$or": [{"_id": {"$gt": revision}}, {"_id": _POLICIES}]}
         with unavailable_when_away():
-            rows = await self._rows.find({"_id": {"$gt": revision}}).sort("_id").limit(limit).to_list()
-        return [_change_of(row) for row in rows]
+            rows = await self._rows.find(query).sort("_id").limit(limit + 1).to_list()  # numbers before texts
+        policies = next((row["last"] for row in rows if row["_id"] == _POLICIES), None)
+        changes = [_change_of(row) for row in rows if row["_id"] != _POLICIES][:limit]
+        return News(changes, policies)
 
     async def prepare(self) -> None:
         """Make the counter, so that the first two changes do not race for it. Raises Unavailable."""

@@ -1,6 +1,6 @@
-"""Ends what was begun with access that has been taken away since: remembered logins and open sessions.
+"""Ends remembered logins and open sessions when access is withdrawn.
 
-Every process that logs people in polls the access log every two seconds with one query by primary key, which costs by
+Every process that authenticates users polls the access log every two seconds with one query by primary key, which costs by
 what changed and not by how many sessions are open. While MongoDB is unreachable nothing changes: sessions go on, and
 new logins fail because they cannot be checked.
 """
@@ -27,33 +27,34 @@ _log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OpenSession:
-    """A session of somebody who has logged in; `end` is called when the login no longer counts."""
+    """An authenticated session; `end` is called when the login no longer counts."""
 
     identity: Identity
     end: Callable[[], None]
 
 
 class AccessWatch:
-    """What lost access lately, and whose sessions are open in this process."""
+    """Recent withdrawals of access, and the open sessions of this process."""
 
     def __init__(
         self, store: Store, forget: Callable[[], None] | None = None, *, clock: Monotonic = time.monotonic
     ) -> None:
-        """Call `forget` when cached addresses may be out of date; `clock` gives seconds and never goes back."""
+        """Call `forget` when cached addresses or policies may be out of date; `clock` gives seconds and never goes back."""
         self._changes = AccessLog(store)
         self._forget = forget
         self._seen = 0
+        self._policies = 0  # changes of policies that were seen
         self._caught_up = False  # changes of the last week have been taken
         self._latest: TtlCache[Subject, int] = TtlCache(_KEPT_CHANGES, clock)
         self._sessions: dict[Subject, set[OpenSession]] = defaultdict(set)
 
     @property
     def revision(self) -> int:
-        """The last change that was taken; what is read from the store now is at least as new."""
+        """Return the last change that was seen; a row that is read from the store now is at least as new."""
         return self._seen
 
     def has_ended(self, identity: Identity) -> bool:
-        """Tell whether access was taken away since the password was checked."""
+        """Tell whether access was withdrawn since the password was checked."""
         return any(identity.revision < (self._latest.get(each) or 0) for each in _subjects_of(identity))
 
     def open(self, identity: Identity, end: Callable[[], None]) -> OpenSession:
@@ -74,10 +75,14 @@ class AccessWatch:
                 self._sessions.pop(subject, None)
 
     async def poll(self) -> bool:
-        """Take what is new; tell whether there may be more. Raises Unavailable."""
-        changes = await self._changes.entry_since(self._seen, _CHANGES_OF_A_POLL)
-        if self._forget is not None and any(change.action is not Action.PASSWORD for change in changes):
+        """Read new changes and apply them; return whether there may be more. Raises Unavailable."""
+        news = await self._changes.entry_since(self._seen, _CHANGES_OF_A_POLL)
+        changes = news.changes
+        policies = self._policies if news.policies is None else news.policies
+        access = any(change.action is not Action.PASSWORD for change in changes)
+        if self._forget is not None and (access or policies != self._policies):
             self._forget()
+        self._policies = policies
         for change in changes:
             self._latest.put(change.subject, change.revision, _KEPT_SECONDS)
             self._seen = change.revision

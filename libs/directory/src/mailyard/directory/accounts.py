@@ -36,7 +36,7 @@ _WITHOUT_PASSWORD = {"password": False}
 
 
 @dataclass(frozen=True, slots=True)
-class Credentials:
+class StoredLogin:
     """An account, the hash of its password, and the access change that last ended its sessions."""
 
     account: Account
@@ -121,7 +121,7 @@ class Accounts:
         return result.matched_count == 1
 
     async def change(self, tenant: str, address: Address, changed: Row) -> bool:
-        """Replace `name` or `quota_bytes`, None takes the field away; False: no such account. Raises Unavailable."""
+        """Replace `name` or `quota_bytes`, None removes the field; False: no such account. Raises Unavailable."""
         change = {
             "$set": {name: value for name, value in changed.items() if value is not None},
             "$unset": {name: "" for name, value in changed.items() if value is None},
@@ -145,13 +145,13 @@ class Accounts:
         with unavailable_when_away():
             await self._rows.update_one({"_id": account, "tenant": tenant, "password": old}, change)
 
-    async def entry_by_login(self, login: Address) -> Credentials | None:
-        """Find who logs in: the way from a login name to a tenant. Raises Unavailable."""
+    async def entry_by_login(self, login: Address) -> StoredLogin | None:
+        """Find the account of a login name, in all tenants. Raises Unavailable."""
         with unavailable_when_away():
             row = await self._rows.find_one({"key": login.key})
         if row is None:
             return None
-        return Credentials(account_of(row), row["password"], row.get("access_revision", 0))
+        return StoredLogin(account_of(row), row["password"], row.get("access_revision", 0))
 
 
 def account_of(row: Row) -> Account:

@@ -1,4 +1,4 @@
-"""The collection `addresses`: who has which address. Its `_id` makes every address unique, over all tenants.
+"""The collection `addresses`: the owner of each address. Its `_id` makes every address unique, over all tenants.
 
 | field | holds |
 |---|---|
@@ -126,12 +126,12 @@ class Addresses:
         return [alias_of(row) for row in rows]
 
     async def entry_by_keys(self, keys: Collection[str]) -> dict[str, Account | Alias]:
-        """Find who has these addresses, in one command: the way from an SMTP command to a tenant.
+        """Find the owners of addresses, in all tenants, with one command.
 
         An address whose account does not exist in the address's own tenant is as good as absent.
 
         Raises:
-            Unavailable: the store is away.
+            Unavailable: the store is unreachable.
 
         """
         pipeline: list[dict[str, Any]] = [{"$match": {"_id": {"$in": list(keys)}}}, _WITH_ACCOUNT]

@@ -1,13 +1,14 @@
 """Refuses aliases and catch-alls that lead nowhere or back to themselves, before they are made.
 
-At RCPT such an address is refused too (`Directory.resolve`): what was sound when it was made may break later.
+At RCPT such an address is refused too (`Directory.resolve`): an alias that was valid when it was added may break later.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from mailyard.directory.addresses import Addresses
-from mailyard.directory.directory import CacheLimits, Directory
+from mailyard.directory.cache import CacheLimits
+from mailyard.directory.directory import Directory
 from mailyard.directory.domains import Domains
 from mailyard.directory.errors import Invalid
 from mailyard.directory.expansion import MAX_DEPTH, MAX_DESTINATIONS

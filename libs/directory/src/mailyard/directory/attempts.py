@@ -1,6 +1,6 @@
-"""How long someone who failed must wait before the next try: free at first, then twice as long each time. Pure.
+"""The pause after failed logins: free at first, then twice as long each time. Pure.
 
-Failures fade with time, not with success: who owns one account must not be able to wash away guesses at others.
+Failures fade with time, not with success: the owner of one account must not be able to reset the count of guesses at others.
 Counted in this process alone: n processes allow n times as many free guesses; after these the pause doubles with
 each guess, so n processes allow n guesses in each longest pause.
 """
@@ -59,14 +59,14 @@ class Attempts:
 
 
 @dataclass(frozen=True, slots=True)
-class Client:
-    """Where a login comes from: `address` is one party, `network` is those who are next to it."""
+class ClientNetwork:
+    """The client of a login: `address` is one customer, `network` is the network around it."""
 
     address: str
     network: str
 
 
-def client_of(client_ip: str) -> Client:
+def client_of(client_ip: str) -> ClientNetwork:
     """Name the address and the network of a client; other text stands for itself.
 
     An address is /32 of IPv4 or /64 of IPv6, which is what one customer holds (RFC 6177). A network is /24 or /48.
@@ -74,10 +74,10 @@ def client_of(client_ip: str) -> Client:
     try:
         address = ip_address(client_ip)
     except ValueError:
-        return Client(client_ip, client_ip)
+        return ClientNetwork(client_ip, client_ip)
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
         address = address.ipv4_mapped
     if isinstance(address, IPv6Address):
         one, near = (IPv6Network((address.packed, prefix), strict=False) for prefix in (64, 48))
-        return Client(str(one), str(near))
-    return Client(str(address), str(IPv4Network((address.packed, 24), strict=False)))
+        return ClientNetwork(str(one), str(near))
+    return ClientNetwork(str(address), str(IPv4Network((address.packed, 24), strict=False)))

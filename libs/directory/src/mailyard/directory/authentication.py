@@ -1,8 +1,8 @@
-"""The one place that says who somebody is: SMTP, IMAP, POP3 and the administration ask here.
+"""Authenticates logins for SMTP, IMAP and the administration.
 
-An unknown login costs the same query and the same hash as a known one, so time tells nobody which logins exist.
+An unknown login costs the same query and the same hash as a known one, so the time of an answer does not show which logins exist.
 A login that was right is remembered for some seconds under a keyed hash, so a client that opens twenty connections
-pays for one; neither password nor key is ever written. What took access away since ends the memory (`accesswatch`).
+pays for one; neither password nor key is ever written. A withdrawal of access ends the memory (`accesswatch`).
 
 Guessing is slowed (`attempts`) by login and address together, by login alone, by address and by network. Nobody is
 locked out by others: a network that has logged in to an account within a day is slowed by its own failures at this
@@ -14,13 +14,14 @@ import hashlib
 import secrets
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from weakref import WeakValueDictionary
 
 from mailyard.directory.accesswatch import AccessWatch
-from mailyard.directory.accounts import Accounts, Credentials
-from mailyard.directory.attempts import AttemptLimits, Attempts, Client, client_of
+from mailyard.directory.attempts import AttemptLimits, Attempts, ClientNetwork, client_of
 from mailyard.directory.cache import Monotonic, TtlCache
+from mailyard.directory.credentialsource import CredentialSource, CredentialSources, MongoCredentials
 from mailyard.directory.directory import Directory
 from mailyard.directory.domains import Domains
 from mailyard.directory.identity import Identity, Refusal, RefusalReason
@@ -46,7 +47,7 @@ HASHES_OF_ADDRESS = 100  # half of those that may wait (`Passwords`): one client
 
 @dataclass(frozen=True, slots=True)
 class LoginLimits:
-    """How fast one may guess, and how long a right password is remembered."""
+    """Limits of guessing, and for how long a right password is remembered."""
 
     login: AttemptLimits = field(default_factory=lambda: AttemptLimits(free=50))
     login_from_address: AttemptLimits = field(default_factory=lambda: AttemptLimits(free=8))
@@ -65,18 +66,19 @@ class Authenticator:
         passwords: Passwords,
         limits: LoginLimits | None = None,
         *,
+        sources: Sequence[CredentialSource] = (),
         access: AccessWatch | None = None,
         clock: Monotonic = time.monotonic,
     ) -> None:
         """Count and remember in this process alone; `clock` gives seconds and never goes back.
 
-        `access` must be polled by whoever keeps sessions open or logs people in for longer than a moment.
+        `access` must be polled by whoever keeps sessions open or logs people in for longer than a moment. `sources`:
+        those of credentials beside the directory's own accounts.
         """
         limits = limits or LoginLimits()
-        self._accounts = Accounts(store)
+        self._sources = CredentialSources([MongoCredentials(store, passwords), *sources])
         self._domains = Domains(store)
         self._directory = directory
-        self._passwords = passwords
         self._clock = clock
         self._access = access or AccessWatch(store, clock=clock)
         self._by_login = Attempts(limits.login)
@@ -100,8 +102,8 @@ class Authenticator:
         Args:
             login: an account's address, in any case.
             password: as the client sent it.
-            client_ip: where the client stands; its network is what guessing is counted by.
-            service: who asks, for the log.
+            client_ip: the address of the client; guesses are counted by it and by its network.
+            service: the service that asks, for the log.
 
         """
         try:
@@ -113,13 +115,13 @@ class Authenticator:
         return answer
 
     async def may_send_as(self, identity: Identity, address: Address) -> bool:
-        """Tell whether mail from `address` is this account's to send.
+        """Tell whether an account may send mail from `address`.
 
         It is when the address is the account's own, or an alias that reaches it, in a domain of its own tenant.
         Receiving mail for postmaster@ or abuse@ by default gives no right to send as them.
 
         Raises:
-            Unavailable: the store is away.
+            Unavailable: the store is unreachable.
 
         """
         domain = await self._directory.domain(address.domain)
@@ -134,7 +136,7 @@ class Authenticator:
             for destination in await self._directory.expand(address)
         )
 
-    async def _answer(self, login: str, password: str, client: Client) -> Identity | Refusal:
+    async def _answer(self, login: str, password: str, client: ClientNetwork) -> Identity | Refusal:
         address = _address_of(login)
         name = address.key if address else login.lower()[:_NAME_CHARACTERS]
         mark = self._mark(name, password)
@@ -165,7 +167,9 @@ class Authenticator:
             return None
         return identity
 
-    async def _check_for(self, client: Client, login: Address | None, password: str) -> Identity | Refusal:
+    async def _check_for(
+        self, client: ClientNetwork, login: Address | None, password: str
+    ) -> Identity | Refusal:
         """Check a login, unless this client has so many in hand that others would wait for them."""
         if self._hashing[client.address] >= HASHES_OF_ADDRESS:
             return Refusal(RefusalReason.TOO_MANY_ATTEMPTS, 1.0)
@@ -179,23 +183,26 @@ class Authenticator:
 
     async def _check(self, login: Address | None, password: str) -> Identity | Refusal:
         revision = self._access.revision
-        known = await self._accounts.entry_by_login(login or _NOBODY)
-        fits = len(password) <= MAX_OCTETS
+        source = await self._source_of(login)
+        known = await source.find(login)
+        fits = 0 < len(password) <= MAX_OCTETS  # no source is asked whether an empty password is right
         with _VERIFY_SECONDS.time():
-            right = await self._passwords.verify(
-                known.password if known else self._passwords.of_nobody, password if fits else ""
-            )
+            right = await source.verify(known if fits else None, password if fits else "")
         if not (known and right and fits):
             return Refusal(RefusalReason.BAD_CREDENTIALS)
         account = known.account
         if not await self._may_log_in(account):
             return Refusal(RefusalReason.ACCOUNT_DISABLED)
-        await self._renew_weak_hash(known, password)
         revision = max(revision, known.revision)
         identity = Identity(str(account.id), account.tenant, account.address, revision)
         if self._access.has_ended(identity):  # changed while the hash was made
             return Refusal(RefusalReason.UNAVAILABLE)
         return identity
+
+    async def _source_of(self, login: Address | None) -> CredentialSource:
+        """Return the source that the domain's policy names."""
+        policy = await self._directory.policies.of_domain(login.domain) if login is not None else None
+        return self._sources.named(policy.login_source if policy is not None else None)
 
     async def _may_log_in(self, account: Account) -> bool:
         """Account, domain and tenant are active, by the store and not by the cache.
@@ -207,18 +214,7 @@ class Authenticator:
         name = account.address.domain
         return _is_open((await self._domains.entry_by_names([name])).get(name), account)
 
-    async def _renew_weak_hash(self, known: Credentials, password: str) -> None:
-        """The password is only known now, so now is the time to make an old hash as strong as new ones."""
-        if not self._passwords.is_weak(known.password):
-            return
-        account = known.account
-        try:
-            renewed = await self._passwords.hash(password)
-            await self._accounts.renew_hash(account.tenant, account.id, known.password, renewed)
-        except Unavailable as error:  # the login stands; the next one tries again
-            self._log.warning("login.hash_not_renewed", account=str(account.id), error=str(error))
-
-    def _wait_seconds(self, name: str, client: Client) -> float:
+    def _wait_seconds(self, name: str, client: ClientNetwork) -> float:
         now = self._clock()
         pair = f"{name} {client.network}"
         own = self._by_both.wait_seconds(f"{name} {client.address}", now)
@@ -232,7 +228,7 @@ class Authenticator:
             self._by_network.wait_seconds(client.network, now),
         )
 
-    def _count_failure(self, name: str, client: Client) -> None:
+    def _count_failure(self, name: str, client: ClientNetwork) -> None:
         now = self._clock()
         self._failed.put(f"{name} {client.network}", True, _FAILED_SECONDS)
         self._by_login.failed(name, now)
@@ -241,7 +237,7 @@ class Authenticator:
         self._by_network.failed(client.network, now)
 
     def _mark(self, name: str, password: str) -> bytes:
-        """Name a pair of login and password so that nobody can tell or try the password without our key."""
+        """Return a keyed hash of login and password: without the key the password cannot be guessed from it."""
         octets = (
             len(name).to_bytes(4, "big")
             + name.encode("utf-8", "surrogatepass")
@@ -270,9 +266,6 @@ class Authenticator:
         )
 
 
-_NOBODY = Address("nobody", "invalid")  # RFC 6761, section 6.4: no account can have it
-
-
 def _is_open(domain: Domain | None, account: Account) -> bool:
     return domain is not None and domain.tenant == account.tenant and not domain.is_suspended
 
@@ -285,6 +278,6 @@ def _address_of(login: str) -> Address | None:
 
 
 def _shown(login: str) -> str:
-    """Only what looks like an address is logged: people type passwords into the wrong field."""
+    """Return the login for the log, only if it is an address: people type passwords into the wrong field."""
     address = _address_of(login)
     return str(address) if address else "(no address)"

@@ -1,12 +1,22 @@
-"""A cache with an end for every entry and a limit for all of them."""
+"""A cache whose entries expire, and whose number is limited."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 K = TypeVar("K")
 V = TypeVar("V")
 
 Monotonic = Callable[[], float]
+
+
+@dataclass(frozen=True, slots=True)
+class CacheLimits:
+    """How long answers of the directory are kept, and how many."""
+
+    positive_seconds: float = 10.0
+    negative_seconds: float = 5.0
+    entries: int = 20_000
 
 
 class TtlCache(Generic[K, V]):

@@ -1,16 +1,15 @@
-"""Looks up domains and addresses, with a cache in front: what a mail server asks thousands of times a second.
+"""Looks up domains and addresses, with a cache: a mail server asks for them thousands of times a second.
 
-The cache holds for seconds only, so a change is seen everywhere at once by people's measure. What is not cached is
-asked in batches: everyone who asks while a query is under way shares the next one.
+Entries are cached for seconds only, so a change is in force everywhere soon. Look-ups that are not cached are batched:
+all that come while a query is under way share the next one.
 """
 
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from mailyard.directory.accounts import Accounts
 from mailyard.directory.addresses import Addresses
-from mailyard.directory.cache import Monotonic, TtlCache
+from mailyard.directory.cache import CacheLimits, Monotonic, TtlCache
 from mailyard.directory.domains import Domains
 from mailyard.directory.expansion import LOOP, NO_LIVING_TARGET, AliasWalk
 from mailyard.directory.model import (
@@ -24,6 +23,7 @@ from mailyard.directory.model import (
     Resolution,
     Unknown,
 )
+from mailyard.directory.policies import Policies
 from mailyard.directory.resolution import is_role, keys_of, resolution_of
 from mailyard.message.address import Address
 from mailyard.runtime.metrics import histogram
@@ -35,17 +35,8 @@ _OLDEST_DOMAINS = 10
 _BATCH_SIZE = histogram("mailyard_directory_lookup_addresses")
 
 
-@dataclass(frozen=True, slots=True)
-class CacheLimits:
-    """How long answers are kept, and how many."""
-
-    positive_seconds: float = 10.0
-    negative_seconds: float = 5.0
-    entries: int = 20_000
-
-
 class Directory:
-    """Domains and addresses. Every method that awaits raises `Unavailable` when the store is away."""
+    """Domains, addresses and policies. Every method that awaits raises `Unavailable` when the store is unreachable."""
 
     def __init__(
         self,
@@ -65,6 +56,7 @@ class Directory:
             clock: gives seconds and never goes back.
 
         """
+        self.policies = Policies(store, limits, clock=clock)
         self._postmaster = postmaster
         self._accounts = Accounts(store)
         self._limits = limits or CacheLimits()
@@ -78,7 +70,8 @@ class Directory:
         )
 
     def forget(self) -> None:
-        """Drop everything that is cached: a domain or account was suspended or removed."""
+        """Drop everything that is cached: a domain or account was suspended or removed, or a policy changed."""
+        self.policies.forget()
         self._known_domains.clear()
         self._known.clear()
         self._verdicts.clear()
@@ -100,7 +93,7 @@ class Directory:
         return found if isinstance(found, Domain) else None
 
     async def resolve(self, address: Address, *, afresh: bool = False) -> Resolution:
-        """Say what becomes of mail for an address, one step; `expand` goes all the way.
+        """Resolve an address by one step; `expand` goes all the way.
 
         An alias that leads to nobody is `Unknown`. `afresh` passes the cache over: a permanent refusal shall not
         follow from what was true some seconds ago.
@@ -158,7 +151,7 @@ class Directory:
         return None
 
     async def _judged(self, address: Address, step: Expansion) -> Resolution:
-        """Follow an alias until somebody is reached; what leads to nobody is unknown."""
+        """Follow an alias until an account or a remote address is reached; an alias without one is unknown."""
         walk = await self._until_somebody(address)
         verdict: Resolution = step
         if not walk.leads_somewhere:
@@ -266,7 +259,7 @@ class Directory:
 
 
 def _reason_of(ends: Sequence[Destination]) -> Unknown:
-    """Why an alias leads to nobody: a loop goes first, because only its owner can end it."""
+    """Return why an alias has no recipient: a loop goes first, because only its owner can end it."""
     reasons = [each.resolution for each in ends if isinstance(each.resolution, Unknown)]
     return next((each for each in reasons if each.status == LOOP.status), NO_LIVING_TARGET)
 

@@ -6,11 +6,12 @@
 | `tenant` | slug |
 | `status` | active, suspended |
 | `catch_all` | address that receives mail for unknown recipients; absent: none |
+| `policy` | fields of its policy, each as text (`policy`); absent: none |
 | `access_revision` | the access change that last ended sessions of the whole domain; absent: none did |
 | `created_at` | |
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -38,6 +39,18 @@ _WITH_TENANT = {
         "as": "owner",
     }
 }
+_POLICIES = (
+    {
+        "$lookup": {
+            "from": tenants.COLLECTION,
+            "localField": "tenant",
+            "foreignField": "_id",
+            "pipeline": [{"$project": {"policy": True}}],
+            "as": "owner",
+        }
+    },
+    {"$project": {"tenant": True, "policy": True, "tenant_policy": {"$first": "$owner.policy"}}},
+)
 
 
 class Domains:
@@ -70,7 +83,7 @@ class Domains:
         return [domain_of(row) for row in rows]
 
     async def entry_by_names(self, names: Collection[str]) -> dict[str, Domain]:
-        """Find whose domains these are: the way from an SMTP command to a tenant. Raises Unavailable."""
+        """Find domains by name, in all tenants. Raises Unavailable."""
         pipeline: list[dict[str, Any]] = [{"$match": {"_id": {"$in": list(names)}}}, _WITH_TENANT]
         with unavailable_when_away():
             cursor = await self._rows.aggregate(pipeline)
@@ -97,6 +110,27 @@ class Domains:
                 {"_id": name, "tenant": tenant}, {"$set": {"status": status}}
             )
         return result.matched_count == 1
+
+    async def entry_policies(self, names: Collection[str]) -> dict[str, Row]:
+        """Read `tenant`, `policy` and `tenant_policy` of domains, of whichever tenant, by name. Raises Unavailable."""
+        pipeline: list[dict[str, Any]] = [{"$match": {"_id": {"$in": list(names)}}}, *_POLICIES]
+        with unavailable_when_away():
+            cursor = await self._rows.aggregate(pipeline)
+            rows = await cursor.to_list()
+        return {row["_id"]: row for row in rows}
+
+    async def policy(self, tenant: str, name: str, session: AsyncClientSession) -> dict[str, str] | None:
+        """Read a domain's own policy; None: no such domain in this tenant."""
+        query = {"_id": name, "tenant": tenant}
+        row = await self._rows.find_one(query, {"policy": True}, session=session)
+        return None if row is None else row.get("policy", {})
+
+    async def set_policy(
+        self, tenant: str, name: str, policy: Mapping[str, str], session: AsyncClientSession
+    ) -> None:
+        """Replace a domain's own policy."""
+        change = {"$set": {"policy": dict(policy)}} if policy else {"$unset": {"policy": ""}}
+        await self._rows.update_one({"_id": name, "tenant": tenant}, change, session=session)
 
     async def suspend(self, tenant: str, name: str, revision: int, session: AsyncClientSession) -> bool:
         """Suspend by an access change; False: no such domain in this tenant."""

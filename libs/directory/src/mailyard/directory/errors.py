@@ -1,4 +1,4 @@
-"""What can be wrong with a change of the directory; the text is for the person who asked for it."""
+"""Errors of changes of the directory; the text is for the administrator."""
 
 
 class DirectoryError(Exception):
@@ -10,7 +10,7 @@ class Invalid(DirectoryError):
 
 
 class NotFound(DirectoryError):
-    """What should be changed, or what it should belong to, does not exist in this tenant."""
+    """The object of a change, or its owner, does not exist in this tenant."""
 
 
 class AlreadyExists(DirectoryError):
@@ -18,4 +18,4 @@ class AlreadyExists(DirectoryError):
 
 
 class InUse(DirectoryError):
-    """What should be removed is still needed by something else, which the text names."""
+    """The object of a removal is still used; the text names the user."""

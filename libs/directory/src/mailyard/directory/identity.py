@@ -1,4 +1,4 @@
-"""What a login ends with: who it is, or why not."""
+"""The results of a login: an identity, or a refusal."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -8,7 +8,7 @@ from mailyard.message.address import Address
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who has proved who they are: the account's id in hex, its tenant, its address.
+    """An authenticated account: the account's id in hex, its tenant, its address.
 
     `revision` is the last access change (`accesslog`) that was in force when the password was checked.
     """

@@ -1,4 +1,4 @@
-"""Tenants, domains, accounts and aliases as values, and what becomes of an address.
+"""Tenants, domains, accounts and aliases as values, and the resolutions of an address.
 
 A tenant owns domains, a domain holds addresses, an address is an account's own or an alias. Every address
 exists once in the whole installation.
@@ -27,7 +27,7 @@ class DomainStatus(StrEnum):
 
 
 class AccountStatus(StrEnum):
-    """What an account may do."""
+    """The state of an account."""
 
     ACTIVE = "active"
     SUSPENDED = "suspended"  # takes mail, nobody may log in

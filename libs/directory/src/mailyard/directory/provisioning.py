@@ -1,6 +1,6 @@
 """Adds and changes tenants, domains, accounts and aliases, after checking what they are and where they belong.
 
-Taking access away is in `suspension` and `removal`.
+Withdrawing access is in `suspension` and `removal`.
 """
 
 from collections.abc import Sequence
@@ -13,11 +13,13 @@ from mailyard.directory.accesslog import AccessLog, Action, Scope, Subject
 from mailyard.directory.accounts import Accounts
 from mailyard.directory.addresses import Addresses
 from mailyard.directory.aliascheck import AliasCheck
+from mailyard.directory.cache import CacheLimits
 from mailyard.directory.domains import Domains
 from mailyard.directory.errors import AlreadyExists, Invalid, NotFound
 from mailyard.directory.model import Account, AccountStatus, Alias, Domain, Tenant, TenantStatus
 from mailyard.directory.names import domain_name, mail_address, tenant_slug
 from mailyard.directory.passwords import Passwords, checked_password
+from mailyard.directory.policies import Policies
 from mailyard.directory.tenants import Tenants
 from mailyard.message.address import Address
 from mailyard.runtime.clock import Clock
@@ -37,6 +39,7 @@ class Provisioning:
         self.accounts = Accounts(store)
         self.addresses = Addresses(store)
         self.checks = AliasCheck(store)
+        self.policies = Policies(store, CacheLimits(positive_seconds=0, negative_seconds=0))
         self._log = AccessLog(store)
 
     async def add_tenant(
@@ -53,7 +56,7 @@ class Provisioning:
         return tenant
 
     async def set_tenant(self, slug: str, *, name: str | None = None, contact: str | None = None) -> Tenant:
-        """Change a tenant's name or contact; an empty contact takes it away."""
+        """Change a tenant's name or contact; an empty contact removes it."""
         parsed = mail_address(contact) if contact else None
         if parsed is not None:
             await self.checks.target(parsed)
@@ -96,9 +99,11 @@ class Provisioning:
         *,
         status: AccountStatus = AccountStatus.ACTIVE,
     ) -> Account:
-        """Add an account, whose address becomes its login name."""
+        """Add an account, whose address becomes its login name; without a quota it gets the policy's one."""
         _check_quota(quota_bytes)
         parsed = await self._own_address(tenant, address)
+        if quota_bytes is None:
+            quota_bytes = (await self.policies.of_domain(parsed.domain)).account_quota
         hashed = await self._passwords.hash(checked_password(password))
         account = Account(ObjectId(), tenant, parsed, status, quota_bytes, name.strip())
         await self._insert(account, hashed)
@@ -107,7 +112,7 @@ class Provisioning:
     async def set_account(
         self, tenant: str, address: str, *, name: str | None = None, quota_bytes: int | None = None
     ) -> Account:
-        """Change an account's name or quota; an empty name or a quota of 0 takes it away."""
+        """Change an account's name or quota; an empty name or a quota of 0 removes it."""
         if quota_bytes:
             _check_quota(quota_bytes)
         parsed = mail_address(address)

@@ -1,4 +1,4 @@
-"""The quotas of accounts by id, with a cache: what delivery and IMAP ask before they store a message."""
+"""The quotas of accounts by id, with a cache: delivery and IMAP ask for them before they store a message."""
 
 import time
 from collections.abc import Collection

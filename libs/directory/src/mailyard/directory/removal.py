@@ -25,6 +25,7 @@ from mailyard.store.client import Store
 from mailyard.store.transaction import in_transaction
 
 _AT_A_TIME = 100
+_KEPT = timedelta(days=30)
 _SHOWN = 5
 
 
@@ -39,11 +40,21 @@ class Removal:
         self._log = AccessLog(store)
         self.removed = RemovedAccounts(store)
 
-    async def remove_account(self, tenant: str, address: str, keep: timedelta) -> Account:
-        """Remove an account, whose mail is kept for so long. Raises InUse: aliases or others lead to it."""
+    async def remove_account(self, tenant: str, address: str, keep: timedelta | None) -> Account:
+        """Remove an account. Raises InUse: aliases or others lead to it.
+
+        `keep`: for how long its mail is kept; None: as the policy of its domain or tenant says.
+        """
         account = await self.check_account(tenant, address)
-        await self._remove(account, keep)
+        await self._remove(account, await self.mail_is_kept(account.address.domain, keep))
         return account
+
+    async def mail_is_kept(self, domain: str, wanted: timedelta | None) -> timedelta:
+        """Return for how long the mail of removed accounts is kept: as wanted, else by policy, else 30 days."""
+        if wanted is not None:
+            return wanted
+        days = (await self._directory.policies.of_domain(domain)).removed_mail_days
+        return _KEPT if days is None else timedelta(days=days)
 
     async def check_account(self, tenant: str, address: str) -> Account:
         """Return an account that may be removed. Raises InUse."""
@@ -80,7 +91,9 @@ class Removal:
         await self._directory.addresses.remove_alias(tenant, alias.address)
         return alias
 
-    async def remove_domain(self, tenant: str, name: str, keep: timedelta, *, with_accounts: bool) -> Domain:
+    async def remove_domain(
+        self, tenant: str, name: str, keep: timedelta | None, *, with_accounts: bool
+    ) -> Domain:
         """Remove a domain; `with_accounts` removes its accounts and aliases too. Raises InUse without it."""
         domain = await self.check_domain(tenant, name, with_accounts=with_accounts)
         await self._suspension.suspend_domain(tenant, domain.name)
@@ -99,7 +112,7 @@ class Removal:
         await self._refuse_uses(tenant, await self._all_addresses(tenant, domain.name), inside=domain.name)
         return domain
 
-    async def remove_tenant(self, tenant: str, keep: timedelta, *, with_domains: bool) -> Tenant:
+    async def remove_tenant(self, tenant: str, keep: timedelta | None, *, with_domains: bool) -> Tenant:
         """Remove a tenant; `with_domains` removes its domains, accounts and aliases too. Raises InUse without it."""
         found = await self._directory.require_tenant(tenant)
         domains = await self._directory.domains.list(tenant)
@@ -119,8 +132,9 @@ class Removal:
         await in_transaction(self._store, both)
         return found
 
-    async def _drop_domain(self, tenant: str, domain: str, keep: timedelta) -> None:
+    async def _drop_domain(self, tenant: str, domain: str, wanted: timedelta | None) -> None:
         """Remove all that a domain has, and then itself."""
+        keep = await self.mail_is_kept(domain, wanted)
         while await self._drop_portion(tenant, domain, keep):
             pass
 
@@ -146,7 +160,7 @@ class Removal:
         return bool(aliases)
 
     async def _remove(self, account: Account, keep: timedelta) -> None:
-        """Account, address and access in one transaction; whoever comes second finds nothing to do."""
+        """Account, address and access in one transaction; a second removal at the same time changes nothing."""
         subject = Subject(Scope.ACCOUNT, str(account.id), account.tenant)
 
         async def both(session: AsyncClientSession) -> None:

@@ -1,4 +1,4 @@
-"""What becomes of one address, decided from the rows that the store has about it. Pure."""
+"""Resolves one address from the rows that the store has about it. Pure."""
 
 from collections.abc import Mapping
 

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from mailyard.directory.attempts import AttemptLimits
 from mailyard.directory.authentication import LoginLimits
-from mailyard.directory.directory import CacheLimits
+from mailyard.directory.cache import CacheLimits
 from mailyard.directory.passwords import HashCost
 from mailyard.message.address import Address, AddressError
 from mailyard.runtime.errors import Misconfigured

@@ -6,10 +6,12 @@
 | `name` | |
 | `status` | active, suspended; absent: active |
 | `contact` | address that receives mail for postmaster@ and abuse@ of the tenant's domains; absent: none |
+| `policy` | fields of its policy, each as text (`policy`); absent: none |
 | `access_revision` | the access change that last ended sessions of the whole tenant; absent: none did |
 | `created_at` | |
 """
 
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from pymongo.asynchronous.client_session import AsyncClientSession
@@ -70,6 +72,23 @@ class Tenants:
         with unavailable_when_away():
             result = await self._rows.update_one({"_id": tenant}, {"$set": {"status": status}})
         return result.matched_count == 1
+
+    async def policies(self, tenants: Collection[str]) -> dict[str, dict[str, str]]:
+        """Read the policies of those tenants that have one, by slug. Raises Unavailable."""
+        query = {"_id": {"$in": list(tenants)}, "policy": {"$exists": True}}
+        with unavailable_when_away():
+            rows = await self._rows.find(query, {"policy": True}).to_list()
+        return {row["_id"]: row["policy"] for row in rows}
+
+    async def policy(self, tenant: str, session: AsyncClientSession) -> dict[str, str] | None:
+        """Read a policy; None: no such tenant."""
+        row = await self._rows.find_one({"_id": tenant}, {"policy": True}, session=session)
+        return None if row is None else row.get("policy", {})
+
+    async def set_policy(self, tenant: str, policy: Mapping[str, str], session: AsyncClientSession) -> None:
+        """Replace a policy."""
+        change = {"$set": {"policy": dict(policy)}} if policy else {"$unset": {"policy": ""}}
+        await self._rows.update_one({"_id": tenant}, change, session=session)
 
     async def suspend(self, tenant: str, revision: int, session: AsyncClientSession) -> bool:
         """Suspend by an access change; False: no such tenant."""

@@ -127,7 +127,7 @@ class Listener:
             addresses=[str(each) for each in self.addresses],
         )
 
-    def unready(self) -> str | None:
+    def not_ready_reason(self) -> str | None:
         """Return why the listener is not ready: it does not listen, or slow clients are not checked."""
         if self._checking is not None and self._checking.done():
             return "slow clients are not looked after any more"

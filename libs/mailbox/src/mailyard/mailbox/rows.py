@@ -16,7 +16,7 @@ from mailyard.mailbox.model import Mailbox, Message, NewMessage
 from mailyard.mailbox.statetext import state_text
 from mailyard.mailbox.summaries import summary_in, summary_row
 from mailyard.store.client import Row, Store
-from mailyard.store.indexes import create_indexes, drop_indexes
+from mailyard.store.indexes import ensure_indexes
 
 MAILBOXES = "mailboxes"
 MESSAGES = "messages"
@@ -74,10 +74,7 @@ async def ensure_schema(store: Store) -> None:
         Unavailable: the store is unreachable.
 
     """
-    for collection, indexes in INDEXES.items():
-        await create_indexes(store, collection, indexes)
-    for collection, retired in RETIRED_INDEXES.items():
-        await drop_indexes(store, collection, retired)
+    await ensure_indexes(store, INDEXES, RETIRED_INDEXES)
 
 
 def mailbox_of(row: Row) -> Mailbox:

@@ -1,4 +1,4 @@
-"""Time as an argument: pure code receives a `Clock`, or a moment, and never asks the machine."""
+"""Time as an argument: pure code gets a `Clock` or a moment, and never reads the clock of the machine."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta

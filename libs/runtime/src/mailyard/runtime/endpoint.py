@@ -1,4 +1,4 @@
-"""Where a service listens: host and port, as settings write them."""
+"""Host and port of a listener, as settings write them."""
 
 import re
 from typing import NamedTuple, Self

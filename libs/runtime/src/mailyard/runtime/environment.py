@@ -1,4 +1,4 @@
-"""Where settings come from: names of variables, secrets in files, lists with commas, and misspelt names."""
+"""Settings from environment variables: their names, old names, secrets in files, lists, and misspelt names."""
 
 import json
 import os
@@ -13,6 +13,8 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
+from mailyard.runtime.renames import Renamed
+
 _COLLECTIONS = (list, tuple, set, frozenset)
 PROGRAMS = (
     "smtp-in", "router", "filter", "delivery", "relay", "imap", "install-check", "local", "cluster", "chaos", "bench",
@@ -23,8 +25,8 @@ _LIKENESS = 0.8
 _SERVICE_LINK = re.compile(r"_(SERVICE_HOST|SERVICE_PORT(_.+)?|PORT(_\d+_(TCP|UDP).*)?)\Z")
 
 
-class Problem(Exception):
-    """The environment cannot be read as settings; one line per variable."""
+class BadEnvironment(Exception):
+    """The environment cannot be read as settings; `lines` has one line per variable."""
 
     def __init__(self, lines: list[str]) -> None:
         super().__init__("; ".join(lines))
@@ -34,6 +36,27 @@ class Problem(Exception):
 def variable_of(field: str, prefix: str, common: Container[str]) -> str:
     """Return the environment variable of a field."""
     return f"{'MAILYARD_' if field in common else prefix}{field.upper()}"
+
+
+def renames_of(field: FieldInfo) -> tuple[Renamed, ...]:
+    """Return the names that a field's variable had before."""
+    return tuple(each for each in field.metadata if isinstance(each, Renamed))
+
+
+def set_variable(field: FieldInfo, variable: str) -> str:
+    """Return the variable that gives a field its value: `variable`, or an old name of it that is set.
+
+    Raises:
+        BadEnvironment: both are set.
+
+    """
+    names = [variable, *(each.old for each in renames_of(field))]
+    given = [name for name in names if _is_set(field, name)]
+    if len(given) > 1:
+        raise BadEnvironment(
+            [f"{given[0]}: {given[1]} is set too, an old name of {variable}. Set only {variable}."]
+        )
+    return given[0] if given else variable
 
 
 class EnvironmentSource(PydanticBaseSettingsSource):
@@ -46,15 +69,15 @@ class EnvironmentSource(PydanticBaseSettingsSource):
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         """Return the raw text of a field's variable, or of the file that its `_FILE` variable names."""
-        variable = variable_of(field_name, self._prefix, self._common)
+        variable = set_variable(field, variable_of(field_name, self._prefix, self._common))
         text = _given(variable)
         path = _given(f"{variable}_FILE") if _is_secret(field) else None
         if text is None and _is_collection(field) and variable in os.environ:
-            return "", field_name, False  # an empty list is a value: nothing of the kind
+            return "", field_name, False  # an empty list is a value: no members
         if path is None:
             return text, field_name, False
         if text is not None:
-            raise Problem([f"{variable}: {variable}_FILE is set too. Set only one of them."])
+            raise BadEnvironment([f"{variable}: {variable}_FILE is set too. Set only one of them."])
         return _read_secret(f"{variable}_FILE", path), field_name, False
 
     def __call__(self) -> dict[str, Any]:
@@ -64,25 +87,27 @@ class EnvironmentSource(PydanticBaseSettingsSource):
         for name, field in self.settings_cls.model_fields.items():
             try:
                 text, _, _ = self.get_field_value(field, name)
-            except Problem as problem:
+            except BadEnvironment as problem:
                 problems += problem.lines
                 continue
             if text is not None:
                 values[name] = _structured(field, text)
         if problems:
-            raise Problem(problems)
+            raise BadEnvironment(problems)
         return values
 
     def _unknown(self) -> list[str]:
         """Name the variables of this service that belong to no field, and those that look like misspelt common ones."""
-        known = set()
+        known, old = set[str](), set[str]()
         for name, field in self.settings_cls.model_fields.items():
+            ends = ("", "_FILE") if _is_secret(field) else ("",)
             variable = variable_of(name, self._prefix, self._common)
-            known |= {variable, f"{variable}_FILE"} if _is_secret(field) else {variable}
-        own = [] if self._prefix == "MAILYARD_" else _starting_with(self._prefix, known)
+            known |= {f"{variable}{end}" for end in ends}
+            old |= {f"{each.old}{end}" for each in renames_of(field) for end in ends}
+        own = [] if self._prefix == "MAILYARD_" else _starting_with(self._prefix, known | old)
         return [_unknown_line(name, known) for name in own] + [
             f"{name}: no such setting. Did you mean {likely}?"
-            for name in unclaimed(known, self._prefix)
+            for name in unclaimed(known | old, self._prefix)
             if (likely := _likely(name, known)) is not None
         ]
 
@@ -125,12 +150,18 @@ def _given(variable: str) -> str | None:
     return text if text.strip() else None
 
 
+def _is_set(field: FieldInfo, variable: str) -> bool:
+    if _is_collection(field):
+        return variable in os.environ
+    return _given(variable) is not None or (_is_secret(field) and _given(f"{variable}_FILE") is not None)
+
+
 def _read_secret(variable: str, path: str) -> str:
     """Return a file's text without the newline that editors put at its end."""
     try:
         return Path(path).read_text(encoding="utf-8").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
-        raise Problem([f"{variable}: cannot read {path}: {error}. Mount the secret there."]) from error
+        raise BadEnvironment([f"{variable}: cannot read {path}: {error}. Mount the secret there."]) from error
 
 
 def _is_secret(field: FieldInfo) -> bool:

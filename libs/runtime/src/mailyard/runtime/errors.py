@@ -1,8 +1,8 @@
-"""The two errors that every room understands: try again later, and a person must act."""
+"""The two errors that every package understands: try again later, and a person must act."""
 
 
 class Unavailable(Exception):
-    """A server that we need is away or overloaded; the same call may succeed later."""
+    """A server is unreachable or overloaded; the same call may succeed later."""
 
 
 class Misconfigured(Exception):

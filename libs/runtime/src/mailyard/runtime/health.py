@@ -1,8 +1,8 @@
 """/livez, /readyz and /metrics: a small ASGI app, served by uvicorn inside the service's own event loop.
 
 /livez answers as long as the loop runs. /readyz answers 200 when no component has a reason against it, else
-503 with the reasons as JSON. `degraded` says what does not work although the process is ready: a server that it can do
-without is unreachable. An answer never waits for another server.
+503 with the reasons as JSON. `degraded` says what does not work although the process is ready: a server that the
+service can do without is unreachable. A response never waits for another server.
 """
 
 import asyncio
@@ -21,8 +21,8 @@ Reasons = Callable[[], Mapping[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """One HTTP answer."""
+class HttpResponse:
+    """One HTTP response."""
 
     status: int
     content_type: str
@@ -41,24 +41,24 @@ class HealthApp:
         self._degraded = degraded
 
     async def __call__(self, scope: Scope, _receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
-        """Answer one request."""
+        """Respond to one request."""
         if scope["type"] != "http":
             return
-        answer = self.answer(scope["method"], scope["path"])
+        response = self.respond(scope["method"], scope["path"])
         headers = [
-            (b"content-type", answer.content_type.encode()),
-            (b"content-length", str(len(answer.body)).encode()),
+            (b"content-type", response.content_type.encode()),
+            (b"content-length", str(len(response.body)).encode()),
         ]
         await send(
-            {"type": "http.response.start", "status": answer.status, "headers": headers, "trailers": False}
+            {"type": "http.response.start", "status": response.status, "headers": headers, "trailers": False}
         )
-        body = b"" if scope["method"] == "HEAD" else answer.body
+        body = b"" if scope["method"] == "HEAD" else response.body
         await send({"type": "http.response.body", "body": body, "more_body": False})
 
-    def answer(self, method: str, path: str) -> Answer:
-        """Return what a request is answered with."""
+    def respond(self, method: str, path: str) -> HttpResponse:
+        """Return the response to a request."""
         if method not in ("GET", "HEAD"):
-            return Answer(405, "text/plain", b"only GET and HEAD\n")
+            return HttpResponse(405, "text/plain", b"only GET and HEAD\n")
         match path:
             case "/livez":
                 return _json(200, {"service": self._service, "alive": True})
@@ -73,13 +73,13 @@ class HealthApp:
                 }
                 return _json(503 if reasons else 200, body)
             case "/metrics":
-                return Answer(200, CONTENT_TYPE, exposition())
+                return HttpResponse(200, CONTENT_TYPE, exposition())
             case _:
-                return Answer(404, "text/plain", b"here are /livez, /readyz and /metrics\n")
+                return HttpResponse(404, "text/plain", b"here are /livez, /readyz and /metrics\n")
 
 
-def _json(status: int, value: Mapping[str, object]) -> Answer:
-    return Answer(status, "application/json", json.dumps(value).encode() + b"\n")
+def _json(status: int, value: Mapping[str, object]) -> HttpResponse:
+    return HttpResponse(status, "application/json", json.dumps(value).encode() + b"\n")
 
 
 class _QuietServer(uvicorn.Server):

@@ -1,4 +1,4 @@
-"""Logs: one JSON object per line, event names from the catalogue, secrets never.
+"""Logs: one JSON object per line, declared event names, no secrets.
 
 `get_logger(__name__).info("broker.connected", host=...)`; the spool id of a message always stands under `spool_id`.
 Lines of third-party libraries (standard library logging) take the same way out, from warnings up.
@@ -7,7 +7,7 @@ Lines of third-party libraries (standard library logging) take the same way out,
 import logging
 import re
 import sys
-from typing import Any, TextIO, cast
+from typing import TextIO, cast
 
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
@@ -41,14 +41,13 @@ def get_logger(name: str) -> FilteringBoundLogger:
 
 
 def _shared(service: str) -> list[Processor]:
-    """What every line gets, whoever wrote it."""
+    """Return the processors of every line, from structlog and from the standard library."""
 
     def add_service(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
         event["service"] = service
         return event
 
     return [
-        structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
         add_service,
@@ -99,8 +98,3 @@ def hide_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> Even
 
 def _without_credentials(text: str) -> str:
     return _URL_CREDENTIALS.sub(f"{_HIDDEN}@", text)
-
-
-def bind_context(**values: Any) -> None:
-    """Add values to every line of this task and of those that it starts."""
-    structlog.contextvars.bind_contextvars(**values)

@@ -1,4 +1,4 @@
-"""Memory of a process: what goes back to the system, and how often the garbage collector runs."""
+"""Memory of a process: return of freed memory to the system, and garbage collection."""
 
 import ctypes
 import gc
@@ -21,10 +21,10 @@ _MALLOC_TRIM = _malloc_trim()
 
 
 def return_large_blocks() -> bool:
-    """Have blocks from 1 MiB on returned to the system as soon as they are free; say whether that is possible here.
+    """Have blocks from 1 MiB on returned to the system as soon as they are free; return whether that is possible.
 
-    Left to itself, the library raises that limit to the size of the first large block that is freed, and keeps what
-    is smaller: one message of 25 MB in memory, and a service stays 40 MB larger for ever.
+    By default the C library raises this limit to the size of the first large block that is freed, and keeps smaller
+    blocks: after one message of 25 MB a service stays 40 MB larger for ever.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt
@@ -45,10 +45,10 @@ def return_freed_memory() -> None:
 
 
 def spare_lasting_objects() -> None:
-    """Take what exists now out of all later garbage collections, and collect young objects less often.
+    """Exclude all objects that exist now from later garbage collections, and collect young objects less often.
 
-    Modules, classes and settings stay until the process ends. To look at all of them takes tens of milliseconds, in
-    which the event loop stands still.
+    Modules, classes and settings stay until the process ends. A collection that visits them takes tens of
+    milliseconds, and the event loop waits meanwhile.
     """
     gc.collect()
     gc.freeze()

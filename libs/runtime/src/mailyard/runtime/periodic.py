@@ -1,8 +1,9 @@
-"""Work that is done again and again, as a component: releases, reconciliation, gauges."""
+"""Periodic work as a component: releases, reconciliation, gauges."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from mailyard.runtime.backoff import pause
 from mailyard.runtime.errors import Unavailable
 from mailyard.runtime.logs import get_logger
 
@@ -10,10 +11,10 @@ _log = get_logger(__name__)
 
 
 class Periodic:
-    """Calls `work` every so many seconds, the next call after the last has ended.
+    """Calls `work` every `seconds`, counted from the end of the last call.
 
-    `work` says whether it would have had more to do; then it is called again at once. What it raises is logged, and
-    the next call comes in its time: one failure ends nothing.
+    `work` returns whether there is more to do; then it is called again at once. An error is logged, and the next call
+    comes at its usual time.
     """
 
     def __init__(self, name: str, seconds: float, work: Callable[[], Awaitable[bool]]) -> None:
@@ -27,18 +28,18 @@ class Periodic:
         """Begin; the first call comes at once."""
         self._task = asyncio.create_task(self._run(), name=self.name)
 
-    def unready(self) -> str | None:
-        """Never a reason: a call that cannot be made now is made later."""
+    def not_ready_reason(self) -> str | None:
+        """Return None: a call that fails now is made again later."""
         return None
 
     async def drain(self) -> None:
-        """Let the call under way end, and make no other."""
+        """Let the call in hand end, and make no other."""
         self._stopping.set()
         if self._task is not None:
             await asyncio.wait((self._task,))
 
     async def close(self) -> None:
-        """Break off."""
+        """Cancel the call in hand."""
         self._stopping.set()
         if self._task is not None:
             self._task.cancel()
@@ -46,13 +47,8 @@ class Periodic:
 
     async def _run(self) -> None:
         while not self._stopping.is_set():
-            if await self._call():
-                continue
-            try:
-                async with asyncio.timeout(self._seconds):
-                    await self._stopping.wait()
-            except TimeoutError:
-                continue
+            if not await self._call():
+                await pause(self._seconds, self._stopping)
 
     async def _call(self) -> bool:
         try:

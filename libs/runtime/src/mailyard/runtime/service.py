@@ -1,4 +1,4 @@
-"""Runs a service: settings, logs, event loop, health, start in order, stop in reverse order.
+"""Run a service: settings, logs, event loop, health, start in order, stop in reverse order.
 
 SIGTERM or SIGINT: readiness off, `drain()` of every component in reverse, `close()` in reverse, all within
 `drain_seconds`. A second signal ends the process at once: everything is redelivered.
@@ -14,7 +14,7 @@ import signal
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
-from typing import Generic, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, runtime_checkable
 
 import uvloop
 
@@ -23,8 +23,10 @@ from mailyard.runtime.health import HealthApp, HealthServer
 from mailyard.runtime.logs import configure_logs, get_logger
 from mailyard.runtime.memory import return_large_blocks, spare_lasting_objects
 from mailyard.runtime.metrics import gauge, histogram
-from mailyard.runtime.settings import EX_CONFIG, CommonSettings, unknown_variables
-from mailyard.runtime.spanexport import SpanExporter
+from mailyard.runtime.settings import EX_CONFIG, CommonSettings, old_variables_in_use, unknown_variables
+
+if TYPE_CHECKING:
+    from mailyard.runtime.spans import TraceExport
 
 EX_OK = 0
 EX_SOFTWARE = 70
@@ -38,35 +40,35 @@ SettingsType = TypeVar("SettingsType", bound=CommonSettings)
 
 
 class Component(Protocol):
-    """A part of a service that has a life: a connection, a listener, a consumer."""
+    """A part of a service that is started and stopped: a connection, a listener, a consumer."""
 
     @property
     def name(self) -> str:
         """Name in /readyz and logs."""
 
     async def start(self) -> None:
-        """Get ready; keep trying while the own server is away. Raises Misconfigured when a person must act."""
+        """Get ready; try again while the server is unreachable. Raises Misconfigured when a person must act."""
 
-    def unready(self) -> str | None:
-        """Say why the process should get no work now, or None."""
+    def not_ready_reason(self) -> str | None:
+        """Return why the process should get no work now, or None."""
 
     async def drain(self) -> None:
-        """Take no new work and finish what is in hand."""
+        """Take no new work, and finish the work in hand."""
 
     async def close(self) -> None:
-        """Let go of everything; called after `drain`, or instead of the rest of it when time is up."""
+        """Release all resources; called after `drain`, or instead of the rest of it when time is up."""
 
 
 @runtime_checkable
-class Dispensable(Protocol):
-    """A component that the service can do without: it never takes the process out of service."""
+class Degradable(Protocol):
+    """A component whose fault may leave the process ready, with a part of its work undone."""
 
     def degraded(self) -> str | None:
-        """Say what does not work now and what that means for the service, or None."""
+        """Return what does not work now and what that means for the service, or None."""
 
 
 class Runtime(Generic[SettingsType]):
-    """What a service's parts share: its name, its settings, and the way to stop it."""
+    """The name and settings of a service, its state, and the way to stop it, for its components."""
 
     def __init__(self, service: str, settings: SettingsType) -> None:
         self.service = service
@@ -89,7 +91,9 @@ class Runtime(Generic[SettingsType]):
 
     def reasons(self) -> Mapping[str, str]:
         """Return, per component, why the process is not ready; empty when it is."""
-        found = {part.name: reason for part in self._components if (reason := part.unready()) is not None}
+        found = {
+            part.name: reason for part in self._components if (reason := part.not_ready_reason()) is not None
+        }
         if self.stop_asked.is_set():
             found[self.service] = "stopping"
         elif not self._started:
@@ -102,7 +106,7 @@ class Runtime(Generic[SettingsType]):
         return {
             part.name: reason
             for part in self._components
-            if isinstance(part, Dispensable) and (reason := part.degraded()) is not None
+            if isinstance(part, Degradable) and (reason := part.degraded()) is not None
         }
 
     async def start(self, components: Sequence[Component]) -> None:
@@ -131,13 +135,17 @@ def run(service: str, settings: SettingsType, build: Build[SettingsType]) -> int
     configure_logs(service, settings.log_level, settings.log_format)
     for variable in unknown_variables(type(settings)):
         _log.warning("settings.unknown_variable", variable=variable)
+    for variable, renamed in old_variables_in_use(type(settings)):
+        _log.warning(
+            "settings.old_variable", variable=renamed.old, use=variable, renamed_in_version=renamed.version
+        )
     return_large_blocks()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_serve(service, settings, build))
 
 
 async def _serve(service: str, settings: SettingsType, build: Build[SettingsType]) -> int:
-    """One life of the process, from start to stop."""
+    """Start, wait for the end, and stop."""
     runtime = Runtime(service, settings)
     _own_signals(runtime)
     gauge("mailyard_build_info").labels(service, _version(service)).set(1)
@@ -159,10 +167,12 @@ async def _serve(service: str, settings: SettingsType, build: Build[SettingsType
     return runtime.exit_code
 
 
-def _tracing(service: str, settings: CommonSettings) -> SpanExporter | None:
+def _tracing(service: str, settings: CommonSettings) -> "TraceExport | None":
     if settings.tracing_endpoint is None:
         return None
-    return SpanExporter(
+    from mailyard.runtime.spans import TraceExport  # noqa: PLC0415  # loads OpenTelemetry
+
+    return TraceExport(
         settings.tracing_endpoint,
         settings.tracing_sample_ratio,
         service=service,
@@ -217,7 +227,7 @@ def _diagnose(error: BaseException) -> tuple[int, str]:
 
 
 def _own_signals(runtime: Runtime[SettingsType]) -> None:
-    """First signal: stop in order. Second: exit at once."""
+    """Stop in order at the first signal, and exit at once at the second."""
 
     def on_signal(number: signal.Signals) -> None:
         if runtime.stop_asked.is_set():
@@ -230,7 +240,7 @@ def _own_signals(runtime: Runtime[SettingsType]) -> None:
 
 
 async def _bounded(name: str, step: Awaitable[None], seconds: float) -> None:
-    """Do one step of stopping; neither its slowness nor its error keeps the others from theirs."""
+    """Do one step of the stop, in time; neither its slowness nor its error hinders the next steps."""
     try:
         async with asyncio.timeout(max(seconds, 0.1)):
             await step
@@ -241,7 +251,7 @@ async def _bounded(name: str, step: Awaitable[None], seconds: float) -> None:
 
 
 async def _measure_lag() -> None:
-    """Observe how late the loop runs a timer."""
+    """Observe the delay with which the event loop runs a timer."""
     lag = histogram("mailyard_loop_lag_seconds")
     while True:
         due = time.monotonic() + _LAG_INTERVAL

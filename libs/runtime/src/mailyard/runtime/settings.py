@@ -1,23 +1,36 @@
-"""Settings from the environment: the one loader.
+"""Settings of the services, read from the environment.
 
 Fields of `CommonSettings` are read from `MAILYARD_<FIELD>`, a service's own from `MAILYARD_<SERVICE>_<FIELD>`.
 A secret may come from a file instead: `MAILYARD_<FIELD>_FILE` names it. Lists are JSON or comma-separated.
 A variable that is set and empty counts as not set; an empty list has no members. A variable of this service that names
 no field is an error, and so is one that looks like a misspelt common one: a misspelt limit is not a missing limit.
+
+The type of a field may say since when the field exists (`VersionAdded`) and which variable it had before (`Renamed`).
+The old variable works in the minor version that renames it, with one warning in the log.
 """
 
+import importlib
 import json
 import os
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from importlib.metadata import entry_points
 from typing import Annotated, Any, Literal, NoReturn, Self, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from mailyard.runtime.clock import now_utc
-from mailyard.runtime.environment import EnvironmentSource, Problem, unclaimed, variable_of
+from mailyard.runtime.environment import (
+    BadEnvironment,
+    EnvironmentSource,
+    renames_of,
+    set_variable,
+    unclaimed,
+    variable_of,
+)
+from mailyard.runtime.renames import Renamed, VersionAdded
 
 EX_CONFIG = 78  # sysexits.h: something was found in an unconfigured or misconfigured state
 
@@ -32,7 +45,7 @@ def settings_config(service: str) -> SettingsConfigDict:
 
 
 class CommonSettings(BaseSettings):
-    """What every service needs to know."""
+    """The settings that every service has."""
 
     model_config = SettingsConfigDict(env_prefix="MAILYARD_", extra="forbid", frozen=True)
 
@@ -68,7 +81,7 @@ class CommonSettings(BaseSettings):
         max_length=255,
         description="Host name in greetings and Received fields; it should resolve to this host.",
     )
-    postmaster: str = Field(
+    postmaster: Annotated[str, VersionAdded("0.3.0")] = Field(
         default="",
         max_length=512,
         description="Address that receives mail for postmaster@ and abuse@ of local domains that have no such address,"
@@ -127,10 +140,38 @@ def variables(settings: type[CommonSettings]) -> Mapping[str, str]:
     return {name: variable_of(name, prefix, CommonSettings.model_fields) for name in settings.model_fields}
 
 
+def settings_class(service: str) -> type[CommonSettings]:
+    """Return the settings class of a service: the one in the module `settings` beside the `main` of its command."""
+    (command,) = entry_points(group="console_scripts", name=f"mailyard-{service}")
+    module = importlib.import_module(command.module.removesuffix(".main") + ".settings")
+    (found,) = [
+        value
+        for value in vars(module).values()
+        if isinstance(value, type)
+        and issubclass(value, CommonSettings)
+        and value.__module__ == module.__name__
+    ]
+    return found
+
+
+def renamed_variables(settings: type[CommonSettings]) -> Iterator[tuple[str, Renamed]]:
+    """Yield each old name of a variable, with the present name of the variable."""
+    names = variables(settings)
+    for name, field in settings.model_fields.items():
+        yield from ((names[name], renamed) for renamed in renames_of(field))
+
+
+def old_variables_in_use(settings: type[CommonSettings]) -> Iterator[tuple[str, Renamed]]:
+    """Yield each old name that is set in the environment, with the name to use instead."""
+    for variable, renamed in renamed_variables(settings):
+        if renamed.old in os.environ or f"{renamed.old}_FILE" in os.environ:
+            yield variable, renamed
+
+
 def unknown_variables(settings: type[CommonSettings]) -> list[str]:
     """Return the variables that begin with MAILYARD_ and belong to no setting here and to no other program."""
     prefix = settings.model_config["env_prefix"]
-    known = set(variables(settings).values())
+    known = {*variables(settings).values(), *(renamed.old for _, renamed in renamed_variables(settings))}
     return unclaimed(known | {f"{name}_FILE" for name in known}, prefix)
 
 
@@ -140,12 +181,12 @@ def load_settings(settings: type[SettingsType]) -> SettingsType:
         return settings()
     except ValidationError as error:
         _refuse(settings, [_problem(settings, dict(each)) for each in error.errors(include_url=False)])
-    except Problem as problem:
+    except BadEnvironment as problem:
         _refuse(settings, list(problem.lines))
 
 
 def _problem(settings: type[CommonSettings], error: dict[str, Any]) -> str:
-    """Put one error of pydantic in terms of the variable that causes it; a secret's value is never shown."""
+    """Write one error of pydantic with the variable that causes it; the value of a secret is never shown."""
     name = str(error["loc"][0]) if error["loc"] else ""
     field = settings.model_fields.get(name)
     said = error["msg"].removeprefix("Value error, ")
@@ -154,7 +195,8 @@ def _problem(settings: type[CommonSettings], error: dict[str, Any]) -> str:
     given = "" if field.annotation is SecretStr else f" (it is {_shown(error['input'])})"
     if error["type"] == "missing":
         given = ""
-    return f"{variables(settings)[name]}: {said}{given}. Meaning: {field.description}"
+    variable = set_variable(field, variables(settings)[name])
+    return f"{variable}: {said}{given}. Meaning: {field.description}"
 
 
 def _shown(given: Any) -> str:
@@ -165,7 +207,7 @@ def _shown(given: Any) -> str:
 
 
 def _refuse(settings: type[CommonSettings], lines: list[str]) -> NoReturn:
-    """Say what to change, and stop. Where logs are JSON, one line of JSON says the same to those who search logs."""
+    """Print what to change, and exit. Where logs are JSON, one line of JSON says the same, for searches in logs."""
     if os.environ.get("MAILYARD_LOG_FORMAT", "").strip() != "console":
         service = (
             settings.model_config["env_prefix"]

@@ -13,7 +13,7 @@ _SAMPLED = 0x01
 
 @dataclass(frozen=True, slots=True)
 class TraceContext:
-    """One span's place in a trace: ids in lower-case hex, never all zero."""
+    """The ids of a span and of its trace, in lower-case hex, never all zero."""
 
     trace_id: str
     span_id: str
@@ -21,10 +21,6 @@ class TraceContext:
 
     def __str__(self) -> str:
         return f"00-{self.trace_id}-{self.span_id}-{_SAMPLED if self.sampled else 0:02x}"
-
-    def child(self) -> "TraceContext":
-        """Return a new span of the same trace."""
-        return TraceContext(self.trace_id, _new_id(8), self.sampled)
 
 
 def new_trace(*, sampled: bool = True) -> TraceContext:
@@ -41,12 +37,6 @@ def parse_traceparent(text: str) -> TraceContext | None:
     if (version == "00" and rest) or not trace_id.strip("0") or not span_id.strip("0"):
         return None
     return TraceContext(trace_id, span_id, bool(int(flags, 16) & _SAMPLED))
-
-
-def child_traceparent(text: str) -> str:
-    """Return the traceparent of a new span under `text`, or of a new trace when `text` is invalid."""
-    parent = parse_traceparent(text)
-    return str(new_trace() if parent is None else parent.child())
 
 
 def _new_id(octets: int) -> str:

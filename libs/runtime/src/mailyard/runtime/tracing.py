@@ -1,44 +1,26 @@
-"""Spans of sampled messages: what the stages tell, and where it goes. Nothing is done, or loaded, while tracing is off.
+"""Spans of sampled messages: the calls of the stages. While tracing is off, nothing is done and nothing is loaded.
 
-A stage works on a ticket under a `StageSpan`; the ticket's traceparent names that span meanwhile, so that the next
-stage's span is its child. Telling never waits: the exporter has a thread and a bounded queue of its own.
+A stage works on a ticket under a `StageSpan`. Meanwhile the ticket's traceparent names that span, so that the span of
+the next stage is a child of it. To end a span never waits: `spans` has a thread and a bounded queue.
 """
 
 import random
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from structlog.typing import EventDict, WrappedLogger
 
 from mailyard.runtime.trace import TraceContext, parse_traceparent
 
+if TYPE_CHECKING:  # OpenTelemetry is loaded only while tracing is on
+    from mailyard.runtime.spans import Tracer
+
 Attribute = str | int | float | bool
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
-    """One finished piece of work; times are Unix time in nanoseconds, `parent` is empty at the root."""
-
-    name: str
-    context: TraceContext
-    parent: str
-    began_ns: int
-    ended_ns: int
-    attributes: Mapping[str, Attribute] = field(default_factory=dict)
-    failed: bool = False
-
-
-class Takes(Protocol):
-    """Where finished spans go."""
-
-    def take(self, span: Span) -> None:
-        """Keep a span for export; never waits and never raises."""
-
-
-class Traced(Protocol):
-    """What is needed of a ticket."""
+class TracedTicket(Protocol):
+    """The fields of a ticket that a span needs."""
 
     spool_id: str
     leg: int
@@ -47,23 +29,23 @@ class Traced(Protocol):
     traceparent: str
 
     @property
-    def timeline(self) -> Sequence["Happened"]:
-        """What has happened to the message so far."""
+    def timeline(self) -> Sequence["TimelineEvent"]:
+        """The events of the message so far."""
 
 
-class Happened(Protocol):
+class TimelineEvent(Protocol):
     """One entry of a timeline."""
 
     @property
     def event(self) -> str:
-        """A name of the event catalogue."""
+        """The declared name of an event."""
 
 
 @dataclass(slots=True)
 class _State:
-    """Of the process: one exporter, and the traces of the messages in hand."""
+    """The state of the process: its tracer, and the spans of the messages in hand."""
 
-    exporter: Takes | None = None
+    tracer: "Tracer | None" = None
     sample_ratio: float = 0.0
     in_hand: "dict[str, StageSpan]" = field(default_factory=dict)  # by spool id
 
@@ -71,98 +53,88 @@ class _State:
 _STATE = _State()
 
 
-def switch_on(exporter: Takes, sample_ratio: float) -> None:
-    """Tell spans to `exporter` from now on, and sample this share of new messages."""
-    _STATE.exporter, _STATE.sample_ratio = exporter, sample_ratio
+def switch_on(tracer: "Tracer", sample_ratio: float) -> None:
+    """Make spans by `tracer` from now on, and sample this share of new messages."""
+    _STATE.tracer, _STATE.sample_ratio = tracer, sample_ratio
 
 
 def switch_off() -> None:
-    """Tell nobody."""
-    _STATE.exporter, _STATE.sample_ratio = None, 0.0
+    """Make no more spans."""
+    _STATE.tracer, _STATE.sample_ratio = None, 0.0
     _STATE.in_hand.clear()
 
 
 def samples_next() -> bool:
     """Decide whether a new message is traced."""
-    return _STATE.exporter is not None and random.random() < _STATE.sample_ratio  # noqa: S311  # no secret
+    return _STATE.tracer is not None and random.random() < _STATE.sample_ratio  # noqa: S311  # no secret
 
 
 class StageSpan:
     """The work of one stage on one ticket."""
 
-    __slots__ = ("_attributes", "_began_ns", "_context", "_known", "_name", "_parent", "_ticket")
+    __slots__ = ("_attributes", "_known", "_span", "_ticket", "trace_id")
 
     def __init__(
-        self, name: str, ticket: Traced, parent: TraceContext, attributes: Mapping[str, Attribute]
+        self,
+        tracer: "Tracer",
+        name: str,
+        ticket: TracedTicket,
+        parent: TraceContext,
+        attributes: Mapping[str, Attribute],
     ) -> None:
         """Begin, and name the new span in the ticket."""
-        self._name = name
         self._ticket = ticket
-        self._parent = parent.span_id
-        self._context = parent.child()
         self._attributes = attributes
         self._known = len(ticket.timeline)
-        self._began_ns = time.time_ns()
-        ticket.traceparent = str(self._context)
+        self._span = tracer.start(name, parent)
+        ids = self._span.get_span_context()
+        self.trace_id = f"{ids.trace_id:032x}"
+        ticket.traceparent = str(TraceContext(self.trace_id, f"{ids.span_id:016x}"))
         _STATE.in_hand[ticket.spool_id] = self
 
-    @property
-    def trace_id(self) -> str:
-        """Of the message."""
-        return self._context.trace_id
-
     def end(self, *, failed: bool = False) -> None:
-        """Tell of the work; what the stage has noted in the ticket is the outcome."""
+        """End the span; the last event that the stage has put into the timeline is the outcome."""
         ticket = self._ticket
         if _STATE.in_hand.get(ticket.spool_id) is self:
             del _STATE.in_hand[ticket.spool_id]
-        noted = ticket.timeline[-1].event if len(ticket.timeline) > self._known else ""
-        outcome = "failed" if failed else noted or "done"
-        attributes = {**ticket_attributes(ticket), **self._attributes, "mailyard.outcome": outcome}
-        tell(
-            Span(
-                self._name,
-                self._context,
-                self._parent,
-                self._began_ns,
-                time.time_ns(),
-                attributes,
-                failed=failed,
-            )
+        event = ticket.timeline[-1].event if len(ticket.timeline) > self._known else ""
+        outcome = "failed" if failed else event or "done"
+        self._span.set_attributes(
+            {**ticket_attributes(ticket), **self._attributes, "mailyard.outcome": outcome}
         )
+        if failed:
+            from opentelemetry.trace import StatusCode  # noqa: PLC0415  # loaded already
+
+            self._span.set_status(StatusCode.ERROR)
+        self._span.end()
 
 
 def stage_spans(
-    name: str, tickets: Iterable[Traced], attributes: Mapping[str, Attribute] | None = None
+    name: str, tickets: Iterable[TracedTicket], attributes: Mapping[str, Attribute] | None = None
 ) -> list[StageSpan]:
     """Begin a span for each sampled ticket; none while tracing is off."""
-    if _STATE.exporter is None:
+    tracer = _STATE.tracer
+    if tracer is None:
         return []
     return [
-        StageSpan(name, ticket, parent, attributes or {})
+        StageSpan(tracer, name, ticket, parent, attributes or {})
         for ticket in tickets
         if (parent := parse_traceparent(ticket.traceparent)) is not None and parent.sampled
     ]
 
 
-def tell_root(name: str, ticket: Traced, began_ns: int, attributes: Mapping[str, Attribute]) -> None:
-    """Tell of the work that began a trace: the ticket's traceparent is its own place."""
-    if _STATE.exporter is None:
+def record_root(name: str, ticket: TracedTicket, began_ns: int, attributes: Mapping[str, Attribute]) -> None:
+    """Record the work that began a trace: the ticket's traceparent names this span itself."""
+    if _STATE.tracer is None:
         return
     context = parse_traceparent(ticket.traceparent)
     if context is not None and context.sampled:
-        told = {**ticket_attributes(ticket), **attributes, "mailyard.outcome": "message.accepted"}
-        tell(Span(name, context, "", began_ns, time.time_ns(), told))
+        attributes = {**ticket_attributes(ticket), **attributes, "mailyard.outcome": "message.accepted"}
+        _STATE.tracer.record_root(name, context, began_ns, attributes)
 
 
-def tell(span: Span) -> None:
-    """Hand a finished span to the exporter, if there is one."""
-    if _STATE.exporter is not None:
-        _STATE.exporter.take(span)
-
-
-def ticket_attributes(ticket: Traced) -> dict[str, Attribute]:
-    """Return what every span of a ticket says. No addresses: traces go to other systems."""
+def ticket_attributes(ticket: TracedTicket) -> dict[str, Attribute]:
+    """Return the attributes of every span of a ticket. No addresses: traces go to other systems."""
     return {
         "mailyard.spool_id": ticket.spool_id,
         "mailyard.leg": ticket.leg,

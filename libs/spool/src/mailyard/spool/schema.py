@@ -9,7 +9,7 @@ from mailyard.spool.watch import progress
 from mailyard.store import bodychecks
 from mailyard.store.blobs import Blobs
 from mailyard.store.client import Store
-from mailyard.store.indexes import create_indexes, drop_indexes
+from mailyard.store.indexes import create_indexes, ensure_indexes
 
 _PROGRESS_SECONDS = 3600
 
@@ -76,9 +76,6 @@ async def ensure_schema(store: Store) -> None:
         Unavailable: the store is unreachable.
 
     """
-    for collection, indexes in INDEXES.items():
-        await create_indexes(store, collection, indexes)
-    for collection, names in REPLACED.items():
-        await drop_indexes(store, collection, names)
+    await ensure_indexes(store, INDEXES, REPLACED)
     await Blobs(store).ensure_indexes()
     await create_indexes(store, bodychecks.COLLECTION, bodychecks.INDEXES)

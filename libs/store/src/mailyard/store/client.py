@@ -18,6 +18,7 @@ from pymongo.errors import ConfigurationError, ConnectionFailure, InvalidURI, Op
 from pymongo.monitoring import CommandListener
 from pymongo.read_concern import ReadConcern
 
+from mailyard.runtime.backoff import Backoff
 from mailyard.runtime.errors import Misconfigured, Unavailable
 from mailyard.runtime.logs import get_logger
 from mailyard.runtime.metrics import counter
@@ -30,7 +31,6 @@ Collection = AsyncCollection[Row]
 UTC_AWARE: CodecOptions[Row] = CodecOptions(tz_aware=True)
 DURABLE = WriteConcern(w="majority", j=True)
 MAJORITY = ReadConcern("majority")
-SNAPSHOT = ReadConcern("snapshot")
 
 # Temporary server errors, beyond those that the driver retries itself: step-downs, shutdowns,
 # full disks and write concern time-outs.
@@ -41,7 +41,8 @@ _NO_SPACE_CODES = frozenset({14031})
 DUPLICATE_KEY = 11_000
 # The hint for a change of listed rows on a condition: the planner may prefer an index of the condition, and read all of it.
 BY_ID = [("_id", 1)]
-_RETRY_SECONDS = 2.0
+_FIRST_PAUSE_SECONDS = 0.5
+_LONGEST_PAUSE_SECONDS = 5.0
 _CHECK_SECONDS = 10.0  # while a refused login is remembered; less than it is remembered for
 LISTENERS: list[CommandListener] = []  # of each client that is made from now on; tests watch the commands
 _UNAVAILABLE = counter("mailyard_store_unavailable_total")
@@ -154,6 +155,7 @@ class Store:
 
         A new server gets its users late, so a refused login is tried again like an unreachable server.
         """
+        backoff = Backoff(_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS)
         while True:
             try:
                 await self.ping()
@@ -163,8 +165,8 @@ class Store:
                 self._checking = asyncio.create_task(self._check_login(), name="store-login")
                 return
             except Unavailable as error:
-                self._log.warning("store.unavailable", error=str(error), retry_seconds=_RETRY_SECONDS)
-                await asyncio.sleep(_RETRY_SECONDS)
+                self._log.warning("store.unavailable", error=str(error), retry_seconds=backoff.seconds)
+                await backoff.wait()
 
     async def _check_login(self) -> None:
         """Keep a refused login in memory for as long as it lasts, also where nothing else is asked of the server."""
@@ -184,7 +186,7 @@ class Store:
                 "Start it with --replSet rs0 and run rs.initiate() once, a set of one member is enough."
             )
 
-    def unready(self) -> str | None:
+    def not_ready_reason(self) -> str | None:
         """Why nothing can be stored, or None. A server that is unreachable for a while is no reason: mail waits."""
         return REFUSED_LOGIN.current() if self._answered else "MongoDB has not answered yet"
 

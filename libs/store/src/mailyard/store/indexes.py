@@ -7,7 +7,7 @@ build: a majority of the members that vote and bear data must have the index.
 
 import re
 from collections.abc import Collection as Group
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pymongo
 from pymongo import IndexModel
@@ -18,6 +18,21 @@ from mailyard.store.refusals import UNAUTHORIZED
 
 _QUORUM = "majority"
 _LONGEST_BUILD_SECONDS = 7 * 24 * 3600
+
+
+async def ensure_indexes(
+    store: Store, wanted: Mapping[str, Sequence[IndexModel]], replaced: Mapping[str, Group[str]]
+) -> None:
+    """Create what is missing of each collection, then drop what it replaces: no query is ever without an index.
+
+    Raises:
+        Unavailable: the store is unreachable; call again.
+
+    """
+    for collection, indexes in wanted.items():
+        await create_indexes(store, collection, indexes)
+    for collection, names in replaced.items():
+        await drop_indexes(store, collection, names)
 
 
 async def create_indexes(store: Store, collection: str, indexes: Sequence[IndexModel]) -> None:

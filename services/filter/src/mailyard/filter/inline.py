@@ -129,7 +129,7 @@ class InlineServer:
         """Listen; raises OSError when the address cannot be bound."""
         await self._server.start()
 
-    def unready(self) -> str | None:
+    def not_ready_reason(self) -> str | None:
         """Return None: without it, smtp-in goes on without verdicts."""
         return None
 

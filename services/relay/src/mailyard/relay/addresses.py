@@ -30,13 +30,13 @@ _PRIVATE: Final = _networks(
     "192.168.0.0/16",
     "100.64.0.0/10",  # shared address space of carriers (RFC 6598)
     "127.0.0.0/8",
-    "169.254.0.0/16",  # link-local (RFC 3927), metadata services of clouds
+    "169.254.0.0/16",  # stream-local (RFC 3927), metadata services of clouds
     "192.0.0.0/24",  # protocol assignments (RFC 6890)
     "198.18.0.0/15",  # benchmarks (RFC 2544)
     "240.0.0.0/4",  # reserved (RFC 1112)
     "::/96",  # loopback, and the deprecated form of IPv4 addresses (RFC 4291 section 2.5.5.1)
     "fc00::/7",  # unique local (RFC 4193)
-    "fe80::/10",  # link-local (RFC 4291)
+    "fe80::/10",  # stream-local (RFC 4291)
     "fec0::/10",  # site-local (RFC 3879)
     "64:ff9b:1::/48",  # translation within a site (RFC 8215)
     "100::/64",  # discard only (RFC 6666)
@@ -52,7 +52,7 @@ _LOW_32_BITS: Final = 0xFFFFFFFF
 
 
 class Use(Enum):
-    """What an address is good for."""
+    """How an address may be used."""
 
     USABLE = auto()
     OURSELVES = auto()  # our own MX
@@ -83,7 +83,7 @@ class AddressRules:
 
 
 def embedded(address: Address) -> Address:
-    """The IPv4 address that an IPv6 address stands for, else the address itself."""
+    """Return the IPv4 address that an IPv6 address stands for, else the address itself."""
     if isinstance(address, ipaddress.IPv4Address):
         return address
     if address.ipv4_mapped is not None:

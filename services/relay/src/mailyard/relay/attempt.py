@@ -1,20 +1,20 @@
-"""One try at one leg: host after host, transaction after transaction, until every recipient has an answer.
+"""One attempt to send one leg: host after host, transaction after transaction, until every recipient has an answer.
 
-Only what did not reach the message goes on to the next host (a connection that fails, 421): once a host has answered
-for a recipient, or may have taken the message, its word stands.
+Only a failure before the message goes on to the next host (a connection that fails, 421). Once a host has answered for
+a recipient, or may have accepted the message, its answer is final for this attempt.
 """
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
-from mailyard.relay.busy import Stopping
-from mailyard.relay.connector import Refusal
-from mailyard.relay.destination import Destination, Host
-from mailyard.relay.letter import Letter
-from mailyard.relay.nexthop import Policy
-from mailyard.relay.session import Session
+from mailyard.relay.busy import AddressesBusy, Stopping
+from mailyard.relay.connector import ConnectFailure
+from mailyard.relay.outgoing import OutgoingMessage
+from mailyard.relay.pool import Pool
+from mailyard.relay.route import Host, Route
+from mailyard.relay.session import ClientSession
 from mailyard.runtime.logs import get_logger
 from mailyard.smtp.client import Outcome, Step
 from mailyard.smtp.client.replies import own_reply
@@ -27,102 +27,102 @@ _log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What one recipient was answered, by whom (`place`, empty: by ourselves) and how well hidden (`tls`).
+class RecipientAnswer:
+    """The reply for one recipient, of `peer` (empty: relay itself), and the `tls` version and cipher of the session.
 
     `dsn_passed`: the host took over the DSN parameters.
     """
 
     outcome: Outcome
-    place: str = ""
+    peer: str = ""
     tls: str = ""
     dsn_passed: bool = False
 
     @property
     def reply(self) -> Reply:
-        """The words."""
+        """Return the reply itself."""
         return self.outcome.reply
 
 
-class Lends(Protocol):
-    """Where sessions come from."""
-
-    async def borrow(
-        self, host: Host, policy: Policy, *, configured: bool, tenant: str = ""
-    ) -> Session | Refusal:
-        """A session, or why there is none. Raises SiteBusy."""
-
-    def give_back(self, session: Session) -> None:
-        """The session is not needed any more."""
-
-
 class LeaseLost(Exception):
-    """Somebody else may be sending this leg: stop."""
+    """Another process may be sending this leg: stop."""
 
 
-class Attempt:
-    """Gathers answers by the recipients' positions."""
+class DeliveryAttempt:
+    """Collect an answer for each recipient, by its position in the ticket."""
 
     def __init__(
         self,
-        letter: Letter,
-        destination: Destination,
-        pool: Lends,
+        message: OutgoingMessage,
+        route: Route,
+        pool: Pool,
         *,
         most_recipients: int,
         permitted: Callable[[], bool],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`permitted` is asked before each transaction whether the leg is still ours to send.
+        """`permitted` is asked before each transaction whether the leg is still claimed by this process.
 
         `clock`: monotonic seconds.
         """
-        self._letter = letter
-        self._destination = destination
+        self._message = message
+        self._route = route
         self._pool = pool
         self._most = most_recipients
         self._permitted = permitted
         self._clock = clock
-        self._answers: dict[int, Answer] = {}
-        self._last = Answer(Outcome(Step.CONNECT, own_reply(451, "4.3.0", "not tried yet"), own=True))
+        self._answers: dict[int, RecipientAnswer] = {}
+        self._last = RecipientAnswer(
+            Outcome(Step.CONNECT, own_reply(451, "4.3.0", "not tried yet"), own=True)
+        )
         self._smtputf8 = False
 
-    async def run(self) -> list[Answer]:
-        """One answer for each recipient.
+    async def run(self) -> list[RecipientAnswer]:
+        """Return one answer for each recipient.
 
-        What keeps an attempt from going on is raised only while nobody has been answered.
+        An error is raised only while no recipient has an answer; later errors are logged.
 
         Raises:
             SiteBusy: no connection was free.
-            LeaseLost: the leg is not ours any more.
+            LeaseLost: another process may have claimed the leg.
             BodyMissing, Unavailable: the message cannot be read.
 
         """
         try:
-            self._smtputf8 = await self._letter.needs_smtputf8()
-            until = self._clock() + HOSTS_SECONDS
-            for host in self._destination.hosts:
-                await self._try(host)
-                if not self._open or self._clock() >= until:
-                    break
+            self._smtputf8 = await self._message.needs_smtputf8()
+            await self._try_hosts(self._clock() + HOSTS_SECONDS)
         except Exception:
             if not self._answers:
                 raise
             _log.warning("relay.attempt_cut_short", exc_info=True)
-        return [self._answers.get(position, self._last) for position in range(len(self._letter.recipients))]
+        return [self._answers.get(position, self._last) for position in range(len(self._message.recipients))]
 
     @property
     def _open(self) -> list[int]:
-        return [position for position in range(len(self._letter.recipients)) if position not in self._answers]
+        return [
+            position for position in range(len(self._message.recipients)) if position not in self._answers
+        ]
 
-    async def _try(self, host: Host) -> None:
-        """Send to whoever is open, until nobody is or the host is of no more use."""
-        policy, configured = self._destination.policy, self._destination.configured
+    async def _try_hosts(self, until: float) -> None:
+        """Try host after host; then wait in line for those whose addresses were all in use."""
+        full = []
+        for host in self._route.hosts:
+            try:
+                await self._try(host)
+            except AddressesBusy:
+                full.append(host)
+            if not self._open or self._clock() >= until:
+                break
+        for host in full:
+            if self._open and self._clock() < until:
+                await self._try(host, in_line=True)
+
+    async def _try(self, host: Host, *, in_line: bool = False) -> None:
+        """Send to the recipients without an answer, until all have one or the host cannot be used any more."""
         while self._open:
-            tenant = self._letter.tenant
-            session = await self._pool.borrow(host, policy, configured=configured, tenant=tenant)
-            if isinstance(session, Refusal):
-                self._last = Answer(Outcome(session.step, session.reply, session.own), session.place)
+            session = await self._pool.acquire(host, self._route, self._message.tenant, in_line=in_line)
+            if isinstance(session, ConnectFailure):
+                self._last = RecipientAnswer(Outcome(session.step, session.reply, session.own), session.peer)
                 if (
                     session.own and session.reply.is_permanent
                 ):  # the host is ourselves: none behind it is closer
@@ -134,21 +134,21 @@ class Attempt:
                 used_before = session.transactions > 0
                 unanswered = await self._send(session)
             finally:
-                self._pool.give_back(session)
+                self._pool.release(session)
             if session.was_cut and self._open:
                 raise Stopping("relay is stopping")
             if unanswered is not None and not (used_before and unanswered.step in _STALE):
                 return
 
-    async def _send(self, session: Session) -> Outcome | None:
-        """One transaction; what it failed by when the rest must go elsewhere."""
+    async def _send(self, session: ClientSession) -> Outcome | None:
+        """Run one transaction; return the failure for which the other recipients must go to another host."""
         positions = self._open[: self._most]
-        envelope = self._letter.envelope(positions, smtputf8=self._smtputf8)
-        done = await session.send(envelope, self._letter.content())
+        envelope = self._message.envelope(positions, smtputf8=self._smtputf8)
+        done = await session.send(envelope, self._message.content())
         taken = any(outcome.reply.is_positive for outcome in done.outcomes)
         unanswered = None
         for position, outcome in zip(positions, done.outcomes, strict=True):
-            answer = Answer(outcome, session.place, session.tls, done.dsn_passed)
+            answer = RecipientAnswer(outcome, session.peer, session.tls, done.dsn_passed)
             if goes_on(outcome):
                 self._last, unanswered = answer, outcome
             elif taken and is_one_too_many(outcome):
@@ -159,14 +159,14 @@ class Attempt:
 
 
 def goes_on(outcome: Outcome) -> bool:
-    """Whether another connection may be tried at once: the message was surely not taken over this one."""
+    """Tell whether another connection may be tried at once: the host has surely not accepted the message over this one."""
     if outcome.own:
         return outcome.reply.is_transient and outcome.step is not Step.END
     return outcome.reply.code == 421
 
 
 def is_one_too_many(outcome: Outcome) -> bool:
-    """The host takes fewer recipients at a time: the others go in the next transaction (RFC 5321 section 4.5.3.1.10)."""
+    """Tell whether the host accepts fewer recipients at a time: the others go in the next transaction (RFC 5321 section 4.5.3.1.10)."""
     return (
         outcome.step is Step.RCPT and outcome.reply.code == 452 and outcome.reply.enhanced in {None, "4.5.3"}
     )

@@ -1,6 +1,6 @@
-"""How long a leg waits in the spool when its site has no free connection: longer the longer the site is busy. Pure."""
+"""The time for which a leg is deferred when its site has no free connection. It grows while the site is busy. Pure."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 
@@ -12,8 +12,17 @@ class SiteBusy(Exception):
         self.seconds = seconds
 
 
+class AddressesBusy(SiteBusy):
+    """The addresses of a host have as many connections as they may have; another host may be reachable."""
+
+    def __init__(self, addresses: Sequence[str], reason: str, seconds: float | None = None) -> None:
+        """`addresses`: those that were passed over."""
+        super().__init__(reason, seconds)
+        self.addresses = addresses
+
+
 class Stopping(SiteBusy):
-    """Relay is stopping: another one takes the leg at once."""
+    """Relay is stopping: another process sends the leg at once."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason, 0.0)
@@ -33,25 +42,25 @@ class BusyWait:
     Each leg's own wait is drawn evenly from half to one and a half of it, so that legs do not come back together.
     """
 
-    def __init__(self, limits: BusyLimits, dice: Callable[[], float]) -> None:
-        """`dice`: a number from 0 to 1."""
+    def __init__(self, limits: BusyLimits, rng: Callable[[], float]) -> None:
+        """`rng`: a number from 0 to 1."""
         self._limits = limits
-        self._dice = dice
+        self._rng = rng
         self._wait = 0.0
         self._until = 0.0
 
     def next(self, now: float) -> float:
-        """Seconds for the next leg that gets no connection."""
+        """Return the seconds for which the next leg without a connection waits."""
         if now >= self._until:
             longer = min(2 * self._wait, self._limits.longest)
             self._wait = longer if self.goes_on(now) else self._limits.first
             self._until = now + self._wait
-        return self._wait * (0.5 + self._dice())
+        return self._wait * (0.5 + self._rng())
 
     def goes_on(self, now: float) -> bool:
-        """Whether legs that were deferred may still come back."""
+        """Tell whether legs that were deferred may still come back."""
         return now < self._until + self._wait
 
     def end(self) -> None:
-        """The site has a free connection again."""
+        """Note that the site has a free connection again."""
         self._wait = self._until = 0.0

@@ -8,7 +8,7 @@ from typing import Final
 
 from mailyard.broker.pipeline import Route
 from mailyard.proto.v1.ticket_pb2 import Ticket
-from mailyard.relay.attempt import Answer
+from mailyard.relay.attempt import RecipientAnswer
 from mailyard.smtp.client import Outcome as SmtpOutcome
 from mailyard.smtp.client import Step
 from mailyard.smtp.reply import Reply
@@ -17,7 +17,7 @@ from mailyard.spool.queue.deferral import defer
 from mailyard.spool.timeline import append_event
 
 STAGE: Final = "relay"
-_MAX_WORDS: Final = 500  # characters of a reply that are kept
+_MAX_REPLY_TEXT: Final = 500  # characters of a reply that are kept
 
 # Characters of a reply that must not reach logs, reports and terminals, besides the control characters that
 # `parse_reply` replaces: line separators, marks of text direction, invisible tags.
@@ -34,14 +34,14 @@ _DECEPTIVE: Final = dict.fromkeys(
     "?",
 )
 
-# Before MAIL a refusal is about us (our address, our certificate, our password) or the host, not about the mail: it
+# Before MAIL a failure is about us (our address, our certificate, our password) or the host, not about the mail: it
 # waits. 521 is the host that never takes mail (RFC 7504 section 3).
 _ABOUT_US: Final = frozenset({Step.GREETING, Step.HELLO, Step.STARTTLS, Step.AUTH})
 _NEVER: Final = frozenset({521, 556})
 
 
-class Fate(Enum):
-    """What an answer means."""
+class Disposition(Enum):
+    """The classes of answers."""
 
     RELAYED = auto()
     FAILED = auto()
@@ -49,94 +49,111 @@ class Fate(Enum):
 
 
 _EVENTS: Final = {
-    Fate.RELAYED: "message.relayed",
-    Fate.FAILED: "message.failed",
-    Fate.DEFERRED: "message.deferred",
+    Disposition.RELAYED: "message.relayed",
+    Disposition.FAILED: "message.failed",
+    Disposition.DEFERRED: "message.deferred",
 }
 
 
-def fate_of(outcome: SmtpOutcome) -> Fate:
-    """What becomes of a recipient by one try."""
+def disposition_of(outcome: SmtpOutcome) -> Disposition:
+    """Classify the outcome of one attempt for a recipient."""
     if outcome.reply.is_positive:
-        return Fate.RELAYED
+        return Disposition.RELAYED
     if outcome.reply.is_permanent and (outcome.step not in _ABOUT_US or outcome.reply.code in _NEVER):
-        return Fate.FAILED
-    return Fate.DEFERRED
+        return Disposition.FAILED
+    return Disposition.DEFERRED
 
 
-def conclude(ticket: Ticket, answers: Sequence[Answer], now: datetime, dice: Callable[[], float]) -> Report:
-    """The report of one attempt; adds what happened to the ticket's timeline.
+def conclude(
+    ticket: Ticket, answers: Sequence[RecipientAnswer], now: datetime, rng: Callable[[], float]
+) -> Report:
+    """Return the report of one attempt; adds what happened to the ticket's timeline.
 
     Args:
         ticket: the leg; `answers` are in the order of its recipients.
         answers: one for each recipient.
         now: the present.
-        dice: a number from 0 to 1, for the time of the next try.
+        rng: a number from 0 to 1, for the time of the next try.
 
     """
-    fates = [fate_of(answer.outcome) for answer in answers]
+    dispositions = [disposition_of(answer.outcome) for answer in answers]
     ended = {
-        target.index: _outcome(fate, answer)
-        for target, fate, answer in zip(ticket.recipients, fates, answers, strict=True)
-        if fate is not Fate.DEFERRED
+        target.index: _outcome(disposition, answer)
+        for target, disposition, answer in zip(ticket.recipients, dispositions, answers, strict=True)
+        if disposition is not Disposition.DEFERRED
     }
-    deferred = [answer for fate, answer in zip(fates, answers, strict=True) if fate is Fate.DEFERRED]
-    report = _put_off(ticket, ended, deferred[0], now, dice) if deferred else Report(ticket, ended)
-    _note_all(ticket, fates, answers, now, given_up=report.deferral is None)
+    deferred = [
+        answer
+        for disposition, answer in zip(dispositions, answers, strict=True)
+        if disposition is Disposition.DEFERRED
+    ]
+    report = _defer(ticket, ended, deferred[0], now, rng) if deferred else Report(ticket, ended)
+    _note_all(ticket, dispositions, answers, now, given_up=report.deferral is None)
     return report
 
 
-def give_back(ticket: Ticket, now: datetime, reason: str) -> Report:
-    """The report of a leg that another relay should take at once."""
+def return_to_queue(ticket: Ticket, now: datetime, reason: str) -> Report:
+    """Return the report of a leg that another relay should take at once."""
     return Report(ticket, {}, Deferral(now, Route.REMOTE, "4.3.2", reason, tried=False))
 
 
 def postpone(ticket: Ticket, now: datetime, wait: timedelta, reason: str) -> Report:
-    """The report of a leg that could not be tried: it comes again after `wait`, until its lifetime is over.
+    """Return the report of a leg that could not be tried: it comes again after `wait`, until its lifetime is over.
 
     The timeline gets no entry: a leg may be postponed for days, and its row must not grow.
     """
     report = defer(ticket, Route.REMOTE, now, "4.3.2", reason)
     if report.deferral is None:
-        append_event(ticket, now, STAGE, _EVENTS[Fate.FAILED], f"waited for too long: {reason}")
+        append_event(ticket, now, STAGE, _EVENTS[Disposition.FAILED], f"waited for too long: {reason}")
         return report
     return Report(ticket, {}, Deferral(now + wait, Route.REMOTE, "4.3.2", reason, tried=False))
 
 
-def words(answer: Answer) -> str:
-    """The answer as the sender may read it."""
+def reply_text(answer: RecipientAnswer) -> str:
+    """Return the reply as the sender may read it."""
     said = str(answer.reply) if not answer.outcome.own else answer.reply.text
     text = f"{said} (in reply to {answer.outcome.step.name})" if not answer.outcome.own else said
-    return text[:_MAX_WORDS].translate(_DECEPTIVE)
+    return text[:_MAX_REPLY_TEXT].translate(_DECEPTIVE)
 
 
-def _outcome(fate: Fate, answer: Answer) -> Outcome:
-    result = Result.RELAYED if fate is Fate.RELAYED else Result.BOUNCED
-    return Outcome(result, _status(answer.reply), words(answer), answer.place, answer.dsn_passed)
+def _outcome(disposition: Disposition, answer: RecipientAnswer) -> Outcome:
+    result = Result.RELAYED if disposition is Disposition.RELAYED else Result.BOUNCED
+    return Outcome(result, _status(answer.reply), reply_text(answer), answer.peer, answer.dsn_passed)
 
 
-def _put_off(
-    ticket: Ticket, ended: Mapping[int, Outcome], first: Answer, now: datetime, dice: Callable[[], float]
+def _defer(
+    ticket: Ticket,
+    ended: Mapping[int, Outcome],
+    first: RecipientAnswer,
+    now: datetime,
+    rng: Callable[[], float],
 ) -> Report:
-    """Those without an end wait, for the reason of the first of them."""
-    text = f"{first.place}: {words(first)}" if first.place else words(first)
+    """Defer the recipients without a final answer, for the reason of the first of them."""
+    text = f"{first.peer}: {reply_text(first)}" if first.peer else reply_text(first)
     status = f"4{_status(first.reply)[1:]}"
-    return defer(ticket, Route.REMOTE, now, status, text, outcomes=ended, rng=dice)
+    return defer(ticket, Route.REMOTE, now, status, text, outcomes=ended, rng=rng)
 
 
 def _status(reply: Reply) -> str:
-    """The enhanced status code, or the one that the reply's class stands for (RFC 3463 section 3.1)."""
+    """Return the enhanced status code, or the one that the reply's class stands for (RFC 3463 section 3.1)."""
     return reply.enhanced or f"{reply.code // 100}.0.0"
 
 
 def _note_all(
-    ticket: Ticket, fates: Sequence[Fate], answers: Sequence[Answer], now: datetime, *, given_up: bool
+    ticket: Ticket,
+    dispositions: Sequence[Disposition],
+    answers: Sequence[RecipientAnswer],
+    now: datetime,
+    *,
+    given_up: bool,
 ) -> None:
-    """One line for each different answer."""
-    for (fate, answer), count in Counter(zip(fates, answers, strict=True)).items():
-        host = " ".join(part for part in (answer.place, f"({answer.tls})" if answer.tls else "") if part)
+    """Add one timeline entry for each different answer."""
+    for (disposition, answer), count in Counter(zip(dispositions, answers, strict=True)).items():
+        host = " ".join(part for part in (answer.peer, f"({answer.tls})" if answer.tls else "") if part)
         whom = f"{count} recipients" if count > 1 else "1 recipient"
-        event = _EVENTS[Fate.FAILED if given_up and fate is Fate.DEFERRED else fate]
+        event = _EVENTS[
+            Disposition.FAILED if given_up and disposition is Disposition.DEFERRED else disposition
+        ]
         append_event(
-            ticket, now, STAGE, event, ": ".join(part for part in (whom, host, words(answer)) if part)
+            ticket, now, STAGE, event, ": ".join(part for part in (whom, host, reply_text(answer)) if part)
         )

@@ -22,18 +22,18 @@ class ConnectionLimits:
     reserve: float = 0.1  # kept for sites of good standing, of all connections and of each tenant's
 
     def most(self, standing: Standing) -> int:
-        """How many connections may be in use when one more of this standing begins."""
+        """Return how many connections may be in use when one more of this standing begins."""
         if standing is Standing.GOOD:
             return self.connections
         return max(1, self.connections - int(self.connections * self.reserve))
 
     @property
     def most_slow(self) -> int:
-        """Connections of slow sites."""
+        """Return the limit of connections of slow sites."""
         return max(1, int(self.connections * self.slow))
 
     def most_of_a_tenant(self, standing: Standing, *, first: bool) -> int:
-        """Connections of one tenant, waiting ones included, when one more begins; `first`: the only one of its site.
+        """Return the limit of connections of one tenant, waiting ones included, when one more begins; `first`: the only one of its site.
 
         A tenant whose mail waits at many hosts that answer late keeps one reserve for sites of good standing, and a
         second one for sites that have no connection yet.
@@ -56,12 +56,12 @@ class ConnectionLimiter:
 
     @property
     def used(self) -> int:
-        """Connections in use."""
+        """Return the connections in use."""
         return self._used.total()
 
     @property
     def busy(self) -> bool:
-        """Whether connections are short, so that hosts get less time for their replies."""
+        """Tell whether connections are short, so that hosts get less time for their replies."""
         return self.used >= self._limits.connections * _BUSY_SHARE
 
     async def enter(self, standing: Standing, tenant: str, seconds: float, *, first: bool = False) -> None:
@@ -76,7 +76,7 @@ class ConnectionLimiter:
             raise
 
     def leave(self, standing: Standing, tenant: str) -> None:
-        """The connection is free."""
+        """Give a connection back."""
         self._used[standing] -= 1
         self._forget(tenant)
         self._admit()

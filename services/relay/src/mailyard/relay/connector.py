@@ -1,22 +1,23 @@
 """Opens sessions: each address of a host in turn, with TLS as the policy asks (RFC 3207, RFC 7435)."""
 
 import asyncio
+import ipaddress
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
-from mailyard.relay.busy import SiteBusy
-from mailyard.relay.destination import Host, literal_address
-from mailyard.relay.link import Link
-from mailyard.relay.networklimiter import NetworkLimiter, NetworkLimits
-from mailyard.relay.nexthop import Policy
+from mailyard.relay.busy import AddressesBusy
+from mailyard.relay.networklimiter import NetworkLimiter, NetworkLimits, network_keys
 from mailyard.relay.providers import NEXT_HOP, provider_of
-from mailyard.relay.session import Session, brief
-from mailyard.relay.timeouts import Timeouts
+from mailyard.relay.replytimer import Timeouts
+from mailyard.relay.route import Host, Route, literal_address
+from mailyard.relay.session import ClientSession, brief
+from mailyard.relay.tcpstream import TcpStream
+from mailyard.relay.tlspolicy import TlsPolicy
 from mailyard.runtime.metrics import counter
-from mailyard.smtp.client import Client, EightBit, Options, Refused, Security, Step
+from mailyard.smtp.client import Client, EightBit, Options, Security, Step
 from mailyard.smtp.client.replies import own_reply
 from mailyard.smtp.reply import Reply
 
@@ -24,29 +25,29 @@ MAX_ADDRESSES: Final = 10  # of one host that one attempt tries
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why there is no session, and who said so."""
+class ConnectFailure:
+    """Why there is no session; `own`: the reply is relay's, not the peer's."""
 
     step: Step
     reply: Reply
-    place: str
+    peer: str
     own: bool
 
 
 @dataclass(frozen=True, slots=True)
 class TlsContexts:
-    """`lenient` proves nothing but keeps listeners out; `strict` proves the server's name."""
+    """`lenient` encrypts and verifies nothing; `strict` proves the server's name."""
 
     lenient: ssl.SSLContext
     strict: ssl.SSLContext
 
     def of(self, security: Security) -> ssl.SSLContext:
-        """The context that a policy asks for."""
+        """Return the context that a policy asks for."""
         return self.strict if security is Security.VERIFY else self.lenient
 
 
 def tls_contexts(ca_file: str | None) -> TlsContexts:
-    """Raises OSError when `ca_file` cannot be read."""
+    """Make the contexts. Raises OSError when `ca_file` cannot be read."""
     lenient = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     lenient.check_hostname = False
     lenient.verify_mode = ssl.CERT_NONE
@@ -54,8 +55,8 @@ def tls_contexts(ca_file: str | None) -> TlsContexts:
 
 
 @dataclass(frozen=True, slots=True)
-class Manners:
-    """How we introduce ourselves, what we do without, and the names that only our own MX says of itself."""
+class ClientProfile:
+    """What relay says of itself in EHLO, which extensions it does without, and the names of this installation's own MX."""
 
     hostname: str
     eight_bit: EightBit = EightBit.SEND
@@ -64,11 +65,11 @@ class Manners:
 
 
 class Connector:
-    """One call is one session, or the last reason why there is none."""
+    """Open sessions: one call returns one session, or the last reason why there is none."""
 
     def __init__(
         self,
-        manners: Manners,
+        profile: ClientProfile,
         timeouts: Timeouts,
         contexts: TlsContexts,
         *,
@@ -76,7 +77,7 @@ class Connector:
         busy: Callable[[], bool] = lambda: False,
     ) -> None:
         """`networks`: connections for each address. `busy`: whether connections are short now."""
-        self._manners = manners
+        self._profile = profile
         self._timeouts = timeouts
         self._contexts = contexts
         self._networks = networks or NetworkLimiter(NetworkLimits())
@@ -84,105 +85,138 @@ class Connector:
         self._sessions = counter("mailyard_relay_sessions_total")
         self._failures = counter("mailyard_relay_session_failures_total")
 
-    async def connect(self, host: Host, policy: Policy, *, configured: bool) -> Session | Refusal:
-        """Try the addresses of a host. Raises SiteBusy when one has as many connections as it may have."""
-        provider = NEXT_HOP if configured else provider_of(host.name)
-        refusal = Refusal(
+    async def connect(self, host: Host, route: Route) -> ClientSession | ConnectFailure:
+        """Try the addresses of a host. Raises AddressesBusy when one had no free connection, and no other one answered."""
+        provider = NEXT_HOP if route.configured else provider_of(host.name)
+        failure = ConnectFailure(
             Step.CONNECT, own_reply(451, "4.4.1", "the host has no address"), str(host), own=True
         )
-        full = False
+        full: list[str] = []
         for address in host.addresses[:MAX_ADDRESSES]:
-            opened = await (
-                self._at(host, address, policy) if configured else self._limited(host, address, policy)
-            )
+            target = _Target(host, address, route)
+            opened = await (self._at(target) if route.configured else self._limited(target))
             if opened is None:
-                full = True
-            elif isinstance(opened, Refusal):
+                full.append(address)
+            elif isinstance(opened, ConnectFailure):
                 self._failures.labels(provider, opened.step.value).inc()
-                refusal = opened
-            elif not configured and self._is_ourselves(opened):
+                failure = opened
+            elif not route.configured and self._is_ourselves(opened):
                 opened.close()
-                return _loop(host, opened.place)
+                return _loop(host, opened.peer)
             else:
                 self._sessions.labels(provider, opened.tls.partition(" ")[0] or "none").inc()
                 return opened
         if full:
-            raise SiteBusy("all connections to the host's addresses are in use")
-        return refusal
+            raise AddressesBusy(full, "all connections to the host's addresses are in use")
+        return failure
 
-    async def _limited(self, host: Host, address: str, policy: Policy) -> Session | Refusal | None:
-        """One address, unless it has as many connections as it may have; the session counts until it ends."""
+    async def _limited(self, target: "_Target") -> ClientSession | ConnectFailure | None:
+        """Connect, unless the address has as many connections as it may have; the session counts until it ends."""
+        address = target.address
         if not self._networks.take(address):
             return None
-        opened: Session | Refusal | None = None
+        opened: ClientSession | ConnectFailure | None = None
         try:
-            opened = await self._at(host, address, policy)
+            opened = await self._at(target)
         finally:
-            if isinstance(opened, Session):
+            if isinstance(opened, ClientSession):
+                opened.networks = network_keys(address)
                 opened.when_closed(partial(self._networks.free, address))
             else:
                 self._networks.free(address)
         return opened
 
-    async def _at(self, host: Host, address: str, policy: Policy) -> Session | Refusal:
-        """One address; opportunistic TLS that fails is followed by a try in clear."""
-        opened = await self._open(host, address, policy)
-        if isinstance(opened, Session) or policy.security is not Security.MAY:
+    async def _at(self, target: "_Target") -> ClientSession | ConnectFailure:
+        """Connect; opportunistic TLS that fails is followed by a try in clear."""
+        tls = target.host.tls
+        opened = await self._open(target, tls)
+        if isinstance(opened, ClientSession) or tls.security is not Security.MAY:
             return opened
-        if opened.step is not Step.STARTTLS or policy.implicit_tls:
+        if opened.step is not Step.STARTTLS or tls.implicit:
             return opened
-        return await self._open(host, address, replace(policy, security=Security.NONE))
+        return await self._open(target, replace(tls, security=Security.NONE))
 
-    async def _open(self, host: Host, address: str, policy: Policy) -> Session | Refusal:
-        place = f"{host.name}[{address}]:{host.port}" if host.name != address else f"[{address}]:{host.port}"
-        name = address if literal_address(host.name) else host.name
-        context = self._contexts.of(policy.security)
+    async def _open(self, target: "_Target", tls: TlsPolicy) -> ClientSession | ConnectFailure:
+        context = self._contexts.of(tls.security)
         try:
             async with asyncio.timeout(self._timeouts.connect):  # TLS from the first octet included
-                link = await Link.connect(address, host.port, context if policy.implicit_tls else None, name)
+                stream = await TcpStream.connect(
+                    target.address,
+                    target.host.port,
+                    context if tls.implicit else None,
+                    target.name,
+                    source=source_for(target.address, target.route.sources),
+                )
         except (OSError, ValueError) as error:  # ValueError: a name that TLS cannot say
-            return _unreachable(error, place)
-        client = Client(self._options(policy), tls=policy.implicit_tls)
-        session = Session(link, client, self._timeouts, place, busy=self._busy)
+            return _unreachable(error, target.peer)
+        if tls.implicit and (reason := tls.refusal(target.name, stream.ssl_object)) is not None:
+            stream.abort()
+            return _without_tls(reason, target.peer)
+        client = Client(self._options(target.route, tls), tls=tls.implicit)
+        session = ClientSession(stream, client, self._timeouts, target.peer, busy=self._busy)
         try:
-            refused = await session.open(context, name)
+            refused = await session.open(context, target.name, tls)
         except BaseException:
             session.close()
             raise
         if refused is None:
             return session
         session.close()
-        return _refusal(refused, place)
+        return ConnectFailure(refused.step, refused.reply, target.peer, refused.own)
 
-    def _is_ourselves(self, session: Session) -> bool:
-        """A name without a dot, such as localhost, says nothing."""
-        return "." in session.server_name and session.server_name in self._manners.own_names
+    def _is_ourselves(self, session: ClientSession) -> bool:
+        """Tell whether the server has a name of this installation; a name without a dot proves nothing."""
+        return "." in session.server_name and session.server_name in self._profile.own_names
 
-    def _options(self, policy: Policy) -> Options:
+    def _options(self, route: Route, tls: TlsPolicy) -> Options:
         return Options(
-            hostname=self._manners.hostname,
-            dialect=policy.dialect,
-            security=policy.security,
-            credentials=policy.credentials,
-            eight_bit=self._manners.eight_bit,
-            chunking_from=self._manners.chunking_from,
+            hostname=self._profile.hostname,
+            dialect=route.dialect,
+            security=tls.security,
+            credentials=route.credentials,
+            eight_bit=self._profile.eight_bit,
+            chunking_from=self._profile.chunking_from,
         )
 
 
-def _unreachable(error: Exception, place: str) -> Refusal:
-    """No answer from the host (RFC 3463 section 3.5), or no TLS where TLS comes first."""
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """One address of a host of a route. `name`: the one that the server must prove."""
+
+    host: Host
+    address: str
+    route: Route
+
+    @property
+    def name(self) -> str:
+        return self.address if literal_address(self.host.name) else self.host.name
+
+    @property
+    def peer(self) -> str:
+        name = "" if self.host.name == self.address else self.host.name
+        return f"{name}[{self.address}]:{self.host.port}"
+
+
+def source_for(address: str, sources: Sequence[str]) -> str | None:
+    """Return the own address to connect from to an address: the first of the same family; None: the system chooses."""
+    version = ipaddress.ip_address(address).version
+    return next((each for each in sources if ipaddress.ip_address(each).version == version), None)
+
+
+def _unreachable(error: Exception, peer: str) -> ConnectFailure:
+    """Return the failure: no answer from the host (RFC 3463 section 3.5), or no TLS where TLS comes first."""
     if isinstance(error, (ssl.SSLError, ValueError)):
-        reply = own_reply(454, "4.7.5", f"TLS handshake failed: {brief(error)}")
-        return Refusal(Step.STARTTLS, reply, place, own=True)
+        return _without_tls(brief(error), peer)
     text = "connecting took too long" if isinstance(error, TimeoutError) else brief(error)
-    return Refusal(Step.CONNECT, own_reply(451, "4.4.1", text), place, own=True)
+    return ConnectFailure(Step.CONNECT, own_reply(451, "4.4.1", text), peer, own=True)
 
 
-def _loop(host: Host, place: str) -> Refusal:
-    """The MX is ourselves, by whatever address: mail must come closer with each hop (RFC 5321 section 5.1)."""
+def _without_tls(reason: str, peer: str) -> ConnectFailure:
+    reply = own_reply(454, "4.7.5", f"TLS handshake failed: {reason}")
+    return ConnectFailure(Step.STARTTLS, reply, peer, own=True)
+
+
+def _loop(host: Host, peer: str) -> ConnectFailure:
+    """Return the failure of a host that is this installation itself: mail must come closer with each hop (RFC 5321 section 5.1)."""
     reply = own_reply(554, "5.4.6", f"mail for {host.name} leads back to ourselves")
-    return Refusal(Step.CONNECT, reply, place, own=True)
-
-
-def _refusal(refused: Refused, place: str) -> Refusal:
-    return Refusal(refused.step, refused.reply, place, refused.own)
+    return ConnectFailure(Step.CONNECT, reply, peer, own=True)

@@ -9,20 +9,22 @@ from typing import Final
 from mailyard.broker.connection import Broker
 from mailyard.broker.consumer import TicketConsumer
 from mailyard.broker.pipeline import Queue
-from mailyard.relay.bodies import Bodies
+from mailyard.directory.policies import Policies
+from mailyard.dns.resolver import DnsOptions, DnsResolver
+from mailyard.relay.bodyreader import BodyReader
 from mailyard.relay.busy import BusyLimits
 from mailyard.relay.connectionlimiter import ConnectionLimiter, ConnectionLimits
-from mailyard.relay.connector import Connector, Manners, tls_contexts
-from mailyard.relay.courier import Courier, CourierLimits
-from mailyard.relay.holds import Holds
+from mailyard.relay.connector import ClientProfile, Connector, tls_contexts
+from mailyard.relay.leasekeeper import LeaseKeeper
+from mailyard.relay.legsender import LegSender, SenderLimits
 from mailyard.relay.networklimiter import NetworkLimiter, NetworkLimits
-from mailyard.relay.nexthop import Routing
 from mailyard.relay.ownaddresses import interface_addresses
 from mailyard.relay.pool import Pool, PoolLimits
 from mailyard.relay.relay import Relay
-from mailyard.relay.resolver import Resolver, ResolverOptions
+from mailyard.relay.replytimer import Timeouts
+from mailyard.relay.routefinder import RouteFinder, RouteOptions
+from mailyard.relay.routetable import RouteTable
 from mailyard.relay.settings import RelaySettings
-from mailyard.relay.timeouts import Timeouts
 from mailyard.runtime.errors import Misconfigured
 from mailyard.runtime.logs import get_logger
 from mailyard.runtime.service import Component, Runtime, run
@@ -39,9 +41,9 @@ _CUT_SECONDS: Final = 60.0  # at a stop, for messages that are being sent to rea
 _log = get_logger(__name__)
 
 
-def routing(settings: RelaySettings) -> Routing:
-    """Where mail goes by configuration; what is doubtful about the credentials is logged."""
-    routes = settings.routing()
+def route_table(settings: RelaySettings) -> RouteTable:
+    """Return the routes of the settings; doubtful credentials are logged."""
+    routes = settings.route_table()
     for hop in routes.with_credentials():
         if hop.security is Security.ENCRYPT:
             _log.warning("relay.credentials_unverified", host=hop.host, security=hop.security.value)
@@ -51,26 +53,26 @@ def routing(settings: RelaySettings) -> Routing:
 
 
 def own_names(settings: RelaySettings) -> frozenset[str]:
-    """The names of our own MX hosts."""
+    """Return the names of this installation's MX hosts."""
     return frozenset(name.lower().rstrip(".") for name in (settings.hostname, *settings.own_names))
 
 
-def resolver(settings: RelaySettings) -> Resolver:
-    """Where mail goes."""
-    options = ResolverOptions(
-        servers=settings.resolvers,
-        server_port=settings.resolver_port,
+def route_finder(settings: RelaySettings, store: Store) -> RouteFinder:
+    """Put together what decides where mail goes."""
+    dns = DnsResolver(DnsOptions(settings.resolvers, settings.resolver_port, settings.dns_seconds))
+    options = RouteOptions(
         seconds=settings.dns_seconds,
         smtp_port=settings.smtp_port,
         own_names=own_names(settings),
         own_addresses=frozenset(settings.own_addresses) | {str(address) for address in interface_addresses()},
         allowed_networks=tuple(ipaddress.ip_network(each) for each in settings.allowed_networks),
+        sources=tuple(settings.source_addresses),
     )
-    return Resolver(routing(settings), options)
+    return RouteFinder(route_table(settings), dns, Policies(store), options)
 
 
 def pool(settings: RelaySettings) -> Pool:
-    """The connections. Raises Misconfigured."""
+    """Put the pool of sessions together. Raises Misconfigured."""
     timeouts = Timeouts(
         connect=settings.connect_seconds,
         greeting=settings.greeting_seconds,
@@ -86,7 +88,7 @@ def pool(settings: RelaySettings) -> Pool:
         contexts = tls_contexts(settings.ca_file)
     except OSError as error:
         raise Misconfigured(f"MAILYARD_RELAY_CA_FILE: cannot read {settings.ca_file}: {error}") from error
-    manners = Manners(
+    profile = ClientProfile(
         settings.hostname, settings.eight_bit, settings.chunking_octets, own_names=own_names(settings)
     )
     limiter = ConnectionLimiter(
@@ -94,13 +96,15 @@ def pool(settings: RelaySettings) -> Pool:
             settings.max_connections, settings.tenant_share, settings.slow_share, settings.reserve_share
         )
     )
-    networks = NetworkLimiter(NetworkLimits(settings.address_connections, settings.network_connections))
-    connector = Connector(manners, timeouts, contexts, networks=networks, busy=lambda: limiter.busy)
-    return Pool(connector, limiter, _pool_limits(settings), time.monotonic)
+    networks = NetworkLimiter(
+        NetworkLimits(settings.address_connections, settings.network_connections, settings.site_waiting)
+    )
+    connector = Connector(profile, timeouts, contexts, networks=networks, busy=lambda: limiter.busy)
+    return Pool(connector, limiter, _pool_limits(settings), time.monotonic, networks=networks)
 
 
 def _pool_limits(settings: RelaySettings) -> PoolLimits:
-    # With one host for everything there is nobody whom a long line could stop: nothing is deferred.
+    # With one host for everything a long line stops nobody else: nothing is deferred.
     everything_goes_one_way = settings.next_hop is not None and not settings.routes
     return PoolLimits(
         connections=settings.max_connections,
@@ -117,20 +121,20 @@ def _pool_limits(settings: RelaySettings) -> PoolLimits:
 
 
 async def build(runtime: Runtime[RelaySettings]) -> Sequence[Component]:
-    """The parts of the service, in the order in which they start."""
+    """Return the parts of the service, in the order in which they start."""
     settings = runtime.settings
     broker = Broker(settings.amqp_url.get_secret_value(), f"relay {settings.instance}")
     store = Store(settings.mongo_url.get_secret_value(), settings.mongo_database)
-    lent = pool(settings)
-    courier = Courier(
-        resolver(settings),
-        lent,
-        Bodies(Blobs(store)),
-        CourierLimits(settings.transaction_recipients, settings.busy_seconds),
+    sessions = pool(settings)
+    sender = LegSender(
+        route_finder(settings, store),
+        sessions,
+        BodyReader(Blobs(store)),
+        SenderLimits(settings.transaction_recipients, settings.busy_seconds),
     )
-    holds = Holds(Leases(store), settings.max_legs, time.monotonic)
+    leases = LeaseKeeper(Leases(store), settings.max_legs, time.monotonic)
     relay = Relay(
-        holds, courier, Outcomes(store), lent, cut_seconds=min(_CUT_SECONDS, settings.drain_seconds / 4)
+        leases, sender, Outcomes(store), sessions, cut_seconds=min(_CUT_SECONDS, settings.drain_seconds / 4)
     )
     consumer = TicketConsumer(broker, Queue.REMOTE_SEND, relay.take)
     progress = ProgressReporter(store, settings.instance, consumers=[consumer])

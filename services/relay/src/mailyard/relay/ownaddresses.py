@@ -38,7 +38,7 @@ class OwnAddresses:
         self._answered = False
 
     async def known(self) -> frozenset[Address]:
-        """All of them. Nobody waits for the DNS once it has answered; later answers count when they are there."""
+        """Return all of them. Only the first call waits for the DNS; later answers are used when they have come."""
         now = self._clock()
         if self._refreshed is None or now - self._refreshed >= _REFRESH_SECONDS:
             self._refreshed = now

@@ -1,37 +1,29 @@
-"""All open sessions: lent to one leg at a time, kept for the next one, limited for each site, tenant and in all."""
+"""The pool of all open sessions: one leg at a time uses a session; their number is limited per site, per tenant and in all."""
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final, Protocol
+from typing import Final
 
-from mailyard.relay.busy import BusyLimits, BusyWait, SiteBusy, Stopping
+from mailyard.relay.busy import AddressesBusy, BusyLimits, BusyWait, SiteBusy, Stopping
 from mailyard.relay.connectionlimiter import ConnectionLimiter
-from mailyard.relay.connector import Refusal
-from mailyard.relay.destination import Host
-from mailyard.relay.idle import Idle
-from mailyard.relay.nexthop import Policy
+from mailyard.relay.connector import MAX_ADDRESSES, ConnectFailure, Connector
+from mailyard.relay.idlesessions import IdleSessions
+from mailyard.relay.networklimiter import NetworkLimiter, NetworkLimits, network_keys
 from mailyard.relay.providers import PROVIDERS
-from mailyard.relay.session import Session
-from mailyard.relay.site import Lines, Site, site_of
+from mailyard.relay.route import ConnectionKey, Host, Route
+from mailyard.relay.session import ClientSession
+from mailyard.relay.site import Site, WaitingLegs, site_of
 from mailyard.relay.standing import QUICK_SECONDS, SLOW_SECONDS, Speeds, Standing
 from mailyard.runtime.metrics import gauge
 
 _SWEEP_SECONDS: Final = 1.0
-HostKey = tuple[str, int, Policy]
-
-
-class Connects(Protocol):
-    """Opens sessions."""
-
-    async def connect(self, host: Host, policy: Policy, *, configured: bool) -> Session | Refusal:
-        """A session, or why there is none. Raises SiteBusy."""
 
 
 @dataclass(frozen=True, slots=True)
 class PoolLimits:
-    """See the settings of the same names."""
+    """Limits of the pool; the settings of the same names describe them."""
 
     connections: int = 500
     site_connections: int = 20
@@ -45,60 +37,97 @@ class PoolLimits:
     busy: BusyLimits = field(default_factory=BusyLimits)
 
     def of_site(self, name: str) -> int:
-        """Connections to a site that is not slow."""
+        """Return the limit of connections to a site that is not slow."""
         return self.provider_connections if name in PROVIDERS else self.site_connections
 
 
 @dataclass(frozen=True, slots=True)
-class Loan:
-    """What one use of a connection holds; `opened_in`: seconds that opening the session took, 0 for one that is kept."""
+class SessionUse:
+    """What one use of a session counts against; `opened_in`: seconds that opening took, 0 for a kept session."""
 
     site: str
-    key: HostKey
+    key: ConnectionKey
     standing: Standing
     tenant: str
     opened_in: float = 0.0
 
 
 class Pool:
-    """Lends sessions."""
+    """Share sessions between legs."""
 
     def __init__(
         self,
-        connector: Connects,
+        connector: Connector,
         limiter: ConnectionLimiter,
         limits: PoolLimits,
         clock: Callable[[], float],
         *,
-        dice: Callable[[], float] = random.random,
+        networks: NetworkLimiter | None = None,
+        rng: Callable[[], float] = random.random,
     ) -> None:
-        """`limiter`: the connections in all. `clock`: monotonic seconds. `dice`: a number from 0 to 1."""
+        """Share the connections out.
+
+        Args:
+            connector: opens them.
+            limiter: counts them all.
+            limits: see there.
+            clock: monotonic seconds.
+            networks: counts those to one address; the connector's own.
+            rng: a number from 0 to 1.
+
+        """
         self._connector = connector
         self._limiter = limiter
+        self._networks = networks or NetworkLimiter(NetworkLimits())
         self._limits = limits
         self._clock = clock
-        self._dice = dice
+        self._rng = rng
         self._sites: dict[str, Site] = {}
-        self._lines = Lines(limits.waiting)
+        self._lines = WaitingLegs(limits.waiting)
         self._speeds = Speeds(clock)
-        self._down: dict[HostKey, tuple[Refusal, float]] = {}
-        self._idle: Idle[HostKey, Session] = Idle()
-        self._loans: dict[Session, Loan] = {}
-        self._opening: set[asyncio.Task[Session | Refusal]] = set()
+        self._down: dict[ConnectionKey, tuple[ConnectFailure, float]] = {}
+        self._idle = IdleSessions()
+        self._uses: dict[ClientSession, SessionUse] = {}
+        self._opening: set[asyncio.Task[ClientSession | ConnectFailure]] = set()
         self._stopping = False
         self._open = gauge("mailyard_relay_connections_open")
         self._short = gauge("mailyard_relay_busy_state")
 
-    async def borrow(
-        self, host: Host, policy: Policy, *, configured: bool, tenant: str = ""
-    ) -> Session | Refusal:
-        """A session with the host, used before or new; `give_back` it. Raises SiteBusy."""
-        key = (host.name, host.port, policy)
-        if (refusal := self._refusal(key)) is not None:
-            return refusal
+    async def acquire(
+        self, host: Host, route: Route, tenant: str = "", *, in_line: bool = False
+    ) -> ClientSession | ConnectFailure:
+        """Return a session with a host of the route, used before or new; `release` it.
+
+        A leg waits `in_line` for one of the host's addresses; else a host whose addresses are all in use is reported
+        at once, so that another host can be tried. A leg that waits so holds no other limit meanwhile.
+
+        Raises:
+            AddressesBusy: the addresses are in use.
+            SiteBusy: another limit is reached, or relay stops.
+
+        """
+        until = self._clock() + self._limits.waiting_seconds
+        while True:
+            try:
+                return await self._acquire(host, route, tenant)
+            except AddressesBusy as error:
+                if not in_line:
+                    raise
+                full = error.addresses
+            self._make_room_at(full)
+            try:
+                await self._networks.wait(full, max(0.0, until - self._clock()), self._lines)
+            except AddressesBusy as error:
+                site = self._site(site_of(host, configured=route.configured))
+                raise site.postponed(str(error)) from None
+
+    async def _acquire(self, host: Host, route: Route, tenant: str) -> ClientSession | ConnectFailure:
+        key = route.key(host)
+        if (failure := self._failure(key)) is not None:
+            return failure
         if self._stopping:
             raise Stopping("relay is stopping")
-        name = site_of(host, configured=configured)
+        name = site_of(host, configured=route.configured)
         site = self._site(name)
         await site.enter(self._limits.waiting_seconds)
         standing = self._speeds.of(name).standing
@@ -108,31 +137,33 @@ class Pool:
         except BaseException as error:
             site.leave()
             raise _with_wait(error, site) from None
-        loan = Loan(name, key, standing, tenant)
+        use = SessionUse(name, key, standing, tenant)
         try:
-            session = await self._lend(loan, host, policy, configured=configured)
+            session = await self._session_for(use, host, route)
         except BaseException as error:
-            self._end(loan)
+            self._end(use)
             raise _with_wait(error, site) from None
         site.served()
         return session
 
-    def give_back(self, session: Session) -> None:
+    def release(self, session: ClientSession) -> None:
         """Keep the session for the next leg, or end it."""
-        loan = self._loans.pop(session)
-        self._measure(loan, loan.opened_in + session.take_waited(), well=session.usable)
+        use = self._uses.pop(session)
+        self._measure(use, use.opened_in + session.take_waited(), well=session.usable)
         worn = session.transactions >= self._limits.connection_messages
-        if self._stopping or worn or not session.usable:
+        awaited = session.networks is not None and self._networks.is_awaited(session.networks)
+        if self._stopping or worn or awaited or not session.usable:
             session.close()
         else:
             session.idle_since = self._clock()
-            self._idle.keep(loan.site, loan.key, session)
-        self._end(loan)
+            self._idle.keep(use.site, use.key, session)
+        self._end(use)
 
     def stop(self) -> None:
-        """Lend no more sessions, and reject the legs that wait for one."""
+        """Give out no more sessions, and reject the legs that wait for one."""
         self._stopping = True
         self._limiter.dismiss()
+        self._networks.dismiss()
         for site in self._sites.values():
             site.dismiss()
 
@@ -140,12 +171,12 @@ class Pool:
         """End all sessions whose message is not complete: those messages may be sent again without harm."""
         for task in self._opening:
             task.cancel()
-        for session in self._loans:
+        for session in self._uses:
             if not session.awaits_final_reply:
                 session.cut()
 
     async def sweep(self) -> None:
-        """End sessions that have been idle for too long, for ever."""
+        """End sessions that have been idle for too long, again and again."""
         while True:
             await asyncio.sleep(_SWEEP_SECONDS)
             self.end_idle(self._clock() - self._limits.idle_seconds)
@@ -165,38 +196,40 @@ class Pool:
         return len(ended)
 
     def close(self) -> None:
-        """End everything."""
-        for session in [*self._loans, *self._idle.expired(float("inf"))]:
+        """Close all sessions."""
+        for session in [*self._uses, *self._idle.expired(float("inf"))]:
             session.close()
 
-    async def _lend(self, loan: Loan, host: Host, policy: Policy, *, configured: bool) -> Session | Refusal:
-        """A kept session, or a new one; a refusal ends the loan."""
-        while (session := self._idle.freshest(loan.key)) is not None:
+    async def _session_for(self, use: SessionUse, host: Host, route: Route) -> ClientSession | ConnectFailure:
+        """Return a kept session, or a new one; a failure ends the use."""
+        while (session := self._idle.freshest(use.key)) is not None:
             if session.usable:
-                self._loans[session] = loan
+                self._uses[session] = use
                 return session
             session.close()
-        refusal = self._refusal(loan.key)  # it may have come while the leg waited
-        if refusal is None:
+        failure = self._failure(use.key)  # it may have come while the leg waited
+        if failure is None:
             began = self._clock()
-            opened = await self._connect(loan.site, host, policy, configured=configured)
+            opened = await self._connect(use.site, host, route)
             took = self._clock() - began
-            if not isinstance(opened, Refusal):
-                self._down.pop(loan.key, None)
-                self._loans[opened] = replace(loan, opened_in=took)
+            if not isinstance(opened, ConnectFailure):
+                self._down.pop(use.key, None)
+                self._uses[opened] = replace(use, opened_in=took)
                 opened.take_waited()
                 self._show()
                 return opened
-            refusal = opened
-            self._measure(loan, took, well=False)
-            self._rest(loan.key, refusal)
-        self._end(loan)
-        return refusal
+            failure = opened
+            self._measure(use, took, well=False)
+            self._block(use.key, failure)
+        self._end(use)
+        return failure
 
-    async def _connect(self, site: str, host: Host, policy: Policy, *, configured: bool) -> Session | Refusal:
+    async def _connect(self, site: str, host: Host, route: Route) -> ClientSession | ConnectFailure:
         """Open a session; the idle ones make room. `cut` ends this, too."""
         self._make_room(site)
-        opening = asyncio.create_task(self._connector.connect(host, policy, configured=configured))
+        if not route.configured:
+            self._make_room_at(host.addresses[:MAX_ADDRESSES])
+        opening = asyncio.create_task(self._connector.connect(host, route))
         self._opening.add(opening)
         try:
             return await opening
@@ -218,57 +251,66 @@ class Pool:
         ):
             _close(self._idle.oldest(site))
 
+    def _make_room_at(self, addresses: Sequence[str]) -> None:
+        """End an idle session to one of the addresses, where all of them have as many as they may have."""
+        keys = [network_keys(address) for address in addresses]
+        full = [self._networks.full_key(each) for each in keys]
+        for key in full if None not in full else ():
+            if key is not None and (session := self._idle.oldest_in(key)) is not None:
+                session.close()
+                return
+
     def _site(self, name: str) -> Site:
         if name not in self._sites:
             limit = self._speeds.of(name).share(self._limits.of_site(name))
-            busy = BusyWait(self._limits.busy, self._dice)
+            busy = BusyWait(self._limits.busy, self._rng)
             self._sites[name] = Site(limit, self._limits.site_waiting, self._lines, busy, self._clock)
         return self._sites[name]
 
-    def _end(self, loan: Loan) -> None:
-        self._limiter.leave(loan.standing, loan.tenant)
-        self._sites[loan.site].leave()
+    def _end(self, use: SessionUse) -> None:
+        self._limiter.leave(use.standing, use.tenant)
+        self._sites[use.site].leave()
         self._show()
 
-    def _measure(self, loan: Loan, waited: float, *, well: bool) -> None:
-        """Learn from one use. A host that is given up after a while counts as slow, one that refuses at once as nothing."""
+    def _measure(self, use: SessionUse, waited: float, *, well: bool) -> None:
+        """Learn the speed of a site from one use. A host that times out counts as slow, one that refuses at once does not count."""
         if not well:
             if waited < QUICK_SECONDS:
                 return
             waited = max(waited, SLOW_SECONDS)
-        speed = self._speeds.measure(loan.site, waited)
-        site = self._sites[loan.site]
-        site.limit = speed.share(self._limits.of_site(loan.site))
+        speed = self._speeds.measure(use.site, waited)
+        site = self._sites[use.site]
+        site.limit = speed.share(self._limits.of_site(use.site))
         site.serve()
 
-    def _refusal(self, key: HostKey) -> Refusal | None:
-        """Why the host is left alone for now."""
-        refusal, until = self._down.get(key, (None, 0.0))
-        return refusal if self._clock() < until else None
+    def _failure(self, key: ConnectionKey) -> ConnectFailure | None:
+        """Return why the host is not tried now, None: it is."""
+        failure, until = self._down.get(key, (None, 0.0))
+        return failure if self._clock() < until else None
 
-    def _rest(self, key: HostKey, refusal: Refusal) -> None:
-        """Leave the host alone. With other connections of ours open it is busy, not down."""
-        if not any(loan.key == key for loan in self._loans.values()) and not self._idle.has(key):
-            self._down[key] = (refusal, self._clock() + self._limits.pause_seconds)
+    def _block(self, key: ConnectionKey, failure: ConnectFailure) -> None:
+        """Do not try the host for a while. With other connections of ours open it is busy, not down."""
+        if not any(use.key == key for use in self._uses.values()) and not self._idle.has(key):
+            self._down[key] = (failure, self._clock() + self._limits.pause_seconds)
 
     def _show(self) -> None:
-        self._open.set(len(self._loans) + len(self._idle))
+        self._open.set(len(self._uses) + len(self._idle))
         self._short.set(self._limiter.busy)
 
 
-def _close(session: Session | Refusal | None) -> None:
-    if isinstance(session, Session):
+def _close(session: ClientSession | ConnectFailure | None) -> None:
+    if isinstance(session, ClientSession):
         session.close()
 
 
 def _with_wait(error: BaseException, site: Site) -> BaseException:
     """Add the time to wait, where the error has none: it grows as long as the site gets no connection."""
-    if isinstance(error, SiteBusy) and error.seconds is None:
+    if isinstance(error, SiteBusy) and not isinstance(error, AddressesBusy) and error.seconds is None:
         return site.postponed(str(error))
     return error
 
 
 def _cancelled() -> bool:
-    """Whether the leg itself is cancelled."""
+    """Tell whether the leg itself is cancelled."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0

@@ -1,6 +1,6 @@
-"""Destination providers: the only thing about a destination that a metric may name.
+"""Providers of destinations: the only property of a destination that a metric may name.
 
-A domain as a label would be a series for each of a million domains, and would say who writes to whom.
+A domain as a label would make a series for each of a million domains, and would show who writes to whom.
 """
 
 from typing import Final
@@ -42,7 +42,7 @@ PROVIDERS: Final = frozenset(_SUFFIXES.values())
 
 
 def provider_of(host: str) -> str:
-    """The provider whose mail exchanger has this name, or `other`."""
+    """Return the provider whose mail exchanger has this name, or `other`."""
     labels = host.lower().rstrip(".").split(".")
     names = (".".join(labels[number:]) for number in range(len(labels)))
     return next((_SUFFIXES[name] for name in names if name in _SUFFIXES), OTHER)

@@ -12,7 +12,7 @@ from typing import Final, Protocol
 from mailyard.broker.pipeline import Queue, stage_of
 from mailyard.proto.v1.ticket_pb2 import Ticket
 from mailyard.relay.attempt import LeaseLost
-from mailyard.relay.holds import Holds
+from mailyard.relay.leasekeeper import LeaseKeeper
 from mailyard.relay.pool import Pool
 from mailyard.runtime.clock import Clock, now_utc
 from mailyard.runtime.errors import Unavailable
@@ -38,9 +38,9 @@ class Records(Protocol):
 
 
 class Carries(Protocol):
-    """What is needed of `mailyard.relay.courier.Courier`."""
+    """What is needed of `mailyard.relay.legsender.LegSender`."""
 
-    async def carry(self, ticket: Ticket, permitted: Callable[[], bool]) -> Report:
+    async def send_leg(self, ticket: Ticket, permitted: Callable[[], bool]) -> Report:
         """Try a leg once. Raises LeaseLost."""
 
 
@@ -51,7 +51,7 @@ class Relay:
 
     def __init__(
         self,
-        holds: Holds,
+        holds: LeaseKeeper,
         courier: Carries,
         records: Records,
         pool: Pool,
@@ -75,7 +75,7 @@ class Relay:
         """Begin to renew claims and to end idle sessions."""
         self._chores = [_spawn(self._holds.renew_always(), "renew"), _spawn(self._pool.sweep(), "sweep")]
 
-    def unready(self) -> str | None:
+    def not_ready_reason(self) -> str | None:
         """Why no more legs should come: a chore has ended."""
         return "claims are not renewed any more" if any(chore.done() for chore in self._chores) else None
 
@@ -131,7 +131,7 @@ class Relay:
 
     async def _carry(self, ticket: Ticket) -> Report:
         try:
-            return await self._courier.carry(ticket, lambda: self._holds.ours(ticket))
+            return await self._courier.send_leg(ticket, lambda: self._holds.ours(ticket))
         except LeaseLost:
             raise
         except Exception as error:

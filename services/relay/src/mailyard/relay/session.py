@@ -10,8 +10,10 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Final
 
-from mailyard.relay.link import Link
-from mailyard.relay.timeouts import Patience, Timeouts
+from mailyard.relay.networklimiter import NetworkKeys
+from mailyard.relay.replytimer import ReplyTimer, Timeouts
+from mailyard.relay.tcpstream import TcpStream
+from mailyard.relay.tlspolicy import TlsPolicy
 from mailyard.smtp.client import (
     BodyWanted,
     Client,
@@ -33,26 +35,27 @@ _SLICE_SECONDS: Final = 1.0
 _READING_RATE: Final = 64 * 1024  # octets in a second: a host that reads a large message so fast is not slow
 
 
-class Session:
-    """`place`: the peer as people read it, `mx.example[192.0.2.1]:25`."""
+class ClientSession:
+    """One session with a server; `peer`: the server as people read it, `mx.example[192.0.2.1]:25`."""
 
     def __init__(
         self,
-        link: Link,
+        stream: TcpStream,
         client: Client,
         timeouts: Timeouts,
-        place: str,
+        peer: str,
         *,
         busy: Callable[[], bool] = lambda: False,
     ) -> None:
         """`busy`: whether connections are short now, so that slow hosts get less time."""
-        self.place = place
+        self.peer = peer
         self.transactions = 0
         self.idle_since = 0.0
+        self.networks: NetworkKeys | None = None  # under which it counts at the `NetworkLimiter`
         self.was_cut = False
-        self._link = link
+        self._stream = stream
         self._client = client
-        self._patience = Patience(timeouts, busy=busy)
+        self._timer = ReplyTimer(timeouts, busy=busy)
         self._waited = 0.0
         self._writing = 0.0
         self._written = 0
@@ -60,30 +63,30 @@ class Session:
 
     @property
     def tls(self) -> str:
-        """Version and cipher; empty: in clear."""
-        return self._link.tls
+        """Return TLS version and cipher; empty: in clear."""
+        return self._stream.tls
 
     @property
     def server_name(self) -> str:
-        """The name that the server said of itself."""
+        """Return the name of the server in its reply to EHLO."""
         return self._client.server_name
 
     @property
     def usable(self) -> bool:
-        """Another transaction may begin: the peer is there and has nothing more to say."""
-        return self._client.state is State.READY and not self._link.pending
+        """Tell whether another transaction may begin: the connection is open and no reply is unread."""
+        return self._client.state is State.READY and not self._stream.pending
 
     @property
     def awaits_final_reply(self) -> bool:
-        """The message has been sent, and the host may have taken it."""
+        """Tell whether the whole message was sent, so that the host may have accepted it."""
         return self._client.state is State.ENDING
 
     def when_closed(self, call: Callable[[], None]) -> None:
-        """Have `call` called once when the session ends."""
+        """Call `call` once when the session ends."""
         self._on_close = call
 
     def take_waited(self) -> float:
-        """Seconds spent since the last call in waiting for the host: for replies, and for messages to be read.
+        """Return the seconds spent since the last call in waiting for the host: for replies, and for messages to be read.
 
         Reading a message counts as far as it took longer than at `_READING_RATE`.
         """
@@ -95,17 +98,17 @@ class Session:
     def cut(self) -> None:
         """End the transaction in hand: the connection breaks, and what was open fails for now."""
         self.was_cut = True
-        self._link.abort()
+        self._stream.abort()
 
-    async def open(self, context: ssl.SSLContext, name: str) -> Refused | None:
-        """Greeting, EHLO, TLS for `name`, AUTH; None when the session is ready."""
-        self._patience.begin()
+    async def open(self, context: ssl.SSLContext, name: str, tls: TlsPolicy) -> Refused | None:
+        """Greeting, EHLO, TLS for `name` with the check of `tls`, AUTH; None when the session is ready."""
+        self._timer.begin()
         events = await self._exchange()
         while True:
             last = events[-1] if events else None
             match last:
                 case StartTls():
-                    events = await self._secure(context, name)
+                    events = await self._secure(context, name, tls)
                 case Ready():
                     return None
                 case Refused():
@@ -116,9 +119,9 @@ class Session:
                     events = await self._exchange()
 
     async def send(self, envelope: Envelope, content: Content) -> Done:
-        """One transaction. What reading `content` raises is raised, and the connection is cut."""
+        """Run one transaction. Errors of reading `content` are raised, and the connection is cut."""
         self.transactions += 1
-        self._patience.begin()
+        self._timer.begin()
         if not self.usable:
             gone = Outcome(Step.MAIL, lost_reply("the server closed the idle connection"), own=True)
             self._client.connection_lost("idle")
@@ -127,13 +130,13 @@ class Session:
             return await self._transact(envelope, content)
 
     def close(self) -> None:
-        """Say good-bye where that is possible, and let go (the reply to QUIT tells nothing)."""
+        """Send QUIT where that is possible, and close without waiting for the reply."""
         if self.usable:
             self._client.quit()
-            self._link.say(self._client.data_to_send())
-            self._link.close()
+            self._stream.say(self._client.data_to_send())
+            self._stream.close()
         else:
-            self._link.abort()
+            self._stream.abort()
         ended, self._on_close = self._on_close, None
         if ended is not None:
             ended()
@@ -148,32 +151,34 @@ class Session:
             events = await (self._send_body(content) if wanted else self._exchange())
 
     async def _send_body(self, content: Content) -> list[Event]:
-        """Send until the end, or until the server has said that it does not want the message."""
+        """Send the body, unless the server refuses the message before its end."""
         try:
             async for piece in content:
-                while self._link.pending or not self._client.takes_body:
+                while self._stream.pending or not self._client.takes_body:
                     if events := await self._receive():
                         return events
                 self._client.send_body(piece)
                 if events := await self._flush():
                     return events
         except Exception:
-            self._link.abort()
+            self._stream.abort()
             self._client.connection_lost("the message could not be read")
             raise
         self._client.end_body()
         return await self._flush()
 
-    async def _secure(self, context: ssl.SSLContext, name: str) -> list[Event]:
+    async def _secure(self, context: ssl.SSLContext, name: str, tls: TlsPolicy) -> list[Event]:
         try:
-            async with asyncio.timeout(self._patience.left(Step.STARTTLS, self._client.answers)):
-                await self._link.start_tls(context, name)
+            async with asyncio.timeout(self._timer.left(Step.STARTTLS, self._client.answers)):
+                await self._stream.start_tls(context, name)
         except (OSError, ValueError) as error:  # ValueError: a name that TLS cannot say
             return self._client.tls_failed(brief(error))
+        if (reason := tls.refusal(name, self._stream.ssl_object)) is not None:
+            return self._client.tls_failed(reason)
         return self._client.tls_established()
 
     async def _exchange(self) -> list[Event]:
-        """Send what is to be sent and wait for what comes."""
+        """Send the octets that wait, and receive the next ones."""
         return await self._flush() or await self._receive()
 
     async def _flush(self) -> list[Event]:
@@ -182,8 +187,8 @@ class Session:
             return []
         began = time.monotonic()
         try:
-            async with asyncio.timeout(self._patience.for_a_block()):
-                await self._link.write(data)
+            async with asyncio.timeout(self._timer.for_a_block()):
+                await self._stream.write(data)
         except OSError as error:
             if isinstance(error, TimeoutError):
                 self._waited += time.monotonic() - began
@@ -207,14 +212,14 @@ class Session:
 
     async def _read(self, step: Step) -> bytes:
         """Wait in slices: the time that is left may become less while connections are short."""
-        while (left := self._patience.left(step, self._client.answers)) > _SLICE_SECONDS:
+        while (left := self._timer.left(step, self._client.answers)) > _SLICE_SECONDS:
             try:
                 async with asyncio.timeout(_SLICE_SECONDS):
-                    return await self._link.read()
+                    return await self._stream.read()
             except TimeoutError:
                 continue
         async with asyncio.timeout(left):
-            return await self._link.read()
+            return await self._stream.read()
 
     def _lose(self, error: OSError, what: str) -> list[Event]:
         timed_out = isinstance(error, TimeoutError)
@@ -223,7 +228,7 @@ class Session:
 
 
 def brief(error: Exception) -> str:
-    """What went wrong, in words for a log and for the sender."""
+    """Describe an error for a log and for the sender."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"the certificate does not prove the host's name: {error.verify_message}"
     if isinstance(error, TimeoutError):

@@ -5,9 +5,10 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from mailyard.relay.nexthop import NextHop, Routing, parse_credentials, refuse_exposed_credentials
+from mailyard.relay.routetable import RouteTable, parse_credentials, refuse_exposed_credentials
 from mailyard.runtime.settings import CommonSettings, Port, settings_config
 from mailyard.smtp.client import EightBit, Security
+from mailyard.smtp.client.nexthop import NextHop
 
 
 def _next_hop(text: str) -> str:
@@ -75,10 +76,16 @@ class RelaySettings(CommonSettings):
         description="Names of our own MX hosts: only hosts that are preferred to these get mail by DNS.",
     )
 
+    source_addresses: list[IpAddress] = Field(
+        default_factory=list,
+        description="Own addresses to connect from, one of IPv4 and one of IPv6 at most; empty: the system chooses. The "
+        "policy relay_sources of a tenant or a domain goes first.",
+    )
+
     allowed_networks: list[NetworkText] = Field(
         default_factory=list,
         description="Private networks, as 10.1.0.0/16, that may be dialled when the DNS or an address literal names "
-        "them; next_hop and routes need no entry. All other private, loopback and link-local addresses are skipped.",
+        "them; next_hop and routes need no entry. All other private, loopback and stream-local addresses are skipped.",
     )
 
     # How others are spoken to
@@ -183,16 +190,16 @@ class RelaySettings(CommonSettings):
     @model_validator(mode="after")
     def _keep_credentials_hidden(self) -> Self:
         try:
-            refuse_exposed_credentials(self.routing())
+            refuse_exposed_credentials(self.route_table())
         except ValueError as error:
             raise ValueError(f"MAILYARD_RELAY_NEXT_HOP, MAILYARD_RELAY_ROUTES: {error}") from error
         return self
 
-    def routing(self) -> Routing:
-        """The routes, policies and credentials that the settings name."""
+    def route_table(self) -> RouteTable:
+        """Return the routes, TLS policies and credentials that the settings name."""
         next_hops = {domain.lower(): NextHop.parse(hop) for domain, hop in self.routes.items()}
         if self.next_hop is not None:
             next_hops.setdefault("*", NextHop.parse(self.next_hop))
         security = {domain.lower(): policy for domain, policy in self.security_domains.items()}
         security.setdefault("*", self.security)
-        return Routing(next_hops, security, parse_credentials(self.credentials.get_secret_value()))
+        return RouteTable(next_hops, security, parse_credentials(self.credentials.get_secret_value()))

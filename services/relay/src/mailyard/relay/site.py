@@ -1,4 +1,4 @@
-"""The right to connections to one site: so many at a time, and a bounded line of legs that wait for one.
+"""Permits for connections to one site: a limited number, and a bounded line of legs that wait for one.
 
 A site is what one operator runs: a large provider, else all hosts below one registered domain. A slow site fills its
 own line and nobody else's.
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from mailyard.relay.busy import BusyWait, SiteBusy, Stopping
-from mailyard.relay.destination import Host, literal_address
 from mailyard.relay.providers import OTHER, provider_of
+from mailyard.relay.route import Host, literal_address
 
 _SECOND_LEVEL: Final = frozenset(
     [
@@ -42,7 +42,7 @@ _SECOND_LEVEL: Final = frozenset(
 
 
 @dataclass(slots=True)
-class Lines:
+class WaitingLegs:
     """How many legs wait in the lines of all sites, and how many may: the other legs in hand must go on."""
 
     most: int
@@ -50,7 +50,7 @@ class Lines:
 
     @property
     def full(self) -> bool:
-        """Only short lines may still grow."""
+        """Tell whether only short lines may still grow."""
         return self.waiting >= self.most
 
 
@@ -58,7 +58,7 @@ class Site:
     """`limit` may fall while more connections are in use; then none begins until enough have ended."""
 
     def __init__(
-        self, connections: int, waiting: int, lines: Lines, busy: BusyWait, clock: Callable[[], float]
+        self, connections: int, waiting: int, lines: WaitingLegs, busy: BusyWait, clock: Callable[[], float]
     ) -> None:
         """`lines`: those of all sites. `clock`: monotonic seconds."""
         self.limit = connections
@@ -71,15 +71,15 @@ class Site:
 
     @property
     def in_use(self) -> int:
-        """Connections that are open for a leg, or are being opened."""
+        """Return the connections that are open for a leg, or are being opened."""
         return self._in_use
 
     def forgettable(self, now: float) -> bool:
-        """Whether nothing here is worth remembering."""
+        """Tell whether the site has no state that must be kept."""
         return not self._in_use and not self._line and not self._busy.goes_on(now)
 
     async def enter(self, seconds: float) -> None:
-        """Take the right to a connection, waiting in line for at most `seconds`. Raises SiteBusy."""
+        """Take a permit for a connection, waiting in line for at most `seconds`. Raises SiteBusy."""
         if self._in_use < self.limit and not self._line:
             self._in_use += 1
             return
@@ -98,12 +98,12 @@ class Site:
             raise
 
     def leave(self) -> None:
-        """The connection ended or is idle: the next in line gets the right."""
+        """Give a permit back; the next leg in line gets it."""
         self._in_use -= 1
         self.serve()
 
     def serve(self) -> None:
-        """Let those in line enter as far as there is room."""
+        """Give free permits to the legs in line."""
         while self._line and self._in_use < self.limit:
             turn = self._next()
             if not turn.done():
@@ -111,12 +111,12 @@ class Site:
                 turn.set_result(None)
 
     def served(self) -> None:
-        """A leg has its connection. When nobody waits, the site is not busy any more."""
+        """Note that a leg has its connection. When no leg waits, the site is not busy any more."""
         if not self._line:
             self._busy.end()
 
     def postponed(self, reason: str) -> SiteBusy:
-        """The error for a leg that gets no connection, with the time for which it should wait."""
+        """Return the error for a leg that gets no connection, with the time for which it should wait."""
         return SiteBusy(reason, self._busy.next(self._clock()))
 
     def dismiss(self) -> None:
@@ -131,7 +131,7 @@ class Site:
         return self._line.popleft()
 
     def _give_up(self, turn: asyncio.Future[None]) -> None:
-        """Remove a leg from the line; a right that it was given at the last moment goes to the next one."""
+        """Remove a leg from the line; a permit that it was given at the last moment goes to the next one."""
         if turn in self._line:
             self._line.remove(turn)
             self._lines.waiting -= 1
@@ -140,7 +140,7 @@ class Site:
 
 
 def site_of(host: Host, *, configured: bool) -> str:
-    """The name of a host's site: the next hop itself, a provider, an address literal, or a registered domain."""
+    """Return the name of a host's site: the next hop itself, a provider, an address literal, or a registered domain."""
     if configured:
         return f"{host.name}:{host.port}"
     if literal_address(host.name) is not None:
@@ -150,7 +150,7 @@ def site_of(host: Host, *, configured: bool) -> str:
 
 
 def registered_domain(name: str) -> str:
-    """The domain that somebody registered, as far as names show it: two labels, three below `co.uk` and the like."""
+    """Return the registered domain of a name, by a rule of thumb: two labels, three below `co.uk` and the like."""
     labels = name.lower().rstrip(".").split(".")
     below_country = len(labels) > 2 and len(labels[-1]) == 2 and labels[-2] in _SECOND_LEVEL
     return ".".join(labels[-3 if below_country else -2 :])

@@ -1,4 +1,4 @@
-"""What is known of a site's speed: slow sites get fewer connections, sites of good standing get the reserve. Pure."""
+"""The speed of sites, learned from their replies: slow sites get fewer connections, sites of good standing get the reserve. Pure."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -30,13 +30,13 @@ class Speed:
 
     @property
     def standing(self) -> Standing:
-        """What the site may take of the connections of all."""
+        """Return the class of the site, which limits its share of all connections."""
         if self.halvings:
             return Standing.SLOW
         return Standing.GOOD if self.measured else Standing.UNKNOWN
 
     def after(self, waited: float) -> "Speed":
-        """The speed after one more use, in which replies were waited for so many seconds."""
+        """Return the speed after one more use, in which replies were waited for so many seconds."""
         if waited >= SLOW_SECONDS:
             return Speed(min(self.halvings + 1, _MOST_HALVINGS), measured=True)
         if waited <= QUICK_SECONDS:
@@ -44,7 +44,7 @@ class Speed:
         return replace(self, measured=True)
 
     def share(self, connections: int) -> int:
-        """How many of a site's connections it may have now; at least one."""
+        """Return how many of a site's connections it may have now; at least one."""
         return max(1, connections >> self.halvings)
 
 
@@ -57,12 +57,12 @@ class Speeds:
         self._known: OrderedDict[str, tuple[float, Speed]] = OrderedDict()
 
     def of(self, site: str) -> Speed:
-        """What is known of a site."""
+        """Return the speed of a site."""
         at, speed = self._known.get(site, (0.0, Speed()))
         return speed if self._clock() - at < _REMEMBERED_SECONDS else Speed()
 
     def measure(self, site: str, waited: float) -> Speed:
-        """Add one use."""
+        """Add one use, and return the new speed."""
         speed = self.of(site).after(waited)
         self._known[site] = (self._clock(), speed)
         self._known.move_to_end(site)

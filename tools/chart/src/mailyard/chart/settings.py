@@ -1,15 +1,14 @@
 """The settings of the services that a chart may set: types, limits and descriptions from the settings classes."""
 
-import importlib
 from collections.abc import Mapping
-from importlib.metadata import entry_points
 from typing import Any, Final
 
 from pydantic import SecretStr
 from pydantic.alias_generators import to_camel
 from pydantic.fields import FieldInfo
 
-from mailyard.runtime.settings import CommonSettings
+from mailyard.runtime.environment import renames_of
+from mailyard.runtime.settings import CommonSettings, settings_class
 
 COMMON: Final = ("log_level", "log_format")  # of those that every service has, a user chooses these
 _CHART_SETS: Final = frozenset(
@@ -26,20 +25,6 @@ _CHART_SETS: Final = frozenset(
 _DROPPED: Final = frozenset({"title", "default", "format"})
 
 
-def settings_class(service: str) -> type[CommonSettings]:
-    """Return the settings class of a service: it stands in the module `settings` beside the command's `main`."""
-    (command,) = entry_points(group="console_scripts", name=f"mailyard-{service}")
-    module = importlib.import_module(command.module.removesuffix(".main") + ".settings")
-    (found,) = [
-        value
-        for value in vars(module).values()
-        if isinstance(value, type)
-        and issubclass(value, CommonSettings)
-        and value.__module__ == module.__name__
-    ]
-    return found
-
-
 def settings_schema(service: str) -> dict[str, Any]:
     """Return the JSON schema of `services.<service>.settings`."""
     model = settings_class(service)
@@ -50,7 +35,26 @@ def settings_schema(service: str) -> dict[str, Any]:
         for name, field in model.model_fields.items()
         if _is_free(name, field)
     }
-    return {"type": "object", "additionalProperties": False, "properties": properties}
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": properties | _old_names(model, properties),
+    }
+
+
+def _old_names(model: type[CommonSettings], properties: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the properties of settings that the service still understands by an old name of its own."""
+    prefix = model.model_config["env_prefix"]
+    return {
+        to_camel(renamed.old.removeprefix(prefix).lower()): {
+            **properties[to_camel(name)],
+            "description": f"Old name of {to_camel(name)}, which the next minor version refuses.",
+            "deprecated": True,
+        }
+        for name, field in model.model_fields.items()
+        for renamed in renames_of(field)
+        if to_camel(name) in properties and renamed.old.startswith(prefix)
+    }
 
 
 def _is_free(name: str, field: FieldInfo) -> bool:

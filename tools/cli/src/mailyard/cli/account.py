@@ -1,4 +1,4 @@
-"""`mailyard account`: who may log in and has mailboxes."""
+"""`mailyard account`: accounts, which log in and have mailboxes."""
 
 from typing import Annotated
 
@@ -6,13 +6,13 @@ import typer
 from bson import ObjectId
 
 from mailyard.cli.listing import AsJson, Column, Record, show
+from mailyard.cli.owner import Named, OfOwner
 from mailyard.cli.removing import KeepDays, Yes, confirmed, kept
 from mailyard.cli.secret import FromFile, FromStdin, Generate, Password, chosen_password
 from mailyard.cli.session import Session, perform
-from mailyard.cli.sizes import octets
-from mailyard.cli.tenant import Named, OfOwner
 from mailyard.directory.model import Account, AccountStatus
 from mailyard.directory.names import domain_name, mail_address
+from mailyard.directory.sizes import octets
 from mailyard.mailbox.mailboxes import Mailboxes
 from mailyard.mailbox.quota import Usage, usage_of
 
@@ -47,11 +47,11 @@ def _size(text: str) -> int:
 
 
 AddressArgument = Annotated[
-    str, typer.Argument(metavar="ADDRESS", help="Its mail address, which is the login name.")
+    str, typer.Argument(metavar="ADDRESS", help="The mail address, which is also the login name.")
 ]
 Quota = Annotated[
     int | None,
-    typer.Option(parser=_size, metavar="SIZE", help="What its mailboxes may hold: 500M, 5G."),
+    typer.Option(parser=_size, metavar="SIZE", help="Largest size of all its mailboxes together: 500M, 5G."),
 ]
 Name = Annotated[str | None, typer.Option(metavar="NAME", help="Name of the person or machine.")]
 
@@ -93,7 +93,7 @@ def passwd(
     generate: Generate = False,
     as_json: AsJson = False,
 ) -> None:
-    """Change an account's password. Sessions that are open end within 5 seconds."""
+    """Change an account's password. Open sessions end within 5 seconds."""
     password = chosen_password(stdin=password_stdin, file=password_file, generate=generate)
 
     async def changed(session: Session) -> Account | None:
@@ -113,13 +113,13 @@ def list_all(
     *,
     tenant: Named = None,
     domain: Annotated[str | None, typer.Option(metavar="DOMAIN", help="Only this domain.")] = None,
-    status: Annotated[AccountStatus | None, typer.Option(help="Only accounts of this status.")] = None,
+    status: Annotated[AccountStatus | None, typer.Option(help="Only accounts with this status.")] = None,
     removed: Annotated[
         bool, typer.Option("--removed", help="List removed accounts whose mail is still kept.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List accounts, of one tenant or of all, with what their mailboxes hold."""
+    """List accounts, of one tenant or of all, with the size of their mailboxes."""
     if removed:
         records = perform(context, lambda session: _removed(session, tenant))
         show(records, REMOVED_COLUMNS, as_json=as_json)
@@ -131,7 +131,7 @@ def list_all(
         found = [
             each
             for owner in tenants
-            for each in await session.directory.accounts.list(owner)
+            for each in await session.logins.list(owner)
             if name in (None, each.address.domain) and status in (None, each.status)
         ]
         used: dict[ObjectId, Usage] = {}
@@ -213,7 +213,7 @@ def remove(
     address: AddressArgument,
     *,
     tenant: OfOwner = None,
-    keep_days: KeepDays = 30,
+    keep_days: KeepDays = None,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
@@ -223,7 +223,8 @@ def remove(
         parsed = mail_address(address)
         owner = await session.owner_of(parsed, tenant)
         await session.removal.check_account(owner, address)
-        confirmed(yes, f"the account {parsed} would be removed and its mail deleted in {keep_days} days")
+        days = (await session.removal.mail_is_kept(parsed.domain, kept(keep_days))).days
+        confirmed(yes, f"the account {parsed} would be removed and its mail deleted in {days} days")
         return await session.removal.remove_account(owner, address, kept(keep_days))
 
     show([{**_record(perform(context, removed)), "status": "removed"}], COLUMNS, as_json=as_json)
@@ -258,7 +259,7 @@ async def _removed(session: Session, tenant: str | None) -> list[Record]:
 
 
 def _show_with_password(account: Account, password: Password, *, as_json: bool) -> None:
-    """A generated password is shown this once; any other one the person knows."""
+    """Show an account, with its password if that was generated: it is not stored in clear."""
     if password.generated:
         show([{**_record(account), "password": password.text}], (*COLUMNS, PASSWORD), as_json=as_json)
     else:

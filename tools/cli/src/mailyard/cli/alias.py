@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 from mailyard.cli.listing import AsJson, Column, Record, show
+from mailyard.cli.owner import Named, OfOwner
 from mailyard.cli.removing import Yes, confirmed
 from mailyard.cli.session import Refused, Session, perform
-from mailyard.cli.tenant import Named, OfOwner
 from mailyard.directory.model import Alias
 from mailyard.directory.names import mail_address
 
@@ -31,7 +31,7 @@ def add(
     tenant: OfOwner = None,
     as_json: AsJson = False,
 ) -> None:
-    """Add an alias. Its targets must take mail, and must not lead back to it."""
+    """Add an alias. Its targets must accept mail and must not make a loop."""
 
     async def added(session: Session) -> Alias:
         owner = await session.owner_of(mail_address(address), tenant)

@@ -1,4 +1,4 @@
-"""`mailyard canary`: shows that mail comes through, by sending some."""
+"""`mailyard canary`: send test messages through the whole system."""
 
 from pathlib import Path
 from typing import Annotated
@@ -20,32 +20,37 @@ def canary(
     context: typer.Context,
     *,
     submission: Annotated[
-        Endpoint, typer.Option(parser=place, metavar=HOST_PORT, help="Where mail is sent, with a login.")
+        Endpoint, typer.Option(parser=place, metavar=HOST_PORT, help="Submission listener, with a login.")
     ],
-    imap: Annotated[Endpoint, typer.Option(parser=place, metavar=HOST_PORT, help="Where it is read.")],
+    imap: Annotated[Endpoint, typer.Option(parser=place, metavar=HOST_PORT, help="IMAP listener.")],
     account: Annotated[str, typer.Option(help="The account that sends and reads.")],
-    password_file: Annotated[Path, typer.Option(help="File with its password.", dir_okay=False)],
+    password_file: Annotated[
+        Path, typer.Option(help="File with the password of the account.", dir_okay=False)
+    ],
     tls: Annotated[
         Encryption, typer.Option(help="How both connections are encrypted.")
     ] = Encryption.STARTTLS,
     ca_file: Annotated[
-        Path | None, typer.Option(help="Authorities to trust instead of the system's.", dir_okay=False)
+        Path | None,
+        typer.Option(
+            help="File with certificate authorities to trust instead of the system's.", dir_okay=False
+        ),
     ] = None,
     tls_name: Annotated[
-        str | None, typer.Option(help="The name in the certificates, where it is not the host's.")
+        str | None, typer.Option(help="The name in the certificates, if it is not the host name.")
     ] = None,
     insecure_tls: Annotated[
-        bool, typer.Option("--insecure-tls", help="Take any certificate: trials only.")
+        bool, typer.Option("--insecure-tls", help="Accept any certificate; only for trials.")
     ] = False,
-    echo: Annotated[str | None, typer.Option(help="An address whose host sends mail back.")] = None,
-    timeout: Annotated[float, typer.Option(help="Seconds to wait for each mail.", min=1)] = 60.0,
+    echo: Annotated[str | None, typer.Option(help="An address whose host sends the message back.")] = None,
+    timeout: Annotated[float, typer.Option(help="Seconds to wait for each message.", min=1)] = 60.0,
     record: Annotated[
-        bool, typer.Option("--record", help="Write the results to the store, for the metrics.")
+        bool, typer.Option("--record", help="Write the results to MongoDB, for the metrics.")
     ] = False,
 ) -> None:
     """Send test messages through the whole system and report how long they took.
 
-    Exit status 0 only when all arrived. They are deleted afterwards.
+    Exit status 0 only if all messages arrived. The messages are deleted afterwards.
     """
     trust = Trust(ca_file, tls_name, insecure_tls)
     bird = Canary(

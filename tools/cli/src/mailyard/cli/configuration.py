@@ -1,4 +1,4 @@
-"""Where the command finds the servers: a file that is named, else the environment, else the local mode's file."""
+"""Connection settings of the command: from --config, else from the environment, else from the file of local mode."""
 
 import os
 from pathlib import Path
@@ -13,17 +13,16 @@ _SERVERS = ("MAILYARD_MONGO_URL", "MAILYARD_AMQP_URL", "MAILYARD_MONGO_DATABASE"
 
 
 class BadConfiguration(Exception):
-    """The file cannot be used; the text says why."""
+    """The file cannot be used; the text has the reason."""
 
 
 def configuration(file: Path | None) -> CommonSettings:
     """Read the settings.
 
-    The local mode's file counts only where the environment names no server at all: half of the one and half of
-    the other would be a third installation.
+    The file of local mode is used only if the environment sets no server at all, so that two sources are never mixed.
 
     Raises:
-        BadConfiguration: the file cannot be read, or holds what is no setting.
+        BadConfiguration: the file cannot be read, or has an invalid setting.
         SystemExit: the environment is wrong (status 78; the problems are printed).
 
     """
@@ -35,7 +34,7 @@ def configuration(file: Path | None) -> CommonSettings:
 
 
 def names_servers(file: Path | None) -> bool:
-    """Tell whether anything says where the servers are; else they are looked for on this machine."""
+    """Return whether any source names the servers; otherwise the defaults, on this machine, are used."""
     return file is not None or _environment_names_servers() or LOCAL_FILE.exists()
 
 
@@ -56,7 +55,7 @@ def _from_file(file: Path) -> CommonSettings:
 
 
 def _fields(file: Path) -> dict[str, str]:
-    """Take MAILYARD_… variables that are ours; a file for services may hold others."""
+    """Return the common settings of a file; it may also contain settings of services."""
     fields: dict[str, str] = {}
     for number, line in enumerate(file.read_text().splitlines(), start=1):
         text = line.strip().removeprefix("export ")

@@ -1,4 +1,4 @@
-"""`mailyard queue dead`: read and empty the queue of dead letters."""
+"""`mailyard queue dead`: list and remove dead letters."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -12,7 +12,7 @@ from mailyard.cli.session import Refused, Session, perform
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Read or empty the queue of dead letters: tickets that no service could handle. Their mails are in the spool.",
+    help="List or remove dead letters: tickets that no service could handle. Their messages are in the spool.",
 )
 
 COLUMNS = (
@@ -48,7 +48,7 @@ def empty(
         bool, typer.Option("--yes", help="Confirm the removal. Without this option nothing is changed.")
     ] = False,
 ) -> None:
-    """Remove all dead letters. No mail is lost: the router gives new tickets to the rows that lost theirs."""
+    """Remove all dead letters. No mail is lost: the router publishes new tickets for their rows."""
 
     async def work(session: Session) -> int:
         async with session.broker() as broker:

@@ -1,20 +1,21 @@
-"""`mailyard domain`: what mail is taken for."""
+"""`mailyard domain`: the domains that Mailyard accepts mail for."""
 
 from typing import Annotated
 
 import typer
 
 from mailyard.cli.listing import AsJson, Column, Record, show
+from mailyard.cli.owner import DomainArgument, Named, OfOwner, owner_of
+from mailyard.cli.policy import of_domains
 from mailyard.cli.removing import KeepDays, Yes, confirmed, kept
 from mailyard.cli.session import Session, perform
-from mailyard.cli.tenant import Named, OfOwner
 from mailyard.directory.directory import Directory
-from mailyard.directory.errors import NotFound
 from mailyard.directory.model import Domain, Expansion
-from mailyard.directory.names import display_domain, domain_name
+from mailyard.directory.names import display_domain
 from mailyard.message.address import Address
 
 app = typer.Typer(no_args_is_help=True, help="Manage the domains that Mailyard accepts mail for.")
+app.add_typer(of_domains, name="policy")
 
 COLUMNS = (
     Column("domain", "Domain"),
@@ -23,7 +24,6 @@ COLUMNS = (
     Column("status", "Status"),
     Column("catch_all", "Catch-all"),
 )
-NameArgument = Annotated[str, typer.Argument(metavar="DOMAIN", help="The domain name.")]
 CatchAll = Annotated[
     str, typer.Option(metavar="ADDRESS", help="Address that receives mail for unknown recipients.")
 ]
@@ -35,11 +35,11 @@ def add(
     name: Annotated[
         str, typer.Argument(metavar="DOMAIN", help="The domain name, in Unicode or with A-labels.")
     ],
-    tenant: Annotated[str, typer.Option(metavar="SLUG", help="Whose domain it is.")],
+    tenant: Annotated[str, typer.Option(metavar="SLUG", help="The tenant that owns the domain.")],
     catch_all: CatchAll = "",
     as_json: AsJson = False,
 ) -> None:
-    """Add a domain to a tenant, and say who receives mail for postmaster@ and abuse@."""
+    """Add a domain to a tenant, and show who receives mail for postmaster@ and abuse@."""
 
     async def added(session: Session) -> tuple[Domain, str]:
         domain = await (await session.prepared()).add_domain(tenant, name, catch_all)
@@ -65,7 +65,7 @@ def list_all(context: typer.Context, tenant: Named = None, as_json: AsJson = Fal
 @app.command("set")
 def change(
     context: typer.Context,
-    name: NameArgument,
+    name: DomainArgument,
     *,
     tenant: OfOwner = None,
     catch_all: CatchAll = "",
@@ -87,7 +87,7 @@ def change(
 
 @app.command()
 def suspend(
-    context: typer.Context, name: NameArgument, tenant: OfOwner = None, as_json: AsJson = False
+    context: typer.Context, name: DomainArgument, tenant: OfOwner = None, as_json: AsJson = False
 ) -> None:
     """Suspend a domain: mail for it and logins to its accounts are refused, open sessions end within 5 seconds."""
 
@@ -99,7 +99,7 @@ def suspend(
 
 @app.command()
 def resume(
-    context: typer.Context, name: NameArgument, tenant: OfOwner = None, as_json: AsJson = False
+    context: typer.Context, name: DomainArgument, tenant: OfOwner = None, as_json: AsJson = False
 ) -> None:
     """Resume a suspended domain. Accounts that were suspended one by one stay suspended."""
 
@@ -112,13 +112,13 @@ def resume(
 @app.command()
 def remove(
     context: typer.Context,
-    name: NameArgument,
+    name: DomainArgument,
     *,
     tenant: OfOwner = None,
     with_accounts: Annotated[
         bool, typer.Option("--with-accounts", help="Also remove its accounts and aliases.")
     ] = False,
-    keep_days: KeepDays = 30,
+    keep_days: KeepDays = None,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
@@ -133,19 +133,8 @@ def remove(
     show([{**_record(perform(context, removed)), "status": "removed"}], COLUMNS, as_json=as_json)
 
 
-async def owner_of(session: Session, name: str, tenant: str | None) -> str:
-    """Return the tenant that was named, else the one that owns the domain. Raises NotFound."""
-    domain = domain_name(name)
-    if tenant is not None:
-        return (await session.directory.require_domain(tenant, domain)).tenant
-    found = await session.directory.domains.entry_by_names([domain])
-    if not found:
-        raise NotFound(f"no tenant has a domain {domain}")
-    return found[domain].tenant
-
-
 async def _postmaster_of(session: Session, domain: Domain) -> str:
-    """Say who receives mail for postmaster and abuse now."""
+    """Return who receives mail for postmaster and abuse now."""
     directory = Directory(session.store, postmaster=session.postmaster)
     found = await directory.resolve(Address("postmaster", domain.name))
     if isinstance(found, Expansion):

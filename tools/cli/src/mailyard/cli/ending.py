@@ -1,4 +1,4 @@
-"""How the command ends when it cannot do what was asked: a status, and why on standard error."""
+"""Failures of the command: an exit status, and the reason on standard error."""
 
 from typing import NoReturn
 
@@ -10,6 +10,6 @@ MISCONFIGURED = 78  # sysexits.h: EX_CONFIG
 
 
 def fail(text: str, status: int) -> NoReturn:
-    """Say on standard error why, and end."""
+    """Print the reason on standard error and end with a status."""
     typer.echo(f"mailyard: {text}", err=True)
     raise typer.Exit(status)

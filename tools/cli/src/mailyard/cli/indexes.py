@@ -1,4 +1,4 @@
-"""The indexes of the store: those of every room that keeps something there."""
+"""All indexes of the store, from every package that has collections."""
 
 from mailyard.directory.indexes import ensure_indexes
 from mailyard.mailbox.rows import ensure_schema as ensure_mailboxes
@@ -7,7 +7,7 @@ from mailyard.store.client import Store
 
 
 async def ensure_all(store: Store) -> None:
-    """Create the indexes that are missing; what is there stays as it is. Raises Unavailable."""
+    """Create missing indexes; existing ones are not changed. Raises Unavailable."""
     await ensure_indexes(store)
     await ensure_mailboxes(store)
     await ensure_spool(store)

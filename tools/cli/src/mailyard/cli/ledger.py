@@ -1,4 +1,4 @@
-"""`mailyard ledger`: what was accepted against what became of it."""
+"""`mailyard ledger`: accepted recipients and their outcomes."""
 
 from datetime import timedelta
 from typing import Annotated
@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from mailyard.cli.listing import AsJson, Column, Record, show
+from mailyard.cli.owner import Named
 from mailyard.cli.session import Session, perform
-from mailyard.cli.tenant import Named
 from mailyard.runtime.clock import now_utc
 from mailyard.spool.ledger.ledger import COLUMNS, Ledger, LedgerLine, hour_of
 
@@ -24,15 +24,15 @@ HEADINGS = (
 def ledger(
     context: typer.Context,
     hours: Annotated[
-        int, typer.Option(metavar="HOURS", help="How far to look back.", min=1, max=24 * 366)
+        int, typer.Option(metavar="HOURS", help="Number of hours to show.", min=1, max=24 * 366)
     ] = 24,
     tenant: Named = None,
     as_json: AsJson = False,
 ) -> None:
-    """Count what was accepted, and what became of it.
+    """Count accepted recipients and their outcomes.
 
-    Recipients are counted, by tenant and hour of acceptance. Unaccounted must be 0; mail that is accepted this
-    moment may show there until the next look.
+    Recipients are counted by tenant and hour of acceptance. Unaccounted must be 0; recipients that are accepted at this
+    moment may show up there until the next call.
     """
 
     async def lines(session: Session) -> list[LedgerLine]:

@@ -1,4 +1,4 @@
-"""What a command prints: a table for people, JSON for programs."""
+"""Output of a command: a table, or JSON."""
 
 import json
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ _WIDE = 1000  # nothing is cut off or wrapped where no terminal sets a width
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column of a table: the key of the record, and what stands above."""
+    """One column of a table: the key of the record, and the heading."""
 
     key: str
     heading: str
@@ -49,7 +49,7 @@ def show_json(value: object) -> None:
 
 
 def console() -> Console:
-    """Return the console that tables go to."""
+    """Return the console for tables."""
     found = Console(highlight=False, markup=False)
     return found if found.is_terminal else Console(highlight=False, markup=False, width=_WIDE)
 

@@ -1,4 +1,4 @@
-"""`mailyard load`: sends many mails at a set pace, and tells what the server said."""
+"""`mailyard load`: send many mails at a fixed rate and count the replies."""
 
 from pathlib import Path
 from typing import Annotated
@@ -18,41 +18,46 @@ _REASONS_SHOWN = 5
 
 def load(
     *,
-    recipient: Annotated[list[str], typer.Option(help="Who gets the mails, in turn; may be repeated.")],
+    recipient: Annotated[
+        list[str], typer.Option(help="Recipient; may be repeated, the mails go to each in turn.")
+    ],
     mx: Annotated[
         Endpoint | None,
-        typer.Option(
-            parser=place, metavar=HOST_PORT, help="Where mail from the Internet comes in, without a login."
-        ),
+        typer.Option(parser=place, metavar=HOST_PORT, help="MX listener, without a login."),
     ] = None,
     submission: Annotated[
         Endpoint | None,
-        typer.Option(parser=place, metavar=HOST_PORT, help="Where mail is sent, with a login."),
+        typer.Option(parser=place, metavar=HOST_PORT, help="Submission listener, with a login."),
     ] = None,
     account: Annotated[str | None, typer.Option(help="The account that submits.")] = None,
     password_file: Annotated[
-        Path | None, typer.Option(help="File with its password.", dir_okay=False)
+        Path | None, typer.Option(help="File with the password of the account.", dir_okay=False)
     ] = None,
-    sender: Annotated[str, typer.Option(help="Reverse-path at the MX.")] = "load@load.test",
-    mails: Annotated[int, typer.Option(help="How many.", min=1, max=1_000_000)] = 1_000,
-    rate: Annotated[float, typer.Option(help="How many in a second.", min=0.01, max=10_000)] = 50.0,
-    connections: Annotated[int, typer.Option(help="Over how many connections.", min=1, max=200)] = 10,
-    seconds: Annotated[float, typer.Option(help="Begin no mail later than this.", min=1, max=86_400)] = 600.0,
-    size: Annotated[int, typer.Option(help="Bytes of text in a mail.", min=1, max=25_000_000)] = 4_000,
+    sender: Annotated[str, typer.Option(help="Reverse-path for --mx.")] = "load@load.test",
+    mails: Annotated[int, typer.Option(help="Number of mails.", min=1, max=1_000_000)] = 1_000,
+    rate: Annotated[float, typer.Option(help="Mails per second.", min=0.01, max=10_000)] = 50.0,
+    connections: Annotated[int, typer.Option(help="Number of connections.", min=1, max=200)] = 10,
+    seconds: Annotated[
+        float, typer.Option(help="Seconds after which no further mail is sent.", min=1, max=86_400)
+    ] = 600.0,
+    size: Annotated[int, typer.Option(help="Octets of text in each mail.", min=1, max=25_000_000)] = 4_000,
     tls: Annotated[Encryption, typer.Option(help="How the connections are encrypted.")] = Encryption.STARTTLS,
     ca_file: Annotated[
-        Path | None, typer.Option(help="Authorities to trust instead of the system's.", dir_okay=False)
+        Path | None,
+        typer.Option(
+            help="File with certificate authorities to trust instead of the system's.", dir_okay=False
+        ),
     ] = None,
     tls_name: Annotated[
-        str | None, typer.Option(help="The name in the certificate, where it is not the host's.")
+        str | None, typer.Option(help="The name in the certificate, if it is not the host name.")
     ] = None,
     insecure_tls: Annotated[
-        bool, typer.Option("--insecure-tls", help="Take any certificate: trials only.")
+        bool, typer.Option("--insecure-tls", help="Accept any certificate; only for trials.")
     ] = False,
 ) -> None:
-    """Send many mails to your own Mailyard: to its MX, or to submission as an account.
+    """Send many mails to your own Mailyard: to its MX listener, or to submission with a login.
 
-    Exit status 0 only when all were accepted.
+    Exit status 0 only if all mails were accepted.
     """
     login = _login(mx, submission, account, password_file)
     server = mx or submission
@@ -76,12 +81,12 @@ def load(
 def _login(
     mx: Endpoint | None, submission: Endpoint | None, account: str | None, password_file: Path | None
 ) -> Login | None:
-    """Submission has a login and an MX has none; anything between is a mistake."""
+    """Return the login; submission needs one and the MX listener must not have one."""
     if (mx is None) == (submission is None):
-        raise typer.BadParameter("name either --mx or --submission")
+        raise typer.BadParameter("use either --mx or --submission")
     if mx is not None:
         if account or password_file:
-            raise typer.BadParameter("an MX takes no login: use --submission with --account")
+            raise typer.BadParameter("--mx has no login: use --submission with --account")
         return None
     if account is None or password_file is None:
         raise typer.BadParameter("--submission needs --account and --password-file")
@@ -96,7 +101,7 @@ def _table(report: Report) -> str:
         f"refused   {report.refused}",
         f"failed    {report.failed}",
         f"unsent    {report.unsent}",
-        f"answered  half within {half:.3f} s, 95 % within {most:.3f} s, all within {every:.3f} s",
+        f"answered  p50 {half:.3f} s, p95 {most:.3f} s, maximum {every:.3f} s",
     ]
     lines += [f"{count:8}x {text}" for text, count in report.reasons()[:_REASONS_SHOWN]]
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""HOST:PORT on the command line."""
+"""The argument HOST:PORT."""
 
 import typer
 

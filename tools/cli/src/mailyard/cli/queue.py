@@ -1,4 +1,4 @@
-"""`mailyard queue`: what waits in the broker."""
+"""`mailyard queue`: depth and age of the queues."""
 
 import typer
 
@@ -9,7 +9,7 @@ from mailyard.runtime.clock import now_utc
 from mailyard.spool.watch.deferred import Deferred, read_deferred
 from mailyard.spool.watch.depth import Depth, read_depths
 
-app = typer.Typer(no_args_is_help=True, help="Queues: work that waits for a service.")
+app = typer.Typer(no_args_is_help=True, help="Show queues and dead letters.")
 app.add_typer(deadletters.app, name="dead")
 
 COLUMNS = (
@@ -24,7 +24,7 @@ COLUMNS = (
 
 @app.command("list")
 def list_all(context: typer.Context, as_json: AsJson = False) -> None:
-    """Show how many mails wait in each queue and since when, and how many are deferred until their next try."""
+    """Show depth and age of each queue, and the number of deferred mails."""
 
     async def records(session: Session) -> list[Record]:
         async with session.broker() as broker:

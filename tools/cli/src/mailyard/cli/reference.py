@@ -1,4 +1,4 @@
-"""Writes docs/cli.md from the command itself: `python -m mailyard.cli.reference`, `--check` tells whether it is current."""
+"""Generate docs/cli.md from the command's help: `python -m mailyard.cli.reference`; `--check` compares it."""
 
 import sys
 from collections.abc import Iterator
@@ -15,9 +15,9 @@ _OPENING = """# The `mailyard` command
 
 Written by `python -m mailyard.cli.reference` from the command's own help; do not edit.
 
-It works on the store and the broker directly. They are named by `MAILYARD_MONGO_URL`, `MAILYARD_AMQP_URL` and
-`MAILYARD_MONGO_DATABASE` in a file given by `--config`, else in the environment; where the environment names none of
-them, by `var/local/env`, which `make run` writes.
+The command connects to MongoDB and RabbitMQ directly. `MAILYARD_MONGO_URL`, `MAILYARD_AMQP_URL` and
+`MAILYARD_MONGO_DATABASE` name them: in the file of `--config`, else in the environment. If the environment sets none of
+them, the command reads `var/local/env`, which `make run` writes.
 
 Lists are tables; with `--json` they are arrays of objects, times in RFC 3339. Passwords come from a prompt, standard
 input or a file, never from an argument.
@@ -38,10 +38,15 @@ def page() -> str:
 
 
 def _calls() -> Iterator[tuple[str, ...]]:
-    """Name every verb, and every command of a verb that has several, by the words that call it."""
+    """Name every verb, and every command below a verb, by the words that call it."""
     for verb in VERBS.values():
-        yield (verb.name,)
-        yield from ((verb.name, inner) for inner in getattr(verb.load(), "commands", ()))
+        yield from _calls_of((verb.name,), verb.load())
+
+
+def _calls_of(words: tuple[str, ...], command: object) -> Iterator[tuple[str, ...]]:
+    yield words
+    for name, inner in getattr(command, "commands", {}).items():
+        yield from _calls_of((*words, name), inner)
 
 
 def _section(command: tuple[str, ...]) -> str:

@@ -11,10 +11,11 @@ Yes = Annotated[
     bool, typer.Option("--yes", help="Confirm the removal. Without this option nothing is changed.")
 ]
 KeepDays = Annotated[
-    int,
+    int | None,
     typer.Option(
         metavar="DAYS",
-        help="Days until the mail is deleted; 0: at the router's next cleanup.",
+        help="Days until the mail is deleted; 0: at the router's next cleanup. Default: the policy of the domain or"
+        " tenant, else 30.",
         min=0,
         max=3650,
     ),
@@ -27,6 +28,6 @@ def confirmed(yes: bool, consequence: str) -> None:
         raise Refused(f"{consequence}: repeat with --yes")
 
 
-def kept(days: int) -> timedelta:
-    """How long mail stays after its account was removed."""
-    return timedelta(days=days)
+def kept(days: int | None) -> timedelta | None:
+    """Return how long mail stays after its account was removed; None: as the policy says."""
+    return None if days is None else timedelta(days=days)

@@ -1,4 +1,4 @@
-"""`mailyard schema`: the indexes that the store needs."""
+"""`mailyard schema`: create the indexes in MongoDB."""
 
 import typer
 
@@ -6,10 +6,10 @@ from mailyard.cli.session import Session, perform
 
 
 def schema(context: typer.Context) -> None:
-    """Create what is missing of the store's indexes: once before the first start, and after each upgrade."""
+    """Create missing indexes in MongoDB: before the first start, and at each upgrade."""
 
     async def create(session: Session) -> None:
         await session.prepared()
 
     perform(context, create)
-    typer.echo("The store has all indexes.")
+    typer.echo("MongoDB has all indexes.")

@@ -1,6 +1,6 @@
-"""How a password reaches the command: asked for, from standard input, from a file, or made up. Never as an argument.
+"""Passwords for the command: from a prompt, standard input or a file, or generated. Never from an argument.
 
-Arguments are seen by everyone on the machine, and shells remember them.
+All users of the machine can see arguments, and shells store them.
 """
 
 import secrets
@@ -27,14 +27,14 @@ Generate = Annotated[bool, typer.Option("--generate", help="Generate a random pa
 
 @dataclass(frozen=True, slots=True)
 class Password:
-    """A password, and whether the person has not seen it yet."""
+    """A password; a generated one must be shown."""
 
     text: str
     generated: bool = False
 
 
 def chosen_password(*, stdin: bool, file: Path | None, generate: bool) -> Password:
-    """Get the password in the way that the options name; ask for it twice when they name none."""
+    """Return the password from the source that the options name; without options, prompt for it twice."""
     if stdin + generate + (file is not None) > 1:
         raise typer.BadParameter("use only one of --password-stdin, --password-file and --generate")
     if generate:
@@ -44,7 +44,9 @@ def chosen_password(*, stdin: bool, file: Path | None, generate: bool) -> Passwo
     if file is not None:
         return Password(password_in(file))
     if not _on_terminal():
-        raise typer.BadParameter("no terminal to ask on: use --password-stdin, --password-file or --generate")
+        raise typer.BadParameter(
+            "no terminal for a prompt: use --password-stdin, --password-file or --generate"
+        )
     return Password(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
 
 

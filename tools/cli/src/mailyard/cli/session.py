@@ -1,4 +1,4 @@
-"""One run of the command: settings, store, what it does, and the exit status when that fails."""
+"""One run of the command: settings, connections, work, and the exit status of failures."""
 
 import asyncio
 import sys
@@ -15,8 +15,10 @@ from mailyard.broker.connection import Broker
 from mailyard.cli.configuration import BadConfiguration, configuration
 from mailyard.cli.ending import MISCONFIGURED, REFUSED, UNAVAILABLE, fail
 from mailyard.cli.indexes import ensure_all
+from mailyard.directory.credentialsource import CredentialSources, MongoCredentials
 from mailyard.directory.errors import DirectoryError, NotFound
 from mailyard.directory.passwords import HashCost, Passwords
+from mailyard.directory.policychange import PolicyChange
 from mailyard.directory.provisioning import Provisioning
 from mailyard.directory.removal import Removal
 from mailyard.directory.settings import postmaster_of
@@ -34,18 +36,20 @@ T = TypeVar("T")
 
 
 class Refused(Exception):
-    """What was asked for cannot be done; the text says why."""
+    """The command cannot do its work; the text has the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What a command works with."""
+    """Settings, connections and services of one run."""
 
     settings: CommonSettings
     store: Store
     directory: Provisioning
     suspension: Suspension
     removal: Removal
+    policies: PolicyChange
+    logins: CredentialSources
 
     @property
     def postmaster(self) -> Address | None:
@@ -58,7 +62,7 @@ class Session:
         return self.directory
 
     async def owner_of(self, address: Address, tenant: str | None) -> str:
-        """Return the tenant that was named, else the one that owns the address's domain. Raises NotFound."""
+        """Return the given tenant, else the tenant that owns the address's domain. Raises NotFound."""
         if tenant is not None:
             return tenant
         found = await self.directory.domains.entry_by_names([address.domain])
@@ -67,7 +71,7 @@ class Session:
         return found[address.domain].tenant
 
     async def tenants(self, tenant: str | None) -> list[str]:
-        """Return the tenant that was named, if there is one, else all. Raises NotFound."""
+        """Return the given tenant, or all tenants. Raises NotFound."""
         if tenant is not None:
             return [(await self.directory.require_tenant(tenant)).id]
         return [each.id for each in await self.directory.tenants.list()]
@@ -102,7 +106,7 @@ def perform(
     except (BadConfiguration, Misconfigured) as error:
         fail(str(error), MISCONFIGURED)
     except OperationFailure as error:
-        fail(f"MongoDB refuses: {error}", UNAVAILABLE)
+        fail(f"MongoDB refuses the operation: {error}", UNAVAILABLE)
 
 
 async def with_session(
@@ -121,7 +125,9 @@ async def with_session(
         directory = Provisioning(store, passwords, now_utc)
         suspension = Suspension(store, directory, now_utc)
         removal = Removal(store, directory, suspension, now_utc)
-        return await work(Session(settings, store, directory, suspension, removal))
+        policies = PolicyChange(store, directory)
+        logins = CredentialSources([MongoCredentials(store, passwords)])
+        return await work(Session(settings, store, directory, suspension, removal, policies, logins))
     finally:
         passwords.close()
         await store.close()

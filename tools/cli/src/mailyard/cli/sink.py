@@ -1,4 +1,4 @@
-"""`mailyard sink`: takes all mail to the outside where none may leave, and sends echoes."""
+"""`mailyard sink`: accept all outbound mail of a trial, and send echoes."""
 
 import asyncio
 import signal
@@ -19,21 +19,24 @@ from mailyard.runtime.logs import configure_logs, get_logger
 
 
 def sink(
-    listen: Annotated[Endpoint, typer.Option(parser=place, metavar=HOST_PORT, help="Where it takes mail.")],
+    listen: Annotated[
+        Endpoint, typer.Option(parser=place, metavar=HOST_PORT, help="Address of the SMTP listener.")
+    ],
     echo_to: Annotated[
         Endpoint | None,
         typer.Option(
-            parser=place, metavar=HOST_PORT, help="MX listener that gets mail for `echo` back, to its sender."
+            parser=place, metavar=HOST_PORT, help="MX listener to which mail for `echo` is sent back."
         ),
     ] = None,
     directory: Annotated[
-        Path | None, typer.Option(help="Keep mails here; without it they are counted only.", file_okay=False)
+        Path | None,
+        typer.Option(help="Folder for the mails; without it they are only counted.", file_okay=False),
     ] = None,
 ) -> None:
-    """Take all mail, for every domain, until told to stop.
+    """Accept all mail, for every domain, until stopped.
 
-    Recipients that begin with `refuse` get 550, with `defer` 451. It has no login and no limits: let only Mailyard's
-    relay reach it.
+    Recipients that begin with `refuse` get 550, and those that begin with `defer` get 451. The sink has no login and no
+    limits: let only Mailyard's relay reach it.
     """
     configure_logs("sink")
     try:

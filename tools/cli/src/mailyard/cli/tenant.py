@@ -5,11 +5,14 @@ from typing import Annotated
 import typer
 
 from mailyard.cli.listing import AsJson, Column, Record, show
+from mailyard.cli.owner import SlugArgument
+from mailyard.cli.policy import of_tenants
 from mailyard.cli.removing import KeepDays, Yes, confirmed, kept
 from mailyard.cli.session import Refused, Session, perform
 from mailyard.directory.model import Tenant
 
 app = typer.Typer(no_args_is_help=True, help="Manage tenants (customers). Each owns domains.")
+app.add_typer(of_tenants, name="policy")
 
 COLUMNS = (
     Column("tenant", "Tenant"),
@@ -17,11 +20,6 @@ COLUMNS = (
     Column("status", "Status"),
     Column("contact", "Contact"),
 )
-Named = Annotated[str | None, typer.Option("--tenant", metavar="SLUG", help="Only this tenant.")]
-OfOwner = Annotated[
-    str | None, typer.Option("--tenant", metavar="SLUG", help="The tenant; default: the owner of the domain.")
-]
-SlugArgument = Annotated[str, typer.Argument(metavar="SLUG", help="The tenant's id.")]
 Contact = Annotated[
     str,
     typer.Option(
@@ -35,7 +33,7 @@ Contact = Annotated[
 def add(
     context: typer.Context,
     slug: Annotated[
-        str, typer.Argument(metavar="SLUG", help="Its id: a-z, 0-9 and inner hyphens; it never changes.")
+        str, typer.Argument(metavar="SLUG", help="The id: a-z, 0-9 and inner hyphens. It cannot be changed.")
     ],
     name: Annotated[str, typer.Option(metavar="NAME", help="Display name.")] = "",
     contact: Contact = "",
@@ -103,7 +101,7 @@ def remove(
     with_domains: Annotated[
         bool, typer.Option("--with-domains", help="Also remove its domains, accounts and aliases.")
     ] = False,
-    keep_days: KeepDays = 30,
+    keep_days: KeepDays = None,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:

@@ -1,4 +1,4 @@
-"""`mailyard trace`: a message's way, with all its legs."""
+"""`mailyard trace`: the timeline of a message and its legs."""
 
 import dataclasses
 from typing import Annotated
@@ -34,7 +34,7 @@ def trace(
     ],
     as_json: AsJson = False,
 ) -> None:
-    """Show what happened to a message, over all its legs."""
+    """Show what happened to a message and its legs."""
     rows = perform(context, lambda session: _rows(session, spool_id))
     if as_json:
         show_json([dataclasses.asdict(row) for row in rows])
@@ -47,7 +47,7 @@ def trace(
 async def _rows(session: Session, spool_id: str) -> list[TracedRow]:
     if "@" in spool_id:
         raise Refused(
-            f"{spool_id} is a Message-ID or an address; trace wants the spool id: the 20 characters after 'queued as'"
+            f"{spool_id} is a Message-ID or an address; trace needs the spool id: the 20 characters after 'queued as'"
             " in the 250 reply, or after 'id' in a Received field"
         )
     try:
@@ -80,7 +80,7 @@ def _targets(rows: list[TracedRow]) -> list[Record]:
 
 
 def _steps(rows: list[TracedRow]) -> list[Record]:
-    """Legs go their ways at the same time: time is the order."""
+    """Return the steps of all legs, ordered by time."""
     steps = [(step, _leg(row)) for row in rows for step in row.steps]
     return [
         {"at": step.at, "leg": leg, "stage": step.stage, "event": step.event, "detail": step.detail}
@@ -89,7 +89,7 @@ def _steps(rows: list[TracedRow]) -> list[Record]:
 
 
 def _why_waiting(row: TracedRow) -> str:
-    due = f"next try {moment(row.due_at)}" if row.due_at and row.reason else ""
+    due = f"next attempt {moment(row.due_at)}" if row.due_at and row.reason else ""
     return "; ".join(filter(None, (row.reason, due)))
 
 

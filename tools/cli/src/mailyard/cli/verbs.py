@@ -1,4 +1,4 @@
-"""All verbs of the command. Only the one that is called is loaded: a sink that lives for months shall hold no other."""
+"""All verbs of the command. Only the called verb is imported, so that a long-running sink needs little memory."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from typer.main import get_group
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """A word behind `mailyard`: the function, or the Typer of several, that does it; `line` is what its own help begins with."""
+    """A verb of `mailyard`: its function, or its Typer with subcommands; `line` is the first line of its help."""
 
     name: str
     module: str
@@ -36,13 +36,13 @@ _VERBS = (
         "setup",
         "setup.command",
         "setup",
-        "Prepare a first start or an upgrade: indexes, topology, and what the file names.",
+        "Prepare a first start or an upgrade: indexes, queues, and the entries of a setup file.",
     ),
     Verb(
         "install-check",
         "installcheck.command",
         "install_check",
-        "Check the cluster and the world around it, before or after the installation.",
+        "Check cluster, network and DNS before an installation, or an installation.",
     ),
     Verb(
         "canary",
@@ -50,32 +50,32 @@ _VERBS = (
         "canary",
         "Send test messages through the whole system and report how long they took.",
     ),
-    Verb("sink", "sink", "sink", "Take all mail, for every domain, until told to stop."),
+    Verb("sink", "sink", "sink", "Accept all mail, for every domain, until stopped."),
     Verb(
         "load",
         "load",
         "load",
-        "Send many mails to your own Mailyard: to its MX, or to submission as an account.",
+        "Send many mails to your own Mailyard: to its MX listener, or to submission with a login.",
     ),
-    Verb("trace", "trace", "trace", "Show what happened to a message, over all its legs."),
-    Verb("ledger", "ledger", "ledger", "Count what was accepted, and what became of it."),
+    Verb("trace", "trace", "trace", "Show what happened to a message and its legs."),
+    Verb("ledger", "ledger", "ledger", "Count accepted recipients and their outcomes."),
     Verb(
         "schema",
         "schema",
         "schema",
-        "Create what is missing of the store's indexes: once before the first start, and after each upgrade.",
+        "Create missing indexes in MongoDB: before the first start, and at each upgrade.",
     ),
     Verb("tenant", "tenant", "app", "Manage tenants (customers). Each owns domains."),
     Verb("domain", "domain", "app", "Manage the domains that Mailyard accepts mail for."),
     Verb("account", "account", "app", "Manage accounts: a mail address, a password, mailboxes."),
     Verb("alias", "alias", "app", "Manage aliases (addresses that forward to others)."),
-    Verb("queue", "queue", "app", "Queues: work that waits for a service."),
-    Verb("replica-set", "replicaset.command", "app", "MongoDB replica sets: a new one for a trial."),
+    Verb("queue", "queue", "app", "Show queues and dead letters."),
+    Verb("replica-set", "replicaset.command", "app", "Initiate a MongoDB replica set for a trial."),
     Verb(
         "database-user",
         "databaseuser.command",
         "app",
-        "Database users: one for each service, with the rights that it needs and no others.",
+        "Database users: one for each service, with least rights.",
     ),
 )
 
@@ -83,10 +83,10 @@ VERBS: Mapping[str, Verb] = MappingProxyType({verb.name: verb for verb in _VERBS
 
 
 class Verbs(TyperGroup):
-    """A group that holds a word of help for each verb, and loads the verb that is called."""
+    """A group with one line of help for each verb; it imports the verb that is called."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
-        """Put the verb itself in the place of its word of help."""
+        """Replace the placeholder by the imported verb."""
         name, _, rest = super().resolve_command(ctx, args)
         return name, VERBS[name].load() if name else None, rest
 

@@ -1,13 +1,11 @@
-"""Writes the reference pages that come from the code: `python -m mailyard.local.docs [--check]`.
+"""Write the reference pages that come from the code: `python -m mailyard.local.docs [--check]`.
 
-Settings come from the services' settings classes, metrics and events from the catalogue of `mailyard.runtime`.
+Settings come from the services' settings classes, metrics and events from what each package declares in `telemetry`.
 """
 
 import argparse
-import importlib
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from importlib.metadata import entry_points
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -19,8 +17,10 @@ from pydantic_core import PydanticUndefined
 from mailyard.local.paths import REPOSITORY
 from mailyard.local.ports import HEALTH
 from mailyard.local.settings import LocalSettings
-from mailyard.runtime.catalogue import EVENTS, METRICS, Event, Metric
-from mailyard.runtime.settings import CommonSettings, variables
+from mailyard.runtime.catalogue import EventType, Metric, collect
+from mailyard.runtime.environment import renames_of
+from mailyard.runtime.renames import VersionAdded
+from mailyard.runtime.settings import CommonSettings, settings_class, variables
 
 _GENERATED = "<!-- Written by `make docs` from the code; change it there. -->\n"
 _SETTINGS_INTRODUCTION = """\
@@ -29,6 +29,9 @@ stand in a file instead: append `_FILE` to its variable and give the path. A var
 set; an empty list has no members. A misspelt variable of a service is an error, and so is one that looks like a misspelt
 common one (`MAILYARD_LOGLEVEL`): the service names the right one and ends with status 78. Any other variable that
 begins with `MAILYARD_` and that nobody knows is logged as `settings.unknown_variable`.
+
+A renamed setting is understood by its old name in the minor version that renames it; the service logs
+`settings.old_variable` once. Both names at once are an error that says both. The next minor version refuses the old name.
 """
 _TIMELINE = "message."
 _LOG_INTRODUCTION = """\
@@ -37,11 +40,12 @@ Logs are one JSON object per line; `event` is one of these names. A line about o
 _TIMELINE_INTRODUCTION = """\
 The steps of a message are kept in its row, not in logs: `mailyard trace` shows them. Spans of sampled messages carry them, too.
 """
+_RENAMED_METRICS = "A renamed metric is exported under both names in the minor version that renames it.\n"
 _FOREIGN_METRICS = "`python_*` and `process_*` come from the client library.\n"
 
 
 def main() -> None:
-    """Writes the pages; with --check, exits 1 when a page is not what the code says."""
+    """Write the pages; with --check, exit with 1 when a page is not what the code says."""
     parser = argparse.ArgumentParser(prog="python -m mailyard.local.docs", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing, say which pages are old")
     if parser.parse_args().check:
@@ -52,31 +56,37 @@ def main() -> None:
 
 
 def settings_page() -> str:
-    """docs/settings.md."""
+    """Return docs/settings.md."""
     common = _section("Every service", CommonSettings, CommonSettings.model_fields)
-    services = [_section(service, *_own_settings(_settings_of(service))) for service in HEALTH]
+    services = [_section(service, *_own_settings(settings_class(service))) for service in HEALTH]
     local = _section("Local mode (`make run`)", *_own_settings(LocalSettings))
     return "\n".join([_GENERATED, "# Settings", "", _SETTINGS_INTRODUCTION, common, *services, local])
 
 
 def metrics_page() -> str:
-    """docs/metrics.md."""
-    head = "Every service shows its metrics at `/metrics`, in Prometheus' text format. " + _FOREIGN_METRICS
-    rows = [(f"`{metric.name}`", metric.kind, _labels(metric), metric.help) for metric in METRICS.values()]
-    return "\n".join([_GENERATED, "# Metrics", "", head, _table(("metric", "kind", "labels", "tells"), rows)])
+    """Return docs/metrics.md."""
+    head = "Every service exports its metrics at `/metrics`, in Prometheus' text format. "
+    rows = [
+        (f"`{metric.name}`", metric.kind, _labels(metric), _help(metric))
+        for metric in collect().metrics.values()
+    ]
+    introduction = head + _FOREIGN_METRICS + _RENAMED_METRICS
+    table = _table(("metric", "kind", "labels", "meaning"), rows)
+    return f"{_GENERATED}\n# Metrics\n\n{introduction}\n{table}"
 
 
 def events_page() -> str:
-    """docs/events.md: what logs hold, and what timelines of messages hold."""
-    logs = [_event_row(event) for event in EVENTS.values() if not event.name.startswith(_TIMELINE)]
-    timelines = [_event_row(event) for event in EVENTS.values() if event.name.startswith(_TIMELINE)]
+    """Return docs/events.md: events of logs, then events of the timelines of messages."""
+    events = collect().events.values()
+    logs = [_event_row(event) for event in events if not event.name.startswith(_TIMELINE)]
+    timelines = [_event_row(event) for event in events if event.name.startswith(_TIMELINE)]
     heading = ("event", "meaning")
     log_section = ["## Log events", "", _LOG_INTRODUCTION, _table(heading, logs)]
     timeline_section = ["## Timeline events", "", _TIMELINE_INTRODUCTION, _table(heading, timelines)]
     return "\n".join([_GENERATED, "# Events", "", *log_section, *timeline_section])
 
 
-def _event_row(event: Event) -> tuple[str, str]:
+def _event_row(event: EventType) -> tuple[str, str]:
     return f"`{event.name}`", event.meaning
 
 
@@ -87,21 +97,6 @@ PAGES: Mapping[str, Callable[[], str]] = MappingProxyType(
 
 def _path(name: str) -> Path:
     return REPOSITORY / "docs" / name
-
-
-def _settings_of(service: str) -> type[CommonSettings]:
-    """Return the settings class of a service: it stands in the module `settings` beside the command's `main`."""
-    (command,) = entry_points(group="console_scripts", name=f"mailyard-{service}")
-    module = importlib.import_module(command.module.removesuffix(".main") + ".settings")
-    classes = [
-        value
-        for value in vars(module).values()
-        if isinstance(value, type)
-        and issubclass(value, CommonSettings)
-        and value.__module__ == module.__name__
-    ]
-    (found,) = classes
-    return found
 
 
 def _own_settings(settings: type[CommonSettings]) -> tuple[type[CommonSettings], Mapping[str, FieldInfo]]:
@@ -116,8 +111,18 @@ def _own_settings(settings: type[CommonSettings]) -> tuple[type[CommonSettings],
 
 def _section(title: str, settings: type[CommonSettings], fields: Mapping[str, FieldInfo]) -> str:
     names = variables(settings)
-    rows = [(f"`{names[name]}`", _default(field), field.description or "") for name, field in fields.items()]
+    rows = [(f"`{names[name]}`", _default(field), _meaning(field)) for name, field in fields.items()]
     return f"## {title}\n\n{_table(('variable', 'default', 'meaning'), rows)}"
+
+
+def _meaning(field: FieldInfo) -> str:
+    """Return the description, the version that added the setting, and its old names."""
+    added = [f"Since {each.version}." for each in field.metadata if isinstance(each, VersionAdded)]
+    renamed = [
+        f"Before {each.version} it was `{each.old}`; that name still works in this version, with a warning."
+        for each in renames_of(field)
+    ]
+    return " ".join([field.description or "", *added, *renamed])
 
 
 def _default(field: FieldInfo) -> str:
@@ -143,6 +148,13 @@ def _shown(value: Any) -> str:
             return f"`{str(value).lower()}`"
         case _:
             return f"`{value}`"
+
+
+def _help(metric: Metric) -> str:
+    """Return the help text, and the old name where the metric has one."""
+    if metric.renamed is None:
+        return metric.help
+    return f"{metric.help} Before {metric.renamed.version} it was `{metric.renamed.old}`."
 
 
 def _labels(metric: Metric) -> str:

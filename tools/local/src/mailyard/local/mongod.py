@@ -48,7 +48,7 @@ class Mongod:
         argv += [word for setting in settings for word in ("--setParameter", setting)]
         return Program(NAME, tuple(argv), self.log, self.env)
 
-    def unready(self) -> str | None:
+    def not_ready_reason(self) -> str | None:
         """Initiates the replica set on the first start and waits until this member is its primary."""
         try:
             with MongoClient[dict[str, Any]](self._probe_url, serverSelectionTimeoutMS=500) as client:

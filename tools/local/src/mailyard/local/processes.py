@@ -85,11 +85,14 @@ def kill_group(process: subprocess.Popen[bytes]) -> None:
 
 
 def wait_ready(
-    program: Program, process: subprocess.Popen[bytes], unready: Callable[[], str | None], seconds: float
+    program: Program,
+    process: subprocess.Popen[bytes],
+    not_ready_reason: Callable[[], str | None],
+    seconds: float,
 ) -> None:
-    """Waits until `unready` has no more reason to give; StartFailed when the process ends or time is up."""
+    """Waits until `not_ready_reason` returns None; StartFailed when the process ends or time is up."""
     deadline = time.monotonic() + seconds
-    while (reason := unready()) is not None:
+    while (reason := not_ready_reason()) is not None:
         if process.poll() is not None:
             raise StartFailed(f"{program.name} ended with status {process.returncode}.\n{tail(program.log)}")
         if time.monotonic() > deadline:

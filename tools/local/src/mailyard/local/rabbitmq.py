@@ -71,7 +71,7 @@ class Rabbitmq:
         argv = (str(self.epmd), "-address", "127.0.0.1", "-port", str(self.ports.epmd))
         return Program(EPMD, argv, self.log.with_name("epmd.log"), self.env)
 
-    def unready(self) -> str | None:
+    def not_ready_reason(self) -> str | None:
         """The listener opens at the end of the boot; an answer to the protocol header proves that it is ours."""
         try:
             with socket.create_connection(("127.0.0.1", self.ports.amqp), timeout=1) as connection:

@@ -85,7 +85,7 @@ def _broker(layout: Layout, ports: Ports) -> tuple[str, tuple[Part, ...]]:
         env=programs.env,
     )
     epmd = Part(rabbitmq.epmd_program(), _always, stop_seconds=5)
-    return rabbitmq.url, (epmd, Part(rabbitmq.program(), rabbitmq.unready, stop_seconds=60))
+    return rabbitmq.url, (epmd, Part(rabbitmq.program(), rabbitmq.not_ready_reason, stop_seconds=60))
 
 
 def _store(layout: Layout, ports: Ports) -> tuple[str, tuple[Part, ...]]:
@@ -98,7 +98,7 @@ def _store(layout: Layout, ports: Ports) -> tuple[str, tuple[Part, ...]]:
         cache_gigabytes=STORE_CACHE_GIGABYTES,
         env=program.env,
     )
-    return mongod.url, (Part(mongod.program(), mongod.unready, stop_seconds=60),)
+    return mongod.url, (Part(mongod.program(), mongod.not_ready_reason, stop_seconds=60),)
 
 
 def _always() -> None:

@@ -32,7 +32,7 @@ class Part:
     """One process of the whole: how it starts, how to see that it is ready, how long its stop may take."""
 
     program: Program
-    unready: Callable[[], str | None]
+    not_ready_reason: Callable[[], str | None]
     stop_seconds: float = 30.0
 
     @property
@@ -81,7 +81,7 @@ class Supervisor:
         waiting = list(parts)
         while waiting:
             self.tick()
-            reasons = await asyncio.gather(*(asyncio.to_thread(part.unready) for part in waiting))
+            reasons = await asyncio.gather(*(asyncio.to_thread(part.not_ready_reason) for part in waiting))
             late = [
                 (part, reason) for part, reason in zip(waiting, reasons, strict=True) if reason is not None
             ]

@@ -67,7 +67,7 @@ def mongo_url(servers_directory: Path) -> Iterator[str]:
     )
     program = server.program()
     with _running(program) as process:
-        wait_ready(program, process, server.unready, START_SECONDS)
+        wait_ready(program, process, server.not_ready_reason, START_SECONDS)
         yield server.url
 
 
@@ -90,7 +90,7 @@ def own_broker(servers_directory: Path) -> Iterator[Rabbitmq | None]:
     with ExitStack() as stack:
         stack.enter_context(_running(server.epmd_program()))
         process = stack.enter_context(_running(program))
-        wait_ready(program, process, server.unready, START_SECONDS)
+        wait_ready(program, process, server.not_ready_reason, START_SECONDS)
         yield server
 
 

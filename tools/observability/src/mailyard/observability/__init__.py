@@ -1,1 +1,1 @@
-"""Writes dashboards, alerts and recording rules from the catalogue of metrics."""
+"""Writes dashboards, alerts and recording rules from the declared metrics."""

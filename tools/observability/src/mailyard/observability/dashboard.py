@@ -1,4 +1,4 @@
-"""What a dashboard consists of, free of Grafana's format: queries in panels, panels in rows."""
+"""The model of a dashboard, independent of Grafana's format: queries in panels, panels in rows."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -15,7 +15,7 @@ class Kind(StrEnum):
 
 
 class Unit(StrEnum):
-    """What a panel's numbers are; the values are Grafana's unit ids."""
+    """The unit of a panel; the values are Grafana's unit ids."""
 
     COUNT = "short"
     SECONDS = "s"
@@ -28,7 +28,7 @@ class Unit(StrEnum):
 
 
 class Colour(StrEnum):
-    """Of a threshold."""
+    """The colour of a threshold."""
 
     GOOD = "green"
     WARNING = "orange"

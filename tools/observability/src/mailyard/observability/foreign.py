@@ -1,11 +1,11 @@
-"""Metrics of others that dashboards and alerts read: of Prometheus itself, the client library, Kubernetes and KEDA."""
+"""Third-party metrics in dashboards and alerts: Prometheus, the client library, Kubernetes and KEDA."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class Source(StrEnum):
-    """Who tells a metric; what is not Mailyard's own or Prometheus' is there in a cluster only."""
+    """The exporter of a metric; all except Prometheus and the client library exist only in a cluster."""
 
     PROMETHEUS = "Prometheus"
     CLIENT = "the client library"
@@ -20,7 +20,7 @@ class Source(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ForeignMetric:
-    """A metric by its name and those of its labels that we use; `namespaced`: its `namespace` is that of the mail."""
+    """A metric with the labels that are used; `namespaced`: its `namespace` is that of Mailyard."""
 
     name: str
     source: Source

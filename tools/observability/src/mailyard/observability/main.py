@@ -1,4 +1,4 @@
-"""`mailyard-observability`: writes the chart's dashboards and rules, or says which are not what the code says."""
+"""`mailyard-observability`: generate the dashboards and rules of the chart, or list those that are out of date."""
 
 import argparse
 import sys
@@ -34,7 +34,7 @@ def generated() -> dict[Path, str]:
     """Return every file by its path in the chart.
 
     Raises:
-        BadQuery: a query names something that is not in the catalogue.
+        BadQuery: a query names something that no package declares.
 
     """
     for query in _queries():

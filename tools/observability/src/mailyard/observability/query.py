@@ -1,14 +1,15 @@
-"""Reads PromQL far enough to know every metric and label of a query, and refuses what the catalogue does not have.
+"""Reads PromQL far enough to know every metric and label of a query, and refuses names that no package declares.
 
 Dashboards write their queries without a namespace; `scoped` puts the matcher into every selector.
 """
 
+import functools
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from mailyard.observability.foreign import FOREIGN, ForeignMetric
-from mailyard.runtime.catalogue import METRICS
+from mailyard.runtime.catalogue import Metric, collect
 
 TARGET_LABELS = frozenset({"namespace", "pod", "instance", "job", "container"})
 _HISTOGRAM_ENDS = ("_bucket", "_sum", "_count")
@@ -26,7 +27,7 @@ _TOKEN = re.compile(
 
 
 class BadQuery(ValueError):
-    """A query names something that nobody exports."""
+    """A query names a metric or a label that no service exports."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ def check(query: str, recorded: Mapping[str, Collection[str]]) -> None:
     """Check metrics and labels of a query; `recorded` are the labels of recording rules.
 
     Raises:
-        BadQuery: it names a metric that is not in the catalogue, or a label that its metrics do not have.
+        BadQuery: it names a metric that no package declares, or a label that its metrics do not have.
 
     """
     known: set[str] = set(TARGET_LABELS)
@@ -72,15 +73,21 @@ def labels_of(name: str, recorded: Mapping[str, Collection[str]]) -> set[str]:
         return set(recorded[name])
     if name in FOREIGN:
         return set(FOREIGN[name].labels)
-    if name in METRICS and METRICS[name].kind != "histogram":
-        return set(METRICS[name].labels)
+    declared = _declared()
+    if name in declared and declared[name].kind != "histogram":
+        return set(declared[name].labels)
     for end in _HISTOGRAM_ENDS:
-        metric = METRICS.get(name.removesuffix(end))
+        metric = declared.get(name.removesuffix(end))
         if name.endswith(end) and metric is not None and metric.kind == "histogram":
             return {*metric.labels, "le"} if end == "_bucket" else set(metric.labels)
     raise BadQuery(
-        f"{name} is neither in mailyard.runtime.catalogue nor in mailyard.observability.foreign: add it there first"
+        f"{name} is declared neither by a package of Mailyard nor in mailyard.observability.foreign: declare it first"
     )
+
+
+@functools.cache
+def _declared() -> Mapping[str, Metric]:
+    return collect().metrics
 
 
 def scoped(query: str, matcher: str) -> str:

@@ -21,7 +21,7 @@ from mailyard.runtime.clock import Clock, now_utc
 from mailyard.runtime.errors import Unavailable
 from mailyard.runtime.logs import get_logger
 from mailyard.runtime.metrics import counter, histogram
-from mailyard.runtime.tracing import tell_root
+from mailyard.runtime.tracing import record_root
 from mailyard.spool.acceptance import Acceptance
 from mailyard.spool.ids import new_spool_id
 from mailyard.spool.ledger.ledger import EntryWriter, entry_of
@@ -93,7 +93,7 @@ class Spool:
     async def start(self) -> None:
         """Do nothing: `mailyard setup` creates the indexes (`mailyard.spool.schema`)."""
 
-    def unready(self) -> str | None:
+    def not_ready_reason(self) -> str | None:
         """Return None: the store reports its own state."""
         return None
 
@@ -172,7 +172,9 @@ class Spool:
     async def _publish_batch(self, batch: _StoredBatch) -> list[str]:
         await asyncio.gather(self._publish(batch.tickets), self._note(batch.entry))
         for ticket in batch.tickets:
-            tell_root(f"{self._stage} accept", ticket, batch.began_ns, {"mailyard.batch": len(batch.tickets)})
+            record_root(
+                f"{self._stage} accept", ticket, batch.began_ns, {"mailyard.batch": len(batch.tickets)}
+            )
         return batch.spool_ids
 
     async def _publish(self, tickets: list[Ticket]) -> None:

@@ -65,7 +65,7 @@ class ProgressReporter:
         """Start to report."""
         self._task = asyncio.create_task(self._report_always())
 
-    def unready(self) -> str | None:
+    def not_ready_reason(self) -> str | None:
         """Why the process should get no work: its reporting has ended."""
         return "progress is not reported any more" if self._task is not None and self._task.done() else None
 

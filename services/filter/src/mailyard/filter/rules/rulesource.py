@@ -57,7 +57,7 @@ class RuleSource:
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._hang_up.set)
         self._watching = asyncio.create_task(self._watch(self._path), name="rules")
 
-    def unready(self) -> str | None:
+    def not_ready_reason(self) -> str | None:
         """Return None: old rules are better than none."""
         return None
 

@@ -49,7 +49,7 @@ class MailboxWatch:
         """Start the periodic comparison."""
         self._task = asyncio.create_task(self._run(), name=self.name)
 
-    def unready(self) -> str | None:
+    def not_ready_reason(self) -> str | None:
         """Never a reason: a comparison that fails is made later."""
         return None
 

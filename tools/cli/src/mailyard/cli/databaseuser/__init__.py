@@ -1,1 +1,1 @@
-"""`mailyard database-user`: one user of MongoDB and of RabbitMQ for each service, with the least rights."""
+"""`mailyard database-user`: a user with least rights for each service, in MongoDB and RabbitMQ."""

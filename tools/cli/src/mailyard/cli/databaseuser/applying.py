@@ -1,4 +1,4 @@
-"""Makes roles and users in MongoDB, or brings those that are there to what they shall be."""
+"""Create or update roles and users in MongoDB."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -28,7 +28,7 @@ class Login:
 
 
 def logins_in(folder: Path, wanted: Sequence[ServiceRights]) -> list[Login]:
-    """Read one password file for each service, named like the service. Raises Refused, and names each bad file."""
+    """Read one password file per service, named like the service. Raises Refused with each invalid file."""
     found: list[Login] = []
     problems: list[str] = []
     for rights in wanted:
@@ -48,7 +48,7 @@ def logins_in(folder: Path, wanted: Sequence[ServiceRights]) -> list[Login]:
 
 
 async def apply(store: Store, logins: Sequence[Login], say: Callable[[str], None]) -> None:
-    """Make or update the role and the user of each service, the role first. It may run again, and twice at once.
+    """Create or update the role and the user of each service, the role first. Idempotent, and safe when run twice at once.
 
     A user that is there keeps its connections: it is never removed, and its password and roles change in one step.
 
@@ -69,14 +69,14 @@ async def apply(store: Store, logins: Sequence[Login], say: Callable[[str], None
 async def _make(
     database: AsyncDatabase[Row], kind: str, rights: ServiceRights, described: Command, exists: int
 ) -> str:
-    """Create a role or a user; update one that is there."""
+    """Create a role or a user, or update an existing one."""
     try:
         await database.command({f"create{kind}": rights.user, **described, "writeConcern": _MAJORITY})
     except OperationFailure as error:
         if error.code == _UNAUTHORIZED:
             raise Refused(
-                f"the user of MAILYARD_MONGO_URL may not make {rights.user} in the database {database.name}: "
-                "name a user with the role userAdmin on it"
+                f"the user of MAILYARD_MONGO_URL may not create {rights.user} in the database {database.name}: "
+                "use a user with the role userAdmin on that database"
             ) from None
         if error.code != exists:
             raise

@@ -1,4 +1,4 @@
-"""`mailyard database-user`: print or make the users of the services."""
+"""`mailyard database-user`: print the commands for the users of services, or create these users."""
 
 import asyncio
 from dataclasses import asdict
@@ -21,12 +21,12 @@ from mailyard.store.client import Store
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Database users: one for each service, with the rights that it needs and no others.",
+    help="Database users: one for each service, with least rights.",
 )
 
 Services = Annotated[
     list[str] | None,
-    typer.Option("--service", help=f"Only this one; once for each. One of {', '.join(RIGHTS)}."),
+    typer.Option("--service", help=f"Only this service; may be repeated. One of {', '.join(RIGHTS)}."),
 ]
 
 
@@ -36,7 +36,7 @@ def print_all(
     service: Services = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of commands.")] = False,
 ) -> None:
-    """Print the commands that make the users, for mongosh and rabbitmqctl. Both ask for the passwords."""
+    """Print the commands that create the users, for mongosh and rabbitmqctl. Both prompt for the passwords."""
     wanted = _wanted(service)
     try:
         settings = configuration(context.obj)
@@ -69,7 +69,7 @@ def apply_all(
     passwords: Annotated[
         Path,
         typer.Option(
-            help="Folder with one file for each service, named like it: its first line is the password.",
+            help="Folder with one file per service, named like the service; the first line is the password.",
             exists=True,
             file_okay=False,
         ),
@@ -77,7 +77,7 @@ def apply_all(
     service: Services = None,
     wait: Annotated[float, typer.Option(help="Seconds to wait for MongoDB.", min=0)] = 30.0,
 ) -> None:
-    """Make the roles and users in MongoDB, or update those that are there.
+    """Create the roles and users in MongoDB, or update existing ones.
 
     MAILYARD_MONGO_URL must name a user with the role userAdmin on Mailyard's database. It may run again, and beside
     services that run. RabbitMQ is left alone.
@@ -100,5 +100,7 @@ def apply_all(
 def _wanted(services: list[str] | None) -> list[ServiceRights]:
     unknown = [service for service in services or () if service not in RIGHTS]
     if unknown:
-        raise typer.BadParameter(f"no such service: {', '.join(unknown)}; there are {', '.join(RIGHTS)}")
+        raise typer.BadParameter(
+            f"no such service: {', '.join(unknown)}; known services: {', '.join(RIGHTS)}"
+        )
     return [RIGHTS[service] for service in services or RIGHTS]

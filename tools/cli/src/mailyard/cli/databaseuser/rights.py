@@ -116,8 +116,8 @@ _TABLE: Final = (
     ),
     ServiceRights(
         "relay",
-        "bodies and the spool",
-        read=(SPOOL, *BODIES),
+        "bodies, the spool, and tenants and domains (for their policies)",
+        read=(TENANTS, DOMAINS, SPOOL, *BODIES),
         insert=(PROGRESS,),
         update=(SPOOL, PROGRESS),
         consumes=(Queue.REMOTE_SEND,),

@@ -1,1 +1,1 @@
-"""`mailyard install-check`: errors, warnings and instructions, before and after an installation."""
+"""`mailyard install-check`: checks with instructions, before and after an installation."""

@@ -1,4 +1,4 @@
-"""The checks after an installation: what the release made, what its listeners show, how its mail does."""
+"""The checks after an installation: the release, its listeners, and its mail flow."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -29,7 +29,7 @@ _OF_SERVICE = {"smtp-in": (Kind.SMTP, Kind.SUBMISSION, Kind.SUBMISSIONS), "imap"
 
 
 def look_after(report: Report, options: Options, config: Path | None) -> None:
-    """Look at everything that can be seen from here."""
+    """Run all checks that are possible from here."""
     api = connect(report, options)
     if api is not None:
         options = _named(api, options)
@@ -85,9 +85,12 @@ def look_at_listeners(report: Report, options: Options, listeners: Sequence[List
     """The way in, and each listener's certificate."""
     if not listeners:
         advice = "Name listeners in --listener smtp=HOST:25, or the host's name in --host."
-        report.add("listeners", [unknown("where the listeners are", advice)])
+        report.add("listeners", [unknown("the addresses of the listeners are unknown", advice)])
     if options.in_pod:
-        report.add("port 25 in", [unknown("whether it is open from outside the cluster", options.outside)])
+        report.add(
+            "port 25 in",
+            [unknown("it is unknown whether port 25 is open from outside the cluster", options.outside)],
+        )
     for listener in listeners:
         if listener.kind is Kind.SMTP:
             report.look("port 25 in", partial(_way_in, listener, options))

@@ -1,4 +1,4 @@
-"""The checks before an installation: of the cluster, and of the world around it."""
+"""The checks before an installation: cluster, network and DNS."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -25,7 +25,7 @@ from mailyard.cli.installcheck.options import Options
 
 
 def look_before(report: Report, options: Options) -> None:
-    """All that can be known when nothing is there yet."""
+    """Run all checks that need no installation."""
     look_at_cluster(report, options)
     look_around(report, options)
     look_at_domains(report, options, options.domains)
@@ -57,13 +57,13 @@ def connect(report: Report, options: Options) -> Api | None:
 
 
 def look_around(report: Report, options: Options) -> None:
-    """What the network around lets out, and by which name it is known."""
+    """Check outgoing connections and the public address."""
     report.look("port 25 out", lambda: _way_out(options))
     report.look("reverse DNS", lambda: _reverse(options))
     report.look("resolver", lambda: _resolver(options))
     if not options.in_pod and (options.probe_host or options.signed_name):
         text = (
-            "port 25, the own address and the resolver were looked at from this machine: pods may have others"
+            "port 25, the own address and the resolver were checked from this machine; pods may have others"
         )
         report.add("way out", [unknown(text, f"{options.inside}, with the same options.")])
 
@@ -87,7 +87,10 @@ def _records(names: Names, domain: str, options: Options) -> list[Finding]:
 def _way_out(options: Options) -> list[Finding]:
     if options.probe_host is None:
         return [
-            unknown("whether port 25 is open to the outside", "Name a mail server in --probe-host HOST:25.")
+            unknown(
+                "it is unknown whether outgoing port 25 is open",
+                "Name a mail server in --probe-host HOST:25.",
+            )
         ]
     return check_way_out(read_greeting(options.probe_host))
 
@@ -97,7 +100,7 @@ def _reverse(options: Options) -> list[Finding]:
     address = options.outgoing or (own_address(options.probe_host) if options.probe_host else None)
     if address is None:
         advice = "Name the address that the nodes' mail leaves from in --outgoing."
-        return [unknown("by which address others know us", advice)]
+        return [unknown("the public address is unknown", advice)]
     return check_reverse_dns(Names(options.resolver).reverse(address), options.host)
 
 
@@ -105,7 +108,7 @@ def _resolver(options: Options) -> list[Finding]:
     if options.signed_name is None:
         return [
             unknown(
-                "whether the resolver validates DNSSEC",
+                "it is unknown whether the resolver validates DNSSEC",
                 "Name a signed zone in --signed-name, such as the root: --signed-name .",
             )
         ]

@@ -1,4 +1,4 @@
-"""`mailyard install-check before|after`: errors, warnings, and what to do about each."""
+"""`mailyard install-check before|after`: errors and warnings, with instructions."""
 
 import os
 from ipaddress import ip_address
@@ -47,36 +47,35 @@ def install_check(
         str, typer.Option(help="The release's name.", envvar=f"{_VARIABLES}_RELEASE")
     ] = "mailyard",
     kubeconfig: Annotated[
-        Path | None, typer.Option(help="File that leads to the cluster; else KUBECONFIG.", dir_okay=False)
+        Path | None, typer.Option(help="kubeconfig file; default: KUBECONFIG.", dir_okay=False)
     ] = None,
     kube_context: Annotated[
-        str | None, typer.Option(help="Its context; else the current one.", metavar="NAME")
+        str | None, typer.Option(help="Context in the kubeconfig; default: the current one.", metavar="NAME")
     ] = None,
     host: Annotated[
         str | None,
         typer.Option(
-            help="The host name that MX records shall name; else, after, the release's.",
+            help="The host name for MX records; default for `after`: that of the release.",
             envvar="MAILYARD_HOSTNAME",
         ),
     ] = None,
     domain: Annotated[
-        list[str] | None, typer.Option(help="A domain whose records to check; else, after, all tenants'.")
+        list[str] | None,
+        typer.Option(help="A domain to check; default for `after`: all domains of all tenants."),
     ] = None,
     inner_domain: Annotated[
         list[str] | None,
         typer.Option(
-            help="A tenant's domain that has no records, as that of the canary.",
+            help="A domain without DNS records, such as that of the canary.",
             envvar=f"{_VARIABLES}_INNER_DOMAINS",
         ),
     ] = None,
-    dkim_selector: Annotated[
-        list[str] | None, typer.Option(help="A selector that signs for the domains.")
-    ] = None,
+    dkim_selector: Annotated[list[str] | None, typer.Option(help="A DKIM selector of the domains.")] = None,
     listener: Annotated[
         list[Listener] | None,
         typer.Option(
             parser=_listener,
-            help="smtp, submission, submissions, imap or imaps, and where it is; else --host's, else the Services'.",
+            help="smtp, submission, submissions, imap or imaps, and its address; default: those of --host, else of the Services.",
             metavar=f"KIND={HOST_PORT}",
             envvar=f"{_VARIABLES}_LISTENERS",
         ),
@@ -84,44 +83,40 @@ def install_check(
     ca_file: Annotated[
         Path | None,
         typer.Option(
-            help="Authorities to trust instead of the system's.",
+            help="File with certificate authorities to trust instead of the system's.",
             dir_okay=False,
             envvar=f"{_VARIABLES}_CA_FILE",
         ),
     ] = None,
     resolver: Annotated[
         Endpoint | None,
-        typer.Option(parser=place, metavar="ADDRESS:PORT", help="DNS server to ask; else the machine's."),
+        typer.Option(parser=place, metavar="ADDRESS:PORT", help="DNS server; default: that of the machine."),
     ] = None,
     signed_name: Annotated[
         str | None,
-        typer.Option(
-            help="A name in a zone signed with DNSSEC, such as the root (.), to see whether that is validated."
-        ),
+        typer.Option(help="A name in a DNSSEC-signed zone, such as the root (.), to check the validation."),
     ] = None,
     probe_host: Annotated[
         Endpoint | None,
-        typer.Option(
-            parser=place, metavar=HOST_PORT, help="A mail server outside that may be asked for its greeting."
-        ),
+        typer.Option(parser=place, metavar=HOST_PORT, help="An external mail server to connect to."),
     ] = None,
     outgoing: Annotated[
         str | None,
         typer.Option(
             parser=_address,
             metavar="ADDRESS",
-            help="The address that mail leaves from; else what --probe-host sees.",
+            help="The source address of outgoing mail; default: the address that --probe-host sees.",
         ),
     ] = None,
     requests_cpu: Annotated[
-        float, typer.Option(help="CPUs that all pods request; in a trial 0.5.", min=0)
+        float, typer.Option(help="CPUs that all pods request together; 0.5 in a trial.", min=0)
     ] = 0.5,
     requests_mib: Annotated[
-        int, typer.Option(help="MiB of memory that all pods request; in a trial 1536.", min=0)
+        int, typer.Option(help="MiB of memory that all pods request together; 1536 in a trial.", min=0)
     ] = 1536,
     as_json: AsJson = False,
 ) -> None:
-    """Check the cluster and the world around it, before or after the installation.
+    """Check cluster, network and DNS before an installation, or an installation.
 
     Nothing is changed, and no host is asked that was not named. What cannot be seen from here is unknown; exit status
     1: there are errors.

@@ -1,4 +1,4 @@
-"""Runs checks one after the other: a check that cannot look becomes an unknown, and never ends the others."""
+"""Run checks one after another; a check that is impossible from here is reported as unknown."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from mailyard.runtime.errors import Misconfigured, Unavailable
 
 Look = Callable[[], Sequence[Finding]]
 LookAtMail = Callable[[], Awaitable[Sequence[Finding]]]
-SERVERS_AWAY = "Look whether MongoDB and RabbitMQ run and let us in."
+SERVERS_AWAY = "Check that MongoDB and RabbitMQ run and accept the login."
 
 
 @dataclass(slots=True)

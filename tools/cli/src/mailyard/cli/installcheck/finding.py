@@ -1,11 +1,11 @@
-"""What a check finds: how it stands, and what to do about it."""
+"""Findings of checks: level, text and instruction."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class Level(StrEnum):
-    """How it stands."""
+    """The level of a finding."""
 
     OK = "ok"
     WARNING = "warning"
@@ -31,20 +31,20 @@ class Line:
 
 
 def ok(what: str) -> Finding:
-    """All is well."""
+    """Make a finding without a problem."""
     return Finding(Level.OK, what)
 
 
 def warning(what: str, instruction: str) -> Finding:
-    """It works, but not as it should."""
+    """Make a finding of a problem that does not stop mail."""
     return Finding(Level.WARNING, what, instruction)
 
 
 def error(what: str, instruction: str) -> Finding:
-    """It does not work."""
+    """Make a finding of a failure."""
     return Finding(Level.ERROR, what, instruction)
 
 
 def unknown(what: str, instruction: str) -> Finding:
-    """Nobody can tell from here."""
+    """Make a finding that this place cannot check."""
     return Finding(Level.UNKNOWN, what, instruction)

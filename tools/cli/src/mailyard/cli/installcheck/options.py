@@ -1,4 +1,4 @@
-"""What the command line asks install-check to look at."""
+"""The options of install-check."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ from mailyard.runtime.endpoint import Endpoint
 
 
 class Moment(StrEnum):
-    """When it looks."""
+    """Before or after the installation."""
 
     BEFORE = "before"
     AFTER = "after"

@@ -1,4 +1,4 @@
-"""Prints what was found: a table, or JSON."""
+"""Print the findings as a table or as JSON."""
 
 from collections import Counter
 from collections.abc import Sequence

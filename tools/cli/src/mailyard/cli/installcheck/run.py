@@ -1,4 +1,4 @@
-"""One run of install-check: look, then report."""
+"""One run of install-check: check, then print."""
 
 import sys
 from pathlib import Path
@@ -14,7 +14,7 @@ from mailyard.runtime.logs import configure_logs
 
 
 def run(options: Options, config: Path | None, *, as_json: bool) -> bool:
-    """Look, print, and tell whether there are errors."""
+    """Run the checks, print the findings, and return whether there are errors."""
     configure_logs("cli", "error", "console", stream=sys.stderr)
     report = Report(_progress)
     if options.moment is Moment.AFTER:

@@ -1,1 +1,1 @@
-"""`mailyard replica-set`: makes one of MongoDB servers that are new."""
+"""`mailyard replica-set`: initiate a replica set of new MongoDB servers."""

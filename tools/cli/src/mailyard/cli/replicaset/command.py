@@ -18,7 +18,7 @@ from mailyard.cli.replicaset.initiation import Initiation, Wanted, own_member, u
 from mailyard.cli.secret import password_in
 from mailyard.runtime.endpoint import Endpoint
 
-app = typer.Typer(no_args_is_help=True, help="MongoDB replica sets: a new one for a trial.")
+app = typer.Typer(no_args_is_help=True, help="Initiate a MongoDB replica set for a trial.")
 PAUSE_SECONDS = 1.0
 _WAIT = "import signal; signal.sigwait({signal.SIGTERM, signal.SIGINT})"
 
@@ -27,20 +27,20 @@ _WAIT = "import signal; signal.sigwait({signal.SIGTERM, signal.SIGINT})"
 def initiate(
     *,
     member: Annotated[
-        list[Endpoint], typer.Option(parser=place, metavar=HOST_PORT, help="A member; once for each.")
+        list[Endpoint], typer.Option(parser=place, metavar=HOST_PORT, help="A member; may be repeated.")
     ],
-    user: Annotated[str, typer.Option(help="The first user, who may do everything.")],
+    user: Annotated[str, typer.Option(help="The first user, with the role root.")],
     password_file: Annotated[Path, typer.Option(help="File with the user's password.", dir_okay=False)],
     name: Annotated[str, typer.Option(help="The name in --replSet.")] = "rs0",
     at: Annotated[
         Endpoint, typer.Option(parser=place, metavar=HOST_PORT, help="The server on this machine.")
     ] = "127.0.0.1:27017",  # type: ignore[assignment]  # typer parses it
-    wait: Annotated[float, typer.Option(help="Seconds until it gives up.", min=0)] = 600.0,
+    wait: Annotated[float, typer.Option(help="Seconds before the command gives up.", min=0)] = 600.0,
     stay: Annotated[
-        bool, typer.Option("--stay", help="Do not end after success, but when told to: a sidecar.")
+        bool, typer.Option("--stay", help="Keep running after success until stopped, as a sidecar.")
     ] = False,
 ) -> None:
-    """Initiate a replica set of new servers and make its first user.
+    """Initiate a replica set of new servers and create its first user.
 
     It may run beside every member: the first one initiates, the one that becomes primary gets the user, the others
     wait. Where all is there already it changes nothing.

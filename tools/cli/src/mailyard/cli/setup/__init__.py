@@ -1,1 +1,1 @@
-"""`mailyard setup`: everything that a first start needs, and nothing twice."""
+"""`mailyard setup`: prepare a first start or an upgrade; idempotent."""

@@ -1,4 +1,4 @@
-"""Brings the directory to what a plan asks for: adds what is missing, changes nothing that is there.
+"""Add the missing entries of a setup file to the directory; existing entries are not changed.
 
 Two runs at once do no harm: whoever comes second finds what the first one made.
 """
@@ -57,14 +57,14 @@ class Applier:
             await self._directory.add_tenant(plan.id, plan.name, plan.contact or "", plan.status)
             self._say(f"tenant {plan.id}: added")
         except AlreadyExists:
-            self._say(f"tenant {plan.id}: there already")
+            self._say(f"tenant {plan.id}: exists already")
         for domain in plan.domains:
             await self._domain(plan.id, domain)
         for account in plan.accounts:
             await self._account(plan.id, account)
 
     async def _aliases(self, plans: list[tuple[int, str, AliasPlan]]) -> None:
-        """Add aliases in whichever order their targets permit; those that lead nowhere are refused in the end."""
+        """Add aliases in an order that their targets permit; refuse those whose targets do not exist."""
         while plans:
             left = []
             for number, tenant, plan in plans:
@@ -93,14 +93,14 @@ class Applier:
         except AlreadyExists:
             if await self._directory.domains.get(tenant, domain_name(name)) is None:
                 raise
-            self._say(f"domain {name}: there already")
+            self._say(f"domain {name}: exists already")
 
     async def _account(self, tenant: str, plan: AccountPlan) -> None:
         account = await self._existing(tenant, plan.address)
         if account is None:
             account = await self._new_account(tenant, plan)
         else:
-            self._say(f"account {plan.address}: there already, with its password")
+            self._say(f"account {plan.address}: exists already; its password is not changed")
         await self._mailboxes.ensure_defaults(account.id)
 
     async def _new_account(self, tenant: str, plan: AccountPlan) -> Account:
@@ -138,13 +138,13 @@ class Applier:
             self._say(f"alias {plan.address}: {await self._kept(tenant, plan)}")
 
     async def _kept(self, tenant: str, plan: AliasPlan) -> str:
-        """Somebody may have changed it on purpose since the file was written."""
+        """Return the note on an existing alias: it may have been changed on purpose, so it is not changed."""
         found = await self._alias_of(tenant, plan.address)
         if found is None:
             raise AlreadyExists(f"the address {plan.address} is taken")
         if [each.key for each in found.targets] == [mail_address(target).key for target in plan.targets]:
-            return "there already"
-        return f"kept as it is, for {', '.join(map(str, found.targets))}"
+            return "exists already"
+        return f"exists already and is not changed; its targets are {', '.join(map(str, found.targets))}"
 
     async def _alias_of(self, tenant: str, address: str) -> Alias | None:
         key = mail_address(address).key
@@ -154,7 +154,7 @@ class Applier:
 
 @contextmanager
 def _named(number: int) -> Iterator[None]:
-    """Say which tenant of the file is refused."""
+    """Add the position of the tenant in the file to an error."""
     try:
         yield
     except DirectoryError as error:

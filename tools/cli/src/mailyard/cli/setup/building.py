@@ -1,4 +1,4 @@
-"""Builds the indexes, however long it takes, and reports how far the builds are."""
+"""Build the indexes without a time-out, and report the progress."""
 
 import asyncio
 from collections.abc import Callable
@@ -37,14 +37,14 @@ async def build_indexes(
         except Unavailable as error:
             if loop.time() - answered > patience:
                 raise
-            say(f"MongoDB: {error}; a build that has begun goes on, trying again")
+            say(f"MongoDB: {error}; a build that has begun continues; trying again")
             await asyncio.sleep(RETRY_SECONDS)
         finally:
             task.cancel()
 
 
 async def _report(store: Store, say: Say, answered: float) -> float:
-    """Say how far the builds are; return when the store answered last."""
+    """Report the progress of builds; return the time of the last answer of the store."""
     try:
         builds = await builds_under_way(store)
     except Unavailable:

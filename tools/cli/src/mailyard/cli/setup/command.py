@@ -1,4 +1,4 @@
-"""`mailyard setup`: indexes, topology, and the directory's first entries."""
+"""`mailyard setup`: indexes, queues, and entries of a setup file."""
 
 import asyncio
 from pathlib import Path
@@ -26,15 +26,15 @@ def setup(
     wait: Annotated[
         float,
         typer.Option(
-            help="Seconds to wait for MongoDB and RabbitMQ. An index build is waited for as long as it takes.",
+            help="Seconds to wait for MongoDB and RabbitMQ. The wait for an index build has no limit.",
             min=0,
         ),
     ] = 300.0,
 ) -> None:
-    """Prepare a first start or an upgrade: indexes, topology, and what the file names.
+    """Prepare a first start or an upgrade: indexes, queues, and the entries of a setup file.
 
-    It adds what is missing and changes nothing that is there, so it may run again, twice at once, and beside services
-    of an older version. The password of an account that exists stays.
+    The command adds missing entries and does not change existing ones. It may run again, twice at the same time, and
+    while services of an older version run. The password of an existing account is not changed.
     """
     plan = _plan(file)
     folder = file.parent if file is not None else Path()

@@ -1,4 +1,4 @@
-"""What a setup file asks for: tenants with their domains, accounts and aliases, checked before anything is done.
+"""A setup file: tenants with domains, accounts and aliases, validated before any change.
 
 Contact, status, name and quota apply to what is added; what is there already stays as it is.
 
@@ -22,10 +22,10 @@ import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
-from mailyard.cli.sizes import octets
 from mailyard.directory.errors import Invalid
 from mailyard.directory.model import AccountStatus, TenantStatus
 from mailyard.directory.names import domain_name, mail_address, tenant_slug
+from mailyard.directory.sizes import octets
 
 
 class BadPlan(Exception):
@@ -70,7 +70,7 @@ class AccountPlan(_Part):
 
 
 class AliasPlan(_Part):
-    """An address that stands for others."""
+    """An alias and its targets."""
 
     address: MailAddress
     targets: Annotated[tuple[MailAddress, ...], Field(min_length=1)]
@@ -89,7 +89,7 @@ class TenantPlan(_Part):
 
 
 class Plan(_Part):
-    """All of the file."""
+    """The whole setup file."""
 
     tenants: tuple[TenantPlan, ...] = ()
 
@@ -120,7 +120,5 @@ def _path(keys: tuple[int | str, ...]) -> str:
 
 
 def _problem(text: str) -> str:
-    """Leave out how the check is made."""
-    return text.removeprefix("Value error, ").replace(
-        "Extra inputs are not permitted", "there is no such setting"
-    )
+    """Return the text of an error without the words of the validator."""
+    return text.removeprefix("Value error, ").replace("Extra inputs are not permitted", "unknown key")

@@ -1,4 +1,4 @@
-"""Waits for MongoDB and RabbitMQ, and says so once for each new reason."""
+"""Wait for MongoDB and RabbitMQ, and print each new reason once."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -16,7 +16,7 @@ Look = Callable[[], Awaitable[str | None]]
 
 
 async def until_ready(name: str, look: Look, deadline: float, say: Say) -> None:
-    """Look until nothing stands in the way; `deadline` in the loop's time.
+    """Wait until the server is ready; `deadline` is in the loop's time.
 
     Raises:
         Unavailable: something still does then.
@@ -34,14 +34,14 @@ async def until_ready(name: str, look: Look, deadline: float, say: Say) -> None:
 
 
 async def store_reason(store: Store) -> str | None:
-    """Why the store takes nothing yet: it is away, knows no such user yet, is no replica set yet or has no primary."""
+    """Return why MongoDB is not ready: unreachable, unknown user, no replica set, or no primary; None when it is ready."""
     try:
         await store.ping()
         hello = await store.db.command("hello")
     except (Unavailable, PyMongoError) as error:
         return str(error).partition(", full error")[0]
     if "setName" not in hello and hello.get("msg") != "isdbgrid":
-        return "it is no member of a replica set yet (mailyard replica-set initiate makes one)"
+        return "it is not a member of a replica set (create one with: mailyard replica-set initiate)"
     return None
 
 

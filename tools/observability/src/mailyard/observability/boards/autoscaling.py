@@ -1,4 +1,4 @@
-"""Replicas, what they are scaled on, and whether the scalers work."""
+"""Replicas, the triggers they scale on, and errors of the scalers."""
 
 from mailyard.observability import limits
 from mailyard.observability.boards.expressions import by_service, highest, shared, total
@@ -16,7 +16,7 @@ def _replicas(what: str) -> str:
 BOARD = Board(
     uid="mailyard-autoscaling",
     title="Autoscaling",
-    description="Replicas of each service beside the numbers that they are scaled on.",
+    description="Replicas of each service, and the values of their triggers.",
     rows=(
         Row(
             "Replicas",
@@ -28,16 +28,16 @@ BOARD = Board(
                     stacked=True,
                 ),
                 Panel(
-                    "Current and wanted replicas",
-                    "Of each autoscaler.",
+                    "Current and desired replicas",
+                    "Replicas of each autoscaler.",
                     (
                         Query(_replicas("status_current_replicas"), "{{horizontalpodautoscaler}}"),
-                        Query(_replicas("status_desired_replicas"), "{{horizontalpodautoscaler}} wanted"),
+                        Query(_replicas("status_desired_replicas"), "{{horizontalpodautoscaler}} desired"),
                     ),
                 ),
                 Panel(
                     "Share of the maximum",
-                    "Current replicas of what is allowed; at 1 more load finds no more replicas.",
+                    "Current replicas divided by the maximum; at 1, more load gets no more replicas.",
                     (
                         Query(
                             f"{_replicas('status_current_replicas')} / {_replicas('spec_max_replicas')}",
@@ -49,7 +49,7 @@ BOARD = Board(
                 ),
                 Panel(
                     "Available replicas",
-                    "Pods that serve, and pods that should, by deployment.",
+                    "Available and desired pods, by deployment.",
                     (
                         Query(
                             "max by (deployment)"
@@ -58,7 +58,7 @@ BOARD = Board(
                         ),
                         Query(
                             f"max by (deployment) (kube_deployment_spec_replicas{{{_DEPLOYMENTS}}})",
-                            "{{deployment}} wanted",
+                            "{{deployment}} desired",
                         ),
                     ),
                 ),
@@ -77,31 +77,31 @@ BOARD = Board(
             ),
         ),
         Row(
-            "What is scaled on",
+            "Triggers",
             (
                 Panel(
                     "Queue depth",
-                    "Mails; router, filter, delivery and relay scale on mails for each replica.",
+                    "Mails in each queue; router, filter, delivery and relay scale on mails per replica.",
                     (Query(shared('mailyard_queue_depth_mails{queue!="dead"}', "queue"), "{{queue}}"),),
                 ),
                 Panel(
                     "Queue age",
-                    "Seconds that the oldest mail has waited: the second scale.",
+                    "Wait of the oldest mail in each queue: the second trigger.",
                     (Query(highest('mailyard_queue_oldest_seconds{queue!="dead"}', "queue"), "{{queue}}"),),
                     unit=Unit.SECONDS,
                     steps=warn_from(limits.QUEUE_AGE_SECONDS),
                 ),
                 Panel(
                     "Connections",
-                    "Open connections; smtp-in and imap scale on connections for each replica.",
+                    "Open connections; smtp-in and imap scale on connections per replica.",
                     (
                         Query(total("mailyard_smtp_in_open_connections"), "smtp-in"),
                         Query(total("mailyard_imap_open_connections"), "imap"),
                     ),
                 ),
                 Panel(
-                    "CPU of a replica",
-                    "Cores, mean of a service's instances.",
+                    "CPU per replica",
+                    "CPU cores, mean over the instances of a service.",
                     (
                         Query(
                             f"avg by (service) ({by_service('rate(process_cpu_seconds_total[$__rate_interval])')})",
@@ -111,8 +111,8 @@ BOARD = Board(
                     unit=Unit.CORES,
                 ),
                 Panel(
-                    "What KEDA reads",
-                    "The value of each trigger, as KEDA saw it.",
+                    "Trigger values in KEDA",
+                    "The value of each trigger that KEDA read.",
                     (
                         Query(
                             f"max by (scaledObject, metric) (keda_scaler_metrics_value{{{_SCALED}}})",
@@ -121,8 +121,8 @@ BOARD = Board(
                     ),
                 ),
                 Panel(
-                    "KEDA's errors",
-                    "Failed readings of triggers.",
+                    "KEDA errors",
+                    "Failed reads of triggers.",
                     (
                         Query(
                             "sum by (scaledObject)"

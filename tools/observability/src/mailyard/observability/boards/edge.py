@@ -1,4 +1,4 @@
-"""smtp-in: what comes to the door, what is taken and what is refused."""
+"""smtp-in: connections, accepted mail and refusals."""
 
 from mailyard.observability import limits
 from mailyard.observability.boards.expressions import mean, quantile, rate, total
@@ -13,7 +13,7 @@ BOARD = Board(
     description="smtp-in: connections, acceptance and its time, refusals with reasons, TLS, logins, PROXY headers.",
     rows=(
         Row(
-            "Taken",
+            "Accepted",
             (
                 Panel(
                     "Messages",
@@ -22,7 +22,7 @@ BOARD = Board(
                     unit=Unit.PER_SECOND,
                 ),
                 Panel(
-                    "Recipients of a message",
+                    "Recipients per message",
                     "Mean number of recipients of an accepted message.",
                     (
                         Query(
@@ -40,20 +40,20 @@ BOARD = Board(
                     unit=Unit.OCTETS_PER_SECOND,
                 ),
                 Panel(
-                    "Time to 250, 95 % within",
-                    "From the end of a message to its 250: written, journaled by a majority, announced.",
+                    "Time to 250, p95",
+                    "Time from the end of a message to its 250: journaled by a majority and published.",
                     (Query(quantile(0.95, "mailyard_smtp_in_accept_seconds", "listener"), _BY),),
                     unit=Unit.SECONDS,
                     steps=warn_from(limits.ACCEPT_SECONDS),
                 ),
                 Panel(
-                    "Messages of a batch",
-                    "Mean number of messages that one write to the store takes: it grows with the load.",
+                    "Batch size",
+                    "Mean number of messages in one write to MongoDB. It grows with the load.",
                     (Query(mean("mailyard_spool_batch_messages"), "messages"),),
                 ),
                 Panel(
                     "Accepted without the broker",
-                    "Messages accepted while RabbitMQ was away; the router publishes them later.",
+                    "Messages accepted while RabbitMQ was unreachable; the router publishes them later.",
                     (Query(rate("mailyard_spool_unpublished_total"), "unpublished"),),
                     unit=Unit.PER_SECOND,
                 ),
@@ -70,13 +70,13 @@ BOARD = Board(
                 ),
                 Panel(
                     "New",
-                    "Connections each second, refused ones too.",
+                    "New connections per second, including refused ones.",
                     (Query(rate("mailyard_smtp_in_connections_total", "listener"), _BY),),
                     unit=Unit.PER_SECOND,
                 ),
                 Panel(
                     "TLS handshakes",
-                    "By what became of them.",
+                    "TLS handshakes, by outcome.",
                     (
                         Query(
                             rate("mailyard_smtp_in_tls_handshakes_total", "listener, outcome"),
@@ -86,8 +86,8 @@ BOARD = Board(
                     unit=Unit.PER_SECOND,
                 ),
                 Panel(
-                    "Waited for in vain",
-                    "Connections ended because the client kept silent, or did not read, for too long.",
+                    "Time-outs",
+                    "Connections closed because the client sent or read nothing for too long.",
                     (
                         Query(
                             rate("mailyard_smtp_in_timeouts_total", "listener, phase"),
@@ -98,7 +98,7 @@ BOARD = Board(
                 ),
                 Panel(
                     "PROXY headers",
-                    "Connections from balancers, by what became of their PROXY header.",
+                    "Connections from load balancers, by outcome of their PROXY header.",
                     (
                         Query(
                             rate("mailyard_proxy_headers_total", "listener, outcome"),
@@ -109,7 +109,7 @@ BOARD = Board(
                 ),
                 Panel(
                     "Certificate",
-                    "Time until the served certificate ends; the earliest of all instances.",
+                    "Time until the served certificate expires; the earliest of all instances.",
                     (Query("min(mailyard_certificate_expiry_timestamp_seconds) - time()", "left"),),
                     unit=Unit.SECONDS,
                     signed=True,
@@ -126,7 +126,7 @@ BOARD = Board(
             (
                 Panel(
                     "Refusals",
-                    "Senders, recipients, logins and messages that were refused, by class.",
+                    "Refused senders, recipients, logins and messages, by reason.",
                     (
                         Query(
                             rate("mailyard_smtp_in_refusals_total", "listener, reason"),
@@ -136,7 +136,7 @@ BOARD = Board(
                     unit=Unit.PER_SECOND,
                 ),
                 Panel(
-                    "Refuses everything",
+                    "Refusing all mail",
                     "Instances that answer all new mail with 4xx.",
                     (Query(total("mailyard_smtp_in_refusing_state"), "refusing instances"),),
                     steps=bad_from(1),
@@ -153,17 +153,17 @@ BOARD = Board(
                     unit=Unit.PER_SECOND,
                 ),
                 Panel(
-                    "Checking a password, 95 % within",
-                    "Hashing, and waiting for a free thread; all services together.",
+                    "Password check, p95",
+                    "Time to hash a password, including the wait for a thread; all services together.",
                     (Query(quantile(0.95, "mailyard_login_verify_seconds"), "verify"),),
                     unit=Unit.SECONDS,
                 ),
                 Panel(
                     "Directory",
-                    "Mean number of addresses that one query of the directory resolves, and queries each second.",
+                    "Mean number of addresses per directory query, and queries per second.",
                     (
-                        Query(mean("mailyard_directory_lookup_addresses"), "addresses of a query"),
-                        Query(rate("mailyard_directory_lookup_addresses_count"), "queries each second"),
+                        Query(mean("mailyard_directory_lookup_addresses"), "addresses per query"),
+                        Query(rate("mailyard_directory_lookup_addresses_count"), "queries per second"),
                     ),
                 ),
             ),

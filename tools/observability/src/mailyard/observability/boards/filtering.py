@@ -1,4 +1,4 @@
-"""filter: verdicts and what they come from."""
+"""filter: verdicts and findings."""
 
 from mailyard.observability.boards.expressions import highest, mean, quantile, rate, shared
 from mailyard.observability.dashboard import Board, Panel, Query, Row, Unit, warn_from
@@ -8,7 +8,7 @@ _QUEUES = 'queue=~"(local|remote).filter"'
 BOARD = Board(
     uid="mailyard-filter",
     title="Filter",
-    description="Verdicts by direction, findings by check, octets read, rules in force, and how the filter keeps up.",
+    description="Verdicts by direction, findings by check, octets read, rules in force, and the backlog of the filter.",
     rows=(
         Row(
             "Verdicts",
@@ -28,25 +28,25 @@ BOARD = Board(
                 ),
                 Panel(
                     "Findings",
-                    "What the checks found, by check.",
+                    "Findings, by check.",
                     (Query(rate("mailyard_filter_findings_total", "check"), "{{check}}"),),
                     unit=Unit.PER_SECOND,
                     width=12,
                 ),
                 Panel(
                     "Octets read",
-                    "Octets of bodies that were read for checks.",
+                    "Octets of bodies read for checks.",
                     (Query(rate("mailyard_filter_read_bytes_total"), "read"),),
                     unit=Unit.OCTETS_PER_SECOND,
                 ),
                 Panel(
                     "Rules in force",
-                    "Content rules; the highest of all instances.",
+                    "Number of content rules; the maximum of all instances.",
                     (Query(highest("mailyard_filter_rules_active"), "rules"),),
                 ),
                 Panel(
                     "Refused changes",
-                    "Changed files of rules that could not be used.",
+                    "Changed rules files that were refused.",
                     (Query(rate("mailyard_filter_rules_refused_total"), "refused"),),
                     unit=Unit.PER_SECOND,
                     steps=warn_from(0.001),
@@ -58,12 +58,12 @@ BOARD = Board(
             (
                 Panel(
                     "Waiting mail",
-                    "Mails in front of the filter.",
+                    "Mails that wait for the filter.",
                     (Query(shared(f"mailyard_queue_depth_mails{{{_QUEUES}}}", "queue"), "{{queue}}"),),
                 ),
                 Panel(
-                    "Duration of a call, 95 % within",
-                    "One call takes up to 200 mails.",
+                    "Handler call, p95",
+                    "Duration of a handler call, for up to 200 mails.",
                     (
                         Query(
                             quantile(0.95, "mailyard_broker_handler_seconds", "queue", _QUEUES), "{{queue}}"
@@ -72,8 +72,8 @@ BOARD = Board(
                     unit=Unit.SECONDS,
                 ),
                 Panel(
-                    "Tickets in a call",
-                    "Mean number, by direction.",
+                    "Tickets per call",
+                    "Mean number of tickets in a handler call, by direction.",
                     (Query(mean("mailyard_broker_handler_tickets", "queue", _QUEUES), "{{queue}}"),),
                 ),
             ),

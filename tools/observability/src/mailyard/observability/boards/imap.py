@@ -1,4 +1,4 @@
-"""imap: clients, what they do and how long it takes."""
+"""imap: connections, commands and their duration."""
 
 from mailyard.observability import limits
 from mailyard.observability.boards.expressions import quantile, rate, total
@@ -14,13 +14,13 @@ BOARD = Board(
             (
                 Panel(
                     "Open connections",
-                    "By listener; imap scales on them.",
+                    "Open connections, by listener; imap scales on them.",
                     (Query(total("mailyard_imap_open_connections", "listener"), "{{listener}}"),),
                     stacked=True,
                 ),
                 Panel(
                     "New and refused connections",
-                    "Accepted by listener, and turned away by the limit that was reached.",
+                    "Accepted connections by listener, and refused connections by limit.",
                     (
                         Query(rate("mailyard_imap_connections_total", "listener"), "{{listener}}"),
                         Query(rate("mailyard_imap_refused_connections_total", "limit"), "refused: {{limit}}"),
@@ -29,12 +29,12 @@ BOARD = Board(
                 ),
                 Panel(
                     "Sessions in IDLE",
-                    "Sessions that wait for news.",
+                    "Sessions that wait for changes.",
                     (Query(total("mailyard_imap_idling_sessions"), "idling"),),
                 ),
                 Panel(
                     "Logins",
-                    "By outcome.",
+                    "Logins, by outcome.",
                     (
                         Query(
                             rate('mailyard_login_attempts_total{login_service="imap"}', "outcome"),
@@ -45,7 +45,7 @@ BOARD = Board(
                 ),
                 Panel(
                     "Octets",
-                    "From and to clients, and of appended messages.",
+                    "Octets from and to clients, and octets of appended messages.",
                     (
                         Query(rate("mailyard_imap_received_bytes_total"), "received"),
                         Query(rate("mailyard_imap_sent_bytes_total"), "sent"),
@@ -55,7 +55,7 @@ BOARD = Board(
                 ),
                 Panel(
                     "Mailbox events",
-                    "Events that wake sessions: sent by delivery and imap, received by imap. Lost ones are a delay.",
+                    "Events that wake sessions: published by delivery and imap, received by imap. A lost event is a delay.",
                     (
                         Query(rate("mailyard_broker_events_published_total"), "published"),
                         Query(rate("mailyard_broker_events_received_total"), "received"),
@@ -70,7 +70,7 @@ BOARD = Board(
             (
                 Panel(
                     "Commands",
-                    "Answered each second, by command.",
+                    "Completed commands per second, by command.",
                     (Query(rate("mailyard_imap_commands_total", "command"), "{{command}}"),),
                     unit=Unit.PER_SECOND,
                     width=12,
@@ -78,14 +78,14 @@ BOARD = Board(
                 ),
                 Panel(
                     "Results",
-                    "By result; BAD is a mistake of the client, NO a refusal or a fault.",
+                    "Completed commands, by result. BAD: an error of the client. NO: a refusal or a failure.",
                     (Query(rate("mailyard_imap_commands_total", "result"), "{{result}}"),),
                     unit=Unit.PER_SECOND,
                     width=12,
                 ),
                 Panel(
-                    "Duration, 95 % within",
-                    "By command, without IDLE, which lasts as long as the client likes.",
+                    "Duration, p95",
+                    "Duration by command, without IDLE, whose duration the client decides.",
                     (
                         Query(
                             quantile(0.95, "mailyard_imap_command_seconds", "command", 'command!="IDLE"'),
@@ -97,20 +97,20 @@ BOARD = Board(
                     steps=warn_from(limits.IMAP_SECONDS),
                 ),
                 Panel(
-                    "Duration of all, by share",
-                    "All commands but IDLE together.",
+                    "Duration of all commands",
+                    "All commands except IDLE together.",
                     (
                         Query(
                             quantile(0.5, "mailyard_imap_command_seconds", matchers='command!="IDLE"'),
-                            "half within",
+                            "p50",
                         ),
                         Query(
                             quantile(0.95, "mailyard_imap_command_seconds", matchers='command!="IDLE"'),
-                            "95 % within",
+                            "p95",
                         ),
                         Query(
                             quantile(0.99, "mailyard_imap_command_seconds", matchers='command!="IDLE"'),
-                            "99 % within",
+                            "p99",
                         ),
                     ),
                     unit=Unit.SECONDS,

@@ -1,4 +1,4 @@
-"""The ledger: what was accepted, what became of it, and the difference, which must be 0."""
+"""The ledger: accepted recipients, outcomes, and the difference, which must be 0."""
 
 from mailyard.observability.boards.expressions import rate, total
 from mailyard.observability.dashboard import Board, Kind, Panel, Query, Row, Unit, bad_from
@@ -6,14 +6,14 @@ from mailyard.observability.dashboard import Board, Kind, Panel, Query, Row, Uni
 BOARD = Board(
     uid="mailyard-ledger",
     title="Ledger",
-    description="Two independent books: what the edges said 250 to, and what the rows say became of it.",
+    description="Two independent counts: recipients that smtp-in accepted, and outcomes in the spool rows.",
     rows=(
         Row(
-            "Books",
+            "Difference",
             (
                 Panel(
                     "Unaccounted",
-                    "Recipients by which the books differ.",
+                    "Recipients by which the two counts differ.",
                     (Query("sum(mailyard_mail_unaccounted)", "unaccounted"),),
                     kind=Kind.NUMBER,
                     width=6,
@@ -21,25 +21,25 @@ BOARD = Board(
                 ),
                 Panel(
                     "Unaccounted, over time",
-                    "Anything but 0 means that mail was lost or came from nowhere.",
+                    "Any value but 0 means that mail was lost, or that rows exist which no edge accepted.",
                     (Query("sum(mailyard_mail_unaccounted)", "unaccounted"),),
                     width=10,
                     steps=bad_from(1),
                 ),
                 Panel(
-                    "Comparisons",
-                    "How often the books are compared; by one router at a time.",
+                    "Audits",
+                    "Audits of the ledger; one router at a time makes them.",
                     (Query(rate("mailyard_ledger_audits_total"), "audits"),),
                     unit=Unit.PER_SECOND,
                 ),
             ),
         ),
         Row(
-            "What became of recipients",
+            "Recipients",
             (
                 Panel(
                     "Recipients of open minutes",
-                    "Recipients accepted in the minutes that are not closed yet, by what became of them.",
+                    "Recipients accepted in minutes that are not closed yet, by outcome.",
                     (
                         Query(
                             total('mailyard_ledger_recipients{became!~"accepted|expanded"}', "became"),
@@ -50,8 +50,8 @@ BOARD = Board(
                     stacked=True,
                 ),
                 Panel(
-                    "Ends",
-                    "Recipients that ended, each second.",
+                    "Outcomes",
+                    "Recipients that ended, per second.",
                     (Query(rate("mailyard_spool_outcomes_total", "result"), "{{result}}"),),
                     unit=Unit.PER_SECOND,
                     width=12,
@@ -59,14 +59,14 @@ BOARD = Board(
                 ),
                 Panel(
                     "Accepted recipients",
-                    "Recipients that the edges answered for, each second.",
+                    "Recipients that smtp-in accepted, per second.",
                     (Query(rate("mailyard_smtp_in_accepted_recipients_total"), "accepted"),),
                     unit=Unit.PER_SECOND,
                     width=12,
                 ),
                 Panel(
-                    "Still open",
-                    "Mails, or legs of mails, that have not ended.",
+                    "Open mail",
+                    "Messages, or legs, that have not ended.",
                     (Query(total("mailyard_spool_open_mails", "state"), "{{state}}"),),
                     width=12,
                     stacked=True,

@@ -1,4 +1,4 @@
-"""delivery and relay: how mail ends, where to, and why some of it does not."""
+"""delivery and relay: outcomes, destinations, and reasons for deferrals."""
 
 from mailyard.observability import limits
 from mailyard.observability.boards.expressions import mean, quantile, rate, total
@@ -7,25 +7,25 @@ from mailyard.observability.dashboard import Board, Kind, Panel, Query, Row, Uni
 BOARD = Board(
     uid="mailyard-delivery",
     title="Delivery and relay",
-    description="Mail into mailboxes and out to other hosts, by destination and reason. Domains are grouped by provider.",
+    description="Mail to mailboxes and to other hosts, by destination and reason. Domains are grouped by provider.",
     rows=(
         Row(
-            "Into mailboxes",
+            "To mailboxes",
             (
                 Panel(
                     "Delivered",
-                    "Messages put in mailboxes, by kind of mailbox.",
+                    "Messages stored in mailboxes, by kind of mailbox.",
                     (Query(rate("mailyard_delivery_messages_total", "kind"), "{{kind}}"),),
                     unit=Unit.PER_SECOND,
                 ),
                 Panel(
-                    "Messages of an insert",
-                    "Mean number of messages that one transaction puts in mailboxes.",
+                    "Batch size",
+                    "Mean number of messages in one delivery transaction.",
                     (Query(mean("mailyard_delivery_batch_messages"), "messages"),),
                 ),
                 Panel(
-                    "From acceptance to the mailbox, 95 % within",
-                    "Deferred mail included.",
+                    "From acceptance to the mailbox, p95",
+                    "Includes deferred mail.",
                     (Query(quantile(0.95, "mailyard_delivery_age_seconds"), "age"),),
                     unit=Unit.SECONDS,
                     steps=warn_from(limits.DELIVERY_SECONDS),
@@ -37,7 +37,7 @@ BOARD = Board(
             (
                 Panel(
                     "Recipients",
-                    "Recipients tried, by provider and what the try made of them.",
+                    "Recipients of delivery attempts, by provider and result.",
                     (
                         Query(
                             rate("mailyard_relay_recipients_total", "provider, fate"), "{{provider}} {{fate}}"
@@ -48,7 +48,7 @@ BOARD = Board(
                 ),
                 Panel(
                     "Not relayed, by provider",
-                    "Share of tried recipients that were put off or refused, over 15 minutes.",
+                    "Share of recipients that were deferred or refused, over 15 minutes.",
                     (
                         Query(
                             "sum by (provider) (mailyard:relay_not_relayed:ratio15m)",
@@ -60,7 +60,7 @@ BOARD = Board(
                 ),
                 Panel(
                     "Reasons",
-                    "Recipients that were put off or refused, by the subject of the status code (RFC 3463).",
+                    "Recipients that were deferred or refused, by the subject of the status code (RFC 3463).",
                     (
                         Query(
                             rate("mailyard_relay_refusals_total", "provider, fate, reason"),
@@ -71,8 +71,8 @@ BOARD = Board(
                     stacked=True,
                 ),
                 Panel(
-                    "Duration of a try, 95 % within",
-                    "DNS and waiting for a connection included.",
+                    "Duration of an attempt, p95",
+                    "Includes DNS and the wait for a connection.",
                     (Query(quantile(0.95, "mailyard_relay_attempt_seconds", "provider"), "{{provider}}"),),
                     unit=Unit.SECONDS,
                 ),
@@ -95,25 +95,25 @@ BOARD = Board(
                 ),
                 Panel(
                     "Open connections and legs",
-                    "Connections, idle ones included, and legs that are claimed and not reported.",
+                    "Connections, including idle ones, and legs that are claimed and have no outcome yet.",
                     (
                         Query(total("mailyard_relay_connections_open"), "connections"),
                         Query(total("mailyard_relay_legs_open"), "legs"),
                     ),
                 ),
                 Panel(
-                    "Doubtful ends",
-                    "Recipients that may get a mail twice, tickets whose leg was not to be claimed, late reports.",
+                    "Uncertain deliveries",
+                    "Recipients that may get a mail twice, tickets whose leg could not be claimed, and outcomes that were written late.",
                     (
                         Query(rate("mailyard_relay_uncertain_total"), "uncertain"),
                         Query(rate("mailyard_relay_void_tickets_total"), "void tickets"),
-                        Query(rate("mailyard_relay_report_retries_total"), "late reports"),
+                        Query(rate("mailyard_relay_report_retries_total"), "late outcomes"),
                     ),
                     unit=Unit.PER_SECOND,
                 ),
                 Panel(
                     "Providers by volume",
-                    "Recipients tried each second, over 15 minutes.",
+                    "Recipients of delivery attempts per second, over 15 minutes.",
                     (
                         Query(
                             "sort_desc(sum by (provider) (mailyard:relay_recipients:rate15m))", "{{provider}}"
@@ -125,11 +125,11 @@ BOARD = Board(
             ),
         ),
         Row(
-            "What waits and what ends",
+            "Deferrals and bounces",
             (
                 Panel(
                     "Deferrals",
-                    "Legs put off, by route and by the subject of the status code (RFC 3463).",
+                    "Deferred legs, by route and by the subject of the status code (RFC 3463).",
                     (
                         Query(
                             rate("mailyard_spool_deferrals_total", "route, reason"), "{{route}}: {{reason}}"
@@ -139,8 +139,8 @@ BOARD = Board(
                     stacked=True,
                 ),
                 Panel(
-                    "Share of tries that put off",
-                    "Deferrals in all tries, over 15 minutes.",
+                    "Share of deferred attempts",
+                    "Deferrals divided by all attempts, over 15 minutes.",
                     (Query("max(mailyard:deferred_legs:ratio15m)", "deferred"),),
                     unit=Unit.SHARE,
                     steps=warn_from(limits.DEFERRED_SHARE),

@@ -1,4 +1,4 @@
-"""Is mail going through? The first look."""
+"""The overview: whether mail flows."""
 
 from mailyard.observability import limits
 from mailyard.observability.boards.expressions import by_service, highest, quantile, rate, shared, total
@@ -18,14 +18,14 @@ from mailyard.observability.dashboard import (
 BOARD = Board(
     uid="mailyard-overview",
     title="Overview",
-    description="Whether mail goes through, how fast, and what stands in its way.",
+    description="Whether mail flows, how fast, and what blocks it.",
     rows=(
         Row(
             "Now",
             (
                 Panel(
                     "Unaccounted recipients",
-                    "Recipients by which the two books of the ledger differ. Anything but 0 is an alarm.",
+                    "Recipients by which the two sources of the ledger differ. Any value but 0 is an alarm.",
                     (Query("sum(mailyard_mail_unaccounted)"),),
                     steps=bad_from(1),
                     kind=Kind.NUMBER,
@@ -34,7 +34,7 @@ BOARD = Board(
                 ),
                 Panel(
                     "Mails in queues",
-                    "Mails that wait in all queues together, dead letters not counted.",
+                    "Mails that wait in all queues together, without dead letters.",
                     (Query('sum(max by (namespace, queue) (mailyard_queue_depth_mails{queue!="dead"}))'),),
                     steps=warn_from(limits.QUEUE_DEPTH_MAILS),
                     kind=Kind.NUMBER,
@@ -53,7 +53,7 @@ BOARD = Board(
                 ),
                 Panel(
                     "Dead letters",
-                    "Tickets that their consumers gave up.",
+                    "Tickets that their consumers could not handle.",
                     (Query(shared('mailyard_queue_depth_mails{queue="dead"}')),),
                     steps=warn_from(1),
                     kind=Kind.NUMBER,
@@ -61,8 +61,8 @@ BOARD = Board(
                     height=4,
                 ),
                 Panel(
-                    "Edge refuses",
-                    "Yes while an smtp-in answers all new mail with 4xx: store slow, disk full or queue too old.",
+                    "Refusing new mail",
+                    "Yes while an smtp-in answers all new mail with 4xx: MongoDB slow, disk full or queue too old.",
                     (Query("max(mailyard_smtp_in_refusing_state)"),),
                     unit=Unit.YES_NO,
                     steps=bad_from(1),
@@ -88,7 +88,7 @@ BOARD = Board(
             (
                 Panel(
                     "Messages",
-                    "Messages accepted with 250, put in mailboxes, and recipients relayed, each second.",
+                    "Messages accepted with 250, messages delivered to mailboxes, and recipients relayed, per second.",
                     (
                         Query(rate("mailyard_smtp_in_accepted_messages_total"), "accepted"),
                         Query(rate("mailyard_delivery_messages_total"), "delivered"),
@@ -101,24 +101,24 @@ BOARD = Board(
                     "From acceptance to the mailbox",
                     "Time that local mail takes, from its 250 to the mailbox.",
                     (
-                        Query(quantile(0.5, "mailyard_delivery_age_seconds"), "half within"),
-                        Query(quantile(0.95, "mailyard_delivery_age_seconds"), "95 % within"),
-                        Query(quantile(0.99, "mailyard_delivery_age_seconds"), "99 % within"),
+                        Query(quantile(0.5, "mailyard_delivery_age_seconds"), "p50"),
+                        Query(quantile(0.95, "mailyard_delivery_age_seconds"), "p95"),
+                        Query(quantile(0.99, "mailyard_delivery_age_seconds"), "p99"),
                     ),
                     unit=Unit.SECONDS,
                     width=12,
                     steps=warn_from(limits.DELIVERY_SECONDS),
                 ),
                 Panel(
-                    "What became of recipients",
-                    "Recipients that ended, by how.",
+                    "Outcomes",
+                    "Recipients that ended, by result.",
                     (Query(rate("mailyard_spool_outcomes_total", "result"), "{{result}}"),),
                     unit=Unit.PER_SECOND,
                     stacked=True,
                 ),
                 Panel(
-                    "Mail that has not ended",
-                    "Mails, or legs of mails: active ones have a ticket in a queue, deferred ones wait for their time.",
+                    "Open mail",
+                    "Messages, or legs: active ones have a ticket in a queue or a service, deferred ones wait until they are due.",
                     (Query(total("mailyard_spool_open_mails", "state"), "{{state}}"),),
                     stacked=True,
                 ),
@@ -164,7 +164,7 @@ BOARD = Board(
                 ),
                 Panel(
                     "Loop lag",
-                    "How late the event loop runs a timer, 99th percentile; the worst instance of each service.",
+                    "Delay of timers in the event loop, p99; the worst instance of each service.",
                     (
                         Query(
                             "max by (service) ("
@@ -178,7 +178,7 @@ BOARD = Board(
                 ),
                 Panel(
                     "Open files",
-                    "Share of the open files that are allowed; the worst instance of each service.",
+                    "Share of the limit of open files; the worst instance of each service.",
                     (
                         Query(
                             f"max by (service) ({by_service('(process_open_fds / process_max_fds)')})",
@@ -190,7 +190,7 @@ BOARD = Board(
                 ),
                 Panel(
                     "Versions",
-                    "Instances by service and version: two versions at once are a rollout.",
+                    "Instances by service and version; two versions at once mean a rollout.",
                     (Query("count by (service, version) (mailyard_build_info)", "{{service}} {{version}}"),),
                     kind=Kind.BARS,
                 ),

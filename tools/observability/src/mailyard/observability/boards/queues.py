@@ -1,4 +1,4 @@
-"""The queues: how much waits, for how long, for whom."""
+"""The queues: depth, age, throughput, and waiting mail by tenant."""
 
 from mailyard.observability import limits
 from mailyard.observability.boards.expressions import highest, mean, quantile, rate, shared, total
@@ -9,10 +9,10 @@ _BY = "{{queue}}"
 BOARD = Board(
     uid="mailyard-queues",
     title="Queues",
-    description="Depth and age in mails and seconds, what goes in and out, time in each stage, and whose mail waits.",
+    description="Depth in mails, age in seconds, rates in and out, time in each stage, and waiting mail by tenant.",
     rows=(
         Row(
-            "What waits",
+            "Waiting mail",
             (
                 Panel(
                     "Depth",
@@ -29,7 +29,7 @@ BOARD = Board(
                 ),
                 Panel(
                     "Active and deferred",
-                    "Mails, or legs of mails: active ones have a ticket under way, deferred ones wait for their next try.",
+                    "Messages, or legs: active ones have a ticket in a queue or a service, deferred ones wait for their next attempt.",
                     (Query(total("mailyard_spool_open_mails", "state"), "{{state}}"),),
                 ),
             ),
@@ -39,19 +39,19 @@ BOARD = Board(
             (
                 Panel(
                     "In",
-                    "Tickets put into each queue each second, releases of deferred mail included.",
+                    "Tickets published to each queue per second, including releases of deferred mail.",
                     (Query(rate("mailyard_broker_published_tickets_total", "queue"), _BY),),
                     unit=Unit.PER_SECOND,
                 ),
                 Panel(
                     "Out",
-                    "Tickets taken from each queue each second; redeliveries count again.",
+                    "Tickets taken from each queue per second; redeliveries count again.",
                     (Query(rate("mailyard_broker_consumed_tickets_total", "queue"), _BY),),
                     unit=Unit.PER_SECOND,
                 ),
                 Panel(
                     "Growth",
-                    "In less out. Above 0 a queue grows: its consumers do not keep up.",
+                    "In minus out. Above 0 the queue grows: its consumers are too slow.",
                     (
                         Query(
                             rate("mailyard_broker_published_tickets_total", "queue")
@@ -69,33 +69,32 @@ BOARD = Board(
             "Time in stage",
             (
                 Panel(
-                    "Wait, half within",
-                    "From entry into a queue to the handler that took the ticket, median.",
+                    "Wait, p50",
+                    "Time from entry into a queue to the handler call, median.",
                     (Query(quantile(0.5, "mailyard_queue_wait_seconds", "queue"), _BY),),
                     unit=Unit.SECONDS,
                 ),
                 Panel(
-                    "Wait, 95 % within",
-                    "The same, 95th percentile.",
+                    "Wait, p95",
+                    "Time from entry into a queue to the handler call, 95th percentile.",
                     (Query(quantile(0.95, "mailyard_queue_wait_seconds", "queue"), _BY),),
                     unit=Unit.SECONDS,
                     steps=warn_from(limits.QUEUE_AGE_SECONDS),
                 ),
                 Panel(
-                    "Work, 95 % within",
-                    "Duration of a handler call, which takes up to 200 tickets at once.",
+                    "Handler call, p95",
+                    "Duration of a handler call, for up to 200 tickets at once.",
                     (Query(quantile(0.95, "mailyard_broker_handler_seconds", "queue"), _BY),),
                     unit=Unit.SECONDS,
                 ),
                 Panel(
-                    "Tickets in a call",
-                    "Mean number of tickets that a handler gets at once: it grows with the load, and the cost of a mail"
-                    " falls.",
+                    "Tickets per call",
+                    "Mean number of tickets in a handler call. It grows with the load, and the cost per mail falls.",
                     (Query(mean("mailyard_broker_handler_tickets", "queue"), _BY),),
                 ),
                 Panel(
-                    "Tickets in an AMQP message",
-                    "Mean number of tickets that travel together.",
+                    "Tickets per AMQP message",
+                    "Mean number of tickets in one AMQP message.",
                     (
                         Query(
                             rate("mailyard_broker_consumed_tickets_total", "queue")
@@ -113,11 +112,11 @@ BOARD = Board(
             ),
         ),
         Row(
-            "For whom",
+            "By tenant",
             (
                 Panel(
                     "Tenants with most waiting mail",
-                    "Mails that have not ended, of the twenty tenants with most of them, and of all others together."
+                    "Open mails of the twenty tenants that have most, and of all others together."
                     " Counted every half minute by one router.",
                     (Query("topk(21, sum by (tenant) (mailyard_tenant_waiting_mails))", "{{tenant}}"),),
                     width=12,
@@ -125,8 +124,8 @@ BOARD = Board(
                     stacked=True,
                 ),
                 Panel(
-                    "Now",
-                    "The same, now.",
+                    "Current",
+                    "Open mails by tenant, current value.",
                     (
                         Query(
                             "sort_desc(topk(21, sum by (tenant) (mailyard_tenant_waiting_mails)))",
@@ -140,25 +139,25 @@ BOARD = Board(
             ),
         ),
         Row(
-            "Trouble",
+            "Problems",
             (
                 Panel(
                     "Dead letters",
-                    "Tickets in the queue of dead letters.",
+                    "Tickets in the queue dead.",
                     (Query(shared('mailyard_queue_depth_mails{queue="dead"}'), "dead"),),
                     width=6,
                     steps=warn_from(1),
                 ),
                 Panel(
                     "Poison tickets",
-                    "Tickets whose handler failed when it had them alone.",
+                    "Tickets that made their handler fail, also alone.",
                     (Query(rate("mailyard_broker_poison_tickets_total", "queue"), _BY),),
                     unit=Unit.PER_SECOND,
                     width=6,
                 ),
                 Panel(
-                    "Lost tickets, and stalls",
-                    "Tickets that were lost and published again, and consumers that were found dead and renewed.",
+                    "Lost tickets and stalled consumers",
+                    "Tickets that were lost and published again, and consumers that stalled and registered again.",
                     (
                         Query(rate("mailyard_router_reissued_total"), "reissued"),
                         Query(rate("mailyard_broker_consumer_stalls_total"), "stalls"),
@@ -168,7 +167,7 @@ BOARD = Board(
                 ),
                 Panel(
                     "Release delay",
-                    "For how long the oldest deferred mail has been due without being released.",
+                    "How long the oldest due mail has not been released.",
                     (Query(highest("mailyard_spool_overdue_seconds"), "overdue"),),
                     unit=Unit.SECONDS,
                     width=6,

@@ -16,7 +16,7 @@ BOARD = Board(
             (
                 Panel(
                     "Connected",
-                    "1 while a primary is reached; the worst instance of each service.",
+                    "1 while a primary is reachable; the worst instance of each service.",
                     (
                         Query(
                             f"min by (service) ({by_service('mailyard_store_connected_state')})",
@@ -27,28 +27,28 @@ BOARD = Board(
                     steps=_UP,
                 ),
                 Panel(
-                    "Batched writes, 95 % within",
-                    "Acceptance, outcomes and delivery: what mail waits for.",
+                    "Batched writes, p95",
+                    "Writes that mail waits for: acceptance, outcomes and delivery.",
                     (Query(quantile(0.95, "mailyard_store_write_seconds", "write"), "{{write}}"),),
                     unit=Unit.SECONDS,
                     steps=warn_from(limits.STORE_WRITE_SECONDS),
                 ),
                 Panel(
                     "Batched writes",
-                    "Each second, by what is written.",
+                    "Writes per second, by kind.",
                     (Query(rate("mailyard_store_write_seconds_count", "write"), "{{write}}"),),
                     unit=Unit.PER_SECOND,
                 ),
                 Panel(
                     "Failures",
-                    "Operations that failed because MongoDB was away or could not write.",
+                    "Operations that failed because MongoDB was unreachable or could not write.",
                     (Query(rate("mailyard_store_unavailable_total"), "failed"),),
                     unit=Unit.PER_SECOND,
                     steps=warn_from(0.1),
                 ),
                 Panel(
-                    "Repeated transactions, and duplicates",
-                    "Transactions that met a conflict, and messages that were in their mailbox already.",
+                    "Repeated transactions and duplicates",
+                    "Transactions that were repeated after a conflict, and messages that were already in their mailbox.",
                     (
                         Query(rate("mailyard_store_transaction_retries_total"), "repeated transactions"),
                         Query(rate("mailyard_mailbox_duplicates_total"), "duplicates"),
@@ -57,7 +57,7 @@ BOARD = Board(
                 ),
                 Panel(
                     "Swept",
-                    "Rows, messages and bodies that nobody needs and that were deleted.",
+                    "Rows, messages and bodies that the sweep deleted.",
                     (Query(rate("mailyard_router_swept_total", "kind"), "{{kind}}"),),
                     unit=Unit.PER_SECOND,
                 ),
@@ -68,7 +68,7 @@ BOARD = Board(
             (
                 Panel(
                     "Connected",
-                    "1 while the connection is up, by purpose; the worst instance of each service.",
+                    "1 while connected, by purpose; the worst instance of each service.",
                     (
                         Query(
                             f"min by (service, purpose) ({by_service('mailyard_broker_connected_state')})",
@@ -79,25 +79,25 @@ BOARD = Board(
                     steps=_UP,
                 ),
                 Panel(
-                    "Confirms, 95 % within",
-                    "From publish to confirm: a majority of the broker's nodes has it on disk.",
+                    "Confirms, p95",
+                    "Time from publish to confirm; then a majority of RabbitMQ's nodes has the message on disk.",
                     (Query(quantile(0.95, "mailyard_broker_confirm_seconds", "queue"), "{{queue}}"),),
                     unit=Unit.SECONDS,
                 ),
                 Panel(
                     "AMQP messages",
-                    "Ready in each queue, as RabbitMQ counts them; each carries up to 50 mails.",
+                    "Messages ready in each queue, as RabbitMQ counts them; each carries up to 50 mails.",
                     (Query(shared("mailyard_queue_broker_messages", "queue"), "{{queue}}"),),
                 ),
                 Panel(
                     "Unconfirmed",
-                    "AMQP messages that the broker did not confirm.",
+                    "AMQP messages that RabbitMQ did not confirm.",
                     (Query(rate("mailyard_broker_publish_failures_total", "queue"), "{{queue}}"),),
                     unit=Unit.PER_SECOND,
                 ),
                 Panel(
                     "Published and consumed",
-                    "AMQP messages each second, over all queues.",
+                    "AMQP messages per second, over all queues.",
                     (
                         Query(rate("mailyard_broker_published_messages_total"), "published"),
                         Query(rate("mailyard_broker_consumed_messages_total"), "consumed"),
@@ -106,7 +106,7 @@ BOARD = Board(
                 ),
                 Panel(
                     "Reconnections",
-                    "Connections lost and begun anew, by purpose.",
+                    "Connections that were lost and opened again, by purpose.",
                     (Query(rate("mailyard_broker_reconnects_total", "purpose"), "{{purpose}}"),),
                     unit=Unit.PER_SECOND,
                 ),
@@ -117,7 +117,7 @@ BOARD = Board(
             (
                 Panel(
                     "Spans",
-                    "Spans that the collector took, and those that were thrown away. 0 where tracing is off.",
+                    "Spans that the collector accepted, and spans that were dropped. 0 while tracing is off.",
                     (
                         Query(rate("mailyard_trace_spans_exported_total"), "exported"),
                         Query(rate("mailyard_trace_spans_dropped_total", "reason"), "dropped: {{reason}}"),

@@ -1,4 +1,4 @@
-"""The mail canary: one mail that goes the whole way every few minutes."""
+"""Alerts on the canary: a test mail that passes the whole system every few minutes."""
 
 from mailyard.observability import limits
 from mailyard.observability.rule import Alert, Group, Severity
@@ -12,7 +12,7 @@ GROUP = Group(
             "6m",
             Severity.CRITICAL,
             "The canary's mail does not arrive ({{ $labels.leg }})",
-            "A mail that goes the way of all mails did not come through in time.",
+            "A test mail did not pass the system in time.",
         ),
         Alert(
             "MailyardCanarySlow",
@@ -20,7 +20,7 @@ GROUP = Group(
             "15m",
             Severity.WARNING,
             "The canary's mail takes {{ $value | humanizeDuration }} ({{ $labels.leg }})",
-            "Users wait as long for theirs.",
+            "Mail of users takes as long.",
         ),
         Alert(
             "MailyardCanaryAbsent",
@@ -29,7 +29,7 @@ GROUP = Group(
             "5m",
             Severity.WARNING,
             "The canary has not run for {{ $value | humanizeDuration }}",
-            "Its CronJob fails or is suspended: nobody watches whether mail goes through.",
+            "Its CronJob fails or is suspended, so the mail flow is not checked.",
         ),
     ),
 )

@@ -1,4 +1,4 @@
-"""What clients and other mail servers meet."""
+"""Alerts on smtp-in and imap, as clients and other mail servers see them."""
 
 from mailyard.observability import limits
 from mailyard.observability.rule import Alert, Group, Severity
@@ -12,7 +12,7 @@ GROUP = Group(
             "2m",
             Severity.CRITICAL,
             "smtp-in refuses all new mail with 4xx",
-            "The store is slow, its disk nearly full, or a queue too old; the log of smtp-in (smtp_in.pressure) says which.",
+            "MongoDB is slow, its disk is nearly full, or a queue is too old; smtp-in logs the reason (smtp_in.pressure).",
         ),
         Alert(
             "MailyardAcceptSlow",
@@ -22,7 +22,7 @@ GROUP = Group(
             "10m",
             Severity.WARNING,
             "Clients of {{ $labels.listener }} wait {{ $value | humanizeDuration }} for their 250",
-            "From the end of a message to the answer; the way leads over MongoDB and RabbitMQ.",
+            "The time from the end of a message to the reply; it includes writes to MongoDB and RabbitMQ.",
         ),
         Alert(
             "MailyardLoginsFailing",
@@ -33,7 +33,7 @@ GROUP = Group(
             "10m",
             Severity.WARNING,
             "{{ $value | humanizePercentage }} of logins to {{ $labels.login_service }} fail",
-            "Somebody guesses passwords, or a change has locked users out.",
+            "Passwords are being guessed, or a change locked users out.",
         ),
         Alert(
             "MailyardImapSlow",
@@ -42,8 +42,8 @@ GROUP = Group(
             f" > {limits.IMAP_SECONDS}",
             "10m",
             Severity.WARNING,
-            "IMAP commands take {{ $value | humanizeDuration }}",
-            "One command in twenty is slower than that; users see an unresponsive mailbox.",
+            "p95 of IMAP commands is {{ $value | humanizeDuration }}",
+            "One command in twenty is slower; mail clients do not respond in time.",
         ),
     ),
 )

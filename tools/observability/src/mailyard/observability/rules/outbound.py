@@ -1,4 +1,4 @@
-"""Mail to the outside, and mail that waits."""
+"""Alerts on mail to other hosts and on deferred mail."""
 
 from mailyard.observability import limits
 from mailyard.observability.rule import Alert, Group, Severity
@@ -12,8 +12,8 @@ GROUP = Group(
             " and sum by (namespace) (rate(mailyard_spool_deferrals_total[15m])) > 0.1",
             "15m",
             Severity.WARNING,
-            "{{ $value | humanizePercentage }} of all tries put mail off",
-            "Something that much mail depends on says no for now: DNS, a large provider, the filter, the store.",
+            "{{ $value | humanizePercentage }} of delivery attempts are deferred",
+            "A shared dependency fails temporarily: DNS, a large provider, the filter or MongoDB.",
         ),
         Alert(
             "MailyardProviderRefusing",
@@ -21,8 +21,8 @@ GROUP = Group(
             " and on (namespace, provider) sum by (namespace, provider) (mailyard:relay_recipients:rate15m) > 0.05",
             "15m",
             Severity.WARNING,
-            "{{ $labels.provider }} does not take {{ $value | humanizePercentage }} of our mail",
-            "The provider puts off or refuses most recipients: our address has a bad name there, or it has trouble.",
+            "{{ $labels.provider }} does not accept {{ $value | humanizePercentage }} of the mail",
+            "The provider defers or refuses most recipients: the sending IP has a poor reputation there, or the provider has a failure.",
         ),
         Alert(
             "MailyardRelayUncertain",
@@ -30,7 +30,7 @@ GROUP = Group(
             "0s",
             Severity.WARNING,
             "{{ $value | humanize }} recipients may get a mail twice",
-            "Connections break between the message and its reply: a firewall, a proxy or a time-out that is too short.",
+            "Connections break between the end of the message and the reply: a firewall, a proxy, or a short time-out.",
         ),
     ),
 )

@@ -1,4 +1,4 @@
-"""Mail that does not move, mail that nobody can handle, and mail that the books do not explain."""
+"""Alerts on queues that do not move, tickets that fail, and differences in the ledger."""
 
 from mailyard.observability import limits
 from mailyard.observability.rule import Alert, Group, Severity
@@ -13,17 +13,17 @@ GROUP = Group(
             "sum by (namespace) (mailyard_mail_unaccounted) > 0",
             "5m",  # rows that have lost their entry, in a restore or with an edge, get one within four minutes
             Severity.CRITICAL,
-            "The two books of the ledger differ by {{ $value }} recipients",
-            "What the edges said 250 to and what the rows say became of it are not the same in {{ $labels.namespace }}:"
-            " mail may be lost, or rows came from nowhere.",
+            "{{ $value }} recipients are unaccounted for",
+            "Accepted recipients and the outcomes in the spool rows differ in {{ $labels.namespace }}:"
+            " mail may be lost, or rows exist that no edge accepted.",
         ),
         Alert(
             "MailyardLedgerSilent",
             "sum by (namespace) (increase(mailyard_ledger_audits_total[10m])) == 0",
             "5m",
             Severity.WARNING,
-            "Nobody compares the books of the ledger",
-            "No router of {{ $labels.namespace }} has audited the ledger for ten minutes: a loss would not be seen.",
+            "The ledger audit is not running",
+            "No router of {{ $labels.namespace }} has audited the ledger for ten minutes. A loss would not be detected.",
         ),
         Alert(
             "MailyardQueueStuck",
@@ -31,16 +31,16 @@ GROUP = Group(
             f" mailyard:queue_out_tickets:rate5m{{{_WORKING}}} > 0",
             "10m",
             Severity.CRITICAL,
-            "{{ $value }} mails stand in {{ $labels.queue }} and none leaves",
-            "For ten minutes nothing was taken from the queue {{ $labels.queue }} though mail waits in it.",
+            "Queue {{ $labels.queue }}: {{ $value }} mails, none processed for 10 minutes",
+            "Mail waits in the queue {{ $labels.queue }}, and no consumer has taken a ticket for ten minutes.",
         ),
         Alert(
             "MailyardConsumersMissing",
             f"max by (namespace, queue) (mailyard_queue_consumers{{{_WORKING}}}) == 0",
             "2m",
             Severity.CRITICAL,
-            "Nobody consumes {{ $labels.queue }}",
-            "RabbitMQ has no consumer of the queue {{ $labels.queue }}: its service is down or cannot register.",
+            "Queue {{ $labels.queue }} has no consumers",
+            "RabbitMQ counts no consumer of the queue {{ $labels.queue }}: its service is down or cannot register.",
         ),
         Alert(
             "MailyardQueueVeryOld",
@@ -48,7 +48,7 @@ GROUP = Group(
             "5m",
             Severity.CRITICAL,
             "Mail has waited {{ $value | humanizeDuration }} in {{ $labels.queue }}",
-            "The oldest mail of {{ $labels.queue }} waits so long that users notice, and the edge may begin to refuse.",
+            "The oldest mail of {{ $labels.queue }} waits so long that users notice, and smtp-in may begin to refuse mail.",
         ),
         Alert(
             "MailyardQueueOld",
@@ -56,7 +56,7 @@ GROUP = Group(
             "5m",
             Severity.WARNING,
             "Mail has waited {{ $value | humanizeDuration }} in {{ $labels.queue }}",
-            "The consumers of {{ $labels.queue }} do not keep up with what comes in.",
+            "The consumers of {{ $labels.queue }} are slower than the incoming mail.",
         ),
         Alert(
             "MailyardQueueDeep",
@@ -65,7 +65,7 @@ GROUP = Group(
             Severity.WARNING,
             "{{ $value }} mails wait in {{ $labels.queue }}",
             "More than"
-            f" {limits.QUEUE_DEPTH_MAILS} mails have stood in {{{{ $labels.queue }}}} for ten minutes: a burst, or too few"
+            f" {limits.QUEUE_DEPTH_MAILS} mails have waited in {{{{ $labels.queue }}}} for ten minutes: a burst, or too few"
             " consumers.",
         ),
         Alert(
@@ -74,17 +74,17 @@ GROUP = Group(
             "2m",
             Severity.WARNING,
             "{{ $value }} tickets are dead letters",
-            "Consumers of {{ $labels.namespace }} gave these tickets up. Their rows stay open: the router gives them new"
-            " tickets, which may fail again.",
+            "Consumers of {{ $labels.namespace }} could not handle these tickets. Their rows stay open: the router publishes"
+            " new tickets, which may fail again.",
         ),
         Alert(
             "MailyardDeadLettersTrimmed",
             "sum by (namespace) (increase(mailyard_broker_dead_letters_trimmed_total[1h])) > 0",
             "0s",
             Severity.WARNING,
-            "The queue dead is full, and its oldest messages are removed",
+            "The queue dead is full; its oldest messages are removed",
             "Routers of {{ $labels.namespace }} removed {{ $value | humanize }} AMQP messages within an hour. No mail is"
-            " lost, but what made so many tickets fail goes on.",
+            " lost, but the cause of the failing tickets persists.",
         ),
         Alert(
             "MailyardPoisonTickets",
@@ -92,15 +92,15 @@ GROUP = Group(
             "0s",
             Severity.WARNING,
             "Tickets of {{ $labels.queue }} made their handler fail",
-            "The mails behind them are put off or dead letters. This is a fault of the program or of a message.",
+            "The mails are deferred or dead letters. The cause is a bug, or an unusual message.",
         ),
         Alert(
             "MailyardConsumerStalls",
             "sum by (namespace, queue) (increase(mailyard_broker_consumer_stalls_total[30m])) > 2",
             "0s",
             Severity.WARNING,
-            "Consumers of {{ $labels.queue }} die silently again and again",
-            "Mail waited, nothing arrived, and the consumer registered anew, {{ $value | humanize }} times in half an hour.",
+            "Consumers of {{ $labels.queue }} stall repeatedly",
+            "Mail waited, none arrived, and the consumer registered again, {{ $value | humanize }} times in half an hour.",
         ),
         Alert(
             "MailyardTicketsReissued",
@@ -108,7 +108,7 @@ GROUP = Group(
             "5m",
             Severity.WARNING,
             "{{ $value | humanize }} tickets were lost and published again",
-            "The broker loses tickets, or queues were purged. No mail is lost, but it is late.",
+            "RabbitMQ loses tickets, or queues were purged. No mail is lost, but it is late.",
         ),
         Alert(
             "MailyardReleaseLate",
@@ -116,7 +116,7 @@ GROUP = Group(
             "5m",
             Severity.WARNING,
             "Deferred mail is {{ $value | humanizeDuration }} overdue",
-            "Routers do not release deferred mail in time: they are away, or more is due than they release.",
+            "Routers do not release deferred mail in time: no router runs, or more mail is due than they release.",
         ),
         Alert(
             "MailyardDeliverySlow",
@@ -124,16 +124,16 @@ GROUP = Group(
             "10m",
             Severity.WARNING,
             "One mail in twenty takes more than {{ $value | humanizeDuration }} to its mailbox",
-            "Measured from acceptance to the mailbox, over five minutes, in {{ $labels.namespace }}.",
+            "Time from acceptance to the mailbox, over five minutes, in {{ $labels.namespace }}.",
         ),
         Alert(
             "MailyardReportsFailing",
             "sum by (namespace, next) (increase(mailyard_router_report_failures_total[30m])) > 0",
             "0s",
             Severity.WARNING,
-            "Reports to senders cannot be made ({{ $labels.next }})",
-            "The router of {{ $labels.namespace }} fails to report what became of mail. `retried`: it tries again; `given_up`:"
-            " these senders never hear of it.",
+            "Reports to senders fail ({{ $labels.next }})",
+            "The router of {{ $labels.namespace }} cannot make reports. `retried`: it tries again; `given_up`:"
+            " these senders get no report.",
         ),
         Alert(
             "MailyardDoubleBounces",

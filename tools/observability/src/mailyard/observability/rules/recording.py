@@ -1,4 +1,4 @@
-"""Series that several alerts and panels read; every router tells of all queues, so the highest of them counts."""
+"""Recording rules for several alerts and panels. Every router exports all queues, so the maximum counts."""
 
 from mailyard.observability.rule import Group, Recording
 

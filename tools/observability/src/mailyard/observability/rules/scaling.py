@@ -1,4 +1,4 @@
-"""The autoscalers, as kube-state-metrics and KEDA tell of them."""
+"""Alerts on the autoscalers, from kube-state-metrics and KEDA."""
 
 from mailyard.observability.rule import Alert, Group, Severity
 
@@ -17,8 +17,8 @@ GROUP = Group(
             f" (kube_horizontalpodautoscaler_spec_min_replicas{{{OURS}}})",
             "15m",
             Severity.WARNING,
-            "{{ $labels.horizontalpodautoscaler }} stands at its maximum of {{ $value }} replicas",
-            "More load finds no more replicas; queues will grow.",
+            "{{ $labels.horizontalpodautoscaler }} is at its maximum of {{ $value }} replicas",
+            "More load gets no more replicas; queues will grow.",
         ),
         Alert(
             "MailyardScalerFailing",
@@ -26,8 +26,8 @@ GROUP = Group(
             'keda_scaler_detail_errors_total{scaledObject=~".*mailyard.*"}[10m])) > 3',
             "5m",
             Severity.WARNING,
-            "KEDA cannot read what {{ $labels.scaledObject }} scales on",
-            "It got {{ $value | humanize }} errors in ten minutes; replicas stay as they are, or fall back.",
+            "KEDA cannot read the triggers of {{ $labels.scaledObject }}",
+            "{{ $value | humanize }} errors in ten minutes; replicas stay as they are, or fall back.",
         ),
     ),
 )

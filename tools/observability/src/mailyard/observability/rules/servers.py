@@ -1,4 +1,4 @@
-"""MongoDB and RabbitMQ as the services see them."""
+"""Alerts on MongoDB and RabbitMQ, as the services see them."""
 
 from mailyard.observability import limits
 from mailyard.observability.rule import Alert, Group, Severity
@@ -12,16 +12,16 @@ GROUP = Group(
             " * on (namespace, instance) group_left (service) mailyard_build_info",
             "1m",
             Severity.CRITICAL,
-            "{{ $labels.service }} reaches no MongoDB primary",
-            "{{ $labels.instance }} can store nothing: mail is refused with 4xx or waits.",
+            "{{ $labels.service }} cannot reach a MongoDB primary",
+            "{{ $labels.instance }} cannot store anything: mail is refused with 4xx or waits.",
         ),
         Alert(
             "MailyardStoreFailing",
             "sum by (namespace) (rate(mailyard_store_unavailable_total[5m])) > 0.1",
             "5m",
             Severity.WARNING,
-            "{{ $value | humanize }} store operations fail each second",
-            "MongoDB is away now and then, or cannot write: an election, a full disk, a broken network.",
+            "{{ $value | humanize }} MongoDB operations fail per second",
+            "MongoDB is unreachable at times, or cannot write: an election, a full disk, a broken network.",
         ),
         Alert(
             "MailyardStoreSlow",
@@ -31,7 +31,7 @@ GROUP = Group(
             "10m",
             Severity.WARNING,
             "Batched writes ({{ $labels.write }}) take {{ $value | humanizeDuration }}",
-            "MongoDB's disk or its secondaries are slow; acceptance and delivery wait for it.",
+            "MongoDB's disk or its secondaries are slow; acceptance and delivery wait for them.",
         ),
         Alert(
             "MailyardBrokerDisconnected",
@@ -40,7 +40,7 @@ GROUP = Group(
             "2m",
             Severity.CRITICAL,
             "{{ $labels.service }} has no connection to RabbitMQ ({{ $labels.purpose }})",
-            "{{ $labels.instance }} neither gets nor passes on mail. What was accepted is safe in MongoDB.",
+            "{{ $labels.instance }} neither receives nor publishes tickets. Accepted mail is safe in MongoDB.",
         ),
         Alert(
             "MailyardPublishFailing",
@@ -48,7 +48,7 @@ GROUP = Group(
             "5m",
             Severity.WARNING,
             "RabbitMQ does not confirm tickets for {{ $labels.queue }}",
-            "The queue is full or without a majority, or the broker is overloaded. The rows are published again later.",
+            "The queue is full or has no majority, or RabbitMQ is overloaded. The router publishes the rows again later.",
         ),
     ),
 )

@@ -1,4 +1,4 @@
-"""The processes themselves."""
+"""Alerts on the processes of the services."""
 
 from mailyard.observability import limits
 from mailyard.observability.rule import Alert, Group, Severity
@@ -14,7 +14,7 @@ GROUP = Group(
             "2m",
             Severity.CRITICAL,
             "No instance of {{ $labels.service }} is ready",
-            "All instances of {{ $labels.service }} in {{ $labels.namespace }} are unready or gone.",
+            "All instances of {{ $labels.service }} in {{ $labels.namespace }} are not ready or do not exist.",
         ),
         Alert(
             "MailyardInstanceNotReady",
@@ -22,7 +22,7 @@ GROUP = Group(
             "10m",
             Severity.WARNING,
             "An instance of {{ $labels.service }} is not ready",
-            "{{ $labels.instance }} has answered /readyz with 503 for ten minutes; the answer says which part and why.",
+            "{{ $labels.instance }} has answered /readyz with 503 for ten minutes; the response names the component and the reason.",
         ),
         Alert(
             "MailyardLoopLag",
@@ -32,7 +32,7 @@ GROUP = Group(
             "10m",
             Severity.WARNING,
             "The event loop of {{ $labels.service }} runs {{ $value | humanizeDuration }} late",
-            "{{ $labels.instance }} has more to do than its CPU allows, or something blocks its loop.",
+            "{{ $labels.instance }} has too little CPU, or a call blocks its event loop.",
         ),
         Alert(
             "MailyardOpenFilesHigh",
@@ -49,7 +49,7 @@ GROUP = Group(
             f" < {limits.CERTIFICATE_DAYS} * 86400",
             "1h",
             Severity.WARNING,
-            "The certificate ends in {{ $value | humanizeDuration }}",
+            "The certificate expires in {{ $value | humanizeDuration }}",
             "{{ $labels.instance }} serves a certificate that has not been renewed.",
         ),
         Alert(
@@ -58,8 +58,8 @@ GROUP = Group(
             f" < {limits.CERTIFICATE_CRITICAL_DAYS} * 86400",
             "5m",
             Severity.CRITICAL,
-            "The certificate has ended or ends within two days",
-            "Clients of {{ $labels.instance }} will refuse to talk to it; it has {{ $value | humanizeDuration }} left.",
+            "The certificate has expired or expires within two days",
+            "Clients of {{ $labels.instance }} will refuse the connection; {{ $value | humanizeDuration }} left.",
         ),
         Alert(
             "MailyardFilterRulesRefused",
@@ -67,7 +67,7 @@ GROUP = Group(
             "0s",
             Severity.WARNING,
             "Changed content rules cannot be used",
-            "The filter goes on with the rules before the change; its log says which line is wrong.",
+            "The filter uses the earlier rules; its log names the mistakes.",
         ),
     ),
 )

@@ -1,1 +1,1 @@
-"""Decisions over facts, one file for each area: values in, findings out."""
+"""Pure decisions on facts, one file per area: values in, findings out."""

@@ -10,16 +10,16 @@ BAD_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Skew:
-    """By how much a server's clock is ahead of this one; negative: behind."""
+    """Seconds by which a server's clock is ahead of this one; negative: behind."""
 
     server: str
     seconds: float
 
 
 def check_clock(skew: Skew) -> list[Finding]:
-    """Seconds do no harm, a minute does."""
+    """Check that the difference is less than a minute."""
     text = f"the clock of {skew.server} differs by {abs(skew.seconds):.0f} s from this machine's"
-    advice = "Let all machines take their time from NTP, and look which of the two is wrong."
+    advice = "Use NTP on all machines, and find out which clock is wrong."
     if abs(skew.seconds) > BAD_SECONDS:
         return [error(text, advice)]
     return [warning(text, advice)] if abs(skew.seconds) > NOTABLE_SECONDS else [ok(text)]

@@ -39,7 +39,7 @@ _UPGRADE_KEDA = (
 
 @dataclass(frozen=True, slots=True)
 class ClusterFacts:
-    """What the API server says of itself; `keda`: the version that its operator is labelled with, where it is."""
+    """Version and APIs of the cluster; `keda`: the version label of its operator, if it is installed."""
 
     major: int
     minor: int
@@ -48,7 +48,7 @@ class ClusterFacts:
 
 
 def check_cluster(facts: ClusterFacts) -> list[Finding]:
-    """Version first, then one finding for each capability."""
+    """Check the version, then each capability."""
     return [_version(facts), *_capabilities(facts)]
 
 

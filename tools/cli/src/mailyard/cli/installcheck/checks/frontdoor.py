@@ -1,4 +1,4 @@
-"""Front doors: Services with an address that clients can reach, and the clients' addresses kept on the way in."""
+"""Front doors: Services with a reachable address that keep the clients' addresses."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ _FEW = 10
 
 @dataclass(frozen=True, slots=True)
 class FrontDoor:
-    """A Service that clients come through; `proxied`: the pods take PROXY headers from some network."""
+    """A Service for clients; `proxied`: the pods accept PROXY headers from some network."""
 
     name: str
     kind: str
@@ -29,7 +29,7 @@ class Balancers:
 
 
 def check_balancers(facts: Balancers) -> list[Finding]:
-    """Before: whether others got an address."""
+    """Check before an installation whether other Services have an address."""
     if facts.served:
         return [ok(f"Services of type LoadBalancer get addresses: {facts.served} have one")]
     if facts.waiting:
@@ -37,18 +37,18 @@ def check_balancers(facts: Balancers) -> list[Finding]:
             "Install a load balancer (cloud controller, MetalLB), or choose frontDoors.smtpIn.type NodePort."
         )
         return [
-            error(f"no Service of type LoadBalancer has an address, {facts.waiting} wait for one", advice)
+            error(f"no Service of type LoadBalancer has an address; {facts.waiting} wait for one", advice)
         ]
     advice = (
-        "Ask who runs the cluster whether Services of type LoadBalancer get addresses; NodePort does without."
+        "Ask the cluster's operator whether Services of type LoadBalancer get addresses; NodePort needs none."
     )
-    return [unknown("there is no Service of type LoadBalancer to learn from", advice)]
+    return [unknown("the cluster has no Service of type LoadBalancer", advice)]
 
 
 def check_front_doors(doors: Sequence[FrontDoor]) -> list[Finding]:
-    """After: each has an address and keeps who calls."""
+    """Check after an installation that each Service has an address and keeps the clients' addresses."""
     if not doors:
-        return [error("there are no Services of smtp-in and imap", "Check --release and --namespace.")]
+        return [error("no Services of smtp-in and imap exist", "Check --release and --namespace.")]
     return [finding for door in doors for finding in _door(door)]
 
 
@@ -57,20 +57,20 @@ def _door(door: FrontDoor) -> Iterator[Finding]:
     if door.kind == "ClusterIP":
         return
     if door.proxied:
-        yield ok(f"{door.name} learns clients' addresses from PROXY headers")
+        yield ok(f"{door.name} gets clients' addresses from PROXY headers")
     elif door.traffic_policy == "Local":
         yield ok(f"{door.name} keeps clients' addresses (externalTrafficPolicy Local)")
     else:
         yield warning(
             f"{door.name} may show nodes' addresses instead of clients'",
-            "Set externalTrafficPolicy to Local, or frontDoors.proxyProtocol: SPF and limits judge by the address.",
+            "Set externalTrafficPolicy to Local, or frontDoors.proxyProtocol: limits use the client's address.",
         )
 
 
 def _address(door: FrontDoor) -> Finding:
     if door.kind == "ClusterIP":
         advice = "Set the front door's type to LoadBalancer or NodePort, or put a gateway before it."
-        return warning(f"{door.name} is reachable inside the cluster only", advice)
+        return warning(f"{door.name} is only reachable inside the cluster", advice)
     if door.kind == "NodePort":
         return ok(f"{door.name} is reachable on ports of the nodes")
     if door.addresses:
@@ -80,14 +80,14 @@ def _address(door: FrontDoor) -> Finding:
 
 @dataclass(frozen=True, slots=True)
 class Callers:
-    """From where smtp-in saw mail come in of late, and which addresses are the nodes' own (None: not known here)."""
+    """Recent client addresses of smtp-in, and the addresses of nodes (None: unknown here)."""
 
     seen: frozenset[str]
     nodes: frozenset[str] | None
 
 
 def check_callers(facts: Callers) -> list[Finding]:
-    """After: what smtp-in really saw."""
+    """Check after an installation which client addresses smtp-in saw."""
     seen = {ip_address(text) for text in facts.seen}
     if not seen:
         advice = "Send a mail from outside the cluster to an account here, and run this again."
@@ -99,5 +99,5 @@ def check_callers(facts: Callers) -> list[Finding]:
     if not hidden:
         return [ok(f"smtp-in saw {len(seen)} address(es) of clients, none of them a node's")]
     text = f"smtp-in saw nodes' addresses as clients: {', '.join(sorted(map(str, hidden)))}"
-    advice = "Set externalTrafficPolicy to Local, or let the balancer send PROXY headers (frontDoors.proxyProtocol)."
+    advice = "Set externalTrafficPolicy to Local, or let the load balancer send PROXY headers (frontDoors.proxyProtocol)."
     return [error(text, advice) if hidden == seen else warning(text, advice)]

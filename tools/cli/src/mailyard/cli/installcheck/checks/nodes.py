@@ -1,4 +1,4 @@
-"""Nodes: processors that there are images for, and room for what the pods request."""
+"""Nodes: supported processors, and capacity for the pods."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ MEBI = 2**20
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A node that takes pods; `free` is what it can allocate less what is requested there already."""
+    """A node that accepts pods; `free` is its allocatable capacity minus the present requests."""
 
     name: str
     architecture: str
@@ -21,27 +21,25 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Requests:
-    """What all pods together request."""
+    """The requests of all pods together."""
 
     cpu: float
     octets: int
 
 
 def check_nodes(nodes: Sequence[Node], requests: Requests) -> list[Finding]:
-    """Processors, and room; where other pods of the release run already, room is what is left beside them."""
+    """Check processors and free capacity; pods of the release that run already count as used."""
     usable = [node for node in nodes if node.architecture in ARCHITECTURES]
     if not usable:
-        return [
-            error("no node is ready and takes pods with an amd64 or arm64 image", "kubectl get nodes -o wide")
-        ]
+        return [error("no ready node accepts pods with an amd64 or arm64 image", "kubectl get nodes -o wide")]
     others = sorted({node.architecture for node in nodes} - ARCHITECTURES)
     findings = [_room(usable, requests)]
     if others:
-        advice = "Set nodeSelector kubernetes.io/arch of the services: there are images for amd64 and arm64."
-        findings.append(warning(f"there are nodes of other processors: {', '.join(others)}", advice))
+        advice = "Set the nodeSelector kubernetes.io/arch: images exist for amd64 and arm64."
+        findings.append(warning(f"some nodes have other processors: {', '.join(others)}", advice))
     if len(usable) == 1:
-        advice = "A restart of the node stops mail: use three nodes in production."
-        findings.append(warning("there is one node", advice))
+        advice = "A restart of the node stops all mail: use three nodes in production."
+        findings.append(warning("the cluster has only one node", advice))
     return findings
 
 
@@ -52,6 +50,6 @@ def _room(nodes: Sequence[Node], requests: Requests) -> Finding:
         return ok(free)
     wanted = f"{requests.cpu:.1f} CPU and {requests.octets // MEBI} MiB"
     return error(
-        f"{free}, {wanted} are requested",
-        "Add a node, or lower resources.requests and minReplicas; --requests-cpu and --requests-mib name other needs.",
+        f"{free}; the pods request {wanted}",
+        "Add a node, or lower resources.requests and minReplicas; set other values with --requests-cpu and --requests-mib.",
     )

@@ -7,7 +7,7 @@ from mailyard.cli.installcheck.finding import Finding, ok, warning
 
 @dataclass(frozen=True, slots=True)
 class NamespaceFacts:
-    """`enforces`: the level that is enforced, empty: none is named."""
+    """The namespace; `enforces`: its enforced level, empty: none."""
 
     name: str
     exists: bool
@@ -15,9 +15,9 @@ class NamespaceFacts:
 
 
 def check_pod_security(facts: NamespaceFacts) -> list[Finding]:
-    """Restricted is recommended, everything else works."""
+    """Recommend the restricted standard."""
     if not facts.exists:
-        return [ok(f"the namespace {facts.name} does not exist yet; helm makes it with --create-namespace")]
+        return [ok(f"the namespace {facts.name} does not exist yet; helm creates it with --create-namespace")]
     if facts.enforces == "restricted":
         return [ok(f"the namespace {facts.name} enforces the restricted standard")]
     return [

@@ -1,4 +1,4 @@
-"""Port 25, out to a host that was named and in to the front door."""
+"""Port 25: out to a given host, and in to the front door."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from mailyard.cli.installcheck.finding import Finding, error, ok, warning
 
 @dataclass(frozen=True, slots=True)
 class Greeting:
-    """What a server said first; `problem` when it did not."""
+    """The greeting of a server; `problem` if there was none."""
 
     place: str
     text: str
@@ -15,28 +15,26 @@ class Greeting:
 
 
 def check_way_out(facts: Greeting) -> list[Finding]:
-    """Providers often close port 25."""
+    """Check outgoing port 25, which providers often close."""
     if facts.problem:
         advice = (
-            "Ask your provider to open port 25 to the outside for the nodes, or send through a smarthost "
+            "Ask your provider to open outgoing port 25 for the nodes, or send through a smart host "
             "(MAILYARD_RELAY_NEXT_HOP)."
         )
         return [error(f"{facts.place} cannot be reached: {facts.problem}", advice)]
     if not facts.text.startswith("220"):
-        return [warning(f"{facts.place} answers {facts.text!r}", "Name another host in --probe-host.")]
+        return [warning(f"{facts.place} answers {facts.text!r}", "Use another host in --probe-host.")]
     return [ok(f"{facts.place} greets: {facts.text}")]
 
 
 def check_way_in(facts: Greeting, hostname: str | None) -> list[Finding]:
-    """Who answers at the front door is Mailyard, by the name in the MX records."""
+    """Check that the front door greets with the name in the MX records."""
     if facts.problem:
         advice = "Check the Service's address, firewalls and security groups; run this from outside the cluster too."
         return [error(f"{facts.place} cannot be reached: {facts.problem}", advice)]
     if not facts.text.startswith("220"):
-        return [
-            error(f"{facts.place} answers {facts.text!r}", "kubectl logs of smtp-in tell why it refuses.")
-        ]
+        return [error(f"{facts.place} answers {facts.text!r}", "The log of smtp-in shows the reason.")]
     if hostname is not None and hostname.lower() not in facts.text.lower().split():
         text = f"{facts.place} greets as another host: {facts.text}"
-        return [warning(text, f"Set hostname to {hostname}, or check what answers there.")]
+        return [warning(text, f"Set hostname to {hostname}, or check which server answers there.")]
     return [ok(f"{facts.place} greets: {facts.text}")]

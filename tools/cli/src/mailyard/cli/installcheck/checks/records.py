@@ -8,7 +8,7 @@ from mailyard.cli.installcheck.finding import Finding, error, ok, unknown, warni
 
 @dataclass(frozen=True, slots=True)
 class DomainRecords:
-    """What the DNS has of a domain; `dkim`: the records of each selector that was named."""
+    """The DNS records of a domain; `dkim`: the records of each given selector."""
 
     domain: str
     exchangers: Sequence[str]
@@ -19,7 +19,7 @@ class DomainRecords:
 
 
 def check_records(records: DomainRecords, hostname: str | None) -> list[Finding]:
-    """One finding for each kind of record."""
+    """Check each kind of record."""
     return [_mx(records, hostname), _spf(records), *_dkim(records), _dmarc(records), _mta_sts(records)]
 
 
@@ -29,7 +29,7 @@ def _mx(records: DomainRecords, hostname: str | None) -> Finding:
     if not records.exchangers:
         return error(f"{domain} has no MX record", f"Add: {advice}")
     if hostname is None:
-        return unknown(f"{domain} has MX {found}", "Name your host in --host to compare.")
+        return unknown(f"{domain} has MX {found}", "Use --host to compare.")
     if hostname.lower() not in {name.lower() for name in records.exchangers}:
         return error(f"mail for {domain} goes to {found}, and not to {hostname}", f"Add: {advice}")
     return ok(f"{domain} has MX {found}")
@@ -40,21 +40,19 @@ def _spf(records: DomainRecords) -> Finding:
     if not records.spf:
         return warning(
             f"{domain} has no SPF record",
-            f'Add: {domain}. TXT "v=spf1 ip4:ADDRESS -all", with what relay sends from',
+            f'Add: {domain}. TXT "v=spf1 ip4:ADDRESS -all", with the addresses that relay sends from',
         )
     if len(records.spf) > 1:
-        return error(
-            f"{domain} has {len(records.spf)} SPF records: receivers take none", "Leave one of them."
-        )
+        return error(f"{domain} has {len(records.spf)} SPF records: receivers ignore them", "Keep only one.")
     if {"all", "+all"} & set(records.spf[0].lower().split()):
-        return error(f"the SPF record of {domain} lets everybody send", "End it with -all.")
+        return error(f"the SPF record of {domain} permits every sender", "End it with -all.")
     return ok(f"{domain} has SPF {records.spf[0]}")
 
 
 def _dkim(records: DomainRecords) -> list[Finding]:
     if not records.dkim:
-        text = f"whether {records.domain} has DKIM keys is not known"
-        return [unknown(text, "Name the selector that signs in --dkim-selector.")]
+        text = f"it is unknown whether {records.domain} has DKIM keys"
+        return [unknown(text, "Set the signing selector with --dkim-selector.")]
     return [_key(records.domain, selector, found) for selector, found in records.dkim.items()]
 
 
@@ -75,7 +73,7 @@ def _dmarc(records: DomainRecords) -> Finding:
         advice = f'Add: {name}. TXT "v=DMARC1; p=none; rua=mailto:postmaster@{records.domain}"'
         return warning(f"{records.domain} has no DMARC record", advice)
     if len(records.dmarc) > 1:
-        return error(f"{name} has several DMARC records: receivers take none", "Leave one of them.")
+        return error(f"{name} has several DMARC records: receivers ignore them", "Keep only one.")
     if tags(records.dmarc[0]).get("p") not in {"none", "quarantine", "reject"}:
         return error(f"{name} has no policy: {records.dmarc[0]}", "Write p=none, p=quarantine or p=reject.")
     return ok(f"{records.domain} has DMARC {records.dmarc[0]}")
@@ -83,10 +81,10 @@ def _dmarc(records: DomainRecords) -> Finding:
 
 def _mta_sts(records: DomainRecords) -> Finding:
     if not records.mta_sts:
-        return ok(f"{records.domain} publishes no MTA-STS policy, which nobody demands")
+        return ok(f"{records.domain} publishes no MTA-STS policy (optional)")
     if len(records.mta_sts) > 1 or not tags(records.mta_sts[0]).get("id"):
-        advice = f'Leave one: _mta-sts.{records.domain}. TXT "v=STSv1; id=..."'
-        return error(f"_mta-sts.{records.domain} is not valid: senders take it for none", advice)
+        advice = f'Keep only one: _mta-sts.{records.domain}. TXT "v=STSv1; id=..."'
+        return error(f"_mta-sts.{records.domain} is not valid: senders ignore it", advice)
     return ok(f"{records.domain} publishes an MTA-STS policy")
 
 

@@ -1,4 +1,4 @@
-"""The resolver: relay believes TLSA records only when it says that it has validated them (RFC 7672, RFC 4035)."""
+"""The resolver: TLSA records are used only if it validates them (RFC 7672, RFC 4035)."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from mailyard.cli.installcheck.finding import Finding, error, ok, warning
 
 @dataclass(frozen=True, slots=True)
 class ResolverFacts:
-    """What the resolver made of a name in a signed zone; `problem` when it gave no answer."""
+    """The answer for a name in a signed zone; `problem` if there was none."""
 
     name: str
     authenticated: bool
@@ -15,12 +15,10 @@ class ResolverFacts:
 
 
 def check_resolver(facts: ResolverFacts) -> list[Finding]:
-    """An answer without the AD bit: no DANE."""
+    """Check that the answer has the AD bit, without which DANE is impossible."""
     if facts.problem:
         return [error(f"no answer for {facts.name}: {facts.problem}", "Check the cluster's DNS.")]
     if facts.authenticated:
         return [ok(f"the resolver validates DNSSEC ({facts.name})")]
-    advice = (
-        "Put a validating resolver (unbound, knot-resolver) before the cluster's DNS; until then no DANE."
-    )
+    advice = "Use a validating resolver (unbound, knot-resolver) for the cluster's DNS; without it DANE is impossible."
     return [warning(f"the resolver does not validate DNSSEC ({facts.name})", advice)]

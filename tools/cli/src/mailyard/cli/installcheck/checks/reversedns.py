@@ -1,4 +1,4 @@
-"""The address that mail leaves from: others take mail only from one whose name leads back to it (RFC 1912, section 2.1)."""
+"""Reverse DNS of the source address: many hosts require a name that resolves to the address (RFC 1912, section 2.1)."""
 
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -8,18 +8,16 @@ from mailyard.cli.installcheck.finding import Finding, error, ok, warning
 
 @dataclass(frozen=True, slots=True)
 class ReverseFacts:
-    """`forward`: the addresses of each name that the address leads to."""
+    """The source address; `forward`: the addresses of each of its names."""
 
     address: str
     forward: dict[str, frozenset[str]]
 
 
 def check_reverse_dns(facts: ReverseFacts, hostname: str | None) -> list[Finding]:
-    """Names must lead back; one of them should be what relay says in its EHLO."""
+    """Check that the names resolve to the address, and that one is the EHLO name of relay."""
     if not facts.forward:
-        advice = (
-            f"Ask whoever gave you the address for a PTR record that leads to {hostname or 'your host name'}."
-        )
+        advice = f"Ask the provider of the address for a PTR record with {hostname or 'your host name'}."
         return [error(f"{facts.address} has no name (PTR record)", advice)]
     address = ip_address(facts.address)
     confirmed = sorted(
@@ -28,10 +26,8 @@ def check_reverse_dns(facts: ReverseFacts, hostname: str | None) -> list[Finding
     if not confirmed:
         names = ", ".join(sorted(facts.forward))
         advice = f"Add an A or AAAA record of {names} with {facts.address}."
-        return [error(f"{facts.address} leads to {names}, which does not lead back", advice)]
+        return [error(f"{facts.address} has the name {names}, which does not resolve to it", advice)]
     if hostname is not None and hostname.lower() not in {name.lower() for name in confirmed}:
         text = f"{facts.address} is {', '.join(confirmed)}, and not {hostname}"
-        return [
-            warning(text, f"Let the PTR record lead to {hostname}: receivers compare it with the EHLO name.")
-        ]
-    return [ok(f"{facts.address} is {', '.join(confirmed)}, which leads back")]
+        return [warning(text, f"Set the PTR record to {hostname}: receivers compare it with the EHLO name.")]
+    return [ok(f"{facts.address} is {', '.join(confirmed)}, which resolves to it")]

@@ -1,4 +1,4 @@
-"""Rights: what `helm install` must be allowed to create."""
+"""Rights to create the objects of `helm install`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,18 +16,18 @@ class Right:
 
     @property
     def name(self) -> str:
-        """As kubectl writes it."""
+        """The notation of kubectl."""
         return f"{self.resource}.{self.group}" if self.group else self.resource
 
 
 def check_rights(rights: Sequence[Right], namespace: str) -> list[Finding]:
-    """One finding for all: each right that is missing is named."""
+    """Check all rights, and name the missing ones."""
     missing = [right.name for right in rights if not right.allowed]
     if not missing:
-        return [ok(f"all that the chart makes may be created in {namespace}")]
+        return [ok(f"all objects of the chart may be created in {namespace}")]
     return [
         error(
             f"not allowed in {namespace}: create {', '.join(missing)}",
-            f"Install as a user who may: kubectl auth can-i create {missing[0]} -n {namespace}",
+            f"Install as a user with these rights: kubectl auth can-i create {missing[0]} -n {namespace}",
         )
     ]

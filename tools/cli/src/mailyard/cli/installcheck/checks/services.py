@@ -1,4 +1,4 @@
-"""Services: each has the pods that it should have, and they are ready."""
+"""Services: each has its pods, and they are ready."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from mailyard.runtime.services import NAMES
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """How many pods there should be, and how many are ready."""
+    """Desired and ready pods of a component."""
 
     component: str
     wanted: int
@@ -23,7 +23,7 @@ def check_services(deployments: Sequence[Deployment]) -> list[Finding]:
     findings = [_deployment(each) for each in deployments]
     if missing:
         advice = "Check --release and --namespace, and helm status."
-        findings.append(error(f"there is no deployment of {', '.join(missing)}", advice))
+        findings.append(error(f"no deployment exists for {', '.join(missing)}", advice))
     return findings
 
 

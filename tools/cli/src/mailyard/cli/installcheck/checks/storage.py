@@ -1,4 +1,4 @@
-"""Storage: only RabbitMQ and MongoDB inside the cluster need any; Mailyard's own pods keep nothing."""
+"""Storage: only RabbitMQ and MongoDB inside the cluster need volumes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,20 +17,23 @@ class StorageClass:
 
 
 def check_storage(classes: Sequence[StorageClass]) -> list[Finding]:
-    """There should be one default, whose volumes can grow."""
+    """Check for one default class with volumes that can grow."""
     defaults = [each for each in classes if each.default]
     if not defaults:
         names = ", ".join(each.name for each in classes) or "none"
         return [
             warning(
-                f"no storage class is the default; there are: {names}",
-                "Name one in the values of the in-chart databases, or use databases outside the cluster.",
+                f"no storage class is the default; existing classes: {names}",
+                "Set a class in the values of the in-chart databases, or use databases outside the cluster.",
             )
         ]
     if len(defaults) > 1:
         names = ", ".join(each.name for each in defaults)
         return [
-            warning(f"several storage classes are the default: {names}", "Leave the mark at one of them.")
+            warning(
+                f"several storage classes are the default: {names}",
+                "Keep the default annotation on one of them.",
+            )
         ]
     return [_default(defaults[0])]
 

@@ -1,1 +1,1 @@
-"""Looks at the world, with limits on time: the cluster's API, the DNS, listeners, store and broker."""
+"""Read facts with time limits: cluster API, DNS, listeners, store and broker."""

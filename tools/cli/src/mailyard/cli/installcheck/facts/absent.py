@@ -1,8 +1,8 @@
-"""What cannot be looked at from here: no fault, but an unknown."""
+"""Facts that this place cannot read: reported as unknown, not as an error."""
 
 
 class Absent(Exception):
-    """Facts that are not to be had; `instruction` says how they would be."""
+    """Facts are not available here; `instruction` says how to get them."""
 
     def __init__(self, reason: str, instruction: str) -> None:
         super().__init__(reason)

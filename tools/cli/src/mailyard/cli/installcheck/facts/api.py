@@ -1,4 +1,4 @@
-"""The Kubernetes API, read as JSON: by the pod's account inside a cluster, else by the kubeconfig."""
+"""The Kubernetes API as JSON: with the pod's account inside a cluster, else with the kubeconfig."""
 
 import json
 import time
@@ -16,9 +16,7 @@ from mailyard.cli.installcheck.checks.clock import Skew
 from mailyard.cli.installcheck.facts.absent import Absent
 
 SECONDS: Final = 5.0
-_ADVICE: Final = (
-    "Run it where kubectl works, as a user who may read the cluster; or name the way in --kubeconfig."
-)
+_ADVICE: Final = "Run it on a machine with kubectl, as a user who may read the cluster, or set --kubeconfig."
 Json = dict[str, Any]
 
 
@@ -30,7 +28,7 @@ class Api:
 
     @classmethod
     def connect(cls, kubeconfig: Path | None, context: str | None) -> Self:
-        """Raises Absent where there is neither a kubeconfig nor a pod's account."""
+        """Connect; raises Absent without a kubeconfig and without a pod's account."""
         settings = Configuration()
         settings.retries = False  # a cluster that is away is told at once
         try:
@@ -48,7 +46,7 @@ class Api:
         return self._parsed(path, "GET", None)
 
     def find(self, path: str) -> Json | None:
-        """Read one object that may not be there."""
+        """Read one object; None if it does not exist."""
         try:
             return self._parsed(path, "GET", None)
         except _NotThere:
@@ -60,7 +58,7 @@ class Api:
         return found
 
     def post(self, path: str, body: Json) -> Json:
-        """Ask a question that is written as an object, such as a review of access."""
+        """Post a review object, such as a review of access."""
         return self._parsed(path, "POST", body)
 
     def skew(self) -> Skew:

@@ -1,4 +1,4 @@
-"""Asks the API for what the cluster is: version, storage, rights, nodes, balancers."""
+"""Read the cluster from the API: version, storage, rights, nodes, load balancers."""
 
 import re
 from collections import defaultdict
@@ -53,7 +53,7 @@ def read_cluster(api: Api) -> ClusterFacts:
 
 
 def _keda(api: Api) -> tuple[int, int] | None:
-    """The version that the operator's deployment is labelled with; None where nobody may see it."""
+    """Return the version label of the operator's deployment; None if it cannot be read."""
     try:
         found = api.items(f"/apis/apps/v1/deployments?labelSelector={_NAME}%3Dkeda-operator")
     except Absent:
@@ -81,7 +81,7 @@ def read_storage(api: Api) -> list[StorageClass]:
 
 
 def read_rights(api: Api, namespace: str) -> list[Right]:
-    """Ask for each resource that the chart makes here; those of others only where their API is."""
+    """Check the right to create each resource of the chart, if the cluster has its API."""
     groups = _groups(api)
     wanted = [*RESOURCES, *(each for each in OPTIONAL if each[0] in groups)]
     return [_right(api, namespace, group, resource) for group, resource in wanted]
@@ -101,14 +101,14 @@ def _right(api: Api, namespace: str, group: str, resource: str) -> Right:
 
 
 def read_namespace(api: Api, name: str) -> NamespaceFacts:
-    """Whether it is there, and what it enforces."""
+    """Return whether the namespace exists, and which standard it enforces."""
     found = api.find(f"/api/v1/namespaces/{name}")
     labels = found["metadata"].get("labels") or {} if found else {}
     return NamespaceFacts(name, found is not None, labels.get(_ENFORCE, ""))
 
 
 def read_nodes(api: Api) -> list[Node]:
-    """Nodes that are ready and take pods, with what is free on each."""
+    """Return the ready nodes that accept pods, with their free capacity."""
     pods: dict[str, list[Json]] = defaultdict(list)
     for pod in api.items("/api/v1/pods"):
         if pod.get("status", {}).get("phase") not in {"Succeeded", "Failed"}:
@@ -118,7 +118,7 @@ def read_nodes(api: Api) -> list[Node]:
 
 
 def _takes_pods(node: Json) -> bool:
-    """Ready, and open to pods that tolerate nothing in particular."""
+    """Return whether a node is ready and accepts pods without tolerations."""
     conditions = {each["type"]: each["status"] for each in node["status"].get("conditions", [])}
     taints = node["spec"].get("taints") or []
     closed = node["spec"].get("unschedulable") or any(taint["effect"] in _CLOSING for taint in taints)
@@ -147,6 +147,6 @@ def read_balancers(api: Api) -> Balancers:
 
 
 def addresses(service: Json) -> tuple[str, ...]:
-    """What the balancer gave to a Service."""
+    """Return the addresses of a Service from its load balancer."""
     ingress = service.get("status", {}).get("loadBalancer", {}).get("ingress") or []
     return tuple(each.get("ip") or each.get("hostname", "") for each in ingress)

@@ -1,4 +1,4 @@
-"""Connects to listeners: what they say first, and which certificate they show."""
+"""Connect to listeners and read greeting and certificate."""
 
 import imaplib
 import re
@@ -23,7 +23,7 @@ _ADDRESS: Final = re.compile(r"\[([0-9A-Fa-f.:]+)\]")
 
 
 class Kind(StrEnum):
-    """What a listener speaks, by the name of its port."""
+    """The protocol of a listener, by the name of its port."""
 
     SMTP = "smtp"
     SUBMISSION = "submission"
@@ -33,12 +33,12 @@ class Kind(StrEnum):
 
     @property
     def port(self) -> int:
-        """Where clients look for it."""
+        """The public port number."""
         return _PORTS[self]
 
     @property
     def encryption(self) -> Encryption:
-        """How its connections become encrypted."""
+        """The kind of encryption."""
         return Encryption.IMPLICIT if self in {Kind.SUBMISSIONS, Kind.IMAPS} else Encryption.STARTTLS
 
 
@@ -53,7 +53,7 @@ _PORTS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """One to look at."""
+    """A listener to check."""
 
     kind: Kind
     place: Endpoint
@@ -63,7 +63,7 @@ class Listener:
 
 
 def read_certificate(listener: Listener, trust: Trust) -> ListenerFacts:
-    """Shake hands as a client would; where that fails for want of trust, once more to see what is shown."""
+    """Make a TLS handshake with verification; if that fails, once more without, to read the certificate."""
     distrust = ""
     try:
         shown = _certificate(listener, trust)
@@ -103,7 +103,7 @@ def _names(certificate: x509.Certificate) -> tuple[str, ...]:
 
 
 def read_greeting(place: Endpoint) -> Greeting:
-    """Connect, and hear the first line."""
+    """Connect and read the first line."""
     try:
         with socket.create_connection(place, SECONDS) as connection:
             first = connection.recv(_MOST_OCTETS)
@@ -115,7 +115,7 @@ def read_greeting(place: Endpoint) -> Greeting:
 
 
 def own_address(place: Endpoint) -> str | None:
-    """The address that a server says it sees us come from, in its answer to EHLO (RFC 5321, section 4.1.1.1)."""
+    """Return the client address in a server's reply to EHLO (RFC 5321, section 4.1.1.1)."""
     try:
         with smtplib.SMTP(place.host, place.port, timeout=SECONDS) as client:
             _, answer = client.ehlo()

@@ -1,4 +1,4 @@
-"""Asks store and broker: clocks, callers, queues, ledger, canary, domains."""
+"""Read store and broker: clocks, clients, queues, ledger, canary, domains."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -15,7 +15,7 @@ LATEST_MAILS = 200
 
 
 async def read_skew(session: Session) -> Skew:
-    """Compare clocks by what the store calls now."""
+    """Compare the clock with that of the store."""
     before = now_utc()
     with unavailable_when_away():
         told: datetime = (await session.store.db.command("hello"))["localTime"]
@@ -36,7 +36,7 @@ async def read_queues(session: Session) -> list[Depth]:
 
 
 async def read_unaccounted(session: Session) -> int:
-    """By how many recipients the books differ; the hour that runs is left out, for mail is on its way in it."""
+    """Return the number of unaccounted recipients, without the current hour, in which mail is in flight."""
     until = hour_of(now_utc())
     lines = await Ledger(session.store).hourly_lines(until - timedelta(days=1), until)
     return sum(abs(line.unaccounted) for line in lines)

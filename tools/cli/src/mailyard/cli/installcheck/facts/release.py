@@ -1,4 +1,4 @@
-"""Asks the API for what a release made: deployments, front doors, and the nodes' own addresses."""
+"""Read a release from the API: deployments, front doors, and the addresses of nodes."""
 
 from ipaddress import ip_network
 
@@ -24,7 +24,7 @@ def read_deployments(api: Api, namespace: str, release: str) -> list[Deployment]
 
 
 def read_front_doors(api: Api, namespace: str, release: str) -> list[FrontDoor]:
-    """The Services of smtp-in and imap that clients come through: not those for metrics or LMTP."""
+    """Return the Services of smtp-in and imap for clients, without those for metrics or LMTP."""
     proxied = _proxied(_deployments(api, namespace, release))
     services = api.items(f"/api/v1/namespaces/{namespace}/services?{_selector(release)}")
     return [
@@ -36,7 +36,7 @@ def read_front_doors(api: Api, namespace: str, release: str) -> list[FrontDoor]:
 
 
 def read_hostname(api: Api, namespace: str, release: str) -> str | None:
-    """The host name that the release's services greet with; None where none says one."""
+    """Return the host name in the greetings of the release; None if it is not set."""
     told = (_variables(each).get("MAILYARD_HOSTNAME") for each in _deployments(api, namespace, release))
     return next(filter(None, told), None)
 
@@ -52,7 +52,7 @@ def _door(service: Json, proxied: bool) -> FrontDoor:
 
 
 def _proxied(deployments: list[Json]) -> set[str]:
-    """The components whose pods have networks of balancers in their settings."""
+    """Return the components that have networks of load balancers in their settings."""
     found = set()
     for deployment in deployments:
         component = deployment["metadata"]["labels"].get(_COMPONENT, "")
@@ -62,13 +62,13 @@ def _proxied(deployments: list[Json]) -> set[str]:
 
 
 def _variables(deployment: Json) -> dict[str, str | None]:
-    """The environment of a deployment's containers; None: the value comes from elsewhere."""
+    """Return the environment of a deployment's containers; None: the value comes from another object."""
     containers = deployment["spec"]["template"]["spec"]["containers"]
     return {each["name"]: each.get("value") for one in containers for each in one.get("env") or []}
 
 
 def read_node_addresses(api: Api) -> frozenset[str]:
-    """Addresses that a node writes in the place of a client's: its own, and its first one in the pods' network."""
+    """Return the addresses that a node can put in place of a client's: its own, and its first in the pods' network."""
     nodes = api.items("/api/v1/nodes")
     own = {each["address"] for node in nodes for each in node["status"].get("addresses", []) if _is_ip(each)}
     bridges = {

@@ -1,0 +1,174 @@
+"""Policies: limits and rules that are a tenant's own business, and that one of its domains may have otherwise. Pure.
+
+A domain's policy goes before its tenant's, and the tenant's before the setting of the installation: None at one level
+leaves the decision to the next one. A new field is one entry here, and the code that reads it.
+"""
+
+import ipaddress
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from typing import Annotated, Any, Final, TypeVar, get_type_hints
+
+from mailyard.directory.errors import Invalid
+from mailyard.directory.sizes import octets
+from mailyard.smtp.client import Security
+from mailyard.smtp.client.nexthop import NextHop
+
+DEFAULT_LOGIN_SOURCE: Final = "mongodb"
+LOGIN_SOURCES: Final = (DEFAULT_LOGIN_SOURCE,)
+_LONGEST_DAYS: Final = 3650
+
+E = TypeVar("E", bound=StrEnum)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """How the text of a policy field is read, which may raise ValueError, and what the field decides."""
+
+    read: Callable[[str], object]
+    about: str
+
+
+def _one_of(kind: type[E]) -> Callable[[str], E]:
+    def read(text: str) -> E:
+        if text not in set(kind):
+            raise ValueError(f"write one of {', '.join(kind)}")
+        return kind(text)
+
+    return read
+
+
+def _login_source(text: str) -> str:
+    if text not in LOGIN_SOURCES:
+        raise ValueError(f"write one of {', '.join(LOGIN_SOURCES)}")
+    return text
+
+
+def _quota(text: str) -> int:
+    if (found := octets(text)) <= 0:
+        raise ValueError("write a size above zero")
+    return found
+
+
+def _days(text: str) -> int:
+    if not text.isdecimal() or int(text) > _LONGEST_DAYS:
+        raise ValueError(f"write a number of days from 0 to {_LONGEST_DAYS}")
+    return int(text)
+
+
+def _next_hop(text: str) -> str:
+    NextHop.parse(text)
+    return text
+
+
+def _addresses(text: str) -> tuple[str, ...]:
+    found = [ipaddress.ip_address(each.strip()) for each in text.split(",")]
+    if len({address.version for address in found}) < len(found):
+        raise ValueError("write at most one IPv4 and one IPv6 address, comma-separated")
+    return tuple(map(str, found))
+
+
+@dataclass(frozen=True, slots=True)
+class TenantPolicy:
+    """The policy of a tenant."""
+
+    account_quota: Annotated[
+        int | None,
+        Entry(
+            _quota,
+            "The quota of accounts that are added without one, such as 5G. Default: no quota.",
+        ),
+    ] = None
+    removed_mail_days: Annotated[
+        int | None,
+        Entry(
+            _days,
+            "Days for which the mail of a removed account is kept. Default: 30.",
+        ),
+    ] = None
+    relay_route: Annotated[
+        str | None,
+        Entry(
+            _next_hop,
+            "The host that outgoing mail is sent to, [scheme://]host[:port][?security=...]. Default:"
+            " MAILYARD_RELAY_NEXT_HOP, else the DNS. MAILYARD_RELAY_ROUTES goes first.",
+        ),
+    ] = None
+    relay_security: Annotated[
+        Security | None,
+        Entry(
+            _one_of(Security),
+            "The least TLS for outgoing mail: none, may, encrypt or verify. MAILYARD_RELAY_SECURITY may ask for more.",
+        ),
+    ] = None
+    relay_sources: Annotated[
+        tuple[str, ...] | None,
+        Entry(
+            _addresses,
+            "Own addresses that outgoing mail is sent from, one IPv4 and one IPv6 at most. Default:"
+            " MAILYARD_RELAY_SOURCE_ADDRESSES.",
+        ),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class DomainPolicy(TenantPolicy):
+    """The policy of a domain."""
+
+    login_source: Annotated[
+        str | None,
+        Entry(
+            _login_source,
+            f"What checks the logins of its accounts. Default: {DEFAULT_LOGIN_SOURCE}.",
+        ),
+    ] = None
+
+
+P = TypeVar("P", bound=TenantPolicy)
+
+
+def _entries_of(kind: type[TenantPolicy]) -> Mapping[str, Entry]:
+    hints = get_type_hints(kind, include_extras=True)
+    return {each.name: hints[each.name].__metadata__[0] for each in fields(kind)}
+
+
+_TENANT_ENTRIES: Final = _entries_of(TenantPolicy)
+_DOMAIN_ENTRIES: Final = _entries_of(DomainPolicy)
+
+
+def entries(kind: type[TenantPolicy]) -> Mapping[str, Entry]:
+    """Return all fields of a policy by name."""
+    return _DOMAIN_ENTRIES if issubclass(kind, DomainPolicy) else _TENANT_ENTRIES
+
+
+def read_policy(kind: type[P], texts: Mapping[str, str]) -> P:
+    """Read a policy as it is stored; fields that a later version wrote do not count. Raises Invalid."""
+    found: dict[str, Any] = {}
+    for name, entry in entries(kind).items():
+        if name in texts:
+            try:
+                found[name] = entry.read(texts[name])
+            except ValueError as error:
+                raise Invalid(f"{name}: {texts[name]!r} is not possible: {error}") from None
+    return kind(**found)
+
+
+def changed_texts(
+    kind: type[TenantPolicy], texts: Mapping[str, str], changes: Mapping[str, str]
+) -> dict[str, str]:
+    """Return the stored form after some changes; an empty text removes a field. Raises Invalid."""
+    known = entries(kind)
+    for name in changes:
+        if name not in known:
+            raise Invalid(f"there is no policy field {name}: write one of {', '.join(known)}")
+    found = {name: text for name, text in {**texts, **changes}.items() if text}
+    read_policy(kind, found)
+    return found
+
+
+def effective(domain: DomainPolicy, tenant: TenantPolicy) -> DomainPolicy:
+    """Return the policy of a domain, with the tenant's where the domain leaves the decision to it."""
+    own = {each.name: getattr(domain, each.name) for each in fields(DomainPolicy)}
+    inherited = {each.name: getattr(tenant, each.name) for each in fields(TenantPolicy)}
+    return DomainPolicy(**{**inherited, **{name: value for name, value in own.items() if value is not None}})

@@ -1,0 +1,35 @@
+"""Metrics and events of the directory and of logins."""
+
+from typing import Final
+
+from mailyard.runtime.catalogue import SECONDS, SIZES, EventType, Metric
+
+METRICS: Final = (
+    Metric(
+        "mailyard_directory_lookup_addresses",
+        "histogram",
+        "Addresses of one query of the directory.",
+        (),
+        SIZES,
+    ),
+    Metric("mailyard_login_attempts_total", "counter", "Logins, by outcome.", ("login_service", "outcome")),
+    Metric(
+        "mailyard_login_verify_seconds",
+        "histogram",
+        "Duration of a check of a password, with the wait for it.",
+        (),
+        SECONDS,
+    ),
+)
+
+EVENTS: Final = (
+    EventType("login.accepted", "A login succeeded."),
+    EventType("login.refused", "A login failed; `reason` says why. The reply to the client says less."),
+    EventType("login.unavailable", "A login could not be checked; the client got a temporary failure."),
+    EventType(
+        "access.ended",
+        "An account, domain or tenant was suspended or removed, or a password changed: `sessions` open ones of this"
+        " process end.",
+    ),
+    EventType("login.hash_not_renewed", "A weak password hash stays until the next login of its account."),
+)
