@@ -57,7 +57,8 @@ class Connection(ClientConnection, asyncio.Protocol):
 
 
 class Factory(ConnectionFactory):
-    service = "test"
+    listening_event = "test.listening"
+    accept_failed_event = "test.accept_failed"
     last_words = b"too slow\n"
 
     def __init__(self, label="echo"):

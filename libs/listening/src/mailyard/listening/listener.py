@@ -49,8 +49,10 @@ class ListenerResources:
 class ConnectionFactory(ABC):
     """The protocol of a listener: makes its connections, and counts and logs what becomes of them."""
 
-    service: str
-    """Prefix of log events, for instance `smtp_in`."""
+    listening_event: str
+    """Event that is logged when the listener accepts connections, for instance `smtp_in.listening`."""
+    accept_failed_event: str
+    """Event that is logged when a connection could not be accepted."""
     label: str
     """Name of the listener in metrics and logs."""
     open_connections: Gauge
@@ -74,7 +76,7 @@ class ConnectionFactory(ABC):
 
     def accept_failed(self, error: OSError) -> None:
         """Log that a connection could not be accepted."""
-        _log.warning(f"{self.service}.accept_failed", listener=self.label, error=str(error))
+        _log.warning(self.accept_failed_event, listener=self.label, error=str(error))
 
     def handshake_ended(self, client: ClientAddress, error: BaseException | None) -> None:  # noqa: B027
         """Count or log a TLS handshake that came first; `error` is None where it succeeded."""
@@ -122,7 +124,7 @@ class Listener:
             self._acceptors.append(await self._accept_at(listening))
         self._checking = asyncio.create_task(self._check(), name=f"{self.name}-check")
         _log.info(
-            f"{self._factory.service}.listening",
+            self._factory.listening_event,
             listener=self._factory.label,
             addresses=[str(each) for each in self.addresses],
         )

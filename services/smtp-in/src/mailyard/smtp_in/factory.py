@@ -24,7 +24,8 @@ _log = get_logger(__name__)
 class SmtpConnectionFactory(ConnectionFactory):
     """Makes the connections of one listener."""
 
-    service = "smtp_in"
+    listening_event = "smtp_in.listening"
+    accept_failed_event = "smtp_in.accept_failed"
 
     def __init__(self, door: Door, timeouts: ConnectionTimeouts) -> None:
         self.label = door.name.value

@@ -95,7 +95,8 @@ class ImapConnection(ClientChannel):
 class ImapConnectionFactory(ConnectionFactory):
     """Makes the connections of one listener."""
 
-    service = "imap"
+    listening_event = "imap.listening"
+    accept_failed_event = "imap.accept_failed"
     last_words = _TOO_SLOW
 
     def __init__(self, label: str, parts: SessionParts) -> None:
