@@ -34,10 +34,10 @@ from mailyard.smtp.server.limits import Limits, Mode, Profile
 from mailyard.smtp.server.session import Session as SmtpSession
 from mailyard.smtp_in.admission import Admission
 from mailyard.smtp_in.doors import Backend, Door, DoorName
+from mailyard.smtp_in.interfaces import BodyStream
 from mailyard.smtp_in.listener import Listener
 from mailyard.smtp_in.measures import Measures
 from mailyard.smtp_in.patience import Patience
-from mailyard.smtp_in.seams import BodyStream
 from mailyard.smtp_in.settings import Endpoint
 from mailyard.spool.acceptance import Acceptance
 

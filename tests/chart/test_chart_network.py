@@ -53,6 +53,14 @@ def test_front_doors_are_open_and_lmtp_is_for_the_namespace(trial: Objects):
     assert rules(trial, "imap", "ingress") == [({"http"}, ["any pod"]), ({"imap", "imaps"}, [])]
 
 
+def test_smtp_in_alone_asks_the_filter_before_it_accepts():
+    objects = render("trial", "inlineFilter={mx,lmtp}")
+    assert rules(objects, "filter", "ingress") == [({"http"}, ["any pod"]), ({"inline"}, ["smtp-in"])]
+    assert ({9104}, ["filter"]) in rules(objects, "smtp-in", "egress")
+    ports = {each["name"]: each["port"] for each in objects.of("Service")["filter-http"]["spec"]["ports"]}
+    assert ports == {"http": 9100, "inline": 9104}
+
+
 def test_metrics_may_be_for_the_toolbox_and_those_who_are_named_alone():
     objects = render(
         "trial",

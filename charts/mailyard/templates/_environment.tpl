@@ -30,6 +30,7 @@
   value: {{ $root.Values.tracing.sampleRatio | toJson | quote }}
 {{- end }}
 {{- if eq $service "filter" }}{{ include "mailyard.filterEnv" $root }}{{ end }}
+{{- if eq $service "smtp-in" }}{{ include "mailyard.inlineEnv" $root }}{{ end }}
 {{- if eq $service "relay" }}{{ include "mailyard.relayEnv" $root }}{{ end }}
 {{- range $name, $value := $values.settings }}
 {{- if not (and (eq $service "relay") (eq $name "routes")) }}
@@ -46,6 +47,20 @@
 {{- if .Values.filterRules }}
 - name: MAILYARD_FILTER_RULES
   value: /etc/mailyard/filter/rules.toml
+{{- end }}
+{{- if .Values.inlineFilter }}
+- name: MAILYARD_FILTER_INLINE_PORT
+  value: "9104"
+{{- end }}
+{{- end -}}
+
+{{/* Where smtp-in asks filter before it accepts a message. */}}
+{{- define "mailyard.inlineEnv" -}}
+{{- with .Values.inlineFilter }}
+- name: MAILYARD_SMTP_IN_INLINE_LISTENERS
+  value: {{ join "," . | quote }}
+- name: MAILYARD_SMTP_IN_INLINE_URL
+  value: http://{{ include "mailyard.host" (list $ "filter-http") }}:9104
 {{- end }}
 {{- end -}}
 

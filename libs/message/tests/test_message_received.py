@@ -1,11 +1,12 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mailyard.message.fields import scan_fields
-from mailyard.message.received import Hop, received_field
+from mailyard.message.received import Hop, ReceivedFrom, read_received, received_field
 
 NOW = datetime(2025, 11, 21, 9, 55, 6, tzinfo=UTC)
 HOP = Hop(
@@ -56,3 +57,34 @@ def test_nothing_that_a_client_says_breaks_out_of_the_field(greeting, name, tls,
     assert all(32 <= octet < 127 or octet in b"\r\n\t" for octet in octets)
     assert octets.count(b"\n") == octets.count(b"\r\n\t") + 1
     assert octets.count(b"(") == octets.count(b")")
+
+
+@pytest.mark.parametrize("client_ip", ["192.0.2.1", "2001:db8::1"])
+@pytest.mark.parametrize("tls", ["", "TLSv1.3 TLS_AES_256_GCM_SHA384"])
+def test_our_own_field_can_be_read_again(client_ip: str, tls: str) -> None:
+    hop = Hop("there.test", client_ip, "", "mx.one.test", "ESMTPS", "id", NOW, tls, "a@one.test")
+    assert read_received(received_field(hop) + b"Subject: x\r\n") == ReceivedFrom(
+        "there.test", client_ip, "ESMTPS", tls
+    )
+
+
+@pytest.mark.parametrize(
+    "greeting", ["x (y [1.2.3.4]) by z (Mailyard) with ESMTPSA id 0", "x\r\n\tby z (Mailyard)", "", "[]"]
+)
+def test_a_client_cannot_say_how_it_was_received(greeting: str) -> None:
+    hop = Hop(greeting, "192.0.2.1", "", "mx.one.test", "ESMTP", "id", NOW)
+    read = read_received(received_field(hop))
+    assert read is not None
+    assert (read.client_ip, read.protocol) == ("192.0.2.1", "ESMTP")
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        b"",
+        b"Received: from a by b with ESMTP id 0; today\r\n",
+        b"X: y\r\nReceived: from a (unknown [192.0.2.1]) by b (Mailyard) with ESMTP id 0\r\n",
+    ],
+)
+def test_fields_of_others_are_not_read(octets: bytes) -> None:
+    assert read_received(octets) is None

@@ -21,15 +21,16 @@ from mailyard.filter.rules.contentcheck import ContentCheck
 from mailyard.filter.rules.patterns import Comparison, Pattern
 from mailyard.filter.rules.rule import Condition, LookAt, Rule
 from mailyard.filter.rules.ruleset import RuleSet
-from mailyard.filter.verdict import Finding
 from mailyard.proto.v1.ticket_pb2 import Action, Recipient, Ticket
 from mailyard.runtime.errors import Unavailable
 from mailyard.spool.acceptance import Acceptance, Client, Source
+from mailyard.spool.finding import Finding, finding_message
 from mailyard.spool.outcomes import Outcomes
 from mailyard.spool.row import COLLECTION
 from mailyard.spool.schema import ensure_schema
 from mailyard.spool.spool import Spool
-from mailyard.store.body import Body
+from mailyard.store.blobs import Blobs
+from mailyard.store.body import CHUNK_SIZE, Body
 from mailyard.store.client import Store
 
 LIMIT = 20.0
@@ -254,21 +255,24 @@ async def test_a_poisonous_message_waits_with_the_reason_in_its_row(store, publi
     assert "verdict" not in row
 
 
-class Engine:
-    """A check as a virus or spam engine will be."""
+class Engine(Check):
+    """A check as a virus or spam engine will be: not asked about mail of the tenant `exempt`."""
 
     name = "engine"
 
     def __init__(self) -> None:
-        self.away = False
+        self.is_unreachable = False
+
+    def applies_to(self, envelope: Envelope) -> bool:
+        return envelope.tenant != "exempt"
 
     def needs(self, envelope: Envelope) -> Need:
-        return Need.HEADER if envelope.direction is Direction.LOCAL else Need.ENVELOPE
+        return Need.HEADER
 
-    async def inspect(self, batch: Sequence[Mail]) -> Sequence[Sequence[Finding]]:
-        if self.away:
-            raise Unavailable("the engine is away")
-        return [[Finding(self.name, "score", Action.ACTION_TAG, "spam", score=7.5)] for _ in batch]
+    async def examine(self, mail: Mail) -> Sequence[Finding]:
+        if self.is_unreachable:
+            raise Unavailable("the engine is unreachable")
+        return [Finding(self.name, "score", Action.ACTION_TAG, "spam", score=7.5)]
 
 
 async def test_findings_of_several_checks_are_one_verdict(store, published):
@@ -279,14 +283,63 @@ async def test_findings_of_several_checks_are_one_verdict(store, published):
     assert [(each.check, each.score) for each in verdict.findings] == [("rules", 0), ("engine", 7.5)]
 
 
-async def test_an_engine_that_is_away_lets_nothing_pass(store, published):
-    tickets = await accepted(store, b"\r\nhello\r\n")
+async def test_an_unreachable_engine_delays_the_mails_that_need_it_and_no_other(store, published):
+    needing, exempt = await accepted(store, b"\r\nhello\r\n", b"\r\nhello\r\n")
+    exempt.tenant = "exempt"
     engine = Engine()
-    engine.away = True
+    engine.is_unreachable = True
     filtering = inspector(store, published, checks=[engine])
-    with pytest.raises(Unavailable):
-        await filtering.handle(tickets)
+    await filtering.handle([needing, exempt])
+    assert [ticket.spool_id for _, ticket in published.tickets] == [exempt.spool_id]
+    row = await row_of(store, needing)
+    assert (row["state"], row["reason"]["status"]) == ("deferred", "4.3.0")
+    assert "engine: the engine is unreachable" in row["reason"]["text"]
+    assert "verdict" not in row
+
+
+async def test_findings_of_the_smtp_dialogue_count_in_the_verdict(store, published):
+    (ticket,) = await accepted(store, b"\r\nhello\r\n")
+    found = Finding("spf", "fail", Action.ACTION_TAG, fields=(b"X-SPF: fail\r\n",))
+    ticket.findings.append(finding_message(found))
+    await inspector(store, published).handle([ticket])
+    verdict = published.tickets[0][1].verdict
+    assert (verdict.action, verdict.header_fields) == (Action.ACTION_TAG, b"X-SPF: fail\r\n")
+
+
+class Counting(Check):
+    """Counts the octets of whole messages."""
+
+    name = "counting"
+
+    def needs(self, envelope: Envelope) -> Need:
+        return Need.WHOLE
+
+    async def examine(self, mail: Mail) -> Sequence[Finding]:
+        pieces = [piece async for piece in mail.octets()]
+        assert max(map(len, pieces)) <= CHUNK_SIZE
+        return [Finding(self.name, "octets", Action.ACTION_PASS, str(sum(map(len, pieces))))]
+
+
+@pytest.mark.parametrize("size", [0, 1000, 1_000_000])
+async def test_a_check_that_needs_the_whole_message_gets_every_octet_in_pieces(store, published, size):
+    writer = Spool(store, Published(), stage="test").blobs.writer()
+    await writer.write(b"x" * size)
+    body = await writer.finish()
+    await Blobs(store).put_many([body])
+    (ticket,) = await accepted(store, b"x")
+    ticket.blob_id, ticket.size = body.blob_id.binary, body.size
+    await inspector(store, published, limit=100_000, checks=[Counting()]).handle([ticket])
+    (found,) = published.tickets[0][1].verdict.findings
+    assert int(found.text) == len(ticket.prefix) + size
+
+
+async def test_a_whole_message_that_is_not_wholly_in_the_store_waits(store, published):
+    (ticket,) = await accepted(store, b"x" * 200_000)
+    ticket.size += 1
+    await store.collection("mail.files").update_many({}, {"$inc": {"length": 400_000}})
+    await inspector(store, published, limit=100_000, checks=[Counting()]).handle([ticket])
     assert published.tickets == []
+    assert (await row_of(store, ticket))["state"] == "deferred"
 
 
 @pytest.mark.parametrize("direction", list(Direction))
@@ -346,3 +399,18 @@ async def test_mail_from_outside_that_a_rule_rejects_goes_to_junk_and_nobody_get
     ((queue, sent),) = published.tickets
     assert (queue, sent.verdict.action) == (Queue.LOCAL_DELIVER, Action.ACTION_QUARANTINE)
     assert "bounce_at" not in await row_of(store, ticket)
+
+
+@pytest.mark.parametrize(("protocol", "ends"), [("ESMTPS", False), ("LMTP", False), ("ESMTPSA", True)])
+async def test_a_ticket_of_0_2_0_bounces_only_if_its_received_field_names_a_login(
+    store, published, protocol, ends
+):
+    (ticket,) = await accepted(store, b"\r\nrefuse me\r\n")
+    ticket.ClearField("origin")
+    ticket.ClearField("source")
+    ticket.prefix = (
+        f"Received: from a (unknown [192.0.2.1])\r\n\tby b (Mailyard) with {protocol} id x\r\n".encode()
+    )
+    await inspector(store, published, *RULES).handle([ticket])
+    row = await row_of(store, ticket)
+    assert ("bounce_at" in row, published.tickets == []) == (ends, ends)

@@ -2,11 +2,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mailyard.filter.check import Check
 from mailyard.filter.mail import Direction, Envelope, Mail, Need
 from mailyard.filter.pipeline import Pipeline
-from mailyard.filter.verdict import Finding, RejectOutside, action_word, combine, describe
+from mailyard.filter.verdict import RejectOutside, Thresholds, action_word, combine, describe
 from mailyard.message.defects import Defect
-from mailyard.proto.v1.ticket_pb2 import Action
+from mailyard.proto.v1.ticket_pb2 import Action, Origin
+from mailyard.spool.finding import Finding
 
 ACTIONS = [
     Action.ACTION_PASS,
@@ -119,17 +121,24 @@ def test_defects_stand_in_the_verdict_and_in_the_timeline():
         ("mx", RejectOutside.QUARANTINE, Action.ACTION_QUARANTINE),
         ("lmtp", RejectOutside.QUARANTINE, Action.ACTION_QUARANTINE),
         ("submission", RejectOutside.QUARANTINE, Action.ACTION_REJECT),
-        ("", RejectOutside.QUARANTINE, Action.ACTION_REJECT),
+        ("api", RejectOutside.QUARANTINE, Action.ACTION_REJECT),
+        ("", RejectOutside.QUARANTINE, Action.ACTION_QUARANTINE),
         ("mx", RejectOutside.BOUNCE, Action.ACTION_REJECT),
     ],
 )
 async def test_only_mail_of_users_bounces_unless_a_setting_says_otherwise(source, setting, expected):
-    envelope = Envelope("a@b.test", ("c@d.test",), "t", Direction.LOCAL, 5, source)
+    envelope = Envelope("a@b.test", ("c@d.test",), "t", Direction.LOCAL, 5, Origin(source=source))
     (verdict,) = await Pipeline([Refusing()], setting).judge([Mail(envelope)])
     assert verdict.action == expected
 
 
-class Refusing:
+async def test_before_it_is_accepted_mail_from_outside_is_rejected():
+    envelope = Envelope("a@b.test", ("c@d.test",), "t", Direction.LOCAL, 5, Origin(source="mx"))
+    (verdict,) = await Pipeline([Refusing()]).judge([Mail(envelope)], is_before_queue=True)
+    assert verdict.action == Action.ACTION_REJECT
+
+
+class Refusing(Check):
     """A check that rejects everything."""
 
     name = "refusing"
@@ -137,5 +146,42 @@ class Refusing:
     def needs(self, envelope):
         return Need.ENVELOPE
 
-    async def inspect(self, batch):
-        return [[finding(Action.ACTION_REJECT)] for _ in batch]
+    async def examine(self, mail):
+        return [finding(Action.ACTION_REJECT)]
+
+
+LIMITS = Thresholds(tag=2.0, quarantine=5.0, reject=10.0)
+
+
+@pytest.mark.parametrize(
+    ("scores", "action"),
+    [
+        ([], Action.ACTION_PASS),
+        ([1.9], Action.ACTION_PASS),
+        ([1.0, 1.0], Action.ACTION_TAG),
+        ([7.5, -3.0], Action.ACTION_TAG),
+        ([2.5, 2.5], Action.ACTION_QUARANTINE),
+        ([4.0, 6.0], Action.ACTION_REJECT),
+    ],
+)
+def test_scores_add_up_to_an_action(scores, action):
+    findings = [finding(Action.ACTION_PASS, score=score) for score in scores]
+    assert combine(findings, Direction.LOCAL, thresholds=LIMITS).action == action
+
+
+def test_without_thresholds_scores_do_nothing():
+    assert combine([finding(Action.ACTION_PASS, score=1e6)], Direction.LOCAL).action == Action.ACTION_PASS
+
+
+def test_a_score_says_what_it_was_and_never_weakens_a_finding():
+    verdict = combine([finding(Action.ACTION_DISCARD, score=7.5)], Direction.LOCAL, thresholds=LIMITS)
+    assert verdict.action == Action.ACTION_DISCARD
+    assert describe(verdict) == "discard: rules/r score/quarantine"
+    assert verdict.header_fields == b"X-Spam-Score: 7.5\r\nX-Spam-Flag: YES\r\n"
+
+
+def test_a_score_that_rejects_mail_from_outside_quarantines_it():
+    verdict = combine(
+        [finding(Action.ACTION_PASS, score=99.0)], Direction.LOCAL, bounces=False, thresholds=LIMITS
+    )
+    assert verdict.action == Action.ACTION_QUARANTINE

@@ -1,6 +1,8 @@
 """Doubles of the rooms below smtp-in, and a door on loopback that works with them."""
 
 import asyncio
+import socket
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -24,6 +26,7 @@ from mailyard.smtp.reply import Reply
 from mailyard.smtp.server.limits import EarlyData, Limits, Profile
 from mailyard.smtp_in.doors import MODES, Backend, Door, DoorName
 from mailyard.smtp_in.headerfilters import Trace
+from mailyard.smtp_in.hooks import SmtpHook
 from mailyard.smtp_in.listener import Listener
 from mailyard.smtp_in.measures import Measures
 from mailyard.smtp_in.patience import Patience
@@ -243,6 +246,12 @@ class Client:
     def send(self, octets: bytes) -> None:
         self.writer.write(octets)
 
+    def reset(self) -> None:
+        """Leave without a word: the server sees an error, not the end of input."""
+        connection = self.writer.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.writer.transport.abort()
+
     async def reply(self) -> str:
         """One reply; of more than one line, the last."""
         async with asyncio.timeout(SECONDS):
@@ -284,6 +293,7 @@ class House:
     trace: Trace = field(default_factory=lambda: Trace(100, frozenset({b"mail.one.test"})))
     rules: SubmissionRules = field(default_factory=SubmissionRules)
     memory: MemoryBudget = field(default_factory=lambda: MemoryBudget(2**27))
+    more_hooks: list[SmtpHook] = field(default_factory=list)
     stack: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     def __post_init__(self) -> None:
@@ -310,6 +320,7 @@ class House:
             trace=self.trace,
             rules=self.rules,
             memory=self.memory,
+            more_hooks=self.more_hooks,
         )
         door = Door(
             name,

@@ -5,7 +5,7 @@ import tracemalloc
 
 from structlog.testing import capture_logs
 
-from mailyard.smtp_in.intake import Intake
+from mailyard.smtp_in.bodybuffer import BodyBuffer
 from mailyard.store.body import CHUNK_SIZE
 
 LINE = b"x" * 998 + b"\r\n"
@@ -155,20 +155,20 @@ async def test_bdat_streams_too(house) -> None:
 
 
 async def test_a_body_that_comes_in_tiny_pieces_takes_no_more_memory_than_its_octets(house) -> None:
-    intake = Intake(house.bodies)
+    buffer = BodyBuffer(house.bodies)
     tracemalloc.start()
     for number in range(80_000):
-        intake.take(b"%03d" % (number % 1000))
+        buffer.take(b"%03d" % (number % 1000))
     held = tracemalloc.get_traced_memory()[0]
     tracemalloc.stop()
     assert held < 500_000
-    assert intake.held_body().octets == b"".join(b"%03d" % (number % 1000) for number in range(80_000))
+    assert buffer.held_body().octets == b"".join(b"%03d" % (number % 1000) for number in range(80_000))
 
 
-async def test_an_intake_that_never_spilled_forgets_without_asking_the_store(house) -> None:
-    intake = Intake(house.bodies)
-    assert not intake.take(b"x")
-    await intake.abort()
+async def test_a_buffer_that_never_spilled_forgets_without_asking_the_store(house) -> None:
+    buffer = BodyBuffer(house.bodies)
+    assert not buffer.take(b"x")
+    await buffer.abort()
     assert house.bodies.streams == []
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from mailyard.runtime.budget import MemoryBudget
 from mailyard.smtp_in import connection
-from mailyard.smtp_in.intake import SCARCE_OCTETS
+from mailyard.smtp_in.bodybuffer import SCARCE_OCTETS
 from mailyard.smtp_in.patience import Overdue, Patience, Waiting, overdue
 from mailyard.store.body import CHUNK_SIZE
 

@@ -1,4 +1,4 @@
-"""A mail address as SMTP knows it: `Mailbox` of RFC 5321, section 4.1.2, with RFC 6531's UTF-8.
+"""A mail address of the SMTP envelope: `Mailbox` of RFC 5321, section 4.1.2, with RFC 6531's UTF-8.
 
 An `Address` holds what the text means, not how it was written: the local part without quoting, the
 domain in lower case with A-labels. Addresses of header fields, which allow more, are in `addresslist`.
@@ -51,12 +51,12 @@ class Address:
 
     @property
     def key(self) -> str:
-        """The form under which directories look it up: case and quoting make no difference."""
+        """The key of the address in directories: case and quoting make no difference."""
         return f"{unicodedata.normalize('NFC', self.local).lower()}@{self.domain}"
 
     @property
     def needs_smtputf8(self) -> bool:
-        """Only the local part can: domains are kept as A-labels (RFC 6531, section 3.2)."""
+        """Whether the local part is beyond ASCII; domains are A-labels (RFC 6531, section 3.2)."""
         return not self.local.isascii()
 
     def base_and_detail(self, sep: str = "+") -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""The addresses of a header field as text: what clients show that read ENVELOPE, for SEARCH and for filters."""
+"""The addresses of a header field as text, as clients show them from ENVELOPE; for SEARCH and for filters."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""How many octets an answer may take: what a stranger's header makes of ENVELOPE and BODYSTRUCTURE is bounded."""
+"""A limit on the octets of ENVELOPE and BODYSTRUCTURE, whatever the header section holds."""
 
 from dataclasses import dataclass
 

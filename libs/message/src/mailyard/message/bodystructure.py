@@ -1,7 +1,7 @@
 """BODYSTRUCTURE and BODY (RFC 3501, section 7.4.2) as octets ready for a FETCH answer.
 
 Each takes 64 KiB at most, but for escaped quotes and for the levels of nesting: longer values are cut, and parts
-that find no room are left out. They can still be fetched by their numbers.
+beyond the limit are left out. They can still be fetched by their numbers.
 """
 
 from collections.abc import Mapping
@@ -103,7 +103,7 @@ class _Writer:
         return string(token[:_TOKEN_OCTETS])
 
     def parameters(self, parameters: Parameters) -> bytes:
-        """Parameters that find no room are left out: half a value would be another value."""
+        """Write parameters; those beyond the limit are left out, because a cut value would be another value."""
         pieces = []
         for name, value in parameters:
             pair = b"%b %b" % (string(name), string(value))

@@ -100,7 +100,7 @@ def _header(report: Report, subject: str, boundary: bytes) -> bytes:
 
 
 def _explanation(report: Report, recipients: Sequence[RecipientReport]) -> bytes:
-    """The part for people."""
+    """Return the explanation for the sender."""
     lines = [f"This is the mail system of {one_line(report.host)}.", ""]
     for outcome, sentence in _SENTENCES.items():
         concerned = [recipient for recipient in recipients if recipient.outcome is outcome]
@@ -154,6 +154,6 @@ def _is_utf8(octets: bytes) -> bool:
 
 
 def _is_sendable(octets: bytes) -> bool:
-    """It is 8bit data as RFC 2045, section 2.8, means it: lines that end with CRLF, short enough, no NUL."""
+    """Return whether octets are 8bit data of RFC 2045, section 2.8: lines that end with CRLF, short enough, no NUL."""
     all_crlf = octets.count(b"\r\n") == octets.count(b"\n") == octets.count(b"\r")
     return all_crlf and b"\0" not in octets and not _LONG_LINE.search(octets)

@@ -1,4 +1,4 @@
-"""What a parser cut or doubted: no limit and no tolerance is silent.
+"""Defects: what a parser cut, or read in one of several possible ways. No limit and no tolerance is silent.
 
 A defect is a fact about a message, not a verdict. The filter, the log and the timeline name them by their values.
 """
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Defect(StrEnum):
-    """Why a message may say something else, or more, than was read."""
+    """A reason why a message may hold something else, or more, than was read."""
 
     # cut: something was not looked at
     TOO_MANY_PARTS = "too-many-parts"

@@ -1,4 +1,4 @@
-"""What became of a message's recipients, and the message/delivery-status part that says so (RFC 3464).
+"""The outcomes of a message's recipients, and the message/delivery-status part about them (RFC 3464).
 
 An address beyond ASCII makes it message/global-delivery-status (RFC 6533). Nothing else does: what a remote host said is
 written in ASCII otherwise, with a question mark for each other character.
@@ -40,7 +40,7 @@ _EVENTS = {Outcome.FAILED: Event.FAILURE, Outcome.DELAYED: Event.DELAY}
 
 @dataclass(frozen=True, slots=True)
 class RecipientReport:
-    """What became of one recipient. `notify` and `orcpt` are as RCPT gave them, empty if it did not.
+    """The outcome of one recipient. `notify` and `orcpt` are as RCPT gave them, empty if it did not.
 
     `remote_mta` is the host that answered: a name or an address, also as logs show it, `mx.example[192.0.2.1]:25`.
     """
@@ -68,7 +68,7 @@ class RecipientReport:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All that a notification is made of.
+    """The content of a notification.
 
     `original` is the message that it is about, whole or only its header section; it is returned whole if
     `ret` is FULL, `original_is_whole` says so, and it is fit for a mail of 8-bit lines.
@@ -88,7 +88,7 @@ class Report:
 
 
 def status_entity(report: Report, recipients: Sequence[RecipientReport]) -> bytes:
-    """The MIME part for machines: a group of fields for the message, then one for each recipient."""
+    """Return the MIME part for programs: a group of fields for the message, then one for each recipient."""
     groups = [_message_fields(report), *(_recipient_fields(recipient) for recipient in recipients)]
     text = "\r\n".join("".join(_folded(line) for line in group) for group in groups)
     if any(recipient.international for recipient in recipients):

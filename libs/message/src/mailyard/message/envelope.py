@@ -1,6 +1,6 @@
 """ENVELOPE (RFC 3501, section 7.4.2): the overview of a header section as octets ready for a FETCH answer.
 
-It takes at most 64 KiB: longer values are cut, and addresses that find no room are left out.
+It takes at most 64 KiB: longer values are cut, and addresses beyond the limit are left out.
 """
 
 from collections.abc import Mapping, Sequence
@@ -58,7 +58,7 @@ def encode_envelope(values: Mapping[bytes, bytes], allowance: Allowance | None =
 
 
 def encode_addresses(value: bytes | None, room: Allowance, most: int) -> bytes:
-    """Write the addresses of a field's value, as many as find room in `most` octets, or NIL."""
+    """Write the addresses of a field's value, as many as fit into `most` octets, or NIL."""
     most = max(0, min(most, room.left))
     addresses = parse_address_list(value, most) if value else []
     room.exceeded |= len(value or b"") > most or len(addresses) >= MAX_ADDRESSES

@@ -1,4 +1,4 @@
-"""What a reader of an HTML part sees: without tags and comments, with entities decoded. Linear in time."""
+"""The visible text of HTML: without tags and comments, with entities decoded. Linear in time."""
 
 import html
 import re

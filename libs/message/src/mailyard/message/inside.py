@@ -1,8 +1,8 @@
-"""The parts of a message as mail readers see them: messages in it too, whatever encoding they are in.
+"""The parts of a message as mail readers see them, those of messages in it too, whatever encoding they are in.
 
-IMAP's structure follows RFC 2046 by the letter; mail readers are kinder, and no two of them are alike. `look_inside`
-reads a message once, as kindly as they do, for SEARCH. `look_inside_every_way` also follows each other reading of
-what is doubtful, for filters, so that no rule is passed by on the way between two readers. Both are bounded, and say
+The structure of IMAP follows RFC 2046 strictly; mail readers are lenient, and differ. `look_inside`
+reads a message once, as leniently as they do, for SEARCH. `look_inside_every_way` also follows each other reading of
+doubtful parts, for filters, so that no rule can be evaded by a part that only some readers show. Both are bounded, and say
 what they left out.
 """
 

@@ -9,7 +9,7 @@ NEVER = "NEVER"
 
 
 class Event(StrEnum):
-    """What a sender can ask to be told of."""
+    """The events that a sender can ask reports of."""
 
     SUCCESS = "SUCCESS"
     FAILURE = "FAILURE"

@@ -1,4 +1,4 @@
-"""A message read once, at delivery: all that its row keeps so that later FETCH and SEARCH need not read it."""
+"""Parse a message once, at delivery: what its row keeps, so that later FETCH and SEARCH need not read the message."""
 
 import re
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ class Indexes(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ParsedMessage:
-    """What a message says of itself.
+    """The result of parsing a message.
 
     `envelope`, `bodystructure` and `body` go into FETCH answers as they are; the two indexes are for
     `HeaderIndex.decode` and `PartIndex.decode`. Texts are decoded; identifiers have their angle brackets;

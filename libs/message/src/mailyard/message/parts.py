@@ -1,4 +1,4 @@
-"""Part index: where the sections of a message are, so that FETCH reads only the octets that it sends.
+"""Part index: the positions of the sections of a message, so that FETCH reads only the octets that it sends.
 
 Encoded: a version octet, then for each part, parents before their children, its depth, its kind, and the
 offsets of header, body and end. Offsets count from the first octet of `prefix + body`.

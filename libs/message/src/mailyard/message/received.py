@@ -12,6 +12,10 @@ _UNPRINTABLE = re.compile(r"[^\x21-\x27\x2a-\x5b\x5d-\x7e]+")  # also parenthese
 
 _UNPRINTABLE_UTF8 = re.compile(r"[^\x21-\x27\x2a-\x5b\x5d-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\U0010ffff]")
 _MAX_RECIPIENT = 320
+_OWN = re.compile(
+    rb"Received: from (\S+) \(\S+ \[(?:IPv6:)?(\S+)\]\)(?:\s+\(using ([^\s()]+(?: [^\s()]+)*)\))?"
+    rb"\s+by \S+ \(Mailyard\) with (\S+) id "
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,25 @@ class Hop:
     tls: str = ""  # "TLSv1.3 TLS_AES_256_GCM_SHA384"; empty: plain
     recipient: str = ""  # only given when there is one recipient: others may not see each other
     smtputf8: bool = False  # the message is internationalized, so the recipient may be UTF-8
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedFrom:
+    """What a Received field of this installation says about the client; see `Hop`."""
+
+    greeting: str
+    client_ip: str
+    protocol: str
+    tls: str
+
+
+def read_received(octets: bytes) -> ReceivedFrom | None:
+    """Read the field that `received_field` wrote, at the beginning of `octets`; None when none is there."""
+    match = _OWN.match(octets)
+    if match is None:
+        return None
+    greeting, client_ip, tls, protocol = (text.decode("ascii", "replace") for text in match.groups(b""))
+    return ReceivedFrom(greeting, client_ip, protocol, tls)
 
 
 def received_field(hop: Hop) -> bytes:

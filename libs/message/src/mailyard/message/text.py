@@ -1,4 +1,4 @@
-"""What a message says, as text: its parts decoded, the names of its attachments, its header fields.
+"""The text of a message: its parts decoded, the names of its attachments, its header fields.
 
 For SEARCH. Nothing is decoded before it is asked for, and nothing raises.
 """

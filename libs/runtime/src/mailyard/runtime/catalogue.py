@@ -210,6 +210,18 @@ _METRICS = (
         "Messages that were looked into and have a defect, by defect.",
         ("defect",),
     ),
+    Metric(
+        "mailyard_filter_check_failures_total",
+        "counter",
+        "Messages about which a check could not say anything, by what followed: defer or continue.",
+        ("check", "next"),
+    ),
+    Metric(
+        "mailyard_filter_inline_requests_total",
+        "counter",
+        "Questions of smtp-in before it accepts a message, by HTTP status of the answer.",
+        ("status",),
+    ),
     Metric("mailyard_filter_read_bytes_total", "counter", "Octets of bodies read for checks."),
     Metric("mailyard_filter_rules_active", "gauge", "Content rules in force."),
     Metric(
@@ -326,6 +338,13 @@ _METRICS = (
         "mailyard_smtp_in_timeouts_total", "counter", "Clients waited for in vain.", ("listener", "phase")
     ),
     Metric("mailyard_smtp_in_tls_handshakes_total", "counter", "TLS handshakes.", ("listener", "outcome")),
+    Metric(
+        "mailyard_smtp_in_inline_messages_total",
+        "counter",
+        "Messages that the filter was to judge before they were accepted, by outcome: accepted, rejected, or why it"
+        " was not asked or did not answer.",
+        ("outcome",),
+    ),
     Metric("mailyard_smtp_in_refusing_state", "gauge", "1 while all new messages get a 4xx."),
     # directory
     Metric(
@@ -411,6 +430,9 @@ _EVENTS = (
     Event("filter.rules_loaded", "The content rules were read and are in force."),
     Event("filter.rules_missing", "The file of rules is not there; the rules in force stay."),
     Event("filter.incomplete", "A message could not be looked at as a whole; `defects` says what was cut."),
+    Event(
+        "filter.check_failed", "A check could not say anything about some messages; `next` says what follows."
+    ),
     Event("filter.rules_refused", "The file of rules changed and cannot be used; the old rules stay."),
     # relay
     Event("relay.addresses_refused", "A domain has only addresses that must not be dialled; the mail fails."),
@@ -469,6 +491,9 @@ _EVENTS = (
         "smtp_in.accept_failed", "A connection could not be accepted, for instance for want of open files."
     ),
     Event("smtp_in.listening", "A listener takes connections."),
+    Event(
+        "smtp_in.inline_failed", "The filter did not judge a message before it was accepted; the queue does."
+    ),
     Event("smtp_in.pressure", "New messages begin, or cease, to get a 4xx; `reply` says why."),
     Event("smtp_in.pressure_unknown", "The state of store and broker could not be measured."),
     Event("smtp_in.few_files", "The limit of open files is too low for the connections that are allowed."),

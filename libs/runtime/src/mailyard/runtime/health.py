@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import uvicorn
-from uvicorn._types import ASGIReceiveCallable, ASGISendCallable, Scope
+from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, Scope
 
 from mailyard.runtime.metrics import CONTENT_TYPE, exposition
 
@@ -90,11 +90,11 @@ class _QuietServer(uvicorn.Server):
         yield
 
 
-class HealthServer:
-    """Serves a `HealthApp` on one socket; `port` is the real one after `start`."""
+class HttpServer:
+    """Serves an ASGI app on one socket; `port` is the real one after `start`."""
 
-    def __init__(self, app: HealthApp, host: str, port: int) -> None:
-        self.app = app
+    def __init__(self, app: ASGI3Application, host: str, port: int, *, connections: int = 100) -> None:
+        """Serve at most `connections` at the same time; others get 503."""
         self.port = port
         self._host = host
         config = uvicorn.Config(
@@ -108,7 +108,7 @@ class HealthServer:
             access_log=False,
             server_header=False,
             timeout_graceful_shutdown=1,
-            limit_concurrency=100,
+            limit_concurrency=connections,
         )
         self._server = _QuietServer(config)
         self._task: asyncio.Task[None] | None = None
@@ -117,13 +117,21 @@ class HealthServer:
         """Bind and serve; raises OSError when the address cannot be bound."""
         listener = _bind(self._host, self.port)
         self.port = listener.getsockname()[1]
-        self._task = asyncio.create_task(self._server.serve(sockets=[listener]), name="health")
+        self._task = asyncio.create_task(self._server.serve(sockets=[listener]), name="http")
 
     async def close(self) -> None:
         """Stop serving."""
         self._server.should_exit = True
         if self._task is not None:
             await self._task
+
+
+class HealthServer(HttpServer):
+    """Serves a `HealthApp`."""
+
+    def __init__(self, app: HealthApp, host: str, port: int) -> None:
+        super().__init__(app, host, port)
+        self.app = app
 
 
 def _bind(host: str, port: int) -> socket.socket:

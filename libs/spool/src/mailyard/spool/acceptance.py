@@ -1,4 +1,4 @@
-"""What an edge hands to the spool when it has taken a message."""
+"""A message as a service hands it to the spool."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,33 +6,37 @@ from datetime import datetime
 from enum import StrEnum
 
 from mailyard.proto.v1.ticket_pb2 import MailClass, Recipient
+from mailyard.spool.finding import Finding
 from mailyard.store.body import Body
 
 
 class Source(StrEnum):
-    """By which door a message came."""
+    """How a message came in."""
 
     MX = "mx"
     SUBMISSION = "submission"
     LMTP = "lmtp"
-    BOUNCE = "bounce"
+    API = "api"
+    GENERATED = "generated"  # made by this installation, as bounces are; "bounce" in rows of 0.3.0 and before
 
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Who gave us the message."""
+    """The client that transferred a message."""
 
     address: str = ""  # IP address
-    name: str = ""  # as said in EHLO, HELO or LHLO
+    name: str = ""  # in EHLO, HELO or LHLO
     protocol: str = ""  # RFC 3848 keyword, "ESMTPSA"
     tls: str = ""  # "TLSv1.3 TLS_AES_256_GCM_SHA384"
     account: str = ""  # account id, hex, of an authenticated client
     login: str = ""
+    host: str = ""  # host name by reverse DNS; empty: not looked up
+    certificate: str = ""  # subject of a verified client certificate, RFC 4514
 
 
 @dataclass(frozen=True, slots=True)
 class Acceptance:
-    """A message that an edge answers for once the spool has it."""
+    """A message to be stored for good."""
 
     sender: str  # reverse-path; "" for the null reverse-path
     recipients: tuple[Recipient, ...]
@@ -47,5 +51,6 @@ class Acceptance:
     body_type: str = "7BIT"
     mail_class: MailClass = MailClass.MAIL_CLASS_NORMAL
     traceparent: str = ""
-    steps: tuple[tuple[str, str], ...] = ()  # event and detail of what the edge did to it, for the timeline
+    steps: tuple[tuple[str, str], ...] = ()  # events before acceptance with their details, for the timeline
+    findings: tuple[Finding, ...] = ()  # of checks in the SMTP dialogue
     bounce_of: str | None = None  # row id and first outcome: one bounce for each, however often it is tried

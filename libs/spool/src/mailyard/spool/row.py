@@ -7,7 +7,8 @@
 | `due_at` | when work on it is or was due; for `active` rows the release that its ticket carries; absent once it has ended |
 | `epoch` | raised by each release: a ticket with a lower one is void |
 | `route` | `local` or `remote` once it is routed and that is written; `edge` before: it is in the router's queue, or on its way to mailboxes, because the router writes `remote` before it publishes; absent in rows of 0.2.0, which may be anywhere |
-| `source`, `origin` | how the message came in; a leg has it as `origin`, because `source` marks the row of the message itself |
+| `source`, `origin`, `client` | how and from whom the message came in (`mailyard.spool.origin`); a leg has `origin` instead of `source`, which marks the row of the message itself |
+| `findings` | of checks in the SMTP dialogue |
 | `recipients` | as accepted; none in the rows of legs |
 | `pending` | targets without an outcome, once they are written; before, they follow from `recipients` |
 | `expansions` | by tenant: how many more targets than accepted recipients there are |
@@ -32,10 +33,13 @@ from enum import StrEnum
 
 from bson import ObjectId
 
+from mailyard.proto.v1 import ticket_pb2 as pb
 from mailyard.proto.v1.ticket_pb2 import MailClass, Recipient, Ticket, TimelineEntry, Verdict
 from mailyard.runtime.clock import from_ms, to_ms
 from mailyard.spool.acceptance import Acceptance
+from mailyard.spool.finding import finding_message
 from mailyard.spool.ids import row_id
+from mailyard.spool.origin import client_row, client_row_of, origin_of, origin_of_row
 from mailyard.store.client import Row
 
 COLLECTION = "spool"
@@ -87,14 +91,7 @@ def row_of(
         "size": acceptance.body.size,
         "prefix": prefix,
         "accepted_at": accepted_at,
-        "client": _without_empty(
-            address=acceptance.client.address,
-            name=acceptance.client.name,
-            protocol=acceptance.client.protocol,
-            tls=acceptance.client.tls,
-            account=acceptance.client.account,
-            login=acceptance.client.login,
-        ),
+        "client": client_row(acceptance.client),
     }
     row.update(
         _without_empty(
@@ -103,6 +100,7 @@ def row_of(
             smtputf8=acceptance.smtputf8,
             traceparent=acceptance.traceparent,
             bounce_of=acceptance.bounce_of,
+            findings=[finding_message(each).SerializeToString() for each in acceptance.findings],
         )
     )
     if acceptance.steps:
@@ -120,6 +118,7 @@ def row_of(
 def ticket_of(row: Row) -> Ticket:
     """Make the ticket for what is left to do of a row."""
     spool_id, _, leg = row["_id"].partition(".")
+    origin = origin_of_row(row)
     ticket = Ticket(
         spool_id=spool_id,
         leg=int(leg or 0),
@@ -140,7 +139,9 @@ def ticket_of(row: Row) -> Ticket:
         envid=row.get("envid", ""),
         smtputf8=row.get("smtputf8", False),
         body=row.get("body", "7BIT"),
-        source=row.get("source") or row.get("origin", ""),
+        source=origin.source,
+        origin=origin,
+        findings=[pb.Finding.FromString(each) for each in row.get("findings", ())],
         expanded=sum(each["count"] for each in row.get("expansions", ())),
     )
     if "verdict" in row:
@@ -162,6 +163,7 @@ def targets_of(row: Row) -> list[Recipient]:
 
 def leg_row(parent: Ticket, number: int, leg: Leg, now: datetime) -> Row:
     """Write down one leg of a message that is split."""
+    origin = origin_of(parent)
     row: Row = {
         "_id": row_id(parent.spool_id, number),
         "state": State.ACTIVE,
@@ -184,7 +186,9 @@ def leg_row(parent: Ticket, number: int, leg: Leg, now: datetime) -> Row:
             envid=parent.envid,
             smtputf8=parent.smtputf8,
             traceparent=parent.traceparent,
-            origin=parent.source,
+            origin=origin.source,
+            client=client_row_of(origin),
+            findings=[each.SerializeToString() for each in parent.findings],
         )
     )
     if parent.body != "7BIT":

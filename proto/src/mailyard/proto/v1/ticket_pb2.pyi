@@ -54,18 +54,46 @@ class Recipient(_message.Message):
     def __init__(self, address: _Optional[str] = ..., origin: _Optional[int] = ..., tenant: _Optional[str] = ..., account: _Optional[str] = ..., notify: _Optional[str] = ..., orcpt: _Optional[str] = ..., detail: _Optional[str] = ..., index: _Optional[int] = ...) -> None: ...
 
 class Finding(_message.Message):
-    __slots__ = ("check", "rule", "action", "text", "score")
+    __slots__ = ("check", "rule", "action", "text", "score", "status", "header_fields")
     CHECK_FIELD_NUMBER: _ClassVar[int]
     RULE_FIELD_NUMBER: _ClassVar[int]
     ACTION_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
     SCORE_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    HEADER_FIELDS_FIELD_NUMBER: _ClassVar[int]
     check: str
     rule: str
     action: Action
     text: str
     score: float
-    def __init__(self, check: _Optional[str] = ..., rule: _Optional[str] = ..., action: _Optional[_Union[Action, str]] = ..., text: _Optional[str] = ..., score: _Optional[float] = ...) -> None: ...
+    status: str
+    header_fields: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, check: _Optional[str] = ..., rule: _Optional[str] = ..., action: _Optional[_Union[Action, str]] = ..., text: _Optional[str] = ..., score: _Optional[float] = ..., status: _Optional[str] = ..., header_fields: _Optional[_Iterable[bytes]] = ...) -> None: ...
+
+class Origin(_message.Message):
+    __slots__ = ("source", "client_address", "client_name", "helo", "protocol", "tls_version", "tls_cipher", "account", "login", "certificate_subject")
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    CLIENT_ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    CLIENT_NAME_FIELD_NUMBER: _ClassVar[int]
+    HELO_FIELD_NUMBER: _ClassVar[int]
+    PROTOCOL_FIELD_NUMBER: _ClassVar[int]
+    TLS_VERSION_FIELD_NUMBER: _ClassVar[int]
+    TLS_CIPHER_FIELD_NUMBER: _ClassVar[int]
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    LOGIN_FIELD_NUMBER: _ClassVar[int]
+    CERTIFICATE_SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    source: str
+    client_address: str
+    client_name: str
+    helo: str
+    protocol: str
+    tls_version: str
+    tls_cipher: str
+    account: str
+    login: str
+    certificate_subject: str
+    def __init__(self, source: _Optional[str] = ..., client_address: _Optional[str] = ..., client_name: _Optional[str] = ..., helo: _Optional[str] = ..., protocol: _Optional[str] = ..., tls_version: _Optional[str] = ..., tls_cipher: _Optional[str] = ..., account: _Optional[str] = ..., login: _Optional[str] = ..., certificate_subject: _Optional[str] = ...) -> None: ...
 
 class Verdict(_message.Message):
     __slots__ = ("action", "findings", "header_fields", "status", "text", "defects")
@@ -96,7 +124,7 @@ class TimelineEntry(_message.Message):
     def __init__(self, at_ms: _Optional[int] = ..., stage: _Optional[str] = ..., event: _Optional[str] = ..., detail: _Optional[str] = ...) -> None: ...
 
 class Ticket(_message.Message):
-    __slots__ = ("spool_id", "leg", "epoch", "tenant", "mail_class", "attempt", "released_at_ms", "traceparent", "accepted_at_ms", "sender", "recipients", "blob_id", "size", "prefix", "verdict", "timeline", "site", "ret", "envid", "smtputf8", "body", "expanded", "source")
+    __slots__ = ("spool_id", "leg", "epoch", "tenant", "mail_class", "attempt", "released_at_ms", "traceparent", "accepted_at_ms", "sender", "recipients", "blob_id", "size", "prefix", "verdict", "timeline", "site", "ret", "envid", "smtputf8", "body", "expanded", "source", "origin", "findings")
     SPOOL_ID_FIELD_NUMBER: _ClassVar[int]
     LEG_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
@@ -120,6 +148,8 @@ class Ticket(_message.Message):
     BODY_FIELD_NUMBER: _ClassVar[int]
     EXPANDED_FIELD_NUMBER: _ClassVar[int]
     SOURCE_FIELD_NUMBER: _ClassVar[int]
+    ORIGIN_FIELD_NUMBER: _ClassVar[int]
+    FINDINGS_FIELD_NUMBER: _ClassVar[int]
     spool_id: str
     leg: int
     epoch: int
@@ -143,7 +173,23 @@ class Ticket(_message.Message):
     body: str
     expanded: int
     source: str
-    def __init__(self, spool_id: _Optional[str] = ..., leg: _Optional[int] = ..., epoch: _Optional[int] = ..., tenant: _Optional[str] = ..., mail_class: _Optional[_Union[MailClass, str]] = ..., attempt: _Optional[int] = ..., released_at_ms: _Optional[int] = ..., traceparent: _Optional[str] = ..., accepted_at_ms: _Optional[int] = ..., sender: _Optional[str] = ..., recipients: _Optional[_Iterable[_Union[Recipient, _Mapping]]] = ..., blob_id: _Optional[bytes] = ..., size: _Optional[int] = ..., prefix: _Optional[bytes] = ..., verdict: _Optional[_Union[Verdict, _Mapping]] = ..., timeline: _Optional[_Iterable[_Union[TimelineEntry, _Mapping]]] = ..., site: _Optional[str] = ..., ret: _Optional[str] = ..., envid: _Optional[str] = ..., smtputf8: _Optional[bool] = ..., body: _Optional[str] = ..., expanded: _Optional[int] = ..., source: _Optional[str] = ...) -> None: ...
+    origin: Origin
+    findings: _containers.RepeatedCompositeFieldContainer[Finding]
+    def __init__(self, spool_id: _Optional[str] = ..., leg: _Optional[int] = ..., epoch: _Optional[int] = ..., tenant: _Optional[str] = ..., mail_class: _Optional[_Union[MailClass, str]] = ..., attempt: _Optional[int] = ..., released_at_ms: _Optional[int] = ..., traceparent: _Optional[str] = ..., accepted_at_ms: _Optional[int] = ..., sender: _Optional[str] = ..., recipients: _Optional[_Iterable[_Union[Recipient, _Mapping]]] = ..., blob_id: _Optional[bytes] = ..., size: _Optional[int] = ..., prefix: _Optional[bytes] = ..., verdict: _Optional[_Union[Verdict, _Mapping]] = ..., timeline: _Optional[_Iterable[_Union[TimelineEntry, _Mapping]]] = ..., site: _Optional[str] = ..., ret: _Optional[str] = ..., envid: _Optional[str] = ..., smtputf8: _Optional[bool] = ..., body: _Optional[str] = ..., expanded: _Optional[int] = ..., source: _Optional[str] = ..., origin: _Optional[_Union[Origin, _Mapping]] = ..., findings: _Optional[_Iterable[_Union[Finding, _Mapping]]] = ...) -> None: ...
+
+class JudgeRequest(_message.Message):
+    __slots__ = ("legs", "octets")
+    LEGS_FIELD_NUMBER: _ClassVar[int]
+    OCTETS_FIELD_NUMBER: _ClassVar[int]
+    legs: _containers.RepeatedCompositeFieldContainer[Ticket]
+    octets: bytes
+    def __init__(self, legs: _Optional[_Iterable[_Union[Ticket, _Mapping]]] = ..., octets: _Optional[bytes] = ...) -> None: ...
+
+class JudgeResponse(_message.Message):
+    __slots__ = ("verdicts",)
+    VERDICTS_FIELD_NUMBER: _ClassVar[int]
+    verdicts: _containers.RepeatedCompositeFieldContainer[Verdict]
+    def __init__(self, verdicts: _Optional[_Iterable[_Union[Verdict, _Mapping]]] = ...) -> None: ...
 
 class TicketBatch(_message.Message):
     __slots__ = ("tickets",)

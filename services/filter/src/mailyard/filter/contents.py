@@ -1,12 +1,13 @@
 """Reads as much of the bodies as the checks need: small ones whole in one command, large ones from the front."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from typing import NamedTuple
 
 from bson import ObjectId
 
 from mailyard.filter.mail import Need
 from mailyard.message.fields import header_end
+from mailyard.runtime.errors import Unavailable
 from mailyard.runtime.metrics import counter
 from mailyard.store.blobs import Blobs, BodyMissing
 from mailyard.store.client import Store
@@ -15,7 +16,7 @@ HEADER_OCTETS = 65_536
 
 
 class Wish(NamedTuple):
-    """A body and how much of it is wanted."""
+    """A request for a body, with how much of it is wanted."""
 
     blob_id: ObjectId
     size: int
@@ -27,18 +28,23 @@ class Contents:
 
     def __init__(self, store: Store, limit: int) -> None:
         self._blobs = Blobs(store)
-        self._limits = {Need.ENVELOPE: 0, Need.HEADER: min(HEADER_OCTETS, limit), Need.CONTENT: limit}
+        self._limits = {
+            Need.ENVELOPE: 0,
+            Need.HEADER: min(HEADER_OCTETS, limit),
+            Need.CONTENT: limit,
+            Need.WHOLE: limit,  # the rest is streamed to those who ask for it
+        }
         self._octets = counter("mailyard_filter_read_bytes_total")
 
     def octets(self, size: int, need: Need) -> int:
-        """How many octets of a body will be read."""
+        """Return how many octets of a body will be read."""
         return min(size, self._limits[need])
 
     async def read(self, wishes: Collection[Wish]) -> Mapping[ObjectId, bytes]:
-        """The wanted octets of each body; bodies that are missing are left out.
+        """Return the wanted octets of each body; bodies that are missing are left out.
 
         Raises:
-            Unavailable: the store is away.
+            Unavailable: the store is unreachable.
 
         """
         wanted = [wish for wish in wishes if wish.need is not Need.ENVELOPE]
@@ -53,6 +59,20 @@ class Contents:
                     found[wish.blob_id] = start
         self._octets.inc(sum(map(len, found.values())))
         return found
+
+    async def stream(self, blob_id: ObjectId) -> AsyncIterator[bytes]:
+        """Give all octets of a body, a chunk at a time.
+
+        Raises:
+            Unavailable: the store is unreachable, or does not have the body.
+
+        """
+        try:
+            async for piece in self._blobs.stream(blob_id):
+                self._octets.inc(len(piece))
+                yield piece
+        except BodyMissing as error:
+            raise Unavailable(str(error)) from error
 
     async def _start(self, wish: Wish, octets: int) -> bytes | None:
         try:

@@ -11,12 +11,13 @@ from mailyard.broker.publisher import TicketPublisher
 from mailyard.broker.topology import Queue
 from mailyard.filter.contents import Contents, Wish
 from mailyard.filter.endings import STAGE, Endings, is_end
-from mailyard.filter.mail import Direction, Envelope, Mail, Need, envelope_of
+from mailyard.filter.mail import Direction, Envelope, Need, envelope_of, mail_of
 from mailyard.filter.pipeline import Pipeline
 from mailyard.filter.verdict import action_word, describe
 from mailyard.message.defects import Defect
 from mailyard.proto.v1.ticket_pb2 import Ticket, Verdict
 from mailyard.runtime.clock import Clock, now_utc
+from mailyard.runtime.errors import Unavailable
 from mailyard.runtime.logs import get_logger
 from mailyard.runtime.metrics import counter
 from mailyard.spool.timeline import note
@@ -91,12 +92,11 @@ class Inspector:
                 missing.append(ticket)
             else:
                 present.append(ticket)
-                is_cut = need is not Need.ENVELOPE and len(start) < ticket.size
-                mails.append(Mail(envelope, ticket.prefix, start, need, is_cut=is_cut))
+                mails.append(mail_of(ticket, envelope, start, need, self._contents.stream))
         if missing:
             await self._endings.put_off(missing, self._direction, self._clock(), _BODY_MISSING)
         if present:
-            await self._send(present, await self._pipeline.judge(mails))
+            await self._conclude(present, await self._pipeline.judge(mails))
 
     async def _read(self, batch: Sequence[tuple[Ticket, Envelope, Need]]) -> Mapping[ObjectId, bytes]:
         wishes = [
@@ -105,6 +105,21 @@ class Inspector:
             if need is not Need.ENVELOPE
         ]
         return await self._contents.read(wishes) if wishes else {}
+
+    async def _conclude(self, tickets: Sequence[Ticket], judged: Sequence[Verdict | Unavailable]) -> None:
+        """Defer messages about which a check could not say anything; send on, or end, the others."""
+        sent, verdicts = [], []
+        failed: dict[str, list[Ticket]] = {}
+        for ticket, result in zip(tickets, judged, strict=True):
+            if isinstance(result, Unavailable):
+                failed.setdefault(f"451 4.3.0 {result}"[:300], []).append(ticket)
+            else:
+                sent.append(ticket)
+                verdicts.append(result)
+        for text, waiting in failed.items():
+            await self._endings.put_off(waiting, self._direction, self._clock(), text)
+        if sent:
+            await self._send(sent, verdicts)
 
     async def _send(self, tickets: Sequence[Ticket], verdicts: Sequence[Verdict]) -> None:
         """Write down the verdicts; end the rows of some messages, then send the others on."""

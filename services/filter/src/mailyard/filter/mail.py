@@ -1,17 +1,20 @@
 """A message as checks see it: its envelope at once, its content decoded when a check asks for it."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
-from functools import cached_property
+from functools import cached_property, partial
+
+from bson import ObjectId
 
 from mailyard.message.addresstexts import address_texts
 from mailyard.message.defects import NONE, Defect
 from mailyard.message.encodedwords import decode_words
 from mailyard.message.fields import Field, header_end, scan_fields
 from mailyard.message.inside import Contents, look_inside_every_way
-from mailyard.proto.v1.ticket_pb2 import Ticket
-from mailyard.spool.acceptance import Source
+from mailyard.proto.v1.ticket_pb2 import Origin, Ticket
+from mailyard.spool.finding import Finding, finding_of
+from mailyard.spool.origin import origin_of
 
 _MAX_FIELDS = 8000
 _ONLY_ONCE = (b"from", b"sender", b"reply-to", b"subject", b"date", b"message-id")  # RFC 5322, section 3.6
@@ -34,25 +37,21 @@ class Need(IntEnum):
     """How much of the message a check must see; more includes less."""
 
     ENVELOPE = 0
-    HEADER = 1
-    CONTENT = 2
+    HEADER = 1  # up to the first 64 KiB, or the whole header section within the filter's limit on bodies
+    CONTENT = 2  # the body from its start, up to the filter's limit
+    WHOLE = 3  # all octets, by `Mail.octets`, however many they are
 
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """What the ticket says without the body."""
+    """The envelope of a message, as its ticket has it."""
 
     sender: str
     recipients: tuple[str, ...]
     tenant: str
     direction: Direction
     size: int  # octets of prefix and body
-    source: str = ""  # how it came in; empty: not known
-
-    @property
-    def is_from_outside(self) -> bool:
-        """Whether a stranger sent it, whom nobody asked to log in: a bounce to such a sender may hit a third party."""
-        return self.source in (Source.MX, Source.LMTP)
+    origin: Origin = field(default_factory=Origin)
 
 
 def envelope_of(ticket: Ticket, direction: Direction) -> Envelope:
@@ -63,13 +62,20 @@ def envelope_of(ticket: Ticket, direction: Direction) -> Envelope:
         tenant=ticket.tenant,
         direction=direction,
         size=len(ticket.prefix) + ticket.size,
-        source=ticket.source,
+        origin=origin_of(ticket),
     )
+
+
+BodyReader = Callable[[ObjectId], AsyncIterator[bytes]]
+"""Reads a body from the store, in order and in pieces of at most a chunk; raises Unavailable."""
 
 
 @dataclass(frozen=True)
 class Mail:
-    """A message under inspection. `start` is its body from the front, as far as `seen` says and limits allow."""
+    """A message under inspection. `start` is its body from the front, as far as `seen` says and limits allow.
+
+    `findings` are those of the SMTP dialogue and of the checks before; only the pipeline adds to them.
+    """
 
     envelope: Envelope
     prefix: bytes = b""
@@ -77,9 +83,27 @@ class Mail:
     seen: Need = Need.CONTENT
     is_cut: bool = False  # `start` is less than what `seen` asks for
     noted: set[Defect] = field(default_factory=set, compare=False)  # what checks found beside the parser
+    findings: list[Finding] = field(default_factory=list, compare=False)
+    body: Callable[[], AsyncIterator[bytes]] | None = (
+        None  # reads all of the body; None: `start` is all of it
+    )
+
+    async def octets(self) -> AsyncIterator[bytes]:
+        """Give all octets of the message, prefix first, in pieces; for checks that need the WHOLE.
+
+        Raises:
+            Unavailable: the store is unreachable, or does not have the body.
+
+        """
+        yield self.prefix
+        if self.body is None:
+            yield self.start
+        else:
+            async for piece in self.body():
+                yield piece
 
     def header_values(self, name: bytes) -> list[str]:
-        """The values of all fields of a (lower-case) name, unfolded and decoded; then their addresses as clients show them."""
+        """Return the values of all fields of a lower-case name, unfolded and decoded; then their addresses as clients show them."""
         values = [field.value for field in self._fields if field.name == name]
         texts = [decode_words(value) for value in values]
         if name in _ADDRESS_FIELDS:
@@ -88,12 +112,12 @@ class Mail:
 
     @property
     def texts(self) -> Iterator[str]:
-        """The text parts, decoded, in each way that mail readers decode them; made anew for each use."""
+        """The text parts, decoded in each way that mail readers decode them; decoded again at each use."""
         return (text for leaf in self._contents.leaves for text in leaf.texts)
 
     @property
     def attachment_names(self) -> list[str]:
-        """The names of parts, each that a mail reader may take."""
+        """The file names of parts: every name that some mail reader takes."""
         return [name for leaf in self._contents.leaves for name in leaf.names]
 
     @property
@@ -103,22 +127,22 @@ class Mail:
 
     @property
     def defects(self) -> frozenset[Defect]:
-        """What was cut or is doubtful, as far as the message was seen."""
+        """The defects of the message, as far as it was seen."""
         if self.seen is Need.ENVELOPE:
             return NONE
-        content = self._content_defects if self.seen is Need.CONTENT else NONE
+        content = self._content_defects if self.seen >= Need.CONTENT else NONE
         return self._header_defects | content | self.noted
 
     @property
     def is_incomplete(self) -> bool:
-        """Whether something that was asked for could not be looked at."""
+        """Whether a part that was asked for could not be examined."""
         return any(defect.is_cut for defect in self.defects)
 
     @cached_property
     def noted_defects(self) -> frozenset[Defect]:
-        """The defects of the fields and texts that checks looked at; a message that no check looked into has none.
+        """The defects of the fields and texts that checks examined; a message that no check opened has none.
 
-        Asked for the first time after the checks, where it may take its time.
+        The first use is after the checks and may be expensive.
         """
         header = self._header_defects if "_fields" in self.__dict__ else NONE
         if "_contents" not in self.__dict__:
@@ -156,3 +180,17 @@ class Mail:
     @cached_property
     def _contents(self) -> Contents:
         return look_inside_every_way(self.prefix, self.start)
+
+
+def mail_of(ticket: Ticket, envelope: Envelope, start: bytes, seen: Need, read_body: BodyReader) -> Mail:
+    """Make the message of a ticket; `start` is what was read of its body."""
+    is_cut = seen is not Need.ENVELOPE and len(start) < ticket.size
+    return Mail(
+        envelope,
+        ticket.prefix,
+        start,
+        seen,
+        is_cut=is_cut,
+        findings=[finding_of(each) for each in ticket.findings],
+        body=partial(read_body, ObjectId(ticket.blob_id)) if is_cut else None,
+    )

@@ -1,4 +1,4 @@
-"""The filter: what it looks at stands in the Local or the Remote queue, and nothing passes by it."""
+"""The filter: judges every message of the queues local.filter and remote.filter."""
 
 import sys
 from collections.abc import Sequence
@@ -8,11 +8,11 @@ from mailyard.broker.consumer import TicketConsumer
 from mailyard.broker.publisher import TicketPublisher
 from mailyard.filter.contents import Contents
 from mailyard.filter.endings import Endings
+from mailyard.filter.inline import InlineJudge, InlineServer
 from mailyard.filter.inspector import INCOMING, Inspector
 from mailyard.filter.mail import Direction
 from mailyard.filter.pipeline import Pipeline
-from mailyard.filter.rules.contentcheck import ContentCheck
-from mailyard.filter.rules.rulesource import RuleSource
+from mailyard.filter.registry import make_checks
 from mailyard.filter.settings import FilterSettings
 from mailyard.runtime.service import Component, Runtime, run
 from mailyard.runtime.settings import load_settings
@@ -27,8 +27,8 @@ async def build(runtime: Runtime[FilterSettings]) -> Sequence[Component]:
     store = Store(settings.mongo_url.get_secret_value(), settings.mongo_database)
     broker = Broker(settings.amqp_url.get_secret_value(), settings.instance)
     publisher = TicketPublisher(broker)
-    rules = RuleSource(settings.rules, settings.rules_check_seconds)
-    pipeline = Pipeline([ContentCheck(lambda: rules.current)], settings.reject_outside)
+    checks = make_checks(settings)
+    pipeline = Pipeline(checks, settings.reject_outside, settings.thresholds())
     contents = Contents(store, settings.body_octets)
     endings = Endings(Outcomes(store))
     consumers = []
@@ -40,7 +40,14 @@ async def build(runtime: Runtime[FilterSettings]) -> Sequence[Component]:
             TicketConsumer(broker, INCOMING[direction], inspector.handle, on_poison=inspector.poison)
         )
     progress = ProgressReporter(store, settings.instance, consumers=consumers, publisher=publisher)
-    return [rules, store, broker, progress, *consumers]
+    parts: list[Component] = [part for check in checks for part in check.components()]
+    parts += [store, broker, progress, *consumers]
+    if settings.inline_port is not None:
+        judge = InlineJudge(pipeline, contents, settings.inline_octets)
+        parts.append(
+            InlineServer(judge, settings.http_host, settings.inline_port, requests=settings.inline_requests)
+        )
+    return parts
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""What checks find, and the one verdict that their findings make: pure."""
+"""The one verdict that all findings about a message make: a pure function."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
@@ -8,22 +8,10 @@ from mailyard.filter.mail import Direction
 from mailyard.message.defects import Defect
 from mailyard.proto.v1 import ticket_pb2 as pb
 from mailyard.proto.v1.ticket_pb2 import Action, Verdict
+from mailyard.spool.finding import Finding
 
 DEFAULT_STATUS = "5.7.1"  # RFC 3463: delivery not authorised, message refused
 DEFAULT_TEXT = "message refused by policy"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What one check says of one message. `fields` are complete header fields with CRLF."""
-
-    check: str
-    rule: str
-    action: Action
-    text: str = ""
-    status: str = ""  # for REJECT
-    score: float = 0.0
-    fields: tuple[bytes, ...] = ()
 
 
 class RejectOutside(StrEnum):
@@ -33,19 +21,34 @@ class RejectOutside(StrEnum):
     BOUNCE = "bounce"
 
 
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """Sums of scores from which on a message is tagged, quarantined or rejected; 0: never."""
+
+    tag: float = 0.0
+    quarantine: float = 0.0
+    reject: float = 0.0
+
+
+NO_THRESHOLDS = Thresholds()
+
+
 def combine(
     findings: Sequence[Finding],
     direction: Direction,
     *,
     bounces: bool = True,
     defects: Collection[Defect] = (),
+    thresholds: Thresholds = NO_THRESHOLDS,
 ) -> Verdict:
     """Make the verdict: the strongest action wins, every finding is kept, each header field is added once.
 
-    Actions in their order: pass, tag, quarantine, reject, discard. Remote mail has no Junk to go to:
-    there quarantine tags. Where nothing `bounces`, because the sender may not be who the message says, a rejection
-    is a quarantine: the message was accepted, and a bounce would go to a third party.
+    Actions in their order: pass, tag, quarantine, reject, discard. The sum of all scores adds one more finding where it
+    reaches a threshold. Remote mail has no Junk to go to: quarantine tags it. Where nothing `bounces`, because
+    the sender may be forged, a rejection is a quarantine: the message was accepted, and a bounce would go to a third party.
     """
+    if thresholds is not NO_THRESHOLDS:
+        findings = [*findings, *_score_finding(findings, thresholds)]
     if not bounces:
         findings = [_quarantined(finding) for finding in findings]
     action = max((finding.action for finding in findings), default=Action.ACTION_PASS)
@@ -61,8 +64,23 @@ def combine(
     return verdict
 
 
+def _score_finding(findings: Sequence[Finding], thresholds: Thresholds) -> list[Finding]:
+    total = sum(finding.score for finding in findings)
+    limits = {
+        Action.ACTION_REJECT: thresholds.reject,
+        Action.ACTION_QUARANTINE: thresholds.quarantine,
+        Action.ACTION_TAG: thresholds.tag,
+    }
+    action = next((each for each, limit in limits.items() if limit > 0 and total >= limit), None)
+    if action is None:
+        return []
+    fields = (f"X-Spam-Score: {total:.1f}\r\n".encode(), b"X-Spam-Flag: YES\r\n")
+    text = "" if action == Action.ACTION_REJECT else f"{total:.1f} of {limits[action]:.1f}"
+    return [Finding("score", action_word(action), action, text, fields=fields)]
+
+
 def describe(verdict: Verdict) -> str:
-    """Say the verdict in a few words for the timeline: `quarantine: rules/lottery (too-deep)`."""
+    """Return the verdict in a few words for the timeline: `quarantine: rules/lottery (too-deep)`."""
     word = action_word(verdict.action)
     causes = " ".join(f"{finding.check}/{finding.rule}" for finding in verdict.findings)
     defects = f" ({' '.join(verdict.defects)})" if verdict.defects else ""
@@ -70,7 +88,7 @@ def describe(verdict: Verdict) -> str:
 
 
 def action_word(action: Action) -> str:
-    """The action's name as configuration, metrics and traces write it."""
+    """Return the name of an action as configuration, metrics and traces write it."""
     return Action.Name(action).removeprefix("ACTION_").lower()
 
 

@@ -192,7 +192,7 @@ class Bouncer:
             sender="",
             recipients=(Recipient(address=whom, tenant=row["tenant"]),),
             tenant=row["tenant"],
-            source=Source.BOUNCE,
+            source=Source.GENERATED,
             client=Client(),
             body=await writer.finish(),
             prefix=_no_prefix,

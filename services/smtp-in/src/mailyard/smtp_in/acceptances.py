@@ -1,88 +1,74 @@
-"""Turns a finished transaction into what the spool takes, with the Received field as its prefix."""
+"""Makes of a finished transaction what the spool takes, with the Received field as its prefix."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 
-from mailyard.directory.identity import Identity
 from mailyard.message.received import Hop, received_field, rfc5322_date
-from mailyard.proto.v1.ticket_pb2 import Recipient
 from mailyard.runtime.trace import new_trace
 from mailyard.runtime.tracing import samples_next
-from mailyard.smtp.parameters import NO_MAIL_PARAMETERS, MailParameters
-from mailyard.smtp_in.doors import Visitor
-from mailyard.smtp_in.headerfilters import NOTHING_MISSING, Missing, Rewritten
-from mailyard.spool.acceptance import Acceptance, Client, Source
+from mailyard.smtp_in.doors import SOURCES
+from mailyard.smtp_in.headerfilters import Missing
+from mailyard.smtp_in.hooks import SmtpContext
+from mailyard.spool.acceptance import Acceptance, Client
 from mailyard.store.body import Body
 
 AUTHOR_REWRITTEN = "message.author_rewritten"
-_RECIPIENT_OCTETS = 1024  # objects of one recipient here and in the session, without their texts
 
 
-@dataclass(slots=True)
-class Envelope:
-    """What MAIL and RCPT said and policy agreed to."""
+def acceptance_of(context: SmtpContext, protocol: str, host: str, body: Body) -> Acceptance:
+    """Put everything together. The tenant is the sender's own where it is known, else the first recipient's.
 
-    sender: str = ""
-    parameters: MailParameters = NO_MAIL_PARAMETERS
-    recipients: list[Recipient] = field(default_factory=list)
-    missing: Missing = NOTHING_MISSING
-    rewritten: Sequence[Rewritten] = ()
-    octets: int = 0  # of memory that the recipients take
+    Args:
+        context: client and transaction.
+        protocol: RFC 3848 keyword.
+        host: our own name.
+        body: the message as it is stored.
 
-    def add(self, recipient: Recipient) -> None:
-        """Add a recipient that was accepted."""
-        self.recipients.append(recipient)
-        self.octets += _RECIPIENT_OCTETS + 2 * (len(recipient.address) + len(recipient.orcpt))
-
-
-@dataclass(frozen=True, slots=True)
-class Reception:
-    """How a message came in."""
-
-    source: Source
-    host: str
-    visitor: Visitor
-    client_name: str
-    protocol: str
-    identity: Identity | None
-
-    def client(self) -> Client:
-        """Return what the spool row keeps of the client."""
-        return Client(
-            address=self.visitor.address,
-            name=self.client_name,
-            protocol=self.protocol,
-            tls=self.visitor.tls,
-            account=self.identity.account if self.identity else "",
-            login=str(self.identity.address) if self.identity else "",
-        )
-
-
-def acceptance_of(reception: Reception, envelope: Envelope, body: Body) -> Acceptance:
-    """Put everything together. The tenant is the sender's own where it is known, else the first recipient's."""
-    recipients = tuple(envelope.recipients)
-    identity, missing = reception.identity, envelope.missing
-    smtputf8 = envelope.parameters.smtputf8
+    """
+    transaction, identity = context.transaction, context.identity
+    recipients, missing = tuple(transaction.recipients), transaction.missing
+    smtputf8 = transaction.parameters.smtputf8
+    client = Client(
+        address=context.client.address,
+        name=context.helo,
+        protocol=protocol,
+        tls=context.client.tls,
+        account=identity.account if identity else "",
+        login=str(identity.address) if identity else "",
+        certificate=context.client.certificate,
+    )
+    # RFC 5321 section 4.4: `for` names one recipient at most, because others may not see each other (section 7.6).
+    recipient = recipients[0].address if len(recipients) == 1 else ""
 
     def prefix(spool_id: str, at: datetime) -> bytes:
-        trace = received_field(_hop(reception, recipients, spool_id, at, smtputf8=smtputf8))
-        return trace + _added_fields(missing, reception.host, spool_id, at)
+        hop = Hop(
+            greeting=client.name,
+            client_ip=client.address,
+            client_name=client.host,
+            host=host,
+            protocol=protocol,
+            spool_id=spool_id,
+            at=at,
+            tls=client.tls,
+            recipient=recipient,
+            smtputf8=smtputf8,
+        )
+        return received_field(hop) + _added_fields(missing, host, spool_id, at)
 
     return Acceptance(
-        sender=envelope.sender,
+        sender=transaction.sender,
         recipients=recipients,
         tenant=identity.tenant if identity else recipients[0].tenant,
-        source=reception.source,
-        client=reception.client(),
+        source=SOURCES[context.mode],
+        client=client,
         body=body,
         prefix=prefix,
-        ret=envelope.parameters.ret,
-        envid=envelope.parameters.envid,
+        ret=transaction.parameters.ret,
+        envid=transaction.parameters.envid,
         smtputf8=smtputf8,
-        body_type=envelope.parameters.body.value,
+        body_type=transaction.parameters.body.value,
         traceparent=str(new_trace(sampled=samples_next())),
-        steps=tuple((AUTHOR_REWRITTEN, str(each)) for each in envelope.rewritten),
+        steps=tuple((AUTHOR_REWRITTEN, str(each)) for each in transaction.rewritten),
+        findings=tuple(transaction.findings),
     )
 
 
@@ -98,21 +84,3 @@ def _added_fields(missing: Missing, host: str, spool_id: str, at: datetime) -> b
     if missing.sender:
         fields += f"Sender: {missing.sender}\r\n".encode()
     return fields
-
-
-def _hop(
-    reception: Reception, recipients: tuple[Recipient, ...], spool_id: str, at: datetime, *, smtputf8: bool
-) -> Hop:
-    """RFC 5321 section 4.4: `for` names one recipient at most, because others may not see each other (section 7.6)."""
-    return Hop(
-        greeting=reception.client_name,
-        client_ip=reception.visitor.address,
-        client_name="",
-        host=reception.host,
-        protocol=reception.protocol,
-        spool_id=spool_id,
-        at=at,
-        tls=reception.visitor.tls,
-        recipient=recipients[0].address if len(recipients) == 1 else "",
-        smtputf8=smtputf8,
-    )

@@ -1,4 +1,4 @@
-"""Whose results an Authentication-Results field claims to hold (RFC 8601 section 2.2).
+"""The authserv-id of an Authentication-Results field (RFC 8601 section 2.2).
 
 authres-header-field = "Authentication-Results:" authres-payload
 authres-payload = [CFWS] authserv-id [CFWS authres-version] (no-result / 1*resinfo) [CFWS] CRLF
@@ -18,9 +18,9 @@ _LOOKED_AT = 1024  # octets of a value that may stand before its first word
 
 
 def is_claimed(value: bytes, identifiers: Collection[bytes]) -> bool:
-    """Whether the value begins with one of these lower-case authserv-ids, in any case, quoted or behind comments.
+    """Return whether the value begins with one of these lower-case authserv-ids, in any case, quoted or after comments.
 
-    Where no word is found within the octets that are looked at, the field counts as claimed: nobody needs it.
+    A field without a word in its first octets counts as claimed.
     """
     position, looked_at = 0, value[:_LOOKED_AT]
     while match := _TOKEN.match(looked_at, position):
@@ -36,7 +36,7 @@ def is_claimed(value: bytes, identifiers: Collection[bytes]) -> bool:
 
 
 def _behind_comment(value: bytes, position: int) -> int:
-    """RFC 5322 section 3.2.2: comments nest. One without an end takes the rest."""
+    """Return the position after a comment (RFC 5322 section 3.2.2); comments nest, and one without an end takes the rest."""
     depth = 1
     for match in _MARK.finditer(value, position):
         depth += {b"(": 1, b")": -1}.get(match[0], 0)

@@ -11,8 +11,9 @@ from mailyard.smtp.reply import Reply
 from mailyard.smtp.server.events import Closing, TlsRequested
 from mailyard.smtp.server.session import Session
 from mailyard.smtp_in import replies
-from mailyard.smtp_in.doors import Door, Visitor
+from mailyard.smtp_in.doors import Door
 from mailyard.smtp_in.patience import Overdue, Patience, Waiting, overdue
+from mailyard.smtp_in.peer import SmtpPeer, certificate_subject
 from mailyard.smtp_in.receiver import Receiver
 
 _LAST_WORD_SECONDS = 5.0
@@ -89,11 +90,14 @@ class Connection(asyncio.Protocol):
         plaintext_auth = door.plaintext_auth_on_loopback and self.caller.is_on_loopback
         self._session = Session(door.profile, secured=door.implicit_tls, plaintext_auth=plaintext_auth)
         self._receiver = Receiver(door, self._session, self._advance, self._expel)
-        self._receiver.meet(self._visitor(secured=door.implicit_tls))
+        self._receiver.meet(self._peer(secured=door.implicit_tls))
         self._advance()
 
-    def _visitor(self, *, secured: bool) -> Visitor:
-        return Visitor(self.caller.address, _tls_description(self._transport) if secured else "")
+    def _peer(self, *, secured: bool) -> SmtpPeer:
+        if not secured:
+            return SmtpPeer(self.caller.address)
+        subject = certificate_subject(self._transport.get_extra_info("peercert"))
+        return SmtpPeer(self.caller.address, _tls_description(self._transport), subject)
 
     def data_received(self, data: bytes) -> None:
         """Take octets."""
@@ -336,7 +340,7 @@ class Connection(asyncio.Protocol):
         measures.handshake(succeeded=True)
         self._heard = time.monotonic()
         self._session.tls_established()
-        self._receiver.meet(self._visitor(secured=True))
+        self._receiver.meet(self._peer(secured=True))
         self._advance()
 
 

@@ -1,18 +1,18 @@
-"""The doors by which mail comes in, and what stands behind all of them."""
+"""The kinds of listeners, and the backend that all of them work with."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
 
 from mailyard.runtime.budget import MemoryBudget
 from mailyard.runtime.certificates import Certificates
-from mailyard.smtp.reply import Reply
 from mailyard.smtp.server.limits import Mode, Profile
 from mailyard.smtp_in.headerfilters import Trace
+from mailyard.smtp_in.hooks import Hooks, SmtpHook
+from mailyard.smtp_in.interfaces import Addresses, BodyStore, Logins, PressureGauge, Queue, Sessions
 from mailyard.smtp_in.measures import Measures
+from mailyard.smtp_in.policy import MemoryPolicy, OwnAddressPolicy, PressurePolicy, RecipientPolicy
 from mailyard.smtp_in.quota import QuotaGate
-from mailyard.smtp_in.seams import Addresses, BodyStore, Logins, Queue, Sessions
 from mailyard.smtp_in.submitted import SubmissionRules
 from mailyard.spool.acceptance import Source
 
@@ -41,16 +41,9 @@ SOURCES: Mapping[Mode, Source] = {
 }
 
 
-class PressureGauge(Protocol):
-    """Tells whether new messages can be taken."""
-
-    def refusal(self) -> Reply | None:
-        """The reply to a sender who should come back later, or None."""
-
-
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """What every connection works with."""
+    """The parts that every connection works with."""
 
     addresses: Addresses
     logins: Logins
@@ -63,6 +56,17 @@ class Backend:
     trace: Trace = field(default_factory=Trace)
     rules: SubmissionRules = field(default_factory=SubmissionRules)
     memory: MemoryBudget = field(default_factory=lambda: MemoryBudget(_MEMORY))
+    more_hooks: Sequence[SmtpHook] = ()
+    own_addresses: OwnAddressPolicy = field(init=False)
+    hooks: Hooks = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Put the hooks that are always asked before those that are switched on."""
+        own_addresses = OwnAddressPolicy(self.addresses, self.logins)
+        always = [MemoryPolicy(self.memory), PressurePolicy(self.pressure), own_addresses, RecipientPolicy()]
+        quotas = [self.quotas] if self.quotas is not None else []
+        object.__setattr__(self, "own_addresses", own_addresses)
+        object.__setattr__(self, "hooks", Hooks([*always, *quotas, *self.more_hooks]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +80,3 @@ class Door:
     certificates: Certificates | None = None
     implicit_tls: bool = False
     plaintext_auth_on_loopback: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Visitor:
-    """Who is connected; `tls` is empty without it."""
-
-    address: str
-    tls: str = ""

@@ -1,8 +1,8 @@
 """The header section of one message while it streams by: complete fields in order, and where the section ends.
 
 RFC 5322 section 2.2. Every octet is looked at once, and at most `held` octets of one field are held. A message whose
-header section does not end with an empty line gets one where its text begins, because the fields of our own prefix
-would else swallow the text (RFC 5322 section 2.1).
+header section does not end with an empty line gets one where its text begins, because the text
+would else become part of the fields before it (RFC 5322 section 2.1).
 """
 
 import re
@@ -21,7 +21,7 @@ _BLANKS = (b" ", b"\t")
 
 
 class StopHeader(Exception):
-    """No more of a header section is read: it has too many lines, or the judge has seen enough."""
+    """The header section is not read further: it has too many lines, or the judge has stopped it."""
 
 
 Judge = Callable[[bytes, bytes], bool]
@@ -29,7 +29,7 @@ Judge = Callable[[bytes, bytes], bool]
 
 
 class HeaderStream:
-    """Octets of a message in, octets to store out. `judge` sees every field once, in order.
+    """A filter of the octets of a message. `judge` sees every field once, in order.
 
     Of a field longer than `held` octets `judge` sees the beginning. With `strict`, the first line that is neither a
     field nor the continuation of one ends the section; else damaged lines between fields stay where they are.
@@ -64,7 +64,7 @@ class HeaderStream:
         return not (self._has_begun or self._held or self.is_ended)
 
     def end(self) -> None:
-        """The caller has read the whole header section itself."""
+        """End the header section, which the caller has read itself."""
         self.is_ended = True
 
     def feed(self, data: bytes) -> bytes:
@@ -169,7 +169,7 @@ class HeaderStream:
             held += line
 
     def _stray(self, line: bytes) -> None:
-        """RFC 5322 section 2.1: text without an empty line before it. A line of mbox files is no text."""
+        """Handle a line that is no field: text without an empty line before it (RFC 5322 section 2.1), or a line of an mbox file."""
         self._strays += line
         is_mbox = not self._has_begun and _MBOX.match(line) is not None
         if is_mbox and self._strict:
@@ -188,14 +188,14 @@ class HeaderStream:
         self._passes = None
 
     def _keep_strays(self) -> None:
-        """Fields follow: the lines were damage within the header section."""
+        """Keep lines that are no fields, because fields follow: they are damage within the header section."""
         if self._strays:
             self._out.append(bytes(self._strays))
             self._held -= len(self._strays)
             self._strays.clear()
 
     def _overflow(self) -> None:
-        """Hold no more: judge the field by its beginning, or take the strays for text."""
+        """Release what is held: judge the field by its beginning, or treat lines that are no fields as text."""
         if self._field:
             octets = bytes(self._field)
             self._field.clear()

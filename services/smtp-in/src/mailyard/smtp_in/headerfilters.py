@@ -1,7 +1,7 @@
-"""What happens to the header section of a message on its way in: by listener, and without I/O.
+"""Filters of the header section of incoming messages, by listener and without I/O.
 
-Mail of other servers keeps its octets, but for Authentication-Results under our name, which MUST go (RFC 8601
-section 5). A Return-Path stays: its removal is a MAY (RFC 5321 section 4.4), and ours stands above it. Mail that users
+Mail of other servers keeps its octets, except Authentication-Results fields under the name of this installation, which MUST
+be removed (RFC 8601 section 5). A Return-Path stays: its removal is a MAY (RFC 5321 section 4.4). Mail that users
 submit is completed and cleaned (RFC 6409 section 8), see `mailyard.smtp_in.submitted`.
 """
 
@@ -20,20 +20,20 @@ _RESULTS_FIELDS = 100
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """How many Received fields a message may have, and the names (lower case) under which results are ours."""
+    """The limit of Received fields, and the authserv-ids (lower case) of this installation."""
 
     received_fields: int = 100
     authserv_ids: Collection[bytes] = ()
 
     def too_many(self, hops: int) -> Reply | None:
-        """RFC 5321 section 6.3: count Received fields to detect loops. RFC 3463 X.4.6: routing loop detected."""
+        """Refuse a mail loop: RFC 5321 section 6.3 counts Received fields. RFC 3463 X.4.6: routing loop detected."""
         if hops <= self.received_fields:
             return None
         text = f"Mail loop: the message has more than {self.received_fields} Received fields"
         return reply(554, "5.4.6", text)
 
     def too_many_results(self, fields: int) -> Reply | None:
-        """Each Authentication-Results field is looked into, so there are not many (RFC 8601 section 5)."""
+        """Refuse too many Authentication-Results fields: each one is parsed (RFC 8601 section 5)."""
         if fields <= _RESULTS_FIELDS:
             return None
         return reply(
@@ -41,7 +41,7 @@ class Trace:
         )
 
     def is_ours(self, name: bytes, octets: bytes) -> bool:
-        """Whether a field claims to hold results of this server."""
+        """Return whether a field claims to hold results of this installation."""
         return name == authresults.FIELD and authresults.is_claimed(
             octets[octets.index(b":") + 1 :], self.authserv_ids
         )
@@ -73,7 +73,7 @@ class Rewritten:
 
 
 class HeaderFilter(Protocol):
-    """Takes the octets of one message, and gives those to be stored.
+    """A filter from the octets of one message to the octets that are stored.
 
     After each call `refusal` says whether the message is refused, and `claims` which addresses must belong to the
     login before more is fed: `settle` is then called with those that do not.
@@ -92,10 +92,10 @@ class HeaderFilter(Protocol):
         """Take octets; return those to be stored."""
 
     def finish(self) -> bytes:
-        """The message has ended: return what is left to be stored."""
+        """End the message; return what is left to be stored."""
 
     def settle(self, foreign: Collection[Address]) -> bytes:
-        """Go on after `claims`."""
+        """Continue after `claims`; `foreign` are those that do not belong to the login."""
 
 
 class TransitFilter:
@@ -128,7 +128,7 @@ class TransitFilter:
             return b""
 
     def _is_plain(self, data: bytes) -> bool:
-        """Say whether the first octets are a whole header section of which every field is kept, as nearly always."""
+        """Return whether the first octets are a whole header section of which every field is kept, as nearly always."""
         section = WHOLE_SECTION.match(data)
         if section is None:
             return False
@@ -147,7 +147,7 @@ class TransitFilter:
             return b""
 
     def settle(self, foreign: Collection[Address]) -> bytes:
-        """Nothing is claimed here."""
+        """Raise AssertionError: this filter claims nothing."""
         raise AssertionError(f"nothing was claimed, so nothing is foreign: {foreign}")
 
     def _keeps(self, name: bytes, octets: bytes) -> bool:

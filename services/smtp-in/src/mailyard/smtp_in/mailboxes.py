@@ -1,7 +1,7 @@
-"""The mailboxes of an originator field, read strictly: what two readers could understand in two ways is refused.
+"""Parse the mailboxes of an originator field strictly: a value that readers could understand differently is refused.
 
-RFC 5322 section 3.4: `mailbox-list = mailbox *("," mailbox)`, with the UTF-8 of RFC 6532. Not taken, because clients
-differ about them: groups, source routes, comments within an address, text behind one, encoded words within one, and
+RFC 5322 section 3.4: `mailbox-list = mailbox *("," mailbox)`, with the UTF-8 of RFC 6532. Refused, because clients
+differ about them: groups, source routes, comments within an address, text after one, encoded words within one, and
 addresses in display names or comments that are not in quotes.
 """
 
@@ -26,7 +26,7 @@ _ADDRESS_IN_TEXT = re.compile(r"<[^<>]*@[^<>]*>")
 
 
 class MailboxError(ValueError):
-    """The value is not a list of mailboxes that everybody reads alike; the text says why."""
+    """The value is not an unambiguous list of mailboxes; the text says why."""
 
 
 def parse_mailboxes(value: bytes) -> list[Address]:
@@ -86,7 +86,7 @@ def _comment_end(octets: bytes, position: int) -> int:
 
 
 def _mailbox(tokens: list[_Token]) -> Address:
-    """Mailbox = name-addr / addr-spec; comments may stand before and behind, as old mail programs write names."""
+    """Parse mailbox = name-addr / addr-spec; comments may be before and after it, as old mail programs write names."""
     for kind, text in tokens:
         if kind == "comment":
             _check_text(text)
@@ -117,7 +117,7 @@ def _trimmed(tokens: list[_Token], *, comments: bool = True) -> list[_Token]:
 
 
 def _address(tokens: list[_Token]) -> Address:
-    """addr-spec = local-part "@" domain, without white space or comments in it."""
+    """Parse addr-spec = local-part "@" domain, without white space or comments inside."""
     kinds = [kind for kind, _ in tokens]
     texts = [text for _, text in tokens]
     if not tokens:
@@ -140,7 +140,7 @@ def _address(tokens: list[_Token]) -> Address:
 
 
 def _check_name(tokens: list[_Token], address: Address) -> None:
-    """A display name in quotes is text to everybody. Without quotes some readers look for addresses in it."""
+    """Refuse a display name without quotes that holds another address: some readers take it for the author."""
     unquoted = b"".join(text for kind, text in tokens if kind not in {"quoted", "comment"})
     _check_text(b"".join(text for kind, text in tokens if kind != "comment"))
     if b"@" not in unquoted:
@@ -151,7 +151,7 @@ def _check_name(tokens: list[_Token], address: Address) -> None:
 
 
 def _check_text(octets: bytes) -> None:
-    """Encoded words may hide line ends, NUL and addresses from one reader and show them to another."""
+    """Refuse encoded words that hold controls or addresses, which only some readers decode."""
     text = decode_words(octets)
     if b"=?" in octets and (_TEXT_CONTROLS.search(text) or _ADDRESS_IN_TEXT.search(text)):
         raise MailboxError("an encoded word hides control characters or an address")

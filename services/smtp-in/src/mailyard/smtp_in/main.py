@@ -1,4 +1,4 @@
-"""smtp-in: receives mail by MX, submission and LMTP; says 250 when it is stored for good, and not before."""
+"""smtp-in: receives mail by MX, submission and LMTP; answers 250 when a message is stored for good, and not before."""
 
 import sys
 import time
@@ -63,6 +63,8 @@ async def build(runtime: Runtime[SmtpInSettings]) -> Sequence[Component]:
     passwords = Passwords(settings.hash_cost(), threads=settings.password_threads)
     bounds = Bounds(settings.waiting_messages, settings.disk_free_percent, settings.queue_seconds)
     pressure = Pressure(spool, bounds, Sampler(store, broker).measure)
+    memory = MemoryBudget(settings.memory_octets)
+    inline = settings.inline_filter(memory)
     backend = Backend(
         addresses=directory,
         logins=Authenticator(store, directory, passwords, settings.login_limits(), access=access),
@@ -74,7 +76,8 @@ async def build(runtime: Runtime[SmtpInSettings]) -> Sequence[Component]:
         quotas=QuotaGate(partial(usage_of, store), settings.over_quota, time.monotonic),
         trace=settings.trace(),
         rules=settings.submission_rules(),
-        memory=MemoryBudget(settings.memory_octets),
+        memory=memory,
+        more_hooks=() if inline is None else (inline,),
     )
     parts: list[Component] = [store, broker, spool]
     parts.append(ProgressReporter(store, settings.instance, publisher=publisher))

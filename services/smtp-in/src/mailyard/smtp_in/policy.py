@@ -1,19 +1,100 @@
-"""Who may send what to whom: decisions on values. MX never relays; LMTP takes local recipients only."""
+"""Who may send what to whom: hooks that are asked for every client, and the decisions on values behind them.
+
+MX never relays; LMTP takes local recipients only.
+"""
+
+from collections.abc import Awaitable
 
 from mailyard.directory.identity import Identity
 from mailyard.directory.model import Expansion, LocalAccount, Remote, Resolution, Unknown
 from mailyard.message.address import Address
 from mailyard.proto.v1.ticket_pb2 import Recipient
+from mailyard.runtime.budget import MemoryBudget
 from mailyard.smtp.parameters import RcptParameters
 from mailyard.smtp.reply import Reply
 from mailyard.smtp.server.limits import Mode
-from mailyard.smtp_in.replies import NOT_LOCAL, RECIPIENT_OK, RELAY_DENIED
+from mailyard.smtp_in.hooks import HookResult, SmtpContext, SmtpHook
+from mailyard.smtp_in.interfaces import Addresses, Logins, PressureGauge
+from mailyard.smtp_in.replies import MEMORY_FULL, NOT_LOCAL, RECIPIENT_OK, RELAY_DENIED, not_your_address
+
+
+class MemoryPolicy(SmtpHook):
+    """Refuses new transactions and recipients while all connections together hold too much."""
+
+    def __init__(self, memory: MemoryBudget) -> None:
+        self._memory = memory
+
+    def on_mail(self, context: SmtpContext, sender: Address | None) -> Reply | None:
+        """Return 452 while the budget is used up."""
+        _ = context, sender
+        return MEMORY_FULL if self._memory.is_exhausted else None
+
+    def on_rcpt(self, context: SmtpContext, recipient: Address, resolution: Resolution) -> Reply | None:
+        """Return 452 while the budget is used up."""
+        _ = context, recipient, resolution
+        return MEMORY_FULL if self._memory.is_exhausted else None
+
+
+class PressurePolicy(SmtpHook):
+    """Refuses new messages while the store or the router cannot follow."""
+
+    def __init__(self, pressure: PressureGauge) -> None:
+        self._pressure = pressure
+
+    def on_mail(self, context: SmtpContext, sender: Address | None) -> Reply | None:
+        """Return 451 or 452 while something is behind."""
+        _ = context, sender
+        return self._pressure.refusal()
+
+
+class OwnAddressPolicy(SmtpHook):
+    """Takes mail of an authenticated client from its own addresses only (RFC 6409 section 6.1)."""
+
+    def __init__(self, addresses: Addresses, logins: Logins) -> None:
+        self._addresses = addresses
+        self._logins = logins
+
+    def on_mail(self, context: SmtpContext, sender: Address | None) -> HookResult | Awaitable[HookResult]:
+        """Refuse addresses of others; the null reverse-path is nobody's."""
+        identity = context.identity
+        if identity is None or sender is None or self.is_known_own(identity, sender):
+            return None
+        return self._look_up(identity, sender)
+
+    def is_known_own(self, identity: Identity, address: Address) -> bool:
+        """Say whether it is known without a look-up that the address belongs to the account."""
+        if address.key == identity.address.key:
+            return True
+        resolution = self._addresses.resolve_cached(address)
+        return isinstance(resolution, LocalAccount) and str(resolution.account.id) == identity.account
+
+    async def is_own(self, identity: Identity, address: Address) -> bool:
+        """Say whether the account may send from an address. Raises Unavailable."""
+        return await self._logins.may_send_as(identity, address)
+
+    async def _look_up(self, identity: Identity, sender: Address) -> Reply | None:
+        if await self.is_own(identity, sender):
+            return None
+        return not_your_address(sender, identity.address)
+
+
+class RecipientPolicy(SmtpHook):
+    """Takes known local recipients, and remote ones of authenticated clients.
+
+    An alias that leads nowhere is unknown: it is refused here and bounces nothing later.
+    """
+
+    def on_rcpt(self, context: SmtpContext, recipient: Address, resolution: Resolution) -> Reply | None:
+        """Refuse what `judge_recipient` refuses."""
+        _ = recipient
+        reply = judge_recipient(context.mode, context.identity, resolution)
+        return None if reply.is_positive else reply
 
 
 def judge_recipient(mode: Mode, identity: Identity | None, resolution: Resolution) -> Reply:
-    """Take a recipient or say why not.
+    """Return the reply to a recipient.
 
-    Whoever is not one of ours is relayed to for authenticated senders only (RFC 5321 section 3.6.2).
+    Mail for others is relayed for authenticated senders only (RFC 5321 section 3.6.2).
     """
     match resolution:
         case LocalAccount() | Expansion():
@@ -26,8 +107,13 @@ def judge_recipient(mode: Mode, identity: Identity | None, resolution: Resolutio
             return NOT_LOCAL if mode is Mode.LMTP else RELAY_DENIED
 
 
+def site_of(resolution: Resolution) -> str:
+    """Return the domain of a remote recipient; empty for a local one."""
+    return resolution.domain if isinstance(resolution, Remote) else ""
+
+
 def owner_of(resolution: Resolution, identity: Identity | None) -> str:
-    """The tenant whose recipient it is: the owner of a local address, else the sender's."""
+    """Return the tenant of a recipient: the owner of a local address, else the sender's tenant."""
     match resolution:
         case LocalAccount() | Expansion():
             return resolution.tenant
@@ -38,11 +124,6 @@ def owner_of(resolution: Resolution, identity: Identity | None) -> str:
 def recipient_row(
     address: Address, resolution: Resolution, identity: Identity | None, said: RcptParameters, number: int
 ) -> Recipient:
-    """Write down an accepted recipient as it was named; what it resolves to is the router's business."""
+    """Return an accepted recipient as the client named it; the router resolves it anew."""
     tenant = owner_of(resolution, identity)
     return Recipient(address=str(address), origin=number, tenant=tenant, notify=said.notify, orcpt=said.orcpt)
-
-
-def is_own_address(identity: Identity, resolution: Resolution | None) -> bool:
-    """Whether it is known without a question that mail from this address is the account's to send."""
-    return isinstance(resolution, LocalAccount) and str(resolution.account.id) == identity.account

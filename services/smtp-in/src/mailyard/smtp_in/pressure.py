@@ -1,6 +1,6 @@
-"""When to take no more mail for now: better a 4xx at once than a 250 that cannot be kept.
+"""Refuse new messages for now while the store or the router is behind.
 
-A neighbour MX and a submission client both know what to do with 4xx.
+After a 4xx reply, other servers and submission clients try again.
 """
 
 from collections.abc import Awaitable, Callable
@@ -10,15 +10,15 @@ from mailyard.runtime.errors import Unavailable
 from mailyard.runtime.logs import get_logger
 from mailyard.runtime.metrics import gauge
 from mailyard.smtp.reply import Reply
+from mailyard.smtp_in.interfaces import Queue
 from mailyard.smtp_in.replies import DISK_FULL, QUEUE_OLD, STORE_SLOW
-from mailyard.smtp_in.seams import Queue
 
 _log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What was measured last; None: it could not be."""
+    """The last measurement; None: it was not possible."""
 
     disk_free_percent: float | None = None
     queue_seconds: float | None = None
@@ -26,7 +26,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """Where taking mail ends; `queue_seconds` 0: at no age."""
+    """The limits beyond which messages are refused; `queue_seconds` 0: no limit."""
 
     waiting_messages: int
     disk_free_percent: float
@@ -34,7 +34,7 @@ class Bounds:
 
 
 def judge(sample: Sample, waiting_messages: int, bounds: Bounds) -> Reply | None:
-    """Say why no message can be taken now, or None. What could not be measured is no reason: the write will tell."""
+    """Return the refusal of new messages, or None. A value that could not be measured refuses nothing."""
     if sample.disk_free_percent is not None and sample.disk_free_percent < bounds.disk_free_percent:
         return DISK_FULL
     if waiting_messages > bounds.waiting_messages:
@@ -49,7 +49,7 @@ def judge(sample: Sample, waiting_messages: int, bounds: Bounds) -> Reply | None
 
 
 class Pressure:
-    """Measures now and then, judges at every MAIL."""
+    """Decides at every MAIL by the last measurement."""
 
     def __init__(self, queue: Queue, bounds: Bounds, measure: Callable[[], Awaitable[Sample]]) -> None:
         """Take samples from `measure`, which may raise Unavailable."""
@@ -64,7 +64,7 @@ class Pressure:
         return judge(self._sample, self._queue.backlog, self._bounds)
 
     async def sample(self) -> bool:
-        """Measure once; there is never more to do at once."""
+        """Measure once; return False, because there is no more work."""
         before = self.refusal()
         try:
             self._sample = await self._measure()

@@ -1,4 +1,4 @@
-"""Full mailboxes at RCPT: a recipient whose account has no room is refused before the message is sent.
+"""Full mailboxes at RCPT: a recipient whose mailbox is full is refused before the message is sent.
 
 The answer is a hint that saves the sender a bounce: it may be a few seconds old, and messages that were accepted and are not
 delivered yet do not count. Delivery keeps the quota exactly.
@@ -12,7 +12,9 @@ from bson import ObjectId
 from mailyard.directory.cache import Monotonic, TtlCache
 from mailyard.directory.model import LocalAccount, Resolution
 from mailyard.mailbox.quota import Usage, fits
+from mailyard.message.address import Address
 from mailyard.smtp.reply import Reply, reply
+from mailyard.smtp_in.hooks import Asked, SmtpContext, SmtpHook
 
 UsageOf = Callable[[Collection[ObjectId]], Awaitable[Mapping[ObjectId, Usage]]]
 
@@ -23,7 +25,7 @@ _SECONDS = 5.0
 _ENTRIES = 20_000
 
 
-class QuotaGate:
+class QuotaGate(SmtpHook):
     """Asks for the usage of accounts with a quota; accounts without one cost nothing."""
 
     def __init__(self, usage_of: UsageOf, over_quota: Literal["defer", "refuse"], clock: Monotonic) -> None:
@@ -32,8 +34,15 @@ class QuotaGate:
         self._full = FULL if over_quota == "refuse" else FULL_FOR_NOW
         self._known: TtlCache[ObjectId, Usage] = TtlCache(_ENTRIES, clock)
 
+    def on_rcpt(self, context: SmtpContext, recipient: Address, resolution: Resolution) -> Asked:
+        """Refuse a recipient whose mailbox is full."""
+        _ = recipient
+        if not has_quota(resolution):
+            return None
+        return self.refusal(resolution, context.transaction.parameters.size)
+
     async def refusal(self, resolution: Resolution, declared_octets: int) -> Reply | None:
-        """Return the reply for a recipient without room for a message of the declared size; 0: it is not known.
+        """Return the reply for a recipient whose quota a message of the declared size exceeds; 0: the size is not known.
 
         Raises:
             Unavailable: the store is unreachable.

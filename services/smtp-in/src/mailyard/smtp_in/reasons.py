@@ -1,4 +1,4 @@
-"""Classes of refusals: the `reason` label of metrics. Few, and none holds what a client said."""
+"""The classes of refusals: the values of the label `reason`. They are few, and none holds text of a client."""
 
 from collections.abc import Mapping
 
@@ -30,7 +30,7 @@ _BY_STATUS: Mapping[str, str] = {
 
 
 def reason_of(reply: Reply) -> str:
-    """Name the class of a refusal by its codes (RFC 3463)."""
+    """Return the class of a refusal by its codes (RFC 3463)."""
     if reply is BARE_NEWLINE:
         return _LINE_ENDS
     if reply.code == 421:

@@ -1,17 +1,18 @@
-"""One connection's mail: answers the questions of its session, and hands what it takes to the spool.
+"""One connection's mail: answers the questions of its session, and hands accepted messages to the spool.
 
-Answers that are known are given at once. A task is made only where something must be awaited: an address that the
-directory has not seen lately, a password, a body longer than one chunk.
+Hooks decide (`mailyard.smtp_in.hooks`). Answers that are known are given at once. A task is made only where something must
+be awaited: an address that the directory has not seen lately, a password, a body longer than one chunk, a hook.
 """
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
-from dataclasses import asdict
-from functools import lru_cache
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache, partial
+from itertools import chain
 
 from mailyard.directory.accesswatch import OpenSession
-from mailyard.directory.identity import Identity, Refusal
+from mailyard.directory.identity import Refusal
 from mailyard.directory.model import Resolution
 from mailyard.message.address import Address, AddressError
 from mailyard.runtime.budget import Holding
@@ -31,13 +32,16 @@ from mailyard.smtp.server.events import (
 from mailyard.smtp.server.limits import Mode
 from mailyard.smtp.server.session import Session
 from mailyard.smtp_in import replies
-from mailyard.smtp_in.acceptances import AUTHOR_REWRITTEN, Envelope, Reception, acceptance_of
-from mailyard.smtp_in.doors import SOURCES, Door, Visitor
+from mailyard.smtp_in.acceptances import AUTHOR_REWRITTEN, acceptance_of
+from mailyard.smtp_in.bodybuffer import BodyBuffer
+from mailyard.smtp_in.doors import Door
 from mailyard.smtp_in.headerfilters import HeaderFilter, TransitFilter
-from mailyard.smtp_in.intake import Intake
-from mailyard.smtp_in.policy import is_own_address, judge_recipient, recipient_row
-from mailyard.smtp_in.quota import has_quota
+from mailyard.smtp_in.hooks import Asked, HookResult, MailTransaction, SmtpContext
+from mailyard.smtp_in.peer import SmtpPeer
+from mailyard.smtp_in.policy import judge_recipient, recipient_row, site_of
 from mailyard.smtp_in.submitted import SubmissionFilter
+from mailyard.spool.acceptance import Acceptance
+from mailyard.spool.finding import Finding
 from mailyard.store.body import Body
 
 _SERVICE = "smtp-in"
@@ -46,7 +50,7 @@ _log = get_logger(__name__)
 
 @lru_cache(maxsize=4096)
 def _address_of(text: str) -> Address | None:
-    """Read what a path means; None when its domain is no host name after all."""
+    """Parse a path; None when its domain is not a host name."""
     try:
         return Address.parse(text)
     except AddressError:
@@ -61,27 +65,42 @@ def _is_same_login(credentials: Credentials) -> bool:
     return wanted is not None and login is not None and wanted.key == login.key
 
 
-class Receiver:
-    """Between one session and the backend.
+@dataclass(slots=True)
+class _Question:
+    """A question to hooks: their answers as they are asked one by one, and what follows."""
 
-    `resume` is called when something came later, `expel` when the login of the session no longer counts.
+    answers: Iterator[Asked]
+    keep: Callable[[Sequence[Finding]], None]
+    agree: Callable[[], None]
+    refuse: Callable[[Reply], None]
+    is_about_message: bool = False  # a message that came is forgotten when a hook fails
+
+
+class Receiver:
+    """Answers the events of one session.
+
+    `resume` is called after an answer that was awaited, `expel` when the login of the session is no longer valid.
     """
 
     def __init__(
         self, door: Door, session: Session, resume: Callable[[], None], expel: Callable[[], None]
     ) -> None:
-        self._mode = door.profile.mode
         self._host = door.profile.hostname
         self._backend = door.backend
+        self._hooks = door.backend.hooks
+        self._context = SmtpContext(door.name, door.profile.mode, SmtpPeer(""))
         self._measures = door.measures
         self._session = session
         self._resume = resume
         self._expel = expel
-        self._visitor = Visitor("")
-        self._identity: Identity | None = None
+        self._has_met = False
+        self._connecting: list[asyncio.Future[HookResult]] = []  # answers of on_connect that are awaited
+        self._connect_findings: list[Finding] = []  # of on_connect, as far as they were known at once
+        self._client_findings: list[Finding] = []  # of on_connect and on_helo
+        self._asked_helo: str | None = None  # the name that on_helo was asked about
+        self._client_refusal: Reply | None = None  # what on_connect or on_helo answers to MAIL
         self._open: OpenSession | None = None  # of the identity
-        self._envelope = Envelope()
-        self._intake = Intake(door.backend.bodies)
+        self._buffer = BodyBuffer(door.backend.bodies)
         self._header: HeaderFilter | None = None  # of the message that is being read
         self._failure: Reply | None = None  # why that message cannot be taken
         self._tasks: set[asyncio.Task[None]] = set()
@@ -92,12 +111,16 @@ class Receiver:
         self.message_octets = 0  # how many have come
         self.is_busy = False  # take no more octets now
 
-    def meet(self, visitor: Visitor) -> None:
-        """Say who is connected: when the connection opens, and again after a TLS handshake, when
+    def meet(self, peer: SmtpPeer) -> None:
+        """Take note of the client: when the connection opens, and again after a TLS handshake, after which
         nothing said before counts (RFC 3207 section 4.2).
         """
-        self._visitor = visitor
+        self._context.client, self._context.helo, self._asked_helo = peer, "", None
         self._forget_identity()
+        if not self._has_met:
+            self._has_met = True
+            if self._hooks.connect:
+                self._ask_on_connect()
 
     def handle(self, event: Event) -> None:
         """Do what one event asks for; its answer is given now or later."""
@@ -119,76 +142,125 @@ class Receiver:
 
     @property
     def held(self) -> int:
-        """Octets in memory of the transaction that is open; those that wait to be stored are not among them."""
-        return (
-            self._envelope.octets + self._intake.held + (self._header.held if self._header is not None else 0)
-        )
+        """Octets in memory of the transaction that is open, without messages that wait to be stored."""
+        header = self._header.held if self._header is not None else 0
+        return self._context.transaction.octets + self._buffer.held + header
 
     @property
     def can_relieve(self) -> bool:
         """Whether octets are held that the store could take."""
-        return not self.is_busy and self._failure is None and self._intake.held > 0
+        return not self.is_busy and self._failure is None and self._buffer.held > 0
 
     def relieve(self) -> None:
         """Write what is held of a message to the store: memory is scarce and the client is slow."""
         self.is_busy = True
-        self._start(self._spill(self._intake, is_scarce=True))
+        self._start(self._spill(self._buffer, is_scarce=True))
 
     @property
     def has_envelope(self) -> bool:
         """Whether there are recipients, or MAIL was answered."""
-        return self._envelope.octets > 0 or self.transaction_since is not None
+        return self._context.transaction.octets > 0 or self.transaction_since is not None
 
     def forget_envelope(self) -> None:
-        """The transaction is over, or the client gave it up."""
-        self._envelope, self.transaction_since = Envelope(), None
+        """Forget the transaction: it has ended, or the client has reset it."""
+        self._context.transaction, self.transaction_since = MailTransaction(), None
 
     def close(self) -> None:
-        """The connection is gone. What the spool has been given it keeps: the reply is lost, the mail is not."""
+        """Forget everything, because the connection has ended. A message that the spool has been given stays there."""
         self._is_closed = True
         self._forget_identity()
-        self._envelope = Envelope()
+        self._context.transaction = MailTransaction()
+        for future in self._connecting:
+            future.cancel()
         if not self.is_busy:
             self._give_up()
+
+    # Hooks.
+
+    def _consult(self, question: _Question) -> None:
+        """Ask hooks one after the other until one refuses. Answers that are known cost no task."""
+        for asked in question.answers:
+            if asked is None:
+                continue
+            if isinstance(asked, Reply):
+                question.refuse(asked)
+                return
+            if isinstance(asked, Awaitable):
+                work = self._consult_later(asked, question)
+                self._later(work, is_about_message=question.is_about_message)
+                return
+            question.keep(asked)
+        question.agree()
+
+    async def _consult_later(self, asked: Awaitable[HookResult], question: _Question) -> None:
+        result = await asked
+        self._consult(replace(question, answers=chain((result,), question.answers)))
+
+    def _ask_on_connect(self) -> None:
+        """Ask when the connection opens; a refusal that is known takes the place of the banner (RFC 5321 section 3.1)."""
+        for hook in self._hooks.connect:
+            asked = hook.on_connect(self._context)
+            if isinstance(asked, Reply):
+                self._session.take_output()
+                self._session.close(asked)
+                return
+            if isinstance(asked, Awaitable):
+                future = asyncio.ensure_future(asked)
+                future.add_done_callback(lambda done: done.cancelled() or done.exception())
+                self._connecting.append(future)
+            elif asked:
+                self._connect_findings.extend(asked)
+
+    def _consult_about_client(self, agree: Callable[[], None], refuse: Callable[[Reply], None]) -> None:
+        """Ask about connection and name of the client, once for each name."""
+        context = self._context
+        if self._asked_helo == context.helo:
+            if self._client_refusal is None:
+                agree()
+            else:
+                refuse(self._client_refusal)
+            return
+        self._client_findings = list(self._connect_findings)
+
+        def conclude(refusal: Reply | None = None) -> None:
+            self._asked_helo, self._client_refusal = context.helo, refusal
+            self._consult_about_client(agree, refuse)
+
+        helo = (hook.on_helo(context) for hook in self._hooks.helo)
+        answers = chain(self._connecting, helo)
+        self._consult(_Question(answers, self._client_findings.extend, conclude, conclude))
 
     # The envelope.
 
     def _on_sender(self, event: MailFrom) -> None:
-        self._envelope = Envelope(parameters=event.parameters)
+        context = self._context
+        context.helo = self._session.client_name
+        context.transaction = MailTransaction(parameters=event.parameters)
         self.transaction_since, self.message_since = time.monotonic(), None
-        if self._backend.memory.is_exhausted:
-            self._answer(replies.MEMORY_FULL)
-        elif (refusal := self._backend.pressure.refusal()) is not None:
-            self._answer(refusal)
-        elif event.path.is_null:
-            self._answer(replies.SENDER_OK)
-        elif (address := _address_of(str(event.path))) is None:
-            self._answer(replies.BAD_SENDER, str(event.path))
-        elif self._identity is None or self._is_known_own(self._identity, address):
-            self._agree_to_sender(address)
+        path = event.path
+        sender = None if path.is_null else _address_of(str(path))
+        if sender is None and not path.is_null:
+            self._answer(replies.BAD_SENDER, str(path))
+            return
+        refuse = partial(self._answer, about=str(path))
+        if self._hooks.connect or self._hooks.helo:
+            self._consult_about_client(partial(self._consult_about_sender, sender, refuse), refuse)
         else:
-            self._later(self._check_sender(self._identity, address))
+            self._consult_about_sender(sender, refuse)
 
-    def _is_known_own(self, identity: Identity, address: Address) -> bool:
-        if address.key == identity.address.key:
-            return True
-        return is_own_address(identity, self._backend.addresses.resolve_cached(address))
+    def _consult_about_sender(self, sender: Address | None, refuse: Callable[[Reply], None]) -> None:
+        context = self._context
+        context.transaction.note(self._client_findings)
+        answers = (hook.on_mail(context, sender) for hook in self._hooks.mail)
+        agree = partial(self._agree_to_sender, sender)
+        self._consult(_Question(answers, context.transaction.note, agree, refuse))
 
-    async def _check_sender(self, identity: Identity, address: Address) -> None:
-        if await self._backend.logins.may_send_as(identity, address):
-            self._agree_to_sender(address)
-        else:
-            self._answer(replies.not_your_address(address, identity.address), str(address))
-
-    def _agree_to_sender(self, address: Address) -> None:
-        self._envelope.sender = str(address)
+    def _agree_to_sender(self, sender: Address | None) -> None:
+        self._context.transaction.sender = "" if sender is None else str(sender)
         self._answer(replies.SENDER_OK)
 
     def _on_recipient(self, event: RcptTo) -> None:
-        path = event.path
-        if self._backend.memory.is_exhausted:
-            self._answer(replies.MEMORY_FULL, str(path))
-            return
+        path, context = event.path, self._context
         if not path.domain:
             self._later(self._resolve_postmaster(event))
             return
@@ -197,11 +269,12 @@ class Receiver:
             self._answer(replies.BAD_RECIPIENT, str(path))
             return
         known = self._backend.addresses.resolve_cached(address)
-        is_taken = known is not None and judge_recipient(self._mode, self._identity, known).is_positive
-        if known is not None and is_taken and not has_quota(known):
-            self._judge_recipient(event, address, known)
-        else:
-            self._later(self._resolve_recipient(event, address, afresh=known is not None and not is_taken))
+        if known is None:
+            self._later(self._resolve_recipient(event, address))
+        elif judge_recipient(context.mode, context.identity, known).is_positive:
+            self._consult_about_recipient(event, address, known)
+        else:  # before a permanent refusal: the cache may be older than a new domain or account
+            self._later(self._resolve_recipient(event, address, afresh=True))
 
     async def _resolve_postmaster(self, event: RcptTo) -> None:
         """RFC 5321 section 4.5.1: `<Postmaster>` without a domain must be accepted."""
@@ -212,21 +285,24 @@ class Receiver:
             await self._resolve_recipient(event, address)
 
     async def _resolve_recipient(self, event: RcptTo, address: Address, *, afresh: bool = False) -> None:
-        """Look `afresh` before a permanent refusal: the cache may be older than a new domain or account."""
         resolution = await self._backend.addresses.resolve(address, afresh=afresh)
-        full = None
-        if self._backend.quotas is not None:
-            full = await self._backend.quotas.refusal(resolution, self._envelope.parameters.size)
-        self._judge_recipient(event, address, resolution, full)
+        self._consult_about_recipient(event, address, resolution)
 
-    def _judge_recipient(
-        self, event: RcptTo, address: Address, resolution: Resolution, full: Reply | None = None
-    ) -> None:
-        answer = full or judge_recipient(self._mode, self._identity, resolution)
-        if answer.is_positive:
-            number = len(self._envelope.recipients)
-            self._envelope.add(recipient_row(address, resolution, self._identity, event.parameters, number))
-        self._answer(answer, str(address))
+    def _consult_about_recipient(self, event: RcptTo, address: Address, resolution: Resolution) -> None:
+        context = self._context
+        answers = (hook.on_rcpt(context, address, resolution) for hook in self._hooks.rcpt)
+        agree = partial(self._agree_to_recipient, event, address, resolution)
+        refuse = partial(self._answer, about=str(address))
+        self._consult(_Question(answers, context.transaction.note, agree, refuse))
+
+    def _agree_to_recipient(self, event: RcptTo, address: Address, resolution: Resolution) -> None:
+        if self._is_closed:
+            return
+        context = self._context
+        number = len(context.transaction.recipients)
+        recipient = recipient_row(address, resolution, context.identity, event.parameters, number)
+        context.transaction.add(recipient, site_of(resolution))
+        self._answer(replies.RECIPIENT_OK, str(address))
 
     # Authentication.
 
@@ -235,19 +311,22 @@ class Receiver:
             self._answer(replies.ACTS_AS_ANOTHER)
             return
         known = await self._backend.logins.authenticate(
-            credentials.login, credentials.password, client_ip=self._visitor.address, service=_SERVICE
+            credentials.login,
+            credentials.password,
+            client_ip=self._context.client.address,
+            service=_SERVICE,
         )
         if isinstance(known, Refusal):
             self._answer(replies.login_refused(known))
             return
         if self._is_closed:
             return
-        self._identity = known
+        self._context.identity = known
         self._open = self._backend.sessions.open(known, self._expel)
         self._answer(replies.WELCOME)
 
     def _forget_identity(self) -> None:
-        self._identity = None
+        self._context.identity = None
         if self._open is not None:
             self._backend.sessions.close(self._open)
             self._open = None
@@ -267,9 +346,9 @@ class Receiver:
 
     def _header_filter(self) -> HeaderFilter:
         if self._header is None:
-            backend, identity = self._backend, self._identity
-            if self._mode is Mode.SUBMISSION and identity is not None:
-                sender = self._envelope.sender
+            backend, identity = self._backend, self._context.identity
+            if self._context.mode is Mode.SUBMISSION and identity is not None:
+                sender = self._context.transaction.sender
                 self._header = SubmissionFilter(backend.trace, backend.rules, identity.address, sender)
             else:
                 self._header = TransitFilter(backend.trace)
@@ -289,13 +368,13 @@ class Receiver:
                 self._keep(header.settle(()))
         elif octets:
             is_scarce = self._backend.memory.is_above_mark
-            if self._intake.take(octets, is_scarce=is_scarce):
+            if self._buffer.take(octets, is_scarce=is_scarce):
                 self.is_busy = True
-                self._start(self._spill(self._intake, is_scarce=is_scarce))
+                self._start(self._spill(self._buffer, is_scarce=is_scarce))
 
     def _not_known_own(self, claims: Iterable[Address]) -> list[Address]:
-        identity = self._identity
-        return [each for each in claims if identity is None or not self._is_known_own(identity, each)]
+        identity, own = self._context.identity, self._backend.own_addresses
+        return [each for each in claims if identity is None or not own.is_known_own(identity, each)]
 
     async def _keep_after_look_up(self, header: HeaderFilter, unknown: Sequence[Address]) -> None:
         try:
@@ -315,18 +394,18 @@ class Receiver:
             self._resume()
 
     async def _foreign(self, addresses: Sequence[Address]) -> list[Address]:
-        identity = self._identity
+        identity, own = self._context.identity, self._backend.own_addresses
         assert identity is not None, "only a login claims addresses"
-        return [each for each in addresses if not await self._backend.logins.may_send_as(identity, each)]
+        return [each for each in addresses if not await own.is_own(identity, each)]
 
     def _fail(self, reply: Reply) -> None:
         """Keep nothing of the message; its end gets this reply."""
         self._failure, self._header = reply, None
         self._forget_octets()
 
-    async def _spill(self, intake: Intake, *, is_scarce: bool) -> None:
+    async def _spill(self, buffer: BodyBuffer, *, is_scarce: bool) -> None:
         try:
-            await intake.spill(is_scarce=is_scarce)
+            await buffer.spill(is_scarce=is_scarce)
         except Unavailable as error:
             _log.warning("smtp_in.body_not_stored", error=str(error))
             self._failure = replies.UNAVAILABLE
@@ -335,7 +414,7 @@ class Receiver:
             self._failure = replies.UNAVAILABLE
         self.is_busy = False
         if self._failure is not None or self._is_closed:
-            await intake.abort()
+            await buffer.abort()
         self._resume()
 
     def _on_end(self, event: MessageEnd) -> None:
@@ -352,65 +431,71 @@ class Receiver:
             self._give_up()
             self._answer(failure)
         elif unknown := self._not_known_own(header.claims):
-            self._later(self._conclude_after_look_up(header, unknown))
+            self._later(self._conclude_after_look_up(header, unknown), is_about_message=True)
         else:
             self._conclude(header, octets, ())
 
     async def _conclude_after_look_up(self, header: HeaderFilter, unknown: Sequence[Address]) -> None:
-        try:
-            foreign = await self._foreign(unknown)
-        except Exception:
-            self._give_up()
-            raise
+        foreign = await self._foreign(unknown)
         if not self._is_closed:
             self._conclude(header, b"", foreign)
 
     def _conclude(self, header: HeaderFilter, octets: bytes, foreign: Collection[Address]) -> None:
-        """All of the message is here, and everything is known about its authors."""
+        """Settle the header section: all of the message has come, and its foreign authors are known."""
         if header.claims:
             octets = header.settle(foreign)
         if header.refusal is not None:
             self._give_up()
             self._answer(header.refusal)
             return
-        self._envelope.missing, self._envelope.rewritten = header.missing, header.rewritten
+        transaction = self._context.transaction
+        transaction.missing, transaction.rewritten = header.missing, header.rewritten
         self._header = None
-        if self._intake.take(octets) or self._intake.is_spilled:
-            self.is_busy = True  # so that `close` leaves the intake alone
-            self._later(self._finish_spilled(self._intake))
+        if self._buffer.take(octets) or self._buffer.is_spilled:
+            self.is_busy = True  # so that `close` leaves the buffer alone
+            self._later(self._finish_spilled(self._buffer), is_about_message=True)
         else:
-            self._submit(self._intake.held_body())
+            self._submit(self._buffer.held_body())
 
-    async def _finish_spilled(self, intake: Intake) -> None:
+    async def _finish_spilled(self, buffer: BodyBuffer) -> None:
         try:
-            body = await intake.finish()
-        except Exception:
-            self._give_up()
-            raise
+            body = await buffer.finish()
         finally:
             self.is_busy = False
-        if self._is_closed:
-            self._give_up()  # the client saw no 250, so it sends the message again
-        else:
-            self._submit(body)
+        self._submit(body)
 
     def _submit(self, body: Body) -> None:
-        session = self._session
-        reception = Reception(
-            source=SOURCES[self._mode],
-            host=self._host,
-            visitor=self._visitor,
-            client_name=session.client_name,
-            protocol=session.with_keyword,
-            identity=self._identity,
-        )
-        self._intake = Intake(self._backend.bodies)
+        """Give the message to the spool, unless a hook refuses it."""
+        if self._is_closed:
+            self._give_up()  # the client saw no 250, so it sends the message again
+            return
+        context = self._context
+        message = acceptance_of(context, self._session.with_keyword, self._host, body)
+        if not self._hooks.end_of_data:
+            self._store(message)
+            return
+        findings = list(message.findings)
+        answers = (hook.on_end_of_data(context, message) for hook in self._hooks.end_of_data)
+        agree = partial(self._store, message, findings)
+        self._consult(_Question(answers, findings.extend, agree, self._refuse_message, is_about_message=True))
+
+    def _refuse_message(self, refusal: Reply) -> None:
+        self._give_up()
+        self._answer(refusal)
+
+    def _store(self, message: Acceptance, findings: Sequence[Finding] | None = None) -> None:
+        if self._is_closed:
+            self._give_up()
+            return
+        if findings is not None:
+            message = replace(message, findings=tuple(findings))
+        self._buffer = BodyBuffer(self._backend.bodies)
         holding = self._backend.memory.holding()
-        holding.grow(len(body.octets or b""))
-        acceptance = acceptance_of(reception, self._envelope, body)
-        rewritten = [asdict(each) | self._about("") for each in self._envelope.rewritten]
-        stored = self._backend.queue.submit(acceptance)
-        stored.add_done_callback(lambda future: self._on_stored(future, body.size, holding, rewritten))
+        holding.grow(len(message.body.octets or b""))
+        rewritten = [asdict(each) | self._about("") for each in self._context.transaction.rewritten]
+        size = message.body.size
+        stored = self._backend.queue.submit(message)
+        stored.add_done_callback(lambda future: self._on_stored(future, size, holding, rewritten))
 
     def _on_stored(
         self,
@@ -419,7 +504,7 @@ class Receiver:
         holding: Holding,
         rewritten: Sequence[Mapping[str, str]],
     ) -> None:
-        """RFC 5321 section 4.1.1.4: with this 250 the message is ours to answer for."""
+        """Answer with 250: from now on this server is responsible for the message (RFC 5321 section 4.1.1.4)."""
         holding.release()
         error = None if stored.cancelled() else stored.exception()
         if stored.cancelled() or error is not None:
@@ -427,7 +512,7 @@ class Receiver:
             self._answer(replies.UNAVAILABLE)
         else:
             seconds = time.monotonic() - self._ended_at
-            self._measures.accepted(len(self._envelope.recipients), size, seconds)
+            self._measures.accepted(len(self._context.transaction.recipients), size, seconds)
             for each in rewritten:
                 _log.info(AUTHOR_REWRITTEN, spool_id=stored.result(), **each)
             self._answer(replies.queued(stored.result()))
@@ -440,9 +525,9 @@ class Receiver:
         self._forget_octets()
 
     def _forget_octets(self) -> None:
-        intake, self._intake = self._intake, Intake(self._backend.bodies)
-        if intake.is_spilled:
-            self._start(intake.abort())
+        buffer, self._buffer = self._buffer, BodyBuffer(self._backend.bodies)
+        if buffer.is_spilled:
+            self._start(buffer.abort())
 
     # Answers.
 
@@ -455,24 +540,31 @@ class Receiver:
             self._session.answer(answer)
 
     def _about(self, address: str) -> dict[str, str]:
-        """Say for a log line who and what it is about."""
-        fields = {"client_ip": self._visitor.address, "sender": self._envelope.sender, "address": address}
-        if self._identity is not None:
-            fields |= {"login": str(self._identity.address), "account": self._identity.account}
+        """Return the fields of a log line that name client, sender and address."""
+        context, identity = self._context, self._context.identity
+        fields = {
+            "client_ip": context.client.address,
+            "sender": context.transaction.sender,
+            "address": address,
+        }
+        if identity is not None:
+            fields |= {"login": str(identity.address), "account": identity.account}
         return fields
 
-    def _later(self, work: Coroutine[None, None, None]) -> None:
-        """Answer when `work` has found out; whatever goes wrong, the client is told to come back."""
-        self._start(self._answer_after(work))
+    def _later(self, work: Coroutine[None, None, None], *, is_about_message: bool = False) -> None:
+        """Do what ends in an answer; when it fails, the client gets 451, and a message that came is forgotten."""
+        self._start(self._answer_after(work, is_about_message=is_about_message))
 
-    async def _answer_after(self, work: Coroutine[None, None, None]) -> None:
+    async def _answer_after(self, work: Coroutine[None, None, None], *, is_about_message: bool) -> None:
         try:
             await work
-        except Unavailable as error:
-            _log.warning("smtp_in.unavailable", error=str(error))
-            self._answer(replies.UNAVAILABLE)
-        except Exception:
-            _log.exception("smtp_in.fault")
+        except Exception as error:
+            if isinstance(error, Unavailable):
+                _log.warning("smtp_in.unavailable", error=str(error))
+            else:
+                _log.exception("smtp_in.fault")
+            if is_about_message:
+                self._give_up()
             self._answer(replies.UNAVAILABLE)
         self._resume()
 

@@ -1,4 +1,4 @@
-"""What smtp-in answers beyond the protocol itself: policy, pressure, the end of a message."""
+"""The replies of smtp-in beyond the protocol core: policy, pressure, the end of a message."""
 
 from collections.abc import Mapping
 
@@ -42,16 +42,16 @@ _LOGIN_REFUSALS: Mapping[RefusalReason, Reply] = {
 
 
 def login_refused(refusal: Refusal) -> Reply:
-    """Say why a login was refused."""
+    """Return the reply to a refused login."""
     return _LOGIN_REFUSALS[refusal.reason]
 
 
 def not_your_address(address: Address, login: Address) -> Reply:
-    """Say whose address is needed."""
+    """Return the reply to a sender address of another account."""
     text = f"Sender address {address} rejected: not an address of {login}; use {login} or one of its aliases"
     return Reply(550, "5.7.1", (text.encode("ascii", "replace").decode(),))
 
 
 def queued(spool_id: str) -> Reply:
-    """The one reply that makes us answer for a message."""
+    """Return the reply that accepts responsibility for a message (RFC 5321 section 6.1)."""
     return Reply(250, "2.0.0", (f"Ok: queued as {spool_id}",))

@@ -1,4 +1,4 @@
-"""Measures what stands behind smtp-in: space on MongoDB's disks, and how far the router is behind."""
+"""Measure the servers behind smtp-in: free space on the disks of MongoDB, and the age of the router's backlog."""
 
 from collections.abc import Iterable
 
@@ -12,7 +12,7 @@ from mailyard.store.client import Row, Store, unavailable_when_away
 
 
 class Sampler:
-    """Asks store and broker."""
+    """Measures through store and broker."""
 
     def __init__(self, store: Store, broker: Broker, clock: Clock = now_utc) -> None:
         """Measure at the times that `clock` gives."""
@@ -21,7 +21,7 @@ class Sampler:
         self._clock = clock
 
     async def measure(self) -> Sample:
-        """Take one sample; raises Unavailable when the store is away."""
+        """Take one sample. Raises Unavailable: the store is unreachable."""
         return Sample(await self._disk_free_percent(), await self._queue_seconds())
 
     async def _disk_free_percent(self) -> float | None:
@@ -29,7 +29,7 @@ class Sampler:
             return free_percent(await self._store.db.command("dbStats"))
 
     async def _queue_seconds(self) -> float | None:
-        """The broker may be away: mail is taken all the same, for the row is the truth."""
+        """Return the age of the oldest message in the router's queue; None while the broker is unreachable, which refuses nothing."""
         try:
             depths = await read_depths(self._store, self._broker, self._clock())
         except Unavailable:
@@ -38,7 +38,7 @@ class Sampler:
 
 
 def free_percent(stats: Row) -> float | None:
-    """The scarcest disk of a replica set's primary, or of all shards behind a mongos; None when it is not told."""
+    """Return the free space of the fullest disk: of the primary, or of all shards behind a mongos; None: not reported."""
     shares = [
         100.0 * (1 - each["fsUsedSize"] / each["fsTotalSize"])
         for each in _parts(stats)

@@ -11,12 +11,13 @@ from mailyard.runtime.endpoint import Endpoint
 from mailyard.runtime.settings import CommonSettings, settings_config
 from mailyard.smtp.server.limits import BareNewline, EarlyData, Limits, NulOctet
 from mailyard.smtp_in.headerfilters import Trace
+from mailyard.smtp_in.inline import InlineSettings
 from mailyard.smtp_in.submitted import ForeignAuthor, SubmissionRules
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
 
-class SmtpInSettings(DirectorySettings, LoginSettings, ProxySettings, CommonSettings):
+class SmtpInSettings(DirectorySettings, LoginSettings, ProxySettings, InlineSettings, CommonSettings):
     """Settings of smtp-in."""
 
     model_config = settings_config("smtp-in")

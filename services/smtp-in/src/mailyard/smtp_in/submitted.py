@@ -1,7 +1,7 @@
-"""The header section of a submitted message: its authors belong to the login, and what it lacks is added.
+"""The header section of a submitted message: its authors must belong to the login, and missing fields are added.
 
 RFC 6409 sections 6.1 and 8. The section is held as a whole, up to a limit, and rewritten before it is stored: Bcc
-must not reach other recipients (RFC 5322 section 3.6.3), Return-Path is the delivering server's to write, and
+must not reach other recipients (RFC 5322 section 3.6.3), Return-Path is written by the delivering server, and
 Content-Length belongs to mbox files.
 """
 
@@ -42,7 +42,7 @@ class ForeignAuthor(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SubmissionRules:
-    """How submitted header sections are judged; `header_octets` of one are held at most."""
+    """The rules for submitted header sections; `header_octets` of one are held at most."""
 
     foreign_author: ForeignAuthor = ForeignAuthor.REFUSE
     header_octets: int = 262_144
@@ -82,7 +82,7 @@ class SubmissionFilter:
         return self._octets + self._stream.held + len(self._rest) + _FIELD_OCTETS * len(self._fields)
 
     def feed(self, data: bytes) -> bytes:
-        """Hold the header section; what follows is to be stored."""
+        """Hold the header section; return the octets after it, to be stored."""
         if self._is_passed:
             return data
         try:
@@ -96,7 +96,7 @@ class SubmissionFilter:
         return self._judge() if self._stream.is_ended else b""
 
     def finish(self) -> bytes:
-        """The message ends, perhaps within its header section."""
+        """End the message, perhaps within its header section."""
         if self._is_passed:
             return b""
         try:
@@ -180,7 +180,7 @@ class SubmissionFilter:
 
     @staticmethod
     def _shown(address: Address) -> str:
-        """RFC 6531 section 3.7.4.2: replies are ASCII unless the client asked for more."""
+        """Return an address in ASCII, as replies must be (RFC 6531 section 3.7.4.2)."""
         return str(address).encode("ascii", "replace").decode()
 
     def _rewrite(self, field: _Field) -> None:
@@ -208,5 +208,5 @@ class SubmissionFilter:
 
 
 def _whole(octets: bytes) -> bytes:
-    """A message may end within its last field."""
+    """Complete a field in which the message ended."""
     return octets if octets.endswith(b"\n") else octets + b"\r\n"

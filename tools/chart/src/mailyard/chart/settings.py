@@ -12,7 +12,17 @@ from mailyard.runtime.settings import CommonSettings
 
 SERVICES: Final = ("smtp-in", "router", "filter", "delivery", "relay", "imap")
 COMMON: Final = ("log_level", "log_format")  # of those that every service has, a user chooses these
-_CHART_SETS: Final = frozenset({"tls_certificate_file", "tls_key_file", "proxy_networks", "rules"})
+_CHART_SETS: Final = frozenset(
+    {
+        "tls_certificate_file",
+        "tls_key_file",
+        "proxy_networks",
+        "rules",
+        "inline_port",
+        "inline_url",
+        "inline_listeners",
+    }
+)
 _DROPPED: Final = frozenset({"title", "default", "format"})
 
 

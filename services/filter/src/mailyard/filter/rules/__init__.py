@@ -1,1 +1,1 @@
-"""Content rules: what an operator writes down about mail, and the check that applies it."""
+"""Content rules: the file that an operator writes, and the check that applies it."""

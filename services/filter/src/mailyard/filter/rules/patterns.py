@@ -19,7 +19,7 @@ class PatternError(ValueError):
 
 
 class Comparison(StrEnum):
-    """How a pattern is compared; these are the keys in a file of rules."""
+    """The comparison of a pattern; the values are keys in a file of rules."""
 
     CONTAINS = "contains"
     IS = "is"
@@ -41,11 +41,11 @@ class Pattern:
 
     @property
     def is_folded(self) -> bool:
-        """Whether text and pattern are folded before they are compared; RE2 folds expressions itself, less fully."""
+        """Whether text and pattern are folded before the comparison; RE2 folds expressions itself, less completely."""
         return self.ignore_case and self.comparison in (Comparison.CONTAINS, Comparison.IS)
 
     def expression(self, *, octets: bool = False) -> str:
-        """The pattern as an RE2 expression that is searched for in folded or normalised text, or in octets."""
+        """The pattern as an RE2 expression, to be searched in folded or normalised text, or in octets."""
         folds = self.is_folded and not octets
         flags = "(?i)" if self.ignore_case and not folds else ""
         text = self.text if octets else folded(self.text) if folds else normalized(self.text)
@@ -127,7 +127,7 @@ class _Budget:
     exceeded: bool = False
 
     def octets(self, patterns: int, size: int) -> int:
-        """How many of `size` octets can be searched for each of the patterns."""
+        """Return how many of `size` octets can be searched for each of the patterns."""
         allowed = min(size, self.left // patterns)
         self.exceeded |= allowed < size
         self.left -= allowed * patterns
@@ -170,6 +170,6 @@ class _OnePass:
         return self._match_one_by_one(octets[: budget.octets(len(self._numbers), len(octets))])
 
     def _match_one_by_one(self, octets: bytes) -> set[int]:
-        """The set ran out of memory; single expressions fall back to a slower engine that needs none."""
+        """Search expression by expression after the set ran out of memory: a slower engine of RE2 needs none."""
         numbered = zip(self._numbers, self._expressions, strict=True)
         return {number for number, each in numbered if re2.search(each, octets, self._options)}

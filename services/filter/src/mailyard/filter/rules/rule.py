@@ -11,7 +11,7 @@ INCOMPLETE = "incomplete"  # stands beside the defects that cut something
 
 
 class LookAt(StrEnum):
-    """What a condition is about; these are the values of `look_at` in a file of rules."""
+    """The subject of a condition: the values of `look_at` in a file of rules."""
 
     HEADER = "header"
     BODY = "body"
@@ -28,7 +28,7 @@ class LookAt(StrEnum):
 
     @property
     def need(self) -> Need:
-        """How much of a message such a condition must see."""
+        """How much of a message the condition needs."""
         if self is LookAt.HEADER:
             return Need.HEADER
         return Need.CONTENT if self in _CONTENT else Need.ENVELOPE
@@ -39,7 +39,7 @@ _CONTENT = (LookAt.BODY, LookAt.RAW, LookAt.ATTACHMENT_NAME, LookAt.ATTACHMENT_T
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One condition: one of the patterns matches, or the size lies beyond a bound; `negate` turns it round."""
+    """One condition: one of the patterns matches, or the size is beyond a bound; `negate` inverts the result."""
 
     look_at: LookAt
     header: bytes = b""  # its name in lower case, for HEADER
@@ -49,13 +49,13 @@ class Condition:
     negate: bool = False
 
     def is_size(self, octets: int) -> bool:
-        """Whether a size lies within the bounds."""
+        """Return whether a size is within the bounds."""
         return (self.over is None or octets > self.over) and (self.under is None or octets < self.under)
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule. `stop`: when it matches, the rules after it are not looked at."""
+    """One rule. `stop`: when it matches, later rules are not evaluated."""
 
     name: str
     conditions: tuple[Condition, ...]

@@ -1,4 +1,4 @@
-"""Files of rules, TOML or JSON: read, checked as a whole, and every problem reported with its rule and field.
+"""Read files of rules, TOML or JSON. Every problem of a file is reported, with its rule and field.
 
 The format is described in docs/filter-rules.md.
 """
@@ -34,7 +34,7 @@ Default = TypeVar("Default")
 
 
 class _ReplyForm(NamedTuple):
-    """What a part of a refusal must look like, and what it is when it is left out."""
+    """The form of a part of a refusal, and its default."""
 
     pattern: re.Pattern[str]
     meaning: str
@@ -88,7 +88,7 @@ class RuleFileError(ValueError):
 
 
 class _Problem(ValueError):
-    """Things to correct; places are put before them on their way up."""
+    """Problems to correct; each caller puts its place in the file before them."""
 
     def __init__(self, *texts: str) -> None:
         super().__init__("; ".join(texts))
@@ -102,7 +102,7 @@ class _Attempts:
         self._texts: list[str] = []
 
     def read(self, reading: Callable[[], Value], default: Default) -> Value | Default:
-        """What `reading` returns; `default` if it has a problem."""
+        """Return the result of `reading`, or `default` if it has a problem."""
         try:
             return reading()
         except _Problem as problem:
@@ -380,7 +380,7 @@ def _fitting(table: Table, key: str, form: re.Pattern[str], meaning: str) -> str
 
 @contextmanager
 def _within(place: str) -> Iterator[None]:
-    """Put a place before the problems that come from inside."""
+    """Put a place in the file before the problems that come from inside."""
     try:
         yield
     except _Problem as problem:

@@ -1,4 +1,4 @@
-"""Rules made ready: all patterns that look at the same thing are one set, and a message is matched lazily."""
+"""Compiled rules: all patterns about the same subject are one set, and a message is matched lazily."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -12,18 +12,18 @@ from mailyard.message.defects import Defect
 Texts = Iterable[str | bytes]
 
 
-class _Place(NamedTuple):
-    """What a set of patterns looks at."""
+class _Subject(NamedTuple):
+    """The subject of a set of patterns."""
 
     look_at: LookAt
     header: bytes
 
 
 class _Prepared(NamedTuple):
-    """A condition whose patterns are numbers in the set of their place."""
+    """A condition whose patterns are numbers in the set of their subject."""
 
     condition: Condition
-    place: _Place
+    subject: _Subject
     numbers: frozenset[int]
 
 
@@ -50,14 +50,15 @@ _OF_CONTENT: Mapping[LookAt, Callable[[Mail], Texts]] = {
 
 
 class RuleSet:
-    """Rules in their order. Not changed after it is made: a new file makes a new set."""
+    """Rules in their order, immutable: a changed file makes a new set."""
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         """Compile the patterns of all rules. Raises PatternError: they need too much memory together."""
-        patterns: dict[_Place, list[Pattern]] = defaultdict(list)
+        patterns: dict[_Subject, list[Pattern]] = defaultdict(list)
         self._rules = tuple(_prepare(rule, patterns) for rule in rules)
         self._sets = {
-            place: PatternSet(list_, octets=place.look_at is LookAt.RAW) for place, list_ in patterns.items()
+            subject: PatternSet(list_, octets=subject.look_at is LookAt.RAW)
+            for subject, list_ in patterns.items()
         }
         self.patterns = sum(map(len, patterns.values()))
         self._most = max((rule.need for rule in self._rules), default=Need.ENVELOPE)
@@ -66,7 +67,7 @@ class RuleSet:
         return len(self._rules)
 
     def needs(self, envelope: Envelope) -> Need:
-        """How much of the message must be seen to tell which rules match."""
+        """Return how much of the message must be read to decide which rules match."""
         if self._most is Need.ENVELOPE:
             return Need.ENVELOPE
         matching = _Matching(self._sets, envelope, None)
@@ -77,11 +78,11 @@ class RuleSet:
         return need
 
     def is_answerable(self, mail: Mail) -> bool:
-        """Whether enough of the message was read for these rules."""
+        """Return whether enough of the message was read for these rules."""
         return mail.seen >= self._most or mail.seen >= self.needs(mail.envelope)
 
     def match(self, mail: Mail) -> list[Rule]:
-        """The rules that match, in their order, up to one that says stop."""
+        """Return the rules that match, in their order, up to one that says stop."""
         matching = _Matching(self._sets, mail.envelope, mail)
         found = []
         for prepared in self._rules:
@@ -95,20 +96,20 @@ class RuleSet:
 
 
 class _Matching:
-    """One message against the sets; each set is used once at most."""
+    """The evaluation of one message; each set of patterns is searched once at most."""
 
-    def __init__(self, sets: Mapping[_Place, PatternSet], envelope: Envelope, mail: Mail | None) -> None:
+    def __init__(self, sets: Mapping[_Subject, PatternSet], envelope: Envelope, mail: Mail | None) -> None:
         self._sets = sets
         self._envelope = envelope
         self._mail = mail
-        self._found: dict[_Place, Matches] = {}
+        self._found: dict[_Subject, Matches] = {}
 
     def holds(self, rule: _PreparedRule) -> bool:
         combine = all if rule.rule.every else any
         return combine(map(self._is_true, rule.conditions))
 
     def may_hold(self, rule: _PreparedRule) -> bool:
-        """Whether the rule may match by what could not be looked at: each condition on it counts as true."""
+        """Return whether the rule may match in parts that could not be examined: each condition about them counts as true."""
         if rule.need is Need.ENVELOPE or self._mail is None or not self._mail.is_incomplete:
             return False
         combine = all if rule.rule.every else any
@@ -118,7 +119,7 @@ class _Matching:
         return condition.look_at.need is not Need.ENVELOPE and not condition.negate
 
     def is_open(self, rule: _PreparedRule) -> bool:
-        """Whether the envelope alone leaves open if the rule matches."""
+        """Return whether the envelope alone does not decide if the rule matches."""
         decided = [
             self._is_true(each) for each in rule.conditions if each.condition.look_at.need is Need.ENVELOPE
         ]
@@ -128,35 +129,35 @@ class _Matching:
         condition = prepared.condition
         if condition.look_at is LookAt.SIZE:
             return condition.is_size(self._envelope.size) != condition.negate
-        found = self._found.get(prepared.place)
+        found = self._found.get(prepared.subject)
         if found is None:
-            texts = self._texts(prepared.place)
-            found = self._found[prepared.place] = self._sets[prepared.place].match(texts)
+            texts = self._texts(prepared.subject)
+            found = self._found[prepared.subject] = self._sets[prepared.subject].match(texts)
             if not found.complete and self._mail is not None:
                 self._mail.noted.add(Defect.CONTENT_CUT)
         return (not found.numbers.isdisjoint(prepared.numbers)) != condition.negate
 
-    def _texts(self, place: _Place) -> Texts:
-        of_envelope = _OF_ENVELOPE.get(place.look_at)
+    def _texts(self, subject: _Subject) -> Texts:
+        of_envelope = _OF_ENVELOPE.get(subject.look_at)
         if of_envelope is not None:
             return of_envelope(self._envelope)
         assert self._mail is not None, "content was asked for before it was there"
-        if place.look_at is LookAt.HEADER:
-            return self._mail.header_values(place.header)
-        return _OF_CONTENT[place.look_at](self._mail)
+        if subject.look_at is LookAt.HEADER:
+            return self._mail.header_values(subject.header)
+        return _OF_CONTENT[subject.look_at](self._mail)
 
 
-def _prepare(rule: Rule, patterns: dict[_Place, list[Pattern]]) -> _PreparedRule:
+def _prepare(rule: Rule, patterns: dict[_Subject, list[Pattern]]) -> _PreparedRule:
     ordered = sorted(rule.conditions, key=lambda condition: condition.look_at.need)
     prepared = tuple(_prepare_condition(condition, patterns) for condition in ordered)
     return _PreparedRule(rule, prepared, max(condition.look_at.need for condition in rule.conditions))
 
 
-def _prepare_condition(condition: Condition, patterns: dict[_Place, list[Pattern]]) -> _Prepared:
-    place = _Place(condition.look_at, condition.header)
+def _prepare_condition(condition: Condition, patterns: dict[_Subject, list[Pattern]]) -> _Prepared:
+    subject = _Subject(condition.look_at, condition.header)
     if condition.look_at is LookAt.SIZE:
-        return _Prepared(condition, place, frozenset())
-    known = patterns[place]
+        return _Prepared(condition, subject, frozenset())
+    known = patterns[subject]
     first = len(known)
     known.extend(condition.patterns)
-    return _Prepared(condition, place, frozenset(range(first, len(known))))
+    return _Prepared(condition, subject, frozenset(range(first, len(known))))

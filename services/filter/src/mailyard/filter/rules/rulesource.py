@@ -1,6 +1,6 @@
-"""The rules in force: read at start, read again when their file changes or SIGHUP comes.
+"""The rules in force: read at the start, and again when their file changes or on SIGHUP.
 
-A new file that cannot be used changes nothing: the rules before it stay, and the log says what is wrong.
+A changed file that cannot be used changes nothing: the previous rules stay in force, and the log says what is wrong.
 """
 
 import asyncio
@@ -58,14 +58,14 @@ class RuleSource:
         self._watching = asyncio.create_task(self._watch(self._path), name="rules")
 
     def unready(self) -> str | None:
-        """Never: old rules are better than none."""
+        """Return None: old rules are better than none."""
         return None
 
     async def drain(self) -> None:
-        """Nothing is in hand."""
+        """Do nothing."""
 
     async def close(self) -> None:
-        """Look at the file no more."""
+        """Stop watching the file."""
         if self._watching is not None:
             asyncio.get_running_loop().remove_signal_handler(signal.SIGHUP)
             self._watching.cancel()
@@ -86,13 +86,13 @@ class RuleSource:
                 _log.error("filter.rules_refused", file=str(path), problems=error.problems)
 
     def _note_absence(self, path: Path, stamp: _Stamp | None) -> None:
-        """Log once that the file is missing at two looks in a row: a replacement may take it away for a moment."""
+        """Log once that the file is missing at two checks in a row; a replacement may remove it for a moment."""
         self._absent_looks = self._absent_looks + 1 if stamp is None else 0
         if self._absent_looks == _ABSENT_LOOKS:
             _log.error("filter.rules_missing", file=str(path), rules=len(self._rules))
 
     async def _was_asked(self) -> bool:
-        """Wait for a hang-up signal, or for the time of the next look."""
+        """Wait for SIGHUP or for the next check; return whether it was SIGHUP."""
         try:
             async with asyncio.timeout(self._check_seconds):
                 await self._hang_up.wait()
@@ -111,7 +111,7 @@ class RuleSource:
 
 
 def _stamp(path: Path) -> _Stamp | None:
-    """What changes when a file does; None while it is missing, as in the middle of its replacement."""
+    """Return a value that changes with the file; None while the file is missing, as during its replacement."""
     try:
         status = path.stat()
     except OSError:

@@ -1,4 +1,4 @@
-"""What smtp-in needs of the rooms below, as narrow as it uses it; tests put small doubles here."""
+"""Interfaces of the libraries that smtp-in uses, as narrow as it uses them; tests have small doubles of them."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,18 +8,19 @@ from mailyard.directory.accesswatch import OpenSession
 from mailyard.directory.identity import Identity, Refusal
 from mailyard.directory.model import Resolution
 from mailyard.message.address import Address
+from mailyard.smtp.reply import Reply
 from mailyard.spool.acceptance import Acceptance
 from mailyard.store.body import Body
 
 
 class Addresses(Protocol):
-    """The directory: what becomes of an address."""
+    """The directory."""
 
     def resolve_cached(self, address: Address) -> Resolution | None:
-        """Peek: the resolution, None when `resolve` must be awaited."""
+        """Return the resolution of an address if it is known, None when `resolve` must be awaited."""
 
     async def resolve(self, address: Address, *, afresh: bool = False) -> Resolution:
-        """Say what becomes of mail for an address, `afresh` without the cache; raises Unavailable."""
+        """Return the resolution of an address, `afresh` without the cache; raises Unavailable."""
 
     async def postmaster(self, hostname: str) -> Address | None:
         """Find the address that takes mail for `<Postmaster>` without a domain; raises Unavailable."""
@@ -34,7 +35,14 @@ class Logins(Protocol):
         """Check a login name and its password."""
 
     async def may_send_as(self, identity: Identity, address: Address) -> bool:
-        """Tell whether mail from `address` is this account's to send; raises Unavailable."""
+        """Say whether the account may send from `address`; raises Unavailable."""
+
+
+class PressureGauge(Protocol):
+    """The state of store and router."""
+
+    def refusal(self) -> Reply | None:
+        """Return the reply to a sender who should come back later, or None."""
 
 
 class Sessions(Protocol):
@@ -48,7 +56,7 @@ class Sessions(Protocol):
 
 
 class BodyStream(Protocol):
-    """A body that is too long to be held: it goes to the store chunk by chunk."""
+    """A body that is too long to be held: the store gets it chunk by chunk."""
 
     @property
     def held(self) -> int:
@@ -75,7 +83,7 @@ class BodyStore(Protocol):
 
 
 class Queue(Protocol):
-    """The spool: the one door into the queue."""
+    """The spool."""
 
     @property
     def backlog(self) -> int:

@@ -1,11 +1,11 @@
-"""The octets of one message on their way to the store: held while few, streamed when many."""
+"""Buffer the body of one message: small bodies stay in memory, large ones are streamed to the store."""
 
 import contextlib
 
 from bson import ObjectId
 
 from mailyard.runtime.errors import Unavailable
-from mailyard.smtp_in.seams import BodyStore, BodyStream
+from mailyard.smtp_in.interfaces import BodyStore, BodyStream
 from mailyard.store.body import CHUNK_SIZE, Body
 
 SCARCE_OCTETS = 65_536
@@ -13,8 +13,8 @@ SCARCE_OCTETS = 65_536
 _SMALL_PIECE = 1024
 
 
-class Intake:
-    """One message's body. `take`, and `spill` whenever it says so; at the end `held_body` or `finish`."""
+class BodyBuffer:
+    """The body of one message. Call `take`, and `spill` whenever `take` returns True; at the end `held_body` or `finish`."""
 
     def __init__(self, bodies: BodyStore) -> None:
         """Send what does not fit into one chunk to `bodies`."""
@@ -35,7 +35,7 @@ class Intake:
         return self._stream is not None
 
     def take(self, data: bytes, *, is_scarce: bool = False) -> bool:
-        """Hold octets; tell whether `spill` must be awaited before more are taken. `is_scarce`: memory is."""
+        """Hold octets; return whether `spill` must be awaited before more are taken. `is_scarce`: memory is scarce."""
         if self._pieces and len(data) < _SMALL_PIECE:
             self._append(data)
         else:
@@ -44,7 +44,7 @@ class Intake:
         return self._octets > CHUNK_SIZE or (is_scarce and self.held > SCARCE_OCTETS)
 
     def _append(self, data: bytes) -> None:
-        """Join small pieces as they come: an object for each would take many times their octets."""
+        """Join small pieces: one object for each would take many times their octets."""
         last = self._pieces[-1]
         if not isinstance(last, bytearray):
             last = bytearray()
@@ -77,7 +77,7 @@ class Intake:
         return await self._stream.finish()
 
     async def abort(self) -> None:
-        """Forget the message. Chunks that stay because the store is away are swept later: nothing refers to them."""
+        """Forget the message. Chunks that cannot be removed now are swept later, because nothing refers to them."""
         self._pieces, self._octets, self._leaving = [], 0, 0
         stream, self._stream = self._stream, None
         if stream is not None:
