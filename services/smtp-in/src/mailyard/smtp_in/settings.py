@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
+from mailyard.directory.policy import AuthorPolicy
 from mailyard.directory.settings import DirectorySettings, LoginSettings
 from mailyard.runtime.balancers import ProxySettings
 from mailyard.runtime.endpoint import Endpoint
@@ -12,7 +13,7 @@ from mailyard.runtime.settings import CommonSettings, settings_config
 from mailyard.smtp.server.limits import BareNewline, EarlyData, Limits, NulOctet
 from mailyard.smtp_in.headerfilters import Trace
 from mailyard.smtp_in.inline import InlineSettings
-from mailyard.smtp_in.submitted import ForeignAuthor, SubmissionRules
+from mailyard.smtp_in.submitted import SubmissionRules
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
@@ -85,8 +86,8 @@ class SmtpInSettings(DirectorySettings, LoginSettings, ProxySettings, InlineSett
         description="Name under which this installation writes Authentication-Results; fields of this name that come"
         " from outside are removed (RFC 8601 section 5). Empty: hostname.",
     )
-    foreign_author: ForeignAuthor = Field(
-        default=ForeignAuthor.REFUSE,
+    foreign_author: AuthorPolicy = Field(
+        default=AuthorPolicy.REFUSE,
         description="Submitted mail whose From, Sender, Resent-From or Resent-Sender is no address of the login: refuse"
         " it, rewrite the field to the account's address (the original goes to X-Original-From), or allow it.",
     )
