@@ -4,6 +4,7 @@ import pytest
 
 from mailyard.directory.errors import Invalid
 from mailyard.directory.policy import (
+    AuthorPolicy,
     DomainPolicy,
     TenantPolicy,
     changed_texts,
@@ -16,6 +17,8 @@ from mailyard.smtp.client import Security
 
 def test_a_stored_policy_is_read_into_types() -> None:
     texts = {
+        "author_policy": "rewrite",
+        "message_size": "10M",
         "account_quota": "5G",
         "removed_mail_days": "7",
         "relay_route": "submission://smart.example",
@@ -24,6 +27,8 @@ def test_a_stored_policy_is_read_into_types() -> None:
         "login_source": "mongodb",
     }
     assert read_policy(DomainPolicy, texts) == DomainPolicy(
+        author_policy=AuthorPolicy.REWRITE,
+        message_size=10 * 2**20,
         account_quota=5 * 2**30,
         removed_mail_days=7,
         relay_route="submission://smart.example",
@@ -40,6 +45,8 @@ def test_a_field_that_a_later_version_wrote_does_not_count() -> None:
 @pytest.mark.parametrize(
     ("name", "text"),
     [
+        ("author_policy", "forbid"),
+        ("message_size", "65535"),
         ("account_quota", "0"),
         ("account_quota", "much"),
         ("removed_mail_days", "-1"),

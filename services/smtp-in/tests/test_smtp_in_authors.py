@@ -5,7 +5,8 @@ import re
 import pytest
 from structlog.testing import capture_logs
 
-from mailyard.smtp_in.submitted import ForeignAuthor, SubmissionRules
+from mailyard.directory.policy import AuthorPolicy
+from mailyard.smtp_in.submitted import SubmissionRules
 
 OWN = "From: Ann <ann@one.test>\r\n"
 REST = "Date: Fri, 27 Nov 2026 16:00:00 +0000\r\nMessage-ID: <1@one.test>\r\nSubject: x\r\n\r\nx"
@@ -123,7 +124,7 @@ async def test_a_refused_author_of_a_long_message_leaves_nothing_in_the_store(ho
 
 
 async def test_where_it_is_set_foreign_authors_are_rewritten_and_kept_beside(house) -> None:
-    house.rules = SubmissionRules(ForeignAuthor.REWRITE)
+    house.rules = SubmissionRules(AuthorPolicy.REWRITE)
     client = await house.submission()
     text = "From: CEO\r\n <cat@two.test>\r\nSender: bob@one.test\r\nResent-From: team@one.test\r\n" + REST
     assert (await submit(house, client, text, "team@one.test"))[:3] == "250"
@@ -138,7 +139,7 @@ async def test_where_it_is_set_foreign_authors_are_rewritten_and_kept_beside(hou
 
 
 async def test_log_and_timeline_say_what_a_rewritten_author_claimed_and_became(house) -> None:
-    house.rules = SubmissionRules(ForeignAuthor.REWRITE)
+    house.rules = SubmissionRules(AuthorPolicy.REWRITE)
     client = await house.submission()
     text = "From: CEO <cat@two.test>, x@two.test\r\nSender: bob@one.test\r\n" + REST
     with capture_logs() as logs:
@@ -159,7 +160,7 @@ async def test_log_and_timeline_say_what_a_rewritten_author_claimed_and_became(h
 
 
 async def test_where_it_is_set_foreign_authors_are_allowed(house) -> None:
-    house.rules = SubmissionRules(ForeignAuthor.ALLOW)
+    house.rules = SubmissionRules(AuthorPolicy.ALLOW)
     client = await house.submission()
     text = "From: CEO <cat@two.test>\r\nSender: what is this\r\n" + REST
     assert (await submit(house, client, text))[:3] == "250"

@@ -17,9 +17,18 @@ from mailyard.smtp.client.nexthop import NextHop
 
 DEFAULT_LOGIN_SOURCE: Final = "mongodb"
 LOGIN_SOURCES: Final = (DEFAULT_LOGIN_SOURCE,)
+_SMALLEST_MESSAGE: Final = 65_536  # octets, as of MAILYARD_SMTP_IN_MESSAGE_SIZE
 _LONGEST_DAYS: Final = 3650
 
 E = TypeVar("E", bound=StrEnum)
+
+
+class AuthorPolicy(StrEnum):
+    """What becomes of a submitted message whose author is no address of the login (RFC 6409, section 6.1)."""
+
+    REFUSE = "refuse"
+    REWRITE = "rewrite"  # the account's address takes its place, the original goes to X-Original-From
+    ALLOW = "allow"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +52,12 @@ def _login_source(text: str) -> str:
     if text not in LOGIN_SOURCES:
         raise ValueError(f"write one of {', '.join(LOGIN_SOURCES)}")
     return text
+
+
+def _message_size(text: str) -> int:
+    if (found := octets(text)) < _SMALLEST_MESSAGE:
+        raise ValueError(f"write at least {_SMALLEST_MESSAGE}")
+    return found
 
 
 def _quota(text: str) -> int:
@@ -73,6 +88,22 @@ def _addresses(text: str) -> tuple[str, ...]:
 class TenantPolicy:
     """The policy of a tenant."""
 
+    author_policy: Annotated[
+        AuthorPolicy | None,
+        Entry(
+            _one_of(AuthorPolicy),
+            "Submitted mail whose author is no address of the login: refuse, rewrite or allow. Default:"
+            " MAILYARD_SMTP_IN_FOREIGN_AUTHOR.",
+        ),
+    ] = None
+    message_size: Annotated[
+        int | None,
+        Entry(
+            _message_size,
+            "The largest message that an account may submit, such as 10M. Default, and upper limit:"
+            " MAILYARD_SMTP_IN_MESSAGE_SIZE.",
+        ),
+    ] = None
     account_quota: Annotated[
         int | None,
         Entry(

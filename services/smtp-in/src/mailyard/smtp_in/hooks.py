@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from mailyard.directory.identity import Identity
 from mailyard.directory.model import Resolution
+from mailyard.directory.policy import DomainPolicy
 from mailyard.message.address import Address
 from mailyard.proto.v1.ticket_pb2 import Recipient
 from mailyard.smtp.parameters import NO_MAIL_PARAMETERS, MailParameters
@@ -23,6 +24,7 @@ from mailyard.spool.finding import Finding
 HookResult = Reply | Sequence[Finding] | None
 Asked = HookResult | Awaitable[HookResult]
 
+NO_POLICY = DomainPolicy()
 _RECIPIENT_OCTETS = 1024  # objects of one recipient here and in the session, without their texts
 _FINDING_OCTETS = 512
 
@@ -38,6 +40,7 @@ class MailTransaction:
         default_factory=list
     )  # of each recipient: the domain of a remote one, else empty
     findings: list[Finding] = field(default_factory=list)
+    policy: DomainPolicy = NO_POLICY  # of the login's domain; `SubmissionPolicy` sets it at MAIL
     missing: Missing = NOTHING_MISSING
     rewritten: Sequence[Rewritten] = ()
     octets: int = 0  # of memory that recipients and findings take
@@ -56,7 +59,7 @@ class MailTransaction:
 
 @dataclass(slots=True)
 class SmtpContext:
-    """What is known about the client and its transaction. Hooks read it and change nothing."""
+    """What is known about the client and its transaction. Hooks change nothing of it, but `SubmissionPolicy` notes the policy."""
 
     listener: str
     mode: Mode

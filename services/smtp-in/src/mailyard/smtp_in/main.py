@@ -30,6 +30,7 @@ from mailyard.smtp_in.pressure import Bounds, Pressure
 from mailyard.smtp_in.quota import QuotaGate
 from mailyard.smtp_in.sampling import Sampler
 from mailyard.smtp_in.settings import SmtpInSettings
+from mailyard.smtp_in.submissionpolicy import SubmissionPolicy
 from mailyard.spool.queue.spool import Spool
 from mailyard.spool.watch.progress import ProgressReporter
 from mailyard.store.client import Store
@@ -79,7 +80,7 @@ async def build(runtime: Runtime[SmtpInSettings]) -> Sequence[Component]:
         trace=settings.trace(),
         rules=settings.submission_rules(),
         memory=memory,
-        more_hooks=() if inline is None else (inline,),
+        more_hooks=(SubmissionPolicy(directory.policies), *(() if inline is None else (inline,))),
     )
     parts: list[Component] = [store, broker, spool]
     parts.append(ProgressReporter(store, settings.instance, publisher=publisher))

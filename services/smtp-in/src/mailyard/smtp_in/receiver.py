@@ -366,8 +366,9 @@ class Receiver:
         if self._header is None:
             backend, identity = self._backend, self._context.identity
             if self._context.mode is Mode.SUBMISSION and identity is not None:
-                sender = self._context.transaction.sender
-                self._header = SubmissionFilter(backend.trace, backend.rules, identity.address, sender)
+                transaction = self._context.transaction
+                rules = backend.rules.under(transaction.policy)
+                self._header = SubmissionFilter(backend.trace, rules, identity.address, transaction.sender)
             else:
                 self._header = TransitFilter(backend.trace)
         return self._header

@@ -4,13 +4,14 @@ from typing import Literal
 
 from pydantic import Field
 
+from mailyard.directory.policy import AuthorPolicy
 from mailyard.directory.settings import DirectorySettings, LoginSettings
 from mailyard.listening.settings import EndpointTexts, ListenerSettings, Seconds
 from mailyard.runtime.settings import settings_config
 from mailyard.smtp.server.limits import BareNewline, EarlyData, Limits, NulOctet
 from mailyard.smtp_in.headerfilters import Trace
 from mailyard.smtp_in.inline import InlineSettings
-from mailyard.smtp_in.submitted import ForeignAuthor, SubmissionRules
+from mailyard.smtp_in.submitted import SubmissionRules
 from mailyard.smtp_in.timeouts import ConnectionTimeouts
 
 
@@ -73,8 +74,8 @@ class SmtpInSettings(DirectorySettings, LoginSettings, InlineSettings, ListenerS
         description="Name under which this installation writes Authentication-Results; fields of this name that come"
         " from outside are removed (RFC 8601 section 5). Empty: hostname.",
     )
-    foreign_author: ForeignAuthor = Field(
-        default=ForeignAuthor.REFUSE,
+    foreign_author: AuthorPolicy = Field(
+        default=AuthorPolicy.REFUSE,
         description="Submitted mail whose From, Sender, Resent-From or Resent-Sender is no address of the login: refuse"
         " it, rewrite the field to the account's address (the original goes to X-Original-From), or allow it.",
     )

@@ -7,8 +7,8 @@ Content-Length belongs to mbox files.
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
+from mailyard.directory.policy import AuthorPolicy, DomainPolicy
 from mailyard.message.address import Address
 from mailyard.smtp.reply import Reply, reply
 from mailyard.smtp_in import authresults
@@ -32,20 +32,18 @@ _ONCE = frozenset(
 )  # RFC 5322 section 3.6: at most once; Resent- fields once for each resending
 
 
-class ForeignAuthor(StrEnum):
-    """What happens to an originator field that names an address of somebody else."""
-
-    REFUSE = "refuse"
-    REWRITE = "rewrite"  # the account's address takes its place, the original goes to X-Original-From
-    ALLOW = "allow"
-
-
 @dataclass(frozen=True, slots=True)
 class SubmissionRules:
     """The rules for submitted header sections; `header_octets` of one are held at most."""
 
-    foreign_author: ForeignAuthor = ForeignAuthor.REFUSE
+    foreign_author: AuthorPolicy = AuthorPolicy.REFUSE
     header_octets: int = 262_144
+
+    def under(self, policy: DomainPolicy) -> "SubmissionRules":
+        """Return the rules for a login whose domain has this policy."""
+        if policy.author_policy is None:
+            return self
+        return SubmissionRules(policy.author_policy, self.header_octets)
 
 
 @dataclass(slots=True)
@@ -112,7 +110,7 @@ class SubmissionFilter:
             strange = next((each for each in field.authors if each in foreign), None)
             if strange is None:
                 continue
-            if self._rules.foreign_author is ForeignAuthor.REFUSE:
+            if self._rules.foreign_author is AuthorPolicy.REFUSE:
                 self.refusal = self._not_own(field, strange)
                 return b""
             self._rewrite(field)
@@ -139,7 +137,7 @@ class SubmissionFilter:
         self.refusal = self.refusal or self._repeated()
         if self.refusal is not None:
             return b""
-        if self._rules.foreign_author is ForeignAuthor.ALLOW:
+        if self._rules.foreign_author is AuthorPolicy.ALLOW:
             return self._compose()
         claims: dict[Address, None] = {}
         for field in self._fields:
