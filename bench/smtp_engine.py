@@ -15,7 +15,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,20 +25,21 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from bson import ObjectId
 
 from bench.peers.load import find_smtp_source
+from mailyard.directory.accesswatch import OpenSession
 from mailyard.directory.identity import Identity, Refusal, RefusalReason
 from mailyard.directory.model import Account, LocalAccount, Resolution
 from mailyard.message.address import Address
+from mailyard.runtime.admission import Admission
+from mailyard.runtime.endpoint import Endpoint
 from mailyard.smtp.reply import Reply, reply
 from mailyard.smtp.server.events import MailFrom, RcptTo
 from mailyard.smtp.server.limits import Limits, Mode, Profile
 from mailyard.smtp.server.session import Session as SmtpSession
-from mailyard.smtp_in.admission import Admission
 from mailyard.smtp_in.doors import Backend, Door, DoorName
 from mailyard.smtp_in.listener import Listener
 from mailyard.smtp_in.measures import Measures
 from mailyard.smtp_in.patience import Patience
 from mailyard.smtp_in.seams import BodyStream
-from mailyard.smtp_in.settings import Endpoint
 from mailyard.spool.acceptance import Acceptance
 
 ENGINES = ("own", "aiosmtpd")
@@ -69,9 +70,20 @@ class Nowhere:
         """Everybody is local."""
         return self._anybody
 
-    async def resolve(self, _address: Address) -> Resolution:
+    async def resolve(self, _address: Address, *, afresh: bool = False) -> Resolution:  # noqa: ARG002
         """Everybody is local."""
         return self._anybody
+
+    async def postmaster(self, _hostname: str) -> Address | None:
+        """Nobody is postmaster here."""
+        return None
+
+    def open(self, identity: Identity, end: Callable[[], None]) -> OpenSession:
+        """Note nothing: nobody logs in here."""
+        return OpenSession(identity, end)
+
+    def close(self, _session: OpenSession) -> None:
+        """Forget nothing."""
 
     async def authenticate(
         self,
@@ -123,7 +135,15 @@ async def serve(engine: str, port: int) -> None:
         )
     else:
         nowhere = Nowhere()
-        backend = Backend(nowhere, nowhere, nowhere, nowhere, nowhere, "example.org")
+        backend = Backend(
+            addresses=nowhere,
+            logins=nowhere,
+            sessions=nowhere,
+            bodies=nowhere,
+            queue=nowhere,
+            pressure=nowhere,
+            postmaster_domain="example.org",
+        )
         door = Door(DoorName.MX, Profile(Mode.MX, "bench"), backend, Measures(DoorName.MX))
         patience = Patience(idle=300, busy_idle=10, data=180, message=3600, connection=14_400)
         await Listener(door, [Endpoint(HOST, port)], Admission(10_000, 0), patience, 1024).start()

@@ -97,7 +97,9 @@ def test_what_is_wrong_with_a_plan_is_found(
     assert {each.kind for each in findings(explained)} == kinds
 
 
-def test_documents_named_by_id_may_be_read_even_if_the_rest_matches_none(mongo_url: str, database: str) -> None:
+def test_documents_named_by_id_may_be_read_even_if_the_rest_matches_none(
+    mongo_url: str, database: str
+) -> None:
     with MongoClient[dict[str, Any]](mongo_url) as client:
         client[database]["rows"].insert_many([{"_id": number, "b": number} for number in range(500)])
         command = {"find": "rows", "filter": {"_id": {"$in": list(range(200))}, "b": -1}}

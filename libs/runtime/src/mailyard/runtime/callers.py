@@ -1,6 +1,7 @@
 """Who has opened a connection: a client itself, a client by way of a balancer, or a balancer for itself."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 
@@ -27,6 +28,7 @@ class Caller:
         return self.is_direct and (address := parsed(self.address)) is not None and address.is_loopback
 
 
+@lru_cache(maxsize=4096)
 def parsed(text: str) -> IPv4Address | IPv6Address | None:
     """An address as it is shown and counted: IPv4 within IPv6 as IPv4 (RFC 4291 section 2.5.5.2)."""
     try:

@@ -237,12 +237,12 @@ class Connection(asyncio.Protocol):
             self._leave(replies.SHUTTING_DOWN)
         elif self._has_ended and not self._waits_for_us:
             self._depart()
-        else:
+        elif self._is_deaf or self._is_choked or session.is_asking or receiver.is_busy:
             self._hear_as_wanted()
 
     def _count_octets(self) -> None:
         session, receiver = self._session, self._receiver
-        if receiver.has_envelope and session.mail is None and not session.is_asking:
+        if receiver.has_envelope and session.is_outside_transaction:
             receiver.forget_envelope()
         held = receiver.held + session.waiting_octets
         if held != self._holding.octets:

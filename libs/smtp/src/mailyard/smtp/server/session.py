@@ -77,6 +77,12 @@ class Session:
         return self._dialogue.question is not None
 
     @property
+    def is_outside_transaction(self) -> bool:
+        """No mail transaction is open, and no answer is awaited."""
+        dialogue = self._dialogue
+        return dialogue.mail is None and dialogue.question is None
+
+    @property
     def is_idle(self) -> bool:
         """No message is in hand: nobody loses work when the connection ends now."""
         return (
@@ -86,7 +92,7 @@ class Session:
     @property
     def waiting_octets(self) -> int:
         """Octets of input that were not looked at yet."""
-        return len(self._input)
+        return self._input.octets
 
     @property
     def is_full(self) -> bool:
