@@ -15,7 +15,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from bson import ObjectId
 
 from bench.peers.load import find_smtp_source
+from mailyard.directory.accesswatch import OpenSession
 from mailyard.directory.identity import Identity, Refusal, RefusalReason
 from mailyard.directory.model import Account, LocalAccount, Resolution
 from mailyard.listening.admission import Admission
@@ -70,9 +71,20 @@ class Nowhere:
         """Everybody is local."""
         return self._anybody
 
-    async def resolve(self, _address: Address) -> Resolution:
+    async def resolve(self, _address: Address, *, afresh: bool = False) -> Resolution:  # noqa: ARG002
         """Everybody is local."""
         return self._anybody
+
+    async def postmaster(self, _hostname: str) -> Address | None:
+        """Nobody is postmaster here."""
+        return None
+
+    def open(self, identity: Identity, end: Callable[[], None]) -> OpenSession:
+        """Note nothing: nobody logs in here."""
+        return OpenSession(identity, end)
+
+    def close(self, _session: OpenSession) -> None:
+        """Forget nothing."""
 
     async def authenticate(
         self,
@@ -124,7 +136,15 @@ async def serve(engine: str, port: int) -> None:
         )
     else:
         nowhere = Nowhere()
-        backend = Backend(nowhere, nowhere, nowhere, nowhere, nowhere, "example.org")
+        backend = Backend(
+            addresses=nowhere,
+            logins=nowhere,
+            sessions=nowhere,
+            bodies=nowhere,
+            queue=nowhere,
+            pressure=nowhere,
+            postmaster_domain="example.org",
+        )
         door = Door(DoorName.MX, Profile(Mode.MX, "bench"), backend, Measures(DoorName.MX))
         timeouts = ConnectionTimeouts(idle=300, busy_idle=10, data=180, message=3600, connection=14_400)
         resources = ListenerResources(Admission(10_000, 0), backend.memory)

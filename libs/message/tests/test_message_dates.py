@@ -46,6 +46,13 @@ def test_a_date_is_written_as_rfc_5322_says():
     assert rfc5322_date(at(1997, 11, 2, 9, 5, 6, hours=-6)) == b"Sun, 02 Nov 1997 09:05:06 -0600"
 
 
+def test_one_moment_is_written_in_the_zone_of_each():
+    noon = datetime(2026, 11, 23, 12, 0, 0, 999_999, tzinfo=UTC)
+    there = noon.astimezone(timezone(timedelta(hours=5, minutes=30)))
+    assert rfc5322_date(noon) == b"Mon, 23 Nov 2026 12:00:00 +0000"
+    assert rfc5322_date(there) == b"Mon, 23 Nov 2026 17:30:00 +0530"
+
+
 def test_a_moment_without_a_zone_cannot_be_written():
     with pytest.raises(ValueError, match="time zone"):
         rfc5322_date(datetime(2024, 1, 1))  # noqa: DTZ001 - that it has no zone is the point

@@ -1,6 +1,7 @@
 """The address of a client, and how far it can be trusted."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 
@@ -27,6 +28,7 @@ class ClientAddress:
         return self.is_direct and (address := parse_ip(self.ip)) is not None and address.is_loopback
 
 
+@lru_cache(maxsize=4096)
 def parse_ip(text: str) -> IPv4Address | IPv6Address | None:
     """Parse an address as it is shown and counted: IPv4 within IPv6 as IPv4 (RFC 4291 section 2.5.5.2)."""
     try:

@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -21,9 +22,14 @@ def rfc5322_date(moment: datetime) -> bytes:
     """Write `Fri, 21 Nov 1997 09:55:06 -0600`. `moment` must know its zone."""
     if moment.tzinfo is None:
         raise ValueError("a date of a header field needs a time zone")
+    return _date_of_second(moment.replace(microsecond=0, tzinfo=None), f"{moment:%z}")
+
+
+@lru_cache(maxsize=16)
+def _date_of_second(moment: datetime, zone: str) -> bytes:
     text = (
         f"{_DAYS[moment.weekday()]}, {moment.day:02d} {_MONTHS[moment.month - 1]} {moment.year:04d} "
-        f"{moment:%H:%M:%S %z}"
+        f"{moment:%H:%M:%S} {zone}"
     )
     return text[:31].encode("ascii")  # a zone with seconds has no place in RFC 5322
 

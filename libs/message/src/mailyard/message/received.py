@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from mailyard.message.dates import rfc5322_date
 
@@ -75,5 +76,6 @@ def _is_whole(recipient: str, *, smtputf8: bool) -> bool:
     return len(recipient) <= _MAX_RECIPIENT and unprintable.search(recipient) is None
 
 
+@lru_cache(maxsize=1024)
 def _word(text: str) -> str:
     return _UNPRINTABLE.sub("?", text[:255]) or "unknown"

@@ -36,10 +36,10 @@ class BodyBuffer:
 
     def take(self, data: bytes, *, is_scarce: bool = False) -> bool:
         """Hold octets; return whether `spill` must be awaited before more are taken. `is_scarce`: memory is scarce."""
-        if self._pieces and len(data) < _SMALL_PIECE:
-            self._append(data)
-        else:
+        if data and (not self._pieces or len(data) >= _SMALL_PIECE):
             self._pieces.append(data)
+        elif data:
+            self._append(data)
         self._octets += len(data)
         return self._octets > CHUNK_SIZE or (is_scarce and self.held > SCARCE_OCTETS)
 

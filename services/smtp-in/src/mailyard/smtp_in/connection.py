@@ -194,12 +194,12 @@ class Connection(ClientConnection, asyncio.Protocol):
             self._close(replies.SHUTTING_DOWN)
         elif self._has_eof and not self._is_server_busy:
             self._finish()
-        else:
+        elif self._is_read_paused or self._is_write_paused or session.is_asking or receiver.is_busy:
             self._read_as_wanted()
 
     def _count_octets(self) -> None:
         session, receiver = self._session, self._receiver
-        if receiver.has_envelope and session.mail is None and not session.is_asking:
+        if receiver.has_envelope and session.is_outside_transaction:
             receiver.forget_envelope()
         held = receiver.held + session.waiting_octets
         if held != self._holding.octets:

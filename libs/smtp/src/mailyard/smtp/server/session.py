@@ -79,6 +79,12 @@ class Session:
         return self._dialogue.question is not None
 
     @property
+    def is_outside_transaction(self) -> bool:
+        """Whether no mail transaction is open and no answer is awaited."""
+        dialogue = self._dialogue
+        return dialogue.mail is None and dialogue.question is None
+
+    @property
     def is_idle(self) -> bool:
         """Whether no message is in hand, so that no work is lost when the connection ends now."""
         dialogue = self._dialogue
@@ -92,7 +98,7 @@ class Session:
     @property
     def waiting_octets(self) -> int:
         """Octets of input that were not parsed yet."""
-        return len(self._input)
+        return self._input.octets
 
     @property
     def is_full(self) -> bool:
