@@ -46,7 +46,7 @@ async def test_while_a_write_is_pending_no_more_is_read(house, eventually) -> No
     client.send(EMPTY + LINE * 20_000)
     await eventually(lambda: house.bodies.writes >= 1)
     [connection] = listener._connections
-    await eventually(lambda: connection._is_deaf)
+    await eventually(lambda: connection._is_read_paused)
     assert len(connection._session._input) < 2**20
     assert house.bodies.writes <= 2
     house.bodies.free.set()
