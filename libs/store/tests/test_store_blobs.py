@@ -1,16 +1,23 @@
 """Bodies: octet for octet, in GridFS layout, with memory bounded."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 
 import pytest
 from bson import ObjectId
 from gridfs.asynchronous.grid_file import AsyncGridFSBucket
+from pymongo.monitoring import (
+    CommandFailedEvent,
+    CommandListener,
+    CommandStartedEvent,
+    CommandSucceededEvent,
+)
 
 from mailyard.runtime.errors import Unavailable
-from mailyard.store.blobs import Blobs, BodyMissing
+from mailyard.store.blobs import CHUNKS, Blobs, BodyMissing
 from mailyard.store.body import CHUNK_SIZE
-from mailyard.store.client import Store
+from mailyard.store.client import LISTENERS, Store
 
 AWKWARD = b"\x00\xff\r\n.\r\nbare\nand\rtoo" + bytes(range(256))
 
@@ -44,6 +51,60 @@ async def test_what_goes_in_comes_out_by_every_way_of_reading(store: Store, size
     assert await blobs.read(blob_id) == octets
     assert b"".join([piece async for piece in blobs.stream(blob_id)]) == octets
     assert await (await AsyncGridFSBucket(store.db, "mail").open_download_stream(blob_id)).read() == octets
+
+
+class _InFlight(CommandListener):
+    """Counts commands on chunks that are under way at once."""
+
+    def __init__(self) -> None:
+        self.under_way: set[int] = set()
+        self.most = 0
+
+    def started(self, event: CommandStartedEvent) -> None:
+        if CHUNKS in (event.command.get(event.command_name), event.command.get("collection")):
+            self.under_way.add(event.request_id)
+            self.most = max(self.most, len(self.under_way))
+
+    def succeeded(self, event: CommandSucceededEvent) -> None:
+        self.under_way.discard(event.request_id)
+
+    def failed(self, event: CommandFailedEvent) -> None:
+        self.under_way.discard(event.request_id)
+
+
+async def test_long_bodies_take_turns_so_that_other_commands_do_not_wait(
+    mongo_url: str, database: str
+) -> None:
+    counted = _InFlight()
+    LISTENERS.append(counted)
+    store = Store(mongo_url, database)
+    try:
+        await store.start()
+        blobs = Blobs(store)
+        octets = os.urandom(8 * CHUNK_SIZE)
+        ids = await asyncio.gather(*(stored(blobs, octets, piece=CHUNK_SIZE) for _ in range(20)))
+        assert 1 < counted.most <= 4
+        counted.most = 0
+
+        async def read(blob_id: ObjectId) -> bytes:
+            return b"".join([piece async for piece in blobs.stream(blob_id)])
+
+        assert set(await asyncio.gather(*map(read, ids))) == {octets}
+        assert 1 < counted.most <= 4
+    finally:
+        LISTENERS.remove(counted)
+        await store.close()
+
+
+async def test_a_reader_that_stops_holds_up_no_other(store: Store) -> None:
+    blobs = Blobs(store)
+    octets = os.urandom(8 * CHUNK_SIZE)
+    blob_id = await stored(blobs, octets)
+    stopped = [blobs.stream(blob_id) for _ in range(10)]
+    for each in stopped:
+        await anext(each)
+    async with asyncio.timeout(10):
+        assert b"".join([piece async for piece in blobs.stream(blob_id)]) == octets
 
 
 async def test_a_range_is_read_across_chunks(store: Store) -> None:

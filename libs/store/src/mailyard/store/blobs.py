@@ -32,6 +32,7 @@ PARKED = "mail.parked"  # incomplete chunks of bodies that are being received, w
 _DELETE_OCTETS = 64 * 1024 * 1024  # that one command removes
 _UNKNOWN_SIZE = 8 * 1024 * 1024  # supposed of a body that a writer which died left without a file row
 _READ_CHUNKS = 4  # chunks that a stream reads at a time: one megabyte
+_LONG_AT_ONCE = 4  # reads, and writes, of long bodies that one process asks the store for at a time
 
 
 class BodyMissing(LookupError):
@@ -46,8 +47,13 @@ class Blobs:
     """The bodies of the store."""
 
     def __init__(self, store: Store) -> None:
-        """Keep bodies in `mail.files` and `mail.chunks` of the store's database."""
+        """Keep bodies in `mail.files` and `mail.chunks` of the store's database.
+
+        Reads and writes of long bodies take turns: many of them at once would let all other commands wait.
+        """
         self._store = store
+        self._long_reads = asyncio.Semaphore(_LONG_AT_ONCE)
+        self._long_writes = asyncio.Semaphore(_LONG_AT_ONCE)
 
     @property
     def _files(self) -> Collection:
@@ -109,7 +115,8 @@ class Blobs:
             {"files_id": blob_id, "n": first + number, "data": Binary(octets[start : start + CHUNK_SIZE])}
             for number, start in enumerate(range(0, len(octets), CHUNK_SIZE))
         ]
-        await _insert_once(self._chunks, rows)
+        async with self._long_writes:
+            await _insert_once(self._chunks, rows)
 
     async def park(self, blob_id: ObjectId, octets: bytes) -> None:
         """Write the incomplete chunk of a body that is being received; what nobody reads back ends after a day."""
@@ -218,7 +225,11 @@ class Blobs:
                 {"_id": 0, "n": 1, "data": 1},
                 batch_size=_READ_CHUNKS,
             ).sort("n", ASCENDING)
-            async for row in rows:
+            while True:
+                async with self._long_reads:
+                    row = await anext(rows, None)
+                if row is None:
+                    break
                 first = row["n"] * CHUNK_SIZE
                 if first > position:
                     break
