@@ -58,6 +58,7 @@ lint: $(READY)  ## Check style, types, import rules, contracts, tenant scope, fi
 	$(BIN)/mailyard-contracts check
 	$(BIN)/python -m tests.lint.tenant_scope
 	$(BIN)/python -m tests.lint.file_size
+	$(BIN)/python -m tests.lint.class_names
 	$(BIN)/python -m mailyard.local.docs --check
 	$(BIN)/python -m mailyard.cli.reference --check
 	$(BIN)/python -m mailyard.cli.databaseuser.reference --check

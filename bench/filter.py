@@ -12,7 +12,7 @@ from typing import Any
 from bson import ObjectId
 
 from mailyard.broker.pipeline import Queue, stage_of
-from mailyard.filter.contents import Contents, Wish
+from mailyard.filter.contents import ContentReader, Wish
 from mailyard.filter.inspector import Inspector
 from mailyard.filter.mail import Need
 from mailyard.filter.pipeline import Pipeline
@@ -40,7 +40,7 @@ BATCH = 50
 ROUNDS = 60
 
 
-class Bodies(Contents):
+class Bodies(ContentReader):
     """Bodies from memory."""
 
     def __init__(self) -> None:

@@ -34,11 +34,11 @@ from mailyard.message.address import Address
 from mailyard.runtime.endpoint import Endpoint
 from mailyard.smtp.reply import Reply, reply
 from mailyard.smtp.server.events import MailFrom, RcptTo
-from mailyard.smtp.server.limits import Limits, Mode, Profile
+from mailyard.smtp.server.limits import Mode, Profile, SmtpLimits
 from mailyard.smtp.server.session import Session as SmtpSession
-from mailyard.smtp_in.doors import Backend, Door, DoorName
 from mailyard.smtp_in.factory import SmtpConnectionFactory
 from mailyard.smtp_in.interfaces import BodyStream
+from mailyard.smtp_in.listeners import ListenerName, ListenerProfile, ReceptionServices
 from mailyard.smtp_in.measures import Measures
 from mailyard.smtp_in.timeouts import ConnectionTimeouts
 from mailyard.spool.acceptance import Acceptance
@@ -136,7 +136,7 @@ async def serve(engine: str, port: int) -> None:
         )
     else:
         nowhere = Nowhere()
-        backend = Backend(
+        backend = ReceptionServices(
             addresses=nowhere,
             logins=nowhere,
             sessions=nowhere,
@@ -145,7 +145,7 @@ async def serve(engine: str, port: int) -> None:
             pressure=nowhere,
             postmaster_domain="example.org",
         )
-        door = Door(DoorName.MX, Profile(Mode.MX, "bench"), backend, Measures(DoorName.MX))
+        door = ListenerProfile(ListenerName.MX, Profile(Mode.MX, "bench"), backend, Measures(ListenerName.MX))
         timeouts = ConnectionTimeouts(idle=300, busy_idle=10, data=180, message=3600, connection=14_400)
         resources = ListenerResources(Admission(10_000, 0), backend.memory)
         factory = SmtpConnectionFactory(door, timeouts)
@@ -237,7 +237,7 @@ def _spread(values: Sequence[float]) -> str:
 
 def body_rate(line: bytes, megabytes: int = 200) -> float:
     """Megabytes of DATA that a session takes in a second of CPU, in pieces as big as uvloop reads them."""
-    session = SmtpSession(Profile(Mode.MX, "bench", Limits(message_size=1 << 40)))
+    session = SmtpSession(Profile(Mode.MX, "bench", SmtpLimits(message_size=1 << 40)))
     session.receive(b"HELO bench\r\nMAIL FROM:<>\r\nRCPT TO:<user@example.org>\r\nDATA\r\n")
     while (event := session.next_event()) is not None:
         if isinstance(event, MailFrom | RcptTo):

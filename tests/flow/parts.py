@@ -30,7 +30,7 @@ from mailyard.router.bouncer import Bouncer
 from mailyard.router.routinghandler import RoutingHandler
 from mailyard.router.settings import RouterSettings
 from mailyard.runtime.clock import now_utc
-from mailyard.spool.acceptance import Acceptance, Client, Source
+from mailyard.spool.acceptance import Acceptance, Source, TransferringClient
 from mailyard.spool.ledger.ledger import Ledger, hour_of
 from mailyard.spool.queue.spool import Spool
 from mailyard.spool.schema import ensure_schema as ensure_spool
@@ -117,7 +117,7 @@ class Flow:
                 recipients=recipients,
                 tenant=recipients[0].tenant,
                 source=Source.MX,
-                client=Client("192.0.2.1", "there.test", "ESMTP"),
+                client=TransferringClient("192.0.2.1", "there.test", "ESMTP"),
                 body=Body(ObjectId(), len(body), body),
                 envid=envid,
                 ret=ret,

@@ -8,9 +8,9 @@ import pytest
 from bson import ObjectId
 
 from mailyard.filter.check import Check
-from mailyard.filter.contents import Contents
+from mailyard.filter.contents import ContentReader
 from mailyard.filter.inline import InlineJudge, InlineServer
-from mailyard.filter.mail import Envelope, Mail, Need
+from mailyard.filter.mail import Mail, MailEnvelope, Need
 from mailyard.filter.pipeline import Pipeline
 from mailyard.proto.v1.ticket_pb2 import Action, JudgeRequest, Ticket
 from mailyard.runtime.errors import Unavailable
@@ -28,7 +28,7 @@ class Words(Check):
         self.gate.set()
         self.asked = 0
 
-    def needs(self, envelope: Envelope) -> Need:
+    def needs(self, envelope: MailEnvelope) -> Need:
         return Need.CONTENT
 
     async def examine(self, mail: Mail) -> Sequence[Finding]:
@@ -45,7 +45,7 @@ def check() -> Words:
 
 @pytest.fixture
 async def client(check: Words) -> AsyncIterator[FilterClient]:
-    judge = InlineJudge(Pipeline([check]), Contents(cast("Any", None), 1 << 20), 300_000)
+    judge = InlineJudge(Pipeline([check]), ContentReader(cast("Any", None), 1 << 20), 300_000)
     server = InlineServer(judge, "127.0.0.1", 0, requests=2)
     await server.start()
     yield FilterClient(f"http://127.0.0.1:{server.port}", 10)

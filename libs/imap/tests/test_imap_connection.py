@@ -28,7 +28,7 @@ from mailyard.imap.server.events import (
     MessageOffered,
     Overflow,
 )
-from mailyard.imap.states import InvalidTransition, SessionState, Transition
+from mailyard.imap.states import InvalidImapTransition, SessionState, Transition
 
 _NOOP = CommandReceived("n", NoopCommand())
 
@@ -154,7 +154,7 @@ def _concrete(kind):
 
 
 def test_a_transition_that_the_table_lacks_raises():
-    with pytest.raises(InvalidTransition):
+    with pytest.raises(InvalidImapTransition):
         ServerConnection(ImapLimits()).change_state(Transition.OPENED)
 
 

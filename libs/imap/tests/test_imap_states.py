@@ -3,7 +3,7 @@
 import pytest
 
 from mailyard.imap import states, wellknown
-from mailyard.imap.states import InvalidTransition, SessionState, Transition, after
+from mailyard.imap.states import InvalidImapTransition, SessionState, Transition, after
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_sessions_move_as_section_3_shows(path: list[Transition], end: SessionSt
     ],
 )
 def test_other_transitions_are_invalid(state: SessionState, transition: Transition) -> None:
-    with pytest.raises(InvalidTransition, match=state.value):
+    with pytest.raises(InvalidImapTransition, match=state.value):
         after(state, transition)
 
 

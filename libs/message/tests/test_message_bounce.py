@@ -7,22 +7,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailyard.message.bounce import Outcome, RecipientReport, Report, compose_bounce
+from mailyard.message.bounce import DeliveryReport, DsnAction, RecipientReport, compose_bounce
 
 NOW = datetime(2025, 11, 21, 9, 55, 6, tzinfo=UTC)
 FAILED = RecipientReport(
     "joe@example.org",
-    Outcome.FAILED,
+    DsnAction.FAILED,
     "5.1.1",
     "550 5.1.1 no such user",
     remote_mta="mx.example.org",
     last_attempt=NOW,
 )
 ORIGINAL = b"From: a@x.org\r\nMessage-ID: <1@x.org>\r\nSubject: hi\r\n\r\nthe text\r\n"
-REPORT = Report("a@x.org", [FAILED], "mx.us", "<b@mx.us>", "=_b", NOW, NOW, ORIGINAL, original_is_whole=True)
+REPORT = DeliveryReport(
+    "a@x.org", [FAILED], "mx.us", "<b@mx.us>", "=_b", NOW, NOW, ORIGINAL, original_is_whole=True
+)
 
 
-def read(report: Report):
+def read(report: DeliveryReport):
     notification = compose_bounce(report)
     assert notification is not None
     assert b"\r\n.\r\n" not in notification.octets
@@ -71,7 +73,7 @@ def test_the_original_recipient_is_given_back_as_it_was_named():
 
 
 def test_a_delay_says_until_when_it_will_be_tried():
-    delayed = replace(FAILED, outcome=Outcome.DELAYED, status="4.4.1", retry_until=NOW)
+    delayed = replace(FAILED, outcome=DsnAction.DELAYED, status="4.4.1", retry_until=NOW)
     message = read(replace(REPORT, recipients=[delayed]))
     assert message["Subject"] == "Your mail is delayed"
     assert status_groups(message)[1]["Will-Retry-Until"] == "Fri, 21 Nov 2025 09:55:06 +0000"
@@ -80,16 +82,16 @@ def test_a_delay_says_until_when_it_will_be_tried():
 @pytest.mark.parametrize(
     ("outcome", "notify", "wanted"),
     [
-        (Outcome.FAILED, "", True),
-        (Outcome.FAILED, "NEVER", False),
-        (Outcome.FAILED, "SUCCESS,DELAY", False),
-        (Outcome.FAILED, "success,failure", True),
-        (Outcome.DELAYED, "", True),
-        (Outcome.DELAYED, "FAILURE", False),
-        (Outcome.DELAYED, "DELAY", True),
-        (Outcome.DELIVERED, "", False),
-        (Outcome.DELIVERED, "SUCCESS", True),
-        (Outcome.RELAYED, "SUCCESS,FAILURE", True),
+        (DsnAction.FAILED, "", True),
+        (DsnAction.FAILED, "NEVER", False),
+        (DsnAction.FAILED, "SUCCESS,DELAY", False),
+        (DsnAction.FAILED, "success,failure", True),
+        (DsnAction.DELAYED, "", True),
+        (DsnAction.DELAYED, "FAILURE", False),
+        (DsnAction.DELAYED, "DELAY", True),
+        (DsnAction.DELIVERED, "", False),
+        (DsnAction.DELIVERED, "SUCCESS", True),
+        (DsnAction.RELAYED, "SUCCESS,FAILURE", True),
     ],
 )
 def test_notify_of_rfc_3461_decides_who_is_reported(outcome, notify, wanted):
@@ -230,7 +232,9 @@ def test_an_original_recipient_is_decoded_as_far_as_it_is_ascii(orcpt, field):
     assert status_groups(read(replace(REPORT, recipients=[recipient])))[1]["Original-Recipient"] == field
 
 
-@pytest.mark.parametrize("outcome", [Outcome.DELIVERED, Outcome.RELAYED, Outcome.EXPANDED, Outcome.DELAYED])
+@pytest.mark.parametrize(
+    "outcome", [DsnAction.DELIVERED, DsnAction.RELAYED, DsnAction.EXPANDED, DsnAction.DELAYED]
+)
 def test_only_failures_return_the_whole_message(outcome):
     recipient = replace(FAILED, outcome=outcome, notify="SUCCESS,DELAY")
     message = read(replace(REPORT, recipients=[recipient], ret="FULL"))

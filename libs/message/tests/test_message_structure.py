@@ -1,4 +1,4 @@
-from mailyard.message.structure import Kind, Limits, Part, scan_structure
+from mailyard.message.structure import Kind, Part, StructureLimits, scan_structure
 
 
 def shape(part: Part):
@@ -115,9 +115,9 @@ def test_many_lines_that_only_look_like_delimiters_cost_little_and_change_nothin
 
 def test_limits_can_be_set():
     data = multipart(b"--B\r\n\r\nx\r\n" * 10)
-    assert len(scan_structure(b"", data, Limits(parts=4)).children) == 3
-    assert shape(scan_structure(b"", data, Limits(depth=0))) == "application/octet-stream"
-    assert len(scan_structure(b"", b"A: 1\r\n" * 10 + b"\r\n", Limits(fields=5)).fields) == 5
+    assert len(scan_structure(b"", data, StructureLimits(parts=4)).children) == 3
+    assert shape(scan_structure(b"", data, StructureLimits(depth=0))) == "application/octet-stream"
+    assert len(scan_structure(b"", b"A: 1\r\n" * 10 + b"\r\n", StructureLimits(fields=5)).fields) == 5
 
 
 def test_hostile_nesting_keeps_to_the_limit_of_parts():

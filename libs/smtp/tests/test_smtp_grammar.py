@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailyard.smtp.parameters import (
-    Body,
+    BodyType,
     MailParameters,
     ParameterError,
     RcptParameters,
@@ -78,7 +78,7 @@ def test_no_text_makes_the_path_reader_fail_otherwise(text: str) -> None:
 
 def test_mail_parameters_are_read_in_any_case_and_order() -> None:
     text = "body=8bitmime SIZE=1000 SMTPUTF8 ENVID=a+2Bb RET=full AUTH=<>"
-    expected = MailParameters(1000, Body.EIGHT_BIT, True, "FULL", "a+2Bb", "<>")
+    expected = MailParameters(1000, BodyType.EIGHT_BIT, True, "FULL", "a+2Bb", "<>")
     assert parse_mail_parameters(text) == expected
 
 

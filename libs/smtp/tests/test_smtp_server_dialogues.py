@@ -33,7 +33,7 @@ from mailyard.smtp.server.events import (
     RcptTo,
     TlsRequested,
 )
-from mailyard.smtp.server.limits import BareNewline, Limits, Mode, NulOctet, Profile
+from mailyard.smtp.server.limits import BareNewline, Mode, NulOctet, Profile, SmtpLimits
 from mailyard.smtp.server.session import Session
 
 SCRIPTS = sorted((Path(__file__).parent / "dialogues").glob("*.dialogue"))
@@ -112,7 +112,7 @@ class Server:
 
 def server_for(words: list[str]) -> Server:
     options = dict(word.split("=", 1) for word in words)
-    limits = Limits(**{name: int(options.pop(name)) for name in LIMITS if name in options})
+    limits = SmtpLimits(**{name: int(options.pop(name)) for name in LIMITS if name in options})
     profile = Profile(
         Mode(options.pop("mode", "mx")),
         "mx.example.org",

@@ -10,13 +10,13 @@ from mailyard.smtp.server.events import (
     BodyData,
     Closing,
     Event,
+    InputRefused,
     MailFrom,
     MessageEnd,
     RcptTo,
-    Refused,
     TlsRequested,
 )
-from mailyard.smtp.server.limits import BareNewline, EarlyData, Limits, Mode, Profile
+from mailyard.smtp.server.limits import BareNewline, EarlyData, Mode, Profile, SmtpLimits
 from mailyard.smtp.server.session import Session
 
 OK = reply(250, "2.0.0", "Ok")
@@ -62,7 +62,7 @@ def run(session: Session, chunks: list[bytes]) -> tuple[list[Event], bytes]:
 
 
 def session_for(mode: Mode, bare_newline: BareNewline = BareNewline.REJECT) -> Session:
-    limits = Limits(command_line=512, message_size=40, errors=6)
+    limits = SmtpLimits(command_line=512, message_size=40, errors=6)
     return Session(Profile(mode, "mx", limits, True, bare_newline), plaintext_auth=True)
 
 
@@ -103,7 +103,7 @@ def test_nothing_happens_while_an_answer_is_awaited() -> None:
 
 
 def test_input_that_waits_is_bounded() -> None:
-    session = Session(Profile(Mode.MX, "mx", Limits(pipelined=100)))
+    session = Session(Profile(Mode.MX, "mx", SmtpLimits(pipelined=100)))
     session.receive(b"HELO c\r\nMAIL FROM:<a@b.example>\r\n")
     session.next_event()
     session.receive(b"NOOP\r\n" * 16)
@@ -116,7 +116,7 @@ def test_input_that_waits_is_bounded() -> None:
 
 
 def test_a_command_line_may_be_as_long_as_the_limit_and_no_longer() -> None:
-    session = Session(Profile(Mode.MX, "mx", Limits(command_line=512)))
+    session = Session(Profile(Mode.MX, "mx", SmtpLimits(command_line=512)))
     session.take_output()
     longest = b"NOOP " + b"x" * 505 + b"\r\n"
     assert run(session, [longest])[1] == b"250 2.0.0 Ok\r\n"
@@ -130,7 +130,7 @@ def test_a_command_line_may_be_as_long_as_the_limit_and_no_longer() -> None:
 
 
 def test_recipients_beyond_the_limit_get_452_and_the_others_are_served() -> None:
-    session = Session(Profile(Mode.MX, "mx", Limits(recipients=100)))
+    session = Session(Profile(Mode.MX, "mx", SmtpLimits(recipients=100)))
     run(session, [b"HELO c\r\nMAIL FROM:<a@b.example>\r\n"])
     events, said = run(session, [b"RCPT TO:<c@d.example>\r\n" * 130])
     assert said.count(b"250 2.0.0 Ok\r\n") == 100
@@ -145,15 +145,15 @@ def test_recipients_beyond_the_limit_get_452_and_the_others_are_served() -> None
 
 def test_limits_below_what_the_rfc_demands_cannot_be_set() -> None:
     with pytest.raises(ValueError, match=r"4\.5\.3\.1\.4"):
-        Profile(Mode.MX, "mx", Limits(command_line=511))
+        Profile(Mode.MX, "mx", SmtpLimits(command_line=511))
     with pytest.raises(ValueError, match=r"4\.5\.3\.1\.8"):
-        Profile(Mode.MX, "mx", Limits(recipients=99))
+        Profile(Mode.MX, "mx", SmtpLimits(recipients=99))
 
 
 def test_what_the_session_refuses_is_told_with_its_command() -> None:
     session = Session(Profile(Mode.MX, "mx"))
     events, _ = run(session, [b"MAIL FROM:<a@b.example>\r\n"])
-    assert [(event.verb, event.reply.code) for event in events if isinstance(event, Refused)] == [
+    assert [(event.verb, event.reply.code) for event in events if isinstance(event, InputRefused)] == [
         ("MAIL", 503)
     ]
 
@@ -173,7 +173,7 @@ def test_a_message_in_front_of_its_354_ends_the_connection_where_it_is_refused()
 
 
 def test_a_message_that_never_ends_is_refused_and_the_connection_closed() -> None:
-    session = Session(Profile(Mode.MX, "mx", Limits(message_size=20_000)))
+    session = Session(Profile(Mode.MX, "mx", SmtpLimits(message_size=20_000)))
     run(session, [b"HELO c\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\nDATA\r\n"])
     line, seen = b"x" * 998 + b"\r\n", 0
     while seen < 200_000:

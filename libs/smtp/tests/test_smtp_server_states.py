@@ -5,29 +5,29 @@ import pytest
 from mailyard.smtp.misuse import MisuseError
 from mailyard.smtp.reply import reply
 from mailyard.smtp.server.events import Closing, MailFrom, MessageEnd, RcptTo, TlsRequested
-from mailyard.smtp.server.limits import Limits, Mode, Profile
+from mailyard.smtp.server.limits import Mode, Profile, SmtpLimits
 from mailyard.smtp.server.session import Session
-from mailyard.smtp.server.states import TRANSITIONS, Move, State, next_state
+from mailyard.smtp.server.states import TRANSITIONS, Move, ServerState, next_state
 from mailyard.smtp.server.verbs import CHUNK_REFUSALS, REFUSALS, Verb
 
-COMMAND_STATES = {State.START, State.READY, State.MAIL, State.RCPT, State.BDAT}
+COMMAND_STATES = {ServerState.START, ServerState.READY, ServerState.MAIL, ServerState.RCPT, ServerState.BDAT}
 
 
 def test_one_message_walks_through_the_table() -> None:
-    state = State.START
+    state = ServerState.START
     for move, expected in [
-        (Move.HELLO, State.READY),
-        (Move.TLS_AGREED, State.TLS),
-        (Move.TLS_ESTABLISHED, State.START),
-        (Move.HELLO, State.READY),
-        (Move.CHALLENGE, State.AUTH),
-        (Move.AUTH_ENDED, State.READY),
-        (Move.SENDER_ACCEPTED, State.MAIL),
-        (Move.RECIPIENT_ACCEPTED, State.RCPT),
-        (Move.RECIPIENT_ACCEPTED, State.RCPT),
-        (Move.DATA_BEGUN, State.DATA),
-        (Move.TRANSACTION_ENDED, State.READY),
-        (Move.CLOSE, State.CLOSED),
+        (Move.HELLO, ServerState.READY),
+        (Move.TLS_AGREED, ServerState.TLS),
+        (Move.TLS_ESTABLISHED, ServerState.START),
+        (Move.HELLO, ServerState.READY),
+        (Move.CHALLENGE, ServerState.AUTH),
+        (Move.AUTH_ENDED, ServerState.READY),
+        (Move.SENDER_ACCEPTED, ServerState.MAIL),
+        (Move.RECIPIENT_ACCEPTED, ServerState.RCPT),
+        (Move.RECIPIENT_ACCEPTED, ServerState.RCPT),
+        (Move.DATA_BEGUN, ServerState.DATA),
+        (Move.TRANSACTION_ENDED, ServerState.READY),
+        (Move.CLOSE, ServerState.CLOSED),
     ]:
         state = next_state(state, move)
         assert state is expected
@@ -36,37 +36,37 @@ def test_one_message_walks_through_the_table() -> None:
 @pytest.mark.parametrize(
     ("state", "move"),
     [
-        (State.START, Move.SENDER_ACCEPTED),
-        (State.START, Move.TLS_AGREED),
-        (State.READY, Move.RECIPIENT_ACCEPTED),
-        (State.MAIL, Move.DATA_BEGUN),
-        (State.MAIL, Move.CHUNK_BEGUN),
-        (State.BDAT, Move.RECIPIENT_ACCEPTED),
-        (State.BDAT, Move.DATA_BEGUN),
-        (State.DATA, Move.HELLO),
-        (State.CLOSED, Move.HELLO),
-        (State.CLOSED, Move.TLS_ESTABLISHED),
+        (ServerState.START, Move.SENDER_ACCEPTED),
+        (ServerState.START, Move.TLS_AGREED),
+        (ServerState.READY, Move.RECIPIENT_ACCEPTED),
+        (ServerState.MAIL, Move.DATA_BEGUN),
+        (ServerState.MAIL, Move.CHUNK_BEGUN),
+        (ServerState.BDAT, Move.RECIPIENT_ACCEPTED),
+        (ServerState.BDAT, Move.DATA_BEGUN),
+        (ServerState.DATA, Move.HELLO),
+        (ServerState.CLOSED, Move.HELLO),
+        (ServerState.CLOSED, Move.TLS_ESTABLISHED),
     ],
 )
-def test_what_the_table_does_not_have_is_a_fault_of_the_program(state: State, move: Move) -> None:
+def test_what_the_table_does_not_have_is_a_fault_of_the_program(state: ServerState, move: Move) -> None:
     with pytest.raises(MisuseError, match=f"{move.name} in state {state.name}"):
         next_state(state, move)
 
 
 def test_every_state_is_reached_and_every_state_can_close() -> None:
-    assert set(TRANSITIONS.values()) == set(State)
-    assert {state for state, move in TRANSITIONS if move is Move.CLOSE} == set(State)
+    assert set(TRANSITIONS.values()) == set(ServerState)
+    assert {state for state, move in TRANSITIONS if move is Move.CLOSE} == set(ServerState)
     assert {move for _, move in TRANSITIONS} == set(Move)
 
 
 def test_nothing_follows_the_end() -> None:
-    assert {move for state, move in TRANSITIONS if state is State.CLOSED} == {Move.CLOSE}
+    assert {move for state, move in TRANSITIONS if state is ServerState.CLOSED} == {Move.CLOSE}
 
 
 def test_each_state_that_reads_commands_has_its_refusals() -> None:
     assert set(REFUSALS) == COMMAND_STATES
     assert all(Verb.UNKNOWN in refusals for refusals in REFUSALS.values())
-    assert set(CHUNK_REFUSALS) == COMMAND_STATES - {State.RCPT, State.BDAT}
+    assert set(CHUNK_REFUSALS) == COMMAND_STATES - {ServerState.RCPT, ServerState.BDAT}
 
 
 def test_a_command_that_a_state_refuses_moves_nothing() -> None:
@@ -104,7 +104,7 @@ def test_a_session_within_a_chunk_is_not_idle() -> None:
 
 
 def test_a_session_that_ended_at_starttls_stays_closed_after_the_handshake() -> None:
-    session = Session(Profile(Mode.MX, "mx", Limits(commands=1), starttls=True))
+    session = Session(Profile(Mode.MX, "mx", SmtpLimits(commands=1), starttls=True))
     session.receive(b"EHLO c\r\nSTARTTLS\r\n")
     assert isinstance(session.next_event(), TlsRequested)
     session.tls_established()

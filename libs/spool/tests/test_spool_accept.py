@@ -14,7 +14,7 @@ from mailyard.broker.publisher import PublishFailed, TicketPublisher
 from mailyard.proto.v1.ticket_pb2 import Recipient, Ticket
 from mailyard.runtime.clock import now_utc
 from mailyard.runtime.errors import Unavailable
-from mailyard.spool.acceptance import Acceptance, Client, Source
+from mailyard.spool.acceptance import Acceptance, Source, TransferringClient
 from mailyard.spool.ids import BadSpoolId, accepted_second, first_spool_id, new_spool_id
 from mailyard.spool.ledger.ledger import Ledger, hour_of
 from mailyard.spool.queue.spool import AlreadyAccepted, Spool
@@ -22,7 +22,7 @@ from mailyard.spool.schema import ensure_schema
 from mailyard.spool.watch.trace import trace
 from mailyard.store.body import Body
 from mailyard.store.client import Row, Store
-from mailyard.store.logorder import Inserted, insert_durably
+from mailyard.store.logorder import InsertReply, insert_durably
 
 HOUR = timedelta(hours=1)
 
@@ -55,7 +55,7 @@ def acceptance(*recipients: str, body: bytes = b"Subject: x\r\n\r\ny\r\n", **mor
         "recipients": tuple(Recipient(address=each, tenant=each.split("@")[1]) for each in recipients),
         "tenant": "tenant",
         "source": Source.MX,
-        "client": Client("192.0.2.1", "there.test", "ESMTP"),
+        "client": TransferringClient("192.0.2.1", "there.test", "ESMTP"),
         "body": Body(ObjectId(), len(body), body),
         "prefix": lambda spool_id, at: f"Received: {spool_id} {at.isoformat()}\r\n".encode(),
     }
@@ -138,13 +138,13 @@ async def test_a_bounce_of_0_3_0_is_not_made_again_and_0_3_0_makes_none_of_ours_
 
 @pytest.mark.parametrize(
     "told",
-    [Inserted(None), Inserted(7)],
+    [InsertReply(None), InsertReply(7)],
     ids=["the answer was lost", "another primary wrote the rows"],
 )
 async def test_where_the_order_of_body_and_row_is_unknown_both_are_written_again_and_accepted_once(
-    store: Store, monkeypatch: pytest.MonkeyPatch, told: Inserted
+    store: Store, monkeypatch: pytest.MonkeyPatch, told: InsertReply
 ) -> None:
-    async def written_without_a_word(to: Store, name: str, rows: list[Row]) -> Inserted:
+    async def written_without_a_word(to: Store, name: str, rows: list[Row]) -> InsertReply:
         await insert_durably(to, name, rows)
         await to.collection("mail.chunks").delete_many({})  # as a primary does that rolls back
         return told

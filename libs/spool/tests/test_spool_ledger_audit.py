@@ -9,7 +9,7 @@ from pymongo.asynchronous.collection import AsyncCollection
 
 from mailyard.broker.pipeline import Queue, Route
 from mailyard.proto.v1.ticket_pb2 import Recipient, Ticket
-from mailyard.spool.acceptance import Acceptance, Client, Source
+from mailyard.spool.acceptance import Acceptance, Source, TransferringClient
 from mailyard.spool.ids import new_spool_id
 from mailyard.spool.ledger.audit import LedgerAuditor
 from mailyard.spool.ledger.ledger import ENTRIES, Ledger, entry_of, hour_of
@@ -45,7 +45,7 @@ class Scene:
                 recipients=(Recipient(address="a@one.test", tenant="one"),),
                 tenant="one",
                 source=Source.MX,
-                client=Client(),
+                client=TransferringClient(),
                 body=Body(ObjectId(), 1, b"x"),
                 prefix=lambda _id, _at: b"",
             )

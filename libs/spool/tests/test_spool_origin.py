@@ -8,7 +8,7 @@ from bson import ObjectId
 from mailyard.broker.pipeline import Route
 from mailyard.message.received import Hop, received_field
 from mailyard.proto.v1.ticket_pb2 import Action, Origin, Recipient, Ticket
-from mailyard.spool.acceptance import Acceptance, Client, Source
+from mailyard.spool.acceptance import Acceptance, Source, TransferringClient
 from mailyard.spool.finding import Finding, finding_message, finding_of
 from mailyard.spool.origin import is_from_outside, origin_of
 from mailyard.spool.row import Leg, leg_row, row_of, ticket_of
@@ -16,7 +16,7 @@ from mailyard.store.body import Body
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 TARGET = Recipient(address="joe@here.test", tenant="here")
-CLIENT = Client(
+CLIENT = TransferringClient(
     address="192.0.2.1",
     name="there.test",
     protocol="ESMTPSA",
@@ -44,7 +44,7 @@ LEG = Leg(Route.LOCAL, "here", "", (TARGET,))
 
 def accepted_row(
     source: Source = Source.SUBMISSION,
-    client: Client = CLIENT,
+    client: TransferringClient = CLIENT,
     prefix: bytes = b"",
     findings: tuple[Finding, ...] = (),
 ) -> dict:
@@ -112,7 +112,7 @@ def test_legs_and_tickets_of_0_3_0_keep_their_source_and_complete_it():
 
 
 def test_a_bounce_of_0_3_0_is_a_generated_message():
-    row = accepted_row(client=Client()) | {"source": "bounce"}
+    row = accepted_row(client=TransferringClient()) | {"source": "bounce"}
     assert ticket_of(row).origin.source == Source.GENERATED
     assert origin_of(Ticket(source="bounce")).source == Source.GENERATED
 

@@ -9,7 +9,7 @@ from bson import ObjectId
 
 from mailyard.broker.pipeline import Queue
 from mailyard.proto.v1.ticket_pb2 import Recipient
-from mailyard.spool.acceptance import Acceptance, Client, Source
+from mailyard.spool.acceptance import Acceptance, Source, TransferringClient
 from mailyard.spool.ids import new_spool_id
 from mailyard.spool.queue.release import Release
 from mailyard.spool.row import row_of
@@ -39,7 +39,7 @@ def accepted(source: Source, recipient: Recipient = _RECIPIENT) -> Row:
         recipients=(recipient,),
         tenant="one",
         source=source,
-        client=Client(),
+        client=TransferringClient(),
         body=Body(ObjectId(), 1, b"x"),
         prefix=lambda _id, _at: b"",
     )

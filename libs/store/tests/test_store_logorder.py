@@ -10,7 +10,7 @@ from pymongo.errors import AutoReconnect, NotPrimaryError, ServerSelectionTimeou
 from mailyard.store.blobs import Blobs
 from mailyard.store.body import Body
 from mailyard.store.client import Store
-from mailyard.store.logorder import Inserted, insert_durably, insert_soon
+from mailyard.store.logorder import InsertReply, insert_durably, insert_soon
 
 
 @pytest.fixture
@@ -67,12 +67,12 @@ async def test_a_row_that_is_there_is_refused_and_the_others_are_written(store: 
 )
 async def test_nothing_is_said_where_the_server_did_not_say_it(answer: Mapping[str, Any] | Exception) -> None:
     told = await insert_durably(Answered(answer), "a", [{"_id": 1}])  # type: ignore[arg-type]
-    assert told == Inserted(None)
+    assert told == InsertReply(None)
 
 
 async def test_shards_have_a_log_each_so_nothing_is_said_of_an_order() -> None:
     shards = Answered({"ok": 1, "n": 1, "opTime": {"t": 1}}, has_one_log=False)
-    assert await insert_soon(shards, "a", [{"_id": 1}]) == Inserted(None)  # type: ignore[arg-type]
+    assert await insert_soon(shards, "a", [{"_id": 1}]) == InsertReply(None)  # type: ignore[arg-type]
 
 
 async def test_no_primary_is_an_error_at_once() -> None:

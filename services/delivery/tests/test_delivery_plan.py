@@ -20,13 +20,13 @@ from mailyard.delivery.plan import (
     without_loops,
 )
 from mailyard.imap.wellknown import INBOX
-from mailyard.mailbox.insertion import Inserted
+from mailyard.mailbox.insertion import InsertedMessage
 from mailyard.mailbox.model import JUNK
 from mailyard.proto.v1.ticket_pb2 import Action, Verdict
 from mailyard.spool.outcome import Outcome, Result
 
 REFUSED = Reject("5.7.1", "550 5.7.1 refused")
-PLACED = Inserted(ObjectId(), 7, 1, 9)
+PLACED = InsertedMessage(ObjectId(), 7, 1, 9)
 
 
 @pytest.mark.parametrize(

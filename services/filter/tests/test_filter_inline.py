@@ -7,9 +7,9 @@ from bson import ObjectId
 
 from mailyard.broker.pipeline import Route
 from mailyard.filter.check import Check
-from mailyard.filter.contents import Contents, Wish
+from mailyard.filter.contents import ContentReader, Wish
 from mailyard.filter.inline import InlineJudge
-from mailyard.filter.mail import Envelope, Mail, Need
+from mailyard.filter.mail import Mail, MailEnvelope, Need
 from mailyard.filter.pipeline import Pipeline
 from mailyard.proto.v1.ticket_pb2 import Action, JudgeRequest, JudgeResponse, Origin, Ticket
 from mailyard.runtime.errors import Unavailable
@@ -18,7 +18,7 @@ from mailyard.spool.finding import Finding
 BLOB = ObjectId()
 
 
-class Bodies(Contents):
+class Bodies(ContentReader):
     """Bodies from memory."""
 
     def __init__(self, stored: Mapping[ObjectId, bytes]) -> None:
@@ -44,7 +44,7 @@ class Words(Check):
     def __init__(self, need: Need = Need.WHOLE) -> None:
         self._need = need
 
-    def needs(self, envelope: Envelope) -> Need:
+    def needs(self, envelope: MailEnvelope) -> Need:
         return self._need
 
     async def examine(self, mail: Mail) -> Sequence[Finding]:

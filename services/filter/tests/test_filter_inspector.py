@@ -12,9 +12,9 @@ from mailyard.broker.consumer import TicketConsumer
 from mailyard.broker.pipeline import Queue, Route, stage_of
 from mailyard.broker.publisher import PublishFailed, TicketPublisher
 from mailyard.filter.check import Check
-from mailyard.filter.contents import Contents
+from mailyard.filter.contents import ContentReader
 from mailyard.filter.inspector import Inspector
-from mailyard.filter.mail import Envelope, Mail, Need
+from mailyard.filter.mail import Mail, MailEnvelope, Need
 from mailyard.filter.pipeline import Pipeline
 from mailyard.filter.rules.contentcheck import ContentCheck
 from mailyard.filter.rules.patterns import Comparison, Pattern
@@ -22,7 +22,7 @@ from mailyard.filter.rules.rule import Condition, LookAt, Rule
 from mailyard.filter.rules.ruleset import RuleSet
 from mailyard.proto.v1.ticket_pb2 import Action, Recipient, Ticket
 from mailyard.runtime.errors import Unavailable
-from mailyard.spool.acceptance import Acceptance, Client, Source
+from mailyard.spool.acceptance import Acceptance, Source, TransferringClient
 from mailyard.spool.finding import Finding, finding_message
 from mailyard.spool.queue.outcomes import Outcomes
 from mailyard.spool.queue.spool import Spool
@@ -86,7 +86,7 @@ async def accepted(store: Store, *bodies: bytes, source: Source = Source.MX) -> 
                 recipients=(Recipient(address="joe@here.test", tenant="here"),),
                 tenant="here",
                 source=source,
-                client=Client("192.0.2.1", "there.test", "ESMTP"),
+                client=TransferringClient("192.0.2.1", "there.test", "ESMTP"),
                 body=Body(ObjectId(), len(body), body),
                 prefix=lambda spool_id, _at: f"Received: {spool_id}\r\n".encode(),
             )
@@ -119,7 +119,7 @@ def inspector(
     rule_set = RuleSet(rules)
     pipeline = Pipeline([ContentCheck(lambda: rule_set), *checks])
     reports = StageReports(stage_of(INCOMING[direction]), Outcomes(store))
-    return Inspector(reports, pipeline, Contents(store, limit), publisher, batch_octets=1 << 24)
+    return Inspector(reports, pipeline, ContentReader(store, limit), publisher, batch_octets=1 << 24)
 
 
 async def row_of(store: Store, ticket: Ticket) -> dict:
@@ -263,10 +263,10 @@ class Engine(Check):
     def __init__(self) -> None:
         self.is_unreachable = False
 
-    def applies_to(self, envelope: Envelope) -> bool:
+    def applies_to(self, envelope: MailEnvelope) -> bool:
         return envelope.tenant != "exempt"
 
-    def needs(self, envelope: Envelope) -> Need:
+    def needs(self, envelope: MailEnvelope) -> Need:
         return Need.HEADER
 
     async def examine(self, mail: Mail) -> Sequence[Finding]:
@@ -311,7 +311,7 @@ class Counting(Check):
 
     name = "counting"
 
-    def needs(self, envelope: Envelope) -> Need:
+    def needs(self, envelope: MailEnvelope) -> Need:
         return Need.WHOLE
 
     async def examine(self, mail: Mail) -> Sequence[Finding]:

@@ -8,7 +8,7 @@ import pytest
 from mailyard.broker.pipeline import Route
 from mailyard.filter import registry
 from mailyard.filter.check import BatchChanged, Check, Phase, in_steps
-from mailyard.filter.mail import Envelope, Mail, Need
+from mailyard.filter.mail import Mail, MailEnvelope, Need
 from mailyard.filter.onfailure import OnFailure
 from mailyard.filter.pipeline import Pipeline
 from mailyard.filter.rules.contentcheck import ContentCheck
@@ -20,7 +20,7 @@ from mailyard.spool.finding import Finding
 
 
 def mail(sender: str = "a@b.test") -> Mail:
-    return Mail(Envelope(sender, ("c@d.test",), "t", Route.LOCAL, 5))
+    return Mail(MailEnvelope(sender, ("c@d.test",), "t", Route.LOCAL, 5))
 
 
 class Probe(Check):
@@ -38,7 +38,7 @@ class Probe(Check):
         self.on_failure = on_failure
         self._does = does
 
-    def needs(self, envelope: Envelope) -> Need:
+    def needs(self, envelope: MailEnvelope) -> Need:
         return Need.HEADER
 
     async def examine(self, mail: Mail) -> Sequence[Finding]:
@@ -185,7 +185,7 @@ async def test_a_batch_that_must_be_read_again_is_not_judged():
 class Local(Probe):
     """Looks at mail of one sender only."""
 
-    def applies_to(self, envelope: Envelope) -> bool:
+    def applies_to(self, envelope: MailEnvelope) -> bool:
         return envelope.sender == "a@b.test"
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from mailyard.broker.pipeline import Route
-from mailyard.filter.mail import Envelope, Mail
+from mailyard.filter.mail import Mail, MailEnvelope
 from mailyard.filter.rules.patterns import Comparison
 from mailyard.filter.rules.rule import LookAt, Rule
-from mailyard.filter.rules.rulefile import Match, Verb, read_rules
+from mailyard.filter.rules.rulefile import Match, RuleVerb, read_rules
 from mailyard.filter.rules.ruleset import RuleSet
 from mailyard.message.defects import Defect
 
@@ -47,7 +47,7 @@ def mail(body: bytes = b"Subject: x\r\n\r\nhello\r\n", **envelope) -> Mail:
         "tenant": "here",
         "direction": Route.LOCAL,
     }
-    return Mail(Envelope(**{**fields, "size": len(body), **envelope}), b"", body)
+    return Mail(MailEnvelope(**{**fields, "size": len(body), **envelope}), b"", body)
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_the_page_names_every_word_of_the_format():
     words = [
         *LookAt,
         *Comparison,
-        *Verb,
+        *RuleVerb,
         *Match,
         *FILTER_DEFECTS,
         "incomplete",

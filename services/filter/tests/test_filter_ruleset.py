@@ -5,7 +5,7 @@ import time
 import pytest
 
 from mailyard.broker.pipeline import Route
-from mailyard.filter.mail import Envelope, Mail, Need
+from mailyard.filter.mail import Mail, MailEnvelope, Need
 from mailyard.filter.rules.contentcheck import ContentCheck
 from mailyard.filter.rules.patterns import Comparison, Pattern
 from mailyard.filter.rules.rule import Condition, LookAt, Rule
@@ -13,7 +13,7 @@ from mailyard.filter.rules.ruleset import RuleSet
 from mailyard.proto.v1.ticket_pb2 import Action
 from mailyard.runtime.errors import Unavailable
 
-ENVELOPE = Envelope("boss@example.org", ("joe@example.com", "ann@example.net"), "acme", Route.LOCAL, 5000)
+ENVELOPE = MailEnvelope("boss@example.org", ("joe@example.com", "ann@example.net"), "acme", Route.LOCAL, 5000)
 BODY = (
     b"From: boss@example.org\r\nSubject: =?utf-8?q?You_have_w=C3=B6n?=\r\nX-A: 1\r\nX-A: 2\r\n"
     b"Content-Type: multipart/mixed; boundary=B\r\n\r\n"
@@ -145,7 +145,7 @@ def test_many_rules_share_one_pass(monkeypatch):
 
 async def test_the_check_reports_every_rule_that_matches():
     check = ContentCheck(lambda: RuleSet([rule(YES, name="a"), rule(NO, name="b")]))
-    ((finding,), ()) = await check.inspect([MAIL, Mail(Envelope("", (), "none", Route.LOCAL, 1))])
+    ((finding,), ()) = await check.inspect([MAIL, Mail(MailEnvelope("", (), "none", Route.LOCAL, 1))])
     assert (finding.check, finding.rule, finding.action) == ("rules", "a", Action.ACTION_TAG)
 
 

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from mailyard.broker.pipeline import Route
 from mailyard.filter.check import Check
-from mailyard.filter.mail import Envelope, Mail, Need
+from mailyard.filter.mail import Mail, MailEnvelope, Need
 from mailyard.filter.pipeline import Pipeline
 from mailyard.filter.verdict import RejectOutside, Thresholds, action_word, combine, describe
 from mailyard.message.defects import Defect
@@ -121,13 +121,13 @@ def test_defects_stand_in_the_verdict_and_in_the_timeline():
     ],
 )
 async def test_only_mail_of_users_bounces_unless_a_setting_says_otherwise(source, setting, expected):
-    envelope = Envelope("a@b.test", ("c@d.test",), "t", Route.LOCAL, 5, Origin(source=source))
+    envelope = MailEnvelope("a@b.test", ("c@d.test",), "t", Route.LOCAL, 5, Origin(source=source))
     (verdict,) = await Pipeline([Refusing()], setting).judge([Mail(envelope)])
     assert verdict.action == expected
 
 
 async def test_before_it_is_accepted_mail_from_outside_is_rejected():
-    envelope = Envelope("a@b.test", ("c@d.test",), "t", Route.LOCAL, 5, Origin(source="mx"))
+    envelope = MailEnvelope("a@b.test", ("c@d.test",), "t", Route.LOCAL, 5, Origin(source="mx"))
     (verdict,) = await Pipeline([Refusing()]).judge([Mail(envelope)], is_before_queue=True)
     assert verdict.action == Action.ACTION_REJECT
 

@@ -13,7 +13,7 @@ from mailyard.directory.accesswatch import OpenSession
 from mailyard.directory.identity import Identity, Refusal, RefusalReason
 from mailyard.imap.wellknown import FlagChange
 from mailyard.imap_server.session.accounts import AccountSessions
-from mailyard.imap_server.session.backend import Backend
+from mailyard.imap_server.session.backend import ImapServices
 from mailyard.imap_server.session.keywords import MailboxKeywords
 from mailyard.mailbox.errors import MailboxExists, MailboxNotFound, NotPermitted
 from mailyard.mailbox.factory import new_message
@@ -104,8 +104,8 @@ class World:
         for name, use in DEFAULTS.items():
             self.add_box(name, use)
 
-    def backend(self) -> Backend:
-        return Backend(
+    def backend(self) -> ImapServices:
+        return ImapServices(
             MemoryMailboxes(self),
             MemoryMessages(self),
             MemoryBodies(self),

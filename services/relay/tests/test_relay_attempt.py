@@ -17,7 +17,7 @@ from mailyard.relay.networklimiter import NetworkLimiter, NetworkLimits, network
 from mailyard.relay.outgoing import OutgoingMessage
 from mailyard.relay.pool import Pool, PoolLimits
 from mailyard.relay.replytimer import Timeouts
-from mailyard.relay.route import Host, Route
+from mailyard.relay.route import Host, RelayRoute
 from mailyard.relay.tlspolicy import TlsPolicy
 from mailyard.runtime.errors import Unavailable
 from mailyard.smtp.client import Security
@@ -77,7 +77,7 @@ async def attempt(
         recipients=[Recipient(address=f"user{number}@b.example", index=number) for number in range(to)],
     )
     hosts = tuple(clear(f"mx{n}.{domain}", port) for n, port in enumerate(ports))
-    route = Route(hosts)
+    route = RelayRoute(hosts)
     message = OutgoingMessage(ticket, BodyReader(blobs or Blobs()))
     return await DeliveryAttempt(message, route, pool, most_recipients=most, permitted=lambda: ours).run()
 
@@ -267,7 +267,7 @@ async def test_who_was_relayed_before_the_claim_was_lost_is_reported(pool: Pool,
         size=len(BODY),
         recipients=[Recipient(address=f"user{number}@b.example", index=number) for number in range(3)],
     )
-    route = Route((clear("mx.example", host.port),))
+    route = RelayRoute((clear("mx.example", host.port),))
     message = OutgoingMessage(ticket, BodyReader(Blobs()))
     answers = await DeliveryAttempt(
         message, route, pool, most_recipients=1, permitted=lambda: next(ours)
@@ -284,7 +284,7 @@ async def test_no_further_host_is_tried_after_ten_minutes(pool: Pool, peer, unus
     hosts = tuple(clear(f"mx{port}.example", port) for port in ports)
     (answer,) = await DeliveryAttempt(
         OutgoingMessage(ticket, BodyReader(Blobs())),
-        Route(hosts),
+        RelayRoute(hosts),
         pool,
         most_recipients=1,
         permitted=lambda: True,
@@ -310,7 +310,7 @@ def crowded() -> tuple[Pool, NetworkLimiter]:
 
 async def at(pool: Pool, *hosts: Host) -> list[RecipientAnswer]:
     ticket = Ticket(blob_id=ObjectId().binary, size=len(BODY), recipients=[Recipient(address="x@b.example")])
-    route = Route(hosts)
+    route = RelayRoute(hosts)
     message = OutgoingMessage(ticket, BodyReader(Blobs()))
     return await DeliveryAttempt(message, route, pool, most_recipients=1, permitted=lambda: True).run()
 

@@ -17,7 +17,7 @@ from mailyard.relay.legsender import LegSender, SenderLimits
 from mailyard.relay.pool import Pool, PoolLimits
 from mailyard.relay.relay import Relay
 from mailyard.relay.replytimer import Timeouts
-from mailyard.relay.route import Host, Route, Unroutable
+from mailyard.relay.route import Host, RelayRoute, Unroutable
 from mailyard.runtime.clock import to_ms
 from mailyard.runtime.errors import Unavailable
 from mailyard.smtp.client.replies import own_reply
@@ -171,11 +171,11 @@ async def test_close_ends_what_drain_could_not() -> None:
 
 
 class FixedRoute:
-    def __init__(self, found: Route | Unroutable) -> None:
+    def __init__(self, found: RelayRoute | Unroutable) -> None:
         self.found = found
         self.asked: list[tuple[str, str, str]] = []
 
-    async def route(self, tenant: str, sender: str, domain: str) -> Route | Unroutable:
+    async def route(self, tenant: str, sender: str, domain: str) -> RelayRoute | Unroutable:
         self.asked.append((tenant, sender, domain))
         return self.found
 
@@ -188,7 +188,7 @@ class BusyPool:
         raise AssertionError
 
 
-def sender(found: Route | Unroutable) -> LegSender:
+def sender(found: RelayRoute | Unroutable) -> LegSender:
     limits = SenderLimits(busy_seconds=30)
     return LegSender(FixedRoute(found), BusyPool(), None, limits, clock=lambda: NOW, rng=lambda: 0.5)  # type: ignore[arg-type]
 
@@ -206,7 +206,7 @@ async def test_what_the_dns_says_decides(code: int, enhanced: str, result: Resul
 
 
 async def test_a_busy_host_puts_the_leg_off_for_a_short_while() -> None:
-    found = Route((Host("mx.example", 25, ("192.0.2.1",)),))
+    found = RelayRoute((Host("mx.example", 25, ("192.0.2.1",)),))
     report = await sender(found).send_leg(leg("a"), lambda: True)
     assert report.deferral is not None
     assert report.deferral.due_at == NOW + timedelta(seconds=30)

@@ -8,24 +8,24 @@ from mailyard.broker.pipeline import Route
 from mailyard.proto.v1.ticket_pb2 import MailClass, Recipient, Ticket
 from mailyard.relay.attempt import RecipientAnswer
 from mailyard.relay.conclusion import (
-    Disposition,
+    ReplyClass,
     conclude,
-    disposition_of,
     postpone,
+    reply_class_of,
     reply_text,
     return_to_queue,
 )
 from mailyard.runtime.clock import to_ms
-from mailyard.smtp.client import Outcome, Step
+from mailyard.smtp.client import RecipientResult, Step
 from mailyard.smtp.client.replies import lost_reply, own_reply
 from mailyard.smtp.reply import Reply
 from mailyard.spool.outcome import Result
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-OK = Outcome(Step.END, Reply(250, "2.0.0", ("Queued",)))
-NO_USER = Outcome(Step.RCPT, Reply(550, "5.1.1", ("No such user",)))
-GREYLISTED = Outcome(Step.RCPT, Reply(451, None, ("Greylisted",)))
-LOST = Outcome(Step.END, lost_reply("connection lost: reset"), own=True)
+OK = RecipientResult(Step.END, Reply(250, "2.0.0", ("Queued",)))
+NO_USER = RecipientResult(Step.RCPT, Reply(550, "5.1.1", ("No such user",)))
+GREYLISTED = RecipientResult(Step.RCPT, Reply(451, None, ("Greylisted",)))
+LOST = RecipientResult(Step.END, lost_reply("connection lost: reset"), own=True)
 
 
 def ticket(recipients: int, accepted: datetime = NOW, attempt: int = 0) -> Ticket:
@@ -38,30 +38,30 @@ def ticket(recipients: int, accepted: datetime = NOW, attempt: int = 0) -> Ticke
     )
 
 
-def answer(outcome: Outcome) -> RecipientAnswer:
+def answer(outcome: RecipientResult) -> RecipientAnswer:
     return RecipientAnswer(outcome, "mx.example[192.0.2.1]:25", "TLSv1.3 X")
 
 
 @pytest.mark.parametrize(
     ("step", "code", "disposition"),
     [
-        (Step.END, 250, Disposition.RELAYED),
-        (Step.RCPT, 450, Disposition.DEFERRED),
-        (Step.RCPT, 550, Disposition.FAILED),
-        (Step.MAIL, 550, Disposition.FAILED),
-        (Step.DATA, 554, Disposition.FAILED),
-        (Step.END, 554, Disposition.FAILED),
-        (Step.CONNECT, 550, Disposition.FAILED),  # the DNS says that there is nobody
-        (Step.CONNECT, 451, Disposition.DEFERRED),
-        (Step.GREETING, 554, Disposition.DEFERRED),
-        (Step.GREETING, 521, Disposition.FAILED),
-        (Step.HELLO, 550, Disposition.DEFERRED),
-        (Step.STARTTLS, 554, Disposition.DEFERRED),
-        (Step.AUTH, 535, Disposition.DEFERRED),
+        (Step.END, 250, ReplyClass.RELAYED),
+        (Step.RCPT, 450, ReplyClass.DEFERRED),
+        (Step.RCPT, 550, ReplyClass.FAILED),
+        (Step.MAIL, 550, ReplyClass.FAILED),
+        (Step.DATA, 554, ReplyClass.FAILED),
+        (Step.END, 554, ReplyClass.FAILED),
+        (Step.CONNECT, 550, ReplyClass.FAILED),  # the DNS says that there is nobody
+        (Step.CONNECT, 451, ReplyClass.DEFERRED),
+        (Step.GREETING, 554, ReplyClass.DEFERRED),
+        (Step.GREETING, 521, ReplyClass.FAILED),
+        (Step.HELLO, 550, ReplyClass.DEFERRED),
+        (Step.STARTTLS, 554, ReplyClass.DEFERRED),
+        (Step.AUTH, 535, ReplyClass.DEFERRED),
     ],
 )
-def test_an_answer_means(step: Step, code: int, disposition: Disposition) -> None:
-    assert disposition_of(Outcome(step, Reply(code, None, ("x",)))) is disposition
+def test_an_answer_means(step: Step, code: int, disposition: ReplyClass) -> None:
+    assert reply_class_of(RecipientResult(step, Reply(code, None, ("x",)))) is disposition
 
 
 def test_all_taken_ends_the_leg_with_the_remote_s_reply_text() -> None:
@@ -113,7 +113,7 @@ def test_a_later_attempt_waits_longer() -> None:
 
 
 def test_a_refusal_that_is_about_us_waits_with_a_transient_status() -> None:
-    refused = Outcome(Step.GREETING, Reply(554, "5.7.1", ("You are listed",)))
+    refused = RecipientResult(Step.GREETING, Reply(554, "5.7.1", ("You are listed",)))
     report = conclude(ticket(1), [answer(refused)], NOW, lambda: 0.5)
     assert report.deferral is not None
     assert report.deferral.status == "4.7.1"
@@ -162,17 +162,17 @@ def test_a_leg_is_given_back_at_once() -> None:
 def test_our_own_words_carry_no_code() -> None:
     assert reply_text(answer(LOST)) == "connection lost: reset"
     assert reply_text(
-        RecipientAnswer(Outcome(Step.CONNECT, own_reply(550, "5.1.2", "no such domain"), own=True))
+        RecipientAnswer(RecipientResult(Step.CONNECT, own_reply(550, "5.1.2", "no such domain"), own=True))
     ) == ("no such domain")
 
 
 def test_long_words_are_cut() -> None:
-    babble = Outcome(Step.RCPT, Reply(550, None, ("x" * 3000,)))
+    babble = RecipientResult(Step.RCPT, Reply(550, None, ("x" * 3000,)))
     assert len(reply_text(answer(babble))) == 500
 
 
 def test_words_of_a_stranger_turn_no_text_and_break_no_line() -> None:
     said = "a\u202eb\u2028c\u2066d\ufeffe\U000e0041f không có"
-    assert reply_text(answer(Outcome(Step.RCPT, Reply(550, "5.1.1", (said,))))) == (
+    assert reply_text(answer(RecipientResult(Step.RCPT, Reply(550, "5.1.1", (said,))))) == (
         "550 5.1.1 a?b?c?d?e?f không có (in reply to RCPT)"
     )

@@ -9,7 +9,7 @@ from bson import ObjectId
 from mailyard.proto.v1.ticket_pb2 import Recipient, Ticket, Verdict
 from mailyard.relay.bodyreader import BodyReader
 from mailyard.relay.outgoing import OutgoingMessage
-from mailyard.smtp.parameters import Body
+from mailyard.smtp.parameters import BodyType
 from mailyard.store.blobs import BodyMissing
 from mailyard.store.body import CHUNK_SIZE
 
@@ -120,7 +120,7 @@ def test_the_envelope_names_some_recipients_and_passes_on_what_was_asked() -> No
     assert [(to.address, to.notify, to.orcpt) for to in envelope.recipients] == [
         ("carol@b.example", "", "rfc822;c@b.example")
     ]
-    assert (envelope.ret, envelope.envid, envelope.body) == ("HDRS", "42", Body.EIGHT_BIT)
+    assert (envelope.ret, envelope.envid, envelope.body) == ("HDRS", "42", BodyType.EIGHT_BIT)
     assert (envelope.smtputf8, envelope.size) == (True, len(b"Received: x\r\nx"))
 
 

@@ -11,9 +11,9 @@ from mailyard.relay.connectionlimiter import ConnectionLimiter, ConnectionLimits
 from mailyard.relay.connector import ConnectFailure
 from mailyard.relay.networklimiter import NetworkLimiter, NetworkLimits, network_keys
 from mailyard.relay.pool import Pool, PoolLimits
-from mailyard.relay.route import Host, Route
+from mailyard.relay.route import Host, RelayRoute
 from mailyard.relay.tlspolicy import TlsPolicy
-from mailyard.smtp.client import Credentials, Dialect, Security, Step
+from mailyard.smtp.client import Dialect, LoginCredentials, Security, Step
 from mailyard.smtp.client.replies import own_reply
 
 A, B = Host("a.example", 25, ("192.0.2.1",)), Host("b.example", 25, ("192.0.2.2",))
@@ -61,7 +61,7 @@ class FakeConnector:
         self.gate = asyncio.Event()
         self.gate.set()
 
-    async def connect(self, host: Host, route: Route):
+    async def connect(self, host: Host, route: RelayRoute):
         self.tries += 1
         await self.gate.wait()
         self.spend(self.takes)
@@ -106,9 +106,9 @@ class World:
         self.now += seconds
 
     async def acquire(
-        self, host: Host = A, tenant: str = "", *, route: Route | None = None, in_line: bool = False
+        self, host: Host = A, tenant: str = "", *, route: RelayRoute | None = None, in_line: bool = False
     ):
-        return await self.pool.acquire(host, route or Route((host,)), tenant, in_line=in_line)
+        return await self.pool.acquire(host, route or RelayRoute((host,)), tenant, in_line=in_line)
 
 
 @pytest.fixture
@@ -133,14 +133,16 @@ async def test_another_policy_gets_another_session(world: World) -> None:
 @pytest.mark.parametrize(
     "route",
     [
-        Route((A,), Dialect.LMTP),
-        Route((A,), sources=("192.0.2.200",)),
-        Route((replace(A, tls=TlsPolicy(Security.ENCRYPT)),), credentials=Credentials("user", "secret")),
+        RelayRoute((A,), Dialect.LMTP),
+        RelayRoute((A,), sources=("192.0.2.200",)),
+        RelayRoute(
+            (replace(A, tls=TlsPolicy(Security.ENCRYPT)),), credentials=LoginCredentials("user", "secret")
+        ),
     ],
     ids=["another dialect", "another source address", "credentials"],
 )
 async def test_sessions_are_shared_only_where_all_that_a_route_says_is_the_same(
-    world: World, route: Route
+    world: World, route: RelayRoute
 ) -> None:
     session = await world.acquire()
     world.pool.release(session)

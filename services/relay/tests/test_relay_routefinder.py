@@ -9,11 +9,11 @@ import pytest
 
 from mailyard.directory.policy import DomainPolicy
 from mailyard.dns.resolver import MAX_RECORDS, DnsOptions, DnsResolver
-from mailyard.relay.route import Host, Route, Unroutable
+from mailyard.relay.route import Host, RelayRoute, Unroutable
 from mailyard.relay.routefinder import RouteFinder, RouteOptions
 from mailyard.relay.routetable import RouteTable
 from mailyard.relay.tlspolicy import TlsPolicy
-from mailyard.smtp.client import Credentials, Security
+from mailyard.smtp.client import LoginCredentials, Security
 from mailyard.smtp.client.nexthop import NextHop
 
 
@@ -46,12 +46,12 @@ def finder(dns_server) -> MakeFinder:
     return make
 
 
-def names(found: Route | Unroutable) -> list[str]:
-    assert isinstance(found, Route), found
+def names(found: RelayRoute | Unroutable) -> list[str]:
+    assert isinstance(found, RelayRoute), found
     return [host.name for host in found.hosts]
 
 
-def reply(found: Route | Unroutable) -> str:
+def reply(found: RelayRoute | Unroutable) -> str:
     assert isinstance(found, Unroutable), found
     return f"{found.reply.code} {found.reply.enhanced}"
 
@@ -61,7 +61,7 @@ async def test_hosts_come_in_order_of_preference(dns_server, finder: MakeFinder)
     dns_server.add("a.example", "A", "192.0.2.1")
     dns_server.add("b.example", "A", "192.0.2.2")
     found = await finder().route("acme", "acme.example", "example.org")
-    assert found == Route((Host("a.example", 25, ("192.0.2.1",)), Host("b.example", 25, ("192.0.2.2",))))
+    assert found == RelayRoute((Host("a.example", 25, ("192.0.2.1",)), Host("b.example", 25, ("192.0.2.2",))))
 
 
 async def test_a_host_has_addresses_of_both_families(dns_server, finder: MakeFinder) -> None:
@@ -69,7 +69,7 @@ async def test_a_host_has_addresses_of_both_families(dns_server, finder: MakeFin
     dns_server.add("a.example", "A", "192.0.2.1", "192.0.2.2")
     dns_server.add("a.example", "AAAA", "2001:db8::1")
     found = await finder().route("acme", "acme.example", "example.org")
-    assert isinstance(found, Route)
+    assert isinstance(found, RelayRoute)
     assert sorted(found.hosts[0].addresses) == ["192.0.2.1", "192.0.2.2", "2001:db8::1"]
 
 
@@ -188,7 +188,7 @@ async def test_an_address_of_no_use_takes_only_itself_out(
         dns_server.add("mixed.example", kind, address)
     dns_server.add("next.example", "A", "192.0.2.26")
     found = await finder().route("acme", "acme.example", "example.org")
-    assert found == Route(
+    assert found == RelayRoute(
         (Host("mixed.example", 25, ("192.0.2.25",)), Host("next.example", 25, ("192.0.2.26",)))
     )
 
@@ -214,7 +214,7 @@ async def test_a_domain_with_no_other_address_fails_and_the_sender_learns_no_mor
 async def test_addresses_of_the_internet_are_used(dns_server, finder: MakeFinder, address: str) -> None:
     dns_server.add("example.org", "AAAA" if ":" in address else "A", address)
     found = await finder().route("acme", "acme.example", "example.org")
-    assert isinstance(found, Route)
+    assert isinstance(found, RelayRoute)
     assert [ipaddress.ip_address(each) for each in found.hosts[0].addresses] == [
         ipaddress.ip_address(address)
     ]
@@ -226,7 +226,7 @@ async def test_a_private_network_that_is_listed_is_used(dns_server, finder: Make
     dns_server.add("a.example", "AAAA", "::ffff:10.1.0.2", "fd00::1")
     listed = [ipaddress.ip_network(each) for each in ("10.1.0.0/16", "fd00::/64")]
     found = await finder(allowed_networks=listed).route("acme", "acme.example", "example.org")
-    assert isinstance(found, Route)
+    assert isinstance(found, RelayRoute)
     assert sorted(found.hosts[0].addresses) == ["10.1.0.1", "::ffff:10.1.0.2", "fd00::1"]
     assert names(await finder(allowed_networks=listed).route("acme", "acme.example", "[10.1.2.3]")) == [
         "[10.1.2.3]"
@@ -263,7 +263,7 @@ async def test_thousands_of_addresses_of_one_host_cost_little_time_and_are_not_k
     asking = finder()
     for _ in range(2):
         found = await asking.route("acme", "acme.example", "example.org")
-        assert isinstance(found, Route)
+        assert isinstance(found, RelayRoute)
         assert len(found.hosts[0].addresses) == MAX_RECORDS
     assert dns_server.asked.count(("example.org", "MX")) == 1
     assert dns_server.asked.count(("many.example", "A")) == 2
@@ -308,13 +308,13 @@ async def test_a_host_that_is_an_alias_is_followed(dns_server, finder: MakeFinde
     dns_server.add("alias.example", "CNAME", "a.example.")
     dns_server.add("a.example", "A", "192.0.2.1", "10.0.0.1")
     found = await finder().route("acme", "acme.example", "example.org")
-    assert isinstance(found, Route)
+    assert isinstance(found, RelayRoute)
     assert found.hosts[0].addresses == ("192.0.2.1",)
 
 
 async def test_address_literals_need_no_dns(dns_server, finder: MakeFinder) -> None:
     found = await finder().route("acme", "acme.example", "[192.0.2.7]")
-    assert found == Route((Host("[192.0.2.7]", 25, ("192.0.2.7",)),))
+    assert found == RelayRoute((Host("[192.0.2.7]", 25, ("192.0.2.7",)),))
     assert reply(await finder().route("acme", "acme.example", "[127.0.0.1]")) == "554 5.4.6"
     assert reply(await finder().route("acme", "acme.example", "[x400:nobody]")) == "550 5.1.2"
     assert dns_server.asked == []
@@ -339,7 +339,7 @@ async def test_a_next_hop_goes_before_the_dns_and_may_be_on_loopback(dns_server,
     table = RouteTable({"*": NextHop("127.0.0.1", 2526)}, {"*": Security.NONE}, {})
     found = await finder(table).route("acme", "acme.example", "example.org")
     host = Host("127.0.0.1", 2526, ("127.0.0.1",), TlsPolicy(Security.NONE))
-    assert found == Route((host,), configured=True)
+    assert found == RelayRoute((host,), configured=True)
     assert dns_server.asked == []
 
 
@@ -354,14 +354,14 @@ async def test_the_relay_route_of_a_tenant_goes_before_the_next_hop_of_the_setti
     table = RouteTable(
         {"*": NextHop("127.0.0.1", 2526), "b.example": NextHop("127.0.0.1", 2527)},
         {},
-        {"127.0.0.9": Credentials("user", "secret")},
+        {"127.0.0.9": LoginCredentials("user", "secret")},
     )
     asking = finder(table, DomainPolicy(relay_route="submission://127.0.0.9:2587"))
     found = await asking.route("acme", "acme.example", "example.org")
     host = Host("127.0.0.9", 2587, ("127.0.0.9",), TlsPolicy(Security.VERIFY))
-    assert found == Route((host,), credentials=Credentials("user", "secret"), configured=True)
+    assert found == RelayRoute((host,), credentials=LoginCredentials("user", "secret"), configured=True)
     named = await asking.route("acme", "acme.example", "b.example")
-    assert isinstance(named, Route)
+    assert isinstance(named, RelayRoute)
     assert named.hosts[0].port == 2527
     assert dns_server.asked == []
 
@@ -374,11 +374,11 @@ async def test_tls_and_source_addresses_of_a_tenant_hold_for_each_host_of_the_dn
     dns_server.add("b.example", "A", "192.0.2.2")
     policy = DomainPolicy(relay_security=Security.ENCRYPT, relay_sources=("192.0.2.200",))
     found = await finder(policy=policy, sources=("192.0.2.100",)).route("acme", "acme.example", "example.org")
-    assert isinstance(found, Route)
+    assert isinstance(found, RelayRoute)
     assert [host.tls for host in found.hosts] == [TlsPolicy(Security.ENCRYPT)] * 2
     assert found.sources == ("192.0.2.200",)
     default = await finder(sources=("192.0.2.100",)).route("acme", "acme.example", "example.org")
-    assert isinstance(default, Route)
+    assert isinstance(default, RelayRoute)
     assert default.sources == ("192.0.2.100",)
 
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from mailyard.relay.route import Host, Route
+from mailyard.relay.route import Host, RelayRoute
 from mailyard.relay.routetable import RouteTable, parse_credentials, refuse_exposed_credentials
 from mailyard.relay.tlspolicy import TlsPolicy
-from mailyard.smtp.client import Credentials, Security
+from mailyard.smtp.client import LoginCredentials, Security
 from mailyard.smtp.client.nexthop import NextHop
 
 TABLE = RouteTable(
@@ -15,7 +15,7 @@ TABLE = RouteTable(
         "*": NextHop("rest", 25),
     },
     {"a.example": Security.VERIFY, "*": Security.ENCRYPT},
-    {"rest": Credentials("user", "secret")},
+    {"rest": LoginCredentials("user", "secret")},
 )
 
 
@@ -25,12 +25,12 @@ TABLE = RouteTable(
         ("a.example", "one", Security.VERIFY, None),
         ("b.a.example", "below", Security.NONE, None),
         ("c.b.a.example", "below", Security.NONE, None),
-        ("example", "rest", Security.VERIFY, Credentials("user", "secret")),
-        ("[192.0.2.1]", "rest", Security.VERIFY, Credentials("user", "secret")),
+        ("example", "rest", Security.VERIFY, LoginCredentials("user", "secret")),
+        ("[192.0.2.1]", "rest", Security.VERIFY, LoginCredentials("user", "secret")),
     ],
 )
 def test_the_closest_route_counts(
-    domain: str, host: str, security: Security, credentials: Credentials | None
+    domain: str, host: str, security: Security, credentials: LoginCredentials | None
 ) -> None:
     hop = TABLE.next_hop(domain)
     assert hop is not None
@@ -40,7 +40,7 @@ def test_the_closest_route_counts(
 
 
 def test_without_a_route_the_dns_is_asked_and_no_credentials_are_said() -> None:
-    table = RouteTable({}, {}, {"rest": Credentials("user", "secret")})
+    table = RouteTable({}, {}, {"rest": LoginCredentials("user", "secret")})
     assert table.next_hop("a.example") is None
     assert table.tls_policy("a.example", None) == TlsPolicy()
 
@@ -48,15 +48,15 @@ def test_without_a_route_the_dns_is_asked_and_no_credentials_are_said() -> None:
 def test_credentials_are_lines_of_host_user_and_password() -> None:
     text = "# smart hosts\nSmart.example user pass word\n\nother.example u p\n"
     assert parse_credentials(text) == {
-        "smart.example": Credentials("user", "pass word"),
-        "other.example": Credentials("u", "p"),
+        "smart.example": LoginCredentials("user", "pass word"),
+        "other.example": LoginCredentials("u", "p"),
     }
     with pytest.raises(ValueError, match="line 1"):
         parse_credentials("smart.example user")
 
 
 def test_a_password_does_not_show() -> None:
-    assert "secret" not in repr(Credentials("user", "secret"))
+    assert "secret" not in repr(LoginCredentials("user", "secret"))
 
 
 @pytest.mark.parametrize("security", list(Security))
@@ -64,7 +64,7 @@ def test_a_hop_with_credentials_is_verified_whatever_its_domain_asks_for(securit
     hop = NextHop.parse("submission://Smart.example.")
     table = RouteTable({"*": hop}, {"*": security}, parse_credentials("smart.example u p"))
     tls = table.tls_policy("b.example", hop)
-    assert (tls.security, table.credentials_of(hop, tls)) == (Security.VERIFY, Credentials("u", "p"))
+    assert (tls.security, table.credentials_of(hop, tls)) == (Security.VERIFY, LoginCredentials("u", "p"))
 
 
 @pytest.mark.parametrize("scheme", ["smtp", "submission", "smtps", "lmtp"])
@@ -75,9 +75,9 @@ def test_credentials_at_a_hop_that_may_be_in_clear_are_refused(scheme: str, secu
     with pytest.raises(ValueError, match="security="):
         refuse_exposed_credentials(table)
     with pytest.raises(ValueError, match="verify or encrypt"):
-        Route(
+        RelayRoute(
             (Host("smart.example", 25, ("192.0.2.1",), TlsPolicy(security)),),
-            credentials=Credentials("u", "p"),
+            credentials=LoginCredentials("u", "p"),
         )
 
 

@@ -22,7 +22,7 @@ from mailyard.relay.networklimiter import NetworkLimiter, NetworkLimits
 from mailyard.relay.outgoing import OutgoingMessage
 from mailyard.relay.pool import Pool, PoolLimits
 from mailyard.relay.replytimer import Timeouts
-from mailyard.relay.route import Host, Route
+from mailyard.relay.route import Host, RelayRoute
 from mailyard.relay.session import ClientSession
 from mailyard.relay.tlspolicy import TlsPolicy
 from mailyard.runtime.clock import to_ms
@@ -61,12 +61,12 @@ def leg(number: int, tenant: str = "t") -> Ticket:
 
 
 class OneHost:
-    async def route(self, tenant: str, sender: str, domain: str) -> Route:
-        return Route((Host("mx.b.example", 25, ("192.0.2.1",), CLEAR),))
+    async def route(self, tenant: str, sender: str, domain: str) -> RelayRoute:
+        return RelayRoute((Host("mx.b.example", 25, ("192.0.2.1",), CLEAR),))
 
 
 class NeverOpens:
-    async def connect(self, host: Host, route: Route):
+    async def connect(self, host: Host, route: RelayRoute):
         await asyncio.Event().wait()
 
 
@@ -77,7 +77,7 @@ async def test_five_thousand_legs_for_one_saturated_site_cost_few_updates_and_en
     limits = PoolLimits(site_connections=1, site_waiting=0, busy=BusyLimits(30, 900))
     pool = Pool(NeverOpens(), ConnectionLimiter(ConnectionLimits()), limits, lambda: now, rng=rng)
     host = Host("mx.b.example", 25, ("192.0.2.1",), CLEAR)
-    holding = asyncio.create_task(pool.acquire(host, Route((host,))))
+    holding = asyncio.create_task(pool.acquire(host, RelayRoute((host,))))
     await asyncio.sleep(0)
     clock = lambda: NOW + timedelta(seconds=now)  # noqa: E731
     sender = LegSender(OneHost(), pool, BodyReader(Blobs()), SenderLimits(), clock=clock, rng=rng)
@@ -159,12 +159,12 @@ class World:
         self.tasks: list[asyncio.Task[object]] = []
 
     def stick(self, host: Host, tenant: str) -> None:
-        self.tasks.append(asyncio.create_task(self.pool.acquire(host, Route((host,)), tenant)))
+        self.tasks.append(asyncio.create_task(self.pool.acquire(host, RelayRoute((host,)), tenant)))
 
     async def send(self, port: int, tenant: str = "good") -> tuple[str, float]:
         """One mail to a good host, and the seconds it took."""
         began = time.monotonic()
-        route = Route((Host("mx.good.example", port, ("127.0.0.1",), CLEAR),))
+        route = RelayRoute((Host("mx.good.example", port, ("127.0.0.1",), CLEAR),))
         message = OutgoingMessage(leg(0, tenant), BodyReader(Blobs()))
         attempt = DeliveryAttempt(message, route, self.pool, most_recipients=100, permitted=lambda: True)
         (answer,) = await attempt.run()
@@ -240,7 +240,7 @@ async def test_five_hundred_tarpits_of_as_many_tenants_do_not_stop_good_sites(
     assert seconds < 2
     host = Host("mx.new.example", new.port, ("127.0.0.1",), CLEAR)
     began = time.monotonic()
-    session = await world.pool.acquire(host, Route((host,)), "other")
+    session = await world.pool.acquire(host, RelayRoute((host,)), "other")
     assert isinstance(session, ClientSession)  # tarpits get less time now
     assert time.monotonic() - began < 20
     world.pool.release(session)

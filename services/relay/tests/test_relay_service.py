@@ -22,7 +22,7 @@ from mailyard.relay.main import build
 from mailyard.relay.settings import RelaySettings
 from mailyard.runtime.clock import now_utc
 from mailyard.runtime.service import Component, Runtime
-from mailyard.spool.acceptance import Acceptance, Client, Source
+from mailyard.spool.acceptance import Acceptance, Source, TransferringClient
 from mailyard.spool.outcome import Outcome, Result, ended_alike
 from mailyard.spool.queue.leases import Leases
 from mailyard.spool.queue.outcomes import Outcomes
@@ -57,7 +57,7 @@ class World:
                 recipients=tuple(Recipient(address=each, tenant="a") for each in recipients),
                 tenant="a",
                 source=Source.SUBMISSION,
-                client=Client(),
+                client=TransferringClient(),
                 body=body,
                 prefix=prefix,
             )

@@ -13,21 +13,21 @@ from aiosmtpd.smtp import AuthResult
 
 from mailyard.relay.connector import ClientProfile, ConnectFailure, Connector, tls_contexts
 from mailyard.relay.replytimer import Timeouts
-from mailyard.relay.route import Host, Route
+from mailyard.relay.route import Host, RelayRoute
 from mailyard.relay.routetable import RouteTable
 from mailyard.relay.session import ClientSession
 from mailyard.relay.tcpstream import TcpStream
 from mailyard.relay.tlspolicy import PeerCertificate, TlsPolicy
 from mailyard.runtime.errors import Unavailable
 from mailyard.smtp.client import (
-    Client,
-    Credentials,
     Dialect,
-    Envelope,
     EnvelopeRecipient,
+    LoginCredentials,
     Options,
     Security,
+    SmtpClient,
     Step,
+    TransactionEnvelope,
 )
 from mailyard.smtp.client.nexthop import NextHop
 
@@ -55,12 +55,12 @@ async def refused_or_open(
 ) -> ClientSession | ConnectFailure:
     """`via`: what the route says beside its host."""
     host = Host("mx.example", port, addresses or ("127.0.0.1",), tls)
-    return await connector(**how).connect(host, Route((host,), **(via or {})))
+    return await connector(**how).connect(host, RelayRoute((host,), **(via or {})))
 
 
-def envelope(*recipients: str, **fields) -> Envelope:
+def envelope(*recipients: str, **fields) -> TransactionEnvelope:
     named = recipients or ("bob@b.example",)
-    return Envelope("alice@a.example", tuple(EnvelopeRecipient(each) for each in named), **fields)
+    return TransactionEnvelope("alice@a.example", tuple(EnvelopeRecipient(each) for each in named), **fields)
 
 
 async def content(*pieces: bytes) -> AsyncGenerator[bytes, None]:
@@ -157,7 +157,9 @@ async def test_a_host_that_stops_to_read_the_message_counts_as_waited_for(peer) 
 def test_reading_a_message_counts_as_far_as_it_is_slower_than_a_slow_line(
     seconds: float, waited: float
 ) -> None:
-    session = ClientSession(TcpStream(), Client(Options(hostname="relay.example")), Timeouts(), "mx.example")
+    session = ClientSession(
+        TcpStream(), SmtpClient(Options(hostname="relay.example")), Timeouts(), "mx.example"
+    )
     session._writing, session._written = seconds, 256 * 1024
     assert session.take_waited() == waited
     assert session.take_waited() == 0.0
@@ -259,11 +261,11 @@ async def test_a_host_that_has_our_own_name_is_ourselves(peer) -> None:
     profile = ClientProfile("relay.example", own_names=frozenset({"us.example"}))
     dialled = Host("mx.example", host.port, ("127.0.0.1", "127.0.0.2"), CLEAR)
     connecting = Connector(profile, Timeouts(), tls_contexts(None))
-    failure = await connecting.connect(dialled, Route((dialled,)))
+    failure = await connecting.connect(dialled, RelayRoute((dialled,)))
     assert isinstance(failure, ConnectFailure)
     assert (failure.reply.code, failure.reply.enhanced, failure.own) == (554, "5.4.6", True)
     session = await connecting.connect(
-        dialled, Route((dialled,), configured=True)
+        dialled, RelayRoute((dialled,), configured=True)
     )  # a next hop may be our own
     assert isinstance(session, ClientSession)
     session.close()
@@ -298,7 +300,7 @@ async def test_verify_takes_the_right_certificate_only(peer, certificate: Path) 
 async def test_verify_takes_the_right_name_only(peer, certificate: Path) -> None:
     host = await peer(STARTTLS + "tls\n" + AFTER_TLS)
     other = Host("other.example", host.port, ("127.0.0.1",), VERIFY)
-    failure = await connector(ca_file=certificate).connect(other, Route((other,)))
+    failure = await connector(ca_file=certificate).connect(other, RelayRoute((other,)))
     assert isinstance(failure, ConnectFailure)
     assert "TLS handshake failed" in failure.reply.text
 
@@ -397,7 +399,7 @@ async def test_an_address_that_is_not_ours_to_connect_from_is_a_failure_for_now(
     assert (failure.step, failure.reply.enhanced, failure.own) == (Step.CONNECT, "4.4.1", True)
 
 
-CREDENTIALS = Credentials("alice", "secret")
+CREDENTIALS = LoginCredentials("alice", "secret")
 AUTH = AFTER_TLS.replace("S: 250 PIPELINING", "S: 250 AUTH PLAIN") + "C: AUTH\nS: 235 Ok\n"
 
 
@@ -523,12 +525,12 @@ async def test_aiosmtpd_takes_our_login(server_tls: ssl.SSLContext) -> None:
     )
     controller.start()
     try:
-        right = {"credentials": Credentials("alice", "secret")}
+        right = {"credentials": LoginCredentials("alice", "secret")}
         session = await opened(controller.port, TlsPolicy(Security.ENCRYPT), via=right)
         done = await session.send(envelope(), content(b"x\r\n"))
         assert done.outcomes[0].reply.code == 250
         session.close()
-        wrong = {"credentials": Credentials("alice", "wrong")}
+        wrong = {"credentials": LoginCredentials("alice", "wrong")}
         failure = await refused_or_open(controller.port, TlsPolicy(Security.ENCRYPT), via=wrong)
         assert isinstance(failure, ConnectFailure)
         assert (failure.step, failure.reply.code) == (Step.AUTH, 535)
@@ -565,7 +567,7 @@ async def test_tls_from_the_first_octet(server_tls: ssl.SSLContext, certificate:
         failure = await refused_or_open(controller.port, tls)
         assert isinstance(failure, ConnectFailure)
         assert (failure.step, failure.reply.enhanced) == (Step.STARTTLS, "4.7.5")
-        login = {"credentials": Credentials("alice", "secret")}
+        login = {"credentials": LoginCredentials("alice", "secret")}
         failure = await refused_or_open(controller.port, tls, via=login)
         assert isinstance(failure, ConnectFailure)
         assert (failure.step, failure.reply.enhanced) == (Step.STARTTLS, "4.7.5")

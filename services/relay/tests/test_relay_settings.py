@@ -13,7 +13,7 @@ from mailyard.relay.main import pool, route_finder, route_table
 from mailyard.relay.settings import RelaySettings
 from mailyard.runtime.errors import Misconfigured
 from mailyard.runtime.settings import load_settings
-from mailyard.smtp.client import Credentials, Security
+from mailyard.smtp.client import LoginCredentials, Security
 from mailyard.smtp.client.nexthop import NextHop
 from mailyard.store.client import Store
 
@@ -42,7 +42,7 @@ async def test_routes_policies_and_logins_come_from_the_environment(
     assert smart == NextHop("smart.example", 587)
     tls = routes.tls_policy("a.example", smart)
     assert tls.security is Security.VERIFY
-    assert routes.credentials_of(smart, tls) == Credentials("user", "secret")
+    assert routes.credentials_of(smart, tls) == LoginCredentials("user", "secret")
     assert local is not None
     assert routes.tls_policy("b.example", local).security is Security.NONE
     assert settings.resolvers == ["127.0.0.1", "::1"]

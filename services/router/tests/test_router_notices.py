@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from bson import ObjectId
 
-from mailyard.message.deliverystatus import Outcome
+from mailyard.message.deliverystatus import DsnAction
 from mailyard.proto.v1.ticket_pb2 import MailClass
 from mailyard.router.notices import (
     delayed_recipients_of,
@@ -44,14 +44,14 @@ def due(outcomes: dict[str, Any], *, sender: str = "s@x.test", key: str = "", **
 @pytest.mark.parametrize(
     ("result", "action"),
     [
-        (Result.BOUNCED, Outcome.FAILED),
-        (Result.EXPIRED, Outcome.FAILED),
-        (Result.RELAYED, Outcome.RELAYED),
-        (Result.DELIVERED, Outcome.DELIVERED),
-        (Result.QUARANTINED, Outcome.DELIVERED),
+        (Result.BOUNCED, DsnAction.FAILED),
+        (Result.EXPIRED, DsnAction.FAILED),
+        (Result.RELAYED, DsnAction.RELAYED),
+        (Result.DELIVERED, DsnAction.DELIVERED),
+        (Result.QUARANTINED, DsnAction.DELIVERED),
     ],
 )
-def test_each_result_has_its_action_of_rfc_3464(result: Result, action: Outcome) -> None:
+def test_each_result_has_its_action_of_rfc_3464(result: Result, action: DsnAction) -> None:
     [recipient] = recipients_of(due({"0": outcome(result)}))
     assert (recipient.outcome, recipient.status, recipient.diagnostic) == (action, "5.1.1", "550 no")
     assert recipient.last_attempt == NOW
@@ -69,7 +69,7 @@ def test_an_expanded_alias_is_reported_as_expanded() -> None:
         due({}, expanded={"x0": {"address": "all@one.test", "notify": "SUCCESS", "at": NOW}})
     )
     assert (recipient.outcome, recipient.address, recipient.notify) == (
-        Outcome.EXPANDED,
+        DsnAction.EXPANDED,
         "all@one.test",
         "SUCCESS",
     )
@@ -117,7 +117,7 @@ def test_a_delay_names_those_who_wait_the_reason_and_the_end_of_attempts() -> No
     [recipient] = delayed_recipients_of(DueDelay("a/delay", row))
     assert (recipient.address, recipient.outcome, recipient.status) == (
         "a@one.test",
-        Outcome.DELAYED,
+        DsnAction.DELAYED,
         "4.4.1",
     )
     assert (recipient.diagnostic, recipient.retry_until) == ("no answer", NOW + timedelta(days=5))

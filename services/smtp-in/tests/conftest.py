@@ -24,11 +24,11 @@ from mailyard.message.address import Address
 from mailyard.runtime.endpoint import Endpoint
 from mailyard.runtime.errors import Unavailable
 from mailyard.smtp.reply import Reply
-from mailyard.smtp.server.limits import EarlyData, Limits, Profile
-from mailyard.smtp_in.doors import MODES, Backend, Door, DoorName
+from mailyard.smtp.server.limits import EarlyData, Profile, SmtpLimits
 from mailyard.smtp_in.factory import SmtpConnectionFactory
 from mailyard.smtp_in.headerfilters import Trace
 from mailyard.smtp_in.hooks import SmtpHook
+from mailyard.smtp_in.listeners import MODES, ListenerName, ListenerProfile, ReceptionServices
 from mailyard.smtp_in.measures import Measures
 from mailyard.smtp_in.submitted import SubmissionRules
 from mailyard.smtp_in.timeouts import ConnectionTimeouts
@@ -301,16 +301,16 @@ class House:
         self.bodies.free.set()
 
     async def open(
-        self, name: DoorName = DoorName.MX, *, plaintext_auth: bool = False, **limits: int
+        self, name: ListenerName = ListenerName.MX, *, plaintext_auth: bool = False, **limits: int
     ) -> Listener:
         profile = Profile(
             MODES[name],
             "mail.one.test",
-            Limits(**limits),
+            SmtpLimits(**limits),
             starttls=self.certificates is not None,
             early_data=self.early_data,
         )
-        backend = Backend(
+        backend = ReceptionServices(
             self.directory,
             self.logins,
             self.sessions,
@@ -323,7 +323,7 @@ class House:
             memory=self.memory,
             more_hooks=self.more_hooks,
         )
-        door = Door(name, profile, backend, Measures(name), plaintext_auth)
+        door = ListenerProfile(name, profile, backend, Measures(name), plaintext_auth)
         resources = ListenerResources(
             self.admission, self.memory, self.certificates, self.proxies, backlog=128
         )
@@ -331,7 +331,7 @@ class House:
             SmtpConnectionFactory(door, self.timeouts),
             [Endpoint("127.0.0.1", 0)],
             resources,
-            tls_first=name is DoorName.SUBMISSIONS,
+            tls_first=name is ListenerName.SUBMISSIONS,
         )
         await listener.start()
         self.stack.push_async_callback(listener.close)
@@ -351,7 +351,7 @@ class House:
 
     async def submission(self) -> Client:
         """Return a client that has authenticated as ann@one.test."""
-        client = await self.client(await self.open(DoorName.SUBMISSION, plaintext_auth=True))
+        client = await self.client(await self.open(ListenerName.SUBMISSION, plaintext_auth=True))
         assert await client.ask("AUTH PLAIN AGFubkBvbmUudGVzdAByaWdodA==") == [
             "235 2.7.0 Authentication successful"
         ]

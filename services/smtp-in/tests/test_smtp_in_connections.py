@@ -13,7 +13,7 @@ from mailyard.local.certificates import ensure_certificates
 from mailyard.runtime.endpoint import Endpoint
 from mailyard.runtime.errors import Misconfigured
 from mailyard.smtp.server.limits import EarlyData
-from mailyard.smtp_in.doors import DoorName
+from mailyard.smtp_in.listeners import ListenerName
 from mailyard.smtp_in.timeouts import ConnectionTimeouts, MessageRate, Overdue, Waiting, overdue
 
 TIMEOUTS = ConnectionTimeouts(idle=300, busy_idle=10, data=180, message=3600, connection=14_400)
@@ -75,7 +75,7 @@ async def test_what_was_said_in_clear_behind_starttls_is_dropped(house, tls) -> 
 
 
 async def test_starttls_makes_authentication_possible_and_is_forgotten_by_no_one(house, tls) -> None:
-    client = await house.client(await house.open(DoorName.SUBMISSION))
+    client = await house.client(await house.open(ListenerName.SUBMISSION))
     assert await client.ask("MAIL FROM:<ann@one.test>") == ["530 5.7.0 Must issue a STARTTLS command first"]
     await client.ask("STARTTLS")
     await client.writer.start_tls(tls, server_hostname="localhost")
@@ -87,7 +87,7 @@ async def test_starttls_makes_authentication_possible_and_is_forgotten_by_no_one
 
 
 async def test_submissions_speaks_tls_first(house, tls) -> None:
-    listener = await house.open(DoorName.SUBMISSIONS)
+    listener = await house.open(ListenerName.SUBMISSIONS)
     reader, writer = await asyncio.open_connection(
         *listener.addresses[0], ssl=tls, server_hostname="localhost"
     )
@@ -100,7 +100,7 @@ async def test_submissions_speaks_tls_first(house, tls) -> None:
 
 
 async def test_a_client_that_does_not_speak_tls_is_let_go(house, tls, eventually) -> None:
-    listener = await house.open(DoorName.SUBMISSIONS)
+    listener = await house.open(ListenerName.SUBMISSIONS)
     client = await house.client(listener, hello="")
     client.send(b"EHLO client.test\r\n")
     assert b"220" not in await client.reader.read()
@@ -120,7 +120,7 @@ def test_a_certificate_that_cannot_be_read_stops_the_start(tmp_path) -> None:
 async def test_a_renewed_certificate_is_used_for_the_next_handshake(house, tmp_path) -> None:
     old = ensure_certificates(tmp_path / "a", ["localhost"], datetime.now(UTC))
     house.certificates = Certificates(old.certificate, old.key, 5)
-    listener = await house.open(DoorName.SUBMISSIONS)
+    listener = await house.open(ListenerName.SUBMISSIONS)
     new = ensure_certificates(tmp_path / "b", ["localhost"], datetime.now(UTC))
     old.certificate.write_bytes(new.certificate.read_bytes())
     await house.certificates.refresh()  # key and certificate do not fit yet: nothing changes
@@ -158,7 +158,7 @@ async def test_at_shutdown_idle_clients_get_421_and_messages_in_hand_are_finishe
 
 
 async def test_at_shutdown_handshakes_are_broken_off_and_others_finish(house, tls, eventually) -> None:
-    listener = await house.open(DoorName.SUBMISSIONS)
+    listener = await house.open(ListenerName.SUBMISSIONS)
     assert listener.not_ready_reason() is None
     [address] = listener.addresses
     silent = await house.client(listener, hello="")

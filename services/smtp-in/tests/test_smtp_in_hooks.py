@@ -8,8 +8,8 @@ from mailyard.directory.model import LocalAccount
 from mailyard.proto.v1.ticket_pb2 import Action
 from mailyard.runtime.errors import Unavailable
 from mailyard.smtp.reply import reply
-from mailyard.smtp_in.doors import DoorName
 from mailyard.smtp_in.hooks import Hooks, SmtpHook
+from mailyard.smtp_in.listeners import ListenerName
 from mailyard.smtp_in.peer import certificate_subject
 from mailyard.spool.finding import Finding
 
@@ -237,9 +237,9 @@ def test_the_subject_of_a_certificate_is_written_as_directories_do() -> None:
     assert certificate_subject(None) == certificate_subject({}) == ""
 
 
-@pytest.mark.parametrize("name", [DoorName.MX, DoorName.LMTP])
+@pytest.mark.parametrize("name", [ListenerName.MX, ListenerName.LMTP])
 async def test_hooks_know_the_listener(house, name) -> None:
     hook = Scripted()
     house.more_hooks = [hook]
-    await house.client(await house.open(name), "LHLO c" if name is DoorName.LMTP else "EHLO c")
+    await house.client(await house.open(name), "LHLO c" if name is ListenerName.LMTP else "EHLO c")
     assert hook.asked[0] == f"connect {name} 127.0.0.1"

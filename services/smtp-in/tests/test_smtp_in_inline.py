@@ -8,9 +8,9 @@ import pytest
 from pydantic import ValidationError
 
 from mailyard.proto.v1.ticket_pb2 import Action, JudgeRequest, JudgeResponse, Verdict
-from mailyard.smtp_in.doors import DoorName
 from mailyard.smtp_in.filterclient import FilterClient
 from mailyard.smtp_in.inline import InlineFilter, refusal_of
+from mailyard.smtp_in.listeners import ListenerName
 from mailyard.smtp_in.settings import SmtpInSettings
 
 REJECT = Verdict(action=Action.ACTION_REJECT, status="5.7.9", text="no programs")
@@ -206,7 +206,7 @@ async def test_a_message_that_goes_too_many_ways_is_not_asked_about(house, fake)
 
 async def test_listeners_that_are_not_named_ask_nothing(house, fake) -> None:
     hook(house, fake, listeners=("lmtp",))
-    client = await house.client(await house.open(DoorName.MX))
+    client = await house.client(await house.open(ListenerName.MX))
     await client.envelope("ann@one.test")
     assert (await client.message("x"))[:3] == "250"
     assert (marks(house), fake.requests) == ([], [])
@@ -215,7 +215,7 @@ async def test_listeners_that_are_not_named_ask_nothing(house, fake) -> None:
 async def test_every_recipient_of_lmtp_gets_the_refusal(house, fake) -> None:
     fake.answer = response(REJECT)
     hook(house, fake)
-    client = await house.client(await house.open(DoorName.LMTP), "LHLO client.test")
+    client = await house.client(await house.open(ListenerName.LMTP), "LHLO client.test")
     await client.envelope("ann@one.test", "bob@one.test")
     assert await client.message("x") == "550 5.7.9 no programs"
     assert await client.reply() == "550 5.7.9 no programs"

@@ -5,7 +5,7 @@ import pytest
 from mailyard.message.address import Address
 from mailyard.proto.v1.ticket_pb2 import Recipient
 from mailyard.smtp_in import replies
-from mailyard.smtp_in.doors import DoorName
+from mailyard.smtp_in.listeners import ListenerName
 from mailyard.spool.acceptance import Source
 
 SENDER_OK, RECIPIENT_OK = "250 2.1.0 Ok", "250 2.1.5 Ok"
@@ -195,7 +195,7 @@ async def test_under_pressure_senders_are_put_off(house, refusal) -> None:
 
 
 async def test_lmtp_takes_local_recipients_and_answers_for_each(house) -> None:
-    client = await house.client(await house.open(DoorName.LMTP), hello="LHLO gateway.test")
+    client = await house.client(await house.open(ListenerName.LMTP), hello="LHLO gateway.test")
     said = await client.envelope("ann@one.test", "x@elsewhere.test", "cat@two.test")
     assert said == [SENDER_OK, RECIPIENT_OK, "550 5.7.1 Only local recipients are taken here", RECIPIENT_OK]
     assert (await client.message("x"))[:3] == "250"

@@ -12,7 +12,7 @@ from mailyard.listening.admission import Admission
 from mailyard.listening.certificates import Certificates
 from mailyard.listening.proxynetworks import ProxySettings
 from mailyard.local.certificates import ensure_certificates
-from mailyard.smtp_in.doors import DoorName
+from mailyard.smtp_in.listeners import ListenerName
 
 SIGNATURE = b"\r\n\r\n\x00\r\nQUIT\n"
 LINE = b"PROXY TCP4 192.0.2.7 198.51.100.1 56324 25\r\n"
@@ -81,17 +81,17 @@ async def test_the_clients_address_is_in_the_received_field(house, call, header,
     assert "127.0.0.1" not in house.spool.prefix()
 
 
-@pytest.mark.parametrize("name", [DoorName.MX, DoorName.LMTP])
+@pytest.mark.parametrize("name", [ListenerName.MX, ListenerName.LMTP])
 async def test_header_and_commands_in_one_segment_are_told_apart(house, name) -> None:
     client = await house.client(await house.open(name), hello="")
-    hello = b"LHLO" if name is DoorName.LMTP else b"EHLO"
+    hello = b"LHLO" if name is ListenerName.LMTP else b"EHLO"
     client.send(BLOCK + hello + b" client.test\r\nMAIL FROM:<>\r\nRCPT TO:<ann@one.test>\r\n")
     assert [(await client.reply())[:3] for _ in range(4)] == ["220", "250", "250", "250"]
 
 
 @pytest.mark.parametrize("header", [LINE, BLOCK])
 async def test_a_header_comes_before_the_handshake(house, tls, header, call) -> None:
-    client = await house.client(await house.open(DoorName.SUBMISSIONS), hello="")
+    client = await house.client(await house.open(ListenerName.SUBMISSIONS), hello="")
     for octet in header:
         client.send(bytes([octet]))
         await client.writer.drain()
@@ -104,7 +104,7 @@ async def test_a_header_comes_before_the_handshake(house, tls, header, call) -> 
 
 async def test_a_handshake_right_behind_the_header_is_not_lost(house, tls) -> None:
     """The client hello comes in the same segment as the header."""
-    listener = await house.open(DoorName.SUBMISSIONS)
+    listener = await house.open(ListenerName.SUBMISSIONS)
     client = await house.client(listener, hello="")
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     session = tls.wrap_bio(incoming, outgoing, server_hostname="localhost")
@@ -134,7 +134,9 @@ async def test_starttls_follows_a_header_as_ever(house, tls, call) -> None:
     assert "[192.0.2.7]) (using TLSv1.3 TLS_" in house.spool.prefix()
 
 
-@pytest.mark.parametrize("name", [DoorName.MX, DoorName.SUBMISSION, DoorName.SUBMISSIONS, DoorName.LMTP])
+@pytest.mark.parametrize(
+    "name", [ListenerName.MX, ListenerName.SUBMISSION, ListenerName.SUBMISSIONS, ListenerName.LMTP]
+)
 @pytest.mark.parametrize(
     ("octets", "outcome"),
     [
@@ -214,14 +216,14 @@ async def test_the_limit_for_all_holds_for_those_that_wait_too(house, call, even
 
 @pytest.mark.parametrize("header", [LOOPBACK_CLAIM, HEALTH_CHECK, b"PROXY UNKNOWN\r\n", LINE])
 async def test_nobody_logs_in_in_clear_by_way_of_a_balancer(house, call, header) -> None:
-    client = await call(await house.open(DoorName.SUBMISSION, plaintext_auth=True), header)
+    client = await call(await house.open(ListenerName.SUBMISSION, plaintext_auth=True), header)
     assert (await client.ask(AS_ANN))[0][:3] != "235"
     assert house.logins.asked == []
 
 
 async def test_a_client_on_this_machine_still_logs_in_in_clear_beside_a_balancer(house) -> None:
     client = await house.client(
-        await house.open(DoorName.SUBMISSION, plaintext_auth=True), source="127.0.0.2"
+        await house.open(ListenerName.SUBMISSION, plaintext_auth=True), source="127.0.0.2"
     )
     assert (await client.ask(AS_ANN))[0][:3] == "235"
 
@@ -256,7 +258,7 @@ async def test_draining_ends_the_waits_and_says_farewell_to_the_rest(house, call
 
 
 async def test_closing_ends_the_waits_before_a_handshake(house, tls, call, eventually) -> None:
-    listener = await house.open(DoorName.SUBMISSIONS)
+    listener = await house.open(ListenerName.SUBMISSIONS)
     waiting, shaking = await call(listener), await call(listener)
     shaking.send(LINE)
     await eventually(lambda: len(listener._connections) == 1)

@@ -11,7 +11,7 @@ from mailyard.directory.model import Account, Expansion, LocalAccount, Resolutio
 from mailyard.mailbox.quota import Usage
 from mailyard.message.address import Address
 from mailyard.runtime.errors import Unavailable
-from mailyard.smtp_in.doors import Backend, DoorName
+from mailyard.smtp_in.listeners import ListenerName, ReceptionServices
 from mailyard.smtp_in.quota import FULL, FULL_FOR_NOW, QuotaGate
 
 ANN = Account(ObjectId(), "one", Address.parse("ann@one.test"), quota_bytes=1_000)
@@ -67,13 +67,15 @@ async def test_the_usage_is_asked_once_in_a_few_seconds() -> None:
 
 
 @pytest.mark.parametrize("is_warm", [True, False])
-@pytest.mark.parametrize("door", [DoorName.MX, DoorName.LMTP])
+@pytest.mark.parametrize("door", [ListenerName.MX, ListenerName.LMTP])
 async def test_rcpt_is_answered_452_while_other_recipients_are_taken(
-    house, monkeypatch, is_warm: bool, door: DoorName
+    house, monkeypatch, is_warm: bool, door: ListenerName
 ) -> None:
     usages = Usages(500)
     gate = QuotaGate(usages, "defer", iter(range(0, 10_000, 10)).__next__)
-    monkeypatch.setitem(type(house).open.__globals__, "Backend", partial(Backend, quotas=gate))
+    monkeypatch.setitem(
+        type(house).open.__globals__, "ReceptionServices", partial(ReceptionServices, quotas=gate)
+    )
     house.directory.is_warm = is_warm
     real = house.directory.look_up
 
@@ -84,7 +86,7 @@ async def test_rcpt_is_answered_452_while_other_recipients_are_taken(
         return found
 
     monkeypatch.setattr(house.directory, "look_up", limited)
-    hello = "LHLO client.test" if door is DoorName.LMTP else "EHLO client.test"
+    hello = "LHLO client.test" if door is ListenerName.LMTP else "EHLO client.test"
     client = await house.client(await house.open(door), hello)
     assert await client.ask(
         "MAIL FROM:<x@there.test> SIZE=501", "RCPT TO:<ann@one.test>", "RCPT TO:<bob@one.test>"

@@ -5,7 +5,7 @@ import base64
 import pytest
 
 from mailyard.directory.identity import RefusalReason
-from mailyard.smtp_in.doors import DoorName
+from mailyard.smtp_in.listeners import ListenerName
 from mailyard.spool.acceptance import Source
 
 RIGHT = "AUTH PLAIN " + base64.b64encode(b"\0ann@one.test\0right").decode()
@@ -34,7 +34,7 @@ async def test_unknown_local_recipients_are_refused_here_too(house) -> None:
 
 
 async def test_without_authentication_nothing_is_taken(house) -> None:
-    client = await house.client(await house.open(DoorName.SUBMISSION, plaintext_auth=True))
+    client = await house.client(await house.open(ListenerName.SUBMISSION, plaintext_auth=True))
     assert await client.ask("MAIL FROM:<ann@one.test>") == ["530 5.7.0 Authentication required"]
     assert await client.ask(WRONG) == ["535 5.7.8 Authentication credentials invalid"]
     assert await client.ask("MAIL FROM:<ann@one.test>") == ["530 5.7.0 Authentication required"]
@@ -42,7 +42,7 @@ async def test_without_authentication_nothing_is_taken(house) -> None:
 
 
 async def test_in_clear_nobody_may_authenticate_unless_that_is_set(house) -> None:
-    client = await house.client(await house.open(DoorName.SUBMISSION))
+    client = await house.client(await house.open(ListenerName.SUBMISSION))
     assert await client.ask(RIGHT) == ["538 5.7.11 Encryption required for the requested mechanism"]
     assert house.logins.asked == []
 
@@ -58,12 +58,12 @@ async def test_in_clear_nobody_may_authenticate_unless_that_is_set(house) -> Non
 )
 async def test_each_reason_to_refuse_a_login_has_its_reply(house, reason, said) -> None:
     house.logins.refusal = reason
-    client = await house.client(await house.open(DoorName.SUBMISSION, plaintext_auth=True))
+    client = await house.client(await house.open(ListenerName.SUBMISSION, plaintext_auth=True))
     assert (await client.ask(WRONG))[0].startswith(said)
 
 
 async def test_nobody_acts_as_another(house) -> None:
-    client = await house.client(await house.open(DoorName.SUBMISSION, plaintext_auth=True))
+    client = await house.client(await house.open(ListenerName.SUBMISSION, plaintext_auth=True))
     response = base64.b64encode(b"bob@one.test\0ann@one.test\0right").decode()
     assert await client.ask(f"AUTH PLAIN {response}") == ["535 5.7.8 One account cannot act as another"]
     response = base64.b64encode(b"Ann@One.TEST\0ann@one.test\0right").decode()
@@ -92,7 +92,7 @@ async def test_who_cannot_be_checked_comes_back_later(house) -> None:
 
 
 async def test_too_many_wrong_passwords_end_the_connection(house) -> None:
-    client = await house.client(await house.open(DoorName.SUBMISSION, plaintext_auth=True, errors=2))
+    client = await house.client(await house.open(ListenerName.SUBMISSION, plaintext_auth=True, errors=2))
     for _ in range(3):
         assert (await client.ask(WRONG))[0][:3] == "535"
     assert await client.reply() == "421 4.7.0 Too many errors, closing connection"

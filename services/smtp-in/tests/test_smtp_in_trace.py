@@ -8,17 +8,17 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from mailyard.message.received import Hop, received_field
-from mailyard.smtp_in.doors import DoorName
 from mailyard.smtp_in.headerfilters import Trace, TransitFilter
+from mailyard.smtp_in.listeners import ListenerName
 
 NOW = datetime(2026, 11, 27, 16, 0, tzinfo=UTC)
 
 LOOP = "554 5.4.6 Mail loop: the message has more than 100 Received fields"
-DOORS = {DoorName.MX: "EHLO", DoorName.LMTP: "LHLO"}
+DOORS = {ListenerName.MX: "EHLO", ListenerName.LMTP: "LHLO"}
 HOP = "Received: from a by b; Fri, 27 Nov 2026 16:00:00 +0000\r\n"
 
 
-async def connected(house, name: DoorName):
+async def connected(house, name: ListenerName):
     client = await house.client(await house.open(name), f"{DOORS[name]} client.test")
     await client.envelope("ann@one.test")
     return client
@@ -48,7 +48,7 @@ async def test_a_message_with_a_hundred_received_fields_passes_and_one_more_is_a
     ids=["fields", "folded", "results"],
 )
 async def test_a_header_section_that_costs_too_much_is_refused(house, header, said) -> None:
-    client = await connected(house, DoorName.MX)
+    client = await connected(house, ListenerName.MX)
     assert await client.message(header + "Subject: x\r\n\r\nx") == said
     await client.envelope("ann@one.test")
     assert (await client.message("Subject: x\r\n\r\nx"))[:3] == "250"
@@ -68,12 +68,12 @@ async def test_a_header_section_that_costs_too_much_is_refused(house, header, sa
     ids=range(6),
 )
 async def test_received_fields_are_counted_however_they_are_written(house, hop) -> None:
-    client = await connected(house, DoorName.MX)
+    client = await connected(house, ListenerName.MX)
     assert await client.message("To: x\r\n" + hop * 101 + "Subject: x\r\n\r\nx") == LOOP
 
 
 async def test_loops_are_found_behind_a_huge_header_and_in_bdat(house, eventually) -> None:
-    client = await connected(house, DoorName.MX)
+    client = await connected(house, ListenerName.MX)
     huge = "X-Huge: " + "y" * 900_000 + "\r\n"
     assert await client.message(huge + HOP * 101 + "\r\nx") == LOOP
     await eventually(lambda: all(stream.is_aborted for stream in house.bodies.streams))
@@ -88,7 +88,7 @@ async def test_loops_are_found_behind_a_huge_header_and_in_bdat(house, eventuall
 
 
 async def test_a_message_without_a_loop_keeps_its_octets(house) -> None:
-    client = await connected(house, DoorName.MX)
+    client = await connected(house, ListenerName.MX)
     text = "Subject: x\r\n folded \r\nX-Odd :  y\r\nFrom: a\r\nFrom: b\r\nbad line\r\nBcc: c\r\n\r\ntext"
     assert (await client.message(text))[:3] == "250"
     assert house.spool.stored() == text.encode() + b"\r\n"
@@ -154,7 +154,7 @@ def test_a_mail_that_two_servers_send_to_each_other_ends_after_a_hundred_rounds(
 
 
 async def test_nul_octets_are_replaced_and_that_is_logged(house) -> None:
-    client = await connected(house, DoorName.MX)
+    client = await connected(house, ListenerName.MX)
     with capture_logs() as logs:
         assert (await client.message("Subject: a\0\r\n\r\n\0\0"))[:3] == "250"
     assert house.spool.stored() == b"Subject: a?\r\n\r\n??\r\n"

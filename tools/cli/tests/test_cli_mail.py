@@ -13,7 +13,7 @@ from mailyard.broker.pipeline import Queue, Route
 from mailyard.broker.publisher import TicketPublisher
 from mailyard.proto.v1.ticket_pb2 import Recipient, Ticket
 from mailyard.runtime.clock import now_utc
-from mailyard.spool.acceptance import Acceptance, Client, Source
+from mailyard.spool.acceptance import Acceptance, Source, TransferringClient
 from mailyard.spool.outcome import Deferral, Outcome, Report, Result, ended_alike
 from mailyard.spool.queue.outcomes import Outcomes
 from mailyard.spool.queue.split import SplitMessage, split
@@ -84,7 +84,7 @@ def acceptance() -> Acceptance:
         ),
         tenant="acme",
         source=Source.SUBMISSION,
-        client=Client("192.0.2.1", "laptop", "ESMTPSA"),
+        client=TransferringClient("192.0.2.1", "laptop", "ESMTPSA"),
         body=Body(ObjectId(), len(octets), octets),
         prefix=lambda _spool_id, _at: b"",
     )

@@ -9,19 +9,19 @@ from hypothesis import strategies as st
 from mailyard.sasl.mechanism import PasswordCredentials
 from mailyard.smtp.client import (
     BodyWanted,
-    Client,
+    ClientState,
     Dialect,
     Done,
-    Envelope,
     EnvelopeRecipient,
     Event,
     Options,
     Ready,
     Security,
+    SmtpClient,
     StartTls,
-    State,
+    TransactionEnvelope,
 )
-from mailyard.smtp.parameters import Body
+from mailyard.smtp.parameters import BodyType
 from mailyard.smtp.reply import reply
 from mailyard.smtp.server.events import BodyData, MailFrom, MessageEnd, RcptTo, TlsRequested
 from mailyard.smtp.server.limits import Mode, Profile
@@ -69,7 +69,9 @@ class Receiver:
         return session.take_output()
 
 
-def converse(client: Client, receiver: Receiver, envelope: Envelope, pieces: list[bytes]) -> Done:
+def converse(
+    client: SmtpClient, receiver: Receiver, envelope: TransactionEnvelope, pieces: list[bytes]
+) -> Done:
     """Carry octets to and fro until the transaction is done."""
     pending: list[Event] = client.receive_data(receiver.take(b""))
     for _ in range(1000):
@@ -90,8 +92,10 @@ def converse(client: Client, receiver: Receiver, envelope: Envelope, pieces: lis
     raise AssertionError("the conversation does not end")
 
 
-def envelope_for(*recipients: str, **fields) -> Envelope:
-    return Envelope("alice@a.example", tuple(EnvelopeRecipient(each) for each in recipients), **fields)
+def envelope_for(*recipients: str, **fields) -> TransactionEnvelope:
+    return TransactionEnvelope(
+        "alice@a.example", tuple(EnvelopeRecipient(each) for each in recipients), **fields
+    )
 
 
 def repaired(message: bytes) -> bytes:
@@ -102,7 +106,7 @@ def repaired(message: bytes) -> bytes:
 @settings(deadline=None)
 def test_a_message_by_data_arrives_with_proper_line_ends(pieces: list[bytes]) -> None:
     receiver = Receiver(Mode.MX)
-    done = converse(Client(Options("r.example")), receiver, envelope_for("bob@b.example"), pieces)
+    done = converse(SmtpClient(Options("r.example")), receiver, envelope_for("bob@b.example"), pieces)
     assert [str(each.reply) for each in done.outcomes] == ["250 2.0.0 Ok"]
     message = repaired(b"".join(pieces))
     if message and not message.endswith(b"\r\n"):
@@ -114,7 +118,7 @@ def test_a_message_by_data_arrives_with_proper_line_ends(pieces: list[bytes]) ->
 @settings(deadline=None)
 def test_a_message_by_bdat_arrives_with_proper_line_ends(pieces: list[bytes]) -> None:
     receiver = Receiver(Mode.MX)
-    client = Client(Options("r.example", chunking_from=0))
+    client = SmtpClient(Options("r.example", chunking_from=0))
     converse(client, receiver, envelope_for("bob@b.example"), pieces)
     assert [octets for _, _, octets in receiver.messages] == [repaired(b"".join(pieces))]
 
@@ -123,31 +127,31 @@ def test_a_message_by_bdat_arrives_with_proper_line_ends(pieces: list[bytes]) ->
 @settings(deadline=None)
 def test_a_binary_message_arrives_as_it_is(pieces: list[bytes]) -> None:
     receiver = Receiver(Mode.MX)
-    envelope = envelope_for("bob@b.example", body=Body.BINARY)
-    converse(Client(Options("r.example")), receiver, envelope, pieces)
+    envelope = envelope_for("bob@b.example", body=BodyType.BINARY)
+    converse(SmtpClient(Options("r.example")), receiver, envelope, pieces)
     assert [octets for _, _, octets in receiver.messages] == [b"".join(pieces)]
 
 
 @pytest.mark.parametrize(("mode", "dialect"), [(Mode.MX, Dialect.SMTP), (Mode.LMTP, Dialect.LMTP)])
 def test_each_recipient_has_its_answer(mode: Mode, dialect: Dialect) -> None:
-    receiver, client = Receiver(mode), Client(Options("r.example", dialect=dialect))
+    receiver, client = Receiver(mode), SmtpClient(Options("r.example", dialect=dialect))
     envelope = envelope_for("bob@b.example", "nobody@b.example", "carol@b.example")
     done = converse(client, receiver, envelope, [b"x\r\n"])
     assert [each.reply.code for each in done.outcomes] == [250, 550, 250]
     assert receiver.messages == [("alice@a.example", ("bob@b.example", "carol@b.example"), b"x\r\n")]
-    assert client.state is State.READY
+    assert client.state is ClientState.READY
 
 
 def test_what_was_asked_of_the_envelope_arrives() -> None:
     receiver, client = (
         Receiver(Mode.MX, starttls=True),
-        Client(Options("r.example", security=Security.ENCRYPT)),
+        SmtpClient(Options("r.example", security=Security.ENCRYPT)),
     )
-    envelope = Envelope(
+    envelope = TransactionEnvelope(
         "bücher@a.example",
         (EnvelopeRecipient("bob@b.example", "SUCCESS,DELAY", "rfc822;bob+2Bx@b.example"),),
         size=3,
-        body=Body.EIGHT_BIT,
+        body=BodyType.EIGHT_BIT,
         ret="HDRS",
         envid="Q+3D1",
     )
@@ -156,7 +160,7 @@ def test_what_was_asked_of_the_envelope_arrives() -> None:
     mail, recipient = receiver.parameters
     assert (mail.size, mail.body, mail.smtputf8, mail.ret, mail.envid) == (
         3,
-        Body.EIGHT_BIT,
+        BodyType.EIGHT_BIT,
         True,
         "HDRS",
         "Q+3D1",

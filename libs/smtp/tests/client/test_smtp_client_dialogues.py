@@ -24,22 +24,22 @@ import pytest
 
 from mailyard.smtp.client import (
     BodyWanted,
-    Client,
-    Credentials,
     Dialect,
     Done,
     EightBit,
-    Envelope,
     EnvelopeRecipient,
     Event,
+    LoginCredentials,
     Lost,
     Options,
     Ready,
-    Refused,
     Security,
+    SessionRefused,
+    SmtpClient,
     StartTls,
+    TransactionEnvelope,
 )
-from mailyard.smtp.parameters import Body
+from mailyard.smtp.parameters import BodyType
 
 SCRIPTS = sorted(Path(__file__).parent.joinpath("dialogues").glob("*.txt"))
 OPTIONS = {
@@ -47,11 +47,11 @@ OPTIONS = {
     "dialect": Dialect,
     "eight_bit": EightBit,
     "chunking_from": int,
-    "credentials": lambda text: Credentials(*text.split(":")),
+    "credentials": lambda text: LoginCredentials(*text.split(":")),
     "cleartext_auth": lambda text: text == "yes",
     "tls": lambda text: text == "yes",
 }
-PARAMETERS = {"size": int, "body": Body, "smtputf8": lambda text: text == "yes"}
+PARAMETERS = {"size": int, "body": BodyType, "smtputf8": lambda text: text == "yes"}
 
 
 class Player:
@@ -62,14 +62,14 @@ class Player:
         self.text = b""
         self.expected = b""
         self.events: list[str] = []
-        self._client: Client | None = None
+        self._client: SmtpClient | None = None
 
     @property
-    def client(self) -> Client:
+    def client(self) -> SmtpClient:
         if self._client is None:
             options = dict(self.options)
             tls = options.pop("tls", False)
-            self._client = Client(Options(**options), tls=tls)
+            self._client = SmtpClient(Options(**options), tls=tls)
         return self._client
 
     def note(self, events: list[Event]) -> None:
@@ -103,7 +103,9 @@ class Player:
             case "begin":
                 self.sent(line)
                 address, parameters = self.sender
-                self.note(self.client.begin(Envelope(address, tuple(self.recipients), **parameters)))
+                self.note(
+                    self.client.begin(TransactionEnvelope(address, tuple(self.recipients), **parameters))
+                )
             case "quit":
                 self.client.quit()
             case "S:":
@@ -144,7 +146,7 @@ def described(event: Event) -> Iterator[str]:
         case Done():
             for outcome in event.outcomes:
                 yield f"= {outcome.step.value} {outcome.reply}{' (own)' if outcome.own else ''}"
-        case Refused():
+        case SessionRefused():
             yield f"refused {event.step.value} {event.reply}{' (own)' if event.own else ''}"
         case Lost():
             yield f"lost {event.reply}{' (own)' if event.own else ''}"

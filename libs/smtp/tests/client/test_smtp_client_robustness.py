@@ -6,22 +6,22 @@ from hypothesis import strategies as st
 
 from mailyard.smtp.client import (
     BodyWanted,
-    Client,
+    ClientState,
     Done,
-    Envelope,
     EnvelopeRecipient,
     Event,
     Lost,
     MisuseError,
     Options,
     Ready,
-    Refused,
     Security,
+    SessionRefused,
+    SmtpClient,
     StartTls,
-    State,
+    TransactionEnvelope,
 )
 from mailyard.smtp.client.extensions import Extensions, parse_extensions
-from mailyard.smtp.client.states import TRANSITIONS, Input
+from mailyard.smtp.client.states import TRANSITIONS, ClientInput
 from mailyard.smtp.reply import Reply, parse_reply, reply
 
 TURNS = (  # what the server says each time that it has been spoken to
@@ -40,16 +40,16 @@ REPLIES = st.sampled_from(
         b"\xff\r\n",
     ]
 )
-ENVELOPE = Envelope(
+ENVELOPE = TransactionEnvelope(
     "alice@a.example", (EnvelopeRecipient("bob@b.example"), EnvelopeRecipient("no@b.example"))
 )
 
 
-def drive(client: Client, events: list[Event], seen: list[Event]) -> None:
+def drive(client: SmtpClient, events: list[Event], seen: list[Event]) -> None:
     """Do what a shell would do."""
     for event in events:
         seen.append(event)
-        if client.state is State.CLOSED:
+        if client.state is ClientState.CLOSED:
             continue
         if isinstance(event, Ready):
             drive(client, client.begin(ENVELOPE), seen)
@@ -63,7 +63,7 @@ def drive(client: Client, events: list[Event], seen: list[Event]) -> None:
 @given(st.integers(1, 20))
 @settings(deadline=None)
 def test_the_division_of_replies_does_not_matter(step: int) -> None:
-    client, seen, sent = Client(Options("relay.example")), [], b""
+    client, seen, sent = SmtpClient(Options("relay.example")), [], b""
     for turn in TURNS:
         for start in range(0, len(turn), step):
             drive(client, client.receive_data(turn[start : start + step]), seen)
@@ -78,13 +78,13 @@ def test_the_division_of_replies_does_not_matter(step: int) -> None:
 def test_any_sequence_of_replies_ends_in_events(
     replies: list[bytes], security: Security, chunking: int | None
 ) -> None:
-    client, seen = Client(Options("relay.example", security=security, chunking_from=chunking)), []
+    client, seen = SmtpClient(Options("relay.example", security=security, chunking_from=chunking)), []
     for octets in replies:
         drive(client, client.receive_data(octets), seen)
         client.data_to_send()
     drive(client, client.connection_lost("gone"), seen)
-    assert client.state is State.CLOSED
-    assert sum(isinstance(event, Lost | Refused) for event in seen) == 1
+    assert client.state is ClientState.CLOSED
+    assert sum(isinstance(event, Lost | SessionRefused) for event in seen) == 1
     ready = any(isinstance(event, Ready) for event in seen)
     done = [event for event in seen if isinstance(event, Done)]
     assert len(done) == ready
@@ -94,18 +94,18 @@ def test_any_sequence_of_replies_ends_in_events(
 @given(st.binary(max_size=3000))
 @settings(deadline=None)
 def test_any_octets_are_taken(octets: bytes) -> None:
-    client = Client(Options("relay.example"))
+    client = SmtpClient(Options("relay.example"))
     drive(client, client.receive_data(octets), [])
     drive(client, client.connection_lost("gone"), [])
-    assert client.state is State.CLOSED
+    assert client.state is ClientState.CLOSED
     assert client.receive_data(b"220 too late\r\n") == []
 
 
 @pytest.mark.parametrize("line", [b"250-" + b"x" * 5000, b"250-x\r\n" * 1000])
 def test_replies_without_end_are_refused(line: bytes) -> None:
-    client = Client(Options("relay.example"))
+    client = SmtpClient(Options("relay.example"))
     events = client.receive_data(line)
-    assert isinstance(events[0], Refused)
+    assert isinstance(events[0], SessionRefused)
     assert events[0].reply.enhanced == "4.5.0"
 
 
@@ -116,7 +116,7 @@ def test_an_address_cannot_hold_a_second_command(address: str) -> None:
     with pytest.raises(ValueError, match="in address"):
         EnvelopeRecipient(address)
     with pytest.raises(ValueError, match="in address"):
-        Envelope(address, (EnvelopeRecipient("b@c.example"),))
+        TransactionEnvelope(address, (EnvelopeRecipient("b@c.example"),))
 
 
 @pytest.mark.parametrize("value", ["a b", "a\r\nb", "\x7f", "\0"])
@@ -124,7 +124,7 @@ def test_a_parameter_cannot_hold_a_second_one(value: str) -> None:
     with pytest.raises(ValueError, match="in parameter"):
         EnvelopeRecipient("a@b.example", orcpt=value)
     with pytest.raises(ValueError, match="in parameter"):
-        Envelope("", (EnvelopeRecipient("a@b.example"),), envid=value)
+        TransactionEnvelope("", (EnvelopeRecipient("a@b.example"),), envid=value)
 
 
 def test_a_quoted_local_part_may_hold_an_angle_bracket() -> None:
@@ -133,11 +133,11 @@ def test_a_quoted_local_part_may_hold_an_angle_bracket() -> None:
 
 def test_an_envelope_without_recipients_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one recipient"):
-        Envelope("", ())
+        TransactionEnvelope("", ())
 
 
 def test_a_transaction_before_the_session_is_open_is_a_defect() -> None:
-    client = Client(Options("relay.example"))
+    client = SmtpClient(Options("relay.example"))
     with pytest.raises(MisuseError, match="GREETING"):
         client.begin(ENVELOPE)
     with pytest.raises(MisuseError):
@@ -149,9 +149,9 @@ def test_a_transaction_before_the_session_is_open_is_a_defect() -> None:
 
 
 def test_every_state_can_be_lost_and_only_closed_is_final() -> None:
-    assert all((state, Input.LOST) in TRANSITIONS for state in State)
-    leaving = {state for state, moved_by in TRANSITIONS if moved_by is not Input.LOST}
-    assert set(State) - leaving == {State.QUITTING, State.CLOSED}
+    assert all((state, ClientInput.LOST) in TRANSITIONS for state in ClientState)
+    leaving = {state for state, moved_by in TRANSITIONS if moved_by is not ClientInput.LOST}
+    assert set(ClientState) - leaving == {ClientState.QUITTING, ClientState.CLOSED}
 
 
 @pytest.mark.parametrize(
@@ -181,17 +181,17 @@ def test_a_reply_that_comes_octet_by_octet_costs_no_more_than_its_octets(
         return parse_reply(buffer)
 
     monkeypatch.setattr("mailyard.smtp.client.replies.parse_reply", counting)
-    client = Client(Options("r.example"))
+    client = SmtpClient(Options("r.example"))
     greeting = b"220-" + b"x" * 2000 + b"\r\n"
     for octet in greeting * 100 + b"220 x\r\n":
         client.receive_data(bytes([octet]))
-    assert client.state is State.HELLO
+    assert client.state is ClientState.HELLO
     assert len(parsed) <= 102
 
 
 def test_a_line_without_end_is_given_up() -> None:
-    client = Client(Options("r.example"))
+    client = SmtpClient(Options("r.example"))
     events = [event for octet in b"220 " + b"x" * 3000 for event in client.receive_data(bytes([octet]))]
-    assert isinstance(events[-1], Refused)
+    assert isinstance(events[-1], SessionRefused)
     assert "longer than" in events[-1].reply.text
-    assert client.state is State.CLOSED
+    assert client.state is ClientState.CLOSED

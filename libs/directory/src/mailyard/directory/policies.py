@@ -30,7 +30,7 @@ class _Key:
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
+class _KnownPolicies:
     """A policy as it is in force, or why it cannot be read; `tenant`: who owns it."""
 
     tenant: str
@@ -48,8 +48,8 @@ class Policies:
         self._domains = Domains(store)
         self._tenants = Tenants(store)
         self._limits = limits or CacheLimits()
-        self._known: TtlCache[_Key, _Known] = TtlCache(self._limits.entries, clock)
-        self._questions: GroupCommit[_Key, list[_Known], _Known] = GroupCommit(
+        self._known: TtlCache[_Key, _KnownPolicies] = TtlCache(self._limits.entries, clock)
+        self._questions: GroupCommit[_Key, list[_KnownPolicies], _KnownPolicies] = GroupCommit(
             self._ask, _unchanged, max_items=_BATCH, max_octets=_BATCH
         )
 
@@ -76,10 +76,10 @@ class Policies:
                 return _readable(known)
         return _readable(await self._look_up(_Key(tenant, is_domain=False)))
 
-    async def _look_up(self, key: _Key) -> _Known:
+    async def _look_up(self, key: _Key) -> _KnownPolicies:
         return self._known.get(key) or await self._questions.submit(key)
 
-    async def _ask(self, keys: Sequence[_Key]) -> list[_Known]:
+    async def _ask(self, keys: Sequence[_Key]) -> list[_KnownPolicies]:
         names = [key.name for key in keys if key.is_domain]
         slugs = [key.name for key in keys if not key.is_domain]
         domains = await self._domains.entry_policies(names) if names else {}
@@ -94,33 +94,33 @@ class Policies:
         return found
 
 
-def _of_domain(row: Row | None) -> _Known:
+def _of_domain(row: Row | None) -> _KnownPolicies:
     if row is None:
-        return _Known("", _NONE)
+        return _KnownPolicies("", _NONE)
     try:
         own = read_policy(DomainPolicy, row.get("policy") or {})
         inherited = read_policy(TenantPolicy, row.get("tenant_policy") or {})
     except Invalid as error:
-        return _Known(
+        return _KnownPolicies(
             row["tenant"], _NONE, f"the policy of {row['_id']} or its tenant cannot be read: {error}"
         )
-    return _Known(row["tenant"], effective(own, inherited))
+    return _KnownPolicies(row["tenant"], effective(own, inherited))
 
 
-def _of_tenant(slug: str, rows: dict[str, dict[str, str]]) -> _Known:
+def _of_tenant(slug: str, rows: dict[str, dict[str, str]]) -> _KnownPolicies:
     try:
         own = read_policy(TenantPolicy, rows.get(slug, {}))
     except Invalid as error:
-        return _Known(slug, _NONE, f"the policy of tenant {slug} cannot be read: {error}")
-    return _Known(slug, effective(_NONE, own))
+        return _KnownPolicies(slug, _NONE, f"the policy of tenant {slug} cannot be read: {error}")
+    return _KnownPolicies(slug, effective(_NONE, own))
 
 
-def _readable(known: _Known) -> DomainPolicy:
+def _readable(known: _KnownPolicies) -> DomainPolicy:
     """A policy that cannot be read is not ignored: mail would go where its tenant does not want it."""
     if known.problem:
         raise Unavailable(known.problem)
     return known.policy
 
 
-async def _unchanged(found: list[_Known]) -> list[_Known]:
+async def _unchanged(found: list[_KnownPolicies]) -> list[_KnownPolicies]:
     return found

@@ -37,7 +37,7 @@ AFTER_LOGIN = frozenset({SessionState.AUTHENTICATED, SessionState.SELECTED})
 MAILBOX_SELECTED = frozenset({SessionState.SELECTED})
 
 
-class InvalidTransition(Exception):
+class InvalidImapTransition(Exception):
     """The table has no such transition from this state."""
 
 
@@ -46,4 +46,4 @@ def after(state: SessionState, transition: Transition) -> SessionState:
     try:
         return TRANSITIONS[state, transition]
     except KeyError as error:
-        raise InvalidTransition(f"{transition.name} in state {state.value}") from error
+        raise InvalidImapTransition(f"{transition.name} in state {state.value}") from error

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from bson import ObjectId
 
-from mailyard.mailbox.insertion import Inserted, Insertion, MailboxGone, insert_messages
+from mailyard.mailbox.insertion import InsertedMessage, Insertion, MailboxGone, insert_messages
 from mailyard.mailbox.quota import NO_QUOTAS, OverQuota, Quotas
 from mailyard.runtime.clock import Clock, now_utc
 from mailyard.runtime.metrics import counter
@@ -23,7 +23,7 @@ _SPLIT = counter("mailyard_mailbox_transactions_split_total")
 class InsertionResult:
     """Result of many insertions. A message that is in none of the fields was in its mailbox before."""
 
-    inserted: dict[str, Inserted] = field(default_factory=dict)
+    inserted: dict[str, InsertedMessage] = field(default_factory=dict)
     over_quota: set[str] = field(default_factory=set)  # message ids
     busy: set[str] = field(default_factory=set)  # message ids: other writers were first at each try
     gone: set[ObjectId] = field(default_factory=set)  # mailboxes that do not exist any more

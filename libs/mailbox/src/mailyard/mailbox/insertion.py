@@ -50,7 +50,7 @@ class Insertion:
 
 
 @dataclass(frozen=True, slots=True)
-class Inserted:
+class InsertedMessage:
     """Where a message was inserted."""
 
     mailbox: ObjectId
@@ -84,7 +84,7 @@ async def insert_messages(
     quotas: Quotas = NO_QUOTAS,
     clock: Clock = now_utc,
     max_tries: int | None = None,
-) -> dict[str, Inserted]:
+) -> dict[str, InsertedMessage]:
     """Insert messages in one transaction; return by message id where they are.
 
     Idempotent: a message whose id is in the store already is left as it is and not returned, because its id is the
@@ -124,14 +124,14 @@ async def _insert_all(
     quotas: Quotas,
     now: datetime,
     max_tries: int | None,
-) -> dict[str, Inserted]:
+) -> dict[str, InsertedMessage]:
     messages: dict[ObjectId, list[NewMessage]] = defaultdict(list)
     for each in insertions:
         messages[each.mailbox].append(each.message)
     names = {each.mailbox: each.name for each in insertions}
     batches = {mailbox: MailboxBatch(some, names[mailbox]) for mailbox, some in messages.items()}
 
-    async def write(session: AsyncClientSession) -> dict[str, Inserted]:
+    async def write(session: AsyncClientSession) -> dict[str, InsertedMessage]:
         numbers = await take_numbers(store, batches, session, quotas)
         return await insert_numbered(store, batches, numbers, now, session)
 
@@ -180,15 +180,15 @@ async def insert_numbered(
     numbers: Mapping[ObjectId, TakenNumbers],
     now: datetime,
     session: AsyncClientSession,
-) -> dict[str, Inserted]:
+) -> dict[str, InsertedMessage]:
     """Insert the rows of messages with the numbers that were taken for them."""
     rows: list[Row] = []
-    inserted: dict[str, Inserted] = {}
+    inserted: dict[str, InsertedMessage] = {}
     for mailbox, batch in batches.items():
         given = numbers[mailbox]
         for uid, message in enumerate(batch.messages, start=given.first_uid):
             rows.append(message_row(message, mailbox, uid, given.modseq, now))
-            inserted[message.id] = Inserted(mailbox, uid, given.uid_validity, given.modseq)
+            inserted[message.id] = InsertedMessage(mailbox, uid, given.uid_validity, given.modseq)
     await store.collection(MESSAGES).insert_many(rows, ordered=False, session=session)
     return inserted
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 from mailyard.message.dates import rfc5322_date
 from mailyard.message.deliverystatus import (
-    Outcome,
+    DeliveryReport,
+    DsnAction,
     RecipientReport,
-    Report,
     entity,
     one_line,
     status_entity,
@@ -23,7 +23,7 @@ from mailyard.message.deliverystatus import (
 from mailyard.message.fields import first_value, header_end, scan_fields
 from mailyard.message.messageids import first_message_id
 
-__all__ = ["Notification", "Outcome", "RecipientReport", "Report", "compose_bounce"]
+__all__ = ["DeliveryReport", "DsnAction", "Notification", "RecipientReport", "compose_bounce"]
 
 _WIDTH = 76
 _MAX_LINE = 998
@@ -31,20 +31,20 @@ _MAX_FIELDS = 1000
 _MAX_HEADER = 65_536
 _LONG_LINE = re.compile(rb"^[^\n]{%d}" % (_MAX_LINE + 2), re.MULTILINE)
 _SENTENCES = {
-    Outcome.FAILED: "Your mail could not be delivered to the following recipients. It will not be tried again.",
-    Outcome.DELAYED: "Your mail has not yet been delivered to the following recipients. It will be tried again; "
+    DsnAction.FAILED: "Your mail could not be delivered to the following recipients. It will not be tried again.",
+    DsnAction.DELAYED: "Your mail has not yet been delivered to the following recipients. It will be tried again; "
     "you need not send it once more.",
-    Outcome.DELIVERED: "Your mail was delivered to the following recipients.",
-    Outcome.RELAYED: "Your mail was passed on, for the following recipients, to a system that does not "
+    DsnAction.DELIVERED: "Your mail was delivered to the following recipients.",
+    DsnAction.RELAYED: "Your mail was passed on, for the following recipients, to a system that does not "
     "report on delivery.",
-    Outcome.EXPANDED: "Your mail was passed on to the members behind the following addresses.",
+    DsnAction.EXPANDED: "Your mail was passed on to the members behind the following addresses.",
 }
 _SUBJECTS = {  # of a report about several outcomes, the first
-    Outcome.FAILED: "Undelivered mail returned to sender",
-    Outcome.DELAYED: "Your mail is delayed",
-    Outcome.RELAYED: "Your mail was passed on",
-    Outcome.EXPANDED: "Your mail was passed on",
-    Outcome.DELIVERED: "Your mail has arrived",
+    DsnAction.FAILED: "Undelivered mail returned to sender",
+    DsnAction.DELAYED: "Your mail is delayed",
+    DsnAction.RELAYED: "Your mail was passed on",
+    DsnAction.EXPANDED: "Your mail was passed on",
+    DsnAction.DELIVERED: "Your mail has arrived",
 }
 
 
@@ -57,7 +57,7 @@ class Notification:
     needs_smtputf8: bool
 
 
-def compose_bounce(report: Report) -> Notification | None:
+def compose_bounce(report: DeliveryReport) -> Notification | None:
     """Compose the notification; None if nobody is to get one."""
     recipients = [recipient for recipient in report.recipients if recipient.wanted]
     if not report.sender or not recipients:
@@ -81,7 +81,7 @@ def _subject(recipients: Sequence[RecipientReport]) -> str:
     return next(subject for outcome, subject in _SUBJECTS.items() if outcome in outcomes)
 
 
-def _header(report: Report, subject: str, boundary: bytes) -> bytes:
+def _header(report: DeliveryReport, subject: str, boundary: bytes) -> bytes:
     fields = scan_fields(_header_section(report.original), _MAX_FIELDS)
     original_id = first_message_id(first_value(fields, b"message-id") or b"")
     lines = [
@@ -99,7 +99,7 @@ def _header(report: Report, subject: str, boundary: bytes) -> bytes:
     return "\r\n".join(lines).encode(errors="replace")
 
 
-def _explanation(report: Report, recipients: Sequence[RecipientReport]) -> bytes:
+def _explanation(report: DeliveryReport, recipients: Sequence[RecipientReport]) -> bytes:
     """Return the explanation for the sender."""
     lines = [f"This is the mail system of {one_line(report.host)}.", ""]
     for outcome, sentence in _SENTENCES.items():
@@ -108,7 +108,7 @@ def _explanation(report: Report, recipients: Sequence[RecipientReport]) -> bytes
             lines += [*textwrap.wrap(sentence, _WIDTH), ""]
         for recipient in concerned:
             lines += [f"  <{one_line(recipient.address)}>"]
-            if outcome is Outcome.DELAYED and recipient.retry_until:
+            if outcome is DsnAction.DELAYED and recipient.retry_until:
                 lines += [
                     f"    It will be tried until {rfc5322_date(recipient.retry_until).decode('ascii')}."
                 ]
@@ -119,13 +119,13 @@ def _explanation(report: Report, recipients: Sequence[RecipientReport]) -> bytes
     return "\r\n".join(lines).encode(errors="replace")
 
 
-def _returned_original(report: Report, recipients: Sequence[RecipientReport]) -> bytes:
+def _returned_original(report: DeliveryReport, recipients: Sequence[RecipientReport]) -> bytes:
     """Return the original whole if the sender asked for it and it can be sent, else its header section.
 
     Only failures return it whole (RFC 3461, section 4.3). A header section beyond ASCII is quoted-printable (RFC 6522,
     section 4), or as it is in a report of RFC 6533.
     """
-    failed = any(recipient.outcome is Outcome.FAILED for recipient in recipients)
+    failed = any(recipient.outcome is DsnAction.FAILED for recipient in recipients)
     wanted = failed and report.ret.upper() == "FULL"
     if wanted and report.original_is_whole and _is_sendable(report.original):
         return entity(b"message/rfc822", report.original)

@@ -25,7 +25,7 @@ _MAX_WORD = 900
 _MAX_TEXT = 2000
 
 
-class Outcome(StrEnum):
+class DsnAction(StrEnum):
     """Action field of RFC 3464, section 2.3.3."""
 
     FAILED = "failed"
@@ -35,7 +35,7 @@ class Outcome(StrEnum):
     EXPANDED = "expanded"
 
 
-_EVENTS = {Outcome.FAILED: Event.FAILURE, Outcome.DELAYED: Event.DELAY}
+_EVENTS = {DsnAction.FAILED: Event.FAILURE, DsnAction.DELAYED: Event.DELAY}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class RecipientReport:
     """
 
     address: str
-    outcome: Outcome
+    outcome: DsnAction
     status: str  # enhanced status code (RFC 3463)
     diagnostic: str  # reply of the remote, or our own words
     notify: str = ""
@@ -67,7 +67,7 @@ class RecipientReport:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class DeliveryReport:
     """The content of a notification.
 
     `original` is the message that it is about, whole or only its header section; it is returned whole if
@@ -87,7 +87,7 @@ class Report:
     envid: str = ""
 
 
-def status_entity(report: Report, recipients: Sequence[RecipientReport]) -> bytes:
+def status_entity(report: DeliveryReport, recipients: Sequence[RecipientReport]) -> bytes:
     """Return the MIME part for programs: a group of fields for the message, then one for each recipient."""
     groups = [_message_fields(report), *(_recipient_fields(recipient) for recipient in recipients)]
     text = "\r\n".join("".join(_folded(line) for line in group) for group in groups)
@@ -115,7 +115,7 @@ def one_line(text: str) -> str:
     return _CONTROLS.sub(" ", text[:_MAX_TEXT]).strip()
 
 
-def _message_fields(report: Report) -> Iterator[str]:
+def _message_fields(report: DeliveryReport) -> Iterator[str]:
     """RFC 3464, section 2.2."""
     if report.envid:
         yield f"Original-Envelope-Id: {_from_xtext(report.envid)}"
@@ -140,7 +140,7 @@ def _recipient_fields(recipient: RecipientReport) -> Iterator[str]:
         yield f"Diagnostic-Code: {kind}; {recipient.diagnostic}"
     if recipient.last_attempt:
         yield f"Last-Attempt-Date: {_date(recipient.last_attempt)}"
-    if recipient.retry_until and recipient.outcome is Outcome.DELAYED:
+    if recipient.retry_until and recipient.outcome is DsnAction.DELAYED:
         yield f"Will-Retry-Until: {_date(recipient.retry_until)}"
 
 
@@ -157,11 +157,11 @@ def _mta_name(place: str) -> str:
 
 def _status(recipient: RecipientReport) -> str:
     """The status code, which must be one and must not contradict the outcome (RFC 3464, section 2.3.4)."""
-    digit = {Outcome.FAILED: "5", Outcome.DELAYED: "4"}.get(recipient.outcome, "2")
+    digit = {DsnAction.FAILED: "5", DsnAction.DELAYED: "4"}.get(recipient.outcome, "2")
     fits = _STATUS.fullmatch(recipient.status) and recipient.status[0] == digit
     # a temporary failure that lasted too long is reported with its last status
     expired = (
-        recipient.outcome is Outcome.FAILED
+        recipient.outcome is DsnAction.FAILED
         and recipient.status[:1] == "4"
         and _STATUS.fullmatch(recipient.status)
     )

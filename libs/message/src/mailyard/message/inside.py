@@ -12,11 +12,13 @@ from dataclasses import dataclass, field, replace
 from mailyard.message.defects import Defect
 from mailyard.message.leaf import LeafPart
 from mailyard.message.parameters import parse_token
-from mailyard.message.structure import Kind, Limits, Part, Reading, divided, scan_structure
+from mailyard.message.structure import Kind, Part, Reading, StructureLimits, divided, scan_structure
 from mailyard.message.transferencoding import is_identity
 
 KIND = Reading(messages=frozenset((b"rfc822", b"global", b"news", b"partial", b"external-body")))
-FILTER_LIMITS = Limits(depth=100, parts=4000, fields=8000, header_octets=1 << 20, part_header_octets=1 << 18)
+FILTER_LIMITS = StructureLimits(
+    depth=100, parts=4000, fields=8000, header_octets=1 << 20, part_header_octets=1 << 18
+)
 _MOST_LEAVES = 20_000
 _MOST_DECODINGS = 5  # of messages in messages
 _DECODED_TIMES = 3  # so much of the body, and some more, is decoded or read in other ways
@@ -31,7 +33,7 @@ _OTHER_WAYS: Mapping[Defect, Callable[[Reading], Reading]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Contents:
+class InspectedMessage:
     """The leaf parts of a message, and what was cut or doubtful on the way to them."""
 
     leaves: tuple[LeafPart, ...]
@@ -39,15 +41,17 @@ class Contents:
 
 
 def look_inside(
-    prefix: bytes, body: bytes, limits: Limits | None = None, reading: Reading = KIND
-) -> Contents:
+    prefix: bytes, body: bytes, limits: StructureLimits | None = None, reading: Reading = KIND
+) -> InspectedMessage:
     """Read the message `prefix + body` in one way."""
-    walk = _Walk(limits or Limits(), reading, room=len(body) * _DECODED_TIMES + _DECODED_OCTETS)
+    walk = _Walk(limits or StructureLimits(), reading, room=len(body) * _DECODED_TIMES + _DECODED_OCTETS)
     leaves = tuple(walk.message(prefix, body, "", 0))
-    return Contents(leaves, frozenset(walk.defects))
+    return InspectedMessage(leaves, frozenset(walk.defects))
 
 
-def look_inside_every_way(prefix: bytes, body: bytes, limits: Limits = FILTER_LIMITS) -> Contents:
+def look_inside_every_way(
+    prefix: bytes, body: bytes, limits: StructureLimits = FILTER_LIMITS
+) -> InspectedMessage:
     """Read the message `prefix + body` in each way that its doubtful places allow: 16 at most; equal parts once."""
     first = look_inside(prefix, body, limits)
     if not _OTHER_WAYS.keys() & first.defects:
@@ -71,7 +75,7 @@ def look_inside_every_way(prefix: bytes, body: bytes, limits: Limits = FILTER_LI
             if other not in seen:
                 seen.add(other)
                 waiting.append(other)
-    return Contents(tuple(leaves.values()), frozenset(defects))
+    return InspectedMessage(tuple(leaves.values()), frozenset(defects))
 
 
 def _identity(leaf: LeafPart) -> tuple[object, ...]:
@@ -82,7 +86,7 @@ def _identity(leaf: LeafPart) -> tuple[object, ...]:
 
 @dataclass(slots=True)
 class _Walk:
-    limits: Limits
+    limits: StructureLimits
     reading: Reading
     room: int  # octets that may still be decoded
     defects: set[Defect] = field(default_factory=set)

@@ -45,7 +45,7 @@ class ContentType:
 
 
 @dataclass(frozen=True, slots=True)
-class Disposition:
+class ContentDisposition:
     """A Content-Disposition (RFC 2183): its kind in lower case and its parameters."""
 
     kind: bytes
@@ -87,12 +87,12 @@ def parse_token(value: bytes) -> bytes:
     return match[1].lower() if match else b""
 
 
-def parse_disposition(value: bytes) -> Disposition | None:
+def parse_disposition(value: bytes) -> ContentDisposition | None:
     """Read a Content-Disposition value; None if it is empty."""
     match = _LEADING_TOKEN.match(value)
     if match is None:
         return None
-    return Disposition(match[1].lower(), parse_parameters(value, match.end()))
+    return ContentDisposition(match[1].lower(), parse_parameters(value, match.end()))
 
 
 def parse_parameters(value: bytes, position: int) -> Parameters:

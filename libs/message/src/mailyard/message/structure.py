@@ -43,7 +43,7 @@ class Kind(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class StructureLimits:
     """How much of a hostile message is looked at. Beyond a limit, parts are application/octet-stream."""
 
     depth: int = 50
@@ -96,11 +96,11 @@ class Part:
 
 
 def scan_structure(
-    prefix: bytes, body: bytes, limits: Limits | None = None, reading: Reading = STANDARD
+    prefix: bytes, body: bytes, limits: StructureLimits | None = None, reading: Reading = STANDARD
 ) -> Part:
     """Find the structure of the message `prefix + body`."""
     prefix, body = divided(prefix, body)
-    return _Scanner(prefix, body, limits or Limits(), reading).message()
+    return _Scanner(prefix, body, limits or StructureLimits(), reading).message()
 
 
 def divided(prefix: bytes, body: bytes) -> tuple[bytes, bytes]:
@@ -130,7 +130,7 @@ class _Scanner:
 
     prefix: bytes
     data: bytes
-    limits: Limits
+    limits: StructureLimits
     reading: Reading
     open: list[bytes] = field(default_factory=list)
     longest_first: list[tuple[bytes, int]] = field(default_factory=list)

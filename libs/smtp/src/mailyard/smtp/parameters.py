@@ -38,7 +38,7 @@ class ParameterError(ValueError):
     """A parameter with a wrong value, or given twice: 501."""
 
 
-class Body(StrEnum):
+class BodyType(StrEnum):
     """The kinds of octets that a message may hold: RFC 6152 section 2, RFC 3030 section 3."""
 
     SEVEN_BIT = "7BIT"
@@ -51,7 +51,7 @@ class MailParameters:
     """The parameters of MAIL; `envid` and `auth` are xtext as received, empty when not given."""
 
     size: int = 0
-    body: Body = Body.SEVEN_BIT
+    body: BodyType = BodyType.SEVEN_BIT
     smtputf8: bool = False
     ret: str = ""
     envid: str = ""
@@ -106,9 +106,9 @@ def _size(value: str | None) -> int:
     return int(value)
 
 
-def _body(value: str | None) -> Body:
+def _body(value: str | None) -> BodyType:
     try:
-        return Body((value or "").upper())
+        return BodyType((value or "").upper())
     except ValueError:
         raise ParameterError("BODY is 7BIT, 8BITMIME or BINARYMIME") from None
 

@@ -21,7 +21,7 @@ class Source(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Client:
+class TransferringClient:
     """The client that transferred a message."""
 
     address: str = ""  # IP address
@@ -42,7 +42,7 @@ class Acceptance:
     recipients: tuple[Recipient, ...]
     tenant: str
     source: Source
-    client: Client
+    client: TransferringClient
     body: Body
     prefix: Callable[[str, datetime], bytes]  # header fields for a spool id and the time of acceptance
     ret: str = ""

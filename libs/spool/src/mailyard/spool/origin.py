@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from mailyard.message.received import read_received
 from mailyard.proto.v1.ticket_pb2 import Origin, Ticket
-from mailyard.spool.acceptance import Client, Source
+from mailyard.spool.acceptance import Source, TransferringClient
 from mailyard.store.client import Row
 
 _CLIENT_FIELDS = ("address", "name", "protocol", "tls", "account", "login", "host", "certificate")
@@ -21,7 +21,7 @@ def is_from_outside(origin: Origin) -> bool:
     return origin.source not in _OF_USERS
 
 
-def client_row(client: Client) -> Row:
+def client_row(client: TransferringClient) -> Row:
     """Write the client of a message, without empty fields."""
     return {name: value for name in _CLIENT_FIELDS if (value := getattr(client, name))}
 
@@ -29,7 +29,7 @@ def client_row(client: Client) -> Row:
 def client_row_of(origin: Origin) -> Row:
     """Write the client part of an origin, for the row of a leg."""
     return client_row(
-        Client(
+        TransferringClient(
             address=origin.client_address,
             name=origin.helo,
             protocol=origin.protocol,
@@ -49,10 +49,10 @@ def origin_of_row(row: Row) -> Origin:
     if not client:
         return _completed(source, row["prefix"])
     known = {name: client[name] for name in _CLIENT_FIELDS if name in client}
-    return origin_of_client(_RENAMED.get(source, source), Client(**known))
+    return origin_of_client(_RENAMED.get(source, source), TransferringClient(**known))
 
 
-def origin_of_client(source: str, client: Client) -> Origin:
+def origin_of_client(source: str, client: TransferringClient) -> Origin:
     """Make the origin of a message that is being accepted."""
     tls_version, _, tls_cipher = client.tls.partition(" ")
     return Origin(

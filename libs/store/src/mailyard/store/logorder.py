@@ -18,7 +18,7 @@ _DURABLE: Row = {"w": "majority", "j": True}
 
 
 @dataclass(frozen=True, slots=True)
-class Inserted:
+class InsertReply:
     """The answer of the server to one insert."""
 
     term: (
@@ -27,10 +27,10 @@ class Inserted:
     refused: Sequence[Row] = ()  # `writeErrors`: index, code, keyPattern, errmsg
 
 
-_UNKNOWN = Inserted(None)
+_UNKNOWN = InsertReply(None)
 
 
-async def insert_soon(store: Store, collection: str, rows: Sequence[Row]) -> Inserted:
+async def insert_soon(store: Store, collection: str, rows: Sequence[Row]) -> InsertReply:
     """Insert rows and wait for the primary's memory only: safe as soon as a later write of the same term is.
 
     Raises:
@@ -40,7 +40,7 @@ async def insert_soon(store: Store, collection: str, rows: Sequence[Row]) -> Ins
     return await _insert(store, collection, rows, _SOON)
 
 
-async def insert_durably(store: Store, collection: str, rows: Sequence[Row]) -> Inserted:
+async def insert_durably(store: Store, collection: str, rows: Sequence[Row]) -> InsertReply:
     """Insert rows and wait until a majority has journaled them.
 
     Raises:
@@ -50,7 +50,7 @@ async def insert_durably(store: Store, collection: str, rows: Sequence[Row]) -> 
     return await _insert(store, collection, rows, _DURABLE)
 
 
-async def _insert(store: Store, collection: str, rows: Sequence[Row], concern: Row) -> Inserted:
+async def _insert(store: Store, collection: str, rows: Sequence[Row], concern: Row) -> InsertReply:
     """Insert by the command itself, because the inserts of the driver do not return the `opTime` of the server.
 
     The command is not repeated here. A caller that gets no term inserts the same rows by the driver, which repeats.
@@ -64,4 +64,4 @@ async def _insert(store: Store, collection: str, rows: Sequence[Row], concern: R
         return _UNKNOWN
     if "writeConcernError" in reply or not store.has_one_log:
         return _UNKNOWN
-    return Inserted(reply.get("opTime", {}).get("t"), reply.get("writeErrors", ()))
+    return InsertReply(reply.get("opTime", {}).get("t"), reply.get("writeErrors", ()))

@@ -11,7 +11,7 @@ from bson import ObjectId
 
 from mailyard.delivery.plan import AutomaticReply, Redirect, delivered_to
 from mailyard.proto.v1.ticket_pb2 import Recipient, Ticket
-from mailyard.spool.acceptance import Acceptance, Client, Source
+from mailyard.spool.acceptance import Acceptance, Source, TransferringClient
 from mailyard.spool.queue.spool import AlreadyAccepted, Spool
 from mailyard.store.body import Body
 
@@ -36,7 +36,7 @@ class GeneratedMail:
                 recipients=(Recipient(address=action.address, tenant=target.tenant),),
                 tenant=target.tenant,
                 source=Source.GENERATED,
-                client=Client(),
+                client=TransferringClient(),
                 body=Body(ObjectId(ticket.blob_id), ticket.size, None),
                 prefix=lambda _id, _at: prefix,
                 smtputf8=ticket.smtputf8,
@@ -63,7 +63,7 @@ class GeneratedMail:
                 recipients=(Recipient(address=ticket.sender, tenant=target.tenant),),
                 tenant=target.tenant,
                 source=Source.GENERATED,
-                client=Client(),
+                client=TransferringClient(),
                 body=await writer.finish(),
                 prefix=_no_prefix,
                 body_type="7BIT" if action.octets.isascii() else "8BITMIME",

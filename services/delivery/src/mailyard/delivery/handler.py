@@ -34,7 +34,7 @@ from mailyard.delivery.settings import DeliverySettings
 from mailyard.imap.wellknown import INBOX
 from mailyard.mailbox.bulkinsertion import InsertionResult
 from mailyard.mailbox.factory import row_octets
-from mailyard.mailbox.insertion import Inserted
+from mailyard.mailbox.insertion import InsertedMessage
 from mailyard.mailbox.model import JUNK, NewMessage
 from mailyard.message.parse import ParsedMessage
 from mailyard.proto.v1.mailbox_pb2 import MailboxEvent
@@ -146,7 +146,9 @@ class DeliveryHandler:
         await self._publish_events([message for _, message in messages], placing.inserted)
         return placing
 
-    async def _publish_events(self, messages: Sequence[NewMessage], placed: Mapping[str, Inserted]) -> None:
+    async def _publish_events(
+        self, messages: Sequence[NewMessage], placed: Mapping[str, InsertedMessage]
+    ) -> None:
         """Wake the sessions that have the mailboxes open, once for each mailbox."""
         events = {
             place.mailbox: MailboxEvent(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from mailyard.imap.wellknown import INBOX
-from mailyard.mailbox.insertion import Inserted
+from mailyard.mailbox.insertion import InsertedMessage
 from mailyard.mailbox.model import JUNK
 from mailyard.proto.v1.ticket_pb2 import Action, Verdict
 from mailyard.spool.outcome import Outcome, Result
@@ -102,7 +102,7 @@ def copy_key(delivery_key: str, ordinal: int) -> str:
     return f"{delivery_key}:{ordinal}" if ordinal else delivery_key
 
 
-def outcome_of(plan: DeliveryPlan, delivery_key: str, placed: Mapping[str, Inserted]) -> Outcome:
+def outcome_of(plan: DeliveryPlan, delivery_key: str, placed: Mapping[str, InsertedMessage]) -> Outcome:
     """Return the outcome of an executed plan by what was done: a stored copy, a redirect, a refusal, a discard.
 
     Args:

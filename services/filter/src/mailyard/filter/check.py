@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from enum import IntEnum
 from typing import ClassVar
 
-from mailyard.filter.mail import Envelope, Mail, Need
+from mailyard.filter.mail import Mail, MailEnvelope, Need
 from mailyard.filter.onfailure import OnFailure
 from mailyard.runtime.errors import Unavailable
 from mailyard.runtime.service import Component
@@ -44,12 +44,12 @@ class Check(ABC):
     timeout_seconds: float = 30.0
     on_failure: OnFailure = OnFailure.DEFER
 
-    def applies_to(self, envelope: Envelope) -> bool:
+    def applies_to(self, envelope: MailEnvelope) -> bool:
         """Say whether the check has anything to do with a message. Others are neither shown to it nor delayed by it."""
         _ = envelope
         return True
 
-    def needs(self, envelope: Envelope) -> Need:
+    def needs(self, envelope: MailEnvelope) -> Need:
         """Return how much of a message the check must see. Called before bodies are read, for every message."""
         raise NotImplementedError
 

@@ -23,7 +23,7 @@ class Wish(NamedTuple):
     need: Need
 
 
-class Contents:
+class ContentReader:
     """The bodies of the store, cut to `limit` octets."""
 
     def __init__(self, store: Store, limit: int) -> None:

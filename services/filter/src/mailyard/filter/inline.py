@@ -12,8 +12,8 @@ from google.protobuf.message import DecodeError
 from uvicorn._types import ASGIReceiveCallable, ASGISendCallable, Scope
 
 from mailyard.broker.pipeline import Route
-from mailyard.filter.contents import Contents, Wish
-from mailyard.filter.mail import BodyReader, Envelope, Mail, Need, envelope_of, mail_of
+from mailyard.filter.contents import ContentReader, Wish
+from mailyard.filter.mail import BodyReader, Mail, MailEnvelope, Need, envelope_of, mail_of
 from mailyard.filter.pipeline import Pipeline
 from mailyard.proto.v1.ticket_pb2 import JudgeRequest, JudgeResponse, Ticket, Verdict
 from mailyard.runtime.errors import Unavailable
@@ -27,7 +27,7 @@ _LARGE_AT_ONCE = 4  # bodies that are read from the store at the same time
 class InlineJudge:
     """The ASGI app that answers questions of smtp-in."""
 
-    def __init__(self, pipeline: Pipeline, contents: Contents, most_octets: int) -> None:
+    def __init__(self, pipeline: Pipeline, contents: ContentReader, most_octets: int) -> None:
         """Judge with the checks of the queue; a request of more than `most_octets` is not read."""
         self._pipeline = pipeline
         self._contents = contents
@@ -99,7 +99,7 @@ class InlineJudge:
     def _mails(
         self,
         request: JudgeRequest,
-        envelopes: Sequence[Envelope],
+        envelopes: Sequence[MailEnvelope],
         need: Need,
         octets: bytes,
         read_body: BodyReader,

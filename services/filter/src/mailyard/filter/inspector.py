@@ -9,9 +9,9 @@ from bson import ObjectId
 
 from mailyard.broker.pipeline import successor
 from mailyard.broker.publisher import TicketPublisher
-from mailyard.filter.contents import Contents, Wish
+from mailyard.filter.contents import ContentReader, Wish
 from mailyard.filter.endings import STAGE, ended, is_end
-from mailyard.filter.mail import Envelope, Need, envelope_of, mail_of
+from mailyard.filter.mail import MailEnvelope, Need, envelope_of, mail_of
 from mailyard.filter.pipeline import Pipeline
 from mailyard.filter.verdict import action_word, describe
 from mailyard.message.defects import Defect
@@ -27,7 +27,7 @@ from mailyard.spool.timeline import append_event
 _log = get_logger(__name__)
 _FILTERED = "message.filtered"
 _REASON_CHARACTERS = 300
-_Wanted = tuple[Ticket, Envelope, Need]  # a ticket, and how much of its message the checks must see
+_Wanted = tuple[Ticket, MailEnvelope, Need]  # a ticket, and how much of its message the checks must see
 
 
 class Inspector:
@@ -37,7 +37,7 @@ class Inspector:
         self,
         reports: StageReports,
         pipeline: Pipeline,
-        contents: Contents,
+        contents: ContentReader,
         publisher: TicketPublisher,
         *,
         batch_octets: int,

@@ -12,7 +12,7 @@ from mailyard.message.addresstexts import address_texts
 from mailyard.message.defects import NONE, Defect
 from mailyard.message.encodedwords import decode_words
 from mailyard.message.fields import Field, header_end, scan_fields
-from mailyard.message.inside import Contents, look_inside_every_way
+from mailyard.message.inside import InspectedMessage, look_inside_every_way
 from mailyard.proto.v1.ticket_pb2 import Origin, Ticket
 from mailyard.spool.finding import Finding, finding_of
 from mailyard.spool.origin import origin_of
@@ -37,7 +37,7 @@ class Need(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Envelope:
+class MailEnvelope:
     """The envelope of a message, as its ticket has it."""
 
     sender: str
@@ -48,9 +48,9 @@ class Envelope:
     origin: Origin = field(default_factory=Origin)
 
 
-def envelope_of(ticket: Ticket, direction: Route) -> Envelope:
+def envelope_of(ticket: Ticket, direction: Route) -> MailEnvelope:
     """Read the envelope of a ticket."""
-    return Envelope(
+    return MailEnvelope(
         sender=ticket.sender,
         recipients=tuple(recipient.address for recipient in ticket.recipients),
         tenant=ticket.tenant,
@@ -71,7 +71,7 @@ class Mail:
     `findings` are those of the SMTP dialogue and of the checks before; only the pipeline adds to them.
     """
 
-    envelope: Envelope
+    envelope: MailEnvelope
     prefix: bytes = b""
     start: bytes = b""
     seen: Need = Need.CONTENT
@@ -172,11 +172,11 @@ class Mail:
         return scan_fields(self.prefix + self.start[: self._header_end], _MAX_FIELDS)
 
     @cached_property
-    def _contents(self) -> Contents:
+    def _contents(self) -> InspectedMessage:
         return look_inside_every_way(self.prefix, self.start)
 
 
-def mail_of(ticket: Ticket, envelope: Envelope, start: bytes, seen: Need, read_body: BodyReader) -> Mail:
+def mail_of(ticket: Ticket, envelope: MailEnvelope, start: bytes, seen: Need, read_body: BodyReader) -> Mail:
     """Make the message of a ticket; `start` is what was read of its body."""
     is_cut = seen is not Need.ENVELOPE and len(start) < ticket.size
     return Mail(

@@ -7,7 +7,7 @@ from mailyard.broker.connection import Broker
 from mailyard.broker.consumer import TicketConsumer
 from mailyard.broker.pipeline import stages_of
 from mailyard.broker.publisher import TicketPublisher
-from mailyard.filter.contents import Contents
+from mailyard.filter.contents import ContentReader
 from mailyard.filter.inline import InlineJudge, InlineServer
 from mailyard.filter.inspector import Inspector
 from mailyard.filter.pipeline import Pipeline
@@ -29,7 +29,7 @@ async def build(runtime: Runtime[FilterSettings]) -> Sequence[Component]:
     publisher = TicketPublisher(broker)
     checks = make_checks(settings)
     pipeline = Pipeline(checks, settings.reject_outside, settings.thresholds())
-    contents = Contents(store, settings.body_octets)
+    contents = ContentReader(store, settings.body_octets)
     outcomes = Outcomes(store)
     consumers = []
     for stage in stages_of("filter"):

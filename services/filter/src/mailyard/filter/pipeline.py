@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 from mailyard.filter.check import BatchChanged, Check, Findings, in_steps
-from mailyard.filter.mail import Envelope, Mail, Need
+from mailyard.filter.mail import Mail, MailEnvelope, Need
 from mailyard.filter.onfailure import OnFailure
 from mailyard.filter.verdict import NO_THRESHOLDS, RejectOutside, Thresholds, combine
 from mailyard.proto.v1.ticket_pb2 import Action, Verdict
@@ -37,7 +37,7 @@ class Pipeline:
         self._defects = counter("mailyard_filter_defects_total")
         self._failures = counter("mailyard_filter_check_failures_total")
 
-    def needs(self, envelope: Envelope) -> Need:
+    def needs(self, envelope: MailEnvelope) -> Need:
         """Return how much of a message must be read."""
         need = Need.ENVELOPE
         for check in self._checks:

@@ -12,7 +12,7 @@ from mailyard.directory.directory import Directory
 from mailyard.directory.passwords import Passwords
 from mailyard.directory.quotas import AccountQuotas
 from mailyard.imap_server.session.accounts import AccountSessions
-from mailyard.imap_server.session.backend import Backend
+from mailyard.imap_server.session.backend import ImapServices
 from mailyard.imap_server.session.keywords import MailboxKeywords
 from mailyard.imap_server.session.watch import MailboxWatch
 from mailyard.imap_server.settings import ImapSettings
@@ -80,9 +80,9 @@ async def build(runtime: Runtime[ImapSettings]) -> Sequence[Component]:
 
 def _backend(
     store: Store, events: MailboxEvents, watch: MailboxWatch, logins: Authenticator, access: AccessWatch
-) -> Backend:
+) -> ImapServices:
     messages = Messages(store, events)
-    return Backend(
+    return ImapServices(
         mailboxes=Mailboxes(store),
         messages=messages,
         blobs=Blobs(store),

@@ -13,10 +13,10 @@ from mailyard.relay.busy import AddressesBusy, Stopping
 from mailyard.relay.connector import ConnectFailure
 from mailyard.relay.outgoing import OutgoingMessage
 from mailyard.relay.pool import Pool
-from mailyard.relay.route import Host, Route
+from mailyard.relay.route import Host, RelayRoute
 from mailyard.relay.session import ClientSession
 from mailyard.runtime.logs import get_logger
-from mailyard.smtp.client import Outcome, Step
+from mailyard.smtp.client import RecipientResult, Step
 from mailyard.smtp.client.replies import own_reply
 from mailyard.smtp.reply import Reply
 
@@ -33,7 +33,7 @@ class RecipientAnswer:
     `dsn_passed`: the host took over the DSN parameters.
     """
 
-    outcome: Outcome
+    outcome: RecipientResult
     peer: str = ""
     tls: str = ""
     dsn_passed: bool = False
@@ -54,7 +54,7 @@ class DeliveryAttempt:
     def __init__(
         self,
         message: OutgoingMessage,
-        route: Route,
+        route: RelayRoute,
         pool: Pool,
         *,
         most_recipients: int,
@@ -73,7 +73,7 @@ class DeliveryAttempt:
         self._clock = clock
         self._answers: dict[int, RecipientAnswer] = {}
         self._last = RecipientAnswer(
-            Outcome(Step.CONNECT, own_reply(451, "4.3.0", "not tried yet"), own=True)
+            RecipientResult(Step.CONNECT, own_reply(451, "4.3.0", "not tried yet"), own=True)
         )
         self._smtputf8 = False
 
@@ -122,7 +122,9 @@ class DeliveryAttempt:
         while self._open:
             session = await self._pool.acquire(host, self._route, self._message.tenant, in_line=in_line)
             if isinstance(session, ConnectFailure):
-                self._last = RecipientAnswer(Outcome(session.step, session.reply, session.own), session.peer)
+                self._last = RecipientAnswer(
+                    RecipientResult(session.step, session.reply, session.own), session.peer
+                )
                 if (
                     session.own and session.reply.is_permanent
                 ):  # the host is ourselves: none behind it is closer
@@ -140,7 +142,7 @@ class DeliveryAttempt:
             if unanswered is not None and not (used_before and unanswered.step in _STALE):
                 return
 
-    async def _send(self, session: ClientSession) -> Outcome | None:
+    async def _send(self, session: ClientSession) -> RecipientResult | None:
         """Run one transaction; return the failure for which the other recipients must go to another host."""
         positions = self._open[: self._most]
         envelope = self._message.envelope(positions, smtputf8=self._smtputf8)
@@ -158,14 +160,14 @@ class DeliveryAttempt:
         return unanswered
 
 
-def goes_on(outcome: Outcome) -> bool:
+def goes_on(outcome: RecipientResult) -> bool:
     """Tell whether another connection may be tried at once: the host has surely not accepted the message over this one."""
     if outcome.own:
         return outcome.reply.is_transient and outcome.step is not Step.END
     return outcome.reply.code == 421
 
 
-def is_one_too_many(outcome: Outcome) -> bool:
+def is_one_too_many(outcome: RecipientResult) -> bool:
     """Tell whether the host accepts fewer recipients at a time: the others go in the next transaction (RFC 5321 section 4.5.3.1.10)."""
     return (
         outcome.step is Step.RCPT and outcome.reply.code == 452 and outcome.reply.enhanced in {None, "4.5.3"}

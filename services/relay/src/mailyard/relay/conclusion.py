@@ -9,8 +9,7 @@ from typing import Final
 from mailyard.broker.pipeline import Route
 from mailyard.proto.v1.ticket_pb2 import Ticket
 from mailyard.relay.attempt import RecipientAnswer
-from mailyard.smtp.client import Outcome as SmtpOutcome
-from mailyard.smtp.client import Step
+from mailyard.smtp.client import RecipientResult, Step
 from mailyard.smtp.reply import Reply
 from mailyard.spool.outcome import Deferral, Outcome, Report, Result
 from mailyard.spool.queue.deferral import defer
@@ -40,7 +39,7 @@ _ABOUT_US: Final = frozenset({Step.GREETING, Step.HELLO, Step.STARTTLS, Step.AUT
 _NEVER: Final = frozenset({521, 556})
 
 
-class Disposition(Enum):
+class ReplyClass(Enum):
     """The classes of answers."""
 
     RELAYED = auto()
@@ -49,19 +48,19 @@ class Disposition(Enum):
 
 
 _EVENTS: Final = {
-    Disposition.RELAYED: "message.relayed",
-    Disposition.FAILED: "message.failed",
-    Disposition.DEFERRED: "message.deferred",
+    ReplyClass.RELAYED: "message.relayed",
+    ReplyClass.FAILED: "message.failed",
+    ReplyClass.DEFERRED: "message.deferred",
 }
 
 
-def disposition_of(outcome: SmtpOutcome) -> Disposition:
+def reply_class_of(outcome: RecipientResult) -> ReplyClass:
     """Classify the outcome of one attempt for a recipient."""
     if outcome.reply.is_positive:
-        return Disposition.RELAYED
+        return ReplyClass.RELAYED
     if outcome.reply.is_permanent and (outcome.step not in _ABOUT_US or outcome.reply.code in _NEVER):
-        return Disposition.FAILED
-    return Disposition.DEFERRED
+        return ReplyClass.FAILED
+    return ReplyClass.DEFERRED
 
 
 def conclude(
@@ -76,19 +75,19 @@ def conclude(
         rng: a number from 0 to 1, for the time of the next try.
 
     """
-    dispositions = [disposition_of(answer.outcome) for answer in answers]
+    reply_classes = [reply_class_of(answer.outcome) for answer in answers]
     ended = {
-        target.index: _outcome(disposition, answer)
-        for target, disposition, answer in zip(ticket.recipients, dispositions, answers, strict=True)
-        if disposition is not Disposition.DEFERRED
+        target.index: _outcome(reply_class, answer)
+        for target, reply_class, answer in zip(ticket.recipients, reply_classes, answers, strict=True)
+        if reply_class is not ReplyClass.DEFERRED
     }
     deferred = [
         answer
-        for disposition, answer in zip(dispositions, answers, strict=True)
-        if disposition is Disposition.DEFERRED
+        for reply_class, answer in zip(reply_classes, answers, strict=True)
+        if reply_class is ReplyClass.DEFERRED
     ]
     report = _defer(ticket, ended, deferred[0], now, rng) if deferred else Report(ticket, ended)
-    _note_all(ticket, dispositions, answers, now, given_up=report.deferral is None)
+    _note_all(ticket, reply_classes, answers, now, given_up=report.deferral is None)
     return report
 
 
@@ -104,7 +103,7 @@ def postpone(ticket: Ticket, now: datetime, wait: timedelta, reason: str) -> Rep
     """
     report = defer(ticket, Route.REMOTE, now, "4.3.2", reason)
     if report.deferral is None:
-        append_event(ticket, now, STAGE, _EVENTS[Disposition.FAILED], f"waited for too long: {reason}")
+        append_event(ticket, now, STAGE, _EVENTS[ReplyClass.FAILED], f"waited for too long: {reason}")
         return report
     return Report(ticket, {}, Deferral(now + wait, Route.REMOTE, "4.3.2", reason, tried=False))
 
@@ -116,8 +115,8 @@ def reply_text(answer: RecipientAnswer) -> str:
     return text[:_MAX_REPLY_TEXT].translate(_DECEPTIVE)
 
 
-def _outcome(disposition: Disposition, answer: RecipientAnswer) -> Outcome:
-    result = Result.RELAYED if disposition is Disposition.RELAYED else Result.BOUNCED
+def _outcome(reply_class: ReplyClass, answer: RecipientAnswer) -> Outcome:
+    result = Result.RELAYED if reply_class is ReplyClass.RELAYED else Result.BOUNCED
     return Outcome(result, _status(answer.reply), reply_text(answer), answer.peer, answer.dsn_passed)
 
 
@@ -141,19 +140,17 @@ def _status(reply: Reply) -> str:
 
 def _note_all(
     ticket: Ticket,
-    dispositions: Sequence[Disposition],
+    reply_classes: Sequence[ReplyClass],
     answers: Sequence[RecipientAnswer],
     now: datetime,
     *,
     given_up: bool,
 ) -> None:
     """Add one timeline entry for each different answer."""
-    for (disposition, answer), count in Counter(zip(dispositions, answers, strict=True)).items():
+    for (reply_class, answer), count in Counter(zip(reply_classes, answers, strict=True)).items():
         host = " ".join(part for part in (answer.peer, f"({answer.tls})" if answer.tls else "") if part)
         whom = f"{count} recipients" if count > 1 else "1 recipient"
-        event = _EVENTS[
-            Disposition.FAILED if given_up and disposition is Disposition.DEFERRED else disposition
-        ]
+        event = _EVENTS[ReplyClass.FAILED if given_up and reply_class is ReplyClass.DEFERRED else reply_class]
         append_event(
             ticket, now, STAGE, event, ": ".join(part for part in (whom, host, reply_text(answer)) if part)
         )

@@ -12,12 +12,12 @@ from mailyard.relay.busy import AddressesBusy
 from mailyard.relay.networklimiter import NetworkLimiter, NetworkLimits, network_keys
 from mailyard.relay.providers import NEXT_HOP, provider_of
 from mailyard.relay.replytimer import Timeouts
-from mailyard.relay.route import Host, Route, literal_address
+from mailyard.relay.route import Host, RelayRoute, literal_address
 from mailyard.relay.session import ClientSession, brief
 from mailyard.relay.tcpstream import TcpStream
 from mailyard.relay.tlspolicy import TlsPolicy
 from mailyard.runtime.metrics import counter
-from mailyard.smtp.client import Client, EightBit, Options, Security, Step
+from mailyard.smtp.client import EightBit, Options, Security, SmtpClient, Step
 from mailyard.smtp.client.replies import own_reply
 from mailyard.smtp.reply import Reply
 
@@ -85,7 +85,7 @@ class Connector:
         self._sessions = counter("mailyard_relay_sessions_total")
         self._failures = counter("mailyard_relay_session_failures_total")
 
-    async def connect(self, host: Host, route: Route) -> ClientSession | ConnectFailure:
+    async def connect(self, host: Host, route: RelayRoute) -> ClientSession | ConnectFailure:
         """Try the addresses of a host. Raises AddressesBusy when one had no free connection, and no other one answered."""
         provider = NEXT_HOP if route.configured else provider_of(host.name)
         failure = ConnectFailure(
@@ -152,7 +152,7 @@ class Connector:
         if tls.implicit and (reason := tls.refusal(target.name, stream.ssl_object)) is not None:
             stream.abort()
             return _without_tls(reason, target.peer)
-        client = Client(self._options(target.route, tls), tls=tls.implicit)
+        client = SmtpClient(self._options(target.route, tls), tls=tls.implicit)
         session = ClientSession(stream, client, self._timeouts, target.peer, busy=self._busy)
         try:
             refused = await session.open(context, target.name, tls)
@@ -168,7 +168,7 @@ class Connector:
         """Tell whether the server has a name of this installation; a name without a dot proves nothing."""
         return "." in session.server_name and session.server_name in self._profile.own_names
 
-    def _options(self, route: Route, tls: TlsPolicy) -> Options:
+    def _options(self, route: RelayRoute, tls: TlsPolicy) -> Options:
         return Options(
             hostname=self._profile.hostname,
             dialect=route.dialect,
@@ -185,7 +185,7 @@ class _Target:
 
     host: Host
     address: str
-    route: Route
+    route: RelayRoute
 
     @property
     def name(self) -> str:

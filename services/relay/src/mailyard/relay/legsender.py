@@ -10,7 +10,7 @@ from mailyard.proto.v1.ticket_pb2 import Ticket
 from mailyard.relay.attempt import DeliveryAttempt, RecipientAnswer
 from mailyard.relay.bodyreader import BodyReader
 from mailyard.relay.busy import SiteBusy, Stopping
-from mailyard.relay.conclusion import Disposition, conclude, disposition_of, postpone, return_to_queue
+from mailyard.relay.conclusion import ReplyClass, conclude, postpone, reply_class_of, return_to_queue
 from mailyard.relay.outgoing import OutgoingMessage
 from mailyard.relay.pool import Pool
 from mailyard.relay.providers import NEXT_HOP, OTHER, provider_of
@@ -19,7 +19,7 @@ from mailyard.runtime.clock import Clock, now_utc
 from mailyard.runtime.errors import Unavailable
 from mailyard.runtime.logs import get_logger
 from mailyard.runtime.metrics import counter, histogram
-from mailyard.smtp.client import Outcome, Step
+from mailyard.smtp.client import RecipientResult, Step
 from mailyard.smtp.client.replies import own_reply
 from mailyard.smtp.reply import Reply
 from mailyard.spool.outcome import Report
@@ -109,9 +109,9 @@ class LegSender:
     def _count(self, provider: str, answers: Sequence[RecipientAnswer]) -> None:
         uncertain = self._uncertain.labels(provider)
         for answer in answers:
-            disposition = disposition_of(answer.outcome)
+            disposition = reply_class_of(answer.outcome)
             self._results.labels(provider, disposition.name.lower()).inc()
-            if disposition is not Disposition.RELAYED:
+            if disposition is not ReplyClass.RELAYED:
                 reason = reason_of(answer.reply.enhanced or "")
                 self._refusals.labels(provider, disposition.name.lower(), reason).inc()
             if answer.outcome.uncertain:
@@ -124,4 +124,4 @@ def _domain_of(sender: str) -> str:
 
 
 def _alike(ticket: Ticket, reply: Reply) -> list[RecipientAnswer]:
-    return [RecipientAnswer(Outcome(Step.CONNECT, reply, own=True))] * len(ticket.recipients)
+    return [RecipientAnswer(RecipientResult(Step.CONNECT, reply, own=True))] * len(ticket.recipients)

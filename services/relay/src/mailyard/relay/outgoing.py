@@ -8,8 +8,8 @@ from bson import ObjectId
 
 from mailyard.proto.v1.ticket_pb2 import Ticket
 from mailyard.relay.bodyreader import BodyReader
-from mailyard.smtp.client import Envelope, EnvelopeRecipient
-from mailyard.smtp.parameters import Body
+from mailyard.smtp.client import EnvelopeRecipient, TransactionEnvelope
+from mailyard.smtp.parameters import BodyType
 
 _HEADER_END = b"\r\n\r\n"
 _INTERNAL = re.compile(rb"^X-Mailyard-[^:\r\n]*:.*\n(?:[ \t].*\n)*", re.MULTILINE | re.IGNORECASE)
@@ -52,13 +52,13 @@ class OutgoingMessage:
                 return not (header.isascii() and piece[: end if end >= 0 else None].isascii() and end >= 0)
         return not header.isascii()
 
-    def envelope(self, positions: Sequence[int], *, smtputf8: bool) -> Envelope:
+    def envelope(self, positions: Sequence[int], *, smtputf8: bool) -> TransactionEnvelope:
         """Return the envelope for some of the recipients."""
-        return Envelope(
+        return TransactionEnvelope(
             sender=self._ticket.sender,
             recipients=tuple(self.recipients[position] for position in positions),
             size=self.size,
-            body=Body(self._ticket.body or Body.SEVEN_BIT),
+            body=BodyType(self._ticket.body or BodyType.SEVEN_BIT),
             smtputf8=smtputf8,
             ret=self._ticket.ret,
             envid=self._ticket.envid,

@@ -12,7 +12,7 @@ from mailyard.relay.connector import MAX_ADDRESSES, ConnectFailure, Connector
 from mailyard.relay.idlesessions import IdleSessions
 from mailyard.relay.networklimiter import NetworkLimiter, NetworkLimits, network_keys
 from mailyard.relay.providers import PROVIDERS
-from mailyard.relay.route import ConnectionKey, Host, Route
+from mailyard.relay.route import ConnectionKey, Host, RelayRoute
 from mailyard.relay.session import ClientSession
 from mailyard.relay.site import Site, WaitingLegs, site_of
 from mailyard.relay.standing import QUICK_SECONDS, SLOW_SECONDS, Speeds, Standing
@@ -94,7 +94,7 @@ class Pool:
         self._short = gauge("mailyard_relay_busy_state")
 
     async def acquire(
-        self, host: Host, route: Route, tenant: str = "", *, in_line: bool = False
+        self, host: Host, route: RelayRoute, tenant: str = "", *, in_line: bool = False
     ) -> ClientSession | ConnectFailure:
         """Return a session with a host of the route, used before or new; `release` it.
 
@@ -121,7 +121,7 @@ class Pool:
                 site = self._site(site_of(host, configured=route.configured))
                 raise site.postponed(str(error)) from None
 
-    async def _acquire(self, host: Host, route: Route, tenant: str) -> ClientSession | ConnectFailure:
+    async def _acquire(self, host: Host, route: RelayRoute, tenant: str) -> ClientSession | ConnectFailure:
         key = route.key(host)
         if (failure := self._failure(key)) is not None:
             return failure
@@ -200,7 +200,9 @@ class Pool:
         for session in [*self._uses, *self._idle.expired(float("inf"))]:
             session.close()
 
-    async def _session_for(self, use: SessionUse, host: Host, route: Route) -> ClientSession | ConnectFailure:
+    async def _session_for(
+        self, use: SessionUse, host: Host, route: RelayRoute
+    ) -> ClientSession | ConnectFailure:
         """Return a kept session, or a new one; a failure ends the use."""
         while (session := self._idle.freshest(use.key)) is not None:
             if session.usable:
@@ -224,7 +226,7 @@ class Pool:
         self._end(use)
         return failure
 
-    async def _connect(self, site: str, host: Host, route: Route) -> ClientSession | ConnectFailure:
+    async def _connect(self, site: str, host: Host, route: RelayRoute) -> ClientSession | ConnectFailure:
         """Open a session; the idle ones make room. `cut` ends this, too."""
         self._make_room(site)
         if not route.configured:

@@ -11,7 +11,7 @@ from typing import Protocol
 from mailyard.dns.answer import MailExchanger
 from mailyard.relay.addresses import Use
 from mailyard.relay.tlspolicy import TlsPolicy
-from mailyard.smtp.client import Credentials, Dialect
+from mailyard.smtp.client import Dialect, LoginCredentials
 from mailyard.smtp.reply import Reply
 
 
@@ -36,12 +36,12 @@ class ConnectionKey:
     port: int
     tls: TlsPolicy
     dialect: Dialect
-    credentials: Credentials | None
+    credentials: LoginCredentials | None
     sources: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
+class RelayRoute:
     """The hosts for mail of one sender to one domain, and how all of them are spoken to.
 
     `sources`: own addresses to connect from, at most one of each family; empty: the system chooses. `configured`: a
@@ -51,7 +51,7 @@ class Route:
 
     hosts: tuple[Host, ...]
     dialect: Dialect = Dialect.SMTP
-    credentials: Credentials | None = None
+    credentials: LoginCredentials | None = None
     sources: tuple[str, ...] = ()
     configured: bool = False
 
@@ -75,7 +75,7 @@ class Unroutable:
 class RoutePolicy(Protocol):
     """Decides the route of each leg. A further policy wraps another one and changes what that returns."""
 
-    async def route(self, tenant: str, sender: str, domain: str) -> Route | Unroutable:
+    async def route(self, tenant: str, sender: str, domain: str) -> RelayRoute | Unroutable:
         """Return the route for mail of a tenant's sender to a recipient domain.
 
         Args:

@@ -19,7 +19,7 @@ from mailyard.relay.ownaddresses import OwnAddresses
 from mailyard.relay.route import (
     Host,
     LocatedHost,
-    Route,
+    RelayRoute,
     RoutingFailure,
     Unroutable,
     before_ourselves,
@@ -44,7 +44,7 @@ _log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class RouteOptions:
-    """`seconds`: for the addresses of a next hop, which the system's resolver gives. `sources`: see `Route`."""
+    """`seconds`: for the addresses of a next hop, which the system's resolver gives. `sources`: see `RelayRoute`."""
 
     seconds: float = 10.0
     smtp_port: int = 25
@@ -74,7 +74,7 @@ class RouteFinder:
             options.own_addresses, options.own_names, self._plain_addresses, time.monotonic
         )
 
-    async def route(self, tenant: str, sender: str, domain: str) -> Route | Unroutable:
+    async def route(self, tenant: str, sender: str, domain: str) -> RelayRoute | Unroutable:
         """Return the hosts for mail of a tenant's sender to a recipient domain (see `RoutePolicy`)."""
         policy = await self._policies.of_sender(tenant, sender)
         preferred = _next_hop(policy.relay_route) if policy.relay_route else None
@@ -84,12 +84,14 @@ class RouteFinder:
         if hop is not None:
             return await self._configured(hop, tls, sources)
         found = await (self._literal(domain, tls) if domain.startswith("[") else self._by_dns(domain, tls))
-        return found if isinstance(found, Unroutable) else Route(found, sources=sources)
+        return found if isinstance(found, Unroutable) else RelayRoute(found, sources=sources)
 
     def _sources(self, policy: DomainPolicy) -> tuple[str, ...]:
         return policy.relay_sources or self._options.sources
 
-    async def _configured(self, hop: NextHop, tls: TlsPolicy, sources: tuple[str, ...]) -> Route | Unroutable:
+    async def _configured(
+        self, hop: NextHop, tls: TlsPolicy, sources: tuple[str, ...]
+    ) -> RelayRoute | Unroutable:
         """Ask the system's own resolver, which knows hosts of a cluster and of /etc/hosts, and for no MX."""
         until, addresses = self._next_hops.get(hop, (0.0, ()))
         if until < time.monotonic():
@@ -99,7 +101,7 @@ class RouteFinder:
                 text = f"the next hop {hop.host} has no address: {error or 'no answer'}"
                 return Unroutable(own_reply(451, "4.4.3", text))
             self._remember(hop, addresses)
-        return Route(
+        return RelayRoute(
             (Host(hop.host, hop.port, addresses, tls),),
             hop.dialect,
             self._table.credentials_of(hop, tls),

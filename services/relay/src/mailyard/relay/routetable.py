@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from mailyard.relay.tlspolicy import TlsPolicy
-from mailyard.smtp.client import Credentials, Security
+from mailyard.smtp.client import LoginCredentials, Security
 from mailyard.smtp.client.nexthop import NextHop
 
 T = TypeVar("T")
@@ -18,7 +18,7 @@ class RouteTable:
 
     next_hops: Mapping[str, NextHop]
     security: Mapping[str, Security]
-    credentials: Mapping[str, Credentials]  # by next hop's host
+    credentials: Mapping[str, LoginCredentials]  # by next hop's host
 
     def next_hop(self, domain: str, preferred: NextHop | None = None) -> NextHop | None:
         """Return the next hop of a domain, or None: ask the DNS.
@@ -39,7 +39,7 @@ class RouteTable:
         security = max(asked, least, key=_STRICTNESS.index)
         return TlsPolicy(security, hop is not None and hop.implicit_tls)
 
-    def credentials_of(self, hop: NextHop, tls: TlsPolicy) -> Credentials | None:
+    def credentials_of(self, hop: NextHop, tls: TlsPolicy) -> LoginCredentials | None:
         """Return the login for a next hop; none where TLS may be absent (RFC 4954, section 9)."""
         return self.credentials.get(_host_key(hop.host)) if tls.security.required else None
 
@@ -56,7 +56,7 @@ class RouteTable:
         return _host_key(hop.host) in self.credentials
 
 
-def parse_credentials(text: str) -> dict[str, Credentials]:
+def parse_credentials(text: str) -> dict[str, LoginCredentials]:
     """Read lines of `host username password`; empty lines and those with `#` do not count. Raises ValueError."""
     found = {}
     for number, line in enumerate(text.splitlines(), start=1):
@@ -65,7 +65,7 @@ def parse_credentials(text: str) -> dict[str, Credentials]:
         parts = line.split(maxsplit=2)
         if len(parts) != 3:
             raise ValueError(f"line {number} is not `host username password`")
-        found[_host_key(parts[0])] = Credentials(parts[1], parts[2])
+        found[_host_key(parts[0])] = LoginCredentials(parts[1], parts[2])
     return found
 
 

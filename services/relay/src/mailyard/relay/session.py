@@ -16,17 +16,17 @@ from mailyard.relay.tcpstream import TcpStream
 from mailyard.relay.tlspolicy import TlsPolicy
 from mailyard.smtp.client import (
     BodyWanted,
-    Client,
+    ClientState,
     Done,
-    Envelope,
     Event,
     Lost,
-    Outcome,
     Ready,
-    Refused,
+    RecipientResult,
+    SessionRefused,
+    SmtpClient,
     StartTls,
-    State,
     Step,
+    TransactionEnvelope,
 )
 from mailyard.smtp.client.replies import lost_reply
 
@@ -41,7 +41,7 @@ class ClientSession:
     def __init__(
         self,
         stream: TcpStream,
-        client: Client,
+        client: SmtpClient,
         timeouts: Timeouts,
         peer: str,
         *,
@@ -74,12 +74,12 @@ class ClientSession:
     @property
     def usable(self) -> bool:
         """Tell whether another transaction may begin: the connection is open and no reply is unread."""
-        return self._client.state is State.READY and not self._stream.pending
+        return self._client.state is ClientState.READY and not self._stream.pending
 
     @property
     def awaits_final_reply(self) -> bool:
         """Tell whether the whole message was sent, so that the host may have accepted it."""
-        return self._client.state is State.ENDING
+        return self._client.state is ClientState.ENDING
 
     def when_closed(self, call: Callable[[], None]) -> None:
         """Call `call` once when the session ends."""
@@ -100,7 +100,7 @@ class ClientSession:
         self.was_cut = True
         self._stream.abort()
 
-    async def open(self, context: ssl.SSLContext, name: str, tls: TlsPolicy) -> Refused | None:
+    async def open(self, context: ssl.SSLContext, name: str, tls: TlsPolicy) -> SessionRefused | None:
         """Greeting, EHLO, TLS for `name` with the check of `tls`, AUTH; None when the session is ready."""
         self._timer.begin()
         events = await self._exchange()
@@ -111,19 +111,19 @@ class ClientSession:
                     events = await self._secure(context, name, tls)
                 case Ready():
                     return None
-                case Refused():
+                case SessionRefused():
                     return last
                 case Lost():  # in one breath with the reply to EHLO
-                    return Refused(Step.HELLO, last.reply, last.own)
+                    return SessionRefused(Step.HELLO, last.reply, last.own)
                 case _:
                     events = await self._exchange()
 
-    async def send(self, envelope: Envelope, content: Content) -> Done:
+    async def send(self, envelope: TransactionEnvelope, content: Content) -> Done:
         """Run one transaction. Errors of reading `content` are raised, and the connection is cut."""
         self.transactions += 1
         self._timer.begin()
         if not self.usable:
-            gone = Outcome(Step.MAIL, lost_reply("the server closed the idle connection"), own=True)
+            gone = RecipientResult(Step.MAIL, lost_reply("the server closed the idle connection"), own=True)
             self._client.connection_lost("idle")
             return Done((gone,) * len(envelope.recipients))
         async with aclosing(content):
@@ -141,7 +141,7 @@ class ClientSession:
         if ended is not None:
             ended()
 
-    async def _transact(self, envelope: Envelope, content: Content) -> Done:
+    async def _transact(self, envelope: TransactionEnvelope, content: Content) -> Done:
         events = self._client.begin(envelope)
         while True:
             for event in events:

@@ -14,7 +14,7 @@ from uuid import uuid4
 from bson import ObjectId
 
 from mailyard.message.bounce import compose_bounce
-from mailyard.message.deliverystatus import Outcome, RecipientReport, Report
+from mailyard.message.deliverystatus import DeliveryReport, DsnAction, RecipientReport
 from mailyard.proto.v1.ticket_pb2 import Recipient, TimelineEntry
 from mailyard.router.notices import (
     delayed_recipients_of,
@@ -27,7 +27,7 @@ from mailyard.runtime.clock import Clock, now_utc, to_ms
 from mailyard.runtime.errors import Unavailable
 from mailyard.runtime.logs import get_logger
 from mailyard.runtime.metrics import counter
-from mailyard.spool.acceptance import Acceptance, Client, Source
+from mailyard.spool.acceptance import Acceptance, Source, TransferringClient
 from mailyard.spool.queue.bounces import Bounces, DueReport
 from mailyard.spool.queue.delays import Delays, DueDelay
 from mailyard.spool.queue.spool import AlreadyAccepted, Spool
@@ -114,7 +114,7 @@ class Bouncer:
         spool_id = await self._send(due.key, row["sender"], row, recipients, bodies)
         if spool_id is None:
             return []
-        failed = any(recipient.outcome is Outcome.FAILED for recipient in recipients)
+        failed = any(recipient.outcome is DsnAction.FAILED for recipient in recipients)
         self._made.inc(failed and bool(spool_id))
         event = "message.bounced" if failed else "message.reported"
         return [self._step(event, f"report {spool_id}" if spool_id else "the report was made before")]
@@ -170,7 +170,7 @@ class Bouncer:
         self, key: str, address: str, row: Row, recipients: Sequence[RecipientReport], original: bytes
     ) -> str | None:
         notification = compose_bounce(
-            Report(
+            DeliveryReport(
                 sender=address,
                 recipients=recipients,
                 host=self._settings.hostname,
@@ -193,7 +193,7 @@ class Bouncer:
             recipients=(Recipient(address=address, tenant=row["tenant"]),),
             tenant=row["tenant"],
             source=Source.GENERATED,
-            client=Client(),
+            client=TransferringClient(),
             body=await writer.finish(),
             prefix=_no_prefix,
             smtputf8=notification.needs_smtputf8,

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from mailyard.message.deliverystatus import Outcome, RecipientReport
+from mailyard.message.deliverystatus import DsnAction, RecipientReport
 from mailyard.proto.v1.ticket_pb2 import MailClass, Recipient
 from mailyard.spool.outcome import Result
 from mailyard.spool.queue.bounces import DueReport, Reported
@@ -11,10 +11,10 @@ from mailyard.spool.queue.retry import SCHEDULES
 from mailyard.store.client import Row
 
 _ACTIONS = {
-    Result.BOUNCED: Outcome.FAILED,
-    Result.EXPIRED: Outcome.FAILED,
-    Result.RELAYED: Outcome.RELAYED,
-    None: Outcome.EXPANDED,
+    Result.BOUNCED: DsnAction.FAILED,
+    Result.EXPIRED: DsnAction.FAILED,
+    Result.RELAYED: DsnAction.RELAYED,
+    None: DsnAction.EXPANDED,
 }
 _TO_POSTMASTER = "/postmaster"
 
@@ -50,7 +50,7 @@ def postmaster_key(report: DueReport) -> str | None:
 
 
 def _recipient(target: Reported) -> RecipientReport:
-    action = _ACTIONS.get(target.result, Outcome.DELIVERED)
+    action = _ACTIONS.get(target.result, DsnAction.DELIVERED)
     return RecipientReport(
         address=target.address,
         outcome=action,
@@ -58,7 +58,7 @@ def _recipient(target: Reported) -> RecipientReport:
         diagnostic=target.text,
         notify=target.notify,
         orcpt=target.orcpt,
-        remote_mta=target.place if action in (Outcome.FAILED, Outcome.RELAYED) else "",
+        remote_mta=target.place if action in (DsnAction.FAILED, DsnAction.RELAYED) else "",
         last_attempt=target.at,
     )
 
@@ -66,7 +66,7 @@ def _recipient(target: Reported) -> RecipientReport:
 def _delayed(target: Recipient, reason: Row, until: datetime) -> RecipientReport:
     return RecipientReport(
         address=target.address,
-        outcome=Outcome.DELAYED,
+        outcome=DsnAction.DELAYED,
         status=reason.get("status", ""),
         diagnostic=reason.get("text", ""),
         notify=target.notify,

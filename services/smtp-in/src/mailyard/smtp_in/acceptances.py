@@ -5,10 +5,10 @@ from datetime import datetime
 from mailyard.message.received import Hop, received_field, rfc5322_date
 from mailyard.runtime.trace import new_trace
 from mailyard.runtime.tracing import samples_next
-from mailyard.smtp_in.doors import SOURCES
 from mailyard.smtp_in.headerfilters import Missing
 from mailyard.smtp_in.hooks import SmtpContext
-from mailyard.spool.acceptance import Acceptance, Client
+from mailyard.smtp_in.listeners import SOURCES
+from mailyard.spool.acceptance import Acceptance, TransferringClient
 from mailyard.store.body import Body
 
 AUTHOR_REWRITTEN = "message.author_rewritten"
@@ -27,7 +27,7 @@ def acceptance_of(context: SmtpContext, protocol: str, host: str, body: Body) ->
     transaction, identity = context.transaction, context.identity
     recipients, missing = tuple(transaction.recipients), transaction.missing
     smtputf8 = transaction.parameters.smtputf8
-    client = Client(
+    client = TransferringClient(
         address=context.client.address,
         name=context.helo,
         protocol=protocol,

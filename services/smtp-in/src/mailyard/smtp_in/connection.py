@@ -14,7 +14,7 @@ from mailyard.smtp.reply import Reply
 from mailyard.smtp.server.events import Closing, TlsRequested
 from mailyard.smtp.server.session import Session
 from mailyard.smtp_in import replies
-from mailyard.smtp_in.doors import Door
+from mailyard.smtp_in.listeners import ListenerProfile
 from mailyard.smtp_in.peer import SmtpPeer, certificate_subject
 from mailyard.smtp_in.receiver import Receiver
 from mailyard.smtp_in.timeouts import ConnectionTimeouts, MessageRate, Overdue, Waiting, overdue
@@ -29,9 +29,9 @@ _log = get_logger(__name__)
 class Connection(ClientConnection, asyncio.Protocol):
     """One client from greeting to end."""
 
-    def __init__(self, door: Door, owner: ConnectionOwner) -> None:
+    def __init__(self, listener: ListenerProfile, owner: ConnectionOwner) -> None:
         super().__init__(owner)
-        self._door = door
+        self._listener = listener
         self._opened = self._heard = time.monotonic()
         self._is_write_paused = False  # the client does not read the replies
         self._is_read_paused = False
@@ -47,10 +47,10 @@ class Connection(ClientConnection, asyncio.Protocol):
     def opened(self) -> None:
         """Greet the client."""
         self._heard = time.monotonic()
-        door, secured = self._door, self._owner.tls_first
-        plaintext_auth = door.plaintext_auth_on_loopback and self.client.is_on_loopback
-        self._session = Session(door.profile, secured=secured, plaintext_auth=plaintext_auth)
-        self._receiver = Receiver(door, self._session, self._advance, self._revoke)
+        listener, secured = self._listener, self._owner.tls_first
+        plaintext_auth = listener.plaintext_auth_on_loopback and self.client.is_on_loopback
+        self._session = Session(listener.profile, secured=secured, plaintext_auth=plaintext_auth)
+        self._receiver = Receiver(listener, self._session, self._advance, self._revoke)
         self._receiver.meet(self._peer(secured=secured))
         self._advance()
 
@@ -120,7 +120,7 @@ class Connection(ClientConnection, asyncio.Protocol):
         what = overdue(timeouts, self._waiting(now, timeouts.data), now, is_busy=is_busy)
         if what is None:
             return
-        self._door.measures.timed_out(what)
+        self._listener.measures.timed_out(what)
         if what is Overdue.UNREAD:
             self.abort()
         else:
@@ -141,7 +141,7 @@ class Connection(ClientConnection, asyncio.Protocol):
         if receiver.can_relieve:
             receiver.relieve()
         elif self._holding.octets > _SMALL_OCTETS:
-            self._door.measures.timed_out(Overdue.MEMORY)
+            self._listener.measures.timed_out(Overdue.MEMORY)
             self._close(replies.MEMORY_NEEDED)
 
     def _revoke(self) -> None:
@@ -217,7 +217,7 @@ class Connection(ClientConnection, asyncio.Protocol):
             return False
         if not (self._is_server_busy or self._is_write_paused):
             return True
-        is_scarce = self._door.backend.memory.is_above_mark
+        is_scarce = self._listener.backend.memory.is_above_mark
         return not (self._receiver.is_busy or self._session.waiting_octets or is_scarce)
 
     def _read_as_wanted(self) -> None:
@@ -272,7 +272,7 @@ class Connection(ClientConnection, asyncio.Protocol):
         self._upgrade = asyncio.create_task(self._secure())
 
     async def _secure(self) -> None:
-        certificates, measures = self._owner.certificates, self._door.measures
+        certificates, measures = self._owner.certificates, self._listener.measures
         assert certificates is not None, "a listener that offers TLS has a certificate"
         try:
             self._transport = await certificates.secure(self._transport, self)

@@ -9,7 +9,7 @@ from mailyard.listening.listener import ConnectionFactory
 from mailyard.runtime.logs import get_logger
 from mailyard.smtp.reply import Reply
 from mailyard.smtp_in.connection import Connection
-from mailyard.smtp_in.doors import Door
+from mailyard.smtp_in.listeners import ListenerProfile
 from mailyard.smtp_in.replies import TOO_MANY_CONNECTIONS, TOO_MANY_FROM_ADDRESS
 from mailyard.smtp_in.timeouts import ConnectionTimeouts
 
@@ -27,21 +27,21 @@ class SmtpConnectionFactory(ConnectionFactory):
     listening_event = "smtp_in.listening"
     accept_failed_event = "smtp_in.accept_failed"
 
-    def __init__(self, door: Door, timeouts: ConnectionTimeouts) -> None:
-        self.label = door.name.value
-        self.open_connections = door.measures.open_connections
-        self._door = door
+    def __init__(self, listener: ListenerProfile, timeouts: ConnectionTimeouts) -> None:
+        self.label = listener.name.value
+        self.open_connections = listener.measures.open_connections
+        self._listener = listener
         self._timeouts = timeouts
 
     def connection(self, owner: ConnectionOwner) -> Connection:
         """Make the protocol object of a connection."""
-        return Connection(self._door, owner)
+        return Connection(self._listener, owner)
 
     def count(self, limit: ConnectionLimit | None) -> None:
         """Count a connection, and its refusal."""
-        self._door.measures.connections.inc()
+        self._listener.measures.connections.inc()
         if limit is not None:
-            self._door.measures.refused(_REFUSALS[limit])
+            self._listener.measures.refused(_REFUSALS[limit])
 
     def refusal(self, limit: ConnectionLimit) -> bytes:
         """Return a refusal in place of the greeting (RFC 5321 section 3.1)."""
@@ -52,12 +52,12 @@ class SmtpConnectionFactory(ConnectionFactory):
         smtp = [each for each in connections if isinstance(each, Connection)]
         for connection in smtp:
             connection.check(self._timeouts, now, is_busy=is_busy)
-        if self._door.backend.memory.is_above_mark:
+        if self._listener.backend.memory.is_above_mark:
             for connection in smtp:
                 connection.relieve(now)
 
     def handshake_ended(self, client: ClientAddress, error: BaseException | None) -> None:
         """Count a TLS handshake, and log a failed one."""
-        self._door.measures.handshake(succeeded=error is None)
+        self._listener.measures.handshake(succeeded=error is None)
         if error is not None:
             _log.info("smtp_in.handshake_failed", client_ip=client.ip, error=str(error))

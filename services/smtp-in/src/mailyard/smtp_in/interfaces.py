@@ -13,7 +13,7 @@ from mailyard.spool.acceptance import Acceptance
 from mailyard.store.body import Body
 
 
-class Addresses(Protocol):
+class AddressLookup(Protocol):
     """The directory."""
 
     def resolve_cached(self, address: Address) -> Resolution | None:
@@ -82,7 +82,7 @@ class BodyStore(Protocol):
         """Take one new body."""
 
 
-class Queue(Protocol):
+class AcceptanceQueue(Protocol):
     """The spool."""
 
     @property

@@ -25,7 +25,7 @@ _TEXT_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _ADDRESS_IN_TEXT = re.compile(r"<[^<>]*@[^<>]*>")
 
 
-class MailboxError(ValueError):
+class AuthorFieldError(ValueError):
     """The value is not an unambiguous list of mailboxes; the text says why."""
 
 
@@ -37,13 +37,13 @@ def parse_mailboxes(value: bytes) -> list[Address]:
 
     """
     if len(value) > MAX_OCTETS:
-        raise MailboxError(f"it is longer than {MAX_OCTETS} octets")
+        raise AuthorFieldError(f"it is longer than {MAX_OCTETS} octets")
     octets = unfold(value)
     if _CONTROLS.search(octets):
-        raise MailboxError("it holds control characters")
+        raise AuthorFieldError("it holds control characters")
     parts = _split(octets)
     if len(parts) > MAX_MAILBOXES:
-        raise MailboxError(f"it holds more than {MAX_MAILBOXES} addresses")
+        raise AuthorFieldError(f"it holds more than {MAX_MAILBOXES} addresses")
     return [_mailbox(part) for part in parts]
 
 
@@ -57,7 +57,7 @@ def _split(octets: bytes) -> list[list[_Token]]:
     while position < len(octets):
         match = _TOKEN.match(octets, position)
         if match is None:
-            raise MailboxError("it holds characters that no address has")
+            raise AuthorFieldError("it holds characters that no address has")
         kind, text = str(match.lastgroup), match[0]
         position = match.end()
         if kind == "comment":
@@ -68,7 +68,7 @@ def _split(octets: bytes) -> list[list[_Token]]:
             if literal is not None:
                 kind, text, position = "literal", text + literal[0], literal.end()
         elif text == b'"':
-            raise MailboxError("a quoted string does not end")
+            raise AuthorFieldError("a quoted string does not end")
         if text == b"," and kind == "mark":
             parts.append([])
         else:
@@ -82,7 +82,7 @@ def _comment_end(octets: bytes, position: int) -> int:
         depth += {b"(": 1, b")": -1}.get(match[0], 0)
         if not depth:
             return match.end()
-    raise MailboxError("a comment does not end")
+    raise AuthorFieldError("a comment does not end")
 
 
 def _mailbox(tokens: list[_Token]) -> Address:
@@ -91,15 +91,15 @@ def _mailbox(tokens: list[_Token]) -> Address:
         if kind == "comment":
             _check_text(text)
             if b"@" in text or b"<" in text:
-                raise MailboxError("a comment holds an address")
+                raise AuthorFieldError("a comment holds an address")
     tokens = _trimmed(tokens)
     marks = [text for kind, text in tokens if kind == "mark"]
     if any(mark in (b":", b";") for mark in marks):
-        raise MailboxError("it holds a group or a source route")
+        raise AuthorFieldError("it holds a group or a source route")
     if b"<" not in marks and b">" not in marks:
         return _address(tokens)
     if marks.count(b"<") != 1 or tokens[-1] != ("mark", b">") or marks.count(b">") != 1:
-        raise MailboxError("angle brackets do not stand around one address at the end")
+        raise AuthorFieldError("angle brackets do not stand around one address at the end")
     opening = tokens.index(("mark", b"<"))
     address = _address(_trimmed(tokens[opening + 1 : -1], comments=False))
     _check_name(tokens[:opening], address)
@@ -121,22 +121,22 @@ def _address(tokens: list[_Token]) -> Address:
     kinds = [kind for kind, _ in tokens]
     texts = [text for _, text in tokens]
     if not tokens:
-        raise MailboxError("it holds no address")
+        raise AuthorFieldError("it holds no address")
     if (
         len(tokens) != 3
         or texts[1] != b"@"
         or kinds[0] not in {"word", "quoted"}
         or kinds[2] not in {"word", "literal"}
     ):
-        raise MailboxError("it holds no address of the form name@domain")
+        raise AuthorFieldError("it holds no address of the form name@domain")
     if b"=?" in texts[0] or b"=?" in texts[2]:
-        raise MailboxError("an address holds an encoded word")
+        raise AuthorFieldError("an address holds an encoded word")
     try:
         return Address.parse(b"".join(texts).decode())
     except UnicodeDecodeError:
-        raise MailboxError("an address is not UTF-8") from None
+        raise AuthorFieldError("an address is not UTF-8") from None
     except AddressError as error:
-        raise MailboxError(str(error)) from None
+        raise AuthorFieldError(str(error)) from None
 
 
 def _check_name(tokens: list[_Token], address: Address) -> None:
@@ -147,11 +147,11 @@ def _check_name(tokens: list[_Token], address: Address) -> None:
         return
     named = _trimmed(tokens)
     if any(kind == "quoted" for kind, _ in named) or _address(named).key != address.key:
-        raise MailboxError("a display name holds another address: put the name in quotes")
+        raise AuthorFieldError("a display name holds another address: put the name in quotes")
 
 
 def _check_text(octets: bytes) -> None:
     """Refuse encoded words that hold controls or addresses, which only some readers decode."""
     text = decode_words(octets)
     if b"=?" in octets and (_TEXT_CONTROLS.search(text) or _ADDRESS_IN_TEXT.search(text)):
-        raise MailboxError("an encoded word hides control characters or an address")
+        raise AuthorFieldError("an encoded word hides control characters or an address")

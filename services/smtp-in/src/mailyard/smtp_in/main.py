@@ -23,8 +23,8 @@ from mailyard.runtime.periodic import Periodic
 from mailyard.runtime.service import Component, Runtime, run
 from mailyard.runtime.settings import load_settings
 from mailyard.smtp.server.limits import EarlyData, Profile
-from mailyard.smtp_in.doors import MODES, Backend, Door, DoorName
 from mailyard.smtp_in.factory import SmtpConnectionFactory
+from mailyard.smtp_in.listeners import MODES, ListenerName, ListenerProfile, ReceptionServices
 from mailyard.smtp_in.measures import Measures
 from mailyard.smtp_in.pressure import Bounds, Pressure
 from mailyard.smtp_in.quota import QuotaGate
@@ -52,8 +52,8 @@ async def build(runtime: Runtime[SmtpInSettings]) -> Sequence[Component]:
     settings = runtime.settings
     listeners = endpoints_of(settings)
     certificates = settings.certificates(
-        tls_first="submissions_listen" if DoorName.SUBMISSIONS in listeners else "",
-        login="submission_listen" if DoorName.SUBMISSION in listeners else "",
+        tls_first="submissions_listen" if ListenerName.SUBMISSIONS in listeners else "",
+        login="submission_listen" if ListenerName.SUBMISSION in listeners else "",
     )
     store = Store(settings.mongo_url.get_secret_value(), settings.mongo_database)
     broker = Broker(
@@ -68,7 +68,7 @@ async def build(runtime: Runtime[SmtpInSettings]) -> Sequence[Component]:
     pressure = Pressure(spool, bounds, Sampler(store, broker).measure)
     memory = MemoryBudget(settings.memory_octets)
     inline = settings.inline_filter(memory)
-    backend = Backend(
+    backend = ReceptionServices(
         addresses=directory,
         logins=Authenticator(store, directory, passwords, settings.login_limits(), access=access),
         sessions=access,
@@ -99,19 +99,19 @@ async def build(runtime: Runtime[SmtpInSettings]) -> Sequence[Component]:
         backlog=settings.backlog,
     )
     for name, given in listeners.items():
-        door = door_of(name, settings, backend, offers_starttls=certificates is not None)
-        factory = SmtpConnectionFactory(door, settings.timeouts())
-        parts.append(Listener(factory, given, resources, tls_first=name is DoorName.SUBMISSIONS))
+        listener = listener_of(name, settings, backend, offers_starttls=certificates is not None)
+        factory = SmtpConnectionFactory(listener, settings.timeouts())
+        parts.append(Listener(factory, given, resources, tls_first=name is ListenerName.SUBMISSIONS))
     return parts
 
 
-def endpoints_of(settings: SmtpInSettings) -> dict[DoorName, list[Endpoint]]:
+def endpoints_of(settings: SmtpInSettings) -> dict[ListenerName, list[Endpoint]]:
     """Return the listeners that are set, with their endpoints."""
     texts = {
-        DoorName.MX: settings.mx_listen,
-        DoorName.SUBMISSION: settings.submission_listen,
-        DoorName.SUBMISSIONS: settings.submissions_listen,
-        DoorName.LMTP: settings.lmtp_listen,
+        ListenerName.MX: settings.mx_listen,
+        ListenerName.SUBMISSION: settings.submission_listen,
+        ListenerName.SUBMISSIONS: settings.submissions_listen,
+        ListenerName.LMTP: settings.lmtp_listen,
     }
     listeners = {name: endpoints(given) for name, given in texts.items() if given}
     if not listeners:
@@ -120,7 +120,9 @@ def endpoints_of(settings: SmtpInSettings) -> dict[DoorName, list[Endpoint]]:
     return listeners
 
 
-def door_of(name: DoorName, settings: SmtpInSettings, backend: Backend, *, offers_starttls: bool) -> Door:
+def listener_of(
+    name: ListenerName, settings: SmtpInSettings, backend: ReceptionServices, *, offers_starttls: bool
+) -> ListenerProfile:
     """Describe one listener."""
     profile = Profile(
         mode=MODES[name],
@@ -129,10 +131,10 @@ def door_of(name: DoorName, settings: SmtpInSettings, backend: Backend, *, offer
         starttls=offers_starttls,
         bare_newline=settings.bare_newline,
         nul=settings.nul,
-        early_data=settings.early_data if name is DoorName.MX else EarlyData.ACCEPT,
+        early_data=settings.early_data if name is ListenerName.MX else EarlyData.ACCEPT,
         binarymime=settings.binarymime,
     )
-    return Door(
+    return ListenerProfile(
         name=name,
         profile=profile,
         backend=backend,

@@ -14,7 +14,7 @@ from mailyard.smtp.parameters import RcptParameters
 from mailyard.smtp.reply import Reply
 from mailyard.smtp.server.limits import Mode
 from mailyard.smtp_in.hooks import HookResult, SmtpContext, SmtpHook
-from mailyard.smtp_in.interfaces import Addresses, Logins, PressureGauge
+from mailyard.smtp_in.interfaces import AddressLookup, Logins, PressureGauge
 from mailyard.smtp_in.replies import MEMORY_FULL, NOT_LOCAL, RECIPIENT_OK, RELAY_DENIED, not_your_address
 
 
@@ -50,7 +50,7 @@ class PressurePolicy(SmtpHook):
 class OwnAddressPolicy(SmtpHook):
     """Takes mail of an authenticated client from its own addresses only (RFC 6409 section 6.1)."""
 
-    def __init__(self, addresses: Addresses, logins: Logins) -> None:
+    def __init__(self, addresses: AddressLookup, logins: Logins) -> None:
         self._addresses = addresses
         self._logins = logins
 

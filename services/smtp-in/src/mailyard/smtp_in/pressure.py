@@ -10,7 +10,7 @@ from mailyard.runtime.errors import Unavailable
 from mailyard.runtime.logs import get_logger
 from mailyard.runtime.metrics import gauge
 from mailyard.smtp.reply import Reply
-from mailyard.smtp_in.interfaces import Queue
+from mailyard.smtp_in.interfaces import AcceptanceQueue
 from mailyard.smtp_in.replies import DISK_FULL, QUEUE_OLD, STORE_SLOW
 
 _log = get_logger(__name__)
@@ -51,7 +51,9 @@ def judge(sample: Sample, waiting_messages: int, bounds: Bounds) -> Reply | None
 class Pressure:
     """Decides at every MAIL by the last measurement."""
 
-    def __init__(self, queue: Queue, bounds: Bounds, measure: Callable[[], Awaitable[Sample]]) -> None:
+    def __init__(
+        self, queue: AcceptanceQueue, bounds: Bounds, measure: Callable[[], Awaitable[Sample]]
+    ) -> None:
         """Take samples from `measure`, which may raise Unavailable."""
         self._queue = queue
         self._bounds = bounds

@@ -23,20 +23,20 @@ from mailyard.smtp.reply import Reply
 from mailyard.smtp.server.events import (
     BodyData,
     Event,
+    InputRefused,
     MailFrom,
     MessageAborted,
     MessageEnd,
     RcptTo,
-    Refused,
 )
 from mailyard.smtp.server.limits import Mode
 from mailyard.smtp.server.session import Session
 from mailyard.smtp_in import replies
 from mailyard.smtp_in.acceptances import AUTHOR_REWRITTEN, acceptance_of
 from mailyard.smtp_in.bodybuffer import BodyBuffer
-from mailyard.smtp_in.doors import Door
 from mailyard.smtp_in.headerfilters import HeaderFilter, TransitFilter
 from mailyard.smtp_in.hooks import Asked, HookResult, MailTransaction, SmtpContext
+from mailyard.smtp_in.listeners import ListenerProfile
 from mailyard.smtp_in.peer import SmtpPeer
 from mailyard.smtp_in.policy import judge_recipient, recipient_row, site_of
 from mailyard.smtp_in.submitted import SubmissionFilter
@@ -91,13 +91,17 @@ class Receiver:
     """
 
     def __init__(
-        self, door: Door, session: Session, resume: Callable[[], None], expel: Callable[[], None]
+        self,
+        listener: ListenerProfile,
+        session: Session,
+        resume: Callable[[], None],
+        expel: Callable[[], None],
     ) -> None:
-        self._host = door.profile.hostname
-        self._backend = door.backend
-        self._hooks = door.backend.hooks
-        self._context = SmtpContext(door.name, door.profile.mode, SmtpPeer(""))
-        self._measures = door.measures
+        self._host = listener.profile.hostname
+        self._backend = listener.backend
+        self._hooks = listener.backend.hooks
+        self._context = SmtpContext(listener.name, listener.profile.mode, SmtpPeer(""))
+        self._measures = listener.measures
         self._session = session
         self._resume = resume
         self._expel = expel
@@ -108,7 +112,7 @@ class Receiver:
         self._asked_helo: str | None = None  # the name that on_helo was asked about
         self._client_refusal: Reply | None = None  # what on_connect or on_helo answers to MAIL
         self._open: OpenSession | None = None  # of the identity
-        self._buffer = BodyBuffer(door.backend.bodies)
+        self._buffer = BodyBuffer(listener.backend.bodies)
         self._header: HeaderFilter | None = None  # of the message that is being read
         self._failure: Reply | None = None  # why that message cannot be taken
         self._tasks: set[asyncio.Task[None]] = set()
@@ -141,7 +145,7 @@ class Receiver:
                 self._on_sender(event)
             case MessageEnd():
                 self._on_end(event)
-            case Refused():
+            case InputRefused():
                 self._measures.refused(event.reply)
             case MessageAborted():
                 self._give_up()

@@ -8,7 +8,7 @@ from mailyard.directory.policy import AuthorPolicy
 from mailyard.directory.settings import DirectorySettings, LoginSettings
 from mailyard.listening.settings import EndpointTexts, ListenerSettings, Seconds
 from mailyard.runtime.settings import settings_config
-from mailyard.smtp.server.limits import BareNewline, EarlyData, Limits, NulOctet
+from mailyard.smtp.server.limits import BareNewline, EarlyData, NulOctet, SmtpLimits
 from mailyard.smtp_in.headerfilters import Trace
 from mailyard.smtp_in.inline import InlineSettings
 from mailyard.smtp_in.submitted import SubmissionRules
@@ -178,9 +178,9 @@ class SmtpInSettings(DirectorySettings, LoginSettings, InlineSettings, ListenerS
             data_rate=self.data_rate,
         )
 
-    def limits(self) -> Limits:
+    def limits(self) -> SmtpLimits:
         """Return the limits as the protocol core takes them."""
-        return Limits(
+        return SmtpLimits(
             command_line=self.command_line,
             commands=self.commands,
             idle_commands=self.idle_commands,

@@ -14,7 +14,7 @@ from mailyard.smtp.reply import Reply, reply
 from mailyard.smtp_in import authresults
 from mailyard.smtp_in.header import HeaderStream, StopHeader
 from mailyard.smtp_in.headerfilters import NOTHING_MISSING, TOO_MANY_LINES, Missing, Rewritten, Trace
-from mailyard.smtp_in.mailboxes import MailboxError, parse_mailboxes
+from mailyard.smtp_in.mailboxes import AuthorFieldError, parse_mailboxes
 
 _REMOVED = frozenset({b"bcc", b"resent-bcc", b"return-path", b"content-length"})
 _ORIGINATORS: Mapping[bytes, str] = {
@@ -144,7 +144,7 @@ class SubmissionFilter:
             if field.name in _ORIGINATORS:
                 try:
                     field.authors = parse_mailboxes(field.octets[field.octets.index(b":") + 1 :])
-                except MailboxError as error:
+                except AuthorFieldError as error:
                     self.refusal = self._unreadable(field, error)
                     return b""
                 claims.update(dict.fromkeys(field.authors))
@@ -163,7 +163,7 @@ class SubmissionFilter:
                 return reply(550, "5.6.0", f"{text} (RFC 5322 section 3.6)")
         return None
 
-    def _unreadable(self, field: _Field, error: MailboxError) -> Reply:
+    def _unreadable(self, field: _Field, error: AuthorFieldError) -> Reply:
         name = _ORIGINATORS[field.name]
         return reply(
             550, "5.6.0", f"{name} cannot be read: {error}. Write {name}: {self._shown(self._login)}"

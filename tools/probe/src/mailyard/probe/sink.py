@@ -19,7 +19,7 @@ from mailyard.smtp.server.events import (
     MessageEnd,
     RcptTo,
 )
-from mailyard.smtp.server.limits import Limits, Mode, Profile
+from mailyard.smtp.server.limits import Mode, Profile, SmtpLimits
 from mailyard.smtp.server.session import Session
 
 HOST: Final = "127.0.0.1"
@@ -101,9 +101,11 @@ class _Connection(asyncio.Protocol):
 class Sink:
     """A listener: `async with Sink(Memory()) as sink: … sink.port`."""
 
-    def __init__(self, box: Box, *, host: str = HOST, port: int = 0, limits: Limits | None = None) -> None:
+    def __init__(
+        self, box: Box, *, host: str = HOST, port: int = 0, limits: SmtpLimits | None = None
+    ) -> None:
         """Port 0: any; `port` tells which once it listens."""
-        self._profile = Profile(Mode.MX, NAME, limits or Limits(commands=1 << 62), nul=None)
+        self._profile = Profile(Mode.MX, NAME, limits or SmtpLimits(commands=1 << 62), nul=None)
         self._box = box
         self._host = host
         self._port = port

@@ -79,7 +79,7 @@ class _Kind(Enum):
 
 
 @dataclass(slots=True)
-class _Open:
+class _OpenKeys:
     """A key that is not complete yet, and the keys read for it so far."""
 
     kind: _Kind
@@ -93,7 +93,7 @@ class _Keys:
         self._cursor = cursor
         self._charset = charset
         self._count = 0
-        self._open = [_Open(_Kind.GROUP)]
+        self._open = [_OpenKeys(_Kind.GROUP)]
 
     def parse(self) -> tuple[SearchKey, ...]:
         """Parse search-key *(SP search-key)."""
@@ -109,14 +109,14 @@ class _Keys:
             raise CommandSyntaxError("Too many search keys")
         if self._cursor.skip(b"("):
             skip_spaces(self._cursor)
-            self._open.append(_Open(_Kind.GROUP))
+            self._open.append(_OpenKeys(_Kind.GROUP))
             return None
         if self._cursor.match(_SET_AHEAD):
             return Numbered(sequence_set(self._cursor))
         name = self._cursor.require(_KEY_NAME, "a search key").upper()
         if name in _NESTING:
             space(self._cursor)
-            self._open.append(_Open(_NESTING[name]))
+            self._open.append(_OpenKeys(_NESTING[name]))
             return None
         if name not in _KEYS:
             raise CommandSyntaxError(f"There is no search key {name.decode('ascii')}")
@@ -155,7 +155,7 @@ class _Keys:
         return name.decode("ascii").lower()
 
 
-def _joined(complete: _Open) -> SearchKey:
+def _joined(complete: _OpenKeys) -> SearchKey:
     match complete.kind:
         case _Kind.NOT:
             return negated(complete.keys[0])

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
-class Credentials:
+class LoginCredentials:
     """The login at a smart host. The password is in no representation."""
 
     username: str
@@ -24,7 +24,7 @@ class Exchange:
     responses: tuple[bytes, ...] = ()
 
 
-def exchange_for(offered: frozenset[str], credentials: Credentials) -> Exchange | None:
+def exchange_for(offered: frozenset[str], credentials: LoginCredentials) -> Exchange | None:
     """Return the dialogue of the best mechanism on offer; None when the client knows none of them."""
     if "PLAIN" in offered:
         message = f"\0{credentials.username}\0{credentials.password}"

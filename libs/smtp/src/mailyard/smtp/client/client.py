@@ -9,22 +9,24 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from mailyard.smtp.client.commands import Command
-from mailyard.smtp.client.envelope import Envelope
+from mailyard.smtp.client.envelope import TransactionEnvelope
 from mailyard.smtp.client.events import Event
 from mailyard.smtp.client.extensions import Extensions
 from mailyard.smtp.client.opening import Opening
 from mailyard.smtp.client.options import Options
 from mailyard.smtp.client.replies import ReplyReader, lost_reply, own_reply, violation_reply
-from mailyard.smtp.client.states import Input, State, Step
+from mailyard.smtp.client.states import ClientInput, ClientState, Step
 from mailyard.smtp.client.transfer import Transfer
 from mailyard.smtp.client.wire import ProtocolViolation, Wire
 from mailyard.smtp.reply import Reply, ReplyError
 
-_OPENING: Final = frozenset({State.GREETING, State.HELLO, State.STARTTLS, State.HANDSHAKE, State.AUTH})
+_OPENING: Final = frozenset(
+    {ClientState.GREETING, ClientState.HELLO, ClientState.STARTTLS, ClientState.HANDSHAKE, ClientState.AUTH}
+)
 _INTERMEDIATE: Final = frozenset({Step.AUTH, Step.DATA})  # steps that 3yz may answer
 
 
-class Client:
+class SmtpClient:
     """One session. `tls`: the connection was encrypted before the greeting (RFC 8314 section 3)."""
 
     def __init__(self, options: Options, *, tls: bool = False) -> None:
@@ -48,7 +50,7 @@ class Client:
         }
 
     @property
-    def state(self) -> State:
+    def state(self) -> ClientState:
         """The state of the session."""
         return self._wire.state
 
@@ -65,14 +67,14 @@ class Client:
     @property
     def awaiting(self) -> Step | None:
         """The step whose reply is awaited, BODY while the message is being sent; None: no reply is due."""
-        if self._wire.state is State.BODY:
+        if self._wire.state is ClientState.BODY:
             return Step.BODY
-        return Step.STARTTLS if self._wire.state is State.HANDSHAKE else self._wire.commands.awaiting
+        return Step.STARTTLS if self._wire.state is ClientState.HANDSHAKE else self._wire.commands.awaiting
 
     @property
     def takes_body(self) -> bool:
         """Whether `send_body` may be called now: without PIPELINING each BDAT waits for a reply."""
-        return self._wire.state is State.BODY and not self._wire.commands.blocked
+        return self._wire.state is ClientState.BODY and not self._wire.commands.blocked
 
     def data_to_send(self) -> bytes:
         """Take the octets that are to be written now."""
@@ -104,7 +106,7 @@ class Client:
         self._end(self._step, lost_reply(reason), own=True)
         return self._wire.take_events()
 
-    def begin(self, envelope: Envelope) -> list[Event]:
+    def begin(self, envelope: TransactionEnvelope) -> list[Event]:
         """Begin a transaction. Raises MisuseError unless the state is READY."""
         self._transfer.begin(envelope)
         return self._wire.take_events()
@@ -119,12 +121,12 @@ class Client:
 
     def quit(self) -> None:
         """Send QUIT; only between transactions."""
-        self._wire.move(Input.QUIT)
+        self._wire.move(ClientInput.QUIT)
         self._wire.commands.add(Command(Step.QUIT, b"QUIT\r\n"))
 
     @property
     def _listens(self) -> bool:
-        return self._wire.state not in {State.HANDSHAKE, State.CLOSED}
+        return self._wire.state not in {ClientState.HANDSHAKE, ClientState.CLOSED}
 
     def _receive(self, reply: Reply) -> None:
         step = self._wire.commands.awaiting
@@ -135,7 +137,7 @@ class Client:
             self._wire.commands.answered()
             self._answer(step, reply)
             self._wire.commands.advance()
-        elif self._wire.state is State.BODY:
+        elif self._wire.state is ClientState.BODY:
             self._transfer.on_unasked(reply)
         else:
             raise ProtocolViolation(f"nobody asked, but the server said {reply}")
@@ -155,9 +157,9 @@ class Client:
     def _end(self, step: Step, reply: Reply, *, own: bool = False) -> None:
         if self._wire.state in _OPENING:
             self._opening.refuse(step, reply, own=own)
-        elif self._wire.state is State.QUITTING:
+        elif self._wire.state is ClientState.QUITTING:
             self._wire.close()
-        elif self._wire.state is not State.CLOSED:
+        elif self._wire.state is not ClientState.CLOSED:
             self._transfer.abort(step, reply, own=own)
 
     def _on_quit(self, _reply: Reply) -> None:

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from mailyard.smtp.client.extensions import Extensions
 from mailyard.smtp.client.replies import own_reply
-from mailyard.smtp.parameters import Body
+from mailyard.smtp.parameters import BodyType
 from mailyard.smtp.reply import Reply
 
 
@@ -35,13 +35,13 @@ class EnvelopeRecipient:
 
 
 @dataclass(frozen=True, slots=True)
-class Envelope:
+class TransactionEnvelope:
     """One transaction: reverse-path (empty: the null one), forward-paths and the parameters of MAIL FROM."""
 
     sender: str
     recipients: tuple[EnvelopeRecipient, ...]
     size: int = 0  # octets of the message, before dot stuffing; 0: not known
-    body: Body = Body.SEVEN_BIT
+    body: BodyType = BodyType.SEVEN_BIT
     smtputf8: bool = False  # the message needs SMTPUTF8 (RFC 6531)
     ret: str = ""
     envid: str = ""
@@ -58,7 +58,7 @@ class Envelope:
         return not (self.sender.isascii() and all(to.address.isascii() for to in self.recipients))
 
 
-def unsuited(envelope: Envelope, offered: Extensions, eight_bit: EightBit) -> Reply | None:
+def unsuited(envelope: TransactionEnvelope, offered: Extensions, eight_bit: EightBit) -> Reply | None:
     """Return why this message cannot go to this server, as the reply that the server would give; None: it can."""
     if offered.size_limit and envelope.size > offered.size_limit:
         # RFC 1870 section 6.1: the answer is known.
@@ -68,14 +68,14 @@ def unsuited(envelope: Envelope, offered: Extensions, eight_bit: EightBit) -> Re
         return own_reply(553, "5.6.7", "an address needs SMTPUTF8, which the server does not offer")
     if envelope.smtputf8 and not offered.smtp_utf8:
         return own_reply(554, "5.6.9", "the header needs SMTPUTF8, which the server does not offer")
-    if envelope.body is Body.BINARY and not (offered.binary_mime and offered.chunking):
+    if envelope.body is BodyType.BINARY and not (offered.binary_mime and offered.chunking):
         return own_reply(554, "5.6.3", "the message is BINARYMIME, which the server does not offer")
-    if envelope.body is Body.EIGHT_BIT and eight_bit is EightBit.FAIL and not offered.eight_bit_mime:
+    if envelope.body is BodyType.EIGHT_BIT and eight_bit is EightBit.FAIL and not offered.eight_bit_mime:
         return own_reply(554, "5.6.3", "the message is 8BITMIME, which the server does not offer")
     return None
 
 
-def mail_command(envelope: Envelope, offered: Extensions) -> bytes:
+def mail_command(envelope: TransactionEnvelope, offered: Extensions) -> bytes:
     """Return MAIL FROM with the parameters that the server offers."""
     return _command(f"MAIL FROM:<{envelope.sender}>", _mail_parameters(envelope, offered))
 
@@ -85,10 +85,12 @@ def rcpt_command(recipient: EnvelopeRecipient, offered: Extensions) -> bytes:
     return _command(f"RCPT TO:<{recipient.address}>", _rcpt_parameters(recipient, offered))
 
 
-def _mail_parameters(envelope: Envelope, offered: Extensions) -> Iterator[str]:
+def _mail_parameters(envelope: TransactionEnvelope, offered: Extensions) -> Iterator[str]:
     if offered.size and envelope.size:
         yield f"SIZE={envelope.size}"
-    if envelope.body is not Body.SEVEN_BIT and (offered.eight_bit_mime or envelope.body is Body.BINARY):
+    if envelope.body is not BodyType.SEVEN_BIT and (
+        offered.eight_bit_mime or envelope.body is BodyType.BINARY
+    ):
         yield f"BODY={envelope.body}"
     if envelope.smtputf8 or envelope.international:
         yield "SMTPUTF8"

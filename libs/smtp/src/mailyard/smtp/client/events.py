@@ -28,7 +28,7 @@ class BodyWanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class RecipientResult:
     """The result for one recipient: the reply that decided, and the step that it answered."""
 
     step: Step
@@ -45,13 +45,13 @@ class Outcome:
 class Done:
     """The transaction is over: one outcome for each recipient, in the envelope's order."""
 
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[RecipientResult, ...]
     dsn_passed: bool = False  # the server took over the DSN parameters (RFC 3461 section 5.2)
     repaired: int = 0  # bare CRs and LFs that were sent as CRLF, NULs that were sent as ?
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class SessionRefused:
     """The session could not be opened."""
 
     step: Step
@@ -67,4 +67,4 @@ class Lost:
     own: bool = False
 
 
-Event = Ready | StartTls | BodyWanted | Done | Refused | Lost
+Event = Ready | StartTls | BodyWanted | Done | SessionRefused | Lost

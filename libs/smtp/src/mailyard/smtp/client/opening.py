@@ -2,11 +2,11 @@
 
 from mailyard.smtp.client.authentication import exchange_for
 from mailyard.smtp.client.commands import Command
-from mailyard.smtp.client.events import Ready, Refused, StartTls
+from mailyard.smtp.client.events import Ready, SessionRefused, StartTls
 from mailyard.smtp.client.extensions import Extensions, parse_extensions
 from mailyard.smtp.client.options import Dialect, Options, Security
 from mailyard.smtp.client.replies import own_reply
-from mailyard.smtp.client.states import Input, Step
+from mailyard.smtp.client.states import ClientInput, Step
 from mailyard.smtp.client.wire import Wire
 from mailyard.smtp.reply import Reply
 
@@ -29,7 +29,7 @@ class Opening:
         if not reply.is_positive:
             self.refuse(Step.GREETING, reply)
             return
-        self._wire.move(Input.GREETED)
+        self._wire.move(ClientInput.GREETED)
         self._hello(self._verb)
 
     def on_hello(self, reply: Reply) -> None:
@@ -47,18 +47,18 @@ class Opening:
     def on_starttls(self, reply: Reply) -> None:
         """Take the reply to STARTTLS; a server that declines gets mail in clear where policy permits."""
         if reply.is_positive:
-            self._wire.move(Input.UPGRADE_AGREED)
+            self._wire.move(ClientInput.UPGRADE_AGREED)
             self._wire.events.append(StartTls())
         elif self._options.security.required:
             self.refuse(Step.STARTTLS, reply)
         else:
             self._upgrade = False
-            self._wire.move(Input.UPGRADE_DECLINED)
+            self._wire.move(ClientInput.UPGRADE_DECLINED)
             self._after_hello()
 
     def tls_established(self) -> None:
         """Begin anew: nothing that was said in clear counts (RFC 3207 section 4.2)."""
-        self._wire.move(Input.SECURED)
+        self._wire.move(ClientInput.SECURED)
         self._tls = True
         self._wire.offer(Extensions())
         self._hello(self._verb)
@@ -75,7 +75,7 @@ class Opening:
 
     def refuse(self, step: Step, reply: Reply, *, own: bool = False) -> None:
         """End a session that cannot be opened."""
-        self._wire.events.append(Refused(step, reply, own))
+        self._wire.events.append(SessionRefused(step, reply, own))
         self._wire.close()
 
     def _refuse(self, step: Step, enhanced: str, text: str) -> None:
@@ -86,7 +86,7 @@ class Opening:
 
     def _after_hello(self) -> None:
         if self._upgrade and not self._tls and self._wire.extensions.start_tls:
-            self._wire.move(Input.UPGRADE)
+            self._wire.move(ClientInput.UPGRADE)
             self._wire.commands.add(Command(Step.STARTTLS, b"STARTTLS\r\n"))
         elif self._options.security.required and not self._tls:
             self._refuse(Step.STARTTLS, "4.7.4", "TLS is required, but the server offers none")
@@ -105,9 +105,9 @@ class Opening:
             self._refuse(Step.AUTH, "4.7.0", "the server offers neither AUTH PLAIN nor LOGIN")
             return
         self._responses = list(exchange.responses)
-        self._wire.move(Input.AUTHENTICATE)
+        self._wire.move(ClientInput.AUTHENTICATE)
         self._wire.commands.add(Command(Step.AUTH, exchange.command))
 
     def _open(self) -> None:
-        self._wire.move(Input.OPENED)
+        self._wire.move(ClientInput.OPENED)
         self._wire.events.append(Ready(self._wire.extensions))

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from mailyard.smtp.client.authentication import Credentials
+from mailyard.smtp.client.authentication import LoginCredentials
 from mailyard.smtp.client.envelope import EightBit
 
 
@@ -35,7 +35,7 @@ class Options:
     hostname: str
     dialect: Dialect = Dialect.SMTP
     security: Security = Security.MAY
-    credentials: Credentials | None = None
+    credentials: LoginCredentials | None = None
     cleartext_auth: bool = False  # credentials may travel without TLS
     eight_bit: EightBit = EightBit.SEND
     chunking_from: int | None = None

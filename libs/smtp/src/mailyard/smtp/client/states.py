@@ -6,7 +6,7 @@ from typing import Final
 from mailyard.smtp.misuse import MisuseError
 
 
-class State(Enum):
+class ClientState(Enum):
     """The state of a session."""
 
     GREETING = auto()  # connected, the server speaks first
@@ -22,7 +22,7 @@ class State(Enum):
     CLOSED = auto()
 
 
-class Input(Enum):
+class ClientInput(Enum):
     """The inputs that change the state."""
 
     GREETED = auto()
@@ -58,26 +58,26 @@ class Step(Enum):
 
 
 TRANSITIONS: Final = {
-    (State.GREETING, Input.GREETED): State.HELLO,
-    (State.HELLO, Input.UPGRADE): State.STARTTLS,
-    (State.HELLO, Input.AUTHENTICATE): State.AUTH,
-    (State.HELLO, Input.OPENED): State.READY,
-    (State.STARTTLS, Input.UPGRADE_AGREED): State.HANDSHAKE,
-    (State.STARTTLS, Input.UPGRADE_DECLINED): State.HELLO,
-    (State.HANDSHAKE, Input.SECURED): State.HELLO,
-    (State.AUTH, Input.OPENED): State.READY,
-    (State.READY, Input.BEGIN): State.ENVELOPE,
-    (State.ENVELOPE, Input.BODY_WANTED): State.BODY,
-    (State.ENVELOPE, Input.DONE): State.READY,
-    (State.BODY, Input.BODY_ENDED): State.ENDING,
-    (State.BODY, Input.DONE): State.READY,
-    (State.ENDING, Input.DONE): State.READY,
-    (State.READY, Input.QUIT): State.QUITTING,
-    **{(state, Input.LOST): State.CLOSED for state in State},
+    (ClientState.GREETING, ClientInput.GREETED): ClientState.HELLO,
+    (ClientState.HELLO, ClientInput.UPGRADE): ClientState.STARTTLS,
+    (ClientState.HELLO, ClientInput.AUTHENTICATE): ClientState.AUTH,
+    (ClientState.HELLO, ClientInput.OPENED): ClientState.READY,
+    (ClientState.STARTTLS, ClientInput.UPGRADE_AGREED): ClientState.HANDSHAKE,
+    (ClientState.STARTTLS, ClientInput.UPGRADE_DECLINED): ClientState.HELLO,
+    (ClientState.HANDSHAKE, ClientInput.SECURED): ClientState.HELLO,
+    (ClientState.AUTH, ClientInput.OPENED): ClientState.READY,
+    (ClientState.READY, ClientInput.BEGIN): ClientState.ENVELOPE,
+    (ClientState.ENVELOPE, ClientInput.BODY_WANTED): ClientState.BODY,
+    (ClientState.ENVELOPE, ClientInput.DONE): ClientState.READY,
+    (ClientState.BODY, ClientInput.BODY_ENDED): ClientState.ENDING,
+    (ClientState.BODY, ClientInput.DONE): ClientState.READY,
+    (ClientState.ENDING, ClientInput.DONE): ClientState.READY,
+    (ClientState.READY, ClientInput.QUIT): ClientState.QUITTING,
+    **{(state, ClientInput.LOST): ClientState.CLOSED for state in ClientState},
 }
 
 
-def next_state(state: State, moved_by: Input) -> State:
+def next_state(state: ClientState, moved_by: ClientInput) -> ClientState:
     """Return the state that follows; raises MisuseError where the table has none."""
     following = TRANSITIONS.get((state, moved_by))
     if following is None:

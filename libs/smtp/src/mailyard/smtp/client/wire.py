@@ -3,7 +3,7 @@
 from mailyard.smtp.client.commands import CommandQueue
 from mailyard.smtp.client.events import Event
 from mailyard.smtp.client.extensions import Extensions
-from mailyard.smtp.client.states import Input, State, next_state
+from mailyard.smtp.client.states import ClientInput, ClientState, next_state
 
 
 class ProtocolViolation(Exception):
@@ -14,19 +14,19 @@ class Wire:
     """The shared state; it changes along the table only."""
 
     def __init__(self) -> None:
-        self.state = State.GREETING
+        self.state = ClientState.GREETING
         self.commands = CommandQueue()
         self.events: list[Event] = []
         self.extensions = Extensions()
 
-    def move(self, moved_by: Input) -> None:
+    def move(self, moved_by: ClientInput) -> None:
         """Change the state; raises MisuseError when the table has no such transition."""
         self.state = next_state(self.state, moved_by)
 
     def close(self) -> None:
         """End the session: nothing more is sent."""
         self.commands.drop_unsent()
-        self.move(Input.LOST)
+        self.move(ClientInput.LOST)
 
     def offer(self, extensions: Extensions) -> None:
         """Set the server's extensions; those from before TLS no longer count (RFC 3207 section 4.2)."""

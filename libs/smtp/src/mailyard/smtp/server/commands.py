@@ -13,7 +13,7 @@ from mailyard.sasl.mechanisms import MECHANISMS
 from mailyard.smtp.parameters import (
     NO_MAIL_PARAMETERS,
     NO_RCPT_PARAMETERS,
-    Body,
+    BodyType,
     MailParameters,
     ParameterError,
     RcptParameters,
@@ -142,7 +142,7 @@ def _mail(dialogue: Dialogue, argument: str) -> Reply | None:
     parameters = _parameters(dialogue, parse_mail_parameters, match[2]) if match[2] else NO_MAIL_PARAMETERS
     if isinstance(parameters, Reply):
         return parameters
-    if parameters.body is Body.BINARY and not dialogue.profile.binarymime:
+    if parameters.body is BodyType.BINARY and not dialogue.profile.binarymime:
         return replies.BODY_NOT_OFFERED
     if parameters.size > dialogue.profile.limits.message_size:
         return replies.MESSAGE_TOO_BIG  # RFC 1870 section 6.1
@@ -191,7 +191,7 @@ def _data(dialogue: Dialogue, argument: str) -> Reply | None:
     if argument:
         return replies.NO_ARGUMENT_ALLOWED
     assert dialogue.mail is not None
-    if dialogue.mail.parameters.body is Body.BINARY:
+    if dialogue.mail.parameters.body is BodyType.BINARY:
         return replies.BINARY_NEEDS_BDAT
     dialogue.begin_content()
     dialogue.dots = DotReader()

@@ -4,21 +4,21 @@ from collections import deque
 from dataclasses import dataclass
 
 from mailyard.sasl.mechanism import Credentials, Mechanism
-from mailyard.smtp.parameters import Body
+from mailyard.smtp.parameters import BodyType
 from mailyard.smtp.reply import Reply
 from mailyard.smtp.server.content import Content
 from mailyard.smtp.server.dots import DotReader
 from mailyard.smtp.server.events import (
     Closing,
     Event,
+    InputRefused,
     MailFrom,
     MessageAborted,
     MessageEnd,
     RcptTo,
-    Refused,
 )
 from mailyard.smtp.server.limits import Mode, Profile, Tally
-from mailyard.smtp.server.states import Move, State, next_state
+from mailyard.smtp.server.states import Move, ServerState, next_state
 from mailyard.smtp.server.verbs import Verb
 
 Question = MailFrom | RcptTo | MessageEnd | Credentials
@@ -41,7 +41,7 @@ class Dialogue:
     def __init__(self, profile: Profile, *, secured: bool, plaintext_auth: bool) -> None:
         self.profile = profile
         self.tally = Tally(profile.limits)
-        self.state = State.START
+        self.state = ServerState.START
         self.secured = secured
         self.plaintext_auth = plaintext_auth
         self.authenticated = False
@@ -85,14 +85,14 @@ class Dialogue:
         """Refuse a command. A transient refusal is not the client's error."""
         self.tally.errors += reply.is_permanent
         self.say(reply)
-        self.events.append(Refused(verb.value, reply))
+        self.events.append(InputRefused(verb.value, reply))
 
     def hang_up(self, reply: Reply, *, is_unread: bool = False) -> None:
         """Send a last reply; nothing more is read. `is_unread`: the client still sends octets that are not read."""
         self.say(reply)
         self.move(Move.CLOSE)
         if not reply.is_positive:
-            self.events.append(Refused("", reply))
+            self.events.append(InputRefused("", reply))
         self.events.append(Closing(is_unread))
 
     def break_off(self, reply: Reply) -> None:
@@ -125,7 +125,7 @@ class Dialogue:
     def begin_content(self) -> Content:
         """Begin a message: line ends matter unless it is declared binary (RFC 3030 section 3)."""
         assert self.mail is not None
-        is_binary = self.mail.parameters.body is Body.BINARY
+        is_binary = self.mail.parameters.body is BodyType.BINARY
         newlines = None if is_binary else self.profile.bare_newline
         nul = None if is_binary else self.profile.nul
         self.content = Content(self.profile.limits.message_size, newlines, nul)

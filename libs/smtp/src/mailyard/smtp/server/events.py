@@ -54,7 +54,7 @@ class TlsRequested:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class InputRefused:
     """The session itself refused a command or a message; for logs and metrics."""
 
     verb: str
@@ -76,6 +76,6 @@ Event = (
     | BodyData
     | MessageAborted
     | TlsRequested
-    | Refused
+    | InputRefused
     | Closing
 )

@@ -49,7 +49,7 @@ class EarlyData(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class SmtpLimits:
     """Limits on everything that a client can make grow."""
 
     command_line: int = 4096
@@ -76,7 +76,7 @@ class Profile:
 
     mode: Mode
     hostname: str
-    limits: Limits = Limits()
+    limits: SmtpLimits = SmtpLimits()
     starttls: bool = False
     bare_newline: BareNewline = BareNewline.REJECT
     nul: NulOctet | None = NulOctet.REPLACE  # None: keep, for a server that shows the octets as received
@@ -99,7 +99,7 @@ class Profile:
 class Tally:
     """The use that a connection has made of its limits."""
 
-    limits: Limits
+    limits: SmtpLimits
     commands: int = 0
     idle_commands: int = 0
     errors: int = 0

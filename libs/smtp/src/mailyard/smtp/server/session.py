@@ -17,11 +17,11 @@ from mailyard.smtp.server.greeting import banner, with_keyword
 from mailyard.smtp.server.inputbuffer import BareNewlineError, InputBuffer, LineTooLongError
 from mailyard.smtp.server.limits import EarlyData, Profile
 from mailyard.smtp.server.reception import read_chunk, read_data, replies_due
-from mailyard.smtp.server.states import Move, State
+from mailyard.smtp.server.states import Move, ServerState
 from mailyard.smtp.server.verbs import REFUSALS, VERBS, Verb
 
-_IDLE_STATES = frozenset({State.START, State.READY, State.AUTH})
-_DEAF_STATES = frozenset({State.TLS, State.CLOSED})
+_IDLE_STATES = frozenset({ServerState.START, ServerState.READY, ServerState.AUTH})
+_DEAF_STATES = frozenset({ServerState.TLS, ServerState.CLOSED})
 _FOREIGN_METHODS = frozenset({"GET", "POST", "PUT", "HEAD", "OPTIONS", "CONNECT", "PRI"})
 
 
@@ -151,7 +151,7 @@ class Session:
         """Begin anew after the handshake: everything said before is forgotten (RFC 3207 section 4.2)."""
         dialogue = self._dialogue
         self._input.clear()
-        if dialogue.state is State.CLOSED:  # STARTTLS was the command that met a limit
+        if dialogue.state is ServerState.CLOSED:  # STARTTLS was the command that met a limit
             return
         dialogue.move(Move.TLS_ESTABLISHED)
         dialogue.secured = True
@@ -168,7 +168,7 @@ class Session:
     def _advance(self) -> bool:
         """Take one step; return whether there was input for it."""
         dialogue = self._dialogue
-        if dialogue.state is State.DATA:
+        if dialogue.state is ServerState.DATA:
             return read_data(dialogue, self._input)
         if dialogue.state in _DEAF_STATES:
             return False
@@ -194,7 +194,7 @@ class Session:
 
     def _take_line(self, line: bytes) -> None:
         dialogue = self._dialogue
-        if dialogue.state is State.AUTH:
+        if dialogue.state is ServerState.AUTH:
             verb, refusal = Verb.AUTH, respond(dialogue, line)
         else:
             verb, refusal = self._command(line)
@@ -223,14 +223,14 @@ class Session:
 
     def _refuse_line(self, reply: Reply, reply_in_auth: Reply) -> None:
         """A line that cannot be read also ends an authentication exchange."""
-        in_auth = self._dialogue.state is State.AUTH
+        in_auth = self._dialogue.state is ServerState.AUTH
         if in_auth:
             self._dialogue.move(Move.AUTH_ENDED)
         self._dialogue.refuse(Verb.UNKNOWN, reply_in_auth if in_auth else reply)
 
     def _check_limits(self) -> None:
         reply = self._dialogue.tally.exhausted()
-        if reply is not None and self._dialogue.state is not State.CLOSED:
+        if reply is not None and self._dialogue.state is not ServerState.CLOSED:
             self.close(reply)
 
     # How answers become state.

@@ -9,7 +9,7 @@ from mailyard.smtp.misuse import MisuseError
 # IntEnum, because its hash is that of int: each command looks up a state.
 
 
-class State(IntEnum):
+class ServerState(IntEnum):
     """Where a session stands. In the first five it reads commands, or the octets of a BDAT chunk."""
 
     START = auto()  # before EHLO, LHLO or HELO; again after TLS (RFC 3207 section 4.2)
@@ -39,32 +39,44 @@ class Move(IntEnum):
     CLOSE = auto()
 
 
-_COMMAND_STATES: Final = (State.START, State.READY, State.MAIL, State.RCPT, State.BDAT)
+_COMMAND_STATES: Final = (
+    ServerState.START,
+    ServerState.READY,
+    ServerState.MAIL,
+    ServerState.RCPT,
+    ServerState.BDAT,
+)
 
-TRANSITIONS: Final[Mapping[tuple[State, Move], State]] = {
-    **{(state, Move.HELLO): State.READY for state in _COMMAND_STATES},
-    (State.READY, Move.TLS_AGREED): State.TLS,
-    (State.TLS, Move.TLS_ESTABLISHED): State.START,
-    (State.READY, Move.CHALLENGE): State.AUTH,
-    (State.AUTH, Move.CHALLENGE): State.AUTH,
-    (State.READY, Move.AUTH_ENDED): State.READY,
-    (State.AUTH, Move.AUTH_ENDED): State.READY,
-    (State.READY, Move.SENDER_ACCEPTED): State.MAIL,
-    (State.MAIL, Move.RECIPIENT_ACCEPTED): State.RCPT,
-    (State.RCPT, Move.RECIPIENT_ACCEPTED): State.RCPT,
-    (State.RCPT, Move.DATA_BEGUN): State.DATA,
-    (State.RCPT, Move.CHUNK_BEGUN): State.BDAT,
-    (State.BDAT, Move.CHUNK_BEGUN): State.BDAT,
-    (State.START, Move.TRANSACTION_ENDED): State.START,  # RSET, or a BDAT chunk that was refused
+TRANSITIONS: Final[Mapping[tuple[ServerState, Move], ServerState]] = {
+    **{(state, Move.HELLO): ServerState.READY for state in _COMMAND_STATES},
+    (ServerState.READY, Move.TLS_AGREED): ServerState.TLS,
+    (ServerState.TLS, Move.TLS_ESTABLISHED): ServerState.START,
+    (ServerState.READY, Move.CHALLENGE): ServerState.AUTH,
+    (ServerState.AUTH, Move.CHALLENGE): ServerState.AUTH,
+    (ServerState.READY, Move.AUTH_ENDED): ServerState.READY,
+    (ServerState.AUTH, Move.AUTH_ENDED): ServerState.READY,
+    (ServerState.READY, Move.SENDER_ACCEPTED): ServerState.MAIL,
+    (ServerState.MAIL, Move.RECIPIENT_ACCEPTED): ServerState.RCPT,
+    (ServerState.RCPT, Move.RECIPIENT_ACCEPTED): ServerState.RCPT,
+    (ServerState.RCPT, Move.DATA_BEGUN): ServerState.DATA,
+    (ServerState.RCPT, Move.CHUNK_BEGUN): ServerState.BDAT,
+    (ServerState.BDAT, Move.CHUNK_BEGUN): ServerState.BDAT,
+    (ServerState.START, Move.TRANSACTION_ENDED): ServerState.START,  # RSET, or a BDAT chunk that was refused
     **{
-        (state, Move.TRANSACTION_ENDED): State.READY
-        for state in (State.READY, State.MAIL, State.RCPT, State.BDAT, State.DATA)
+        (state, Move.TRANSACTION_ENDED): ServerState.READY
+        for state in (
+            ServerState.READY,
+            ServerState.MAIL,
+            ServerState.RCPT,
+            ServerState.BDAT,
+            ServerState.DATA,
+        )
     },
-    **{(state, Move.CLOSE): State.CLOSED for state in State},
+    **{(state, Move.CLOSE): ServerState.CLOSED for state in ServerState},
 }
 
 
-def next_state(state: State, move: Move) -> State:
+def next_state(state: ServerState, move: Move) -> ServerState:
     """Return the state that follows; raises MisuseError where the table has none."""
     following = TRANSITIONS.get((state, move))
     if following is None:

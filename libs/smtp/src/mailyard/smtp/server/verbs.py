@@ -12,7 +12,7 @@ from mailyard.smtp.server.replies import (
     NO_RECIPIENTS,
     UNKNOWN_COMMAND,
 )
-from mailyard.smtp.server.states import State
+from mailyard.smtp.server.states import ServerState
 
 
 class Verb(StrEnum):  # StrEnum, because its hash is that of str: each command looks up a verb
@@ -46,21 +46,21 @@ _IN_TRANSACTION: Mapping[Verb, Reply] = {
     Verb.MAIL: NESTED,
 }
 
-REFUSALS: Mapping[State, Mapping[Verb, Reply]] = {
-    State.START: {
+REFUSALS: Mapping[ServerState, Mapping[Verb, Reply]] = {
+    ServerState.START: {
         **_UNKNOWN,
         **dict.fromkeys((Verb.STARTTLS, Verb.AUTH, Verb.MAIL, Verb.RCPT, Verb.DATA), HELLO_FIRST),
     },
-    State.READY: {**_UNKNOWN, Verb.RCPT: MAIL_FIRST, Verb.DATA: MAIL_FIRST},
-    State.MAIL: {**_IN_TRANSACTION, Verb.DATA: NO_RECIPIENTS},
-    State.RCPT: _IN_TRANSACTION,
-    State.BDAT: {**_IN_TRANSACTION, Verb.RCPT: NESTED, Verb.DATA: DATA_AFTER_BDAT},
+    ServerState.READY: {**_UNKNOWN, Verb.RCPT: MAIL_FIRST, Verb.DATA: MAIL_FIRST},
+    ServerState.MAIL: {**_IN_TRANSACTION, Verb.DATA: NO_RECIPIENTS},
+    ServerState.RCPT: _IN_TRANSACTION,
+    ServerState.BDAT: {**_IN_TRANSACTION, Verb.RCPT: NESTED, Verb.DATA: DATA_AFTER_BDAT},
 }
 """The refusal of a command in a state. A command that is not here is carried out by its function."""
 
-CHUNK_REFUSALS: Mapping[State, Reply] = {
-    State.START: HELLO_FIRST,
-    State.READY: MAIL_FIRST,
-    State.MAIL: NO_RECIPIENTS,
+CHUNK_REFUSALS: Mapping[ServerState, Reply] = {
+    ServerState.START: HELLO_FIRST,
+    ServerState.READY: MAIL_FIRST,
+    ServerState.MAIL: NO_RECIPIENTS,
 }
 """The refusal of BDAT in a state. It is given after the chunk, whose octets come all the same (RFC 3030 section 2)."""

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from mailyard.filter.check import BatchChanged, Check, Findings
-from mailyard.filter.mail import Envelope, Mail, Need
+from mailyard.filter.mail import Mail, MailEnvelope, Need
 from mailyard.filter.onfailure import OnFailure
 from mailyard.filter.rules.rule import Rule
 from mailyard.filter.rules.ruleset import RuleSet
@@ -54,7 +54,7 @@ class ContentCheck(Check):
         """Return the source of rules."""
         return self._components
 
-    def needs(self, envelope: Envelope) -> Need:
+    def needs(self, envelope: MailEnvelope) -> Need:
         """Return how much of the message the rules need; ENVELOPE for a message that none of them concerns."""
         return self._rules().needs(envelope)
 

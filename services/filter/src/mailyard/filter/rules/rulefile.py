@@ -41,7 +41,7 @@ class _ReplyForm(NamedTuple):
     default: str
 
 
-class Verb(StrEnum):
+class RuleVerb(StrEnum):
     """Values of `action`."""
 
     TAG = "tag"
@@ -65,10 +65,10 @@ class Incomplete(StrEnum):
 
 
 _ACTIONS = {
-    Verb.TAG: Action.ACTION_TAG,
-    Verb.QUARANTINE: Action.ACTION_QUARANTINE,
-    Verb.REJECT: Action.ACTION_REJECT,
-    Verb.DISCARD: Action.ACTION_DISCARD,
+    RuleVerb.TAG: Action.ACTION_TAG,
+    RuleVerb.QUARANTINE: Action.ACTION_QUARANTINE,
+    RuleVerb.REJECT: Action.ACTION_REJECT,
+    RuleVerb.DISCARD: Action.ACTION_DISCARD,
 }
 _STATUS_FORM = _ReplyForm(_STATUS, "an enhanced status code such as 5.7.1", DEFAULT_STATUS)
 _TEXT_FORM = _ReplyForm(_LINE, "one line of printable ASCII, 400 at most", DEFAULT_TEXT)
@@ -168,7 +168,7 @@ def _rule(content: object, names: Collection[str], supposes: bool) -> Rule:
     attempts = _Attempts()
     attempts.read(lambda: _known(table, _RULE_KEYS), None)
     name = attempts.read(lambda: _name(table, names), "")
-    verb = attempts.read(lambda: _choice(table, "action", Verb, None), None)
+    verb = attempts.read(lambda: _choice(table, "action", RuleVerb, None), None)
     conditions = attempts.read(lambda: _conditions(table), ())
     every = attempts.read(lambda: _choice(table, "match", Match, Match.ALL), Match.ALL) is Match.ALL
     stop = attempts.read(lambda: _typed(table, "stop", bool, default=False), False)
@@ -179,7 +179,7 @@ def _rule(content: object, names: Collection[str], supposes: bool) -> Rule:
         status = attempts.read(lambda: _for_reject(table, "status", verb, _STATUS_FORM), "")
         text = attempts.read(lambda: _for_reject(table, "text", verb, _TEXT_FORM), "")
         fields = attempts.read(lambda: _fields(table, name, verb), ())
-        default = Incomplete.MATCH if supposes and verb is not Verb.TAG else Incomplete.IGNORE
+        default = Incomplete.MATCH if supposes and verb is not RuleVerb.TAG else Incomplete.IGNORE
         supposes = attempts.read(lambda: _supposes(table, default), False)
     attempts.finish()
     return Rule(
@@ -308,11 +308,11 @@ def _check(pattern: Pattern, look_at: LookAt) -> None:
         raise _Problem(f"{pattern.text!r}: no such defect; they are {', '.join(sorted(_DEFECTS))}")
 
 
-def _fields(table: Table, name: str, verb: Verb) -> tuple[bytes, ...]:
+def _fields(table: Table, name: str, verb: RuleVerb) -> tuple[bytes, ...]:
     """The header fields that a matching rule adds to a message that goes on."""
-    spam = _typed(table, "spam", bool, default=verb is Verb.QUARANTINE)
+    spam = _typed(table, "spam", bool, default=verb is RuleVerb.QUARANTINE)
     added = table.get("add_fields", {})
-    if verb in (Verb.REJECT, Verb.DISCARD):
+    if verb in (RuleVerb.REJECT, RuleVerb.DISCARD):
         if spam or added:
             raise _Problem("spam and add_fields are for tag and quarantine: the message does not go on")
         return ()
@@ -329,9 +329,9 @@ def _fields(table: Table, name: str, verb: Verb) -> tuple[bytes, ...]:
     return tuple(f"{field}\r\n".encode("ascii") for field in fields)
 
 
-def _for_reject(table: Table, key: str, verb: Verb, form: _ReplyForm) -> str:
+def _for_reject(table: Table, key: str, verb: RuleVerb, form: _ReplyForm) -> str:
     value = _fitting(table, key, form.pattern, form.meaning)
-    if verb is Verb.REJECT:
+    if verb is RuleVerb.REJECT:
         return value or form.default
     if value is not None:
         raise _Problem(f'{key} is for action = "reject"')

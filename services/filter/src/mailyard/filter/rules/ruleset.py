@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from mailyard.filter.mail import Envelope, Mail, Need
+from mailyard.filter.mail import Mail, MailEnvelope, Need
 from mailyard.filter.rules.patterns import Matches, Pattern, PatternSet
 from mailyard.filter.rules.rule import INCOMPLETE, Condition, LookAt, Rule
 from mailyard.message.defects import Defect
@@ -33,7 +33,7 @@ class _PreparedRule(NamedTuple):
     need: Need
 
 
-_OF_ENVELOPE: Mapping[LookAt, Callable[[Envelope], Texts]] = {
+_OF_ENVELOPE: Mapping[LookAt, Callable[[MailEnvelope], Texts]] = {
     LookAt.SENDER: lambda envelope: (envelope.sender,),
     LookAt.RECIPIENT: lambda envelope: envelope.recipients,
     LookAt.RECIPIENT_DOMAIN: lambda envelope: [each.rpartition("@")[2] for each in envelope.recipients],
@@ -66,7 +66,7 @@ class RuleSet:
     def __len__(self) -> int:
         return len(self._rules)
 
-    def needs(self, envelope: Envelope) -> Need:
+    def needs(self, envelope: MailEnvelope) -> Need:
         """Return how much of the message must be read to decide which rules match."""
         if self._most is Need.ENVELOPE:
             return Need.ENVELOPE
@@ -98,7 +98,9 @@ class RuleSet:
 class _Matching:
     """The evaluation of one message; each set of patterns is searched once at most."""
 
-    def __init__(self, sets: Mapping[_Subject, PatternSet], envelope: Envelope, mail: Mail | None) -> None:
+    def __init__(
+        self, sets: Mapping[_Subject, PatternSet], envelope: MailEnvelope, mail: Mail | None
+    ) -> None:
         self._sets = sets
         self._envelope = envelope
         self._mail = mail

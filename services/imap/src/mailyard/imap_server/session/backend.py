@@ -16,7 +16,7 @@ from mailyard.store.blobs import Blobs
 
 
 @dataclass(frozen=True, slots=True)
-class Backend:
+class ImapServices:
     """What all sessions of the process share. `now` gives dates, `monotonic` gives seconds for durations."""
 
     mailboxes: Mailboxes

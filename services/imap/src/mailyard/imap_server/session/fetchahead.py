@@ -14,7 +14,7 @@ from mailyard.imap.commands.command import ImapCommand
 from mailyard.imap.commands.fetch import FetchCommand
 from mailyard.imap.server.connection import ServerConnection
 from mailyard.imap.server.events import CommandReceived, Event
-from mailyard.imap_server.session.backend import Backend
+from mailyard.imap_server.session.backend import ImapServices
 from mailyard.mailbox.model import Mailbox, Message
 from mailyard.mailbox.octets import SMALL_BODY
 
@@ -62,7 +62,7 @@ def _is_like(command: ImapCommand, first: FetchCommand) -> TypeGuard[FetchComman
 class FetchAhead:
     """Rows and small bodies that were read ahead."""
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: ImapServices) -> None:
         self._backend = backend
         self._fields: frozenset[str] = frozenset()
         self._uids: frozenset[int] = frozenset()

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Self
 
-from mailyard.imap_server.session.backend import Backend
+from mailyard.imap_server.session.backend import ImapServices
 from mailyard.imap_server.session.view import MessageView
 from mailyard.mailbox.model import Changes, FlagState, Mailbox
 from mailyard.proto.v1.mailbox_pb2 import MailboxEvent
@@ -31,7 +31,9 @@ class SelectOptions:
 class SelectedMailbox:
     """The selected mailbox of one session."""
 
-    def __init__(self, backend: Backend, mailbox: Mailbox, view: MessageView, options: SelectOptions) -> None:
+    def __init__(
+        self, backend: ImapServices, mailbox: Mailbox, view: MessageView, options: SelectOptions
+    ) -> None:
         self.mailbox = mailbox
         self.view = view
         self._backend = backend
@@ -41,7 +43,7 @@ class SelectedMailbox:
         self._subscribed = False
 
     @classmethod
-    async def open(cls, backend: Backend, mailbox: Mailbox, options: SelectOptions) -> Self:
+    async def open(cls, backend: ImapServices, mailbox: Mailbox, options: SelectOptions) -> Self:
         """Read the states of all messages of the snapshot `mailbox`."""
         view = await MessageView.of(await backend.messages.flag_states(mailbox))
         selected = cls(backend, mailbox, view, options)

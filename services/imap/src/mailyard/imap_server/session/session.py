@@ -22,7 +22,7 @@ from mailyard.imap.server.events import (
 from mailyard.imap.server.responses import Completion, no
 from mailyard.imap.states import SessionState, Transition
 from mailyard.imap.wellknown import SYSTEM_FLAGS
-from mailyard.imap_server.session.backend import Backend
+from mailyard.imap_server.session.backend import ImapServices
 from mailyard.imap_server.session.channel import Channel
 from mailyard.imap_server.session.fetchahead import EventQueue, FetchAhead
 from mailyard.imap_server.session.options import SessionOptions
@@ -59,7 +59,7 @@ def unavailable(error: Unavailable) -> Completion:
 class ImapSession:
     """The state of a session; `handlers` change it."""
 
-    def __init__(self, channel: Channel, backend: Backend, options: SessionOptions) -> None:
+    def __init__(self, channel: Channel, backend: ImapServices, options: SessionOptions) -> None:
         self.channel = channel
         self.backend = backend
         self.options = options

@@ -26,7 +26,7 @@ _PAUSE_SECONDS = 0.05  # between two looks whether there is memory again
 _LAST_WORD_SECONDS = 10.0
 
 
-class Input(Protocol):
+class OctetInput(Protocol):
     """Where octets go: `mailyard.imap.server.connection.Connection`."""
 
     @property
@@ -51,7 +51,7 @@ class ClientChannel(ClientConnection, asyncio.BufferedProtocol):
         self.ended = False
         self._budget = owner.memory
         self._stall_seconds = stall_seconds
-        self._input: Input | None = None
+        self._input: OctetInput | None = None
         self._is_read_paused = False
         self._is_lost = False
         self._unsent: list[bytes] = []
@@ -72,7 +72,7 @@ class ClientChannel(ClientConnection, asyncio.BufferedProtocol):
         """Whether the client is known to run on this machine."""
         return self.client.is_on_loopback
 
-    def feed(self, target: Input) -> None:
+    def feed(self, target: OctetInput) -> None:
         """Set where received octets go."""
         self._input = target
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from mailyard.imap.server import responses
 from mailyard.imap.server.responses import Completion, ResponseCondition
 from mailyard.imap_server.handlers.dispatcher import Dispatcher
-from mailyard.imap_server.session.backend import Backend
+from mailyard.imap_server.session.backend import ImapServices
 from mailyard.imap_server.session.options import SessionOptions
 from mailyard.imap_server.session.responsewriter import ResponseBroken
 from mailyard.imap_server.session.session import ImapSession
@@ -38,7 +38,7 @@ _log = get_logger(__name__)
 class SessionParts:
     """What all sessions of the process share."""
 
-    backend: Backend
+    backend: ImapServices
     options: SessionOptions
 
 

@@ -8,7 +8,14 @@ from mailyard.listening.budget import MemoryBudget
 from mailyard.smtp.server.limits import Mode, Profile
 from mailyard.smtp_in.headerfilters import Trace
 from mailyard.smtp_in.hooks import Hooks, SmtpHook
-from mailyard.smtp_in.interfaces import Addresses, BodyStore, Logins, PressureGauge, Queue, Sessions
+from mailyard.smtp_in.interfaces import (
+    AcceptanceQueue,
+    AddressLookup,
+    BodyStore,
+    Logins,
+    PressureGauge,
+    Sessions,
+)
 from mailyard.smtp_in.measures import Measures
 from mailyard.smtp_in.policy import MemoryPolicy, OwnAddressPolicy, PressurePolicy, RecipientPolicy
 from mailyard.smtp_in.quota import QuotaGate
@@ -18,7 +25,7 @@ from mailyard.spool.acceptance import Source
 _MEMORY = 128 * 1024 * 1024
 
 
-class DoorName(StrEnum):
+class ListenerName(StrEnum):
     """The label `listener` of metrics."""
 
     MX = "mx"
@@ -27,11 +34,11 @@ class DoorName(StrEnum):
     LMTP = "lmtp"
 
 
-MODES: Mapping[DoorName, Mode] = {
-    DoorName.MX: Mode.MX,
-    DoorName.SUBMISSION: Mode.SUBMISSION,
-    DoorName.SUBMISSIONS: Mode.SUBMISSION,
-    DoorName.LMTP: Mode.LMTP,
+MODES: Mapping[ListenerName, Mode] = {
+    ListenerName.MX: Mode.MX,
+    ListenerName.SUBMISSION: Mode.SUBMISSION,
+    ListenerName.SUBMISSIONS: Mode.SUBMISSION,
+    ListenerName.LMTP: Mode.LMTP,
 }
 SOURCES: Mapping[Mode, Source] = {
     Mode.MX: Source.MX,
@@ -41,14 +48,14 @@ SOURCES: Mapping[Mode, Source] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Backend:
+class ReceptionServices:
     """The parts that every connection works with."""
 
-    addresses: Addresses
+    addresses: AddressLookup
     logins: Logins
     sessions: Sessions
     bodies: BodyStore
-    queue: Queue
+    queue: AcceptanceQueue
     pressure: PressureGauge
     postmaster_domain: str
     quotas: QuotaGate | None = None
@@ -69,11 +76,11 @@ class Backend:
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class ListenerProfile:
     """One kind of listener: what it is called, which protocol it speaks to whom, and what it works with."""
 
-    name: DoorName
+    name: ListenerName
     profile: Profile
-    backend: Backend
+    backend: ReceptionServices
     measures: Measures
     plaintext_auth_on_loopback: bool = False
