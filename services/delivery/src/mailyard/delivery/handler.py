@@ -15,7 +15,6 @@ from bson import ObjectId
 from mailyard.broker.events import MailboxEvents
 from mailyard.broker.pipeline import Queue, stage_of
 from mailyard.delivery.generatedmail import GeneratedMail
-from mailyard.delivery.letter import delivery_key, has_account, message_for
 from mailyard.delivery.parsing import parse_once
 from mailyard.delivery.placing import Placer
 from mailyard.delivery.plan import (
@@ -30,6 +29,7 @@ from mailyard.delivery.plan import (
     plan_for,
     without_loops,
 )
+from mailyard.delivery.recipientcopy import delivery_key, has_account, message_for
 from mailyard.delivery.settings import DeliverySettings
 from mailyard.imap.wellknown import INBOX
 from mailyard.mailbox.bulkinsertion import InsertionResult

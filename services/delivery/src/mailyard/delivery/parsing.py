@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from bson import ObjectId
 
-from mailyard.delivery.letter import common_prefix
+from mailyard.delivery.recipientcopy import common_prefix
 from mailyard.message.parse import ParsedMessage, parse_message
 from mailyard.proto.v1.ticket_pb2 import Ticket
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from bson import ObjectId
 
-from mailyard.delivery.letter import common_prefix, delivery_key, message_for, trace_fields
+from mailyard.delivery.recipientcopy import common_prefix, delivery_key, message_for, trace_fields
 from mailyard.message.parse import parse_message
 from mailyard.proto.v1.ticket_pb2 import Recipient, Ticket, Verdict
 
