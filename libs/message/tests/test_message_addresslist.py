@@ -185,9 +185,14 @@ def test_every_word_beside_an_at_sign_is_in_the_answer(pieces):
 def test_the_time_for_a_hostile_list_is_linear(piece):
     """64 KiB took seconds where a search began anew at each octet."""
     value = b"x y," + piece * ((MAX_OCTETS - 4) // len(piece))
-    began = time.process_time()
-    assert len(parse_address_list(value)) <= MAX_ADDRESSES + 3
-    assert time.process_time() - began < 0.5
+    times = []
+    for _ in range(5):  # the quickest counts: other work on the machine makes any single one slower
+        began = time.process_time()
+        assert len(parse_address_list(value)) <= MAX_ADDRESSES + 3
+        times.append(time.process_time() - began)
+        if times[-1] < 0.5:
+            break
+    assert min(times) < 0.5
 
 
 @given(
