@@ -72,30 +72,6 @@ async def test_one_call_is_in_flight_and_what_arrives_meanwhile_is_the_next(
     assert recorder.most_in_flight == 1
 
 
-async def test_a_call_behind_one_of_several_tickets_waits_for_more_and_one_behind_a_single_ticket_does_not(
-    broker, started, recorder, tickets, eventually
-):
-    recorder.gate.clear()
-    await started(TicketConsumer(broker, QUEUE, recorder, gather_seconds=3.0))
-    publisher = TicketPublisher(broker)
-    await publisher.publish(QUEUE, tickets(0, 1))
-    await eventually(lambda: recorder.calls, "the first call")
-    await publisher.publish(QUEUE, tickets(1, 2))
-    recorder.gate.set()
-    await eventually(lambda: len(recorder.done) == 3, "the call behind a single ticket, at once", seconds=2)
-    for number in range(3, 6):
-        await publisher.publish(QUEUE, tickets(number, 1))
-    await eventually(lambda: len(recorder.done) == 6, "the call behind two tickets")
-    assert recorder.calls == [ids(tickets(0, 1)), ids(tickets(1, 2)), ids(tickets(3, 3))]
-
-
-async def test_a_call_that_is_full_does_not_wait_for_more(broker, started, recorder, tickets, eventually):
-    for number in range(4):
-        await TicketPublisher(broker).publish(QUEUE, tickets(10 * number, 10))
-    await started(TicketConsumer(broker, QUEUE, recorder, max_tickets=10, gather_seconds=60.0))
-    await eventually(lambda: len(recorder.done) == 40, "all tickets handled")
-
-
 async def test_a_call_has_no_more_than_max_tickets_unless_one_message_has(
     broker, started, recorder, tickets, eventually
 ):

@@ -56,8 +56,6 @@ class TicketConsumer:
 
     `prefetch` bounds the AMQP messages (of up to 50 tickets) that this process holds. `on_poison` writes the row
     of a ticket that cannot be handled. A call longer than `handler_seconds` makes the process not ready.
-    `gather_seconds`: how long a call that follows one of several tickets waits for more tickets, because one large call
-    costs less than many small ones. A call that follows one of a single ticket does not wait.
     """
 
     def __init__(
@@ -68,7 +66,6 @@ class TicketConsumer:
         *,
         max_tickets: int = 200,
         prefetch: int = 16,
-        gather_seconds: float = 0.0,
         on_poison: OnPoison | None = None,
         handler_seconds: float = 120.0,
         probe_seconds: float = 15.0,
@@ -78,7 +75,6 @@ class TicketConsumer:
         self._queue = queue
         self._max_tickets = max_tickets
         self._prefetch = prefetch
-        self._gather_seconds = gather_seconds
         self._handler_seconds = handler_seconds
         self._probe_seconds = probe_seconds
         self._handling = Handling(queue, handler, on_poison, TicketPublisher(broker))
@@ -188,23 +184,13 @@ class TicketConsumer:
 
     async def _consume(self, session: ConsumerSession) -> None:
         """Handle what comes, in order, until the session ends."""
-        several = False
         while session.ended is None:
             if self._stopping.is_set():
                 await session.cancel()  # drain() came while we registered
                 return
             await session.news()
-            if several and self._gather_seconds and self._has_room(session.waiting):
-                await pause(self._gather_seconds, self._stopping)
-            deliveries = session.take(self._max_tickets)
-            several = sum(len(delivery.tickets) for delivery in deliveries) > 1
-            if deliveries:
+            if deliveries := session.take(self._max_tickets):
                 await self._settle(session, deliveries)
-
-    def _has_room(self, waiting: Sequence[Delivery]) -> bool:
-        """Say whether a call of all that waits would take more, and the broker would send more."""
-        tickets = sum(len(delivery.tickets) for delivery in waiting)
-        return tickets < self._max_tickets and len(waiting) < self._prefetch
 
     async def _settle(self, session: ConsumerSession, deliveries: list[Delivery]) -> None:
         """Have deliveries handled; then acknowledge them, or give them back."""

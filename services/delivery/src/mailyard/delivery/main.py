@@ -27,7 +27,6 @@ async def build(runtime: Runtime[DeliverySettings]) -> Sequence[Component]:
         Queue.LOCAL_DELIVER,
         handler.handle,
         max_tickets=settings.batch_messages,
-        gather_seconds=0.02,
         on_poison=handler.poison,
     )
     return [store, broker, events, consumer, ProgressReporter(store, settings.instance, consumers=[consumer])]
