@@ -58,7 +58,7 @@ BODY_LINES = {
 
 
 class Nowhere:
-    """A backend that knows everybody and keeps nothing."""
+    """The services of a listener: every recipient is a local account, no login succeeds, no message is kept."""
 
     backlog = 0
 
@@ -68,37 +68,37 @@ class Nowhere:
         self._anybody = LocalAccount(account, account.tenant, address)
 
     def resolve_cached(self, _address: Address) -> Resolution:
-        """Everybody is local."""
+        """Return a local account for any address."""
         return self._anybody
 
     async def resolve(self, _address: Address, *, afresh: bool = False) -> Resolution:  # noqa: ARG002
-        """Everybody is local."""
+        """Return a local account for any address."""
         return self._anybody
 
     async def postmaster(self, _hostname: str) -> Address | None:
-        """Nobody is postmaster here."""
+        """Return no address for `<Postmaster>`; the load does not use it."""
         return None
 
     def open(self, identity: Identity, end: Callable[[], None]) -> OpenSession:
-        """Note nothing: nobody logs in here."""
+        """Return a session that is never revoked; the load does not log in."""
         return OpenSession(identity, end)
 
     def close(self, _session: OpenSession) -> None:
-        """Forget nothing."""
+        """Do nothing: `open` keeps no session."""
 
     async def authenticate(
         self,
         _login: str,
         _password: str,
         *,
-        client_ip: str,  # noqa: ARG002  # the seam has these names
+        client_ip: str,  # noqa: ARG002  # the interface has these names
         service: str,  # noqa: ARG002
     ) -> Identity | Refusal:
-        """Nobody logs in here."""
+        """Refuse the login; the load does not log in."""
         return Refusal(RefusalReason.BAD_CREDENTIALS)
 
     async def may_send_as(self, _identity: Identity, _address: Address) -> bool:
-        """Nobody logs in here."""
+        """Refuse the address; the load does not log in."""
         return False
 
     def writer(self) -> BodyStream:
@@ -145,10 +145,12 @@ async def serve(engine: str, port: int) -> None:
             pressure=nowhere,
             postmaster_domain="example.org",
         )
-        door = ListenerProfile(ListenerName.MX, Profile(Mode.MX, "bench"), backend, Measures(ListenerName.MX))
+        listener = ListenerProfile(
+            ListenerName.MX, Profile(Mode.MX, "bench"), backend, Measures(ListenerName.MX)
+        )
         timeouts = ConnectionTimeouts(idle=300, busy_idle=10, data=180, message=3600, connection=14_400)
         resources = ListenerResources(Admission(10_000, 0), backend.memory)
-        factory = SmtpConnectionFactory(door, timeouts)
+        factory = SmtpConnectionFactory(listener, timeouts)
         await Listener(factory, [Endpoint(HOST, port)], resources).start()
     await asyncio.Event().wait()
 

@@ -1,6 +1,7 @@
 """One client's connection, from its admission to its end; the protocols derive their connections from it."""
 
 import asyncio
+from abc import ABC, abstractmethod
 from typing import Protocol, cast
 
 from mailyard.listening.address import ClientAddress, address_of
@@ -38,7 +39,7 @@ class ConnectionOwner(Protocol):
         """Forget a connection that has ended."""
 
 
-class ClientConnection(asyncio.BaseProtocol):
+class ClientConnection(asyncio.BaseProtocol, ABC):
     """The state that all protocols share; a subclass is also an `asyncio.Protocol` or `BufferedProtocol`.
 
     The listener calls `admit` before a TLS handshake or after a PROXY header; without either, `connection_made` does.
@@ -90,13 +91,13 @@ class ClientConnection(asyncio.BaseProtocol):
         if self._owner.is_draining:  # accepted just before the listener closed
             self.shut_down()
 
+    @abstractmethod
     def opened(self) -> None:
         """Greet the client: the transport is there, after TLS where that comes first."""
-        raise NotImplementedError
 
+    @abstractmethod
     def shut_down(self) -> None:
         """Take no new work, and close as soon as none is in hand."""
-        raise NotImplementedError
 
     def end_early(self, last_words: bytes) -> None:
         """Cut the connection to make room for another; send as much as the network takes at once."""

@@ -6,7 +6,7 @@ a whole batch overrides `inspect`. `mailyard.filter.rules.contentcheck` is the e
 """
 
 import asyncio
-from abc import ABC
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from enum import IntEnum
 from typing import ClassVar
@@ -49,9 +49,9 @@ class Check(ABC):
         _ = envelope
         return True
 
+    @abstractmethod
     def needs(self, envelope: MailEnvelope) -> Need:
         """Return how much of a message the check must see. Called before bodies are read, for every message."""
-        raise NotImplementedError
 
     async def inspect(self, batch: Sequence[Mail]) -> Sequence[Findings | Unavailable]:
         """Return the findings of each message in the same order, or the reason why there are none.
@@ -76,7 +76,7 @@ class Check(ABC):
             Unavailable: nothing can be said about it now.
 
         """
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} overrides neither examine nor inspect")
 
     def components(self) -> Sequence[Component]:
         """Return what must be started before the check works, and stopped after it."""

@@ -23,11 +23,6 @@ class InputBuffer:
     def __len__(self) -> int:
         return len(self._data) - self._at
 
-    @property
-    def octets(self) -> int:
-        """How many octets are in the buffer."""
-        return len(self._data) - self._at
-
     def feed(self, data: bytes) -> None:
         """Add received octets."""
         self._data = self._data[self._at :] + data if self._at < len(self._data) else data

@@ -98,7 +98,7 @@ class Session:
     @property
     def waiting_octets(self) -> int:
         """Octets of input that were not parsed yet."""
-        return self._input.octets
+        return len(self._input)
 
     @property
     def is_full(self) -> bool:
