@@ -2,7 +2,7 @@
 
 A hook returns nothing, findings that are kept in the ticket for the filter, or a reply that refuses. What it knows at
 once it returns at once; else it returns an awaitable of the same. Hooks are asked in the order of
-`Backend.hooks`, and the first refusal ends the question. `mailyard.smtp_in.policy` holds those that are always asked.
+`ReceptionServices.hooks`, and the first refusal ends the question. `mailyard.smtp_in.policy` holds those that are always asked.
 """
 
 from collections.abc import Awaitable, Sequence
