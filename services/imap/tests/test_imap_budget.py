@@ -76,9 +76,16 @@ async def test_a_message_without_room_is_refused_and_the_room_of_another_comes_b
     )
 
 
+class _Channel(ClientChannel):
+    """A channel without a session."""
+
+    def shut_down(self):
+        self.abort()
+
+
 def test_a_lost_connection_gives_back_what_it_held_and_takes_nothing_more():
     budget = MemoryBudget(1_000)
-    channel = ClientChannel(Owner(budget), 1.0)
+    channel = _Channel(Owner(budget), 1.0)
     connection = ServerConnection(ImapLimits(), channel.has_room)
     channel.feed(connection)
     assert channel.reserve(400)
