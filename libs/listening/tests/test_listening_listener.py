@@ -12,8 +12,8 @@ from prometheus_client import REGISTRY, Gauge
 from mailyard.listening.admission import Admission, ConnectionLimit
 from mailyard.listening.budget import MemoryBudget
 from mailyard.listening.certificates import Certificates
-from mailyard.listening.connection import ClientConnection
-from mailyard.listening.listener import ConnectionFactory, Listener, ListenerResources
+from mailyard.listening.connection import ClientConnection, ConnectionFactory
+from mailyard.listening.listener import Listener, ListenerResources
 from mailyard.listening.proxynetworks import ProxySettings
 from mailyard.listening.states import ConnectionState
 from mailyard.listening.unauthenticated import UnauthenticatedConnections

@@ -1,4 +1,4 @@
-"""Who calls: directly, by a balancer, or a balancer for itself; and what becomes of a balancer without a header."""
+"""PROXY headers on accepted connections: the address of the client, and the end of connections without a header."""
 
 import asyncio
 import socket
@@ -22,10 +22,10 @@ BLOCK = SIGNATURE + bytes.fromhex("21 11 000c c0000207 c6336401 dc04 0019")
 MAPPED = SIGNATURE + b"\x21\x21\x00\x24" + (bytes(10) + b"\xff\xff\xc0\x00\x02\x07") * 2 + b"\x00\x01\x00\x02"
 HEALTH_CHECK = SIGNATURE + b"\x20\x00\x00\x00"
 LOOPBACK_CLAIM = b"PROXY TCP4 127.0.0.1 127.0.0.1 1 2\r\n"
-BALANCERS = ProxySettings(proxy_networks=("127.0.0.0/8", "2001:db8::/64")).proxies()
+NETWORKS = ProxySettings(proxy_networks=("127.0.0.0/8", "2001:db8::/64")).proxies()
 PEER = ("127.0.0.1", 50_000)
 PROXIED = ClientAddress("192.0.2.7", is_direct=False)
-NOBODY = ClientAddress("127.0.0.1", is_direct=False, is_named=False)
+UNNAMED = ClientAddress("127.0.0.1", is_direct=False, is_named=False)
 
 
 @pytest.fixture
@@ -56,13 +56,13 @@ def count(outcome: str, listener: str) -> float:
     return sample(outcome, listener) or 0
 
 
-async def met(
-    connection, balancers=BALANCERS, admission=None, peer=PEER, listener="test"
+async def client_of(
+    connection, proxies=NETWORKS, admission=None, peer=PEER, listener="test"
 ) -> ClientAddress | None:
-    """The caller that is welcomed, or None once the connection has been closed."""
+    """The client that is accepted, or None once the connection has been closed."""
     future: asyncio.Future[ClientAddress | None] = asyncio.get_running_loop().create_future()
-    introductions = ProxyAcceptor(listener, balancers, admission or Admission(10, 0))
-    introductions.accept(connection, peer, lambda _, caller: future.set_result(caller))
+    acceptor = ProxyAcceptor(listener, proxies, admission or Admission(10, 0))
+    acceptor.accept(connection, peer, lambda _, client: future.set_result(client))
     async with asyncio.timeout(SECONDS):
         while not future.done() and connection.fileno() >= 0:  # noqa: ASYNC110  # a closed socket tells nobody
             await asyncio.sleep(0.002)
@@ -74,7 +74,7 @@ async def met(
 async def test_a_header_is_taken_and_what_follows_stays_in_the_socket(pair, header, rest):
     near, far = pair
     far.sendall(header + rest)
-    assert await met(near) == PROXIED
+    assert await client_of(near) == PROXIED
     near.settimeout(SECONDS)
     far.sendall(b".")
     assert near.recv(len(rest) + 1, socket.MSG_WAITALL) == rest + b"."
@@ -96,29 +96,29 @@ async def test_a_header_may_come_octet_by_octet(pair, header):
 
 
 @pytest.mark.parametrize("header", [HEALTH_CHECK, b"PROXY UNKNOWN\r\n", SIGNATURE + b"\x21\x00\x00\x00"])
-async def test_a_balancer_that_names_nobody_keeps_its_address_and_is_nobody(pair, header):
+async def test_a_load_balancer_that_names_no_client_is_shown_by_its_own_address_and_not_counted(pair, header):
     near, far = pair
     far.sendall(header)
-    caller = await met(near)
-    assert caller == NOBODY
-    assert (caller.counted_ip, caller.is_on_loopback) == (None, False)
+    client = await client_of(near)
+    assert client == UNNAMED
+    assert (client.counted_ip, client.is_on_loopback) == (None, False)
 
 
 async def test_a_header_that_claims_a_loopback_address_does_not_make_it_local(pair):
     near, far = pair
     far.sendall(LOOPBACK_CLAIM)
-    caller = await met(near)
-    assert caller == ClientAddress("127.0.0.1", is_direct=False)
-    assert not caller.is_on_loopback
+    client = await client_of(near)
+    assert client == ClientAddress("127.0.0.1", is_direct=False)
+    assert not client.is_on_loopback
 
 
-async def test_a_caller_from_elsewhere_is_welcomed_at_once_and_its_octets_are_not_read(pair):
+async def test_a_client_from_elsewhere_is_accepted_at_once_and_its_octets_are_not_read(pair):
     near, far = pair
     far.sendall(LINE)
-    welcomed = []
-    introductions = ProxyAcceptor("test", BALANCERS, Admission(10, 0))
-    introductions.accept(near, ("203.0.113.9", 1), lambda _, caller: welcomed.append(caller))
-    assert welcomed == [ClientAddress("203.0.113.9")]
+    accepted = []
+    acceptor = ProxyAcceptor("test", NETWORKS, Admission(10, 0))
+    acceptor.accept(near, ("203.0.113.9", 1), lambda _, client: accepted.append(client))
+    assert accepted == [ClientAddress("203.0.113.9")]
     near.settimeout(SECONDS)
     assert near.recv(200) == LINE
 
@@ -138,13 +138,13 @@ async def test_without_a_right_header_the_connection_is_closed_and_counted(pair,
     near, far = pair
     far.sendall(octets)
     before = count(outcome, "refusals")
-    assert await met(near, listener="refusals") is None
+    assert await client_of(near, listener="refusals") is None
     assert is_closed(far)
     assert count(outcome, "refusals") == before + 1
 
 
-def test_what_has_not_happened_is_shown_as_0_where_there_are_balancers_and_not_elsewhere():
-    ProxyAcceptor("fresh", BALANCERS, Admission(10, 0))
+def test_what_has_not_happened_is_shown_as_0_where_there_are_load_balancers_and_not_elsewhere():
+    ProxyAcceptor("fresh", NETWORKS, Admission(10, 0))
     ProxyAcceptor("none", ProxyNetworks(), Admission(10, 0))
     assert [sample(each, "fresh") for each in ("proxied", "missing", "crowded")] == [0, 0, 0]
     assert sample("proxied", "none") is None
@@ -155,7 +155,7 @@ async def test_a_header_that_does_not_come_in_time_ends_the_connection(pair, oct
     near, far = pair
     far.sendall(octets)
     before = count("timed_out", "late")
-    assert await met(near, ProxyNetworks(BALANCERS.networks, 0.05), listener="late") is None
+    assert await client_of(near, ProxyNetworks(NETWORKS.networks, 0.05), listener="late") is None
     assert is_closed(far)
     assert count("timed_out", "late") == before + 1
 
@@ -163,34 +163,34 @@ async def test_a_header_that_does_not_come_in_time_ends_the_connection(pair, oct
 async def test_dripping_octets_do_not_extend_the_time(pair):
     near, far = pair
     before = count("timed_out", "drip")
-    welcome = asyncio.create_task(met(near, ProxyNetworks(BALANCERS.networks, 0.1), listener="drip"))
+    admit = asyncio.create_task(client_of(near, ProxyNetworks(NETWORKS.networks, 0.1), listener="drip"))
     for octet in b"PROXY UNKNOWN " + b"x" * 90:
-        if welcome.done():
+        if admit.done():
             break
         far.send(bytes([octet]))
         await asyncio.sleep(0.01)
-    assert await welcome is None
+    assert await admit is None
     assert count("timed_out", "drip") == before + 1
 
 
-async def test_a_balancer_that_only_looks_whether_somebody_listens_is_counted(pair):
+async def test_a_load_balancer_that_only_checks_whether_the_port_is_open_is_counted(pair):
     near, far = pair
     before = count("gone", "look")
     far.close()
-    assert await met(near, listener="look") is None
+    assert await client_of(near, listener="look") is None
     assert count("gone", "look") == before + 1
 
 
-async def test_who_waits_has_a_place_and_at_most_half_of_all_wait(pair):
+async def test_a_connection_that_waits_for_its_header_is_counted_and_at_most_half_of_all_wait(pair):
     near, far = pair
     admission = Admission(4, 0)
     assert admission.reserve()
     assert admission.reserve()
     assert not admission.reserve()
-    before = count("crowded", "crowd")
-    assert await met(near, admission=admission, listener="crowd") is None
+    before = count("crowded", "crowded")
+    assert await client_of(near, admission=admission, listener="crowded") is None
     assert is_closed(far)
-    assert count("crowded", "crowd") == before + 1
+    assert count("crowded", "crowded") == before + 1
     admission.release()
     assert [admission.admit(each) for each in ("a", None, "b", "c")] == [
         None,
@@ -200,18 +200,18 @@ async def test_who_waits_has_a_place_and_at_most_half_of_all_wait(pair):
     ]
 
 
-async def test_a_wait_gives_its_place_back_just_before_the_welcome(pair):
+async def test_the_reserved_connection_is_released_just_before_the_client_is_admitted(pair):
     near, far = pair
     admission, said = Admission(1, 1), []
     far.sendall(LINE)
-    introductions = ProxyAcceptor("place", BALANCERS, admission)
+    acceptor = ProxyAcceptor("reserved", NETWORKS, admission)
     done = asyncio.Event()
 
-    def welcome(_, caller: ClientAddress) -> None:
-        said.append(admission.admit(caller.counted_ip))
+    def admit(_, client: ClientAddress) -> None:
+        said.append(admission.admit(client.counted_ip))
         done.set()
 
-    introductions.accept(near, PEER, welcome)
+    acceptor.accept(near, PEER, admit)
     assert admission.admit("a") is ConnectionLimit.TOTAL
     await asyncio.wait_for(done.wait(), SECONDS)
     assert said == [None]
@@ -222,13 +222,13 @@ async def test_a_wait_gives_its_place_back_just_before_the_welcome(pair):
 async def test_closing_ends_the_waits_whether_they_have_begun_or_not(pair, turns):
     near, far = pair
     admission = Admission(2, 0)
-    introductions = ProxyAcceptor("stop", BALANCERS, admission)
+    acceptor = ProxyAcceptor("stop", NETWORKS, admission)
     before = count("stopped", "stop")
-    introductions.accept(near, PEER, lambda *_: pytest.fail("welcomed after the end"))
+    acceptor.accept(near, PEER, lambda *_: pytest.fail("accepted after the end"))
     for _ in range(turns):
         await asyncio.sleep(0)
     far.sendall(LINE)
-    introductions.close()
+    acceptor.close()
     async with asyncio.timeout(SECONDS):
         while count("stopped", "stop") == before:  # noqa: ASYNC110  # a counter tells nobody
             await asyncio.sleep(0.002)
@@ -244,7 +244,7 @@ async def test_errors_of_the_octets_are_told_apart(pair, octets, error):
         await asyncio.wait_for(read_header(near), SECONDS)
 
 
-async def test_urgent_octets_within_a_header_are_no_way_past_it(pair):
+async def test_urgent_octets_within_a_header_do_not_change_where_it_ends(pair):
     near, far = pair
     far.sendall(LINE[:10])
     far.send(b"!", socket.MSG_OOB)
@@ -254,7 +254,7 @@ async def test_urgent_octets_within_a_header_are_no_way_past_it(pair):
     assert near.recv(10) == b"rest"
 
 
-def test_a_client_on_this_machine_is_local_only_when_it_calls_directly():
+def test_a_client_on_this_machine_is_local_only_when_it_connects_directly():
     assert address_of(("127.0.0.1", 1)).is_on_loopback
     assert address_of(("::1", 1)).is_on_loopback
     assert address_of(("::ffff:127.0.0.1", 1)) == ClientAddress("127.0.0.1")
@@ -263,7 +263,7 @@ def test_a_client_on_this_machine_is_local_only_when_it_calls_directly():
 
 
 @pytest.mark.parametrize(
-    ("address", "is_balancer"),
+    ("address", "is_load_balancer"),
     [
         ("127.0.0.1", True),
         ("::ffff:127.0.0.1", True),
@@ -273,11 +273,11 @@ def test_a_client_on_this_machine_is_local_only_when_it_calls_directly():
         ("", False),
     ],
 )
-def test_balancers_are_known_by_their_networks(address, is_balancer):
-    assert BALANCERS.include(address_of((address, 1))) is is_balancer
+def test_load_balancers_are_known_by_their_networks(address, is_load_balancer):
+    assert NETWORKS.include(address_of((address, 1))) is is_load_balancer
 
 
-def test_nobody_is_a_balancer_where_none_is_set():
+def test_no_address_is_a_load_balancer_where_no_network_is_set():
     assert ProxySettings().proxies() == ProxyNetworks((), 5.0)
     assert not ProxyNetworks().include(ClientAddress("127.0.0.1"))
 
@@ -292,6 +292,6 @@ def test_nobody_is_a_balancer_where_none_is_set():
         ("::/0", "is everybody"),
     ],
 )
-def test_networks_that_cannot_be_meant_stop_the_start(text, advice):
+def test_networks_that_are_not_valid_or_too_large_stop_the_start(text, advice):
     with pytest.raises(ValidationError, match=advice):
         ProxySettings(proxy_networks=(text,))

@@ -2,6 +2,7 @@
 
 import json
 
+from mailyard.runtime.health import HealthApp
 from mailyard.runtime.service import Runtime
 from mailyard.runtime.settings import CommonSettings
 
@@ -34,7 +35,7 @@ class Part:
 async def _readyz(part):
     runtime = Runtime("sample", CommonSettings(http_port=0))
     await runtime.start([part])
-    answer = runtime.health.app.respond("GET", "/readyz")
+    answer = HealthApp("sample", runtime.reasons, runtime.degradations).respond("GET", "/readyz")
     return answer.status, json.loads(answer.body)
 
 

@@ -5,14 +5,14 @@ import json
 
 import pytest
 
-from mailyard.runtime.health import HealthApp, HealthServer
+from mailyard.runtime.health import HealthApp, HttpServer
 
 
 @pytest.fixture
 async def served():
     """A health server; yields the reasons that it tells and a function that asks it."""
     reasons: dict[str, str] = {}
-    server = HealthServer(HealthApp("sample", lambda: reasons), "127.0.0.1", 0)
+    server = HttpServer(HealthApp("sample", lambda: reasons), "127.0.0.1", 0)
     await server.start()
 
     async def ask(request: bytes) -> tuple[int, bytes]:
@@ -76,5 +76,5 @@ async def test_a_port_in_use_is_told_with_the_address(served):
     listener = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
     port = listener.sockets[0].getsockname()[1]
     with pytest.raises(OSError, match=f"Address already in use: http://127.0.0.1:{port}"):
-        await HealthServer(HealthApp("sample", dict), "127.0.0.1", port).start()
+        await HttpServer(HealthApp("sample", dict), "127.0.0.1", port).start()
     listener.close()

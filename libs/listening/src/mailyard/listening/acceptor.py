@@ -10,24 +10,13 @@ import contextlib
 import functools
 import socket
 from collections.abc import Callable
-from typing import Protocol
 
 from mailyard.listening.address import ClientAddress
 from mailyard.listening.certificates import Certificates
-from mailyard.listening.connection import ClientConnection
+from mailyard.listening.connection import ClientConnection, ConnectionFactory
 from mailyard.listening.proxy import ProxyAcceptor
 
 _PAUSE_SECONDS = 0.1
-
-
-class AcceptorReports(Protocol):
-    """What the protocol of a listener counts and logs."""
-
-    def accept_failed(self, error: OSError) -> None:
-        """A connection could not be accepted."""
-
-    def handshake_ended(self, client: ClientAddress, error: BaseException | None) -> None:
-        """A TLS handshake ended, well where `error` is None."""
 
 
 class Acceptor:
@@ -39,14 +28,14 @@ class Acceptor:
         proxy: ProxyAcceptor,
         certificates: Certificates | None,
         make: Callable[[], ClientConnection],
-        reports: AcceptorReports,
+        factory: ConnectionFactory,
     ) -> None:
         """Start accepting; with `certificates`, each connection begins with a handshake."""
         self._listening = listening
         self._proxy = proxy
         self._certificates = certificates
         self._make = make
-        self._reports = reports
+        self._factory = factory
         self._under_way: set[asyncio.Task[None]] = set()
         self._accepting = asyncio.create_task(self._accept(), name="accept")
 
@@ -64,7 +53,7 @@ class Acceptor:
             try:
                 client, peername = await loop.sock_accept(self._listening)
             except OSError as error:  # too many open files, or the client has gone already
-                self._reports.accept_failed(error)
+                self._factory.accept_failed(error)
                 await asyncio.sleep(_PAUSE_SECONDS)
                 continue
             self._proxy.accept(client, peername, self._admit)
@@ -100,7 +89,7 @@ class Acceptor:
         connection.connecting = None
         error = ConnectionAbortedError("ended before the greeting") if task.cancelled() else task.exception()
         if self._certificates is not None:
-            self._reports.handshake_ended(connection.client, error)
+            self._factory.handshake_ended(connection.client, error)
         if error is None:
             return
         connection.end()

@@ -65,12 +65,6 @@ class Holding:
         self.octets += octets
         self._budget.change(octets)
 
-    def shrink(self, octets: int) -> None:
-        """Give octets back, at most those that are held."""
-        octets = min(octets, self.octets)
-        self.octets -= octets
-        self._budget.change(-octets)
-
     def resize(self, octets: int) -> None:
         """Hold exactly so many octets from now on, whatever the limit says."""
         self._budget.change(octets - self.octets)

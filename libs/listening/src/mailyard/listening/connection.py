@@ -1,33 +1,29 @@
-"""One client's connection, from its admission to its end; the protocols derive their connections from it."""
+"""One client's connection, from its admission to its end, and what makes it; each protocol derives its own of both."""
 
 import asyncio
 from abc import ABC, abstractmethod
+from collections.abc import Collection
 from typing import Protocol, cast
 
+from prometheus_client import Gauge
+
 from mailyard.listening.address import ClientAddress, address_of
+from mailyard.listening.admission import ConnectionLimit
 from mailyard.listening.budget import MemoryBudget
 from mailyard.listening.certificates import Certificates
 from mailyard.listening.states import OPEN_STATES, ConnectionState, enter
+from mailyard.runtime.logs import get_logger
+
+_log = get_logger(__name__)
 
 
 class ConnectionOwner(Protocol):
     """The listener, as a connection sees it."""
 
-    @property
-    def memory(self) -> MemoryBudget:
-        """The budget of all connections of the process."""
-
-    @property
-    def certificates(self) -> Certificates | None:
-        """The certificates of TLS; None: there is no TLS."""
-
-    @property
-    def tls_first(self) -> bool:
-        """Whether each connection begins with a TLS handshake (RFC 8314 section 3.3)."""
-
-    @property
-    def is_draining(self) -> bool:
-        """Whether the service stops, so that no new work is taken."""
+    memory: MemoryBudget  # of all connections of the process
+    certificates: Certificates | None  # None: there is no TLS
+    tls_first: bool  # each connection begins with a TLS handshake (RFC 8314 section 3.3)
+    is_draining: bool  # the service stops, and takes no new work
 
     def admit(self, connection: "ClientConnection") -> bytes | None:
         """Count a connection, or return what a refused one is sent in place of a greeting."""
@@ -125,3 +121,39 @@ class ClientConnection(asyncio.BaseProtocol, ABC):
     def enter(self, state: ConnectionState) -> None:
         """Change the state along the table; raises InvalidTransition."""
         self.state = enter(self.state, state)
+
+
+class ConnectionFactory(ABC):
+    """The protocol of a listener: makes its connections, and counts and logs what becomes of them."""
+
+    listening_event: str
+    """Event that is logged when the listener accepts connections, for instance `smtp_in.listening`."""
+    accept_failed_event: str
+    """Event that is logged when a connection could not be accepted."""
+    label: str
+    """Name of the listener in metrics and logs."""
+    open_connections: Gauge
+    last_words: bytes = b""
+    """What a connection without a login is sent when it ends to make room for another."""
+
+    @abstractmethod
+    def connection(self, owner: ConnectionOwner) -> ClientConnection:
+        """Make the protocol object of a connection that was accepted."""
+
+    @abstractmethod
+    def count(self, limit: ConnectionLimit | None) -> None:
+        """Count an accepted connection, or one that a limit refused or ended."""
+
+    @abstractmethod
+    def refusal(self, limit: ConnectionLimit) -> bytes:
+        """Return what a refused client is sent in place of a greeting."""
+
+    def check(self, connections: Collection[ClientConnection], now: float, *, is_busy: bool) -> None:  # noqa: B027
+        """Look for connections that take too long; called once per second. `now` is of time.monotonic."""
+
+    def accept_failed(self, error: OSError) -> None:
+        """Log that a connection could not be accepted."""
+        _log.warning(self.accept_failed_event, listener=self.label, error=str(error))
+
+    def handshake_ended(self, client: ClientAddress, error: BaseException | None) -> None:  # noqa: B027
+        """Count or log a TLS handshake that came first; `error` is None where it succeeded."""

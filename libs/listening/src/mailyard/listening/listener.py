@@ -9,18 +9,15 @@ import contextlib
 import functools
 import socket
 import time
-from abc import ABC, abstractmethod
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-
-from prometheus_client import Gauge
 
 from mailyard.listening.acceptor import Acceptor
 from mailyard.listening.address import ClientAddress
 from mailyard.listening.admission import Admission, ConnectionLimit
 from mailyard.listening.budget import MemoryBudget
 from mailyard.listening.certificates import Certificates
-from mailyard.listening.connection import ClientConnection, ConnectionOwner
+from mailyard.listening.connection import ClientConnection, ConnectionFactory
 from mailyard.listening.proxy import ProxyAcceptor
 from mailyard.listening.proxynetworks import ProxyNetworks
 from mailyard.listening.unauthenticated import UnauthenticatedConnections
@@ -46,42 +43,6 @@ class ListenerResources:
     backlog: int = 1024
 
 
-class ConnectionFactory(ABC):
-    """The protocol of a listener: makes its connections, and counts and logs what becomes of them."""
-
-    listening_event: str
-    """Event that is logged when the listener accepts connections, for instance `smtp_in.listening`."""
-    accept_failed_event: str
-    """Event that is logged when a connection could not be accepted."""
-    label: str
-    """Name of the listener in metrics and logs."""
-    open_connections: Gauge
-    last_words: bytes = b""
-    """What a connection without a login is sent when it ends to make room for another."""
-
-    @abstractmethod
-    def connection(self, owner: ConnectionOwner) -> ClientConnection:
-        """Make the protocol object of a connection that was accepted."""
-
-    @abstractmethod
-    def count(self, limit: ConnectionLimit | None) -> None:
-        """Count an accepted connection, or one that a limit refused or ended."""
-
-    @abstractmethod
-    def refusal(self, limit: ConnectionLimit) -> bytes:
-        """Return what a refused client is sent in place of a greeting."""
-
-    def check(self, connections: Collection[ClientConnection], now: float, *, is_busy: bool) -> None:  # noqa: B027
-        """Look for connections that take too long; called once per second. `now` is of time.monotonic."""
-
-    def accept_failed(self, error: OSError) -> None:
-        """Log that a connection could not be accepted."""
-        _log.warning(self.accept_failed_event, listener=self.label, error=str(error))
-
-    def handshake_ended(self, client: ClientAddress, error: BaseException | None) -> None:  # noqa: B027
-        """Count or log a TLS handshake that came first; `error` is None where it succeeded."""
-
-
 class Listener:
     """Listens at some endpoints for one protocol; with `tls_first`, TLS comes before the greeting (RFC 8314)."""
 
@@ -94,6 +55,8 @@ class Listener:
         tls_first: bool = False,
     ) -> None:
         self.name = f"listener-{factory.label}"
+        self.memory = resources.memory
+        self.certificates = resources.certificates
         self.tls_first = tls_first
         self.is_draining = False
         self._factory = factory
@@ -155,16 +118,6 @@ class Listener:
                 await self._empty.wait()
 
     # What connections ask for.
-
-    @property
-    def memory(self) -> MemoryBudget:
-        """The budget of all connections of the process."""
-        return self._resources.memory
-
-    @property
-    def certificates(self) -> Certificates | None:
-        """The certificates of TLS; None: there is no TLS."""
-        return self._resources.certificates
 
     def admit(self, connection: ClientConnection) -> bytes | None:
         """Count a connection, or return what a refused one is sent in place of a greeting."""
@@ -234,7 +187,7 @@ class Listener:
     async def _accept_at(self, listening: socket.socket) -> asyncio.Server | Acceptor:
         make = functools.partial(self._factory.connection, self)
         if self.tls_first or self._proxy.is_needed:
-            certificates = self._resources.certificates if self.tls_first else None
+            certificates = self.certificates if self.tls_first else None
             return Acceptor(listening, self._proxy, certificates, make, self._factory)
         loop = asyncio.get_running_loop()
         return await loop.create_server(make, sock=listening, backlog=self._resources.backlog)

@@ -5,17 +5,10 @@ Where a new one meets the limit, the oldest ends, if it has had time to log in. 
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+
+from mailyard.listening.connection import ClientConnection
 
 SECONDS_TO_LOG_IN = 5.0  # that a connection has in any case, once it was accepted
-
-
-class LoginState(Protocol):
-    """A connection that may be checking a password."""
-
-    @property
-    def is_logging_in(self) -> bool:
-        """Whether a password is being checked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +25,18 @@ class UnauthenticatedConnections:
         self._most = most
         self._monotonic = monotonic
         self._seconds = seconds
-        self._open: dict[LoginState, _Open] = {}
+        self._open: dict[ClientConnection, _Open] = {}
 
     @property
     def are_full(self) -> bool:
         """Whether no more of them may be open."""
         return len(self._open) >= self._most
 
-    def add(self, connection: LoginState, end: Callable[[], None]) -> None:
+    def add(self, connection: ClientConnection, end: Callable[[], None]) -> None:
         """Add a connection; `end` ends it at once and leaves the admission."""
         self._open[connection] = _Open(self._monotonic(), end)
 
-    def discard(self, connection: LoginState) -> None:
+    def discard(self, connection: ClientConnection) -> None:
         """Forget a connection: it has logged in, or has ended."""
         self._open.pop(connection, None)
 

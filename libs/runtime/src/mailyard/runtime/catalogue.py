@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from types import MappingProxyType
-from typing import Final, Generic, Literal, Protocol, TypeVar
+from typing import Final, Generic, Literal, TypeVar
 
 import mailyard
 from mailyard.runtime.renames import Renamed
@@ -51,15 +51,7 @@ class UnknownName(LookupError):
     """A name of a metric or an event is declared by no imported package."""
 
 
-class Named(Protocol):
-    """A declaration: metric or event."""
-
-    @property
-    def name(self) -> str:
-        """The name, unique among all packages."""
-
-
-D = TypeVar("D", bound=Named)
+D = TypeVar("D", Metric, EventType)
 
 
 class Registry(Generic[D]):

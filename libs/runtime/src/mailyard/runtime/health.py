@@ -126,14 +126,6 @@ class HttpServer:
             await self._task
 
 
-class HealthServer(HttpServer):
-    """Serves a `HealthApp`."""
-
-    def __init__(self, app: HealthApp, host: str, port: int) -> None:
-        super().__init__(app, host, port)
-        self.app = app
-
-
 def _bind(host: str, port: int) -> socket.socket:
     family, kind, protocol, _, address = socket.getaddrinfo(
         host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE

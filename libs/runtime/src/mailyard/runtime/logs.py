@@ -92,9 +92,5 @@ def hide_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> Even
         if key in _SECRET_KEYS:
             event[key] = _HIDDEN
         elif isinstance(value, str) and "://" in value:
-            event[key] = _without_credentials(value)
+            event[key] = _URL_CREDENTIALS.sub(f"{_HIDDEN}@", value)
     return event
-
-
-def _without_credentials(text: str) -> str:
-    return _URL_CREDENTIALS.sub(f"{_HIDDEN}@", text)

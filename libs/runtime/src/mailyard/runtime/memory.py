@@ -9,15 +9,16 @@ _LARGE = 1_048_576
 _YOUNG_OBJECTS = 5_000  # Python begins with 700, and a batch of messages makes thousands
 
 
-def _malloc_trim() -> Callable[[int], int] | None:
+def _function(name: str) -> Callable[..., int] | None:
+    """Return a function of glibc; None: the process has another C library."""
     try:
-        trim: Callable[[int], int] = ctypes.CDLL(None).malloc_trim
-    except (OSError, AttributeError):  # another C library
+        return getattr(ctypes.CDLL(None), name, None)
+    except OSError:
         return None
-    return trim
 
 
-_MALLOC_TRIM = _malloc_trim()
+_MALLOPT = _function("mallopt")
+_MALLOC_TRIM = _function("malloc_trim")
 
 
 def return_large_blocks() -> bool:
@@ -26,11 +27,7 @@ def return_large_blocks() -> bool:
     By default the C library raises this limit to the size of the first large block that is freed, and keeps smaller
     blocks: after one message of 25 MB a service stays 40 MB larger for ever.
     """
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError):  # another C library
-        return False
-    return bool(mallopt(_M_MMAP_THRESHOLD, _LARGE))
+    return _MALLOPT is not None and bool(_MALLOPT(_M_MMAP_THRESHOLD, _LARGE))
 
 
 def return_freed_memory() -> None:

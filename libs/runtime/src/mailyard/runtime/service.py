@@ -14,16 +14,22 @@ import signal
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Generic, Protocol, runtime_checkable
 
 import uvloop
 
 from mailyard.runtime.errors import Misconfigured
-from mailyard.runtime.health import HealthApp, HealthServer
+from mailyard.runtime.health import HealthApp, HttpServer
 from mailyard.runtime.logs import configure_logs, get_logger
 from mailyard.runtime.memory import return_large_blocks, spare_lasting_objects
 from mailyard.runtime.metrics import gauge, histogram
-from mailyard.runtime.settings import EX_CONFIG, CommonSettings, old_variables_in_use, unknown_variables
+from mailyard.runtime.settings import (
+    EX_CONFIG,
+    CommonSettings,
+    SettingsType,
+    old_variables_in_use,
+    unknown_variables,
+)
 
 if TYPE_CHECKING:
     from mailyard.runtime.spans import TraceExport
@@ -36,7 +42,6 @@ _CLOSE_SHARE = 0.2  # of drain_seconds is kept for closing connections
 _LAG_INTERVAL = 0.5
 
 _log = get_logger(__name__)
-SettingsType = TypeVar("SettingsType", bound=CommonSettings)
 
 
 class Component(Protocol):
@@ -78,7 +83,7 @@ class Runtime(Generic[SettingsType]):
         self._components: Sequence[Component] = ()
         self._begun: list[Component] = []
         self._started = False
-        self.health = HealthServer(
+        self.health = HttpServer(
             HealthApp(service, self.reasons, self.degradations), settings.http_host, settings.http_port
         )
 

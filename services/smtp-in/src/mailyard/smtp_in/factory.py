@@ -4,8 +4,7 @@ from collections.abc import Collection, Mapping
 
 from mailyard.listening.address import ClientAddress
 from mailyard.listening.admission import ConnectionLimit
-from mailyard.listening.connection import ClientConnection, ConnectionOwner
-from mailyard.listening.listener import ConnectionFactory
+from mailyard.listening.connection import ClientConnection, ConnectionFactory, ConnectionOwner
 from mailyard.runtime.logs import get_logger
 from mailyard.smtp.reply import Reply
 from mailyard.smtp_in.connection import Connection

@@ -14,8 +14,7 @@ from mailyard.imap_server.session.session import ImapSession
 from mailyard.imap_server.shell.channel import ClientChannel
 from mailyard.listening.address import ClientAddress
 from mailyard.listening.admission import ConnectionLimit
-from mailyard.listening.connection import ConnectionOwner
-from mailyard.listening.listener import ConnectionFactory
+from mailyard.listening.connection import ConnectionFactory, ConnectionOwner
 from mailyard.listening.states import ConnectionState
 from mailyard.runtime.logs import get_logger
 from mailyard.runtime.metrics import counter, gauge
