@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import uvloop
 from aiosmtpd.smtp import SMTP, Envelope, Session
@@ -37,10 +38,9 @@ from mailyard.smtp.server.events import MailFrom, RcptTo
 from mailyard.smtp.server.limits import Mode, Profile, SmtpLimits
 from mailyard.smtp.server.session import Session as SmtpSession
 from mailyard.smtp_in.factory import SmtpConnectionFactory
-from mailyard.smtp_in.interfaces import BodyStream
 from mailyard.smtp_in.listeners import ListenerName, ListenerProfile, ReceptionServices
 from mailyard.smtp_in.measures import Measures
-from mailyard.smtp_in.timeouts import ConnectionTimeouts
+from mailyard.smtp_in.timeouts import TimeoutSettings
 from mailyard.spool.acceptance import Acceptance
 
 ENGINES = ("own", "aiosmtpd")
@@ -101,7 +101,7 @@ class Nowhere:
         """Refuse the address; the load does not log in."""
         return False
 
-    def writer(self) -> BodyStream:
+    def writer(self) -> NoReturn:
         """Say that no message is that long."""
         raise RuntimeError("the load has no long messages")
 
@@ -148,9 +148,8 @@ async def serve(engine: str, port: int) -> None:
         listener = ListenerProfile(
             ListenerName.MX, Profile(Mode.MX, "bench"), backend, Measures(ListenerName.MX)
         )
-        timeouts = ConnectionTimeouts(idle=300, busy_idle=10, data=180, message=3600, connection=14_400)
         resources = ListenerResources(Admission(10_000, 0), backend.memory)
-        factory = SmtpConnectionFactory(listener, timeouts)
+        factory = SmtpConnectionFactory(listener, TimeoutSettings(data_rate=0))
         await Listener(factory, [Endpoint(HOST, port)], resources).start()
     await asyncio.Event().wait()
 

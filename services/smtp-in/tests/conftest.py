@@ -1,4 +1,4 @@
-"""Doubles of the rooms below smtp-in, and a door on loopback that works with them."""
+"""Doubles of the libraries that smtp-in uses, and a listener on loopback that works with them."""
 
 import asyncio
 import socket
@@ -31,13 +31,20 @@ from mailyard.smtp_in.hooks import SmtpHook
 from mailyard.smtp_in.listeners import MODES, ListenerName, ListenerProfile, ReceptionServices
 from mailyard.smtp_in.measures import Measures
 from mailyard.smtp_in.submitted import SubmissionRules
-from mailyard.smtp_in.timeouts import ConnectionTimeouts
+from mailyard.smtp_in.timeouts import TimeoutSettings
 from mailyard.spool.acceptance import Acceptance
 from mailyard.store.body import Body
 
 NOW = datetime(2026, 11, 23, 15, 0, tzinfo=UTC)
 SECONDS = 10
-LONG = ConnectionTimeouts(idle=300, busy_idle=300, data=300, message=300, connection=300)
+LONG = TimeoutSettings(
+    idle_seconds=300,
+    busy_idle_seconds=300,
+    data_seconds=300,
+    message_seconds=300,
+    connection_seconds=300,
+    data_rate=0,
+)
 
 
 @dataclass
@@ -45,7 +52,7 @@ class FakeDirectory:
     """Knows ann@ and bob@one.test (tenant one), cat@two.test (tenant two), the alias team@one.test, gone@one.test."""
 
     is_warm: bool = True
-    is_away: bool = False
+    is_unreachable: bool = False
     resolved: list[Address] = field(default_factory=list)
     new: dict[str, Resolution] = field(default_factory=dict)  # what the cache does not know yet
     is_staffed: bool = True
@@ -56,8 +63,8 @@ class FakeDirectory:
 
     async def resolve(self, address: Address, *, afresh: bool = False) -> Resolution:
         await asyncio.sleep(0)
-        if self.is_away:
-            raise Unavailable("the store is away")
+        if self.is_unreachable:
+            raise Unavailable("the store is unreachable")
         self.resolved.append(address)
         if afresh and address.key in self.new:
             return self.new[address.key]
@@ -97,7 +104,7 @@ class FakeLogins:
 
     refusal: RefusalReason = RefusalReason.BAD_CREDENTIALS
     asked: list[tuple[str, str]] = field(default_factory=list)
-    is_away: bool = False
+    is_unreachable: bool = False
 
     async def authenticate(
         self, login: str, password: str, *, client_ip: str, service: str
@@ -111,8 +118,8 @@ class FakeLogins:
 
     async def may_send_as(self, identity: Identity, address: Address) -> bool:
         await asyncio.sleep(0)
-        if self.is_away:
-            raise Unavailable("the store is away")
+        if self.is_unreachable:
+            raise Unavailable("the store is unreachable")
         return address.key == "team@one.test"
 
 
@@ -159,7 +166,7 @@ class FakeStream:
         self.taken += len(data)
         await self.store.free.wait()
         if self.store.is_failing:
-            raise Unavailable("the store is away")
+            raise Unavailable("the store is unreachable")
         self.octets += data
 
     async def finish(self) -> Body:
@@ -167,7 +174,7 @@ class FakeStream:
         if self.store.fault is not None:
             raise self.store.fault
         if self.store.is_failing:
-            raise Unavailable("the store is away")
+            raise Unavailable("the store is unreachable")
         self.is_finished = True
         return Body(ObjectId(), len(self.octets), None)
 
@@ -193,7 +200,7 @@ class FakeSpool:
     """Accepts at once, or when the test says so."""
 
     is_holding: bool = False
-    is_away: bool = False
+    is_unreachable: bool = False
     backlog: int = 0
     accepted: list[Acceptance] = field(default_factory=list)
     waiting: list["asyncio.Future[str]"] = field(default_factory=list)
@@ -208,8 +215,8 @@ class FakeSpool:
 
     def settle(self) -> None:
         for future in self.waiting:
-            if self.is_away:
-                future.set_exception(Unavailable("the store is away"))
+            if self.is_unreachable:
+                future.set_exception(Unavailable("the store is unreachable"))
             else:
                 future.set_result(f"spoolid{len(self.accepted):013}")
         self.waiting.clear()
@@ -277,8 +284,8 @@ class Client:
 
 
 @dataclass
-class House:
-    """One door, its doubles, and clients."""
+class SmtpService:
+    """One listener, its doubles, and clients."""
 
     directory: FakeDirectory = field(default_factory=FakeDirectory)
     logins: FakeLogins = field(default_factory=FakeLogins)
@@ -287,7 +294,7 @@ class House:
     spool: FakeSpool = field(default_factory=FakeSpool)
     pressure: FakePressure = field(default_factory=FakePressure)
     certificates: Certificates | None = None
-    timeouts: ConnectionTimeouts = LONG
+    timeouts: TimeoutSettings = field(default_factory=lambda: LONG)
     admission: Admission = field(default_factory=lambda: Admission(100, 0))
     proxies: ProxyNetworks = field(default_factory=ProxyNetworks)
     early_data: EarlyData = EarlyData.ACCEPT
@@ -323,12 +330,12 @@ class House:
             memory=self.memory,
             more_hooks=self.more_hooks,
         )
-        door = ListenerProfile(name, profile, backend, Measures(name), plaintext_auth)
+        profile = ListenerProfile(name, profile, backend, Measures(name), plaintext_auth)
         resources = ListenerResources(
             self.admission, self.memory, self.certificates, self.proxies, backlog=128
         )
         listener = Listener(
-            SmtpConnectionFactory(door, self.timeouts),
+            SmtpConnectionFactory(profile, self.timeouts),
             [Endpoint("127.0.0.1", 0)],
             resources,
             tls_first=name is ListenerName.SUBMISSIONS,
@@ -366,8 +373,8 @@ def pytest_asyncio_loop_factories(
 
 
 @pytest.fixture
-async def house() -> AsyncIterator[House]:
-    made = House()
+async def service() -> AsyncIterator[SmtpService]:
+    made = SmtpService()
     async with made.stack:
         yield made
 

@@ -6,11 +6,11 @@ from mailyard.runtime.errors import Unavailable
 from mailyard.smtp.server import replies as protocol
 from mailyard.smtp_in import replies
 from mailyard.smtp_in.headerfilters import Trace
-from mailyard.smtp_in.pressure import Bounds, Pressure, Sample, judge
+from mailyard.smtp_in.pressure import Pressure, PressureSettings, Sample, judge
 from mailyard.smtp_in.reasons import reason_of
 from mailyard.smtp_in.sampling import free_percent
 
-BOUNDS = Bounds(waiting_messages=100, disk_free_percent=3.0, queue_seconds=600)
+BOUNDS = PressureSettings(waiting_messages=100, disk_free_percent=3.0, queue_seconds=600)
 
 
 @pytest.mark.parametrize(
@@ -29,11 +29,11 @@ def test_each_kind_of_pressure_has_its_reply(sample, waiting, expected) -> None:
 
 
 def test_the_age_of_the_queue_may_be_no_matter() -> None:
-    assert judge(Sample(50.0, 10**9), 0, Bounds(100, 3.0, 0)) is None
+    assert judge(Sample(50.0, 10**9), 0, BOUNDS.model_copy(update={"queue_seconds": 0})) is None
 
 
-async def test_what_cannot_be_measured_any_more_does_not_refuse_for_ever(house) -> None:
-    samples = [Sample(1.0, 0.0), Unavailable("away"), Sample(50.0, 0.0)]
+async def test_what_cannot_be_measured_any_more_does_not_refuse_for_ever(service) -> None:
+    samples = [Sample(1.0, 0.0), Unavailable("unreachable"), Sample(50.0, 0.0)]
 
     async def measure() -> Sample:
         sample = samples.pop(0)
@@ -41,13 +41,13 @@ async def test_what_cannot_be_measured_any_more_does_not_refuse_for_ever(house) 
             raise sample
         return sample
 
-    pressure = Pressure(house.spool, BOUNDS, measure)
+    pressure = Pressure(service.spool, BOUNDS, measure)
     assert pressure.refusal() is None
     await pressure.sample()
     assert pressure.refusal() is replies.DISK_FULL
     await pressure.sample()
     assert pressure.refusal() is None
-    house.spool.backlog = 101
+    service.spool.backlog = 101
     assert pressure.refusal() is replies.STORE_SLOW
 
 

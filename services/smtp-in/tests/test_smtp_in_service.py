@@ -48,7 +48,7 @@ async def test_settings_that_cannot_work_stop_the_start_with_advice(values, advi
         await build(Runtime("smtp-in", settings(**values)))
 
 
-def test_doors_without_endpoints_are_closed() -> None:
+def test_listeners_without_endpoints_are_closed() -> None:
     assert list(endpoints_of(settings(lmtp_listen=("127.0.0.1:24", "[::1]:24")))) == ["lmtp"]
 
 
@@ -70,7 +70,7 @@ async def provisioned(mongo_url: str, database: str) -> AsyncIterator[Store]:
 async def service(
     provisioned: Store, mongo_url: str, database: str, vhost_url: str, tmp_path
 ) -> AsyncIterator[dict[str, int]]:
-    """Start everything; return the ports by door."""
+    """Start everything; return the ports by listener."""
     tls = ensure_certificates(tmp_path / "tls", ["localhost"], datetime.now(UTC))
     runtime = Runtime(
         "smtp-in",
@@ -87,7 +87,7 @@ async def service(
     await runtime.finish()
 
 
-async def test_mail_by_every_door_is_stored_octet_for_octet_and_announced(
+async def test_mail_by_every_listener_is_stored_octet_for_octet_and_announced(
     provisioned: Store, service: dict[str, int], vhost_url: str
 ) -> None:
     def send() -> list[bytes]:

@@ -5,8 +5,8 @@ import contextlib
 from bson import ObjectId
 
 from mailyard.runtime.errors import Unavailable
-from mailyard.smtp_in.interfaces import BodyStore, BodyStream
-from mailyard.store.body import CHUNK_SIZE, Body
+from mailyard.store.blobs import Blobs
+from mailyard.store.body import CHUNK_SIZE, Body, BodyWriter
 
 SCARCE_OCTETS = 65_536
 """What one connection holds of a body at most while memory is scarce."""
@@ -16,13 +16,13 @@ _SMALL_PIECE = 1024
 class BodyBuffer:
     """The body of one message. Call `take`, and `spill` whenever `take` returns True; at the end `held_body` or `finish`."""
 
-    def __init__(self, bodies: BodyStore) -> None:
+    def __init__(self, bodies: Blobs) -> None:
         """Send what does not fit into one chunk to `bodies`."""
         self._bodies = bodies
         self._pieces: list[bytes | bytearray] = []
         self._octets = 0
         self._leaving = 0  # octets that are being written and that the stream has not taken yet
-        self._stream: BodyStream | None = None
+        self._stream: BodyWriter | None = None
 
     @property
     def held(self) -> int:

@@ -17,7 +17,7 @@ from mailyard.smtp_in import replies
 from mailyard.smtp_in.listeners import ListenerProfile
 from mailyard.smtp_in.peer import SmtpPeer, certificate_subject
 from mailyard.smtp_in.receiver import Receiver
-from mailyard.smtp_in.timeouts import ConnectionTimeouts, MessageRate, Overdue, Waiting, overdue
+from mailyard.smtp_in.timeouts import MessageRate, Overdue, TimeoutSettings, Waiting, overdue
 
 _CLOSING_SECONDS = 5.0
 _DROPPED_OCTETS = 8 * 1024 * 1024  # read and dropped after the last reply, as much as may be on its way
@@ -109,7 +109,7 @@ class Connection(ClientConnection, asyncio.Protocol):
             self._holding.release()
         super().end()
 
-    def check(self, timeouts: ConnectionTimeouts, now: float, *, is_busy: bool) -> None:
+    def check(self, timeouts: TimeoutSettings, now: float, *, is_busy: bool) -> None:
         """Close the connection of a client that takes too long."""
         if self.state is ConnectionState.CLOSING:
             if now - self._heard > _CLOSING_SECONDS:
@@ -117,7 +117,7 @@ class Connection(ClientConnection, asyncio.Protocol):
             return
         if not self.is_open:
             return  # a handshake has its own limit
-        what = overdue(timeouts, self._waiting(now, timeouts.data), now, is_busy=is_busy)
+        what = overdue(timeouts, self._waiting(now, timeouts.data_seconds), now, is_busy=is_busy)
         if what is None:
             return
         self._listener.measures.timed_out(what)

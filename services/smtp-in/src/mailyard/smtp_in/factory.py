@@ -10,7 +10,7 @@ from mailyard.smtp.reply import Reply
 from mailyard.smtp_in.connection import Connection
 from mailyard.smtp_in.listeners import ListenerProfile
 from mailyard.smtp_in.replies import TOO_MANY_CONNECTIONS, TOO_MANY_FROM_ADDRESS
-from mailyard.smtp_in.timeouts import ConnectionTimeouts
+from mailyard.smtp_in.timeouts import TimeoutSettings
 
 _REFUSALS: Mapping[ConnectionLimit, Reply] = {
     ConnectionLimit.TOTAL: TOO_MANY_CONNECTIONS,
@@ -26,7 +26,7 @@ class SmtpConnectionFactory(ConnectionFactory):
     listening_event = "smtp_in.listening"
     accept_failed_event = "smtp_in.accept_failed"
 
-    def __init__(self, listener: ListenerProfile, timeouts: ConnectionTimeouts) -> None:
+    def __init__(self, listener: ListenerProfile, timeouts: TimeoutSettings) -> None:
         self.label = listener.name.value
         self.open_connections = listener.measures.open_connections
         self._listener = listener

@@ -5,9 +5,9 @@ be removed (RFC 8601 section 5). A Return-Path stays: its removal is a MAY (RFC 
 submit is completed and cleaned (RFC 6409 section 8), see `mailyard.smtp_in.submitted`.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from mailyard.message.address import Address
 from mailyard.smtp.reply import Reply, reply
@@ -72,42 +72,56 @@ class Rewritten:
         return f"{self.field}: {self.claimed} became {self.became}"
 
 
-class HeaderFilter(Protocol):
+class HeaderFilter(ABC):
     """A filter from the octets of one message to the octets that are stored.
 
     After each call `refusal` says whether the message is refused, and `claims` which addresses must belong to the
     login before more is fed: `settle` is then called with those that do not.
     """
 
-    refusal: Reply | None
-    claims: Sequence[Address]
-    missing: Missing
-    rewritten: Sequence[Rewritten]
+    refusal: Reply | None = None
+    claims: Sequence[Address] = ()
+    missing = NOTHING_MISSING
+    rewritten: Sequence[Rewritten] = ()
+
+    def __init__(self, trace: Trace) -> None:
+        self._trace = trace
+        self._hops = self._results = 0
 
     @property
+    @abstractmethod
     def held(self) -> int:
         """Octets that are held."""
 
+    @abstractmethod
     def feed(self, data: bytes) -> bytes:
         """Take octets; return those to be stored."""
 
+    @abstractmethod
     def finish(self) -> bytes:
         """End the message; return what is left to be stored."""
 
     def settle(self, foreign: Collection[Address]) -> bytes:
         """Continue after `claims`; `foreign` are those that do not belong to the login."""
+        raise AssertionError(f"nothing was claimed, so nothing is foreign: {foreign}")
+
+    def _count(self, name: bytes) -> None:
+        """Count a field against the limits of the trace. Raises StopHeader where the message is refused."""
+        if name == b"received":
+            self._hops += 1
+            self.refusal = self.refusal or self._trace.too_many(self._hops)
+        elif name == authresults.FIELD:
+            self._results += 1
+            self.refusal = self.refusal or self._trace.too_many_results(self._results)
+        if self.refusal is not None:
+            raise StopHeader
 
 
-class TransitFilter:
+class TransitFilter(HeaderFilter):
     """The header filter of MX and LMTP."""
 
     def __init__(self, trace: Trace) -> None:
-        self.refusal: Reply | None = None
-        self.claims: Sequence[Address] = ()
-        self.missing = NOTHING_MISSING
-        self.rewritten: Sequence[Rewritten] = ()
-        self._trace = trace
-        self._hops = self._results = 0
+        super().__init__(trace)
         self._stream = HeaderStream(self._keeps)
 
     @property
@@ -146,17 +160,6 @@ class TransitFilter:
             self.refusal = self.refusal or TOO_MANY_LINES
             return b""
 
-    def settle(self, foreign: Collection[Address]) -> bytes:
-        """Raise AssertionError: this filter claims nothing."""
-        raise AssertionError(f"nothing was claimed, so nothing is foreign: {foreign}")
-
     def _keeps(self, name: bytes, octets: bytes) -> bool:
-        if name == b"received":
-            self._hops += 1
-            self.refusal = self.refusal or self._trace.too_many(self._hops)
-        elif name == authresults.FIELD:
-            self._results += 1
-            self.refusal = self.refusal or self._trace.too_many_results(self._results)
-        if self.refusal is not None:
-            raise StopHeader
+        self._count(name)
         return not self._trace.is_ours(name, octets)

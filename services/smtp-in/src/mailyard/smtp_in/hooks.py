@@ -77,28 +77,18 @@ class SmtpHook:
 
     def on_connect(self, context: SmtpContext) -> Asked:
         """A client has connected. A refusal that is known at once takes the place of the banner, else it answers MAIL."""
-        _ = context
-        return None
 
     def on_helo(self, context: SmtpContext) -> Asked:
         """A client has said its name. Asked at the next MAIL, which a refusal answers: until then, no harm is done."""
-        _ = context
-        return None
 
     def on_mail(self, context: SmtpContext, sender: Address | None) -> Asked:
         """MAIL came; None is the null reverse-path."""
-        _ = context, sender
-        return None
 
     def on_rcpt(self, context: SmtpContext, recipient: Address, resolution: Resolution) -> Asked:
         """RCPT came, and the directory has said what the address is."""
-        _ = context, recipient, resolution
-        return None
 
     def on_end_of_data(self, context: SmtpContext, message: Acceptance) -> Asked:
         """All of a message has come; without a refusal it is given to the spool."""
-        _ = context, message
-        return None
 
 
 class Hooks:

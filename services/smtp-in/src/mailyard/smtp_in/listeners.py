@@ -4,23 +4,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from mailyard.directory.accesswatch import AccessWatch
+from mailyard.directory.authentication import Authenticator
+from mailyard.directory.directory import Directory
 from mailyard.listening.budget import MemoryBudget
 from mailyard.smtp.server.limits import Mode, Profile
 from mailyard.smtp_in.headerfilters import Trace
 from mailyard.smtp_in.hooks import Hooks, SmtpHook
-from mailyard.smtp_in.interfaces import (
-    AcceptanceQueue,
-    AddressLookup,
-    BodyStore,
-    Logins,
-    PressureGauge,
-    Sessions,
-)
 from mailyard.smtp_in.measures import Measures
 from mailyard.smtp_in.policy import MemoryPolicy, OwnAddressPolicy, PressurePolicy, RecipientPolicy
+from mailyard.smtp_in.pressure import Pressure
 from mailyard.smtp_in.quota import QuotaGate
 from mailyard.smtp_in.submitted import SubmissionRules
 from mailyard.spool.acceptance import Source
+from mailyard.spool.queue.spool import Spool
+from mailyard.store.blobs import Blobs
 
 _MEMORY = 128 * 1024 * 1024
 
@@ -51,12 +49,12 @@ SOURCES: Mapping[Mode, Source] = {
 class ReceptionServices:
     """The parts that every connection works with."""
 
-    addresses: AddressLookup
-    logins: Logins
-    sessions: Sessions
-    bodies: BodyStore
-    queue: AcceptanceQueue
-    pressure: PressureGauge
+    addresses: Directory
+    logins: Authenticator
+    sessions: AccessWatch
+    bodies: Blobs
+    queue: Spool
+    pressure: Pressure
     postmaster_domain: str
     quotas: QuotaGate | None = None
     trace: Trace = field(default_factory=Trace)

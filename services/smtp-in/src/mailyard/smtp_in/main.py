@@ -26,7 +26,7 @@ from mailyard.smtp.server.limits import EarlyData, Profile
 from mailyard.smtp_in.factory import SmtpConnectionFactory
 from mailyard.smtp_in.listeners import MODES, ListenerName, ListenerProfile, ReceptionServices
 from mailyard.smtp_in.measures import Measures
-from mailyard.smtp_in.pressure import Bounds, Pressure
+from mailyard.smtp_in.pressure import Pressure
 from mailyard.smtp_in.quota import QuotaGate
 from mailyard.smtp_in.sampling import Sampler
 from mailyard.smtp_in.settings import SmtpInSettings
@@ -64,8 +64,7 @@ async def build(runtime: Runtime[SmtpInSettings]) -> Sequence[Component]:
     directory = Directory(store, settings.cache_limits(), postmaster=postmaster_of(settings))
     access = AccessWatch(store, directory.forget)
     passwords = Passwords(settings.hash_cost(), threads=settings.password_threads)
-    bounds = Bounds(settings.waiting_messages, settings.disk_free_percent, settings.queue_seconds)
-    pressure = Pressure(spool, bounds, Sampler(store, broker).measure)
+    pressure = Pressure(spool, settings, Sampler(store, broker).measure)
     memory = MemoryBudget(settings.memory_octets)
     inline = settings.inline_filter(memory)
     backend = ReceptionServices(
@@ -100,7 +99,7 @@ async def build(runtime: Runtime[SmtpInSettings]) -> Sequence[Component]:
     )
     for name, given in listeners.items():
         listener = listener_of(name, settings, backend, offers_starttls=certificates is not None)
-        factory = SmtpConnectionFactory(listener, settings.timeouts())
+        factory = SmtpConnectionFactory(listener, settings)
         parts.append(Listener(factory, given, resources, tls_first=name is ListenerName.SUBMISSIONS))
     return parts
 

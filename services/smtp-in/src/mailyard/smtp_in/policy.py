@@ -5,6 +5,8 @@ MX never relays; LMTP takes local recipients only.
 
 from collections.abc import Awaitable
 
+from mailyard.directory.authentication import Authenticator
+from mailyard.directory.directory import Directory
 from mailyard.directory.identity import Identity
 from mailyard.directory.model import Expansion, LocalAccount, Remote, Resolution, Unknown
 from mailyard.listening.budget import MemoryBudget
@@ -14,7 +16,7 @@ from mailyard.smtp.parameters import RcptParameters
 from mailyard.smtp.reply import Reply
 from mailyard.smtp.server.limits import Mode
 from mailyard.smtp_in.hooks import HookResult, SmtpContext, SmtpHook
-from mailyard.smtp_in.interfaces import AddressLookup, Logins, PressureGauge
+from mailyard.smtp_in.pressure import Pressure
 from mailyard.smtp_in.replies import MEMORY_FULL, NOT_LOCAL, RECIPIENT_OK, RELAY_DENIED, not_your_address
 
 
@@ -38,7 +40,7 @@ class MemoryPolicy(SmtpHook):
 class PressurePolicy(SmtpHook):
     """Refuses new messages while the store or the router cannot follow."""
 
-    def __init__(self, pressure: PressureGauge) -> None:
+    def __init__(self, pressure: Pressure) -> None:
         self._pressure = pressure
 
     def on_mail(self, context: SmtpContext, sender: Address | None) -> Reply | None:
@@ -50,7 +52,7 @@ class PressurePolicy(SmtpHook):
 class OwnAddressPolicy(SmtpHook):
     """Takes mail of an authenticated client from its own addresses only (RFC 6409 section 6.1)."""
 
-    def __init__(self, addresses: AddressLookup, logins: Logins) -> None:
+    def __init__(self, addresses: Directory, logins: Authenticator) -> None:
         self._addresses = addresses
         self._logins = logins
 

@@ -6,12 +6,14 @@ After a 4xx reply, other servers and submission clients try again.
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from pydantic import BaseModel, Field
+
 from mailyard.runtime.errors import Unavailable
 from mailyard.runtime.logs import get_logger
 from mailyard.runtime.metrics import gauge
 from mailyard.smtp.reply import Reply
-from mailyard.smtp_in.interfaces import AcceptanceQueue
 from mailyard.smtp_in.replies import DISK_FULL, QUEUE_OLD, STORE_SLOW
+from mailyard.spool.queue.spool import Spool
 
 _log = get_logger(__name__)
 
@@ -24,16 +26,26 @@ class Sample:
     queue_seconds: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """The limits beyond which messages are refused; `queue_seconds` 0: no limit."""
+class PressureSettings(BaseModel):
+    """The limits beyond which messages are refused."""
 
-    waiting_messages: int
-    disk_free_percent: float
-    queue_seconds: float
+    waiting_messages: int = Field(
+        default=5000, ge=1, description="While more messages wait to be stored, new ones get 451."
+    )
+    disk_free_percent: float = Field(
+        default=3.0,
+        ge=0,
+        le=50,
+        description="While MongoDB's disk has less space left, new messages get 452.",
+    )
+    queue_seconds: float = Field(
+        default=3600.0,
+        ge=0,
+        description="While the router is further behind, new messages get 451; 0: no limit.",
+    )
 
 
-def judge(sample: Sample, waiting_messages: int, bounds: Bounds) -> Reply | None:
+def judge(sample: Sample, waiting_messages: int, bounds: PressureSettings) -> Reply | None:
     """Return the refusal of new messages, or None. A value that could not be measured refuses nothing."""
     if sample.disk_free_percent is not None and sample.disk_free_percent < bounds.disk_free_percent:
         return DISK_FULL
@@ -52,7 +64,7 @@ class Pressure:
     """Decides at every MAIL by the last measurement."""
 
     def __init__(
-        self, queue: AcceptanceQueue, bounds: Bounds, measure: Callable[[], Awaitable[Sample]]
+        self, queue: Spool, bounds: PressureSettings, measure: Callable[[], Awaitable[Sample]]
     ) -> None:
         """Take samples from `measure`, which may raise Unavailable."""
         self._queue = queue

@@ -5,12 +5,12 @@ delivered yet do not count. Delivery keeps the quota exactly.
 """
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from typing import Literal, TypeGuard
+from typing import Literal
 
 from bson import ObjectId
 
 from mailyard.directory.cache import Monotonic, TtlCache
-from mailyard.directory.model import LocalAccount, Resolution
+from mailyard.directory.model import Account, LocalAccount, Resolution
 from mailyard.mailbox.quota import Usage, fits
 from mailyard.message.address import Address
 from mailyard.smtp.reply import Reply, reply
@@ -37,27 +37,14 @@ class QuotaGate(SmtpHook):
     def on_rcpt(self, context: SmtpContext, recipient: Address, resolution: Resolution) -> Asked:
         """Refuse a recipient whose mailbox is full."""
         _ = recipient
-        if not has_quota(resolution):
-            return None
-        return self.refusal(resolution, context.transaction.parameters.size)
+        if not isinstance(resolution, LocalAccount) or resolution.account.quota_bytes is None:
+            return None  # what an alias stands for is checked at delivery
+        return self._refusal(resolution.account, context.transaction.parameters.size)
 
-    async def refusal(self, resolution: Resolution, declared_octets: int) -> Reply | None:
-        """Return the reply for a recipient whose quota a message of the declared size exceeds; 0: the size is not known.
-
-        Raises:
-            Unavailable: the store is unreachable.
-
-        """
-        if not has_quota(resolution):
-            return None
-        account = resolution.account
+    async def _refusal(self, account: Account, declared_octets: int) -> Reply | None:
+        """Compare the quota with the usage and the declared size of the message; 0: the size is not known."""
         usage = self._known.get(account.id)
         if usage is None:
             usage = (await self._usage_of([account.id]))[account.id]
             self._known.put(account.id, usage, _SECONDS)
         return None if fits(usage, account.quota_bytes, max(1, declared_octets)) else self._full
-
-
-def has_quota(resolution: Resolution) -> TypeGuard[LocalAccount]:
-    """Say whether the recipient is an account with a quota. What an alias stands for is checked at delivery."""
-    return isinstance(resolution, LocalAccount) and resolution.account.quota_bytes is not None

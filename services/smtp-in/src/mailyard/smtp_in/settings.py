@@ -6,16 +6,19 @@ from pydantic import Field
 
 from mailyard.directory.policy import AuthorPolicy
 from mailyard.directory.settings import DirectorySettings, LoginSettings
-from mailyard.listening.settings import EndpointTexts, ListenerSettings, Seconds
+from mailyard.listening.settings import EndpointTexts, ListenerSettings
 from mailyard.runtime.settings import settings_config
 from mailyard.smtp.server.limits import BareNewline, EarlyData, NulOctet, SmtpLimits
 from mailyard.smtp_in.headerfilters import Trace
 from mailyard.smtp_in.inline import InlineSettings
+from mailyard.smtp_in.pressure import PressureSettings
 from mailyard.smtp_in.submitted import SubmissionRules
-from mailyard.smtp_in.timeouts import ConnectionTimeouts
+from mailyard.smtp_in.timeouts import TimeoutSettings
 
 
-class SmtpInSettings(DirectorySettings, LoginSettings, InlineSettings, ListenerSettings):
+class SmtpInSettings(
+    DirectorySettings, LoginSettings, InlineSettings, TimeoutSettings, PressureSettings, ListenerSettings
+):
     """Settings of smtp-in."""
 
     model_config = settings_config("smtp-in")
@@ -104,48 +107,11 @@ class SmtpInSettings(DirectorySettings, LoginSettings, InlineSettings, ListenerS
         ge=1,
         description="Open connections of this process at most; each takes about 4 KiB in clear, 50 KiB under TLS.",
     )
-    idle_seconds: Seconds = Field(
-        default=300.0,
-        description="How long a client may be silent between commands (RFC 5321 section 4.5.3.2.7).",
-    )
-    busy_idle_seconds: Seconds = Field(
-        default=10.0, description="The same while over three quarters of all connections are taken."
-    )
-    data_seconds: Seconds = Field(
-        default=180.0,
-        description="How long a client may be silent within a message, or not read our replies.",
-    )
-    message_seconds: Seconds = Field(
-        default=3600.0, description="How long one message may take from DATA or the first BDAT to its end."
-    )
-    connection_seconds: Seconds = Field(
-        default=14_400.0, description="After how long a connection is closed, unless a message is under way."
-    )
-    data_rate: float = Field(
-        default=50.0,
-        ge=0,
-        le=100_000,
-        description="Octets per second that a client must send within a message, averaged over data_seconds; 0: any.",
-    )
     memory_octets: int = Field(
         default=128 * 1024 * 1024,
         ge=16 * 1024 * 1024,
         description="Octets of mail and commands that all connections of this process hold at most. Above half of it,"
         " bodies are written to MongoDB early; at the limit new messages get 452.",
-    )
-    waiting_messages: int = Field(
-        default=5000, ge=1, description="While more messages wait to be stored, new ones get 451."
-    )
-    disk_free_percent: float = Field(
-        default=3.0,
-        ge=0,
-        le=50,
-        description="While MongoDB's disk has less space left, new messages get 452.",
-    )
-    queue_seconds: float = Field(
-        default=3600.0,
-        ge=0,
-        description="While the router is further behind, new messages get 451; 0: no limit.",
     )
     over_quota: Literal["defer", "refuse"] = Field(
         default="defer",
@@ -166,17 +132,6 @@ class SmtpInSettings(DirectorySettings, LoginSettings, InlineSettings, ListenerS
     def submission_rules(self) -> SubmissionRules:
         """Return how submitted header sections are judged."""
         return SubmissionRules(self.foreign_author, self.submitted_header)
-
-    def timeouts(self) -> ConnectionTimeouts:
-        """Return how long clients may take."""
-        return ConnectionTimeouts(
-            idle=self.idle_seconds,
-            busy_idle=self.busy_idle_seconds,
-            data=self.data_seconds,
-            message=self.message_seconds,
-            connection=self.connection_seconds,
-            data_rate=self.data_rate,
-        )
 
     def limits(self) -> SmtpLimits:
         """Return the limits as the protocol core takes them."""

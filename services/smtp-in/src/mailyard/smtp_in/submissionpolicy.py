@@ -1,23 +1,13 @@
 """The hook of the policies of tenants and domains: what an account may submit."""
 
 from collections.abc import Awaitable
-from typing import Protocol
 
+from mailyard.directory.policies import Policies
 from mailyard.directory.policy import DomainPolicy
 from mailyard.message.address import Address
 from mailyard.smtp.reply import Reply, reply
 from mailyard.smtp_in.hooks import HookResult, SmtpContext, SmtpHook
 from mailyard.spool.acceptance import Acceptance
-
-
-class DomainPolicies(Protocol):
-    """The policies of the directory."""
-
-    def of_domain_cached(self, domain: str) -> DomainPolicy | None:
-        """Peek: the policy, None when `of_domain` must be awaited."""
-
-    async def of_domain(self, domain: str) -> DomainPolicy:
-        """Return the policy of a domain; raises Unavailable."""
 
 
 class SubmissionPolicy(SmtpHook):
@@ -26,7 +16,7 @@ class SubmissionPolicy(SmtpHook):
     The limit of the installation, which EHLO announces, holds in any case.
     """
 
-    def __init__(self, policies: DomainPolicies) -> None:
+    def __init__(self, policies: Policies) -> None:
         self._policies = policies
 
     def on_mail(self, context: SmtpContext, sender: Address | None) -> HookResult | Awaitable[HookResult]:

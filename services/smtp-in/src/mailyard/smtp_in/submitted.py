@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from mailyard.directory.policy import AuthorPolicy, DomainPolicy
 from mailyard.message.address import Address
 from mailyard.smtp.reply import Reply, reply
-from mailyard.smtp_in import authresults
 from mailyard.smtp_in.header import HeaderStream, StopHeader
-from mailyard.smtp_in.headerfilters import NOTHING_MISSING, TOO_MANY_LINES, Missing, Rewritten, Trace
+from mailyard.smtp_in.headerfilters import TOO_MANY_LINES, HeaderFilter, Missing, Rewritten, Trace
 from mailyard.smtp_in.mailboxes import AuthorFieldError, parse_mailboxes
 
 _REMOVED = frozenset({b"bcc", b"resent-bcc", b"return-path", b"content-length"})
@@ -53,21 +52,16 @@ class _Field:
     authors: Sequence[Address] = ()
 
 
-class SubmissionFilter:
+class SubmissionFilter(HeaderFilter):
     """The header filter of submission. `login` is the account's own address, `sender` the reverse-path or empty."""
 
     def __init__(self, trace: Trace, rules: SubmissionRules, login: Address, sender: str) -> None:
-        self.refusal: Reply | None = None
-        self.claims: Sequence[Address] = ()
-        self.missing = NOTHING_MISSING
-        self.rewritten: Sequence[Rewritten] = ()
-        self._trace = trace
+        super().__init__(trace)
         self._rules = rules
         self._login = login
         self._author = sender or str(login)
         self._fields: list[_Field] = []
         self._octets = 0
-        self._hops = self._results = 0
         self._rest = b""
         self._is_passed = False
         self._stream = HeaderStream(self._collect, held=rules.header_octets, strict=True)
@@ -117,17 +111,10 @@ class SubmissionFilter:
         return self._compose()
 
     def _collect(self, name: bytes, octets: bytes) -> bool:
-        if name == b"received":
-            self._hops += 1
-            self.refusal = self.refusal or self._trace.too_many(self._hops)
-        elif name == authresults.FIELD:
-            self._results += 1
-            self.refusal = self.refusal or self._trace.too_many_results(self._results)
+        self._count(name)
         self._octets += len(octets)
         if len(self._fields) >= _MOST_FIELDS:
-            text = f"The header section has more than {_MOST_FIELDS} fields"
-            self.refusal = self.refusal or reply(552, "5.3.4", text)
-        if self.refusal is not None:
+            self.refusal = reply(552, "5.3.4", f"The header section has more than {_MOST_FIELDS} fields")
             raise StopHeader
         if name not in _REMOVED and not self._trace.is_ours(name, octets):
             self._fields.append(_Field(name, octets))

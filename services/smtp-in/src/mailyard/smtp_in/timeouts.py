@@ -3,6 +3,10 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from pydantic import BaseModel, Field
+
+from mailyard.listening.settings import Seconds
+
 
 class Overdue(StrEnum):
     """What lasted too long; the label of the metric."""
@@ -16,16 +20,32 @@ class Overdue(StrEnum):
     MEMORY = "memory"  # holds memory while it is scarce
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectionTimeouts:
-    """Limits in seconds; see the settings of the same names."""
+class TimeoutSettings(BaseModel):
+    """The limits of one connection."""
 
-    idle: float
-    busy_idle: float
-    data: float
-    message: float
-    connection: float
-    data_rate: float = 0.0  # octets per second within a message, over `data` seconds; 0: any
+    idle_seconds: Seconds = Field(
+        default=300.0,
+        description="How long a client may be silent between commands (RFC 5321 section 4.5.3.2.7).",
+    )
+    busy_idle_seconds: Seconds = Field(
+        default=10.0, description="The same while over three quarters of all connections are taken."
+    )
+    data_seconds: Seconds = Field(
+        default=180.0,
+        description="How long a client may be silent within a message, or not read our replies.",
+    )
+    message_seconds: Seconds = Field(
+        default=3600.0, description="How long one message may take from DATA or the first BDAT to its end."
+    )
+    connection_seconds: Seconds = Field(
+        default=14_400.0, description="After how long a connection is closed, unless a message is under way."
+    )
+    data_rate: float = Field(
+        default=50.0,
+        ge=0,
+        le=100_000,
+        description="Octets per second that a client must send within a message, averaged over data_seconds; 0: any.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,25 +57,30 @@ class Waiting:
     message_since: float | None  # when the octets of the message under way began
     is_unread: bool  # replies pile up, because the client does not read them
     is_server_busy: bool  # the client waits for the server
-    octets_lately: int | None = None  # of the message in the last `data` seconds; None: shorter than that
+    octets_lately: int | None = None  # of the message in the last `data_seconds`; None: shorter than that
 
 
-def overdue(timeouts: ConnectionTimeouts, waiting: Waiting, now: float, *, is_busy: bool) -> Overdue | None:
+def overdue(timeouts: TimeoutSettings, waiting: Waiting, now: float, *, is_busy: bool) -> Overdue | None:
     """Return what has lasted too long. Nothing does while the client waits for the server."""
     silence = now - waiting.since
     if waiting.is_unread:
-        return Overdue.UNREAD if silence > timeouts.data else None
+        return Overdue.UNREAD if silence > timeouts.data_seconds else None
     if waiting.is_server_busy:
         return None
     if waiting.message_since is not None:
-        if now - waiting.message_since > timeouts.message:
+        if now - waiting.message_since > timeouts.message_seconds:
             return Overdue.MESSAGE
-        if waiting.octets_lately is not None and waiting.octets_lately < timeouts.data_rate * timeouts.data:
+        if (
+            waiting.octets_lately is not None
+            and waiting.octets_lately < timeouts.data_rate * timeouts.data_seconds
+        ):
             return Overdue.SLOW
-        return Overdue.DATA if silence > timeouts.data else None
-    if silence > (min(timeouts.busy_idle, timeouts.idle) if is_busy else timeouts.idle):
+        return Overdue.DATA if silence > timeouts.data_seconds else None
+    if silence > (
+        min(timeouts.busy_idle_seconds, timeouts.idle_seconds) if is_busy else timeouts.idle_seconds
+    ):
         return Overdue.IDLE
-    return Overdue.CONNECTION if now - waiting.opened > timeouts.connection else None
+    return Overdue.CONNECTION if now - waiting.opened > timeouts.connection_seconds else None
 
 
 class MessageRate:
