@@ -1,5 +1,7 @@
 """Limits on open connections: of the process, of one address, and by the limit of open files."""
 
+import resource
+
 import pytest
 
 from mailyard.listening.admission import Admission, ConnectionLimit, raise_file_limit
@@ -55,3 +57,42 @@ def test_one_address_has_no_limit_where_none_is_set():
 def test_there_is_room_for_no_more_connections_than_files():
     assert 1 <= raise_file_limit(10**9) < 10**9
     assert raise_file_limit(1) == 1
+
+
+def test_the_process_is_busy_above_three_quarters_of_its_connections():
+    admission = Admission(8, 0)
+    for _ in range(6):
+        admission.admit(None)
+    assert not admission.is_busy
+    admission.admit(None)
+    assert admission.is_busy
+
+
+def test_a_reserved_connection_counts_like_an_admitted_one_until_it_is_released():
+    admission = Admission(2, 0)
+    assert admission.admit("a") is None
+    assert admission.reserve()
+    assert admission.admit("b") is ConnectionLimit.TOTAL
+    admission.release()
+    assert admission.admit("b") is None
+    assert not admission.reserve()
+
+
+@pytest.mark.parametrize(
+    ("limits", "connections", "set_to", "allowed"),
+    [
+        ((1024, 4096), 1000, (1256, 4096), 1000),  # 256 other files
+        ((1024, 1100), 1000, (1100, 1100), 844),
+        ((1024, resource.RLIM_INFINITY), 9000, (9256, resource.RLIM_INFINITY), 9000),
+        ((4096, 4096), 1000, None, 1000),
+        ((100, 100), 1000, (100, 100), 1),
+    ],
+)
+def test_the_limit_of_open_files_is_raised_as_far_as_permitted(
+    monkeypatch, limits, connections, set_to, allowed
+):
+    calls = []
+    monkeypatch.setattr(resource, "getrlimit", lambda _: limits)
+    monkeypatch.setattr(resource, "setrlimit", lambda _, values: calls.append(values))
+    assert raise_file_limit(connections) == allowed
+    assert calls == ([] if set_to is None else [set_to])

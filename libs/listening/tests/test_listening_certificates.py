@@ -4,10 +4,13 @@ import asyncio
 import shutil
 import socket
 import ssl
+from datetime import timedelta
 
 import pytest
+from prometheus_client import REGISTRY
 
 from mailyard.listening.certificates import CertificateFiles, Certificates
+from mailyard.listening.expiry import expiry_of
 from mailyard.local.certificates import ensure_certificates
 from mailyard.runtime.clock import now_utc
 from mailyard.runtime.errors import Misconfigured
@@ -85,3 +88,93 @@ async def test_each_certificate_is_renewed_for_itself(tmp_path, files):
     await certificates.refresh()
     assert await _serial_seen(certificates, renewed.authority, "mail.example.test") != first
     await _serial_seen(certificates, files.authority)
+
+
+def _expiry_shown():
+    return REGISTRY.get_sample_value("mailyard_certificate_expiry_timestamp_seconds")
+
+
+async def test_the_metric_shows_the_certificate_that_ends_first_also_after_a_renewal(tmp_path, files):
+    late = ensure_certificates(tmp_path / "late", ["late.test"], now_utc() + timedelta(days=10))
+    by_name = {"late.test": CertificateFiles(late.certificate, late.key)}
+    certificates = Certificates(files.certificate, files.key, 5, by_name)
+    assert _expiry_shown() == expiry_of(files.certificate).timestamp()
+    later = ensure_certificates(tmp_path / "later", ["localhost"], now_utc() + timedelta(days=20))
+    shutil.copy(later.certificate, files.certificate)
+    shutil.copy(later.key, files.key)
+    await certificates.refresh()
+    assert _expiry_shown() == expiry_of(late.certificate).timestamp()
+
+
+async def test_a_certificate_whose_file_is_gone_stays_in_use(files):
+    certificates = Certificates(files.certificate, files.key, 5)
+    files.certificate.unlink()
+    assert not await certificates.refresh()
+    assert await _serial_seen(certificates, files.authority)
+
+
+def test_a_key_of_another_certificate_is_misconfigured(tmp_path, files):
+    other = ensure_certificates(tmp_path / "other", ["localhost"], now_utc())
+    with pytest.raises(Misconfigured, match="check the settings"):
+        Certificates(files.certificate, other.key, 5)
+
+
+class _Starter(asyncio.Protocol):
+    """Begins the handshake of STARTTLS when the client says so; greets when it is over."""
+
+    def __init__(self, certificates):
+        self.certificates, self.outcome = certificates, asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport):
+        self.transport = transport
+
+    def data_received(self, data):
+        assert data == b"STARTTLS"
+        self.transport.write(b"go on")
+        self.transport.pause_reading()
+        self.task = asyncio.create_task(self._secure())
+
+    async def _secure(self):
+        try:
+            secured = await self.certificates.secure(self.transport, self)
+        except OSError as error:
+            self.outcome.set_result(error)
+        else:
+            secured.write(b"hello")
+            self.outcome.set_result(None)
+
+
+async def _starter(certificates, talk):
+    """Serve one connection for the client `talk`; what came of its handshake."""
+    loop = asyncio.get_running_loop()
+    starter = _Starter(certificates)
+    server = await loop.create_server(lambda: starter, "127.0.0.1", 0)
+    async with asyncio.timeout(10):
+        await asyncio.to_thread(talk, server.sockets[0].getsockname()[1])
+        outcome = await starter.outcome
+    server.close()
+    return outcome
+
+
+async def test_an_open_connection_is_secured_and_goes_on_under_tls(files):
+    context = ssl.create_default_context(cafile=str(files.authority))
+
+    def talk(port):
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as plain:
+            plain.sendall(b"STARTTLS")
+            assert plain.recv(5) == b"go on"
+            with context.wrap_socket(plain, server_hostname="localhost") as secured:
+                assert secured.recv(5) == b"hello"
+
+    assert await _starter(Certificates(files.certificate, files.key, 5), talk) is None
+
+
+@pytest.mark.parametrize("octets", [b"", b"EHLO in clear\r\n"])
+async def test_a_client_that_leaves_or_speaks_in_clear_ends_the_handshake_with_an_error(files, octets):
+    def talk(port):
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as plain:
+            plain.sendall(b"STARTTLS")
+            assert plain.recv(5) == b"go on"
+            plain.sendall(octets)
+
+    assert isinstance(await _starter(Certificates(files.certificate, files.key, 5), talk), OSError)

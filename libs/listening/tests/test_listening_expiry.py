@@ -1,14 +1,18 @@
 """notAfter of certificates, beside what OpenSSL's reading of the same files says."""
 
 import ssl
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mailyard.listening.expiry import expiry_of
 
@@ -60,5 +64,32 @@ def test_long_names_have_long_lengths(tmp_path: Path) -> None:
 )
 def test_what_is_no_certificate_is_refused(octets: bytes, tmp_path: Path) -> None:
     (tmp_path / "tls.crt").write_text(ssl.DER_cert_to_PEM_cert(octets))
+    with pytest.raises(ValueError):
+        expiry_of(tmp_path / "tls.crt")
+
+
+@given(st.binary(max_size=200))
+def test_hostile_octets_are_refused_or_have_an_end_and_raise_nothing_else(octets: bytes) -> None:
+    with NamedTemporaryFile("w", suffix=".crt") as file:
+        file.write(ssl.DER_cert_to_PEM_cert(octets))
+        file.flush()
+        with suppress(ValueError):
+            assert expiry_of(Path(file.name)).tzinfo is UTC
+
+
+def test_a_certificate_that_is_cut_off_before_its_end_of_validity_is_refused(tmp_path: Path) -> None:
+    whole = ssl.PEM_cert_to_DER_cert(pem(BEGIN + timedelta(days=900)).decode())
+    position = whole.index(b"260619")  # notAfter, 900 days after the first day of 2024
+    for length in range(position + 6):
+        (tmp_path / "tls.crt").write_text(ssl.DER_cert_to_PEM_cert(whole[:length]))
+        with pytest.raises(ValueError):
+            expiry_of(tmp_path / "tls.crt")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "nothing", "-----BEGIN CERTIFICATE-----\n", "-----END CERTIFICATE-----\n"]
+)
+def test_a_file_without_a_certificate_is_refused(text: str, tmp_path: Path) -> None:
+    (tmp_path / "tls.crt").write_text(text)
     with pytest.raises(ValueError):
         expiry_of(tmp_path / "tls.crt")

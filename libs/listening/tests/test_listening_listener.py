@@ -59,7 +59,7 @@ class Connection(ClientConnection, asyncio.Protocol):
 class Factory(ConnectionFactory):
     listening_event = "test.listening"
     accept_failed_event = "test.accept_failed"
-    last_words = b"too slow\n"
+    last_reply = b"too slow\n"
 
     def __init__(self, label="echo"):
         self.label = label
@@ -178,7 +178,7 @@ async def test_accepted_connections_are_kept_alive(listening):
 
 
 async def test_the_client_of_a_load_balancer_is_named_by_its_header(listening):
-    proxies = ProxySettings(proxy_networks=("127.0.0.1/32",)).proxies()
+    proxies = ProxySettings(proxy_networks=("127.0.0.1/32",))
     listener = await listening(Factory("proxied"), proxies=proxies)
     client = await connect(listener, b"PROXY TCP4 192.0.2.7 198.51.100.1 56324 25\r\n")
     assert await client.line() == "hello 192.0.2.7"

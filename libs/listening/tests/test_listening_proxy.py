@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from mailyard.listening.address import ClientAddress, address_of
 from mailyard.listening.admission import Admission, ConnectionLimit
 from mailyard.listening.proxy import ProxyAcceptor, read_header
-from mailyard.listening.proxynetworks import ProxyNetworks, ProxySettings
+from mailyard.listening.proxynetworks import ProxySettings
 from mailyard.proxyprotocol.header import Malformed, NotAHeader
 
 LOOPS = {"uvloop": uvloop.new_event_loop, "asyncio": asyncio.new_event_loop}
@@ -22,10 +22,14 @@ BLOCK = SIGNATURE + bytes.fromhex("21 11 000c c0000207 c6336401 dc04 0019")
 MAPPED = SIGNATURE + b"\x21\x21\x00\x24" + (bytes(10) + b"\xff\xff\xc0\x00\x02\x07") * 2 + b"\x00\x01\x00\x02"
 HEALTH_CHECK = SIGNATURE + b"\x20\x00\x00\x00"
 LOOPBACK_CLAIM = b"PROXY TCP4 127.0.0.1 127.0.0.1 1 2\r\n"
-NETWORKS = ProxySettings(proxy_networks=("127.0.0.0/8", "2001:db8::/64")).proxies()
+NETWORKS = ProxySettings(proxy_networks=("127.0.0.0/8", "2001:db8::/64"))
 PEER = ("127.0.0.1", 50_000)
 PROXIED = ClientAddress("192.0.2.7", is_direct=False)
 UNNAMED = ClientAddress("127.0.0.1", is_direct=False, is_named=False)
+
+
+def limited(seconds: float) -> ProxySettings:
+    return NETWORKS.model_copy(update={"proxy_header_seconds": seconds})
 
 
 @pytest.fixture
@@ -145,7 +149,7 @@ async def test_without_a_right_header_the_connection_is_closed_and_counted(pair,
 
 def test_what_has_not_happened_is_shown_as_0_where_there_are_load_balancers_and_not_elsewhere():
     ProxyAcceptor("fresh", NETWORKS, Admission(10, 0))
-    ProxyAcceptor("none", ProxyNetworks(), Admission(10, 0))
+    ProxyAcceptor("none", ProxySettings(), Admission(10, 0))
     assert [sample(each, "fresh") for each in ("proxied", "missing", "crowded")] == [0, 0, 0]
     assert sample("proxied", "none") is None
 
@@ -155,7 +159,7 @@ async def test_a_header_that_does_not_come_in_time_ends_the_connection(pair, oct
     near, far = pair
     far.sendall(octets)
     before = count("timed_out", "late")
-    assert await client_of(near, ProxyNetworks(NETWORKS.networks, 0.05), listener="late") is None
+    assert await client_of(near, limited(0.05), listener="late") is None
     assert is_closed(far)
     assert count("timed_out", "late") == before + 1
 
@@ -163,7 +167,7 @@ async def test_a_header_that_does_not_come_in_time_ends_the_connection(pair, oct
 async def test_dripping_octets_do_not_extend_the_time(pair):
     near, far = pair
     before = count("timed_out", "drip")
-    admit = asyncio.create_task(client_of(near, ProxyNetworks(NETWORKS.networks, 0.1), listener="drip"))
+    admit = asyncio.create_task(client_of(near, limited(0.1), listener="drip"))
     for octet in b"PROXY UNKNOWN " + b"x" * 90:
         if admit.done():
             break
@@ -274,12 +278,11 @@ def test_a_client_on_this_machine_is_local_only_when_it_connects_directly():
     ],
 )
 def test_load_balancers_are_known_by_their_networks(address, is_load_balancer):
-    assert NETWORKS.include(address_of((address, 1))) is is_load_balancer
+    assert NETWORKS.is_proxy(address_of((address, 1))) is is_load_balancer
 
 
 def test_no_address_is_a_load_balancer_where_no_network_is_set():
-    assert ProxySettings().proxies() == ProxyNetworks((), 5.0)
-    assert not ProxyNetworks().include(ClientAddress("127.0.0.1"))
+    assert not ProxySettings().is_proxy(ClientAddress("127.0.0.1"))
 
 
 @pytest.mark.parametrize(

@@ -78,3 +78,56 @@ async def test_a_port_in_use_is_told_with_the_address(served):
     with pytest.raises(OSError, match=f"Address already in use: http://127.0.0.1:{port}"):
         await HttpServer(HealthApp("sample", dict), "127.0.0.1", port).start()
     listener.close()
+
+
+class Waiting:
+    """An ASGI app that answers when `go_on` is set."""
+
+    def __init__(self):
+        self.go_on, self.under_way = asyncio.Event(), asyncio.Event()
+
+    async def __call__(self, _scope, _receive, send):
+        self.under_way.set()
+        await self.go_on.wait()
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+        await send({"type": "http.response.body", "body": b""})
+
+
+async def _status(port: int) -> int:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    line = await asyncio.wait_for(reader.readline(), 5)
+    writer.close()
+    return int(line.split()[1])
+
+
+async def test_a_request_beyond_the_number_of_connections_gets_503_at_once():
+    app = Waiting()
+    server = HttpServer(app, "127.0.0.1", 0, connections=2)
+    await server.start()
+    first = asyncio.create_task(_status(server.port))
+    await asyncio.wait_for(app.under_way.wait(), 5)
+    assert await _status(server.port) == 503
+    app.go_on.set()
+    assert await first == 200
+    await server.close()
+
+
+async def test_a_request_that_is_no_http_leaves_the_app_alone():
+    sent = []
+    await HealthApp("sample", dict)({"type": "lifespan"}, None, sent.append)
+    assert sent == []
+
+
+async def test_a_server_listens_at_ipv6_and_names_an_address_of_ipv6():
+    server = HttpServer(HealthApp("sample", dict), "::1", 0)
+    await server.start()
+    reader, writer = await asyncio.open_connection("::1", server.port)
+    writer.write(b"HEAD /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    assert (await asyncio.wait_for(reader.readline(), 5)).startswith(b"HTTP/1.1 200")
+    writer.close()
+    await server.close()
+
+
+async def test_a_server_that_was_never_started_can_be_closed():
+    await HttpServer(HealthApp("sample", dict), "127.0.0.1", 0).close()

@@ -1,4 +1,4 @@
-"""Large blocks of memory go back to the system."""
+"""Memory that is free goes back to the system."""
 
 import gc
 import subprocess
@@ -6,7 +6,12 @@ import sys
 
 import pytest
 
-from mailyard.runtime.memory import return_large_blocks, spare_lasting_objects
+from mailyard.runtime.memory import (
+    _function,
+    return_freed_memory,
+    return_large_blocks,
+    spare_lasting_objects,
+)
 
 _TRIAL = """
 from mailyard.runtime.memory import return_large_blocks
@@ -45,3 +50,46 @@ def test_what_exists_at_the_start_is_not_collected_again() -> None:
     finally:
         gc.unfreeze()
         gc.set_threshold(*thresholds)
+
+
+_FREED = """
+import ctypes
+from mailyard.runtime.memory import return_freed_memory
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * 4096
+libc = ctypes.CDLL(None)
+libc.malloc.restype, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
+blocks = [libc.malloc(20_000) for _ in range(2_000)]
+for block in blocks:
+    ctypes.memset(ctypes.c_void_p(block), 1, 20_000)
+last = libc.malloc(64)  # keeps the heap from shrinking by itself
+full = resident()
+for block in blocks:
+    libc.free(block)
+kept = resident()
+return_freed_memory()
+print(full - kept, full - resident())
+"""
+
+
+@pytest.mark.skipif(not return_large_blocks(), reason="this is not the GNU C library")
+def test_freed_memory_that_the_c_library_keeps_is_returned_on_request() -> None:
+    before, after = map(
+        int,
+        subprocess.run(
+            [sys.executable, "-c", _FREED],
+            capture_output=True,
+            check=True,
+            timeout=30,
+        ).stdout.split(),
+    )
+    assert before < 5_000_000
+    assert after > 30_000_000
+
+
+def test_another_c_library_has_neither_function_and_nothing_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mailyard.runtime.memory._MALLOPT", None)
+    monkeypatch.setattr("mailyard.runtime.memory._MALLOC_TRIM", None)
+    assert not return_large_blocks()
+    return_freed_memory()
+    assert _function("no_c_library_has_this_function") is None

@@ -49,7 +49,7 @@ class Admission:
 
     @property
     def is_busy(self) -> bool:
-        """Whether few places are left, so that idle clients should go."""
+        """Whether few connections are free, so that idle clients should go."""
         return self._total > self.most * _BUSY_SHARE
 
     def admit(self, address: str | None) -> ConnectionLimit | None:

@@ -80,7 +80,7 @@ class Certificates:
             ssl_handshake_timeout=self._handshake_seconds,
             ssl_shutdown_timeout=_SHUTDOWN_SECONDS,
         )
-        if secured is None:  # the loop's way to say that the transport closed meanwhile
+        if secured is None:  # the transport has closed meanwhile
             raise ConnectionAbortedError("the client left during the handshake")
         return secured
 

@@ -95,10 +95,10 @@ class ClientConnection(asyncio.BaseProtocol, ABC):
     def shut_down(self) -> None:
         """Take no new work, and close as soon as none is in hand."""
 
-    def end_early(self, last_words: bytes) -> None:
+    def end_early(self, last_reply: bytes) -> None:
         """Cut the connection to make room for another; send as much as the network takes at once."""
         if self.is_connected:
-            self._transport.write(last_words)
+            self._transport.write(last_reply)
         self.abort()
 
     def abort(self) -> None:
@@ -133,7 +133,7 @@ class ConnectionFactory(ABC):
     label: str
     """Name of the listener in metrics and logs."""
     open_connections: Gauge
-    last_words: bytes = b""
+    last_reply: bytes = b""
     """What a connection without a login is sent when it ends to make room for another."""
 
     @abstractmethod

@@ -19,14 +19,14 @@ from mailyard.listening.budget import MemoryBudget
 from mailyard.listening.certificates import Certificates
 from mailyard.listening.connection import ClientConnection, ConnectionFactory
 from mailyard.listening.proxy import ProxyAcceptor
-from mailyard.listening.proxynetworks import ProxyNetworks
+from mailyard.listening.proxynetworks import ProxySettings
 from mailyard.listening.unauthenticated import UnauthenticatedConnections
 from mailyard.runtime.endpoint import Endpoint
 from mailyard.runtime.logs import get_logger
 from mailyard.runtime.memory import return_freed_memory
 
 _CHECK_SECONDS = 1.0
-_CROWD = 256  # connections that have ended: the memory of so many is worth a system call
+_MANY_ENDED = 256  # connections: the memory of so many is worth a system call
 _CLOSE_SECONDS = 5.0
 _log = get_logger(__name__)
 
@@ -38,7 +38,7 @@ class ListenerResources:
     admission: Admission
     memory: MemoryBudget
     certificates: Certificates | None = None
-    proxies: ProxyNetworks = field(default_factory=ProxyNetworks)
+    proxies: ProxySettings = field(default_factory=ProxySettings)
     unauthenticated: UnauthenticatedConnections | None = None
     backlog: int = 1024
 
@@ -166,11 +166,11 @@ class Listener:
         return limit
 
     def _end_early(self, connection: ClientConnection) -> None:
-        """End a connection without a login, whose place another one takes now."""
+        """End a connection without a login to admit another one."""
         self._factory.count(ConnectionLimit.UNAUTHENTICATED)
         self._ended_early.add(connection)
         self._resources.admission.leave(connection.client.counted_ip)
-        connection.end_early(self._factory.last_words)
+        connection.end_early(self._factory.last_reply)
 
     # Sockets.
 
@@ -205,6 +205,6 @@ class Listener:
             is_busy = self._resources.admission.is_busy
             self._factory.check(list(self._connections), time.monotonic(), is_busy=is_busy)
             self._highest = max(self._highest, len(self._connections))
-            if self._highest - len(self._connections) > _CROWD:
+            if self._highest - len(self._connections) > _MANY_ENDED:
                 self._highest = len(self._connections)
                 return_freed_memory()

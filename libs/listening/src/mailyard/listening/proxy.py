@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from mailyard.listening.address import ClientAddress, address_of, parse_ip
 from mailyard.listening.admission import Admission
-from mailyard.listening.proxynetworks import ProxyNetworks
+from mailyard.listening.proxynetworks import ProxySettings
 from mailyard.proxyprotocol.header import Header, Malformed, NotAHeader
 from mailyard.proxyprotocol.parse import MOST_OCTETS, parse_header
 from mailyard.runtime.logs import get_logger
@@ -42,7 +42,7 @@ class HeaderOutcome(StrEnum):
 class ProxyAcceptor:
     """Finds the client's address of each connection that one listener accepts."""
 
-    def __init__(self, listener: str, proxies: ProxyNetworks, admission: Admission) -> None:
+    def __init__(self, listener: str, proxies: ProxySettings, admission: Admission) -> None:
         """`listener` is the label of metrics; connections that wait for a header count in `admission`."""
         self._listener = listener
         self._proxies = proxies
@@ -57,16 +57,16 @@ class ProxyAcceptor:
     @property
     def is_needed(self) -> bool:
         """Whether there are networks of load balancers."""
-        return bool(self._proxies.networks)
+        return bool(self._proxies.proxy_networks)
 
     def accept(self, connection: socket.socket, peername: tuple[str, int], on_client: OnClient) -> None:
         """Call `on_client` for a non-blocking connection: at once, or when its load balancer has named the client.
 
-        A connection without a header in time is closed, counted and logged. The reserved place in the admission is
+        A connection without a header in time is closed, counted and logged. The reserved connection in the admission is
         released just before `on_client`, which must admit the client before it waits for anything.
         """
         peer = address_of(peername)
-        if not self._proxies.include(peer):
+        if not self._proxies.is_proxy(peer):
             on_client(connection, peer)
         elif self._admission.reserve():
             self._wait(connection, peer, on_client)
@@ -86,7 +86,7 @@ class ProxyAcceptor:
         task.add_done_callback(functools.partial(self._waited, connection, proxy, on_client))
 
     async def _header(self, connection: socket.socket) -> Header:
-        async with asyncio.timeout(self._proxies.header_seconds):
+        async with asyncio.timeout(self._proxies.proxy_header_seconds):
             return await read_header(connection)
 
     def _waited(

@@ -34,7 +34,7 @@ def return_freed_memory() -> None:
     """Return freed memory to the system, where the C library can.
 
     TLS handshakes take tens of kilobytes each, in pieces of many sizes. glibc keeps what is freed in so many fragments
-    that the next crowd needs fresh memory: after some crowds of 2,000 half-open handshakes a process held 600 MB of
+    that later handshakes need fresh memory: after several times 2,000 half-open handshakes a process held 600 MB, of
     which it used 3. One call takes some tens of milliseconds.
     """
     if _MALLOC_TRIM is not None:

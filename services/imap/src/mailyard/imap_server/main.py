@@ -63,7 +63,7 @@ async def build(runtime: Runtime[ImapSettings]) -> Sequence[Component]:
         admission=admission,
         memory=MemoryBudget(settings.held_size),
         certificates=certificates,
-        proxies=settings.proxies(),
+        proxies=settings,
         unauthenticated=UnauthenticatedConnections(
             settings.unauthenticated_connections or max(admission.most // 2, 1), time.monotonic
         ),

@@ -243,9 +243,9 @@ class ClientChannel(ClientConnection, asyncio.BufferedProtocol):
             self._transport.close()
             asyncio.get_running_loop().call_later(_LAST_WORD_SECONDS, self.abort)
 
-    def end_early(self, last_words: bytes) -> None:
+    def end_early(self, last_reply: bytes) -> None:
         """Cut the connection; what was written before is sent first, as far as the network takes it at once."""
-        self.write(last_words)
+        self.write(last_reply)
         self._flush()
         self.abort()
 

@@ -96,7 +96,7 @@ class ImapConnectionFactory(ConnectionFactory):
 
     listening_event = "imap.listening"
     accept_failed_event = "imap.accept_failed"
-    last_words = _TOO_SLOW
+    last_reply = _TOO_SLOW
 
     def __init__(self, label: str, parts: SessionParts) -> None:
         """`label` is the listener's name in metrics."""
