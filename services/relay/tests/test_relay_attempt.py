@@ -16,7 +16,7 @@ from mailyard.relay.connector import ClientProfile, Connector, tls_contexts
 from mailyard.relay.networklimiter import NetworkLimiter, NetworkLimits, network_keys
 from mailyard.relay.outgoing import OutgoingMessage
 from mailyard.relay.pool import Pool, PoolLimits
-from mailyard.relay.replytimer import Timeouts
+from mailyard.relay.replytimer import ReplyTimeouts
 from mailyard.relay.route import Host, RelayRoute
 from mailyard.relay.tlspolicy import TlsPolicy
 from mailyard.runtime.errors import Unavailable
@@ -26,7 +26,8 @@ from mailyard.store.blobs import BodyMissing
 OPEN = "S: 220 mx.example ESMTP\nC: EHLO\nS: 250-mx.example\nS: 250 PIPELINING\n"
 TAKES = "C: MAIL\nC: RCPT\nC: DATA\nS: 250 Ok\nS: 250 Ok\nS: 354 Go on\nbody\nS: 250 2.0.0 Queued\n"
 BODY = b"Subject: x\r\n\r\nhello\r\n"
-TIMEOUTS = Timeouts(1, 1, 1, 1, 1, 1, 1)
+STEPS = ("connect", "greeting", "tls", "envelope", "data", "block", "final")
+TIMEOUTS = ReplyTimeouts(**{f"{step}_seconds": 1 for step in STEPS})
 
 
 def clear(name: str, port: int, address: str = "127.0.0.1") -> Host:

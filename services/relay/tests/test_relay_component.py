@@ -10,13 +10,13 @@ import pytest
 from mailyard.proto.v1.ticket_pb2 import Recipient, Ticket
 from mailyard.relay.attempt import LeaseLost
 from mailyard.relay.busy import SiteBusy
+from mailyard.relay.claimedlegs import ClaimedLegs
 from mailyard.relay.connectionlimiter import ConnectionLimiter, ConnectionLimits
 from mailyard.relay.connector import ClientProfile, Connector, tls_contexts
-from mailyard.relay.leasekeeper import LeaseKeeper
-from mailyard.relay.legsender import LegSender, SenderLimits
+from mailyard.relay.legsender import LegSender
 from mailyard.relay.pool import Pool, PoolLimits
 from mailyard.relay.relay import Relay
-from mailyard.relay.replytimer import Timeouts
+from mailyard.relay.replytimer import ReplyTimeouts
 from mailyard.relay.route import Host, RelayRoute, Unroutable
 from mailyard.runtime.clock import to_ms
 from mailyard.runtime.errors import Unavailable
@@ -40,27 +40,27 @@ class Claims:
 class Records:
     def __init__(self) -> None:
         self.reports: list[Report] = []
-        self.away = 0
+        self.unreachable = 0
 
     async def report(self, report: Report) -> None:
-        if self.away:
-            self.away -= 1
-            raise Unavailable("the store is away")
+        if self.unreachable:
+            self.unreachable -= 1
+            raise Unavailable("the store is unreachable")
         self.reports.append(report)
 
 
-class FakeCourier:
+class FakeSender:
     """Ends every leg well, unless told otherwise; `gate` holds all up."""
 
     def __init__(self) -> None:
         self.error: Exception | None = None
         self.gate = asyncio.Event()
         self.gate.set()
-        self.carried: list[str] = []
+        self.sent: list[str] = []
 
     async def send_leg(self, ticket: Ticket, permitted: Callable[[], bool]) -> Report:
         assert permitted()
-        self.carried.append(ticket.spool_id)
+        self.sent.append(ticket.spool_id)
         await self.gate.wait()
         if self.error is not None:
             raise self.error
@@ -77,94 +77,96 @@ def leg(spool_id: str) -> Ticket:
 
 
 def empty_pool() -> Pool:
-    connector = Connector(ClientProfile("relay.example"), Timeouts(), tls_contexts(None))
+    connector = Connector(ClientProfile("relay.example"), ReplyTimeouts(), tls_contexts(None))
     return Pool(connector, ConnectionLimiter(ConnectionLimits()), PoolLimits(), time.monotonic)
 
 
-class World:
+class System:
     def __init__(self, most: int = 100) -> None:
-        self.sender, self.records = FakeCourier(), Records()
-        self.holds = LeaseKeeper(Claims(), most, time.monotonic)
-        self.relay = Relay(self.holds, self.sender, self.records, empty_pool(), clock=lambda: NOW)
+        self.sender, self.records = FakeSender(), Records()
+        self.leases = ClaimedLegs(Claims(), most, time.monotonic)
+        self.relay = Relay(self.leases, self.sender, self.records, empty_pool(), clock=lambda: NOW)
 
 
 async def test_every_claimed_leg_is_reported_once() -> None:
-    world = World()
-    await world.relay.take([leg("a"), leg("other"), leg("b")])
-    await world.relay.drain()
-    assert sorted(report.ticket.spool_id for report in world.records.reports) == ["a", "b"]
-    assert world.holds.room == 100
+    system = System()
+    await system.relay.take([leg("a"), leg("other"), leg("b")])
+    await system.relay.drain()
+    assert sorted(report.ticket.spool_id for report in system.records.reports) == ["a", "b"]
+    assert system.leases.room == 100
 
 
 async def test_take_returns_when_legs_have_begun_not_when_they_are_sent() -> None:
-    world = World()
-    world.sender.gate.clear()
+    system = System()
+    system.sender.gate.clear()
     async with asyncio.timeout(1):
-        await world.relay.take([leg("a")])
-    assert world.records.reports == []
-    world.sender.gate.set()
-    await world.relay.drain()
-    assert len(world.records.reports) == 1
+        await system.relay.take([leg("a")])
+    assert system.records.reports == []
+    system.sender.gate.set()
+    await system.relay.drain()
+    assert len(system.records.reports) == 1
 
 
 async def test_more_legs_than_there_is_room_for_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    world = World(most=2)
-    world.sender.gate.clear()
-    taking = asyncio.create_task(world.relay.take([leg(f"m{number}") for number in range(5)]))
+    system = System(most=2)
+    system.sender.gate.clear()
+    taking = asyncio.create_task(system.relay.take([leg(f"m{number}") for number in range(5)]))
     await asyncio.sleep(0.01)
-    assert len(world.sender.carried) == 2
-    world.sender.gate.set()
+    assert len(system.sender.sent) == 2
+    system.sender.gate.set()
     await taking
-    await world.relay.drain()
-    assert len(world.records.reports) == 5
-    world.sender.gate.clear()
+    await system.relay.drain()
+    assert len(system.records.reports) == 5
+    system.sender.gate.clear()
     monkeypatch.setattr("mailyard.relay.relay._ROOM_SECONDS", 0.01)
     with pytest.raises(Unavailable):
-        await world.relay.take([leg(f"n{number}") for number in range(3)])
-    world.sender.gate.set()
-    await world.relay.drain()
+        await system.relay.take([leg(f"n{number}") for number in range(3)])
+    system.sender.gate.set()
+    await system.relay.drain()
 
 
-async def test_a_report_is_written_however_long_the_store_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mailyard.relay.relay._RECORD_PAUSES", (0.001,))
-    world = World()
-    world.records.away = 20
-    await world.relay.take([leg("a")])
-    await world.relay.drain()
-    assert [report.ticket.spool_id for report in world.records.reports] == ["a"]
+async def test_a_report_is_written_however_long_the_store_is_unreachable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("mailyard.relay.relay._REPORT_PAUSES", (0.001,))
+    system = System()
+    system.records.unreachable = 20
+    await system.relay.take([leg("a")])
+    await system.relay.drain()
+    assert [report.ticket.spool_id for report in system.records.reports] == ["a"]
 
 
 async def test_a_fault_puts_the_leg_off() -> None:
-    world = World()
-    world.sender.error = ZeroDivisionError("oops")
-    await world.relay.take([leg("a")])
-    await world.relay.drain()
-    (report,) = world.records.reports
+    system = System()
+    system.sender.error = ZeroDivisionError("oops")
+    await system.relay.take([leg("a")])
+    await system.relay.drain()
+    (report,) = system.records.reports
     assert report.deferral is not None
     assert "ZeroDivisionError" in report.deferral.text
 
 
 async def test_a_leg_that_is_not_ours_any_more_is_not_reported() -> None:
-    world = World()
-    world.sender.error = LeaseLost()
-    await world.relay.take([leg("a")])
-    await world.relay.drain()
-    assert world.records.reports == []
-    assert world.holds.room == 100
+    system = System()
+    system.sender.error = LeaseLost()
+    await system.relay.take([leg("a")])
+    await system.relay.drain()
+    assert system.records.reports == []
+    assert system.leases.room == 100
 
 
 async def test_close_ends_what_drain_could_not() -> None:
-    world = World()
-    await world.relay.start()
-    assert world.relay.not_ready_reason() is None
-    world.sender.gate.clear()
-    await world.relay.take([leg("a")])
+    system = System()
+    await system.relay.start()
+    assert system.relay.not_ready_reason() is None
+    system.sender.gate.clear()
+    await system.relay.take([leg("a")])
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.02):
-            await world.relay.drain()
-    await world.relay.close()
-    assert world.records.reports == []
-    assert world.relay.not_ready_reason() == "claims are not renewed any more"
+            await system.relay.drain()
+    await system.relay.close()
+    assert system.records.reports == []
+    assert system.relay.not_ready_reason() == "claims are not renewed any more"
 
 
 # The sender
@@ -189,8 +191,7 @@ class BusyPool:
 
 
 def sender(found: RelayRoute | Unroutable) -> LegSender:
-    limits = SenderLimits(busy_seconds=30)
-    return LegSender(FixedRoute(found), BusyPool(), None, limits, clock=lambda: NOW, rng=lambda: 0.5)  # type: ignore[arg-type]
+    return LegSender(FixedRoute(found), BusyPool(), None, clock=lambda: NOW, rng=lambda: 0.5)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -226,5 +227,5 @@ async def test_the_route_is_asked_for_with_the_tenant_and_the_domain_of_the_send
     routes = FixedRoute(Unroutable(own_reply(451, "4.4.3", "x")))
     ticket = leg("a")
     ticket.tenant, ticket.sender = "acme", sender_address
-    await LegSender(routes, BusyPool(), None, SenderLimits()).send_leg(ticket, lambda: True)  # type: ignore[arg-type]
+    await LegSender(routes, BusyPool(), None).send_leg(ticket, lambda: True)  # type: ignore[arg-type]
     assert routes.asked == [("acme", domain, "b.example")]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mailyard.relay.replytimer import ReplyTimer, Timeouts
+from mailyard.relay.replytimer import ReplyTimeouts, ReplyTimer
 from mailyard.smtp.client import Step
 
 
@@ -18,16 +18,18 @@ from mailyard.smtp.client import Step
     ],
 )
 def test_the_usual_times_are_those_of_the_rfc(step: Step, minimum: float) -> None:
-    assert Timeouts().of(step) >= minimum
+    assert ReplyTimeouts().seconds_for(step) >= minimum
 
 
 def test_every_step_has_its_time() -> None:
-    assert all(Timeouts().of(step) > 0 for step in Step)
+    assert all(ReplyTimeouts().seconds_for(step) > 0 for step in Step)
 
 
 def test_time_runs_from_the_last_complete_reply() -> None:
     now = 0.0
-    timer = ReplyTimer(Timeouts(envelope=10, final=20, transaction=100), lambda: now)
+    timer = ReplyTimer(
+        ReplyTimeouts(envelope_seconds=10, final_seconds=20, transaction_seconds=100), lambda: now
+    )
     timer.begin()
     assert timer.left(Step.MAIL, 3) == 10
     now = 4.0  # an octet came, but no reply
@@ -42,7 +44,7 @@ def test_time_runs_from_the_last_complete_reply() -> None:
 
 def test_the_whole_transaction_has_its_time_too_but_not_the_last_reply() -> None:
     now = 0.0
-    timer = ReplyTimer(Timeouts(final=20, block=20, transaction=30), lambda: now)
+    timer = ReplyTimer(ReplyTimeouts(final_seconds=20, block_seconds=20, transaction_seconds=30), lambda: now)
     timer.begin()
     now = 25.0
     assert timer.left(Step.BODY, 1) == 5
@@ -54,7 +56,11 @@ def test_the_whole_transaction_has_its_time_too_but_not_the_last_reply() -> None
 
 def test_while_connections_are_short_replies_before_the_message_get_less_time() -> None:
     now, busy = 0.0, False
-    timer = ReplyTimer(Timeouts(envelope=300, final=600, block=180, busy=30), lambda: now, lambda: busy)
+    timer = ReplyTimer(
+        ReplyTimeouts(envelope_seconds=300, final_seconds=600, block_seconds=180, busy_reply_seconds=30),
+        lambda: now,
+        lambda: busy,
+    )
     timer.begin()
     assert timer.left(Step.MAIL, 1) == 300
     busy = True
@@ -73,10 +79,10 @@ def test_while_connections_are_short_replies_before_the_message_get_less_time() 
 
 def test_without_shortage_the_times_are_those_of_the_rfc() -> None:
     """RFC 5321 section 4.5.3.2: the least that a client should wait."""
-    times = Timeouts()
-    assert times.of(Step.GREETING) >= 300
-    assert times.of(Step.MAIL) >= 300
-    assert times.of(Step.RCPT) >= 300
-    assert times.of(Step.DATA) >= 120
-    assert times.of(Step.BODY) >= 180
-    assert times.of(Step.END) >= 600
+    times = ReplyTimeouts()
+    assert times.seconds_for(Step.GREETING) >= 300
+    assert times.seconds_for(Step.MAIL) >= 300
+    assert times.seconds_for(Step.RCPT) >= 300
+    assert times.seconds_for(Step.DATA) >= 120
+    assert times.seconds_for(Step.BODY) >= 180
+    assert times.seconds_for(Step.END) >= 600

@@ -14,14 +14,14 @@ from bson import ObjectId
 from mailyard.proto.v1.ticket_pb2 import Recipient, Ticket
 from mailyard.relay.attempt import DeliveryAttempt
 from mailyard.relay.bodyreader import BodyReader
-from mailyard.relay.busy import BusyLimits, SiteBusy
+from mailyard.relay.busy import SiteBusy
 from mailyard.relay.connectionlimiter import ConnectionLimiter, ConnectionLimits
 from mailyard.relay.connector import ClientProfile, Connector, tls_contexts
-from mailyard.relay.legsender import LegSender, SenderLimits
+from mailyard.relay.legsender import LegSender
 from mailyard.relay.networklimiter import NetworkLimiter, NetworkLimits
 from mailyard.relay.outgoing import OutgoingMessage
 from mailyard.relay.pool import Pool, PoolLimits
-from mailyard.relay.replytimer import Timeouts
+from mailyard.relay.replytimer import ReplyTimeouts
 from mailyard.relay.route import Host, RelayRoute
 from mailyard.relay.session import ClientSession
 from mailyard.relay.tlspolicy import TlsPolicy
@@ -74,13 +74,13 @@ async def test_five_thousand_legs_for_one_saturated_site_cost_few_updates_and_en
     None
 ):
     now, rng = 0.0, random.Random(1).random
-    limits = PoolLimits(site_connections=1, site_waiting=0, busy=BusyLimits(30, 900))
+    limits = PoolLimits(site_connections=1, site_waiting=0, busy_seconds=30, busy_max_seconds=900)
     pool = Pool(NeverOpens(), ConnectionLimiter(ConnectionLimits()), limits, lambda: now, rng=rng)
     host = Host("mx.b.example", 25, ("192.0.2.1",), CLEAR)
     holding = asyncio.create_task(pool.acquire(host, RelayRoute((host,))))
     await asyncio.sleep(0)
     clock = lambda: NOW + timedelta(seconds=now)  # noqa: E731
-    sender = LegSender(OneHost(), pool, BodyReader(Blobs()), SenderLimits(), clock=clock, rng=rng)
+    sender = LegSender(OneHost(), pool, BodyReader(Blobs()), clock=clock, rng=rng)
     legs = [leg(number) for number in range(5000)]
     due = [(0.0, number) for number in range(5000)]
     updates: Counter[int] = Counter()
@@ -142,13 +142,13 @@ async def tarpit() -> AsyncIterator[Tarpit]:
         server.close()
 
 
-class World:
+class System:
     def __init__(self, busy: float = 30.0) -> None:
         self.limiter = ConnectionLimiter(ConnectionLimits(500))
         networks = NetworkLimiter(NetworkLimits(20, 50))
         connector = Connector(
             ClientProfile("relay.example"),
-            Timeouts(busy=busy),
+            ReplyTimeouts(busy_reply_seconds=busy),
             tls_contexts(None),
             networks=networks,
             busy=lambda: self.limiter.busy,
@@ -186,62 +186,62 @@ class World:
 async def test_many_names_of_one_address_hold_the_connections_of_one(
     tarpit: Tarpit, peer, wait_until, domain: str
 ) -> None:
-    good, world = await peer(TAKES), World()
+    good, system = await peer(TAKES), System()
     for number in range(500):
         host = tarpit.host(NETWORKS * (number % 25), domain)
-        world.stick(host, f"tenant{number}")
+        system.stick(host, f"tenant{number}")
     await wait_until(lambda: tarpit.open == 20)
-    said, seconds = await world.send(good.port)
+    said, seconds = await system.send(good.port)
     assert said == "250 2.0.0 Queued"
     assert seconds < 3
     assert tarpit.open == 20
-    await world.close()
+    await system.close()
 
 
 async def test_five_hundred_tarpits_of_one_tenant_leave_half_of_the_connections_to_others(
     tarpit: Tarpit, peer, wait_until
 ) -> None:
-    good, world = await peer(TAKES), World()
+    good, system = await peer(TAKES), System()
     for number in range(500):
-        world.stick(tarpit.host(number), "bad")
+        system.stick(tarpit.host(number), "bad")
     await wait_until(lambda: tarpit.open == 225)
-    said, seconds = await world.send(good.port)
+    said, seconds = await system.send(good.port)
     assert said == "250 2.0.0 Queued"
     assert seconds < 3
-    said, seconds = await world.send(good.port, "bad")  # now of good standing: part of the share was kept
+    said, seconds = await system.send(good.port, "bad")  # now of good standing: part of the share was kept
     assert said == "250 2.0.0 Queued"
     assert seconds < 3
-    assert await world.close() == 275
+    assert await system.close() == 275
 
 
 async def test_a_tenant_whose_mail_sticks_at_a_few_tarpits_still_reaches_new_hosts_at_once(
     tarpit: Tarpit, peer, wait_until
 ) -> None:
-    good, world = await peer(TAKES), World()
+    good, system = await peer(TAKES), System()
     for number in range(500):
-        world.stick(tarpit.host(number % 25), "bad")
+        system.stick(tarpit.host(number % 25), "bad")
     await wait_until(lambda: tarpit.open == 200)
-    said, seconds = await world.send(good.port, "bad")
+    said, seconds = await system.send(good.port, "bad")
     assert said == "250 2.0.0 Queued"
     assert seconds < 3
-    await world.close()
+    await system.close()
 
 
 async def test_five_hundred_tarpits_of_as_many_tenants_do_not_stop_good_sites(
     tarpit: Tarpit, peer, wait_until
 ) -> None:
-    good, new, world = await peer(TAKES), await peer(TAKES), World(busy=5.0)
-    assert (await world.send(good.port))[0] == "250 2.0.0 Queued"
+    good, new, system = await peer(TAKES), await peer(TAKES), System(busy=5.0)
+    assert (await system.send(good.port))[0] == "250 2.0.0 Queued"
     for number in range(500):
-        world.stick(tarpit.host(number), f"tenant{number}")
+        system.stick(tarpit.host(number), f"tenant{number}")
     await wait_until(lambda: tarpit.open >= 440)
-    said, seconds = await world.send(good.port, "other")  # of good standing: the reserve is there
+    said, seconds = await system.send(good.port, "other")  # of good standing: the reserve is there
     assert said == "250 2.0.0 Queued"
     assert seconds < 2
     host = Host("mx.new.example", new.port, ("127.0.0.1",), CLEAR)
     began = time.monotonic()
-    session = await world.pool.acquire(host, RelayRoute((host,)), "other")
+    session = await system.pool.acquire(host, RelayRoute((host,)), "other")
     assert isinstance(session, ClientSession)  # tarpits get less time now
     assert time.monotonic() - began < 20
-    world.pool.release(session)
-    await world.close()
+    system.pool.release(session)
+    await system.close()

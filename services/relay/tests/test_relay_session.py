@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ from aiosmtpd.lmtp import LMTP
 from aiosmtpd.smtp import AuthResult
 
 from mailyard.relay.connector import ClientProfile, ConnectFailure, Connector, tls_contexts
-from mailyard.relay.replytimer import Timeouts
+from mailyard.relay.replytimer import ReplyTimeouts
 from mailyard.relay.route import Host, RelayRoute
 from mailyard.relay.routetable import RouteTable
 from mailyard.relay.session import ClientSession
@@ -33,15 +33,16 @@ from mailyard.smtp.client.nexthop import NextHop
 
 CLEAR = TlsPolicy(Security.NONE)
 VERIFY = TlsPolicy(Security.VERIFY)
-SHORT = Timeouts(0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5)
+STEPS = ("connect", "greeting", "tls", "envelope", "data", "block", "final")
+SHORT = ReplyTimeouts(**{f"{step}_seconds": 0.5 for step in STEPS})
 OPENING = "S: 220 mx.example ESMTP\nC: EHLO relay.example\n"
 ENVELOPE = "C: MAIL\nC: RCPT\nC: DATA\nS: 250 Ok\nS: 250 Ok\n"
 PIPELINING = OPENING + "S: 250-mx.example\nS: 250 PIPELINING\n"
 
 
-def connector(timeouts: Timeouts | None = None, ca_file: Path | None = None) -> Connector:
+def connector(timeouts: ReplyTimeouts | None = None, ca_file: Path | None = None) -> Connector:
     contexts = tls_contexts(str(ca_file) if ca_file else None)
-    return Connector(ClientProfile("relay.example"), timeouts or Timeouts(), contexts)
+    return Connector(ClientProfile("relay.example"), timeouts or ReplyTimeouts(), contexts)
 
 
 async def opened(port: int, tls: TlsPolicy = CLEAR, **how) -> ClientSession:
@@ -149,7 +150,7 @@ async def test_a_host_that_stops_to_read_the_message_counts_as_waited_for(peer) 
     session = await opened(host.port, timeouts=SHORT)
     session.take_waited()
     await session.send(envelope(), content(*[b"x" * 1000 + b"\r\n"] * 20_000))
-    assert session.take_waited() >= SHORT.block - 0.05
+    assert session.take_waited() >= SHORT.block_seconds - 0.05
     session.close()
 
 
@@ -158,7 +159,7 @@ def test_reading_a_message_counts_as_far_as_it_is_slower_than_a_slow_line(
     seconds: float, waited: float
 ) -> None:
     session = ClientSession(
-        TcpStream(), SmtpClient(Options(hostname="relay.example")), Timeouts(), "mx.example"
+        TcpStream(), SmtpClient(Options(hostname="relay.example")), ReplyTimeouts(), "mx.example"
     )
     session._writing, session._written = seconds, 256 * 1024
     assert session.take_waited() == waited
@@ -186,7 +187,7 @@ async def test_a_host_that_refuses_in_the_middle_of_the_message_is_heard(peer) -
 
 async def test_a_host_that_does_not_read_times_out(peer) -> None:
     host = await peer(PIPELINING + ENVELOPE + "S: 354 Go on\nC: x\nstall")
-    session = await opened(host.port, timeouts=replace(SHORT, data=5))
+    session = await opened(host.port, timeouts=SHORT.model_copy(update={"data_seconds": 5}))
     async with asyncio.timeout(20):
         done = await session.send(envelope(), content(*[b"x" * 1_000_000 + b"\r\n"] * 60))
     (outcome,) = done.outcomes
@@ -219,7 +220,7 @@ async def test_a_message_that_cannot_be_read_cuts_the_connection(peer, wait_unti
 
     async def broken() -> AsyncGenerator[bytes, None]:
         yield b"half\r\n"
-        raise Unavailable("the store is away")
+        raise Unavailable("the store is unreachable")
 
     with pytest.raises(Unavailable):
         await session.send(envelope(), broken())
@@ -260,7 +261,7 @@ async def test_a_host_that_has_our_own_name_is_ourselves(peer) -> None:
     host = await peer("S: 220 hello\nC: EHLO\nS: 250-Us.example at your service\nS: 250 PIPELINING\nC: QUIT")
     profile = ClientProfile("relay.example", own_names=frozenset({"us.example"}))
     dialled = Host("mx.example", host.port, ("127.0.0.1", "127.0.0.2"), CLEAR)
-    connecting = Connector(profile, Timeouts(), tls_contexts(None))
+    connecting = Connector(profile, ReplyTimeouts(), tls_contexts(None))
     failure = await connecting.connect(dialled, RelayRoute((dialled,)))
     assert isinstance(failure, ConnectFailure)
     assert (failure.reply.code, failure.reply.enhanced, failure.own) == (554, "5.4.6", True)

@@ -4,13 +4,13 @@ import asyncio
 
 import pytest
 
-from mailyard.relay.busy import BusyLimits, BusyWait, SiteBusy
+from mailyard.relay.busy import BusyWait, SiteBusy
 from mailyard.relay.route import Host
 from mailyard.relay.site import Site, WaitingLegs, registered_domain, site_of
 
 
 def site(connections: int, waiting: int) -> Site:
-    return Site(connections, waiting, WaitingLegs(100), BusyWait(BusyLimits(), lambda: 0.5), lambda: 0.0)
+    return Site(connections, waiting, WaitingLegs(100), BusyWait(30, 900, lambda: 0.5), lambda: 0.0)
 
 
 async def test_rights_are_limited_and_given_on_in_order() -> None:
@@ -73,7 +73,7 @@ async def test_a_limit_that_falls_lets_nobody_in_until_enough_have_left() -> Non
 
 async def test_long_lines_of_slow_sites_leave_legs_in_hand_to_others() -> None:
     lines = WaitingLegs(most=5)
-    slow, other = (Site(2, 500, lines, BusyWait(BusyLimits(), lambda: 0.5), lambda: 0.0) for _ in range(2))
+    slow, other = (Site(2, 500, lines, BusyWait(30, 900, lambda: 0.5), lambda: 0.0) for _ in range(2))
     for one in (slow, other):
         await one.enter(1)
         await one.enter(1)
@@ -101,7 +101,7 @@ async def test_everybody_in_line_is_sent_away_at_the_end() -> None:
 
 
 def test_a_site_that_stays_busy_makes_legs_wait_longer_up_to_a_limit() -> None:
-    wait = BusyWait(BusyLimits(first=30, longest=200), lambda: 0.5)
+    wait = BusyWait(30, 200, lambda: 0.5)
     now, waits = 0.0, []
     for _ in range(6):
         waits.append(wait.next(now))
@@ -117,7 +117,7 @@ def test_a_site_that_stays_busy_makes_legs_wait_longer_up_to_a_limit() -> None:
 
 def test_the_waits_of_legs_are_spread() -> None:
     draws = iter([0.0, 0.25, 1.0])
-    wait = BusyWait(BusyLimits(first=40), lambda: next(draws))
+    wait = BusyWait(40, 900, lambda: next(draws))
     assert [wait.next(0.0) for _ in range(3)] == [20, 30, 60]
 
 

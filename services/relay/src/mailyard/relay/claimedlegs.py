@@ -23,7 +23,7 @@ _SAFE_SECONDS: Final = LEASE.total_seconds() * 3 / 4
 _log = get_logger(__name__)
 
 
-class LeaseKeeper:
+class ClaimedLegs:
     """Claim legs and renew the claims; at most `most` legs are claimed at a time."""
 
     def __init__(self, leases: Leases, most: int, clock: Callable[[], float]) -> None:

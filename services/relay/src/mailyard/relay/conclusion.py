@@ -66,14 +66,9 @@ def reply_class_of(outcome: RecipientResult) -> ReplyClass:
 def conclude(
     ticket: Ticket, answers: Sequence[RecipientAnswer], now: datetime, rng: Callable[[], float]
 ) -> Report:
-    """Return the report of one attempt; adds what happened to the ticket's timeline.
+    """Return the report of one attempt; add what happened to the ticket's timeline.
 
-    Args:
-        ticket: the leg; `answers` are in the order of its recipients.
-        answers: one for each recipient.
-        now: the present.
-        rng: a number from 0 to 1, for the time of the next try.
-
+    `answers`: one for each recipient, in the order of the ticket. `rng`: a number from 0 to 1, for the time of the next try.
     """
     reply_classes = [reply_class_of(answer.outcome) for answer in answers]
     ended = {

@@ -11,7 +11,7 @@ from typing import Final
 from mailyard.relay.busy import AddressesBusy
 from mailyard.relay.networklimiter import NetworkLimiter, NetworkLimits, network_keys
 from mailyard.relay.providers import NEXT_HOP, provider_of
-from mailyard.relay.replytimer import Timeouts
+from mailyard.relay.replytimer import ReplyTimeouts
 from mailyard.relay.route import Host, RelayRoute, literal_address
 from mailyard.relay.session import ClientSession, brief
 from mailyard.relay.tcpstream import TcpStream
@@ -70,7 +70,7 @@ class Connector:
     def __init__(
         self,
         profile: ClientProfile,
-        timeouts: Timeouts,
+        timeouts: ReplyTimeouts,
         contexts: TlsContexts,
         *,
         networks: NetworkLimiter | None = None,
@@ -139,7 +139,7 @@ class Connector:
     async def _open(self, target: "_Target", tls: TlsPolicy) -> ClientSession | ConnectFailure:
         context = self._contexts.of(tls.security)
         try:
-            async with asyncio.timeout(self._timeouts.connect):  # TLS from the first octet included
+            async with asyncio.timeout(self._timeouts.connect_seconds):  # TLS from the first octet included
                 stream = await TcpStream.connect(
                     target.address,
                     target.host.port,

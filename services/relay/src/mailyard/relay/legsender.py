@@ -3,7 +3,6 @@
 import random
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 
 from mailyard.proto.v1.ticket_pb2 import Ticket
@@ -30,14 +29,6 @@ from mailyard.store.blobs import BodyMissing
 _log = get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class SenderLimits:
-    """Limits of one attempt; the settings of the same names describe them."""
-
-    transaction_recipients: int = 100
-    busy_seconds: float = 30.0
-
-
 class LegSender:
     """Send legs; what a remote host, the DNS or the store does ends in the report and raises nothing."""
 
@@ -46,15 +37,18 @@ class LegSender:
         routes: RoutePolicy,
         pool: Pool,
         bodies: BodyReader,
-        limits: SenderLimits,
         *,
+        most_recipients: int = 100,
+        busy_seconds: float = 30.0,
         clock: Clock = now_utc,
         rng: Callable[[], float] = random.random,
     ) -> None:
+        """`most_recipients`: of one transaction. `busy_seconds`: for how long a leg is deferred, on average."""
         self._routes = routes
         self._pool = pool
         self._bodies = bodies
-        self._limits = limits
+        self._most_recipients = most_recipients
+        self._busy_seconds = busy_seconds
         self._clock = clock
         self._rng = rng
         self._results = counter("mailyard_relay_recipients_total")
@@ -79,7 +73,7 @@ class LegSender:
         """Wait as long as the site says; else the usual time, jittered so that legs do not come back together."""
         if isinstance(error, SiteBusy) and error.seconds is not None:
             return timedelta(seconds=error.seconds)
-        return timedelta(seconds=self._limits.busy_seconds * (0.5 + self._rng()))
+        return timedelta(seconds=self._busy_seconds * (0.5 + self._rng()))
 
     async def _answers(
         self, ticket: Ticket, permitted: Callable[[], bool]
@@ -97,7 +91,7 @@ class LegSender:
             message,
             route,
             self._pool,
-            most_recipients=self._limits.transaction_recipients,
+            most_recipients=self._most_recipients,
             permitted=permitted,
         )
         try:

@@ -12,16 +12,14 @@ from mailyard.broker.pipeline import Queue
 from mailyard.directory.policies import Policies
 from mailyard.dns.resolver import DnsOptions, DnsResolver
 from mailyard.relay.bodyreader import BodyReader
-from mailyard.relay.busy import BusyLimits
+from mailyard.relay.claimedlegs import ClaimedLegs
 from mailyard.relay.connectionlimiter import ConnectionLimiter, ConnectionLimits
 from mailyard.relay.connector import ClientProfile, Connector, tls_contexts
-from mailyard.relay.leasekeeper import LeaseKeeper
-from mailyard.relay.legsender import LegSender, SenderLimits
+from mailyard.relay.legsender import LegSender
 from mailyard.relay.networklimiter import NetworkLimiter, NetworkLimits
 from mailyard.relay.ownaddresses import interface_addresses
 from mailyard.relay.pool import Pool, PoolLimits
 from mailyard.relay.relay import Relay
-from mailyard.relay.replytimer import Timeouts
 from mailyard.relay.routefinder import RouteFinder, RouteOptions
 from mailyard.relay.routetable import RouteTable
 from mailyard.relay.settings import RelaySettings
@@ -73,17 +71,6 @@ def route_finder(settings: RelaySettings, store: Store) -> RouteFinder:
 
 def pool(settings: RelaySettings) -> Pool:
     """Put the pool of sessions together. Raises Misconfigured."""
-    timeouts = Timeouts(
-        connect=settings.connect_seconds,
-        greeting=settings.greeting_seconds,
-        tls=settings.tls_seconds,
-        envelope=settings.envelope_seconds,
-        data=settings.data_seconds,
-        block=settings.block_seconds,
-        final=settings.final_seconds,
-        transaction=settings.transaction_seconds,
-        busy=settings.busy_reply_seconds,
-    )
     try:
         contexts = tls_contexts(settings.ca_file)
     except OSError as error:
@@ -99,7 +86,7 @@ def pool(settings: RelaySettings) -> Pool:
     networks = NetworkLimiter(
         NetworkLimits(settings.address_connections, settings.network_connections, settings.site_waiting)
     )
-    connector = Connector(profile, timeouts, contexts, networks=networks, busy=lambda: limiter.busy)
+    connector = Connector(profile, settings, contexts, networks=networks, busy=lambda: limiter.busy)
     return Pool(connector, limiter, _pool_limits(settings), time.monotonic, networks=networks)
 
 
@@ -116,7 +103,8 @@ def _pool_limits(settings: RelaySettings) -> PoolLimits:
         pause_seconds=settings.pause_seconds,
         connection_messages=settings.connection_messages,
         idle_seconds=settings.idle_seconds,
-        busy=BusyLimits(settings.busy_seconds, max(settings.busy_seconds, settings.busy_max_seconds)),
+        busy_seconds=settings.busy_seconds,
+        busy_max_seconds=max(settings.busy_seconds, settings.busy_max_seconds),
     )
 
 
@@ -130,9 +118,10 @@ async def build(runtime: Runtime[RelaySettings]) -> Sequence[Component]:
         route_finder(settings, store),
         sessions,
         BodyReader(Blobs(store)),
-        SenderLimits(settings.transaction_recipients, settings.busy_seconds),
+        most_recipients=settings.transaction_recipients,
+        busy_seconds=settings.busy_seconds,
     )
-    leases = LeaseKeeper(Leases(store), settings.max_legs, time.monotonic)
+    leases = ClaimedLegs(Leases(store), settings.max_legs, time.monotonic)
     relay = Relay(
         leases, sender, Outcomes(store), sessions, cut_seconds=min(_CUT_SECONDS, settings.drain_seconds / 4)
     )

@@ -3,10 +3,10 @@
 import asyncio
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Final
 
-from mailyard.relay.busy import AddressesBusy, BusyLimits, BusyWait, SiteBusy, Stopping
+from mailyard.relay.busy import AddressesBusy, BusyWait, SiteBusy, Stopping
 from mailyard.relay.connectionlimiter import ConnectionLimiter
 from mailyard.relay.connector import MAX_ADDRESSES, ConnectFailure, Connector
 from mailyard.relay.idlesessions import IdleSessions
@@ -34,7 +34,8 @@ class PoolLimits:
     pause_seconds: float = 60.0
     connection_messages: int = 100
     idle_seconds: float = 10.0
-    busy: BusyLimits = field(default_factory=BusyLimits)
+    busy_seconds: float = 30.0
+    busy_max_seconds: float = 900.0
 
     def of_site(self, name: str) -> int:
         """Return the limit of connections to a site that is not slow."""
@@ -65,17 +66,7 @@ class Pool:
         networks: NetworkLimiter | None = None,
         rng: Callable[[], float] = random.random,
     ) -> None:
-        """Share the connections out.
-
-        Args:
-            connector: opens them.
-            limiter: counts them all.
-            limits: see there.
-            clock: monotonic seconds.
-            networks: counts those to one address; the connector's own.
-            rng: a number from 0 to 1.
-
-        """
+        """`clock`: monotonic seconds. `networks`: the one of the connector. `rng`: a number from 0 to 1."""
         self._connector = connector
         self._limiter = limiter
         self._networks = networks or NetworkLimiter(NetworkLimits())
@@ -265,7 +256,7 @@ class Pool:
     def _site(self, name: str) -> Site:
         if name not in self._sites:
             limit = self._speeds.of(name).share(self._limits.of_site(name))
-            busy = BusyWait(self._limits.busy, self._rng)
+            busy = BusyWait(self._limits.busy_seconds, self._limits.busy_max_seconds, self._rng)
             self._sites[name] = Site(limit, self._limits.site_waiting, self._lines, busy, self._clock)
         return self._sites[name]
 

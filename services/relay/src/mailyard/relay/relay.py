@@ -5,14 +5,15 @@ the ticket, so that a slow host delays no other leg. Legs of a process that dies
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Sequence
 from itertools import chain, repeat
-from typing import Final, Protocol
+from typing import Final
 
 from mailyard.broker.pipeline import Queue, stage_of
 from mailyard.proto.v1.ticket_pb2 import Ticket
 from mailyard.relay.attempt import LeaseLost
-from mailyard.relay.leasekeeper import LeaseKeeper
+from mailyard.relay.claimedlegs import ClaimedLegs
+from mailyard.relay.legsender import LegSender
 from mailyard.relay.pool import Pool
 from mailyard.runtime.clock import Clock, now_utc
 from mailyard.runtime.errors import Unavailable
@@ -20,28 +21,15 @@ from mailyard.runtime.logs import get_logger
 from mailyard.runtime.metrics import counter
 from mailyard.runtime.tracing import stage_spans
 from mailyard.spool.outcome import Report
+from mailyard.spool.queue.outcomes import Outcomes
 from mailyard.spool.queue.stage import deferred_by_fault
 
 _ROOM_SECONDS: Final = 5.0
 _CUT_AGAIN_SECONDS: Final = 1.0  # a leg that was between two connections meets the next cut
-_RECORD_PAUSES: Final = (0.1, 0.5, 1.0, 2.0, 5.0)  # seconds; the last one again and again
+_REPORT_PAUSES: Final = (0.1, 0.5, 1.0, 2.0, 5.0)  # seconds; the last one again and again
 
 _STAGE: Final = stage_of(Queue.REMOTE_SEND)
 _log = get_logger(__name__)
-
-
-class Records(Protocol):
-    """What is needed of `mailyard.spool.queue.outcomes.Outcomes`."""
-
-    async def report(self, report: Report) -> None:
-        """Write a report. Raises Unavailable."""
-
-
-class Carries(Protocol):
-    """What is needed of `mailyard.relay.legsender.LegSender`."""
-
-    async def send_leg(self, ticket: Ticket, permitted: Callable[[], bool]) -> Report:
-        """Try a leg once. Raises LeaseLost."""
 
 
 class Relay:
@@ -51,49 +39,52 @@ class Relay:
 
     def __init__(
         self,
-        holds: LeaseKeeper,
-        courier: Carries,
-        records: Records,
+        claimed: ClaimedLegs,
+        sender: LegSender,
+        outcomes: Outcomes,
         pool: Pool,
         *,
         clock: Clock = now_utc,
         cut_seconds: float = 60.0,
     ) -> None:
         """`cut_seconds`: for how long, at a stop, messages that are being sent may go on to their final dot."""
-        self._holds = holds
-        self._courier = courier
-        self._records = records
+        self._claimed = claimed
+        self._sender = sender
+        self._outcomes = outcomes
         self._pool = pool
         self._clock = clock
         self._cut_seconds = cut_seconds
         self._legs: set[asyncio.Task[None]] = set()
-        self._chores: list[asyncio.Task[None]] = []
+        self._background: list[asyncio.Task[None]] = []
         self._repeated = counter("mailyard_relay_report_retries_total")
         self._void = counter("mailyard_relay_void_tickets_total")
 
     async def start(self) -> None:
         """Begin to renew claims and to end idle sessions."""
-        self._chores = [_spawn(self._holds.renew_always(), "renew"), _spawn(self._pool.sweep(), "sweep")]
+        self._background = [
+            asyncio.create_task(self._claimed.renew_always(), name="renew"),
+            asyncio.create_task(self._pool.sweep(), name="sweep"),
+        ]
 
     def not_ready_reason(self) -> str | None:
-        """Why no more legs should come: a chore has ended."""
-        return "claims are not renewed any more" if any(chore.done() for chore in self._chores) else None
+        """Why no more legs should come: a background task has ended."""
+        return "claims are not renewed any more" if any(task.done() for task in self._background) else None
 
     async def take(self, tickets: Sequence[Ticket]) -> None:
         """Claim legs and begin to send them; returns when all have begun, not when they are sent.
 
         Raises:
-            Unavailable: the store is away, or there is no room; what has begun is not begun again.
+            Unavailable: the store is unreachable, or too many legs are in hand; what has begun is not begun again.
 
         """
         rest = list(tickets)
         while rest:
-            await self._holds.wait_for_room(_ROOM_SECONDS)
-            now, rest = rest[: self._holds.room], rest[self._holds.room :]
-            claimed = await self._holds.claim(now)
+            await self._claimed.wait_for_room(_ROOM_SECONDS)
+            now, rest = rest[: self._claimed.room], rest[self._claimed.room :]
+            claimed = await self._claimed.claim(now)
             self._void.inc(len(now) - len(claimed))
             for ticket in claimed:
-                task = _spawn(self._send(ticket), f"send-{ticket.spool_id}")
+                task = asyncio.create_task(self._send(ticket), name=f"send-{ticket.spool_id}")
                 self._legs.add(task)
                 task.add_done_callback(self._legs.discard)
 
@@ -111,7 +102,7 @@ class Relay:
 
     async def close(self) -> None:
         """Cut what is not finished: its leases end, and it is released again."""
-        tasks = [*self._legs, *self._chores]
+        tasks = [*self._legs, *self._background]
         for task in tasks:
             task.cancel()
         if tasks:
@@ -121,34 +112,30 @@ class Relay:
     async def _send(self, ticket: Ticket) -> None:
         spans = stage_spans("relay send", [ticket])
         try:
-            await self._record(await self._carry(ticket))
+            await self._report(await self._attempt(ticket))
         except LeaseLost:
             _log.warning("relay.claim_lost", spool_id=ticket.spool_id, leg=ticket.leg)
         finally:
-            self._holds.release(ticket)
+            self._claimed.release(ticket)
             for span in spans:
                 span.end()
 
-    async def _carry(self, ticket: Ticket) -> Report:
+    async def _attempt(self, ticket: Ticket) -> Report:
         try:
-            return await self._courier.send_leg(ticket, lambda: self._holds.ours(ticket))
+            return await self._sender.send_leg(ticket, lambda: self._claimed.ours(ticket))
         except LeaseLost:
             raise
         except Exception as error:
             _log.exception("relay.fault", spool_id=ticket.spool_id, leg=ticket.leg)
             return deferred_by_fault(_STAGE, ticket, self._clock(), error)
 
-    async def _record(self, report: Report) -> None:
-        """Write the report, however long the store is away: what a host has taken must not be sent again."""
-        for pause in chain(_RECORD_PAUSES, repeat(_RECORD_PAUSES[-1])):
+    async def _report(self, report: Report) -> None:
+        """Write the report, however long the store is unreachable: what a host has taken must not be sent again."""
+        for pause in chain(_REPORT_PAUSES, repeat(_REPORT_PAUSES[-1])):
             try:
-                await self._records.report(report)
+                await self._outcomes.report(report)
                 return
             except Unavailable as error:
                 self._repeated.inc()
                 _log.warning("relay.report_delayed", spool_id=report.ticket.spool_id, error=str(error))
                 await asyncio.sleep(pause)
-
-
-def _spawn(work: Coroutine[object, object, None], name: str) -> asyncio.Task[None]:
-    return asyncio.create_task(work, name=name)

@@ -6,48 +6,60 @@ do not keep mail from all others. The reply after the message is always waited f
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final
+from typing import Annotated, Final
+
+from pydantic import BaseModel, Field
 
 from mailyard.smtp.client import Step
 
+Seconds = Annotated[float, Field(gt=0, le=3600)]
 
-@dataclass(frozen=True, slots=True)
-class Timeouts:
-    """Time-outs in seconds."""
 
-    connect: float = 30.0
-    greeting: float = 300.0
-    tls: float = 60.0
-    envelope: float = 300.0
-    data: float = 120.0
-    block: float = 180.0
-    final: float = 600.0
-    transaction: float = (
-        3600.0  # up to the final dot, so that nobody keeps us busy by being slow in every step
+class ReplyTimeouts(BaseModel):
+    """The settings of time-outs (RFC 5321 section 4.5.3.2)."""
+
+    connect_seconds: Seconds = Field(
+        default=30.0, description="For a connection, for each address of a host."
     )
-    busy: float = 30.0  # for one reply, or one block, while connections are short
+    greeting_seconds: Seconds = Field(default=300.0, description="For the greeting and for EHLO, HELO, RSET.")
+    tls_seconds: Seconds = Field(default=60.0, description="For a TLS handshake, and the reply to STARTTLS.")
+    envelope_seconds: Seconds = Field(default=300.0, description="For the replies to AUTH, MAIL and RCPT.")
+    data_seconds: Seconds = Field(default=120.0, description="For the reply to DATA.")
+    block_seconds: Seconds = Field(default=180.0, description="For each piece of the message to go out.")
+    final_seconds: Seconds = Field(
+        default=600.0,
+        description="For the reply after the message. A stop waits for it, too: drain_seconds must be long enough.",
+    )
+    transaction_seconds: Seconds = Field(
+        default=3600.0,
+        description="For a whole transaction up to the end of the message.",
+    )
+    busy_reply_seconds: Seconds = Field(
+        default=30.0,
+        description="While 70 % of max_connections are in use: for each reply before the message; less than RFC 5321 "
+        "section 4.5.3.2 asks for, so that slow hosts do not stop all others. final_seconds stays as it is.",
+    )
 
-    def of(self, step: Step) -> float:
+    def seconds_for(self, step: Step) -> float:
         """Return the time-out of the reply to `step`; for BODY: until a piece of the message has gone out."""
         match step:
             case Step.GREETING | Step.HELLO | Step.RSET | Step.QUIT:
-                return self.greeting
+                return self.greeting_seconds
             case Step.CONNECT:
-                return self.connect
+                return self.connect_seconds
             case Step.STARTTLS:
-                return self.tls
+                return self.tls_seconds
             case Step.AUTH | Step.MAIL | Step.RCPT:
-                return self.envelope
+                return self.envelope_seconds
             case Step.DATA:
-                return self.data
+                return self.data_seconds
             case Step.BODY:
-                return self.block
+                return self.block_seconds
             case Step.END:
-                return self.final
+                return self.final_seconds
 
 
-_BUSY_REPLIES: Final = 10  # so many times `Timeouts.busy` is the most for all replies before the message
+_BUSY_REPLIES: Final = 10  # so many times `busy_reply_seconds` is the most for all replies before the message
 
 
 def _never() -> bool:
@@ -62,7 +74,7 @@ class ReplyTimer:
 
     def __init__(
         self,
-        timeouts: Timeouts,
+        timeouts: ReplyTimeouts,
         clock: Callable[[], float] = time.monotonic,
         busy: Callable[[], bool] = _never,
     ) -> None:
@@ -85,16 +97,18 @@ class ReplyTimer:
         if self._waiting != (step, answers):
             self._waiting, self._since = (step, answers), now
         if step is Step.END:
-            return max(0.0, self._since + self._timeouts.final - now)
-        seconds, total = self._timeouts.of(step), self._timeouts.transaction
+            return max(0.0, self._since + self._timeouts.final_seconds - now)
+        seconds, total = self._timeouts.seconds_for(step), self._timeouts.transaction_seconds
         if self._busy():
-            seconds = min(seconds, self._timeouts.busy)
-            total = total if step is Step.BODY else min(total, _BUSY_REPLIES * self._timeouts.busy)
+            seconds = min(seconds, self._timeouts.busy_reply_seconds)
+            total = (
+                total if step is Step.BODY else min(total, _BUSY_REPLIES * self._timeouts.busy_reply_seconds)
+            )
         return max(0.0, min(self._since + seconds, self._began + total) - now)
 
     def for_a_block(self) -> float:
         """Return the seconds for the next octets to be sent."""
-        seconds = self._timeouts.block
+        seconds = self._timeouts.block_seconds
         if self._busy():
-            seconds = min(seconds, self._timeouts.busy)
-        return max(0.0, min(seconds, self._began + self._timeouts.transaction - self._clock()))
+            seconds = min(seconds, self._timeouts.busy_reply_seconds)
+        return max(0.0, min(seconds, self._began + self._timeouts.transaction_seconds - self._clock()))

@@ -11,7 +11,7 @@ from contextlib import aclosing
 from typing import Final
 
 from mailyard.relay.networklimiter import NetworkKeys
-from mailyard.relay.replytimer import ReplyTimer, Timeouts
+from mailyard.relay.replytimer import ReplyTimeouts, ReplyTimer
 from mailyard.relay.tcpstream import TcpStream
 from mailyard.relay.tlspolicy import TlsPolicy
 from mailyard.smtp.client import (
@@ -42,7 +42,7 @@ class ClientSession:
         self,
         stream: TcpStream,
         client: SmtpClient,
-        timeouts: Timeouts,
+        timeouts: ReplyTimeouts,
         peer: str,
         *,
         busy: Callable[[], bool] = lambda: False,

@@ -5,6 +5,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
+from mailyard.relay.replytimer import ReplyTimeouts, Seconds
 from mailyard.relay.routetable import RouteTable, parse_credentials, refuse_exposed_credentials
 from mailyard.runtime.settings import CommonSettings, Port, settings_config
 from mailyard.smtp.client import EightBit, Security
@@ -32,12 +33,11 @@ def _network(text: str) -> str:
 NetworkText = Annotated[str, AfterValidator(_network)]
 NextHopText = Annotated[str, AfterValidator(_next_hop)]
 IpAddress = Annotated[str, AfterValidator(_address)]
-Seconds = Annotated[float, Field(gt=0, le=3600)]
 Share = Annotated[float, Field(gt=0, le=1)]
 Count = Annotated[int, Field(ge=1, le=100_000)]
 
 
-class RelaySettings(CommonSettings):
+class RelaySettings(ReplyTimeouts, CommonSettings):
     """What relay needs to know."""
 
     model_config = settings_config("relay")
@@ -152,11 +152,6 @@ class RelaySettings(CommonSettings):
         "doubles as long as the site stays busy. It does not count as a try.",
     )
     busy_max_seconds: Seconds = Field(default=900.0, description="The longest of these times, on average.")
-    busy_reply_seconds: Seconds = Field(
-        default=30.0,
-        description="While 70 % of max_connections are in use: for each reply before the message; less than RFC 5321 "
-        "section 4.5.3.2 asks for, so that slow hosts do not stop all others. final_seconds stays as it is.",
-    )
     pause_seconds: Seconds = Field(
         default=60.0, description="How long a host that could not be reached is left alone."
     )
@@ -168,23 +163,6 @@ class RelaySettings(CommonSettings):
     )
     transaction_recipients: Count = Field(
         default=100, description="Recipients of one transaction (RFC 5321 section 4.5.3.1.8 promises 100)."
-    )
-
-    # How long we wait for others (RFC 5321 section 4.5.3.2)
-    connect_seconds: Seconds = Field(
-        default=30.0, description="For a connection, for each address of a host."
-    )
-    greeting_seconds: Seconds = Field(default=300.0, description="For the greeting and for EHLO, HELO, RSET.")
-    tls_seconds: Seconds = Field(default=60.0, description="For a TLS handshake, and the reply to STARTTLS.")
-    envelope_seconds: Seconds = Field(default=300.0, description="For the replies to AUTH, MAIL and RCPT.")
-    data_seconds: Seconds = Field(default=120.0, description="For the reply to DATA.")
-    block_seconds: Seconds = Field(default=180.0, description="For each piece of the message to go out.")
-    final_seconds: Seconds = Field(
-        default=600.0,
-        description="For the reply after the message. A stop waits for it, too: drain_seconds must be long enough.",
-    )
-    transaction_seconds: Seconds = Field(
-        default=3600.0, description="For a whole transaction up to the end of the message."
     )
 
     @model_validator(mode="after")
