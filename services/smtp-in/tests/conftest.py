@@ -19,7 +19,7 @@ from mailyard.listening.admission import Admission
 from mailyard.listening.budget import MemoryBudget
 from mailyard.listening.certificates import Certificates
 from mailyard.listening.listener import Listener, ListenerResources
-from mailyard.listening.proxynetworks import ProxyNetworks
+from mailyard.listening.proxynetworks import ProxySettings
 from mailyard.message.address import Address
 from mailyard.runtime.endpoint import Endpoint
 from mailyard.runtime.errors import Unavailable
@@ -296,7 +296,7 @@ class SmtpService:
     certificates: Certificates | None = None
     timeouts: TimeoutSettings = field(default_factory=lambda: LONG)
     admission: Admission = field(default_factory=lambda: Admission(100, 0))
-    proxies: ProxyNetworks = field(default_factory=ProxyNetworks)
+    proxies: ProxySettings = field(default_factory=ProxySettings)
     early_data: EarlyData = EarlyData.ACCEPT
     trace: Trace = field(default_factory=lambda: Trace(100, frozenset({b"mail.one.test"})))
     rules: SubmissionRules = field(default_factory=SubmissionRules)

@@ -30,7 +30,7 @@ def header_count(listener: str, outcome: str) -> float:
 
 
 def balancers(*networks: str, seconds: float = 5.0):
-    return ProxySettings(proxy_networks=networks, proxy_header_seconds=seconds).proxies()
+    return ProxySettings(proxy_networks=networks, proxy_header_seconds=seconds)
 
 
 @pytest.fixture(autouse=True)

@@ -93,7 +93,7 @@ def _tokens(value: bytes, is_cut: bool) -> Iterator[_Token]:
             yield _Token("word", word, spaced)
         elif quoted is not None:
             yield _Token("quoted", _unescaped(quoted), spaced)
-        elif special == b"(" and (end := _comment_end(value, position)):
+        elif special == b"(" and (end := comment_end(value, position)):
             yield _Token("comment", _unescaped(value[position : end - 1]), spaced)
             position, commented = end, True
         elif special in b'()"':
@@ -111,7 +111,7 @@ def _without(value: bytes, position: int, marks: bytes) -> bytes:
     return value[:position] + value[position:].translate(bytes.maketrans(marks, b" " * len(marks)))
 
 
-def _comment_end(value: bytes, position: int) -> int:
+def comment_end(value: bytes, position: int) -> int:
     """Where the comment that was opened just before `position` is over (RFC 5322, section 3.2.2); 0: it has no end."""
     depth = 1
     for match in _COMMENT_MARK.finditer(value, position):

@@ -7,12 +7,13 @@ authres-payload = [CFWS] authserv-id [CFWS authres-version] (no-result / 1*resin
 import re
 from collections.abc import Collection
 
+from mailyard.message.addresslist import comment_end
+
 FIELD = b"authentication-results"
 _TOKEN = re.compile(
     rb"""(?P<space>[\s\x00]+)|(?P<comment>\()|"(?P<quoted>(?:[^"\\]|\\.)*)"?|(?P<word>[^\s\x00()";]+)|(?P<end>;)|(?P<odd>.)""",
     re.DOTALL,
 )
-_MARK = re.compile(rb"\\.|[()]", re.DOTALL)
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 _LOOKED_AT = 1024  # octets of a value that may stand before its first word
 
@@ -26,20 +27,10 @@ def is_claimed(value: bytes, identifiers: Collection[bytes]) -> bool:
     while match := _TOKEN.match(looked_at, position):
         position = match.end()
         if match["comment"]:
-            position = _behind_comment(looked_at, position)
+            position = comment_end(looked_at, position) or len(looked_at)
         elif match["quoted"] is not None or match["word"]:
             word = match["word"] or _ESCAPED.sub(rb"\1", match["quoted"])
             return word.lower().rstrip(b".") in identifiers
         elif match["end"] or match["odd"]:
             return False
     return len(value) > _LOOKED_AT
-
-
-def _behind_comment(value: bytes, position: int) -> int:
-    """Return the position after a comment (RFC 5322 section 3.2.2); comments nest, and one without an end takes the rest."""
-    depth = 1
-    for match in _MARK.finditer(value, position):
-        depth += {b"(": 1, b")": -1}.get(match[0], 0)
-        if not depth:
-            return match.end()
-    return len(value)

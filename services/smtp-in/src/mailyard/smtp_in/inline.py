@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from mailyard.listening.budget import MemoryBudget
 from mailyard.proto.v1.ticket_pb2 import Action, JudgeRequest, Recipient, Ticket, Verdict
-from mailyard.runtime.clock import Clock, now_utc
+from mailyard.runtime.clock import now_utc
 from mailyard.runtime.errors import Unavailable
 from mailyard.runtime.logs import get_logger
 from mailyard.runtime.metrics import counter
@@ -81,14 +81,12 @@ class InlineFilter(SmtpHook):
         memory: MemoryBudget,
         *,
         at_once: int,
-        clock: Clock = now_utc,
     ) -> None:
         """Ask `client` about messages of `listeners`; requests count in `memory`, at most `at_once` are under way."""
         self._client = client
         self._listeners = frozenset(listeners)
         self._memory = memory
         self._at_once = at_once
-        self._clock = clock
         self._under_way = 0
         self._messages = counter("mailyard_smtp_in_inline_messages_total")
 
@@ -105,7 +103,7 @@ class InlineFilter(SmtpHook):
 
     async def _ask(self, legs: Sequence["PlannedLeg"], message: Acceptance) -> HookResult:
         octets = message.body.octets or b""
-        prefix = message.prefix(_UNASSIGNED, self._clock())
+        prefix = message.prefix(_UNASSIGNED, now_utc())
         self._under_way += 1
         holding = self._memory.holding()
         holding.grow(3 * len(octets))  # as one piece, in the request, and as the request is sent

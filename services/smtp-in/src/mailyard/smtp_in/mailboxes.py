@@ -8,6 +8,7 @@ addresses in display names or comments that are not in quotes.
 import re
 
 from mailyard.message.address import Address, AddressError
+from mailyard.message.addresslist import comment_end
 from mailyard.message.encodedwords import decode_words
 from mailyard.message.fields import unfold
 
@@ -18,7 +19,6 @@ _TOKEN = re.compile(
     rb'(?P<space>[ \t]+)|(?P<comment>\()|(?P<quoted>"(?:[^"\\]|\\.)*")|(?P<mark>[<>,@:;)\[\]\\"])|(?P<word>[^ \t()<>,@:;\[\]\\"]+)',
     re.DOTALL,
 )
-_COMMENT_MARK = re.compile(rb"\\.|[()]", re.DOTALL)
 _LITERAL = re.compile(rb"[A-Za-z0-9.:-]*\]")
 _CONTROLS = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _TEXT_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -33,7 +33,7 @@ def parse_mailboxes(value: bytes) -> list[Address]:
     """Read the value of From, Sender, Resent-From or Resent-Sender.
 
     Raises:
-        MailboxError: it is empty, malformed or ambiguous, or longer than the limits.
+        AuthorFieldError: it is empty, malformed or ambiguous, or longer than the limits.
 
     """
     if len(value) > MAX_OCTETS:
@@ -61,7 +61,9 @@ def _split(octets: bytes) -> list[list[_Token]]:
         kind, text = str(match.lastgroup), match[0]
         position = match.end()
         if kind == "comment":
-            end = _comment_end(octets, position)
+            end = comment_end(octets, position)
+            if not end:
+                raise AuthorFieldError("a comment does not end")
             text, position = octets[position : end - 1], end
         elif text == b"[":
             literal = _LITERAL.match(octets, position)
@@ -74,15 +76,6 @@ def _split(octets: bytes) -> list[list[_Token]]:
         else:
             parts[-1].append((kind, text))
     return parts
-
-
-def _comment_end(octets: bytes, position: int) -> int:
-    depth = 1
-    for match in _COMMENT_MARK.finditer(octets, position):
-        depth += {b"(": 1, b")": -1}.get(match[0], 0)
-        if not depth:
-            return match.end()
-    raise AuthorFieldError("a comment does not end")
 
 
 def _mailbox(tokens: list[_Token]) -> Address:

@@ -94,7 +94,7 @@ async def build(runtime: Runtime[SmtpInSettings]) -> Sequence[Component]:
         admission=admission,
         memory=backend.memory,
         certificates=certificates,
-        proxies=settings.proxies(),
+        proxies=settings,
         backlog=settings.backlog,
     )
     for name, given in listeners.items():

@@ -73,6 +73,14 @@ def _next_answer(answers: Iterator[Asked]) -> Asked:
     return None
 
 
+def _log_failure(error: Exception, event: str = "smtp_in.unavailable") -> None:
+    """Log the exception that is being handled: as `event`, unless it is a fault of the program."""
+    if isinstance(error, Unavailable):
+        _log.warning(event, error=str(error))
+    else:
+        _log.exception("smtp_in.fault")
+
+
 @dataclass(slots=True)
 class _Question:
     """A question to hooks: their answers as they are asked one by one, and what follows."""
@@ -402,11 +410,8 @@ class Receiver:
     async def _keep_after_look_up(self, header: HeaderFilter, unknown: Sequence[Address]) -> None:
         try:
             foreign = await self._foreign(unknown)
-        except Unavailable as error:
-            _log.warning("smtp_in.unavailable", error=str(error))
-            self._failure = replies.UNAVAILABLE
-        except Exception:
-            _log.exception("smtp_in.fault")
+        except Exception as error:
+            _log_failure(error)
             self._failure = replies.UNAVAILABLE
         self.is_busy = False
         if self._is_closed:
@@ -429,11 +434,8 @@ class Receiver:
     async def _spill(self, buffer: BodyBuffer, *, is_scarce: bool) -> None:
         try:
             await buffer.spill(is_scarce=is_scarce)
-        except Unavailable as error:
-            _log.warning("smtp_in.body_not_stored", error=str(error))
-            self._failure = replies.UNAVAILABLE
-        except Exception:
-            _log.exception("smtp_in.fault")
+        except Exception as error:
+            _log_failure(error, "smtp_in.body_not_stored")
             self._failure = replies.UNAVAILABLE
         self.is_busy = False
         if self._failure is not None or self._is_closed:
@@ -582,10 +584,7 @@ class Receiver:
         try:
             await work
         except Exception as error:
-            if isinstance(error, Unavailable):
-                _log.warning("smtp_in.unavailable", error=str(error))
-            else:
-                _log.exception("smtp_in.fault")
+            _log_failure(error)
             if is_about_message:
                 self._give_up()
             self._answer(replies.UNAVAILABLE)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from mailyard.broker.connection import Broker
 from mailyard.broker.pipeline import Queue
-from mailyard.runtime.clock import Clock, now_utc
+from mailyard.runtime.clock import now_utc
 from mailyard.runtime.errors import Unavailable
 from mailyard.smtp_in.pressure import Sample
 from mailyard.spool.watch.depth import read_depths
@@ -14,11 +14,9 @@ from mailyard.store.client import Row, Store, unavailable_when_away
 class Sampler:
     """Measures through store and broker."""
 
-    def __init__(self, store: Store, broker: Broker, clock: Clock = now_utc) -> None:
-        """Measure at the times that `clock` gives."""
+    def __init__(self, store: Store, broker: Broker) -> None:
         self._store = store
         self._broker = broker
-        self._clock = clock
 
     async def measure(self) -> Sample:
         """Take one sample. Raises Unavailable: the store is unreachable."""
@@ -31,7 +29,7 @@ class Sampler:
     async def _queue_seconds(self) -> float | None:
         """Return the age of the oldest message in the router's queue; None while the broker is unreachable, which refuses nothing."""
         try:
-            depths = await read_depths(self._store, self._broker, self._clock())
+            depths = await read_depths(self._store, self._broker, now_utc())
         except Unavailable:
             return None
         return next(depth.oldest_seconds for depth in depths if depth.queue is Queue.SMTP_IN_ROUTE)
