@@ -119,7 +119,7 @@ async def test_a_request_that_is_no_http_leaves_the_app_alone():
     assert sent == []
 
 
-async def test_a_server_listens_at_ipv6_and_names_an_address_of_ipv6():
+async def test_a_client_may_connect_as_soon_as_the_server_has_started_also_by_ipv6():
     server = HttpServer(HealthApp("sample", dict), "::1", 0)
     await server.start()
     reader, writer = await asyncio.open_connection("::1", server.port)

@@ -134,6 +134,7 @@ def _bind(host: str, port: int) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
+        listener.listen()  # so that a client which connects after `start` waits instead of being refused
     except OSError as error:
         listener.close()
         error.strerror = f"{error.strerror}: http://{host}:{port}"
