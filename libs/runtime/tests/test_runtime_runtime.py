@@ -3,6 +3,7 @@
 import asyncio
 import errno
 from collections.abc import Awaitable
+from types import SimpleNamespace
 
 import pytest
 
@@ -87,7 +88,7 @@ async def test_a_fifth_of_the_time_of_a_stop_is_kept_for_closing(runtime, monkey
         await step
 
     monkeypatch.setattr("mailyard.runtime.service._bounded", bounded)
-    monkeypatch.setattr("mailyard.runtime.service.time.monotonic", lambda: 1000.0)
+    monkeypatch.setattr("mailyard.runtime.service.time", SimpleNamespace(monotonic=lambda: 1000.0))
     await runtime.start([Part("store", []), Part("listener", [])])
     await runtime.finish()
     assert allowed == pytest.approx(
