@@ -11,7 +11,6 @@ from mailyard.smtp.client import (
     EnvelopeRecipient,
     Event,
     Lost,
-    MisuseError,
     Options,
     Ready,
     Security,
@@ -22,6 +21,7 @@ from mailyard.smtp.client import (
 )
 from mailyard.smtp.client.extensions import Extensions, parse_extensions
 from mailyard.smtp.client.states import TRANSITIONS, ClientInput
+from mailyard.smtp.misuse import MisuseError
 from mailyard.smtp.reply import Reply, parse_reply, reply
 
 TURNS = (  # what the server says each time that it has been spoken to

@@ -44,10 +44,8 @@ _MORE_NAMES = {
     "iso_8859_8_e": "iso8859_8",
     "logical": "iso8859_8",
     "visual": "iso8859_8",
-    "latin_9": "iso8859_15",
     "ansi": "cp1252",
     "mac": "mac_roman",
-    "macintosh": "mac_roman",
     "mac_ce": "mac_latin2",
     "mac_centraleurroman": "mac_latin2",
     "mac_arabic": "mac_arabic",
@@ -64,23 +62,16 @@ _MORE_NAMES = {
     "cp720": "cp720",
     "cp737": "cp737",
     "cp874": "cp874",
-    "cp00858": "cp858",
-    "cp65001": "utf_8",
     "unknown_8bit": "utf_8",
     "x_unknown": "utf_8",
     "utf8mb4": "utf_8",
     "utf_8_sig": "utf_8_sig",
-    "unicode_1_1_utf_7": "utf_7",
     "unicode_1_1_utf_8": "utf_8",
     "ucs_2": "utf_16",
     "iso_10646_ucs_2": "utf_16",
     "ucs_4": "utf_32",
     "iso_10646_ucs_4": "utf_32",
-    "gb2312_80": "gb18030",
-    "csgb2312": "gb18030",
     "cn_gb": "gb18030",
-    "cp936": "gb18030",
-    "euc_cn": "gb18030",
     "x_x_big5": "big5",
     "cn_big5": "big5",
     "jis": "iso2022_jp",
@@ -125,6 +116,15 @@ _CODECS = {
 def is_known_charset(charset: str) -> bool:
     """Say whether `decode_octets` knows this charset."""
     return bool(_codec(charset))
+
+
+def is_utf8(octets: bytes) -> bool:
+    """Say whether the octets are UTF-8."""
+    try:
+        octets.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def decode_octets(octets: bytes, charset: str = "") -> str:

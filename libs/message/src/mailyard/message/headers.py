@@ -9,19 +9,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from mailyard.message.encodedwords import decode_words
-from mailyard.message.fields import Field, scan_fields, select_fields
-
-__all__ = [
-    "LIST_FIELDS",
-    "Field",
-    "HeaderIndex",
-    "decode_words",
-    "encode_header_index",
-    "header_index_behind",
-    "scan_fields",
-    "select_fields",
-]
+from mailyard.message.fields import Field, scan_fields
 
 LIST_FIELDS = frozenset(
     b"""

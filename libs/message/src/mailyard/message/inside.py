@@ -49,11 +49,9 @@ def look_inside(
     return InspectedMessage(leaves, frozenset(walk.defects))
 
 
-def look_inside_every_way(
-    prefix: bytes, body: bytes, limits: StructureLimits = FILTER_LIMITS
-) -> InspectedMessage:
+def look_inside_every_way(prefix: bytes, body: bytes) -> InspectedMessage:
     """Read the message `prefix + body` in each way that its doubtful places allow: 16 at most; equal parts once."""
-    first = look_inside(prefix, body, limits)
+    first = look_inside(prefix, body, FILTER_LIMITS)
     if not _OTHER_WAYS.keys() & first.defects:
         return first
     waiting, seen = [KIND], {KIND}
@@ -62,7 +60,7 @@ def look_inside_every_way(
     room = len(body) * _DECODED_TIMES + _DECODED_OCTETS
     while waiting:
         reading = waiting.pop()
-        contents = look_inside(prefix, body, limits, reading)
+        contents = look_inside(prefix, body, FILTER_LIMITS, reading)
         defects |= contents.defects
         for leaf in contents.leaves:
             if leaves.setdefault(_identity(leaf), leaf) is leaf:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import NamedTuple
 
+from mailyard.message.charsets import is_utf8
 from mailyard.message.defects import NONE, Defect
 from mailyard.message.fields import Field, header_end, lenient_header_end, scan_fields
 from mailyard.message.parameters import (
@@ -25,7 +26,7 @@ from mailyard.message.transferencoding import ENCODINGS, is_identity
 
 _CR = 13
 _PATIENCE = (
-    1000  # lines that look like delimiters and are not, before a regular expression is worth its making
+    1000  # lines that look like delimiters and are not, before compiling a regular expression pays off
 )
 _REST_IS_BLANK = re.compile(rb"[ \t]*+(?:\r?\n|\r?\Z)")
 _BLANK_LINE = re.compile(rb"\n[ \t]++\r?\n")
@@ -326,16 +327,8 @@ def _doubt(header: bytes, names: list[bytes], defects: set[Defect]) -> None:
         defects.add(Defect.NUL_IN_HEADER)
     if header.count(b"\r") != header.count(b"\r\n"):
         defects.add(Defect.BARE_CR_IN_HEADER)
-    if not header.isascii() and not _is_utf8(header):
+    if not header.isascii() and not is_utf8(header):
         defects.add(Defect.EIGHT_BIT_HEADER)
-
-
-def _is_utf8(octets: bytes) -> bool:
-    try:
-        octets.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def _common_start(texts: list[bytes]) -> bytes:

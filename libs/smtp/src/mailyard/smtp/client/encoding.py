@@ -25,7 +25,6 @@ class LineFolder:
     """
 
     def __init__(self) -> None:
-        self.folded = 0  # lines so far
         self._sent = 0  # octets of the open line that went out; at most _FOLD_FROM
         self._held = b""  # what follows them
 
@@ -39,7 +38,6 @@ class LineFolder:
             if end >= 0:
                 line = end + 2
                 continue
-            self.folded += 1
             cut, line = _fold_at(data, line)
             pieces += (data[start:cut], b"\r\n" if line == cut else b"\r\n ")
             start = cut
@@ -75,11 +73,6 @@ class LineRepairer:
         self.repaired = 0  # bare CRs and LFs, and NULs, so far
         self._held = False
         self._folder = LineFolder()
-
-    @property
-    def folded(self) -> int:
-        """The number of folds."""
-        return self._folder.folded
 
     def feed(self, data: bytes) -> bytes:
         """Return `data` with CRLF line ends; it never ends in CR."""
@@ -121,11 +114,6 @@ class DotStuffer:
     def repaired(self) -> int:
         """The number of bare CRs, bare LFs and NULs that were replaced."""
         return self._lines.repaired
-
-    @property
-    def folded(self) -> int:
-        """The number of folds."""
-        return self._lines.folded
 
     def feed(self, data: bytes) -> bytes:
         """Return the octets to send for the next octets of the message."""
