@@ -21,8 +21,8 @@ from mailyard.smtp.client import (
 )
 from mailyard.smtp.client.extensions import Extensions, parse_extensions
 from mailyard.smtp.client.states import TRANSITIONS, ClientInput
-from mailyard.smtp.misuse import MisuseError
 from mailyard.smtp.reply import Reply, parse_reply, reply
+from mailyard.smtp.transitions import MisuseError
 
 TURNS = (  # what the server says each time that it has been spoken to
     b"220 mx.example ESMTP\r\n",

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from mailyard.message.charsets import is_utf8
 from mailyard.message.defects import NONE, Defect
-from mailyard.message.fields import Field, header_end, lenient_header_end, scan_fields
+from mailyard.message.fields import Field, first_value, header_end, lenient_header_end, scan_fields
 from mailyard.message.parameters import (
     MESSAGE_RFC822,
     OCTET_STREAM,
@@ -66,10 +66,7 @@ class Reading:
 
     def value(self, fields: Sequence[Field], name: bytes) -> bytes | None:
         """The unfolded value of the field of this (lower-case) name that counts."""
-        for each in reversed(fields) if self.last_fields else fields:
-            if each.name == name:
-                return each.value
-        return None
+        return first_value(reversed(fields) if self.last_fields else fields, name)
 
 
 STANDARD = Reading()

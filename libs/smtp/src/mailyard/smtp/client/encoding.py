@@ -103,25 +103,20 @@ class LineRepairer:
         return last + self._folder.finish()
 
 
-class DotStuffer:
-    """The octets that follow the 354 reply."""
+class DotStuffer(LineRepairer):
+    """The octets that follow the 354 reply: repaired lines with stuffed dots, and the final dot."""
 
     def __init__(self) -> None:
-        self._lines = LineRepairer()
+        super().__init__()
         self._at_line_start = True
-
-    @property
-    def repaired(self) -> int:
-        """The number of bare CRs, bare LFs and NULs that were replaced."""
-        return self._lines.repaired
 
     def feed(self, data: bytes) -> bytes:
         """Return the octets to send for the next octets of the message."""
-        return self._stuff(self._lines.feed(data))
+        return self._stuff(super().feed(data))
 
     def finish(self) -> bytes:
         """Return the end: a CRLF when the message has none, and the final dot."""
-        rest = self._stuff(self._lines.finish())
+        rest = self._stuff(super().finish())
         return rest + (b".\r\n" if self._at_line_start else b"\r\n.\r\n")
 
     def _stuff(self, data: bytes) -> bytes:
