@@ -127,8 +127,8 @@ EDITS = st.lists(
 @given(st.sampled_from(CORPUS), EDITS)
 def test_odd_messages_may_change_in_any_way(imap_data, path, edits):
     octets = path.read_bytes()[:4000]
-    for place, removed, added in edits:
-        at = int(place * len(octets))
+    for position, removed, added in edits:
+        at = int(position * len(octets))
         octets = octets[:at] + added + octets[at + removed :]
     check(b"", octets, imap_data)
     check(PREFIX, octets, imap_data)

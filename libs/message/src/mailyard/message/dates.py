@@ -28,7 +28,7 @@ def rfc5322_date(moment: datetime) -> bytes:
 @lru_cache(maxsize=16)
 def _date_of_second(moment: datetime, zone: str) -> bytes:
     text = f"{format_datetime(moment).removesuffix('-0000')}{zone}"
-    return text[:31].encode("ascii")  # a zone with seconds has no place in RFC 5322
+    return text[:31].encode("ascii")  # RFC 5322 has no zones with seconds
 
 
 def parse_date(value: bytes) -> datetime | None:

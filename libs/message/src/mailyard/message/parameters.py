@@ -146,7 +146,7 @@ def _joined(found: dict[bytes, bytes]) -> Parameters:
         if match is None:
             whole[key] = value
         else:
-            whole.setdefault(match[1], b"")  # keeps its place
+            whole.setdefault(match[1], b"")  # keeps its position
             sections.setdefault(match[1], {})[int(match[2])] = (value, bool(match[3]))
     return tuple(
         _join(key, sections[key]) if key in sections else (key, value) for key, value in whole.items()

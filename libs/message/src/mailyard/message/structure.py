@@ -124,7 +124,7 @@ class _Mark(NamedTuple):
 
 @dataclass(slots=True)
 class _Scanner:
-    """Reads `data` once from front to back; `open` holds the boundaries of the multiparts around the place."""
+    """Reads `data` once from front to back; `open` holds the boundaries of the multiparts around the current position."""
 
     prefix: bytes
     data: bytes

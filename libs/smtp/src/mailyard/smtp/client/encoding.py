@@ -13,7 +13,7 @@ from typing import Final
 MAX_LINE: Final = 998
 """Octets of a text line without CRLF (RFC 5322 section 2.1.1)."""
 
-_FOLD_FROM: Final = 500  # octets of a line before the first place where it may be folded
+_FOLD_FROM: Final = 500  # octets of a line before the first position where it may be folded
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 
 

@@ -97,7 +97,7 @@ class Dialogue:
         self.events.append(Closing(is_unread))
 
     def break_off(self, reply: Reply) -> None:
-        """End the connection within a message whose end is too far away to be read."""
+        """End the connection within a message that is too long to be read to its end."""
         if self.content is not None and self.content.refusal is None:
             self.events.append(MessageAborted())
         if self.profile.mode is Mode.LMTP and self.content is not None:
