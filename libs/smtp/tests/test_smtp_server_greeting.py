@@ -155,7 +155,7 @@ REGISTERED = {
 @pytest.mark.parametrize("secured", [False, True])
 @pytest.mark.parametrize("authenticated", [False, True])
 @pytest.mark.parametrize("smtputf8", [False, True])
-def test_with_is_a_registered_keyword_that_says_what_is_true(
+def test_with_is_a_registered_keyword_of_the_connection(
     mode: Mode, secured: bool, authenticated: bool, smtputf8: bool
 ) -> None:
     word = with_keyword(mode, esmtp=True, secured=secured, authenticated=authenticated, smtputf8=smtputf8)

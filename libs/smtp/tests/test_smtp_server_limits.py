@@ -157,7 +157,7 @@ def test_a_session_that_is_closed_takes_no_more_octets(conversation) -> None:
     "method",
     [b"GET / HTTP/1.1", b"POST /x", b"put a", b"CONNECT mx:25", b"PRI * HTTP/2.0", b"HEAD /", b"OPTIONS *"],
 )
-def test_a_web_client_is_sent_away_at_its_first_line(conversation, method: bytes) -> None:
+def test_a_web_client_is_disconnected_at_its_first_line(conversation, method: bytes) -> None:
     """Its body may hold SMTP commands that somebody else wrote."""
     opened = conversation()
     assert opened.codes(method + b"\r\nHost: mx\r\n\r\nEHLO c\r\n" + MESSAGE) == [421]
