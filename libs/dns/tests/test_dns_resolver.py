@@ -115,6 +115,21 @@ async def test_a_name_that_does_not_exist_is_remembered_for_a_quarter_of_an_hour
     assert await resolver.resolve("gone.example", "A") == DnsAnswer(("192.0.2.1",))
 
 
+async def test_an_answer_is_kept_for_a_day_at_most(
+    server: DnsServer, resolver: DnsResolver, clock: Clock
+) -> None:
+    server.ttl = 2**31 - 1  # RFC 2181 section 8: the largest time to live
+    server.add("a.example", "A", "192.0.2.1")
+    for now, asked in ((0.0, 1), (86_399.0, 1), (86_400.0, 2)):
+        clock.now = now
+        assert await resolver.resolve("a.example", "A") == DnsAnswer(("192.0.2.1",))
+        assert len(server.asked) == asked
+
+
+async def test_a_question_for_mail_exchangers_fails_like_any_other(resolver: DnsResolver) -> None:
+    assert await resolver.mail_exchangers("gone.example") is DnsFailure.NO_DOMAIN
+
+
 async def test_no_answer_is_not_remembered(server: DnsServer, resolver: DnsResolver) -> None:
     server.break_("a.example", "A", dns.rcode.SERVFAIL)
     assert await resolver.resolve("a.example", "A") is DnsFailure.UNANSWERED

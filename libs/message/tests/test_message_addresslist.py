@@ -198,7 +198,7 @@ def test_the_time_for_a_hostile_list_is_linear(piece):
 @given(
     st.binary(max_size=200) | st.lists(st.sampled_from(list(b'<>@,;:()[]"\\ .ab\t')), max_size=60).map(bytes)
 )
-def test_no_octets_upset_the_reader(value):
+def test_no_octets_make_the_reader_fail(value):
     found = parse_address_list(value)
     depth = 0
     for address in found:

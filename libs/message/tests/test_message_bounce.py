@@ -199,7 +199,7 @@ def test_a_header_beyond_ascii_is_returned_in_quoted_printable():
 
 
 @pytest.mark.parametrize(
-    ("place", "name"),
+    ("host", "name"),
     [
         ("mx.example[192.0.2.1]:25", "mx.example"),
         ("[127.0.0.1]:54144", "[127.0.0.1]"),
@@ -213,8 +213,8 @@ def test_a_header_beyond_ascii_is_returned_in_quoted_printable():
         ("mx.example", "mx.example"),
     ],
 )
-def test_the_remote_mta_is_a_name_or_an_address_literal(place, name):
-    recipient = replace(FAILED, remote_mta=place)
+def test_the_remote_mta_is_a_name_or_an_address_literal(host, name):
+    recipient = replace(FAILED, remote_mta=host)
     assert status_groups(read(replace(REPORT, recipients=[recipient])))[1]["Remote-MTA"] == f"dns; {name}"
 
 

@@ -68,6 +68,6 @@ def test_what_is_written_is_read_back(moment, offset):
 
 
 @given(st.binary(max_size=60))
-def test_no_octets_upset_the_date_reader(value):
+def test_no_octets_make_the_date_reader_fail(value):
     found = parse_date(value)
     assert found is None or found.tzinfo is not None

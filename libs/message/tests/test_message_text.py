@@ -6,12 +6,13 @@ from hypothesis import strategies as st
 
 from mailyard.message.charsets import decode_octets
 from mailyard.message.encodedwords import decode_words
-from mailyard.message.text import header_text, leaf_parts
+from mailyard.message.headertext import header_text
+from mailyard.message.inside import look_inside
 from mailyard.message.transferencoding import decode_transfer
 
 
 def only_part(header: bytes, body: bytes = b"x"):
-    (part,) = leaf_parts(b"", header + b"\r\n" + body)
+    (part,) = look_inside(b"", header + b"\r\n" + body).leaves
     return part
 
 
@@ -42,7 +43,7 @@ def test_encoded_words_are_decoded_as_rfc_2047_section_8_shows(value, expected):
 
 
 @given(st.binary(max_size=80) | st.text(max_size=30).map(lambda text: f"=?utf-8?q?{text}?=".encode()))
-def test_no_octets_upset_the_decoder_of_words(value):
+def test_no_octets_make_the_decoder_of_words_fail(value):
     assert isinstance(decode_words(value), str)
 
 
@@ -73,7 +74,7 @@ def test_octets_are_decoded_by_their_charset_with_a_fallback(octets, charset, ex
     st.binary(max_size=60),
     st.text(max_size=20) | st.sampled_from(["utf-8", "utf-7", "iso-2022-jp", "utf-16"]),
 )
-def test_no_octets_and_no_charset_upset_the_decoder(octets, charset):
+def test_no_octets_and_no_charset_make_the_decoder_fail(octets, charset):
     assert isinstance(decode_octets(octets, charset), str)
 
 
@@ -146,7 +147,7 @@ def test_what_has_a_name_or_says_so_is_an_attachment():
 def test_parts_of_messages_in_messages_are_listed():
     inner = b"Content-Type: multipart/mixed; boundary=B\r\n\r\n--B\r\n\r\none\r\n--B\r\n\r\ntwo\r\n--B--\r\n"
     outer = b"Content-Type: message/rfc822\r\n\r\n" + inner
-    assert [(part.section, part.text) for part in leaf_parts(b"A: 1\r\n", outer)] == [
+    assert [(part.section, part.text) for part in look_inside(b"A: 1\r\n", outer).leaves] == [
         ("1.1", "one"),
         ("1.2", "two"),
     ]

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from mailyard.sasl.encoding import decode_initial_response, decode_response, encode_challenge
+from mailyard.sasl.encoding import decode_response, encode_challenge
 from mailyard.sasl.mechanism import (
     Challenge,
     Credentials,
@@ -76,8 +76,7 @@ def test_a_password_is_in_no_representation_and_no_error() -> None:
 def test_responses_are_base64_or_empty_or_a_cancellation() -> None:
     assert decode_response(b"AGFubgBzZWNyZXQ=") == b"\0ann\0secret"
     assert decode_response(b"") == b""
-    assert decode_initial_response(b"=") == b""
-    assert decode_initial_response(b"") is None
+    assert decode_response(b"=") == b""
     for line, expected in {
         b"*": SaslFailure.CANCELLED,
         b"no base64": SaslFailure.NOT_BASE64,

@@ -14,7 +14,7 @@ from mailyard.smtp.parameters import (
     parse_rcpt_parameters,
 )
 from mailyard.smtp.path import MAX_PATH, NULL_PATH, Path, PathError, parse_forward_path, parse_reverse_path
-from mailyard.smtp.xtext import XtextError, decode_xtext, encode_xtext, is_xtext
+from mailyard.smtp.xtext import decode_xtext, is_xtext
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_a_parameter_that_was_not_offered_is_told_apart() -> None:
 
 @given(st.binary(max_size=100))
 def test_xtext_carries_any_octets(octets: bytes) -> None:
-    text = encode_xtext(octets)
+    text = "".join(chr(each) if 33 <= each < 127 and each not in b"+=" else f"+{each:02X}" for each in octets)
     assert is_xtext(text)
     assert decode_xtext(text) == octets
 
@@ -166,5 +166,5 @@ def test_xtext_carries_any_octets(octets: bytes) -> None:
 @pytest.mark.parametrize("text", ["a b", "a=b", "a+", "a+2", "a+2b", "a+GG", "ä", "a\n"])
 def test_what_is_no_xtext_is_refused(text: str) -> None:
     assert not is_xtext(text)
-    with pytest.raises(XtextError):
+    with pytest.raises(ValueError, match="not xtext"):
         decode_xtext(text)

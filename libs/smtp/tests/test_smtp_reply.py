@@ -10,15 +10,15 @@ TEXTS = st.text(st.characters(blacklist_categories=("Cc", "Cs")), max_size=60)
 
 
 def test_a_reply_of_one_line() -> None:
-    assert reply(250, "2.1.0", "Ok").encode() == b"250 2.1.0 Ok\r\n"
+    assert reply(250, "2.1.0", "Ok").wire == b"250 2.1.0 Ok\r\n"
 
 
 def test_every_line_of_a_reply_repeats_code_and_enhanced_code() -> None:
-    assert reply(550, "5.7.1", "No.", "Really.").encode() == b"550-5.7.1 No.\r\n550 5.7.1 Really.\r\n"
+    assert reply(550, "5.7.1", "No.", "Really.").wire == b"550-5.7.1 No.\r\n550 5.7.1 Really.\r\n"
 
 
 def test_a_reply_without_text_keeps_the_space_behind_the_code() -> None:
-    assert Reply(334, None, ()).encode() == b"334 \r\n"
+    assert Reply(334, None, ()).wire == b"334 \r\n"
 
 
 def test_a_reply_cannot_smuggle_another_one() -> None:
@@ -71,10 +71,10 @@ def test_what_is_no_reply_or_too_long_is_refused(octets: bytes) -> None:
 def test_what_is_encoded_is_read_again(code: int, lines: list[str], enhanced: bool) -> None:
     status = f"{str(code)[0]}.1.5" if enhanced and str(code)[0] in "245" else None
     said = Reply(code, status, tuple(lines))
-    found = parse_reply(said.encode())
+    found = parse_reply(said.wire)
     assert found is not None
-    assert found[1] == len(said.encode())
-    assert found[0].encode() == said.encode()
+    assert found[1] == len(said.wire)
+    assert found[0].wire == said.wire
 
 
 @given(st.binary(max_size=200))

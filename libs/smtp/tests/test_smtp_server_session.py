@@ -12,6 +12,7 @@ from mailyard.smtp.server.events import (
     Event,
     InputRefused,
     MailFrom,
+    MessageAborted,
     MessageEnd,
     RcptTo,
     TlsRequested,
@@ -45,7 +46,10 @@ def answer_to(event: Event) -> Reply | None:
 
 
 def run(session: Session, chunks: list[bytes]) -> tuple[list[Event], bytes]:
-    """Feed chunks; return the events, neighbouring body octets joined, and all that was said."""
+    """Feed chunks; return the events, neighbouring body octets joined, and all that was said.
+
+    How many octets of a message were reported before it was aborted depends on the chunks: they are left out.
+    """
     events: list[Event] = []
     said = b""
     for chunk in chunks:
@@ -54,6 +58,9 @@ def run(session: Session, chunks: list[bytes]) -> tuple[list[Event], bytes]:
             if isinstance(event, BodyData) and events and isinstance(events[-1], BodyData):
                 events[-1] = BodyData(events[-1].data + event.data)
             else:
+                if isinstance(event, MessageAborted):
+                    begin = max(at for at, each in enumerate(events) if isinstance(each, MailFrom))
+                    events[begin:] = [each for each in events[begin:] if not isinstance(each, BodyData)]
                 events.append(event)
             if (answer := answer_to(event)) is not None:
                 session.answer(answer)

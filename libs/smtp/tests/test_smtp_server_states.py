@@ -2,13 +2,13 @@
 
 import pytest
 
-from mailyard.smtp.misuse import MisuseError
 from mailyard.smtp.reply import reply
 from mailyard.smtp.server.events import Closing, MailFrom, MessageEnd, RcptTo, TlsRequested
 from mailyard.smtp.server.limits import Mode, Profile, SmtpLimits
 from mailyard.smtp.server.session import Session
-from mailyard.smtp.server.states import TRANSITIONS, Move, ServerState, next_state
+from mailyard.smtp.server.states import TRANSITIONS, Move, ServerState
 from mailyard.smtp.server.verbs import CHUNK_REFUSALS, REFUSALS, Verb
+from mailyard.smtp.transitions import MisuseError, next_state
 
 COMMAND_STATES = {ServerState.START, ServerState.READY, ServerState.MAIL, ServerState.RCPT, ServerState.BDAT}
 
@@ -29,7 +29,7 @@ def test_one_message_walks_through_the_table() -> None:
         (Move.TRANSACTION_ENDED, ServerState.READY),
         (Move.CLOSE, ServerState.CLOSED),
     ]:
-        state = next_state(state, move)
+        state = next_state(TRANSITIONS, state, move)
         assert state is expected
 
 
@@ -50,7 +50,7 @@ def test_one_message_walks_through_the_table() -> None:
 )
 def test_what_the_table_does_not_have_is_a_fault_of_the_program(state: ServerState, move: Move) -> None:
     with pytest.raises(MisuseError, match=f"{move.name} in state {state.name}"):
-        next_state(state, move)
+        next_state(TRANSITIONS, state, move)
 
 
 def test_every_state_is_reached_and_every_state_can_close() -> None:

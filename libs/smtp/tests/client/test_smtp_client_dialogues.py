@@ -48,7 +48,6 @@ OPTIONS = {
     "eight_bit": EightBit,
     "chunking_from": int,
     "credentials": lambda text: LoginCredentials(*text.split(":")),
-    "cleartext_auth": lambda text: text == "yes",
     "tls": lambda text: text == "yes",
 }
 PARAMETERS = {"size": int, "body": BodyType, "smtputf8": lambda text: text == "yes"}

@@ -11,7 +11,6 @@ from mailyard.smtp.client import (
     EnvelopeRecipient,
     Event,
     Lost,
-    MisuseError,
     Options,
     Ready,
     Security,
@@ -23,6 +22,7 @@ from mailyard.smtp.client import (
 from mailyard.smtp.client.extensions import Extensions, parse_extensions
 from mailyard.smtp.client.states import TRANSITIONS, ClientInput
 from mailyard.smtp.reply import Reply, parse_reply, reply
+from mailyard.smtp.transitions import MisuseError
 
 TURNS = (  # what the server says each time that it has been spoken to
     b"220 mx.example ESMTP\r\n",

@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
@@ -37,7 +37,6 @@ class DnsOptions:
     servers: Sequence[str] = ()
     port: int = 53
     seconds: float = 10.0
-    cache: AnswerLimits = field(default_factory=AnswerLimits)
 
 
 class DnsResolver:
@@ -46,7 +45,7 @@ class DnsResolver:
     def __init__(self, options: DnsOptions, *, clock: Callable[[], float] = time.monotonic) -> None:
         """`clock`: monotonic seconds."""
         self._dns = _stub(options)
-        self._cache = AnswerCache(options.cache)
+        self._cache = AnswerCache(AnswerLimits())
         self._clock = clock
 
     async def resolve(self, name: str, kind: str) -> DnsAnswer[str] | DnsFailure:
@@ -123,9 +122,8 @@ def _failure_seconds(error: dns.resolver.NXDOMAIN) -> float:
 
 
 def _text_of(record: dns.rdata.Rdata) -> str:
-    if isinstance(
-        record, dns.rdtypes.txtbase.TXTBase
-    ):  # the strings of one record belong together (RFC 7208, section 3.3)
+    if isinstance(record, dns.rdtypes.txtbase.TXTBase):
+        # The strings of one record belong together (RFC 7208, section 3.3).
         return b"".join(record.strings).decode(errors="replace")
     return record.to_text()
 

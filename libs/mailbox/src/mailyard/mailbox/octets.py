@@ -14,7 +14,8 @@ from typing import TypeAlias
 from bson import ObjectId
 
 from mailyard.mailbox.model import Message
-from mailyard.message.headers import HeaderIndex, select_fields
+from mailyard.message.fields import select_fields
+from mailyard.message.headers import HeaderIndex
 from mailyard.message.parts import PartIndex, Span
 from mailyard.store.blobs import Blobs, BodyMissing
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import NamedTuple
 
+from mailyard.message.fields import unescaped
+
 MISSING_DOMAIN = b"MISSING_DOMAIN"
 MISSING_MAILBOX = b"MISSING_MAILBOX"
 MAX_ADDRESSES = 2000
@@ -18,16 +20,7 @@ MAX_OCTETS = 65_536
 
 _ATOM = rb'[^\s\x00()<>@,;:\\"\[\]]+'
 _SIMPLE = re.compile(
-    rb'\s*(?:(?:(?:"([^"\\]*)"|('
-    + _ATOM
-    + rb"(?: "
-    + _ATOM
-    + rb")*))\s*)?<("
-    + _ATOM
-    + rb")@("
-    + _ATOM
-    + rb")>"
-    rb"|(" + _ATOM + rb")@(" + _ATOM + rb"))\s*(?:,|\Z)"
+    rb'\s*(?:(?:(?:"([^"\\]*)"|(%b(?: %b)*))\s*)?<(%b)@(%b)>|(%b)@(%b))\s*(?:,|\Z)' % ((_ATOM,) * 6)
 )
 _TOKEN = re.compile(
     rb'([\s\x00]*+)(?:"([^"\\]*+(?:\\.[^"\\]*+)*+)"|([<>@,;:()"])'
@@ -35,7 +28,6 @@ _TOKEN = re.compile(
     re.DOTALL,
 )
 _COMMENT_MARK = re.compile(rb"[()]|\\.", re.DOTALL)
-_ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 _WORDS = frozenset(("word", "quoted"))
 _ROUTE = re.compile(rb"@[^@,]*(?:,@[^@,]*)*")
 
@@ -92,9 +84,9 @@ def _tokens(value: bytes, is_cut: bool) -> Iterator[_Token]:
         if word is not None:
             yield _Token("word", word, spaced)
         elif quoted is not None:
-            yield _Token("quoted", _unescaped(quoted), spaced)
+            yield _Token("quoted", unescaped(quoted), spaced)
         elif special == b"(" and (end := comment_end(value, position)):
-            yield _Token("comment", _unescaped(value[position : end - 1]), spaced)
+            yield _Token("comment", unescaped(value[position : end - 1]), spaced)
             position, commented = end, True
         elif special in b'()"':
             if special != b")":
@@ -120,10 +112,6 @@ def comment_end(value: bytes, position: int) -> int:
         if not depth:
             return match.end()
     return 0
-
-
-def _unescaped(text: bytes) -> bytes:
-    return _ESCAPED.sub(rb"\1", text) if b"\\" in text else text
 
 
 @dataclass(slots=True)

@@ -27,14 +27,14 @@ class Structures(NamedTuple):
     bodystructure: bytes
 
 
-def encode_structures(part: Part, allowance: Allowance | None = None) -> Structures:
+def encode_structures(part: Part, allowance: Allowance) -> Structures:
     """Write a part's structure in both forms."""
-    return _Writer(allowance or Allowance(STRUCTURE_OCTETS)).part(part)
+    return _Writer(allowance).part(part)
 
 
 @dataclass(frozen=True, slots=True)
 class _Writer:
-    room: Allowance
+    allowance: Allowance
 
     def part(self, part: Part) -> Structures:
         if part.kind is Kind.MULTIPART:
@@ -51,13 +51,13 @@ class _Writer:
             self.token(parse_token(encoding) or b"7bit") if encoding else b'"7bit"',
             part.end - part.body,
         )
-        self.room.left -= 32  # the octets between the values
+        self.allowance.left -= 32  # the octets between the values
         extension = b" %b %b)" % (self.value(fields, b"content-md5"), self.extension(fields))
         if part.kind is Kind.MESSAGE:
             message = part.children[0]
-            share = self.room.share(_ENVELOPE_OCTETS)
+            share = self.allowance.share(_ENVELOPE_OCTETS)
             envelope = encode_envelope(envelope_values(message.fields), share)
-            self.room.settle(share, len(envelope))
+            self.allowance.settle(share, len(envelope))
             body, bodystructure = (
                 b"%b %b %b %d" % (basic, envelope, inner, part.lines) for inner in self.part(message)
             )
@@ -71,8 +71,8 @@ class _Writer:
         bodies: list[bytes] = []
         structures: list[bytes] = []
         for child in part.children:
-            if bodies and self.room.left <= 0:
-                self.room.exceeded = True
+            if bodies and self.allowance.left <= 0:
+                self.allowance.exceeded = True
                 break
             body, structure = self.part(child)
             bodies.append(body)
@@ -95,11 +95,11 @@ class _Writer:
 
     def value(self, fields: Mapping[bytes, bytes], name: bytes) -> bytes:
         value = fields.get(name)
-        return NIL if value is None else nstring(self.room.cut(value, _VALUE_OCTETS))
+        return NIL if value is None else nstring(self.allowance.cut(value, _VALUE_OCTETS))
 
     def token(self, token: bytes) -> bytes:
         if len(token) > _TOKEN_OCTETS:
-            self.room.exceeded = True
+            self.allowance.exceeded = True
         return string(token[:_TOKEN_OCTETS])
 
     def parameters(self, parameters: Parameters) -> bytes:
@@ -107,10 +107,10 @@ class _Writer:
         pieces = []
         for name, value in parameters:
             pair = b"%b %b" % (string(name), string(value))
-            if len(pair) > self.room.left:
-                self.room.exceeded = True
+            if len(pair) > self.allowance.left:
+                self.allowance.exceeded = True
                 break
-            self.room.left -= len(pair)
+            self.allowance.left -= len(pair)
             pieces.append(pair)
         return b"(" + b" ".join(pieces) + b")" if pieces else NIL
 
@@ -124,7 +124,7 @@ class _Writer:
         """RFC 3282: one language tag as a string, several as a list."""
         if value is None:
             return NIL
-        value = self.room.cut(value, _VALUE_OCTETS)
+        value = self.allowance.cut(value, _VALUE_OCTETS)
         tags = [tag for tag in (piece.strip() for piece in (value or b"").split(b",")) if tag]
         if len(tags) > 1:
             return b"(" + b" ".join(map(string, tags)) + b")"

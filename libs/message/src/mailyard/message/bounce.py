@@ -10,6 +10,7 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mailyard.message.charsets import is_utf8
 from mailyard.message.dates import rfc5322_date
 from mailyard.message.deliverystatus import (
     DeliveryReport,
@@ -22,8 +23,6 @@ from mailyard.message.deliverystatus import (
 )
 from mailyard.message.fields import first_value, header_end, scan_fields
 from mailyard.message.messageids import first_message_id
-
-__all__ = ["DeliveryReport", "DsnAction", "Notification", "RecipientReport", "compose_bounce"]
 
 _WIDTH = 76
 _MAX_LINE = 998
@@ -132,25 +131,13 @@ def _returned_original(report: DeliveryReport, recipients: Sequence[RecipientRep
     header = _header_section(report.original)
     lines = [line[:_MAX_LINE] for line in header.replace(b"\0", b"?").splitlines()]
     content = b"\r\n".join(lines) + b"\r\n"
-    if (
-        not header.isascii()
-        and any(recipient.international for recipient in recipients)
-        and _is_utf8(content)
-    ):
+    if not header.isascii() and any(recipient.international for recipient in recipients) and is_utf8(content):
         return entity(b"message/global-headers", content)
     return text_entity(b"text/rfc822-headers", content)
 
 
 def _header_section(message: bytes) -> bytes:
     return message[: min(header_end(message, 0, len(message)), _MAX_HEADER)]
-
-
-def _is_utf8(octets: bytes) -> bool:
-    try:
-        octets.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def _is_sendable(octets: bytes) -> bool:

@@ -37,72 +37,43 @@ _SUPERSETS = {
     "euc_kr": "cp949",
     "ascii": "utf_8",
 }
+_WITHOUT_ALIASES = (
+    "mac_arabic",
+    "mac_croatian",
+    "mac_romanian",
+    "koi8_t",
+    "koi8_u",
+    "cp720",
+    "cp737",
+    "cp874",
+    "utf_8_sig",
+)
 _MORE_NAMES = {
-    "iso_8859_6_i": "iso8859_6",
-    "iso_8859_6_e": "iso8859_6",
-    "iso_8859_8_i": "iso8859_8",
-    "iso_8859_8_e": "iso8859_8",
-    "logical": "iso8859_8",
-    "visual": "iso8859_8",
-    "latin_9": "iso8859_15",
-    "ansi": "cp1252",
-    "mac": "mac_roman",
-    "macintosh": "mac_roman",
-    "mac_ce": "mac_latin2",
-    "mac_centraleurroman": "mac_latin2",
-    "mac_arabic": "mac_arabic",
-    "mac_croatian": "mac_croatian",
-    "mac_icelandic": "mac_iceland",
-    "mac_romanian": "mac_romanian",
-    "mac_ukrainian": "mac_cyrillic",
-    "koi8": "koi8_r",
-    "koi8_ru": "koi8_u",
-    "koi8_u": "koi8_u",
-    "koi8_t": "koi8_t",
-    "8859_1": "latin_1",
-    "windows_31j": "cp932",
-    "cp720": "cp720",
-    "cp737": "cp737",
-    "cp874": "cp874",
-    "cp00858": "cp858",
-    "cp65001": "utf_8",
-    "unknown_8bit": "utf_8",
-    "x_unknown": "utf_8",
-    "utf8mb4": "utf_8",
-    "utf_8_sig": "utf_8_sig",
-    "unicode_1_1_utf_7": "utf_7",
-    "unicode_1_1_utf_8": "utf_8",
-    "ucs_2": "utf_16",
-    "iso_10646_ucs_2": "utf_16",
-    "ucs_4": "utf_32",
-    "iso_10646_ucs_4": "utf_32",
-    "gb2312_80": "gb18030",
-    "csgb2312": "gb18030",
-    "cn_gb": "gb18030",
-    "cp936": "gb18030",
-    "euc_cn": "gb18030",
-    "x_x_big5": "big5",
-    "cn_big5": "big5",
-    "jis": "iso2022_jp",
-    "iso_2022_jp_ms": "iso2022_jp_ext",
-    "cp50220": "iso2022_jp_ext",
-    "cp50221": "iso2022_jp_ext",
-    "cp50222": "iso2022_jp_ext",
-    "cp51932": "euc_jp",
-    "euc_jp_ms": "euc_jp",
-    "euc_jp_win": "euc_jp",
-    "viscii": "viscii",
-    "viscii1.1_1": "viscii",
-    "tcvn": "tcvn",
-    "tcvn5712": "tcvn",
-    "tcvn5712_1": "tcvn",
-    "tcvn5712_1_1993": "tcvn",
-    "vscii": "tcvn",
-    "viet_tcvn": "tcvn",
-    "viet_tcvn5712": "tcvn",
-    "vps": "vps",
-    "viet_vps": "vps",
+    "iso8859_6": ("iso_8859_6_i", "iso_8859_6_e"),
+    "iso8859_8": ("iso_8859_8_i", "iso_8859_8_e", "logical", "visual"),
+    "latin_1": ("8859_1",),
+    "cp1252": ("ansi",),
+    "mac_roman": ("mac",),
+    "mac_latin2": ("mac_ce", "mac_centraleurroman"),
+    "mac_iceland": ("mac_icelandic",),
+    "mac_cyrillic": ("mac_ukrainian",),
+    "koi8_r": ("koi8",),
+    "koi8_u": ("koi8_ru",),
+    "utf_8": ("unknown_8bit", "x_unknown", "utf8mb4", "unicode_1_1_utf_8"),
+    "utf_16": ("ucs_2", "iso_10646_ucs_2"),
+    "utf_32": ("ucs_4", "iso_10646_ucs_4"),
+    "gb18030": ("cn_gb",),
+    "big5": ("x_x_big5", "cn_big5"),
+    "cp932": ("windows_31j",),
+    "euc_jp": ("cp51932", "euc_jp_ms", "euc_jp_win"),
+    "iso2022_jp": ("jis",),
+    "iso2022_jp_ext": ("iso_2022_jp_ms", "cp50220", "cp50221", "cp50222"),
+    "viscii": ("viscii1.1_1",),
+    "tcvn": ("tcvn5712", "tcvn5712_1", "tcvn5712_1_1993", "vscii", "viet_tcvn", "viet_tcvn5712"),
+    "vps": ("viet_vps",),
 }
+"""Names of charsets that mail uses and Python does not know, by codec."""
+
 _LONGEST_NAME = 64
 _COMBINING = frozenset(("cp1258",))  # most Vietnamese letters are written with combining marks
 _SEPARATORS = re.compile(r"[^a-z0-9]+")
@@ -117,7 +88,11 @@ def _plain(name: str) -> str:
 
 _CODECS = {
     _plain(name): _SUPERSETS.get(codec, codec)
-    for name, codec in {**aliases, **{codec: codec for codec in aliases.values()}, **_MORE_NAMES}.items()
+    for name, codec in (
+        *aliases.items(),
+        *((codec, codec) for codec in (*aliases.values(), *_WITHOUT_ALIASES, *CHARSETS)),
+        *((name, codec) for codec, names in _MORE_NAMES.items() for name in names),
+    )
     if codec not in _NOT_CHARSETS
 }
 
@@ -125,6 +100,15 @@ _CODECS = {
 def is_known_charset(charset: str) -> bool:
     """Say whether `decode_octets` knows this charset."""
     return bool(_codec(charset))
+
+
+def is_utf8(octets: bytes) -> bool:
+    """Say whether the octets are UTF-8."""
+    try:
+        octets.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def decode_octets(octets: bytes, charset: str = "") -> str:

@@ -2,9 +2,9 @@
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
+from email.utils import format_datetime
 from functools import lru_cache
 
-_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _MONTH_NUMBER = {name.lower().encode(): number for number, name in enumerate(_MONTHS, 1)}
 _COMMENT = re.compile(rb"\([^()]*\)")
@@ -27,11 +27,8 @@ def rfc5322_date(moment: datetime) -> bytes:
 
 @lru_cache(maxsize=16)
 def _date_of_second(moment: datetime, zone: str) -> bytes:
-    text = (
-        f"{_DAYS[moment.weekday()]}, {moment.day:02d} {_MONTHS[moment.month - 1]} {moment.year:04d} "
-        f"{moment:%H:%M:%S} {zone}"
-    )
-    return text[:31].encode("ascii")  # a zone with seconds has no place in RFC 5322
+    text = f"{format_datetime(moment).removesuffix('-0000')}{zone}"
+    return text[:31].encode("ascii")  # RFC 5322 has no zones with seconds
 
 
 def parse_date(value: bytes) -> datetime | None:

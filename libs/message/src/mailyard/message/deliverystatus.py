@@ -19,7 +19,7 @@ from mailyard.message.notify import Event, wants
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f]+")
 _STATUS = re.compile(r"[245]\.[0-9]{1,3}\.[0-9]{1,3}")
 _XTEXT = re.compile(r"\+([0-9A-F]{2})")
-_PLACE = re.compile(r"(?P<host>[^\[\]\s:]*)(?:\[(?:IPv6:)?(?P<address>[0-9A-Fa-f:.]+)\])?(?::[0-9]+)?")
+_HOST = re.compile(r"(?P<host>[^\[\]\s:]*)(?:\[(?:IPv6:)?(?P<address>[0-9A-Fa-f:.]+)\])?(?::[0-9]+)?")
 _WIDTH = 76
 _MAX_WORD = 900
 _MAX_TEXT = 2000
@@ -144,10 +144,10 @@ def _recipient_fields(recipient: RecipientReport) -> Iterator[str]:
         yield f"Will-Retry-Until: {_date(recipient.retry_until)}"
 
 
-def _mta_name(place: str) -> str:
+def _mta_name(host: str) -> str:
     """Return the domain name or the address literal of a host (RFC 3464, sections 2.1.2 and 2.3.5)."""
-    match = _PLACE.fullmatch(place.strip())
-    name = (match["host"] or match["address"] or "") if match else one_line(place)
+    match = _HOST.fullmatch(host.strip())
+    name = (match["host"] or match["address"] or "") if match else one_line(host)
     try:
         address = ip_address(name)
     except ValueError:

@@ -39,7 +39,7 @@ def envelope_values(fields: Sequence[Field]) -> dict[bytes, bytes]:
 
 def encode_envelope(
     values: Mapping[bytes, bytes],
-    allowance: Allowance | None = None,
+    allowance: Allowance,
     found: Mapping[bytes, list[HeaderAddress]] | None = None,
 ) -> bytes:
     """Write the parenthesised list within the allowance. Sender and Reply-To default to From.
@@ -47,47 +47,47 @@ def encode_envelope(
     The addresses of each field that `found` names are added to its list there, so that nobody parses them again.
     """
     found = found or {}
-    room = allowance or Allowance(ENVELOPE_OCTETS)
-    date = nstring(room.cut(values.get(b"date"), DATE_OCTETS))
-    subject = nstring(room.cut(values.get(b"subject"), SUBJECT_OCTETS))
+    date = nstring(allowance.cut(values.get(b"date"), DATE_OCTETS))
+    subject = nstring(allowance.cut(values.get(b"subject"), SUBJECT_OCTETS))
     identifiers = [
-        nstring(room.cut(values.get(name), IDENTIFIER_OCTETS)) for name in (b"in-reply-to", b"message-id")
+        nstring(allowance.cut(values.get(name), IDENTIFIER_OCTETS))
+        for name in (b"in-reply-to", b"message-id")
     ]
-    author = encode_addresses(values.get(b"from"), room, AUTHOR_OCTETS, found.get(b"from"))
+    author = encode_addresses(values.get(b"from"), allowance, AUTHOR_OCTETS, found.get(b"from"))
     pieces = [date, subject, author]
     for name in _ADDRESS_FIELDS:
         is_recipient = name in _RECIPIENT_FIELDS
-        most = room.left if is_recipient else AUTHOR_OCTETS
-        encoded = encode_addresses(values.get(name), room, most, found.get(name))
+        most = allowance.left if is_recipient else AUTHOR_OCTETS
+        encoded = encode_addresses(values.get(name), allowance, most, found.get(name))
         if encoded is NIL and not is_recipient:
-            room.left -= len(author)
+            allowance.left -= len(author)
             encoded = author
         pieces.append(encoded)
     return b"(" + b" ".join(pieces + identifiers) + b")"
 
 
 def encode_addresses(
-    value: bytes | None, room: Allowance, most: int, found: list[HeaderAddress] | None = None
+    value: bytes | None, allowance: Allowance, most: int, found: list[HeaderAddress] | None = None
 ) -> bytes:
     """Write the addresses of a field's value, as many as fit into `most` octets, or NIL. They are added to `found`."""
-    most = max(0, min(most, room.left))
+    most = max(0, min(most, allowance.left))
     addresses = parse_address_list(value, most) if value else []
     if found is not None:
         found += addresses
-    room.exceeded |= len(value or b"") > most or len(addresses) >= MAX_ADDRESSES
+    allowance.exceeded |= len(value or b"") > most or len(addresses) >= MAX_ADDRESSES
     pieces: list[bytes] = []
     used, in_group = 0, False
     for address in addresses:
         piece = _encode_address(address)
         used += len(piece)
         if used > most:
-            room.exceeded = True
+            allowance.exceeded = True
             pieces += [_encode_address(GROUP_END)] * in_group
             break
         pieces.append(piece)
         if address.host is None:
             in_group = address.mailbox is not None
-    room.left -= used
+    allowance.left -= used
     return b"(" + b"".join(pieces) + b")" if pieces else NIL
 
 

@@ -15,6 +15,7 @@ _FIELD_LINES = re.compile(
 )
 _EMPTY_LINE = re.compile(rb"[ \t]*+\r?\n")
 _FOLD = re.compile(rb"\r?\n[ \t]+")
+_QUOTED_PAIR = re.compile(rb"\\(.)", re.DOTALL)
 
 
 class Field(NamedTuple):
@@ -70,6 +71,11 @@ def unfold(value: bytes) -> bytes:
     """Make every line end of folding, with the white space that follows it, one space."""
     value = value.strip(b" \t\r\n")
     return _FOLD.sub(b" ", value) if b"\n" in value else value
+
+
+def unescaped(text: bytes) -> bytes:
+    """Make every quoted pair (RFC 5322, section 3.2.1) the octet that it stands for."""
+    return _QUOTED_PAIR.sub(rb"\1", text) if b"\\" in text else text
 
 
 def first_value(fields: Iterable[Field], name: bytes) -> bytes | None:

@@ -9,19 +9,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from mailyard.message.encodedwords import decode_words
-from mailyard.message.fields import Field, scan_fields, select_fields
-
-__all__ = [
-    "LIST_FIELDS",
-    "Field",
-    "HeaderIndex",
-    "decode_words",
-    "encode_header_index",
-    "header_index_behind",
-    "scan_fields",
-    "select_fields",
-]
+from mailyard.message.fields import Field, scan_fields
 
 LIST_FIELDS = frozenset(
     b"""
@@ -86,14 +74,14 @@ def encode_header_index(fields: Sequence[Field], *, complete: bool, empty_line: 
     """
     kept: list[bytes] = []
     others: set[bytes] = set()
-    room = _MAX_STORED_OCTETS
+    octets_left = _MAX_STORED_OCTETS
     for name, raw, _ in fields:
         if name in others:
             continue
         size = len(raw)
-        if name in LIST_FIELDS and size <= _MAX_FIELD_OCTETS and size <= room and raw[-1:] == b"\n":
+        if name in LIST_FIELDS and size <= _MAX_FIELD_OCTETS and size <= octets_left and raw[-1:] == b"\n":
             kept.append(raw)
-            room -= size
+            octets_left -= size
         else:
             others.add(name or _NAMELESS)
     names = b":".join(others)

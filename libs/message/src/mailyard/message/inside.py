@@ -44,30 +44,30 @@ def look_inside(
     prefix: bytes, body: bytes, limits: StructureLimits | None = None, reading: Reading = KIND
 ) -> InspectedMessage:
     """Read the message `prefix + body` in one way."""
-    walk = _Walk(limits or StructureLimits(), reading, room=len(body) * _DECODED_TIMES + _DECODED_OCTETS)
+    walk = _Walk(
+        limits or StructureLimits(), reading, octets_left=len(body) * _DECODED_TIMES + _DECODED_OCTETS
+    )
     leaves = tuple(walk.message(prefix, body, "", 0))
     return InspectedMessage(leaves, frozenset(walk.defects))
 
 
-def look_inside_every_way(
-    prefix: bytes, body: bytes, limits: StructureLimits = FILTER_LIMITS
-) -> InspectedMessage:
-    """Read the message `prefix + body` in each way that its doubtful places allow: 16 at most; equal parts once."""
-    first = look_inside(prefix, body, limits)
+def look_inside_every_way(prefix: bytes, body: bytes) -> InspectedMessage:
+    """Read the message `prefix + body` in each way that its doubtful parts allow: 16 at most; equal parts once."""
+    first = look_inside(prefix, body, FILTER_LIMITS)
     if not _OTHER_WAYS.keys() & first.defects:
         return first
     waiting, seen = [KIND], {KIND}
     leaves: dict[tuple[object, ...], LeafPart] = {}
     defects: set[Defect] = set()
-    room = len(body) * _DECODED_TIMES + _DECODED_OCTETS
+    octets_left = len(body) * _DECODED_TIMES + _DECODED_OCTETS
     while waiting:
         reading = waiting.pop()
-        contents = look_inside(prefix, body, limits, reading)
+        contents = look_inside(prefix, body, FILTER_LIMITS, reading)
         defects |= contents.defects
         for leaf in contents.leaves:
             if leaves.setdefault(_identity(leaf), leaf) is leaf:
-                room -= len(leaf.encoded)
-        if room < 0:
+                octets_left -= len(leaf.encoded)
+        if octets_left < 0:
             defects.add(Defect.CONTENT_CUT)
             break
         for defect in _OTHER_WAYS.keys() & contents.defects:
@@ -88,7 +88,7 @@ def _identity(leaf: LeafPart) -> tuple[object, ...]:
 class _Walk:
     limits: StructureLimits
     reading: Reading
-    room: int  # octets that may still be decoded
+    octets_left: int  # octets that may still be decoded
     defects: set[Defect] = field(default_factory=set)
     leaves: int = 0
 
@@ -129,8 +129,8 @@ class _Walk:
         if not is_message and declared.type != b"multipart":
             return
         self.defects.add(Defect.ENCODED_MESSAGE)
-        self.room -= len(leaf.encoded)
-        if decodings >= _MOST_DECODINGS or self.room < 0:
+        self.octets_left -= len(leaf.encoded)
+        if decodings >= _MOST_DECODINGS or self.octets_left < 0:
             self.defects.add(Defect.TOO_DEEP)
         elif is_message:
             yield from self.message(b"", leaf.octets, path, decodings + 1)

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from mailyard.message.fields import unescaped
+
 _TOKEN = rb"[!#$%&'*+.^_`{|}~0-9A-Za-z-]+"
 _MEDIA_TYPE = re.compile(rb"\s*(" + _TOKEN + rb")\s*/\s*(" + _TOKEN + rb")")
 _COMMENT = re.compile(rb"\([^()]*\)")
@@ -15,7 +17,6 @@ _LEADING_TOKEN = re.compile(rb"\s*(" + _TOKEN + rb")")
 _PARAMETER = re.compile(
     rb'[\s;]*([^\s=;"]*)\s*(=?)\s*(?:"([^"\\]*(?:\\.[^"\\]*)*)"?|([^;]*))[^;]*', re.DOTALL
 )
-_ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 _SECTION = re.compile(rb"([^*]+)\*([0-9]{1,3})(\*?)")
 _NOT_ATTRIBUTE = re.compile(rb"[^!#$&+.^_`{|}~0-9A-Za-z-]")
 _PERCENT = re.compile(rb"%([0-9A-Fa-f]{2})")
@@ -116,7 +117,7 @@ def _pairs(value: bytes, position: int) -> Iterator[tuple[bytes, bytes]]:
         assert match is not None
         name, equals, quoted, plain = match.groups()
         if name and equals:
-            yield name.lower(), _unescaped(quoted) if plain is None else _bare(plain)
+            yield name.lower(), unescaped(quoted) if plain is None else _bare(plain)
         position = match.end()
 
 
@@ -145,7 +146,7 @@ def _joined(found: dict[bytes, bytes]) -> Parameters:
         if match is None:
             whole[key] = value
         else:
-            whole.setdefault(match[1], b"")  # keeps its place
+            whole.setdefault(match[1], b"")  # keeps its position
             sections.setdefault(match[1], {})[int(match[2])] = (value, bool(match[3]))
     return tuple(
         _join(key, sections[key]) if key in sections else (key, value) for key, value in whole.items()
@@ -162,10 +163,6 @@ def _join(name: bytes, sections: dict[int, tuple[bytes, bool]]) -> tuple[bytes, 
 
 def _percent(match: re.Match[bytes]) -> bytes:
     return b"%%%02X" % match[0][0]
-
-
-def _unescaped(quoted: bytes) -> bytes:
-    return _ESCAPED.sub(rb"\1", quoted) if b"\\" in quoted else quoted
 
 
 def _bare(value: bytes) -> bytes:

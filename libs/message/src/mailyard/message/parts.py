@@ -58,10 +58,6 @@ class PartIndex:
             position = None if position is None else self._child_of_part(position, number)
         return None if position is None else self._of_part(position, specifier)
 
-    def leaves(self) -> Iterator[tuple[str, IndexedPart]]:
-        """The parts that have no parts, each with its section number."""
-        yield from self._leaves(0, "")
-
     def children(self, position: int) -> list[int]:
         """Positions in `parts` of a part's direct children."""
         parts = self.parts
@@ -97,20 +93,6 @@ class PartIndex:
         if part.kind != Kind.MESSAGE:
             return None
         return _of_message(self.parts[position + 1], specifier)
-
-    def _leaves(self, position: int, path: str) -> Iterator[tuple[str, IndexedPart]]:
-        part = self.parts[position]
-        if part.kind == Kind.LEAF:
-            yield path or "1", part
-            return
-        if part.kind == Kind.MESSAGE:
-            message = position + 1
-            inside = path or "1"
-            is_multipart = self.parts[message].kind == Kind.MULTIPART
-            yield from self._leaves(message, inside if is_multipart else f"{inside}.1")
-            return
-        for number, child in enumerate(self.children(position), 1):
-            yield from self._leaves(child, f"{path}.{number}" if path else str(number))
 
 
 def encode_part_index(message: Part) -> bytes:

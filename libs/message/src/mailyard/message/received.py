@@ -7,10 +7,7 @@ from functools import lru_cache
 
 from mailyard.message.dates import rfc5322_date
 
-__all__ = ["Hop", "received_field", "rfc5322_date"]
-
 _UNPRINTABLE = re.compile(r"[^\x21-\x27\x2a-\x5b\x5d-\x7e]+")  # also parentheses and backslash: comment marks
-
 _UNPRINTABLE_UTF8 = re.compile(r"[^\x21-\x27\x2a-\x5b\x5d-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\U0010ffff]")
 _MAX_RECIPIENT = 320
 _OWN = re.compile(

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import NamedTuple
 
+from mailyard.message.charsets import is_utf8
 from mailyard.message.defects import NONE, Defect
-from mailyard.message.fields import Field, header_end, lenient_header_end, scan_fields
+from mailyard.message.fields import Field, first_value, header_end, lenient_header_end, scan_fields
 from mailyard.message.parameters import (
     MESSAGE_RFC822,
     OCTET_STREAM,
@@ -25,7 +26,7 @@ from mailyard.message.transferencoding import ENCODINGS, is_identity
 
 _CR = 13
 _PATIENCE = (
-    1000  # lines that look like delimiters and are not, before a regular expression is worth its making
+    1000  # lines that look like delimiters and are not, before compiling a regular expression pays off
 )
 _REST_IS_BLANK = re.compile(rb"[ \t]*+(?:\r?\n|\r?\Z)")
 _BLANK_LINE = re.compile(rb"\n[ \t]++\r?\n")
@@ -65,10 +66,7 @@ class Reading:
 
     def value(self, fields: Sequence[Field], name: bytes) -> bytes | None:
         """The unfolded value of the field of this (lower-case) name that counts."""
-        for each in reversed(fields) if self.last_fields else fields:
-            if each.name == name:
-                return each.value
-        return None
+        return first_value(reversed(fields) if self.last_fields else fields, name)
 
 
 STANDARD = Reading()
@@ -126,7 +124,7 @@ class _Mark(NamedTuple):
 
 @dataclass(slots=True)
 class _Scanner:
-    """Reads `data` once from front to back; `open` holds the boundaries of the multiparts around the place."""
+    """Reads `data` once from front to back; `open` holds the boundaries of the multiparts around the current position."""
 
     prefix: bytes
     data: bytes
@@ -326,16 +324,8 @@ def _doubt(header: bytes, names: list[bytes], defects: set[Defect]) -> None:
         defects.add(Defect.NUL_IN_HEADER)
     if header.count(b"\r") != header.count(b"\r\n"):
         defects.add(Defect.BARE_CR_IN_HEADER)
-    if not header.isascii() and not _is_utf8(header):
+    if not header.isascii() and not is_utf8(header):
         defects.add(Defect.EIGHT_BIT_HEADER)
-
-
-def _is_utf8(octets: bytes) -> bool:
-    try:
-        octets.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def _common_start(texts: list[bytes]) -> bytes:

@@ -65,10 +65,8 @@ def summary_of(
         and (subject is None or len(subject) <= SUBJECT_OCTETS)
         and [field.name for field in fields].count(b"subject") <= 1
     )
-    if (
-        sent_at is not None and not 1 < sent_at.year < MAXYEAR
-    ):  # in UTC, the day may be outside of the calendar
-        sent_at, is_exact = None, False
+    if sent_at is not None and not 1 < sent_at.year < MAXYEAR:
+        sent_at, is_exact = None, False  # in UTC, the day may be outside of the calendar
     return Summary(
         from_=tuple(islice(_named(authors), MAX_ADDRESSES)),
         to=tuple(islice(_named(recipients), MAX_ADDRESSES)),

@@ -51,14 +51,10 @@ _VPS_HIGH = (
 )
 
 
-def _table(low: dict[int, str], high: str) -> dict[int, str]:
-    return low | dict(enumerate(high, start=0x80))
-
-
 _TABLES = {
-    "viscii": _table(_VISCII_LOW, _VISCII_HIGH),
-    "tcvn": _table(_TCVN_LOW, _TCVN_HIGH),
-    "vps": _table(_VPS_LOW, _VPS_HIGH),
+    "viscii": _VISCII_LOW | dict(enumerate(_VISCII_HIGH, start=0x80)),
+    "tcvn": _TCVN_LOW | dict(enumerate(_TCVN_HIGH, start=0x80)),
+    "vps": _VPS_LOW | dict(enumerate(_VPS_HIGH, start=0x80)),
 }
 CHARSETS = frozenset(_TABLES)
 

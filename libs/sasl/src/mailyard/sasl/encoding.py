@@ -22,11 +22,6 @@ def decode_response(line: bytes) -> bytes:
         raise SaslError(SaslFailure.NOT_BASE64, "The answer is not base64") from None
 
 
-def decode_initial_response(text: bytes) -> bytes | None:
-    """Decode what stands behind the mechanism's name; None where nothing does. Raises SaslError."""
-    return decode_response(text) if text else None
-
-
 def encode_challenge(challenge: bytes) -> str:
     """Write a challenge in base64."""
     return binascii.b2a_base64(challenge, newline=False).decode("ascii")

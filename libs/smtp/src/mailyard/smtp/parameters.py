@@ -14,7 +14,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Any
 
-from mailyard.smtp.xtext import XtextError, decode_xtext, is_xtext
+from mailyard.smtp.xtext import decode_xtext, is_xtext
 
 _Reader = Callable[[str | None], Any]
 
@@ -184,7 +184,7 @@ def _decoded(value: str | None, name: str) -> str | None:
     _check_controls(value or "", name)
     try:
         text = decode_xtext(value or "").decode()
-    except (XtextError, UnicodeDecodeError):
+    except ValueError:
         return None
     _check_controls(text, name)
     return text

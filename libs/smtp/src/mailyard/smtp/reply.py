@@ -24,7 +24,7 @@ class ReplyError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One reply: a code, an enhanced status code where there is one, one or more lines of text."""
+    """A code, an enhanced status code where there is one, and lines of text; `wire` are its octets with CRLF."""
 
     code: int
     enhanced: str | None
@@ -58,10 +58,6 @@ class Reply:
     def text(self) -> str:
         """The text of all lines in one, without codes."""
         return " ".join(self.lines)
-
-    def encode(self) -> bytes:
-        """The octets of the reply, CRLF included."""
-        return self.wire
 
     def __str__(self) -> str:
         return " ".join(part for part in (str(self.code), self.enhanced, self.text) if part)

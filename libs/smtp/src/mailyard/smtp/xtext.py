@@ -9,16 +9,6 @@ import re
 
 _XTEXT = re.compile(r"(?:[!-*,-<>-~]|\+[0-9A-F]{2})*")
 _HEXCHAR = re.compile(rb"\+([0-9A-F]{2})")
-_PLAIN = frozenset(range(33, 127)) - set(b"+=")
-
-
-class XtextError(ValueError):
-    """The text is not xtext."""
-
-
-def encode_xtext(octets: bytes) -> str:
-    """Encode any octets as xtext."""
-    return "".join(chr(octet) if octet in _PLAIN else f"+{octet:02X}" for octet in octets)
 
 
 def is_xtext(text: str) -> bool:
@@ -27,7 +17,7 @@ def is_xtext(text: str) -> bool:
 
 
 def decode_xtext(text: str) -> bytes:
-    """Decode xtext; raises XtextError."""
+    """Decode xtext; raises ValueError for a text that is not xtext."""
     if not is_xtext(text):
-        raise XtextError(f"not xtext: {text!r}")
+        raise ValueError(f"not xtext: {text!r}")
     return _HEXCHAR.sub(lambda match: bytes((int(match[1], 16),)), text.encode("ascii"))

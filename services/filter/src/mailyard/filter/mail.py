@@ -8,10 +8,10 @@ from functools import cached_property, partial
 from bson import ObjectId
 
 from mailyard.broker.pipeline import Route
-from mailyard.message.addresstexts import address_texts
 from mailyard.message.defects import NONE, Defect
 from mailyard.message.encodedwords import decode_words
 from mailyard.message.fields import Field, header_end, scan_fields
+from mailyard.message.headertext import address_texts
 from mailyard.message.inside import InspectedMessage, look_inside_every_way
 from mailyard.proto.v1.ticket_pb2 import Origin, Ticket
 from mailyard.spool.finding import Finding, finding_of

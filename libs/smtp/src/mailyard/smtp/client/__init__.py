@@ -13,10 +13,8 @@ from mailyard.smtp.client.events import (
     SessionRefused,
     StartTls,
 )
-from mailyard.smtp.client.extensions import Extensions
 from mailyard.smtp.client.options import Dialect, Options, Security
 from mailyard.smtp.client.states import ClientState, Step
-from mailyard.smtp.misuse import MisuseError
 
 __all__ = [
     "BodyWanted",
@@ -26,10 +24,8 @@ __all__ = [
     "EightBit",
     "EnvelopeRecipient",
     "Event",
-    "Extensions",
     "LoginCredentials",
     "Lost",
-    "MisuseError",
     "Options",
     "Ready",
     "RecipientResult",

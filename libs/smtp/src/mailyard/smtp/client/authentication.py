@@ -16,24 +16,17 @@ class LoginCredentials:
             raise ValueError("NUL in credentials")
 
 
-@dataclass(frozen=True, slots=True)
-class Exchange:
-    """One AUTH dialogue: the command, then one response per challenge. The texts of challenges are ignored."""
+def exchange_lines(offered: frozenset[str], credentials: LoginCredentials) -> list[bytes]:
+    """Return the AUTH command of the best mechanism on offer, then one response per challenge, whose text is ignored.
 
-    command: bytes
-    responses: tuple[bytes, ...] = ()
-
-
-def exchange_for(offered: frozenset[str], credentials: LoginCredentials) -> Exchange | None:
-    """Return the dialogue of the best mechanism on offer; None when the client knows none of them."""
+    The list is empty when the client knows none of the mechanisms.
+    """
     if "PLAIN" in offered:
-        message = f"\0{credentials.username}\0{credentials.password}"
-        return Exchange(b"AUTH PLAIN " + _base64(message) + b"\r\n")
+        return [b"AUTH PLAIN " + _line(f"\0{credentials.username}\0{credentials.password}")]
     if "LOGIN" in offered:
-        lines = (_base64(credentials.username) + b"\r\n", _base64(credentials.password) + b"\r\n")
-        return Exchange(b"AUTH LOGIN\r\n", lines)
-    return None
+        return [b"AUTH LOGIN\r\n", _line(credentials.username), _line(credentials.password)]
+    return []
 
 
-def _base64(text: str) -> bytes:
-    return base64.b64encode(text.encode())
+def _line(text: str) -> bytes:
+    return base64.b64encode(text.encode()) + b"\r\n"

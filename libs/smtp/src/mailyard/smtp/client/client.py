@@ -46,7 +46,7 @@ class SmtpClient:
             Step.DATA: self._transfer.on_data,
             Step.BODY: self._transfer.on_body,
             Step.END: self._transfer.on_end,
-            Step.QUIT: self._on_quit,
+            Step.QUIT: lambda _reply: self._wire.close(),
         }
 
     @property
@@ -161,6 +161,3 @@ class SmtpClient:
             self._wire.close()
         elif self._wire.state is not ClientState.CLOSED:
             self._transfer.abort(step, reply, own=own)
-
-    def _on_quit(self, _reply: Reply) -> None:
-        self._wire.close()

@@ -13,7 +13,7 @@ from typing import Final
 MAX_LINE: Final = 998
 """Octets of a text line without CRLF (RFC 5322 section 2.1.1)."""
 
-_FOLD_FROM: Final = 500  # octets of a line before the first place where it may be folded
+_FOLD_FROM: Final = 500  # octets of a line before the first position where it may be folded
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 
 
@@ -25,7 +25,6 @@ class LineFolder:
     """
 
     def __init__(self) -> None:
-        self.folded = 0  # lines so far
         self._sent = 0  # octets of the open line that went out; at most _FOLD_FROM
         self._held = b""  # what follows them
 
@@ -39,7 +38,6 @@ class LineFolder:
             if end >= 0:
                 line = end + 2
                 continue
-            self.folded += 1
             cut, line = _fold_at(data, line)
             pieces += (data[start:cut], b"\r\n" if line == cut else b"\r\n ")
             start = cut
@@ -76,11 +74,6 @@ class LineRepairer:
         self._held = False
         self._folder = LineFolder()
 
-    @property
-    def folded(self) -> int:
-        """The number of folds."""
-        return self._folder.folded
-
     def feed(self, data: bytes) -> bytes:
         """Return `data` with CRLF line ends; it never ends in CR."""
         return self._folder.feed(self._repair(data))
@@ -110,30 +103,20 @@ class LineRepairer:
         return last + self._folder.finish()
 
 
-class DotStuffer:
-    """The octets that follow the 354 reply."""
+class DotStuffer(LineRepairer):
+    """The octets that follow the 354 reply: repaired lines with stuffed dots, and the final dot."""
 
     def __init__(self) -> None:
-        self._lines = LineRepairer()
+        super().__init__()
         self._at_line_start = True
-
-    @property
-    def repaired(self) -> int:
-        """The number of bare CRs, bare LFs and NULs that were replaced."""
-        return self._lines.repaired
-
-    @property
-    def folded(self) -> int:
-        """The number of folds."""
-        return self._lines.folded
 
     def feed(self, data: bytes) -> bytes:
         """Return the octets to send for the next octets of the message."""
-        return self._stuff(self._lines.feed(data))
+        return self._stuff(super().feed(data))
 
     def finish(self) -> bytes:
         """Return the end: a CRLF when the message has none, and the final dot."""
-        rest = self._stuff(self._lines.finish())
+        rest = self._stuff(super().finish())
         return rest + (b".\r\n" if self._at_line_start else b"\r\n.\r\n")
 
     def _stuff(self, data: bytes) -> bytes:

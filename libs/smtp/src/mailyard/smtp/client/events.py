@@ -1,6 +1,6 @@
 """The events of the client core.
 
-`own`: the client said it in the server's place (a connection that broke, an extension that is missing).
+`own`: the reply is the client's own and not the server's (a connection that broke, an extension that is missing).
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
 """The opening of a session, from the greeting to the first transaction: EHLO or HELO or LHLO, STARTTLS, AUTH."""
 
-from mailyard.smtp.client.authentication import exchange_for
+from mailyard.smtp.client.authentication import exchange_lines
 from mailyard.smtp.client.commands import Command
 from mailyard.smtp.client.events import Ready, SessionRefused, StartTls
 from mailyard.smtp.client.extensions import Extensions, parse_extensions
@@ -12,7 +12,7 @@ from mailyard.smtp.reply import Reply
 
 
 class Opening:
-    """One opening; it ends with a Ready or a Refused event."""
+    """One opening; it ends with a Ready or a SessionRefused event."""
 
     def __init__(self, wire: Wire, options: Options, *, tls: bool) -> None:
         self._wire = wire
@@ -30,7 +30,7 @@ class Opening:
             self.refuse(Step.GREETING, reply)
             return
         self._wire.move(ClientInput.GREETED)
-        self._hello(self._verb)
+        self._hello()
 
     def on_hello(self, reply: Reply) -> None:
         """Take the reply to EHLO; a server that does not know EHLO gets HELO (RFC 5321 section 3.2)."""
@@ -40,7 +40,7 @@ class Opening:
             self._after_hello()
         elif reply.is_permanent and self._verb == "EHLO":
             self._verb = "HELO"
-            self._hello(self._verb)
+            self._hello()
         else:
             self.refuse(Step.HELLO, reply)
 
@@ -61,7 +61,7 @@ class Opening:
         self._wire.move(ClientInput.SECURED)
         self._tls = True
         self._wire.offer(Extensions())
-        self._hello(self._verb)
+        self._hello()
 
     def on_auth(self, reply: Reply) -> None:
         """Answer a challenge with the next response, or end the dialogue when there is none (RFC 4954 section 4)."""
@@ -81,8 +81,8 @@ class Opening:
     def _refuse(self, step: Step, enhanced: str, text: str) -> None:
         self.refuse(step, own_reply(454, enhanced, text), own=True)
 
-    def _hello(self, verb: str) -> None:
-        self._wire.commands.add(Command(Step.HELLO, f"{verb} {self._options.hostname}\r\n".encode()))
+    def _hello(self) -> None:
+        self._wire.commands.add(Command(Step.HELLO, f"{self._verb} {self._options.hostname}\r\n".encode()))
 
     def _after_hello(self) -> None:
         if self._upgrade and not self._tls and self._wire.extensions.start_tls:
@@ -96,17 +96,17 @@ class Opening:
             self._open()
 
     def _authenticate(self) -> None:
-        if not self._tls and not self._options.cleartext_auth:
+        if not self._tls:
             self._refuse(Step.AUTH, "4.7.0", "credentials travel under TLS only")
             return
         assert self._options.credentials is not None
-        exchange = exchange_for(self._wire.extensions.auth, self._options.credentials)
-        if exchange is None:
+        lines = exchange_lines(self._wire.extensions.auth, self._options.credentials)
+        if not lines:
             self._refuse(Step.AUTH, "4.7.0", "the server offers neither AUTH PLAIN nor LOGIN")
             return
-        self._responses = list(exchange.responses)
+        command, *self._responses = lines
         self._wire.move(ClientInput.AUTHENTICATE)
-        self._wire.commands.add(Command(Step.AUTH, exchange.command))
+        self._wire.commands.add(Command(Step.AUTH, command))
 
     def _open(self) -> None:
         self._wire.move(ClientInput.OPENED)

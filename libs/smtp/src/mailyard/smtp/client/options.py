@@ -36,6 +36,5 @@ class Options:
     dialect: Dialect = Dialect.SMTP
     security: Security = Security.MAY
     credentials: LoginCredentials | None = None
-    cleartext_auth: bool = False  # credentials may travel without TLS
     eight_bit: EightBit = EightBit.SEND
     chunking_from: int | None = None

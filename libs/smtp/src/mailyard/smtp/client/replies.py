@@ -33,7 +33,7 @@ class ReplyReader:
 
 
 def own_reply(code: int, enhanced: str, text: str) -> Reply:
-    """Make a reply in the server's place, for instance when a needed extension is missing."""
+    """Make a reply that the server did not send, for instance when a needed extension is missing."""
     return Reply(code, enhanced, (" ".join(text.split()),))
 
 

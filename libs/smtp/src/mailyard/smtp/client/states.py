@@ -3,8 +3,6 @@
 from enum import Enum, auto
 from typing import Final
 
-from mailyard.smtp.misuse import MisuseError
-
 
 class ClientState(Enum):
     """The state of a session."""
@@ -75,11 +73,3 @@ TRANSITIONS: Final = {
     (ClientState.READY, ClientInput.QUIT): ClientState.QUITTING,
     **{(state, ClientInput.LOST): ClientState.CLOSED for state in ClientState},
 }
-
-
-def next_state(state: ClientState, moved_by: ClientInput) -> ClientState:
-    """Return the state that follows; raises MisuseError where the table has none."""
-    following = TRANSITIONS.get((state, moved_by))
-    if following is None:
-        raise MisuseError(f"{moved_by.name} in state {state.name}")
-    return following

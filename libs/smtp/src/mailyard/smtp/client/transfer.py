@@ -8,9 +8,9 @@ from mailyard.smtp.client.options import Dialect, Options
 from mailyard.smtp.client.states import ClientInput, ClientState, Step
 from mailyard.smtp.client.transaction import Transaction
 from mailyard.smtp.client.wire import ProtocolViolation, Wire
-from mailyard.smtp.misuse import MisuseError
 from mailyard.smtp.parameters import BodyType
 from mailyard.smtp.reply import Reply
+from mailyard.smtp.transitions import MisuseError
 
 
 class Transfer:
@@ -20,7 +20,7 @@ class Transfer:
         self._wire = wire
         self._options = options
         self._transaction: Transaction | None = None
-        self._encoder: DotStuffer | LineRepairer | Verbatim = DotStuffer()
+        self._encoder: LineRepairer | Verbatim = DotStuffer()
         self._chunked = False
         self._data_agreed = False
         self._needs_reset = False
@@ -136,7 +136,7 @@ class Transfer:
         least = self._options.chunking_from
         return self._wire.extensions.chunking and least is not None and envelope.size >= least
 
-    def _encoder_for(self, envelope: TransactionEnvelope) -> DotStuffer | LineRepairer | Verbatim:
+    def _encoder_for(self, envelope: TransactionEnvelope) -> LineRepairer | Verbatim:
         if not self._chunked:
             return DotStuffer()
         return Verbatim() if envelope.body is BodyType.BINARY else LineRepairer()

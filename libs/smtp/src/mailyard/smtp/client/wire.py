@@ -3,7 +3,8 @@
 from mailyard.smtp.client.commands import CommandQueue
 from mailyard.smtp.client.events import Event
 from mailyard.smtp.client.extensions import Extensions
-from mailyard.smtp.client.states import ClientInput, ClientState, next_state
+from mailyard.smtp.client.states import TRANSITIONS, ClientInput, ClientState
+from mailyard.smtp.transitions import next_state
 
 
 class ProtocolViolation(Exception):
@@ -21,7 +22,7 @@ class Wire:
 
     def move(self, moved_by: ClientInput) -> None:
         """Change the state; raises MisuseError when the table has no such transition."""
-        self.state = next_state(self.state, moved_by)
+        self.state = next_state(TRANSITIONS, self.state, moved_by)
 
     def close(self) -> None:
         """End the session: nothing more is sent."""

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from mailyard.sasl.encoding import decode_initial_response, decode_response, encode_challenge
+from mailyard.sasl.encoding import decode_response, encode_challenge
 from mailyard.sasl.mechanism import Challenge, SaslError, SaslFailure
 from mailyard.sasl.mechanisms import MECHANISMS
 from mailyard.smtp.parameters import (
@@ -91,13 +91,14 @@ def _auth(dialogue: Dialogue, argument: str) -> Reply | None:
         return replies.AUTHENTICATED_ALREADY
     if not dialogue.offers_auth:
         return replies.ENCRYPTION_NEEDED
-    mechanism, _, initial = argument.partition(" ")
+    mechanism, _, text = argument.partition(" ")
     if not mechanism:
         return replies.AUTH_SYNTAX
     if mechanism.upper() not in MECHANISMS:
         return replies.UNKNOWN_MECHANISM
     dialogue.mechanism = MECHANISMS[mechanism.upper()]()
-    return _step_exchange(dialogue, lambda: decode_initial_response(initial.strip().encode()))
+    initial = text.strip().encode()
+    return _step_exchange(dialogue, lambda: decode_response(initial) if initial else None)
 
 
 _SASL_REFUSALS: Mapping[SaslFailure, Reply] = {

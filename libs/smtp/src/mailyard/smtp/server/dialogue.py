@@ -18,8 +18,9 @@ from mailyard.smtp.server.events import (
     RcptTo,
 )
 from mailyard.smtp.server.limits import Mode, Profile, Tally
-from mailyard.smtp.server.states import Move, ServerState, next_state
+from mailyard.smtp.server.states import TRANSITIONS, Move, ServerState
 from mailyard.smtp.server.verbs import Verb
+from mailyard.smtp.transitions import next_state
 
 Question = MailFrom | RcptTo | MessageEnd | Credentials
 """The events that wait for an answer."""
@@ -59,7 +60,7 @@ class Dialogue:
 
     def move(self, move: Move) -> None:
         """Change the state along the table; raises MisuseError."""
-        self.state = next_state(self.state, move)
+        self.state = next_state(TRANSITIONS, self.state, move)
 
     @property
     def offers_starttls(self) -> bool:
@@ -96,7 +97,7 @@ class Dialogue:
         self.events.append(Closing(is_unread))
 
     def break_off(self, reply: Reply) -> None:
-        """End the connection within a message whose end is too far away to be read."""
+        """End the connection within a message that is too long to be read to its end."""
         if self.content is not None and self.content.refusal is None:
             self.events.append(MessageAborted())
         if self.profile.mode is Mode.LMTP and self.content is not None:

@@ -62,8 +62,7 @@ def _end_chunk(dialogue: Dialogue, chunk: Chunk) -> None:
 def _keep(dialogue: Dialogue, content: Content, octets: bytes) -> None:
     """Report the octets that may be kept; the first refusal ends the message for the shell."""
     was_refused = content.refusal is not None
-    kept = content.take(octets)
-    _report(dialogue, content, kept, was_refused)
+    _report(dialogue, content, content.take(octets), was_refused)
 
 
 def _report(dialogue: Dialogue, content: Content, kept: bytes, was_refused: bool) -> None:

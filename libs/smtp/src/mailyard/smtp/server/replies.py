@@ -6,9 +6,8 @@ OK = reply(250, "2.0.0", "Ok")
 GOODBYE = reply(221, "2.0.0", "Bye")
 START_DATA = reply(354, None, "End data with <CR><LF>.<CR><LF>")
 START_TLS = reply(220, "2.0.0", "Ready to start TLS")
-VRFY = reply(
-    252, "2.0.0", "Cannot VRFY user, but will accept message and attempt delivery"
-)  # RFC 5321 section 3.5.3
+# RFC 5321 section 3.5.3.
+VRFY = reply(252, "2.0.0", "Cannot VRFY user, but will accept message and attempt delivery")
 
 # Syntax: RFC 5321 section 4.2.4 and 4.3.2.
 UNKNOWN_COMMAND = reply(500, "5.5.1", "Command unrecognized")
@@ -26,18 +25,15 @@ BDAT_SYNTAX = reply(501, "5.5.4", "Syntax: BDAT size [LAST]; closing connection"
 AUTH_SYNTAX = reply(501, "5.5.4", "Syntax: AUTH mechanism [initial-response]")
 BAD_SENDER = reply(501, "5.1.7", "Bad sender address syntax")
 BAD_RECIPIENT = reply(501, "5.1.3", "Bad recipient address syntax")
-NEEDS_SMTPUTF8 = reply(
-    553, "5.6.7", "A non-ASCII address needs the SMTPUTF8 parameter"
-)  # RFC 6531 section 3.5
+# RFC 6531 section 3.5.
+NEEDS_SMTPUTF8 = reply(553, "5.6.7", "A non-ASCII address needs the SMTPUTF8 parameter")
 NOT_HERE = reply(502, "5.5.1", "Command not implemented")
 
-# Sequence: RFC 5321 section 4.1.4.
+# Sequence: RFC 5321 sections 3.3 and 4.1.4; RFC 2033 section 4.2 demands 503 where there are no recipients.
 HELLO_FIRST = reply(503, "5.5.1", "Say EHLO or HELO first")
 NESTED = reply(503, "5.5.1", "A mail transaction is in progress")
 MAIL_FIRST = reply(503, "5.5.1", "Need MAIL first")
-NO_RECIPIENTS = reply(
-    503, "5.5.1", "No valid recipients"
-)  # RFC 5321 section 3.3; RFC 2033 section 4.2 demands 503
+NO_RECIPIENTS = reply(503, "5.5.1", "No valid recipients")
 DATA_AFTER_BDAT = reply(503, "5.5.1", "DATA and BDAT cannot be mixed")  # RFC 3030 section 2
 BINARY_NEEDS_BDAT = reply(503, "5.5.1", "BINARYMIME needs BDAT")  # RFC 3030 section 3
 SPEAK_LMTP = reply(500, "5.5.1", "This is LMTP: say LHLO")  # RFC 2033 section 4.1

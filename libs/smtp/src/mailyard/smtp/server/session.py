@@ -169,11 +169,17 @@ class Session:
         """Take one step; return whether there was input for it."""
         dialogue = self._dialogue
         if dialogue.state is ServerState.DATA:
-            return read_data(dialogue, self._input)
-        if dialogue.state in _DEAF_STATES:
+            has_advanced = read_data(dialogue, self._input)
+        elif dialogue.state in _DEAF_STATES:
             return False
-        if dialogue.chunk is not None:
-            return read_chunk(dialogue, self._input)
+        elif dialogue.chunk is not None:
+            has_advanced = read_chunk(dialogue, self._input)
+        else:
+            has_advanced = self._read_line()
+        self._check_limits()
+        return has_advanced
+
+    def _read_line(self) -> bool:
         try:
             line = self._input.line(self._line_limit)
         except LineTooLongError:
@@ -184,7 +190,6 @@ class Session:
             if line is None:
                 return False
             self._take_line(line)
-        self._check_limits()
         return True
 
     @property

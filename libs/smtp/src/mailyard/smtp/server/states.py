@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from enum import IntEnum, auto
 from typing import Final
 
-from mailyard.smtp.misuse import MisuseError
-
 # IntEnum, because its hash is that of int: each command looks up a state.
 
 
@@ -74,11 +72,3 @@ TRANSITIONS: Final[Mapping[tuple[ServerState, Move], ServerState]] = {
     },
     **{(state, Move.CLOSE): ServerState.CLOSED for state in ServerState},
 }
-
-
-def next_state(state: ServerState, move: Move) -> ServerState:
-    """Return the state that follows; raises MisuseError where the table has none."""
-    following = TRANSITIONS.get((state, move))
-    if following is None:
-        raise MisuseError(f"{move.name} in state {state.name}")
-    return following

@@ -26,8 +26,9 @@ from mailyard.imap_server.session.searchtext import folded
 from mailyard.imap_server.session.session import ImapSession
 from mailyard.mailbox.model import Message
 from mailyard.mailbox.octets import OCTET_FIELDS, SMALL_BODY, read_blob, read_header
+from mailyard.message.headertext import header_text
+from mailyard.message.inside import look_inside
 from mailyard.message.parts import PartIndex
-from mailyard.message.text import header_text, leaf_parts
 from mailyard.runtime.logs import get_logger
 from mailyard.store.blobs import BodyMissing
 
@@ -196,5 +197,5 @@ def _content(row: Message, body: bytes) -> MessageContent:
     span = PartIndex.decode(row.part_index).locate("HEADER")
     end = span.end if span else 0
     header = row.prefix[:end] + body[: max(0, end - len(row.prefix))]
-    texts = (f"{part.name} {part.text}" for part in leaf_parts(row.prefix, body))
+    texts = (f"{part.name} {part.text}" for part in look_inside(row.prefix, body).leaves)
     return MessageContent(header, folded(header_text(header)), folded(" ".join(texts)))

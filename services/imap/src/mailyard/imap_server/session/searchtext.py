@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from unicodedata import combining
 
-from mailyard.message import addresstexts, folding
+from mailyard.message import folding, headertext
 
 _AT_A_TIME = 65_536  # characters
 _MOST_MARKS = 100  # combining marks that a cut steps over
@@ -47,4 +47,4 @@ def _pieces(text: str) -> Iterator[tuple[str, str]]:
 
 def address_texts(value: bytes) -> Iterator[str]:
     """Give the addresses of a field as in ENVELOPE, where they may differ from the field (RFC 3501, section 6.4.4)."""
-    return map(folded, addresstexts.address_texts(value))
+    return map(folded, headertext.address_texts(value))
