@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 from bson import ObjectId
+from pymongo import WriteConcern
 from pymongo.errors import DuplicateKeyError
 
 from mailyard.broker.connection import Broker
@@ -22,7 +23,7 @@ from mailyard.spool.schema import ensure_schema
 from mailyard.spool.watch.trace import trace
 from mailyard.store.body import Body
 from mailyard.store.client import Row, Store
-from mailyard.store.logorder import InsertReply, insert_durably
+from mailyard.store.logorder import InsertReply, insert_rows
 
 HOUR = timedelta(hours=1)
 
@@ -144,12 +145,14 @@ async def test_a_bounce_of_0_3_0_is_not_made_again_and_0_3_0_makes_none_of_ours_
 async def test_where_the_order_of_body_and_row_is_unknown_both_are_written_again_and_accepted_once(
     store: Store, monkeypatch: pytest.MonkeyPatch, told: InsertReply
 ) -> None:
-    async def written_without_a_word(to: Store, name: str, rows: list[Row]) -> InsertReply:
-        await insert_durably(to, name, rows)
+    async def written_without_a_word(
+        to: Store, name: str, rows: list[Row], concern: WriteConcern
+    ) -> InsertReply:
+        await insert_rows(to, name, rows, concern)
         await to.collection("mail.chunks").delete_many({})  # as a primary does that rolls back
         return told
 
-    monkeypatch.setattr("mailyard.spool.queue.spool.insert_durably", written_without_a_word)
+    monkeypatch.setattr("mailyard.spool.queue.spool.insert_rows", written_without_a_word)
     publisher = Publishing()
     spool = Spool(store, publisher, stage="test")  # type: ignore[arg-type]
     plain = await spool.accept(acceptance("a@one.test"))
