@@ -15,7 +15,7 @@ from pymongo import UpdateOne
 
 from mailyard.proto.v1.ticket_pb2 import TimelineEntry
 from mailyard.spool.outcome import Result
-from mailyard.spool.row import COLLECTION, timeline_rows
+from mailyard.spool.row import COLLECTION, appended_timeline
 from mailyard.store.client import BY_ID, Collection, Row, Store, unavailable_when_away
 
 CLAIM: Final = timedelta(minutes=5)
@@ -154,9 +154,7 @@ def _settled(report: DueReport, now: datetime, steps: Sequence[TimelineEntry]) -
         "bouncing": {"$cond": [{"$eq": ["$bouncing", {"$literal": reported}]}, "$$REMOVE", "$bouncing"]},
     }
     if steps:
-        settled["timeline"] = {
-            "$concatArrays": [{"$ifNull": ["$timeline", []]}, {"$literal": timeline_rows(steps)}]
-        }
+        settled["timeline"] = appended_timeline(steps)
     # An outcome that came meanwhile has set another time, which stays; one that the claim left out is due now.
     next_time = {"$cond": [claimed, now, {"$ifNull": ["$bounce_at", now]}]}
     return [

@@ -5,7 +5,7 @@ rows of processes that have ended. A row older than `LIVE` does not describe the
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -152,24 +152,15 @@ def live(reports: Sequence[QueueProgress], now: datetime) -> list[QueueProgress]
     return [report for report in reports if report.consumes and now - report.at <= LIVE]
 
 
-def _progress_of(row: Mapping[str, object]) -> QueueProgress:
+def _progress_of(row: Row) -> QueueProgress:
     return QueueProgress(
-        queue=Queue(str(row["queue"])),
-        at=_moment(row["at"]),
-        consumes=bool(row.get("consumes")),
-        taken_until_ms=_number(row.get("taken_until_ms")),
-        oldest_in_hand_ms=_number(row.get("oldest_in_hand_ms")),
-        tickets_in=_number(row.get("tickets_in")) or 0,
-        messages_in=_number(row.get("messages_in")) or 0,
-        tickets_out=_number(row.get("tickets_out")) or 0,
-        messages_out=_number(row.get("messages_out")) or 0,
+        queue=Queue(row["queue"]),
+        at=row["at"],
+        consumes=row.get("consumes", False),
+        taken_until_ms=row.get("taken_until_ms"),
+        oldest_in_hand_ms=row.get("oldest_in_hand_ms"),
+        tickets_in=row.get("tickets_in", 0),
+        messages_in=row.get("messages_in", 0),
+        tickets_out=row.get("tickets_out", 0),
+        messages_out=row.get("messages_out", 0),
     )
-
-
-def _moment(value: object) -> datetime:
-    assert isinstance(value, datetime)
-    return value
-
-
-def _number(value: object) -> int | None:
-    return int(value) if isinstance(value, int | float) else None
