@@ -1,7 +1,6 @@
 """Acceptance: what is stored when the id comes back, and what happens when a server is away."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 
 import pytest
@@ -19,7 +18,6 @@ from mailyard.spool.acceptance import Acceptance, Source, TransferringClient
 from mailyard.spool.ids import BadSpoolId, accepted_second, first_spool_id, new_spool_id
 from mailyard.spool.ledger.ledger import Ledger, hour_of
 from mailyard.spool.queue.spool import AlreadyAccepted, Spool
-from mailyard.spool.schema import ensure_schema
 from mailyard.spool.watch.trace import trace
 from mailyard.store.body import Body
 from mailyard.store.client import Row, Store
@@ -39,15 +37,6 @@ class Publishing:
         if self.broken:
             raise PublishFailed(queue, tickets, "the broker is away")
         self.published += tickets
-
-
-@pytest.fixture
-async def store(mongo_url: str, database: str) -> AsyncIterator[Store]:
-    store = Store(mongo_url, database)
-    await store.start()
-    await ensure_schema(store)
-    yield store
-    await store.close()
 
 
 def acceptance(*recipients: str, body: bytes = b"Subject: x\r\n\r\ny\r\n", **more: object) -> Acceptance:
