@@ -106,15 +106,11 @@ class MailboxEvents:
             callbacks.remove(callback)
         if not callbacks:
             self._callbacks.pop(mailbox_id, None)
-            self._want_no_more(mailbox_id)
-
-    def _want_no_more(self, mailbox: str) -> None:
-        shard = shard_of(mailbox)
-        mailboxes = self._wanted_shards[shard]
-        mailboxes.discard(mailbox)
-        if not mailboxes:
-            del self._wanted_shards[shard]
-            self._unsettled.set()
+            shard = shard_of(mailbox_id)
+            self._wanted_shards[shard].discard(mailbox_id)
+            if not self._wanted_shards[shard]:
+                del self._wanted_shards[shard]
+                self._unsettled.set()
 
     async def _keep(self) -> None:
         """Have a queue, as long as someone wants to receive."""

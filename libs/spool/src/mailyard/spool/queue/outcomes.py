@@ -30,7 +30,6 @@ from mailyard.store.group import GroupCommit
 from mailyard.store.watch import timed_write
 
 _BATCH_REPORTS = 200
-_EVERYTHING = 1 << 40  # reports have no weight
 
 
 class Outcomes:
@@ -52,7 +51,7 @@ class Outcomes:
         self._ended = counter("mailyard_spool_outcomes_total")
         self._deferred = counter("mailyard_spool_deferrals_total")
         self._group: GroupCommit[Report, Sequence[Report], None] = GroupCommit(
-            self._write, _concluded, max_items=_BATCH_REPORTS, max_octets=_EVERYTHING
+            self._write, _concluded, max_items=_BATCH_REPORTS
         )
 
     @property
@@ -200,9 +199,8 @@ def _all_ended(now: datetime) -> list[Row]:
     """End the row if no target is left."""
     empty = {"$and": [_HAS_PENDING, {"$eq": ["$pending", []]}]}
     ended: Row = {"state": RowState.DONE, "ended_at": now}
-    removed = ("due_at", "lease", "delay_at", "pending")
-    stage: Row = {name: {"$cond": [empty, value, f"${name}"]} for name, value in ended.items()}
-    return [{"$set": stage | {name: {"$cond": [empty, "$$REMOVE", f"${name}"]} for name in removed}}]
+    ended |= dict.fromkeys(("due_at", "lease", "delay_at", "pending"), "$$REMOVE")
+    return [{"$set": {name: {"$cond": [empty, value, f"${name}"]} for name, value in ended.items()}}]
 
 
 def _if_newest(value: Any, otherwise: str) -> Row:
