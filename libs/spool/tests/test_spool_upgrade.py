@@ -27,7 +27,7 @@ NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 OLD = new_spool_id(NOW)
 RECEIVED = (
     b"Received: from client.test (client.test [192.0.2.7])\r\n"
-    b"\tby mx.test with ESMTPSA id x; Mon, 23 Nov 2026 12:00:00 +0000\r\n"
+    b"\tby mx.test (Mailyard) with ESMTPSA id x; Mon, 23 Nov 2026 12:00:00 +0000\r\n"
 )
 LATER = NOW + timedelta(minutes=5)
 RETRY = Deferral(LATER, Route.REMOTE, "4.4.1", "no answer")

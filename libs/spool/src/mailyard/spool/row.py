@@ -88,15 +88,15 @@ def row_of(
         "accepted_at": accepted_at,
         "client": client_row(acceptance.client),
     }
-    return row | _without_empty(
-        **_options(acceptance, acceptance.body_type, map(finding_message, acceptance.findings)),
-        dedupe_key=acceptance.dedupe_key,
-        bounce_of=acceptance.dedupe_key,  # so that 0.3.0 makes no second report during an upgrade
-        timeline=[
-            {"at": accepted_at, "stage": "smtp-in", "event": event, "detail": detail}
-            for event, detail in acceptance.steps
-        ],
-    )
+    optional = _options(acceptance, acceptance.body_type)
+    optional["findings"] = [finding_message(each).SerializeToString() for each in acceptance.findings]
+    optional["dedupe_key"] = acceptance.dedupe_key
+    optional["bounce_of"] = acceptance.dedupe_key  # so that 0.3.0 makes no second report during an upgrade
+    optional["timeline"] = [
+        {"at": accepted_at, "stage": "smtp-in", "event": event, "detail": detail}
+        for event, detail in acceptance.steps
+    ]
+    return _with(row, optional)
 
 
 def ticket_of(row: Row) -> Ticket:
@@ -163,12 +163,10 @@ def leg_row(parent: Ticket, number: int, leg: Leg, now: datetime) -> Row:
         "prefix": parent.prefix,
         "accepted_at": from_ms(parent.accepted_at_ms),
     }
-    return row | _without_empty(
-        **_options(parent, parent.body, parent.findings),
-        site=leg.site,
-        origin=origin.source,
-        client=client_row_of(origin),
-    )
+    optional = _options(parent, parent.body)
+    optional["findings"] = [each.SerializeToString() for each in parent.findings]
+    optional |= {"site": leg.site, "origin": origin.source, "client": client_row_of(origin)}
+    return _with(row, optional)
 
 
 def recipient_rows(recipients: Iterable[Recipient]) -> list[Row]:
@@ -193,11 +191,11 @@ def expansion_fields(ticket: Ticket) -> Row:
 
 def timeline_rows(entries: Iterable[TimelineEntry]) -> list[Row]:
     """Write down a timeline."""
-    return [
-        {"at": from_ms(entry.at_ms), "stage": entry.stage, "event": entry.event}
-        | _without_empty(detail=entry.detail)
-        for entry in entries
-    ]
+    rows: list[Row] = []
+    for entry in entries:
+        row = {"at": from_ms(entry.at_ms), "stage": entry.stage, "event": entry.event}
+        rows.append(row | {"detail": entry.detail} if entry.detail else row)
+    return rows
 
 
 def appended_timeline(entries: Iterable[TimelineEntry]) -> Row:
@@ -205,7 +203,7 @@ def appended_timeline(entries: Iterable[TimelineEntry]) -> Row:
     return {"$concatArrays": [{"$ifNull": ["$timeline", []]}, {"$literal": timeline_rows(entries)}]}
 
 
-def _options(message: Acceptance | Ticket, body_type: str, findings: Iterable[pb.Finding]) -> Row:
+def _options(message: Acceptance | Ticket, body_type: str) -> Row:
     """Return the fields that only some messages have; the others have empty values."""
     return {
         "ret": message.ret,
@@ -214,9 +212,10 @@ def _options(message: Acceptance | Ticket, body_type: str, findings: Iterable[pb
         "traceparent": message.traceparent,
         "body": body_type if body_type != "7BIT" else None,
         "class": message.mail_class if message.mail_class != MailClass.MAIL_CLASS_NORMAL else None,
-        "findings": [each.SerializeToString() for each in findings],
     }
 
 
-def _without_empty(**fields: object) -> Row:
-    return {name: value for name, value in fields.items() if value}
+def _with(row: Row, optional: Row) -> Row:
+    """Add the optional fields that are not empty."""
+    row.update({name: value for name, value in optional.items() if value})
+    return row
