@@ -79,7 +79,7 @@ class Bounces:
 
         """
         due: Row = {"bounce_at": {"$lte": now}}
-        token, until = ObjectId(), _stored(now + CLAIM)
+        token, until = ObjectId(), now + CLAIM
         with unavailable_when_away():
             ids = [
                 row["_id"] async for row in self._rows.find(due, {"_id": 1}).sort("bounce_at").limit(limit)
@@ -226,8 +226,3 @@ def _key_of(row: Row) -> str:
 
 def _whole(row: Row) -> str:
     return str(row["_id"]).partition(".")[0]
-
-
-def _stored(moment: datetime) -> datetime:
-    """Return what the store keeps of a time: milliseconds."""
-    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
