@@ -1,4 +1,4 @@
-"""Acceptance: what is stored when the id comes back, and what happens when a server is away."""
+"""Acceptance: what is stored when the id comes back, and what happens when a server is unreachable."""
 
 import asyncio
 from datetime import datetime, timedelta
@@ -40,7 +40,7 @@ class Publishing:
 
     async def publish(self, queue: Queue, tickets: list[Ticket]) -> None:
         if self.broken:
-            raise PublishFailed(queue, tickets, "the broker is away")
+            raise PublishFailed(queue, tickets, "the broker is unreachable")
         self.published += tickets
 
 
@@ -67,7 +67,7 @@ async def lines_of(store: Store) -> dict[str, tuple[int, int]]:
     return {line.tenant: (line.accepted, line.unaccounted) for line in accounts}
 
 
-async def test_an_accepted_message_stands_in_the_store_and_is_announced(store: Store) -> None:
+async def test_an_accepted_message_is_in_the_store_and_its_ticket_is_published(store: Store) -> None:
     publisher = Publishing()
     spool = Spool(store, publisher, stage="test")  # type: ignore[arg-type]
     spool_id = await spool.accept(acceptance("a@one.test", "b@two.test"))
@@ -85,7 +85,7 @@ async def test_an_accepted_message_stands_in_the_store_and_is_announced(store: S
     assert await lines_of(store) == {"one.test": (1, 0), "two.test": (1, 0)}
 
 
-async def test_what_the_edge_did_to_a_message_stands_in_its_timeline(store: Store) -> None:
+async def test_what_smtp_in_did_to_a_message_is_in_its_timeline(store: Store) -> None:
     spool = Spool(store, Publishing(), stage="test")  # type: ignore[arg-type]
     steps = (("message.author_rewritten", "From: a@there.test became b@one.test"),)
     spool_id = await spool.accept(acceptance("a@one.test", steps=steps))
@@ -93,7 +93,7 @@ async def test_what_the_edge_did_to_a_message_stands_in_its_timeline(store: Stor
     assert [(step.stage, step.event, step.detail) for step in row.steps[1:]] == [("smtp-in", *steps[0])]
 
 
-async def test_a_broker_that_is_away_does_not_stop_acceptance(store: Store) -> None:
+async def test_a_broker_that_is_unreachable_does_not_stop_acceptance(store: Store) -> None:
     publisher = Publishing()
     publisher.broken = True
     spool = Spool(store, publisher, stage="test")  # type: ignore[arg-type]
@@ -136,21 +136,21 @@ async def test_a_bounce_of_0_3_0_is_not_made_again_and_0_3_0_makes_none_of_ours_
 
 
 @pytest.mark.parametrize(
-    "told",
+    "answer",
     [InsertReply(None), InsertReply(7)],
     ids=["the answer was lost", "another primary wrote the rows"],
 )
 async def test_where_the_order_of_body_and_row_is_unknown_both_are_written_again_and_accepted_once(
-    store: Store, monkeypatch: pytest.MonkeyPatch, told: InsertReply
+    store: Store, monkeypatch: pytest.MonkeyPatch, answer: InsertReply
 ) -> None:
-    async def written_without_a_word(
+    async def write_and_roll_back(
         to: Store, name: str, rows: list[Row], concern: WriteConcern
     ) -> InsertReply:
         await insert_rows(to, name, rows, concern)
         await to.collection("mail.chunks").delete_many({})  # as a primary does that rolls back
-        return told
+        return answer
 
-    monkeypatch.setattr("mailyard.spool.queue.spool.insert_rows", written_without_a_word)
+    monkeypatch.setattr("mailyard.spool.queue.spool.insert_rows", write_and_roll_back)
     publisher = Publishing()
     spool = Spool(store, publisher, stage="test")  # type: ignore[arg-type]
     plain = await spool.accept(acceptance("a@one.test"))
@@ -164,7 +164,7 @@ async def test_where_the_order_of_body_and_row_is_unknown_both_are_written_again
     assert await store.collection("spool").count_documents({}) == 2
 
 
-async def test_a_store_that_is_away_refuses_and_says_so() -> None:
+async def test_an_unreachable_store_refuses_and_says_so() -> None:
     store = Store("mongodb://127.0.0.1:1/?directConnection=true", "nowhere", timeout_ms=200)
     spool = Spool(store, Publishing(), stage="test")  # type: ignore[arg-type]
     with pytest.raises(Unavailable, match="MongoDB is unreachable"):
@@ -172,7 +172,7 @@ async def test_a_store_that_is_away_refuses_and_says_so() -> None:
     await store.close()
 
 
-async def test_a_missing_ledger_entry_is_recovered_from_the_rows_and_a_missing_row_is_told(
+async def test_a_missing_ledger_entry_is_recovered_from_the_rows_and_a_missing_row_is_reported(
     store: Store,
 ) -> None:
     spool = Spool(store, Publishing(), stage="test")  # type: ignore[arg-type]
