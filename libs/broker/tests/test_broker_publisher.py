@@ -63,7 +63,7 @@ async def test_without_a_connection_publish_fails_at_once_and_names_the_tickets(
     proxy, far_broker, tickets, eventually
 ):
     await proxy.refuse()
-    await eventually(lambda: far_broker.not_ready_reason() is not None, "the loss is told")
+    await eventually(lambda: far_broker.not_ready_reason() is not None, "the loss is reported")
     publisher = TicketPublisher(far_broker)
     async with asyncio.timeout(1):
         with pytest.raises(PublishFailed, match="no connection to RabbitMQ") as raised:

@@ -66,8 +66,8 @@ async def test_a_row_that_is_there_is_refused_and_the_others_are_written(store: 
     ],
 )
 async def test_nothing_is_said_where_the_server_did_not_say_it(answer: Mapping[str, Any] | Exception) -> None:
-    told = await insert_rows(Answered(answer), "a", [{"_id": 1}], DURABLE)  # type: ignore[arg-type]
-    assert told == InsertReply(None)
+    reply = await insert_rows(Answered(answer), "a", [{"_id": 1}], DURABLE)  # type: ignore[arg-type]
+    assert reply == InsertReply(None)
 
 
 async def test_shards_have_a_log_each_so_nothing_is_said_of_an_order() -> None:
@@ -76,9 +76,9 @@ async def test_shards_have_a_log_each_so_nothing_is_said_of_an_order() -> None:
 
 
 async def test_no_primary_is_an_error_at_once() -> None:
-    away = Answered(ServerSelectionTimeoutError("no primary"))
+    unreachable = Answered(ServerSelectionTimeoutError("no primary"))
     with pytest.raises(ServerSelectionTimeoutError):
-        await insert_rows(away, "a", [{"_id": 1}], SOON)  # type: ignore[arg-type]
+        await insert_rows(unreachable, "a", [{"_id": 1}], SOON)  # type: ignore[arg-type]
 
 
 async def test_bodies_put_ahead_are_whole_and_can_be_put_again(store: Store) -> None:
