@@ -1,4 +1,4 @@
-"""A broker that is away is waited for, a lost one is found again, and both are told in plain words."""
+"""An unreachable broker is waited for, a lost one is found again, and both are reported in plain words."""
 
 import asyncio
 import time
@@ -61,14 +61,14 @@ async def test_a_lost_broker_that_is_required_is_no_degradation_but_a_reason_aga
     assert far_broker.degraded() is None
 
 
-async def test_a_refused_password_is_told_with_the_setting(vhost_url, eventually):
+async def test_a_refused_password_is_reported_with_the_setting(vhost_url, eventually):
     broker = Broker(str(URL(vhost_url).with_password("wrong")), "test")
     starting = asyncio.create_task(broker.start())
-    told = await eventually(
+    reason = await eventually(
         lambda: "refuses" in (broker.not_ready_reason() or "") and broker.not_ready_reason(), "a refusal"
     )
-    assert "correct MAILYARD_AMQP_URL" in told
-    assert "wrong@" not in told
+    assert "correct MAILYARD_AMQP_URL" in reason
+    assert "wrong@" not in reason
     starting.cancel()
     await broker.close()
 
@@ -97,7 +97,7 @@ def test_brokers_before_3_10_are_refused(version, fits):
 
 async def test_start_fails_when_a_queue_has_other_properties(vhost_url, channel):
     await channel.declare_queue("remote.send", durable=True)
-    for _ in range(20):  # a link may be anywhere in its closing when it is told to end
+    for _ in range(20):  # a link may be anywhere in its closing when it is closed
         broker = Broker(vhost_url, "test")
         with pytest.raises(TopologyMismatch, match=r"delete_queue remote\.send"):
             await asyncio.wait_for(broker.start(), 15)
@@ -110,7 +110,7 @@ async def test_a_cut_connection_comes_back_and_the_topology_is_declared_again(
     await channel.queue_delete(Queue.SMTP_IN_ROUTE)
     before = proxy.connections
     proxy.cut()
-    await eventually(lambda: far_broker.not_ready_reason() is not None, "the loss is told")
+    await eventually(lambda: far_broker.not_ready_reason() is not None, "the loss is reported")
     assert "lost" in far_broker.not_ready_reason()
     await eventually(lambda: far_broker.not_ready_reason() is None, "both connections up")
     assert proxy.connections == before + 2
@@ -124,7 +124,7 @@ async def test_a_mismatch_met_at_reconnection_is_told_and_mended_when_it_is_gone
     await channel.declare_queue(Queue.LOCAL_FILTER, durable=True)
     proxy.cut()
     await eventually(
-        lambda: "other properties" in (far_broker.not_ready_reason() or ""), "the mismatch is told"
+        lambda: "other properties" in (far_broker.not_ready_reason() or ""), "the mismatch is reported"
     )
     await channel.queue_delete(Queue.LOCAL_FILTER)
     await eventually(lambda: far_broker.not_ready_reason() is None, "both connections up")
@@ -134,7 +134,7 @@ async def test_a_mismatch_met_at_reconnection_is_told_and_mended_when_it_is_gone
 async def test_a_stalled_connection_is_noticed_within_20_seconds(proxy, far_broker, eventually):
     proxy.stall()
     began = time.monotonic()
-    await eventually(lambda: far_broker.not_ready_reason() is not None, "the stall is told", seconds=20)
+    await eventually(lambda: far_broker.not_ready_reason() is not None, "the stall is reported", seconds=20)
     assert time.monotonic() - began > 3
     proxy.flow()
     await eventually(lambda: far_broker.not_ready_reason() is None, "both connections up")
@@ -160,7 +160,7 @@ async def test_depth_counts_messages_of_a_queue(broker, tickets, eventually):
 
 async def test_the_depth_of_a_queue_that_is_gone_is_unavailable_and_other_questions_go_on(broker, channel):
     await channel.queue_delete(Queue.LOCAL_DELIVER)
-    with pytest.raises(Unavailable, match=r"does not tell the depth of local\.deliver"):
+    with pytest.raises(Unavailable, match=r"does not report the depth of local\.deliver"):
         await broker.depth(Queue.LOCAL_DELIVER)
     assert await broker.depth(Queue.LOCAL_FILTER) == QueueDepth(messages=0, consumers=0)
 

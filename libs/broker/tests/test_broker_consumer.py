@@ -139,10 +139,10 @@ async def test_drain_finishes_what_is_in_hand_and_gives_back_the_rest(
     await asyncio.wait_for(draining, 5)
     await consumer.close()
     assert recorder.calls == [ids(tickets(0, 1))]
-    heir = Recorder()
-    await started(TicketConsumer(broker, QUEUE, heir))
-    await eventually(lambda: len(heir.done) == 120, "the heir has the rest")
-    assert heir.done == ids(tickets(1, 120))
+    successor = Recorder()
+    await started(TicketConsumer(broker, QUEUE, successor))
+    await eventually(lambda: len(successor.done) == 120, "the successor has the rest")
+    assert successor.done == ids(tickets(1, 120))
 
 
 async def test_tickets_of_a_handler_that_never_returns_are_redelivered_after_close(
@@ -156,9 +156,10 @@ async def test_tickets_of_a_handler_that_never_returns_are_redelivered_after_clo
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(consumer.drain(), 0.2)
     await asyncio.wait_for(consumer.close(), 5)
-    heir = await started(TicketConsumer(broker, QUEUE, successor := Recorder()))
-    await eventually(lambda: successor.done == ids(tickets(0, 3)), "the heir has them")
-    assert heir.progress().tickets_done == 3
+    successor = Recorder()
+    second = await started(TicketConsumer(broker, QUEUE, successor))
+    await eventually(lambda: successor.done == ids(tickets(0, 3)), "the successor has them")
+    assert second.progress().tickets_done == 3
 
 
 async def test_draining_twice_and_closing_twice_is_no_error(broker, recorder):

@@ -30,11 +30,13 @@ class Holder:
 
 async def test_a_consumer_is_unready_until_it_is_registered(proxy, far_broker, started, eventually):
     await proxy.refuse()
-    await eventually(lambda: far_broker.not_ready_reason() is not None, "the loss is told")
+    await eventually(lambda: far_broker.not_ready_reason() is not None, "the loss is reported")
     consumer = TicketConsumer(far_broker, QUEUE, Holder())
     assert consumer.not_ready_reason() == "not registered yet"
     await started(consumer)
-    await eventually(lambda: "no connection to RabbitMQ" in consumer.not_ready_reason(), "the reason is told")
+    await eventually(
+        lambda: "no connection to RabbitMQ" in consumer.not_ready_reason(), "the reason is reported"
+    )
     await proxy.accept()
     await eventually(lambda: consumer.not_ready_reason() is None, "registered")
 
@@ -48,7 +50,7 @@ async def test_a_cut_in_the_middle_of_a_handler_redelivers_its_tickets(
     await TicketPublisher(far_broker).publish(QUEUE, tickets(0, 2))
     await eventually(lambda: holder.begun, "the call")
     proxy.cut()
-    await eventually(lambda: far_broker.not_ready_reason() is not None, "the loss is told")
+    await eventually(lambda: far_broker.not_ready_reason() is not None, "the loss is reported")
     holder.gate.set()
     await eventually(lambda: len(holder.done) == 4, "handled, and handled again after redelivery")
     await eventually(lambda: consumer.not_ready_reason() is None, "registered again")
@@ -58,20 +60,20 @@ async def test_a_cut_in_the_middle_of_a_handler_redelivers_its_tickets(
 async def test_tickets_that_wait_for_a_store_are_let_go_when_the_session_ends(
     proxy, far_broker, started, tickets, eventually
 ):
-    away = True
+    unreachable = True
     tries = []
 
     async def handler(batch):
         tries.append(len(batch))
-        if away:
-            raise Unavailable("the store is away")
+        if unreachable:
+            raise Unavailable("the store is unreachable")
 
     consumer = await started(TicketConsumer(far_broker, QUEUE, handler))
     await TicketPublisher(far_broker).publish(QUEUE, tickets(0, 1))
     await eventually(lambda: tries, "a try")
     proxy.cut()
     await eventually(lambda: consumer.progress().messages_in == 2, "redelivered")
-    away = False
+    unreachable = False
     await eventually(lambda: consumer.progress().tickets_done == 1, "done once")
 
 
@@ -82,7 +84,7 @@ async def test_a_consumer_of_a_deleted_queue_gets_it_declared_and_registers_agai
     consumer = await started(TicketConsumer(broker, QUEUE, holder))
     await eventually(lambda: consumer.not_ready_reason() is None, "registered")
     await channel.queue_delete(QUEUE)
-    await eventually(lambda: consumer.not_ready_reason() is not None, "the loss is told")
+    await eventually(lambda: consumer.not_ready_reason() is not None, "the loss is reported")
     await eventually(lambda: consumer.not_ready_reason() is None, "registered again")
     await TicketPublisher(broker).publish(QUEUE, tickets(0, 1))
     await eventually(lambda: holder.done, "handled")
@@ -93,7 +95,9 @@ async def test_a_call_that_lasts_too_long_makes_the_process_unready(broker, star
     holder.gate.clear()
     consumer = await started(TicketConsumer(broker, QUEUE, holder, handler_seconds=0.1))
     await TicketPublisher(broker).publish(QUEUE, tickets(0, 1))
-    await eventually(lambda: "a handler call has lasted" in (consumer.not_ready_reason() or ""), "it is told")
+    await eventually(
+        lambda: "a handler call has lasted" in (consumer.not_ready_reason() or ""), "it is reported"
+    )
     holder.gate.set()
     await eventually(lambda: consumer.not_ready_reason() is None, "ready again")
 

@@ -3,7 +3,6 @@
 import pytest
 
 from mailyard.broker.pipeline import (
-    ENTRY,
     FIRST_QUEUE,
     STAGES,
     Queue,
@@ -34,7 +33,7 @@ def test_each_queue_but_the_dead_letters_has_one_stage():
 
 def test_every_queue_is_reached_from_the_entry_and_none_twice():
     reached: list[Queue] = []
-    waiting = [ENTRY]
+    waiting = [Queue.SMTP_IN_ROUTE]
     while waiting:
         queue = waiting.pop()
         reached.append(queue)

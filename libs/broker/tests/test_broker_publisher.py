@@ -53,7 +53,7 @@ async def test_nothing_is_published_for_no_tickets(broker, taken):
 async def test_many_publishes_in_flight_are_all_confirmed_and_counted(broker, tickets, taken):
     publisher = TicketPublisher(broker)
     await asyncio.gather(*(publisher.publish(QUEUE, tickets(2 * n, 2)) for n in range(300)))
-    assert publisher.progress() == {QUEUE: Published(QUEUE, tickets_out=600, messages_out=300)}
+    assert publisher.progress() == {QUEUE: Published(tickets_out=600, messages_out=300)}
     assert sorted(spool_id for batch in await taken(QUEUE) for spool_id in batch) == [
         ticket.spool_id for ticket in tickets(0, 600)
     ]
@@ -63,7 +63,7 @@ async def test_without_a_connection_publish_fails_at_once_and_names_the_tickets(
     proxy, far_broker, tickets, eventually
 ):
     await proxy.refuse()
-    await eventually(lambda: far_broker.not_ready_reason() is not None, "the loss is told")
+    await eventually(lambda: far_broker.not_ready_reason() is not None, "the loss is reported")
     publisher = TicketPublisher(far_broker)
     async with asyncio.timeout(1):
         with pytest.raises(PublishFailed, match="no connection to RabbitMQ") as raised:

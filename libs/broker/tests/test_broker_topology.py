@@ -59,9 +59,9 @@ async def test_a_queue_with_other_properties_is_named_with_what_to_do(channel):
     await channel.declare_queue("local.deliver", durable=True)
     with pytest.raises(TopologyMismatch) as raised:
         await declare(channel)
-    told = str(raised.value)
-    assert "a queue 'local.deliver' with other properties" in told
-    assert "rabbitmqctl delete_queue local.deliver" in told
+    problem = str(raised.value)
+    assert "a queue 'local.deliver' with other properties" in problem
+    assert "rabbitmqctl delete_queue local.deliver" in problem
     assert isinstance(raised.value, Misconfigured)
 
 

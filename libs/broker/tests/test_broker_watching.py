@@ -1,4 +1,4 @@
-"""What handling a ticket tells of it: how long it waited, and a span under its trace."""
+"""What is known of a ticket once it is handled: how long it waited, and a span under its trace."""
 
 import time
 

@@ -1,11 +1,11 @@
-"""Acceptance: what is stored when the id comes back, and what happens when a server is away."""
+"""Acceptance: what is stored when the id comes back, and what happens when a server is unreachable."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 
 import pytest
 from bson import ObjectId
+from pymongo import WriteConcern
 from pymongo.errors import DuplicateKeyError
 
 from mailyard.broker.connection import Broker
@@ -14,17 +14,21 @@ from mailyard.broker.publisher import PublishFailed, TicketPublisher
 from mailyard.proto.v1.ticket_pb2 import Recipient, Ticket
 from mailyard.runtime.clock import now_utc
 from mailyard.runtime.errors import Unavailable
+from mailyard.runtime.metrics import counter
 from mailyard.spool.acceptance import Acceptance, Source, TransferringClient
 from mailyard.spool.ids import BadSpoolId, accepted_second, first_spool_id, new_spool_id
 from mailyard.spool.ledger.ledger import Ledger, hour_of
+from mailyard.spool.queue.release import Release
 from mailyard.spool.queue.spool import AlreadyAccepted, Spool
-from mailyard.spool.schema import ensure_schema
+from mailyard.spool.watch.horizon import path_horizons
+from mailyard.spool.watch.retention import blobs_in_spool
 from mailyard.spool.watch.trace import trace
 from mailyard.store.body import Body
 from mailyard.store.client import Row, Store
-from mailyard.store.logorder import InsertReply, insert_durably
+from mailyard.store.logorder import InsertReply, insert_rows
 
 HOUR = timedelta(hours=1)
+TERM = 7
 
 
 class Publishing:
@@ -36,17 +40,8 @@ class Publishing:
 
     async def publish(self, queue: Queue, tickets: list[Ticket]) -> None:
         if self.broken:
-            raise PublishFailed(queue, tickets, "the broker is away")
+            raise PublishFailed(queue, tickets, "the broker is unreachable")
         self.published += tickets
-
-
-@pytest.fixture
-async def store(mongo_url: str, database: str) -> AsyncIterator[Store]:
-    store = Store(mongo_url, database)
-    await store.start()
-    await ensure_schema(store)
-    yield store
-    await store.close()
 
 
 def acceptance(*recipients: str, body: bytes = b"Subject: x\r\n\r\ny\r\n", **more: object) -> Acceptance:
@@ -62,13 +57,17 @@ def acceptance(*recipients: str, body: bytes = b"Subject: x\r\n\r\ny\r\n", **mor
     return Acceptance(**(fields | more))  # type: ignore[arg-type]
 
 
+class Died(Exception):
+    """The process ends here."""
+
+
 async def lines_of(store: Store) -> dict[str, tuple[int, int]]:
     now = now_utc()
     accounts = await Ledger(store).hourly_lines(hour_of(now) - HOUR, hour_of(now) + HOUR)
     return {line.tenant: (line.accepted, line.unaccounted) for line in accounts}
 
 
-async def test_an_accepted_message_stands_in_the_store_and_is_announced(store: Store) -> None:
+async def test_an_accepted_message_is_in_the_store_and_its_ticket_is_published(store: Store) -> None:
     publisher = Publishing()
     spool = Spool(store, publisher, stage="test")  # type: ignore[arg-type]
     spool_id = await spool.accept(acceptance("a@one.test", "b@two.test"))
@@ -86,7 +85,7 @@ async def test_an_accepted_message_stands_in_the_store_and_is_announced(store: S
     assert await lines_of(store) == {"one.test": (1, 0), "two.test": (1, 0)}
 
 
-async def test_what_the_edge_did_to_a_message_stands_in_its_timeline(store: Store) -> None:
+async def test_what_smtp_in_did_to_a_message_is_in_its_timeline(store: Store) -> None:
     spool = Spool(store, Publishing(), stage="test")  # type: ignore[arg-type]
     steps = (("message.author_rewritten", "From: a@there.test became b@one.test"),)
     spool_id = await spool.accept(acceptance("a@one.test", steps=steps))
@@ -94,7 +93,7 @@ async def test_what_the_edge_did_to_a_message_stands_in_its_timeline(store: Stor
     assert [(step.stage, step.event, step.detail) for step in row.steps[1:]] == [("smtp-in", *steps[0])]
 
 
-async def test_a_broker_that_is_away_does_not_stop_acceptance(store: Store) -> None:
+async def test_a_broker_that_is_unreachable_does_not_stop_acceptance(store: Store) -> None:
     publisher = Publishing()
     publisher.broken = True
     spool = Spool(store, publisher, stage="test")  # type: ignore[arg-type]
@@ -137,19 +136,21 @@ async def test_a_bounce_of_0_3_0_is_not_made_again_and_0_3_0_makes_none_of_ours_
 
 
 @pytest.mark.parametrize(
-    "told",
+    "answer",
     [InsertReply(None), InsertReply(7)],
     ids=["the answer was lost", "another primary wrote the rows"],
 )
 async def test_where_the_order_of_body_and_row_is_unknown_both_are_written_again_and_accepted_once(
-    store: Store, monkeypatch: pytest.MonkeyPatch, told: InsertReply
+    store: Store, monkeypatch: pytest.MonkeyPatch, answer: InsertReply
 ) -> None:
-    async def written_without_a_word(to: Store, name: str, rows: list[Row]) -> InsertReply:
-        await insert_durably(to, name, rows)
+    async def write_and_roll_back(
+        to: Store, name: str, rows: list[Row], concern: WriteConcern
+    ) -> InsertReply:
+        await insert_rows(to, name, rows, concern)
         await to.collection("mail.chunks").delete_many({})  # as a primary does that rolls back
-        return told
+        return answer
 
-    monkeypatch.setattr("mailyard.spool.queue.spool.insert_durably", written_without_a_word)
+    monkeypatch.setattr("mailyard.spool.queue.spool.insert_rows", write_and_roll_back)
     publisher = Publishing()
     spool = Spool(store, publisher, stage="test")  # type: ignore[arg-type]
     plain = await spool.accept(acceptance("a@one.test"))
@@ -163,7 +164,7 @@ async def test_where_the_order_of_body_and_row_is_unknown_both_are_written_again
     assert await store.collection("spool").count_documents({}) == 2
 
 
-async def test_a_store_that_is_away_refuses_and_says_so() -> None:
+async def test_an_unreachable_store_refuses_and_says_so() -> None:
     store = Store("mongodb://127.0.0.1:1/?directConnection=true", "nowhere", timeout_ms=200)
     spool = Spool(store, Publishing(), stage="test")  # type: ignore[arg-type]
     with pytest.raises(Unavailable, match="MongoDB is unreachable"):
@@ -171,7 +172,7 @@ async def test_a_store_that_is_away_refuses_and_says_so() -> None:
     await store.close()
 
 
-async def test_a_missing_ledger_entry_is_recovered_from_the_rows_and_a_missing_row_is_told(
+async def test_a_missing_ledger_entry_is_recovered_from_the_rows_and_a_missing_row_is_reported(
     store: Store,
 ) -> None:
     spool = Spool(store, Publishing(), stage="test")  # type: ignore[arg-type]
@@ -202,6 +203,126 @@ async def test_a_real_broker_has_the_tickets_after_acceptance(store: Store, vhos
     await asyncio.gather(*(spool.accept(acceptance("a@one.test")) for _ in range(5)))
     assert (await broker.depth(Queue.SMTP_IN_ROUTE)).messages >= 1
     await broker.close()
+
+
+async def found_rows(store: Store) -> list[Row]:
+    return [row async for row in store.collection("spool").find({})]
+
+
+async def lost_tickets(store: Store) -> list[tuple[Queue, Ticket]]:
+    later = now_utc() + timedelta(minutes=1)
+    return await Release(store).lost(path_horizons(dict.fromkeys(Queue, later)), later, 10)
+
+
+async def test_a_process_that_dies_after_the_bodies_leaves_bodies_without_a_row_and_no_answer(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def died(*_: object) -> InsertReply:
+        raise Died
+
+    monkeypatch.setattr("mailyard.spool.queue.spool.insert_rows", died)
+    publisher = Publishing()
+    spool = Spool(store, publisher, stage="test")  # type: ignore[arg-type]
+    message = acceptance("a@one.test")
+    with pytest.raises(Died):
+        await spool.accept(message)
+    assert (await found_rows(store), publisher.published) == ([], [])
+    assert await spool.blobs.sizes([message.body.blob_id]) == {message.body.blob_id: message.body.size}
+    assert await blobs_in_spool(store, [message.body.blob_id]) == set(), "the sweep may remove the body"
+
+
+async def test_a_process_that_dies_after_the_rows_leaves_mail_that_is_released_and_counted(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client has no answer and sends again: a second copy, and no loss."""
+
+    async def died(*_: object) -> None:
+        raise Died
+
+    publisher = Publishing()
+    spool = Spool(store, publisher, stage="test")  # type: ignore[arg-type]
+    monkeypatch.setattr(publisher, "publish", died)
+    monkeypatch.setattr("mailyard.spool.queue.spool.write_entry", died)
+    with pytest.raises(Died):
+        await spool.accept(acceptance("a@one.test"))
+    [row] = await found_rows(store)
+    assert await lines_of(store) == {"one.test": (0, -1)}
+    [(queue, ticket)] = await lost_tickets(store)
+    assert (queue, ticket.spool_id, ticket.epoch) == (Queue.SMTP_IN_ROUTE, row["_id"], 1)
+    now = now_utc()
+    assert await Ledger(store).recover_entries(hour_of(now) - HOUR, hour_of(now) + HOUR, "router") == 1
+    assert await lines_of(store) == {"one.test": (1, 0)}
+
+
+async def test_a_message_whose_ticket_was_not_published_is_released_by_the_router(store: Store) -> None:
+    publisher = Publishing()
+    publisher.broken = True
+    spool = Spool(store, publisher, stage="test")  # type: ignore[arg-type]
+    unpublished = counter("mailyard_spool_unpublished_total")
+    before = unpublished._value.get()
+    spool_id = await spool.accept(acceptance("a@one.test", "b@one.test"))
+    assert unpublished._value.get() == before + 1
+    [(queue, ticket)] = await lost_tickets(store)
+    assert (queue, ticket.spool_id, len(ticket.recipients)) == (Queue.SMTP_IN_ROUTE, spool_id, 2)
+
+
+async def test_a_ledger_that_cannot_be_written_does_not_stop_acceptance(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def unreachable(*_: object) -> None:
+        raise Unavailable("MongoDB is unreachable")
+
+    monkeypatch.setattr("mailyard.spool.queue.spool.write_entry", unreachable)
+    publisher = Publishing()
+    spool = Spool(store, publisher, stage="test")  # type: ignore[arg-type]
+    spool_id = await spool.accept(acceptance("a@one.test"))
+    assert [ticket.spool_id for ticket in publisher.published] == [spool_id]
+
+
+async def test_an_error_of_the_store_is_an_error_of_every_message_of_the_batch_and_of_no_other(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = Spool(store, Publishing(), stage="test")  # type: ignore[arg-type]
+
+    async def refused(*_: object) -> InsertReply:
+        error = {"index": 0, "code": 121, "keyPattern": {}, "errmsg": "Document failed validation"}
+        return InsertReply(TERM, (error,))
+
+    async def put_ahead(_: object) -> int:
+        return TERM
+
+    with monkeypatch.context() as patch:
+        patch.setattr("mailyard.spool.queue.spool.insert_rows", refused)
+        patch.setattr(spool.blobs, "put_ahead", put_ahead)
+        futures = [spool.submit(acceptance("a@one.test")) for _ in range(3)]
+        errors = await asyncio.gather(*futures, return_exceptions=True)
+    assert [type(error) for error in errors] == [Unavailable] * 3
+    assert "Document failed validation" in str(errors[0])
+    assert await spool.accept(acceptance("a@one.test"))
+
+
+async def test_of_two_copies_of_generated_mail_in_one_batch_one_is_accepted(store: Store) -> None:
+    publisher = Publishing()
+    spool = Spool(store, publisher, stage="test")  # type: ignore[arg-type]
+    first = spool.submit(acceptance("a@one.test"))  # the others gather behind this one
+    copies = [spool.submit(acceptance("a@one.test", dedupe_key="id/0")) for _ in range(2)]
+    assert await first
+    assert sorted(map(bool, await asyncio.gather(*copies))) == [False, True]
+    assert await lines_of(store) == {"one.test": (2, 0)}
+    assert len(publisher.published) == 2
+
+
+async def test_the_backlog_is_what_no_batch_has_taken_and_draining_waits_for_all(store: Store) -> None:
+    publisher = Publishing()
+    spool = Spool(store, publisher, stage="test")  # type: ignore[arg-type]
+    await spool.start()
+    assert (spool.backlog, spool.not_ready_reason()) == (0, None)
+    futures = [spool.submit(acceptance("a@one.test")) for _ in range(5)]
+    assert spool.backlog == 5
+    await spool.drain()
+    assert (spool.backlog, all(future.done() for future in futures)) == (0, True)
+    assert len(publisher.published) == 5
+    await spool.close()
 
 
 def test_spool_ids_sort_by_time_and_are_read_back() -> None:

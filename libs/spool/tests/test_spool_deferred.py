@@ -1,25 +1,12 @@
 """How much deferred mail there is, and when it is tried next."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pytest
-
-from mailyard.spool.schema import ensure_schema
 from mailyard.spool.watch.deferred import Deferred, read_deferred
 from mailyard.store.client import Store
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-async def store(mongo_url: str, database: str) -> AsyncIterator[Store]:
-    store = Store(mongo_url, database)
-    await store.start()
-    await ensure_schema(store)
-    yield store
-    await store.close()
 
 
 def row(name: str, **fields: Any) -> dict[str, Any]:

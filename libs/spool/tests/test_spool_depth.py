@@ -22,7 +22,7 @@ class Publisher:
     """50 tickets in each of 4 messages for the filter."""
 
     def progress(self) -> dict[Queue, Published]:
-        return {Queue.LOCAL_FILTER: Published(Queue.LOCAL_FILTER, tickets_out=200, messages_out=4)}
+        return {Queue.LOCAL_FILTER: Published(tickets_out=200, messages_out=4)}
 
 
 class Consumer:

@@ -21,7 +21,6 @@ LONG_AGO = NOW - timedelta(hours=3)
 
 def report(**fields: object) -> QueueProgress:
     base: dict[str, object] = {
-        "queue": Queue.LOCAL_DELIVER,
         "at": NOW,
         "consumes": True,
         "taken_until_ms": to_ms(NOW),

@@ -1,4 +1,4 @@
-"""Keeping the ledger: minutes close when they are complete, stay open when something waits, and tell what is wrong."""
+"""Keeping the ledger: minutes close when they are complete, stay open when something waits, and report what is wrong."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -26,14 +26,14 @@ DELIVERED = Outcome(Result.DELIVERED)
 
 
 class Scene:
-    """A spool and a bookkeeper whose clock the test moves."""
+    """A spool and an auditor whose clock the test moves."""
 
     def __init__(self, store: Store) -> None:
         self.now = BEGIN
         self.store = store
         self.tickets: list[Ticket] = []
         self.spool = Spool(store, self, stage="test", clock=lambda: self.now)  # type: ignore[arg-type]
-        self.keeper = LedgerAuditor(store, clock=lambda: self.now)
+        self.auditor = LedgerAuditor(store, clock=lambda: self.now)
 
     async def publish(self, _queue: Queue, tickets: list[Ticket]) -> None:
         self.tickets += tickets
@@ -76,19 +76,19 @@ async def scene(mongo_url: str, database: str) -> AsyncIterator[Scene]:
 
 
 async def test_an_empty_system_has_nothing_to_look_at(scene: Scene) -> None:
-    audit = await scene.keeper.audit("router")
+    audit = await scene.auditor.audit("router")
     assert (audit.wrong, dict(audit.totals)) == ((), {})
 
 
 async def test_a_complete_minute_is_closed_after_it_has_settled_and_its_totals_stay(scene: Scene) -> None:
     await scene.end(await scene.accept())
     scene.now += timedelta(seconds=50)  # the minute has passed, and is not settled
-    audit = await scene.keeper.audit("router")
+    audit = await scene.auditor.audit("router")
     assert audit.totals["delivered"] == 1
     assert await scene.entries() == 1
     scene.now += timedelta(minutes=4)
     await scene.end(await scene.accept())
-    assert (await scene.keeper.audit("router")).wrong == ()
+    assert (await scene.auditor.audit("router")).wrong == ()
     assert await scene.entries() == 1
     assert await scene.summary() == [(1, 1, 0, 0), (1, 1, 0, 0)]
 
@@ -99,25 +99,25 @@ async def test_a_minute_in_which_a_message_waits_stays_open_until_it_ends(scene:
     await Outcomes(scene.store, clock=lambda: scene.now).report(report)
     for _ in range(5):
         scene.now += timedelta(minutes=3)
-        await scene.keeper.audit("router")
+        await scene.auditor.audit("router")
     assert await scene.entries() == 1
     assert await scene.summary() == [(1, 0, 1, 0)]
     await scene.end(ticket)
     scene.now += timedelta(hours=1)
-    await scene.keeper.audit("router")
+    await scene.auditor.audit("router")
     assert await scene.entries() == 0
     assert (await scene.summary())[0] == (1, 1, 0, 0)
 
 
-async def test_a_lost_row_is_told_at_the_second_look_and_never_closed(scene: Scene) -> None:
+async def test_a_lost_row_is_reported_at_the_second_audit_and_never_closed(scene: Scene) -> None:
     ticket = await scene.accept()
     await scene.store.collection("spool").delete_one({"_id": ticket.spool_id})
     scene.now += timedelta(seconds=50)
-    assert (await scene.keeper.audit("router")).wrong == ()
-    [line] = (await scene.keeper.audit("router")).wrong
+    assert (await scene.auditor.audit("router")).wrong == ()
+    [line] = (await scene.auditor.audit("router")).wrong
     assert (line.tenant, line.unaccounted) == ("one", 1)
     scene.now += timedelta(hours=5)
-    [line] = (await scene.keeper.audit("router")).wrong
+    [line] = (await scene.auditor.audit("router")).wrong
     assert line.unaccounted == 1
     assert await scene.summary() == [(1, 0, 0, 1)]
 
@@ -125,16 +125,16 @@ async def test_a_lost_row_is_told_at_the_second_look_and_never_closed(scene: Sce
 async def test_a_batch_without_an_entry_gets_one_when_its_edge_had_time_enough(scene: Scene) -> None:
     await scene.end(await scene.accept())
     await scene.store.collection(ENTRIES).delete_many({})
-    assert (await scene.keeper.audit("router")).recovered == 0
+    assert (await scene.auditor.audit("router")).recovered == 0
     scene.now += timedelta(minutes=4)
-    assert (await scene.keeper.audit("router")).recovered == 1
+    assert (await scene.auditor.audit("router")).recovered == 1
     assert await scene.summary() == [(1, 1, 0, 0)]
 
 
-async def test_a_keeper_that_starts_anew_goes_on_where_the_last_one_was(scene: Scene) -> None:
+async def test_an_auditor_that_starts_anew_goes_on_where_the_last_one_was(scene: Scene) -> None:
     await scene.end(await scene.accept())
     scene.now += timedelta(minutes=10)
-    await scene.keeper.audit("router")
+    await scene.auditor.audit("router")
     scene.now += timedelta(minutes=10)
     await scene.end(await scene.accept())
     scene.now += timedelta(minutes=10)
@@ -148,9 +148,9 @@ async def test_a_late_entry_of_a_closed_minute_counts_nothing_twice(scene: Scene
     await scene.end(await scene.accept())
     [entry] = [row async for row in scene.store.collection(ENTRIES).find({})]
     scene.now += timedelta(minutes=10)
-    await scene.keeper.audit("router")
+    await scene.auditor.audit("router")
     await scene.store.collection(ENTRIES).insert_one(entry)
-    assert (await scene.keeper.audit("router")).wrong == ()
+    assert (await scene.auditor.audit("router")).wrong == ()
     assert await scene.summary() == [(1, 1, 0, 0)]
 
 
@@ -176,32 +176,32 @@ async def bulk(scene: Scene, minutes: int, tenants: int) -> None:
         await scene.store.collection(ENTRIES).insert_one(entry_of(batch, at, "edge", rows))
 
 
-async def test_a_keeper_holds_sums_of_open_minutes_and_no_line_that_is_right(scene: Scene) -> None:
+async def test_an_auditor_holds_sums_of_open_minutes_and_no_line_that_is_right(scene: Scene) -> None:
     await bulk(scene, 30, 50)
     scene.now += timedelta(minutes=4)
-    audit = await scene.keeper.audit("router")
+    audit = await scene.auditor.audit("router")
     assert (audit.totals["accepted"], audit.totals["in_flight"], audit.wrong) == (1500, 1500, ())
-    assert sum(len(known.sums.differing) for known in scene.keeper._open.values() if known) == 0
+    assert sum(len(known.sums.differing) for known in scene.auditor._open.values() if known) == 0
 
 
 async def test_an_audit_without_news_reads_neither_rows_nor_entries(scene: Scene) -> None:
     await bulk(scene, 30, 5)
     scene.now += timedelta(minutes=4)
-    await scene.keeper.audit("router")
+    await scene.auditor.audit("router")
     await scene.store.db.command("profile", 2)
-    await scene.keeper.audit("router")
+    await scene.auditor.audit("router")
     await scene.store.db.command("profile", 0)
     profile = scene.store.collection("system.profile")
     examined = [each["docsExamined"] async for each in profile.find({"docsExamined": {"$exists": True}})]
     assert sum(examined) <= 2
 
 
-async def test_a_keeper_that_starts_anew_takes_a_bounded_number_of_minutes_the_newest_first(
+async def test_an_auditor_that_starts_anew_takes_a_bounded_number_of_minutes_the_newest_first(
     scene: Scene,
 ) -> None:
     await bulk(scene, 300, 1)
     scene.now += timedelta(minutes=4)
-    seen = [(await scene.keeper.audit("router")).totals["accepted"] for _ in range(4)]
+    seen = [(await scene.auditor.audit("router")).totals["accepted"] for _ in range(4)]
     assert seen[0] <= 120
     assert seen[-1] == 300
 
@@ -213,8 +213,8 @@ async def test_many_differing_lines_are_counted_in_full_and_kept_in_part(
     await bulk(scene, 4, 110)
     await scene.store.collection("spool").delete_many({})
     scene.now += timedelta(minutes=4)
-    assert (await scene.keeper.audit("router")).unaccounted == 0
-    audit = await scene.keeper.audit("router")
+    assert (await scene.auditor.audit("router")).unaccounted == 0
+    audit = await scene.auditor.audit("router")
     assert audit.unaccounted == 440
     assert 0 < len(audit.wrong) <= 120
 
@@ -231,7 +231,7 @@ async def test_a_crash_while_a_minute_is_closed_leaves_it_open_and_whole(
 
     monkeypatch.setattr(AsyncCollection, "delete_many", died)
     with pytest.raises(RuntimeError):
-        await scene.keeper.audit("router")
+        await scene.auditor.audit("router")
     monkeypatch.setattr(AsyncCollection, "delete_many", real)
     assert await scene.summary() == [(1, 1, 0, 0)]
     await LedgerAuditor(scene.store, clock=lambda: scene.now).audit("router")
@@ -239,14 +239,14 @@ async def test_a_crash_while_a_minute_is_closed_leaves_it_open_and_whole(
     assert await scene.summary() == [(1, 1, 0, 0)]
 
 
-async def test_a_keeper_that_lost_its_lease_forgets_what_another_may_have_closed(scene: Scene) -> None:
+async def test_an_auditor_that_lost_its_lease_forgets_what_another_may_have_closed(scene: Scene) -> None:
     ticket = await scene.accept()
     scene.now += timedelta(minutes=5)
-    assert (await scene.keeper.audit("router")).totals["in_flight"] == 1
+    assert (await scene.auditor.audit("router")).totals["in_flight"] == 1
     await scene.end(ticket)
     await LedgerAuditor(scene.store, clock=lambda: scene.now).audit("other")
-    scene.keeper.forget()
-    audit = await scene.keeper.audit("router")
+    scene.auditor.forget()
+    audit = await scene.auditor.audit("router")
     assert (dict(audit.totals), audit.unaccounted) == ({}, 0)
 
 
@@ -258,7 +258,7 @@ async def test_a_result_of_a_later_version_counts_as_an_end(scene: Scene) -> Non
     await rows.update_one({}, {"$set": {"sum.result": "teleported", "outcomes.0.result": "teleported"}})
     scene.now += timedelta(minutes=10)
     for _ in range(2):
-        audit = await scene.keeper.audit("router")
+        audit = await scene.auditor.audit("router")
         assert (audit.unaccounted, audit.wrong) == (0, ())
     [line] = await Ledger(scene.store).hourly_lines(hour_of(BEGIN), hour_of(BEGIN) + timedelta(hours=1))
     assert (line.accepted, line.became["teleported"], line.unaccounted) == (1, 1, 0)
@@ -292,6 +292,6 @@ async def test_every_result_balances_the_ledger(scene: Scene, result: Result) ->
     await Outcomes(scene.store, clock=lambda: scene.now).report(ended_alike(ticket, Outcome(result)))
     scene.now += timedelta(minutes=10)
     for _ in range(2):
-        assert (await scene.keeper.audit("router")).unaccounted == 0
+        assert (await scene.auditor.audit("router")).unaccounted == 0
     [line] = await Ledger(scene.store).hourly_lines(hour_of(BEGIN), hour_of(BEGIN) + timedelta(hours=1))
     assert (line.became[result], line.unaccounted) == (1, 0)

@@ -8,6 +8,7 @@ from mailyard.broker.pipeline import Route
 from mailyard.proto.v1.ticket_pb2 import Action, Verdict
 from mailyard.spool.outcome import Deferral, Outcome, Report, Result, ended_alike
 from mailyard.spool.queue.outcomes import Outcomes
+from mailyard.spool.queue.routed import Routed, mark_remote
 from mailyard.spool.timeline import append_event
 
 NOW = datetime(2026, 11, 23, 13, tzinfo=UTC)
@@ -131,3 +132,60 @@ async def test_a_wait_for_a_turn_is_no_attempt(store, insert, row, ticket):
 def test_a_report_ends_every_target_or_defers_the_others(ticket, outcomes, deferral):
     with pytest.raises(ValueError, match="a report ends every target"):
         Report(ticket(), outcomes, deferral)
+
+
+ADDED = [{"tenant": "one", "count": 2}]
+
+
+@pytest.mark.parametrize(
+    "outcomes",
+    [{0: DELIVERED, 1: DELIVERED, 2: DELIVERED}, {1: REFUSED}, {}],
+    ids=["all end", "one ends", "all wait"],
+)
+async def test_targets_that_an_alias_added_are_written_with_the_first_report(
+    store, insert, row, ticket, outcomes
+):
+    await insert(recipients=[{"address": "team@one.test", "tenant": "one"}])
+    given = ticket(targets=3, expanded=2)
+    await writer(store).report(Report(given, outcomes, None if len(outcomes) == 3 else WAIT))
+    found = await row()
+    assert (found["expansions"], "sum" in found) == (ADDED, False)
+    waiting = [each.get("index", 0) for each in found.get("pending", ())]
+    assert waiting == [number for number in range(3) if number not in outcomes]
+
+
+async def test_targets_that_an_alias_added_are_written_before_a_remote_ticket_is_published(
+    store, insert, row, ticket
+):
+    await insert(route="edge", recipients=[{"address": "team@one.test", "tenant": "one"}])
+    given = ticket(targets=3, expanded=2, site="remote.test")
+    for _ in range(2):
+        await mark_remote(store, [Routed(given, renamed=True)])
+    found = await row()
+    assert (found["expansions"], len(found["pending"]), found["route"]) == (ADDED, 3, "remote")
+
+
+async def test_a_message_that_is_deferred_before_it_is_routed_keeps_its_recipients_alone(
+    store, insert, row, ticket
+):
+    await insert(route="edge", recipients=[{"address": "team@one.test", "tenant": "one"}])
+    unrouted = Deferral(LATER, None, "4.3.0", "no directory")
+    await writer(store).report(Report(ticket(), {}, unrouted))
+    found = await row()
+    assert {"pending", "expansions", "site"} & set(found) == set()
+    assert (found["state"], found["route"], found["reason"]["status"]) == ("deferred", "edge", "4.3.0")
+
+
+async def test_the_timeline_of_a_report_is_written_once_and_that_of_an_older_ticket_if_it_has_news(
+    store, insert, row, ticket
+):
+    await insert()
+    given = ticket(targets=2)
+    append_event(given, NOW, "relay", "message.relayed", "to mx.remote.test")
+    for _ in range(2):
+        await writer(store).report(Report(given, {0: DELIVERED}, WAIT))
+    assert len((await row())["timeline"]) == 1
+    late = ticket(targets=2)
+    append_event(late, LATER, "relay", "message.failed", "refused")
+    await writer(store).report(Report(late, {1: REFUSED}, WAIT))
+    assert [each["event"] for each in (await row())["timeline"]] == ["message.relayed", "message.failed"]

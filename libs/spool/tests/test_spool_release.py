@@ -1,7 +1,6 @@
 """Releasing: lost tickets are found by what can be known of each row, and due rows are released fairly."""
 
 from collections import Counter
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -13,7 +12,6 @@ from mailyard.spool.acceptance import Acceptance, Source, TransferringClient
 from mailyard.spool.ids import new_spool_id
 from mailyard.spool.queue.release import Release
 from mailyard.spool.row import row_of
-from mailyard.spool.schema import ensure_schema
 from mailyard.spool.watch.horizon import path_horizons
 from mailyard.store.body import Body
 from mailyard.store.client import Row, Store
@@ -22,15 +20,6 @@ NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 AN_HOUR_AGO = NOW - timedelta(hours=1)
 RELAY_UNREACHABLE: dict[Queue, datetime | None] = dict.fromkeys(Queue, NOW) | {Queue.REMOTE_SEND: None}
 _RECIPIENT = Recipient(address="ann@one.test", tenant="one")
-
-
-@pytest.fixture
-async def store(mongo_url: str, database: str) -> AsyncIterator[Store]:
-    store = Store(mongo_url, database)
-    await store.start()
-    await ensure_schema(store)
-    yield store
-    await store.close()
 
 
 def accepted(source: Source, recipient: Recipient = _RECIPIENT) -> Row:

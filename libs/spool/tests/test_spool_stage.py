@@ -1,6 +1,5 @@
 """What all stages do alike: defer with a reason, defer without a body, and defer what they fail on."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,7 +13,6 @@ from mailyard.spool.outcome import Outcome, Result, ended_alike
 from mailyard.spool.queue.outcomes import Outcomes
 from mailyard.spool.queue.stage import BODY_MISSING, StageReports, deferred, deferred_by_fault
 from mailyard.spool.row import COLLECTION
-from mailyard.spool.schema import ensure_schema
 from mailyard.store.client import Store
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -30,15 +28,6 @@ def ticket(spool_id: str = "a", *, accepted: datetime = NOW) -> Ticket:
         recipients=[Recipient(address="a@one.test", tenant="one", index=3)],
         verdict=Verdict(action=Action.ACTION_TAG),
     )
-
-
-@pytest.fixture
-async def store(mongo_url: str, database: str) -> AsyncIterator[Store]:
-    store = Store(mongo_url, database)
-    await store.start()
-    await ensure_schema(store)
-    yield store
-    await store.close()
 
 
 async def active(store: Store, *tickets: Ticket) -> None:

@@ -1,4 +1,4 @@
-"""The door to MongoDB: wrong URLs and absent servers are told apart."""
+"""The connection to MongoDB: wrong URLs and unreachable servers are different errors."""
 
 import asyncio
 import contextlib

@@ -7,7 +7,7 @@ from pymongo.errors import OperationFailure
 from mailyard.runtime.errors import Unavailable
 from mailyard.store import indexes
 from mailyard.store.client import Store
-from mailyard.store.indexes import builds_under_way, create_indexes, drop_indexes, ensure_indexes
+from mailyard.store.indexes import builds_under_way, create_indexes, ensure_indexes
 
 BY_A = IndexModel([("a", ASCENDING)], name="by_a")
 BY_B = IndexModel([("b", ASCENDING)], name="by_b")
@@ -25,12 +25,12 @@ async def test_creating_indexes_again_changes_nothing(store: Store) -> None:
 
 async def test_indexes_that_do_not_exist_are_not_dropped_and_others_stay(store: Store) -> None:
     await create_indexes(store, "rows", [BY_A, BY_B])
-    await drop_indexes(store, "rows", ["by_a", "never_there"])
+    await ensure_indexes(store, {}, {"rows": ["by_a", "never_there"]})
     assert await names(store) == {"_id_", "by_b"}
 
 
 async def test_dropping_indexes_of_a_collection_that_does_not_exist_is_no_error(store: Store) -> None:
-    await drop_indexes(store, "nothing", ["by_a"])
+    await ensure_indexes(store, {}, {"nothing": ["by_a"]})
 
 
 async def test_an_index_is_replaced_in_all_collections(store: Store) -> None:

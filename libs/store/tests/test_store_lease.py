@@ -6,7 +6,7 @@ import pytest
 
 from mailyard.runtime.errors import Unavailable
 from mailyard.store.client import Store
-from mailyard.store.lease import COLLECTION, Lease
+from mailyard.store.lease import Lease
 
 LENGTH = timedelta(seconds=30)
 
@@ -59,25 +59,8 @@ async def test_each_renewal_lasts_a_whole_length(store: Store, time: Time) -> No
         assert not await second.hold()
 
 
-async def test_a_released_lease_is_free_at_once(store: Store, time: Time) -> None:
-    first, second = lease(store, "router-0", time), lease(store, "router-1", time)
-    assert await first.hold()
-    await first.release()
-    assert await second.hold()
-
-
-async def test_a_process_releases_its_own_lease_only(store: Store, time: Time) -> None:
-    first, second = lease(store, "router-0", time), lease(store, "router-1", time)
-    assert await first.hold()
-    await second.release()
-    assert not await second.hold()
-    assert await store.collection(COLLECTION).count_documents({}) == 1
-
-
 async def test_a_store_that_is_unreachable_is_an_error_and_no_answer(time: Time) -> None:
     store = Store("mongodb://127.0.0.1:1/?directConnection=true", "x", timeout_ms=100)
     with pytest.raises(Unavailable):
         await lease(store, "router-0", time).hold()
-    with pytest.raises(Unavailable):
-        await lease(store, "router-0", time).release()
     await store.close()

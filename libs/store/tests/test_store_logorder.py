@@ -9,8 +9,8 @@ from pymongo.errors import AutoReconnect, NotPrimaryError, ServerSelectionTimeou
 
 from mailyard.store.blobs import Blobs
 from mailyard.store.body import Body
-from mailyard.store.client import Store
-from mailyard.store.logorder import InsertReply, insert_durably, insert_soon
+from mailyard.store.client import DURABLE, Store
+from mailyard.store.logorder import SOON, InsertReply, insert_rows
 
 
 @pytest.fixture
@@ -42,16 +42,16 @@ class Answered:
 
 
 async def test_inserts_of_one_primary_have_one_term(store: Store) -> None:
-    soon = await insert_soon(store, "a", [{"_id": 1}, {"_id": 2}])
-    durably = await insert_durably(store, "b", [{"_id": 1}])
+    soon = await insert_rows(store, "a", [{"_id": 1}, {"_id": 2}], SOON)
+    durably = await insert_rows(store, "b", [{"_id": 1}], DURABLE)
     assert soon.term == durably.term
     assert soon.term is not None
     assert await store.collection("a").count_documents({}) == 2
 
 
 async def test_a_row_that_is_there_is_refused_and_the_others_are_written(store: Store) -> None:
-    await insert_soon(store, "a", [{"_id": 1}])
-    again = await insert_durably(store, "a", [{"_id": 1}, {"_id": 2}])
+    await insert_rows(store, "a", [{"_id": 1}], SOON)
+    again = await insert_rows(store, "a", [{"_id": 1}, {"_id": 2}], DURABLE)
     assert [(each["index"], each["keyPattern"]) for each in again.refused] == [(0, {"_id": 1})]
     assert await store.collection("a").count_documents({}) == 2
 
@@ -66,19 +66,19 @@ async def test_a_row_that_is_there_is_refused_and_the_others_are_written(store: 
     ],
 )
 async def test_nothing_is_said_where_the_server_did_not_say_it(answer: Mapping[str, Any] | Exception) -> None:
-    told = await insert_durably(Answered(answer), "a", [{"_id": 1}])  # type: ignore[arg-type]
-    assert told == InsertReply(None)
+    reply = await insert_rows(Answered(answer), "a", [{"_id": 1}], DURABLE)  # type: ignore[arg-type]
+    assert reply == InsertReply(None)
 
 
 async def test_shards_have_a_log_each_so_nothing_is_said_of_an_order() -> None:
     shards = Answered({"ok": 1, "n": 1, "opTime": {"t": 1}}, has_one_log=False)
-    assert await insert_soon(shards, "a", [{"_id": 1}]) == InsertReply(None)  # type: ignore[arg-type]
+    assert await insert_rows(shards, "a", [{"_id": 1}], SOON) == InsertReply(None)  # type: ignore[arg-type]
 
 
 async def test_no_primary_is_an_error_at_once() -> None:
-    away = Answered(ServerSelectionTimeoutError("no primary"))
+    unreachable = Answered(ServerSelectionTimeoutError("no primary"))
     with pytest.raises(ServerSelectionTimeoutError):
-        await insert_soon(away, "a", [{"_id": 1}])  # type: ignore[arg-type]
+        await insert_rows(unreachable, "a", [{"_id": 1}], SOON)  # type: ignore[arg-type]
 
 
 async def test_bodies_put_ahead_are_whole_and_can_be_put_again(store: Store) -> None:

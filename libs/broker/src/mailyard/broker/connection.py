@@ -78,6 +78,6 @@ class Broker:
     async def depth(self, queue: Queue) -> QueueDepth:
         """Ask the broker for a queue's depth; raises Unavailable."""
         channel = await self._questions.open()
-        with faults(f"RabbitMQ does not tell the depth of {queue}"):
+        with faults(f"RabbitMQ does not report the depth of {queue}"):
             declared = await channel.queue_declare(queue, passive=True, timeout=RPC_SECONDS)
         return QueueDepth(declared.message_count or 0, declared.consumer_count or 0)

@@ -91,7 +91,7 @@ class TicketConsumer:
         self._stalls_total = counter("mailyard_broker_consumer_stalls_total").labels(queue)
 
     async def start(self) -> None:
-        """Begin to consume; registration goes on in the background and `not_ready_reason()` tells of it."""
+        """Begin to consume; registration goes on in the background and `not_ready_reason()` reports it."""
         self._work_task = asyncio.create_task(self._work(), name=f"consume-{self._queue}")
         self._probe_task = asyncio.create_task(self._probe(), name=f"probe-{self._queue}")
 

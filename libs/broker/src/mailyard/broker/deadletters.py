@@ -10,14 +10,13 @@ from typing import Any
 
 from aiormq import Channel
 from aiormq.abc import DeliveredMessage
-from google.protobuf.message import DecodeError
 from pamqp.commands import Basic
 
 from mailyard.broker.connection import Broker
 from mailyard.broker.faults import faults
 from mailyard.broker.link import RPC_SECONDS, close_quietly
 from mailyard.broker.pipeline import Queue
-from mailyard.proto.v1.ticket_pb2 import TicketBatch
+from mailyard.broker.session import tickets_of
 from mailyard.runtime.logs import get_logger
 from mailyard.runtime.metrics import counter
 
@@ -115,7 +114,7 @@ def _dead_letter(message: DeliveredMessage) -> DeadLetter:
         queue=str(death.get("queue", "")) or str(getattr(message.delivery, "routing_key", "")),
         reason=str(death.get("reason", "buried")),
         died_at=_utc(death.get("time")),
-        spool_ids=_spool_ids(message.body),
+        spool_ids=tuple(ticket.spool_id for ticket in tickets_of(message.body)),
         octets=len(message.body),
     )
 
@@ -128,10 +127,3 @@ def _last_death(message: DeliveredMessage) -> dict[str, Any]:
 
 def _utc(value: object) -> datetime | None:
     return value.astimezone(UTC) if isinstance(value, datetime) else None
-
-
-def _spool_ids(body: bytes) -> tuple[str, ...]:
-    try:
-        return tuple(ticket.spool_id for ticket in TicketBatch.FromString(body).tickets)
-    except DecodeError:
-        return ()

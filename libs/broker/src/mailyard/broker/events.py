@@ -33,9 +33,8 @@ from mailyard.runtime.metrics import counter
 
 EVENTS_PER_MESSAGE = 50
 SHARDS = 256
-QUEUE_ARGUMENTS: Mapping[str, FieldValue] = {
-    "x-max-length": 50_000
-}  # a process that does not read loses the oldest events, which does no harm
+# A process that does not read loses the oldest events, which does no harm.
+QUEUE_ARGUMENTS: Mapping[str, FieldValue] = {"x-max-length": 50_000}
 
 Callback = Callable[[MailboxEvent], None]
 
@@ -94,7 +93,10 @@ class MailboxEvents:
         Returns at once. When the mailbox's shard is not bound yet, the binding follows, and a first event with it.
         """
         self._callbacks[mailbox_id].append(callback)
-        self._want(mailbox_id)
+        shard = shard_of(mailbox_id)
+        self._wanted_shards[shard].add(mailbox_id)
+        if shard not in self._bound:
+            self._unsettled.set()
         self._wanted.set()
 
     async def unsubscribe(self, mailbox_id: str, callback: Callback) -> None:
@@ -104,21 +106,11 @@ class MailboxEvents:
             callbacks.remove(callback)
         if not callbacks:
             self._callbacks.pop(mailbox_id, None)
-            self._want_no_more(mailbox_id)
-
-    def _want(self, mailbox: str) -> None:
-        shard = shard_of(mailbox)
-        self._wanted_shards[shard].add(mailbox)
-        if shard not in self._bound:
-            self._unsettled.set()
-
-    def _want_no_more(self, mailbox: str) -> None:
-        shard = shard_of(mailbox)
-        mailboxes = self._wanted_shards[shard]
-        mailboxes.discard(mailbox)
-        if not mailboxes:
-            del self._wanted_shards[shard]
-            self._unsettled.set()
+            shard = shard_of(mailbox_id)
+            self._wanted_shards[shard].discard(mailbox_id)
+            if not self._wanted_shards[shard]:
+                del self._wanted_shards[shard]
+                self._unsettled.set()
 
     async def _keep(self) -> None:
         """Have a queue, as long as someone wants to receive."""

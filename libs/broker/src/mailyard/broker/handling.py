@@ -11,6 +11,7 @@ A handler may change its tickets: each further attempt gets tickets as received 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from copy import deepcopy
 
 from mailyard.broker.faults import cancelled, describe
 from mailyard.broker.pipeline import Queue
@@ -40,12 +41,6 @@ def entered_ms(ticket: Ticket) -> int:
 def _end(spans: Sequence[StageSpan], *, failed: bool = False) -> None:
     for span in spans:
         span.end(failed=failed)
-
-
-def _copy(ticket: Ticket) -> Ticket:
-    copy = Ticket()
-    copy.CopyFrom(ticket)
-    return copy
 
 
 class GivenUp(Exception):
@@ -118,7 +113,7 @@ class Handling:
     async def _alone(self, session: ConsumerSession, ticket: Ticket) -> bool:
         """Handle one ticket; return False if it is poison and its row was not written."""
         try:
-            await self._call(session, [_copy(ticket)], lambda: [_copy(ticket)])
+            await self._call(session, [deepcopy(ticket)], lambda: [deepcopy(ticket)])
         except GivenUp:
             raise
         except Exception as error:
@@ -133,7 +128,7 @@ class Handling:
         if on_poison is None:
             return False
         try:
-            await self._persist(session, lambda: on_poison(_copy(ticket), error))
+            await self._persist(session, lambda: on_poison(deepcopy(ticket), error))
         except GivenUp:
             raise
         except Exception as failure:

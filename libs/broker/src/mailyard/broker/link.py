@@ -9,8 +9,6 @@ import asyncio
 import contextlib
 import logging
 import re
-from collections.abc import Awaitable
-from typing import Protocol
 
 import aio_pika
 from aio_pika.abc import AbstractChannel
@@ -27,9 +25,7 @@ from mailyard.runtime.errors import Misconfigured, Unavailable
 from mailyard.runtime.logs import get_logger
 from mailyard.runtime.metrics import counter, gauge
 
-HEARTBEAT_SECONDS = (
-    20  # the broker drops a silent process after 20 to 40 s; `pulse` finds a dead broker sooner
-)
+HEARTBEAT_SECONDS = 20  # the broker drops a silent process after 20 to 40 s; `pulse` is faster
 CONNECT_SECONDS = 10.0
 RPC_SECONDS = 10.0
 CLOSE_SECONDS = 3.0
@@ -42,13 +38,6 @@ _log = get_logger(__name__)
 
 for _noisy in ("aiormq", "aio_pika"):  # they log with tracebacks what we log in one line
     logging.getLogger(_noisy).setLevel(logging.CRITICAL)
-
-
-class Closable(Protocol):
-    """A channel or a connection, of aiormq or of aio-pika."""
-
-    def close(self) -> Awaitable[object]:
-        """Close it."""
 
 
 class BrokerLink:
@@ -234,7 +223,7 @@ async def _declare_on(connection: aio_pika.Connection) -> None:
         await close_quietly(channel)
 
 
-async def close_quietly(thing: Closable) -> None:
+async def close_quietly(thing: Channel | AbstractChannel | aio_pika.Connection) -> None:
     """Close a channel or a connection, in time and whatever state it is in."""
     with contextlib.suppress(Unavailable), faults("close"):
         async with asyncio.timeout(CLOSE_SECONDS):

@@ -57,7 +57,6 @@ STAGES: Final[tuple[Stage, ...]] = (
     Stage("filter", Queue.REMOTE_FILTER, Route.REMOTE, (Queue.REMOTE_SEND,), result="verdict"),
     Stage("relay", Queue.REMOTE_SEND, Route.REMOTE),
 )
-ENTRY: Final = Queue.SMTP_IN_ROUTE  # where accepted messages begin
 
 _STAGE_OF: Final[Mapping[Queue, Stage]] = MappingProxyType({stage.queue: stage for stage in STAGES})
 

@@ -45,7 +45,6 @@ class PublishFailed(Unavailable):
 class Published:
     """What one publisher has put into one queue since the process began; confirmed only."""
 
-    queue: Queue
     tickets_out: int
     messages_out: int
 
@@ -101,8 +100,7 @@ class TicketPublisher:
     def progress(self) -> Mapping[Queue, Published]:
         """Return the counts of every queue that was published to."""
         return {
-            queue: Published(queue, self._tickets[queue], messages)
-            for queue, messages in self._messages.items()
+            queue: Published(self._tickets[queue], messages) for queue, messages in self._messages.items()
         }
 
     async def _confirmed(self, queue: Queue, batch: Sequence[Ticket]) -> str | None:

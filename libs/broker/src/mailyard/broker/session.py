@@ -37,7 +37,7 @@ class Delivery:
 
     def parsed_again(self) -> Sequence[Ticket]:
         """Return the tickets as they came from the broker."""
-        return _parse(self.octets)
+        return tickets_of(self.octets)
 
 
 class ConsumerSession:
@@ -124,7 +124,7 @@ class ConsumerSession:
 
     async def _on_message(self, message: DeliveredMessage) -> None:
         assert message.delivery_tag is not None
-        delivery = Delivery(message.delivery_tag, _parse(message.body), message.body)
+        delivery = Delivery(message.delivery_tag, tickets_of(message.body), message.body)
         if self.ended is not None:
             await self.give_back([delivery])
         elif not delivery.tickets:
@@ -143,8 +143,8 @@ class ConsumerSession:
         self.end("the broker cancelled the consumer; was the queue deleted?")
 
 
-def _parse(body: bytes) -> Sequence[Ticket]:
-    """Read a batch; empty when it is none."""
+def tickets_of(body: bytes) -> Sequence[Ticket]:
+    """Read the tickets of an AMQP message; empty if it is not a batch of tickets."""
     try:
         return TicketBatch.FromString(body).tickets
     except DecodeError:

@@ -53,6 +53,4 @@ class Acceptance:
     traceparent: str = ""
     steps: tuple[tuple[str, str], ...] = ()  # event and detail of changes on acceptance, for the timeline
     findings: tuple[Finding, ...] = ()  # of checks in the SMTP dialogue
-    dedupe_key: str | None = (
-        None  # of generated mail: one message for each key, however often it is submitted
-    )
+    dedupe_key: str | None = None  # of generated mail: one message for each key

@@ -80,17 +80,11 @@ def origin_of(ticket: Ticket) -> Origin:
 def _completed(source: str, prefix: bytes) -> Origin:
     """Return what the Received field says; `source` counts more, where it is known."""
     received = read_received(prefix)
+    source = _RENAMED.get(source, source)
     if received is None:
-        return Origin(source=_RENAMED.get(source, source))
-    tls_version, _, tls_cipher = received.tls.partition(" ")
-    return Origin(
-        source=_RENAMED.get(source, source) or _source_of(received.protocol),
-        client_address=received.client_ip,
-        helo=received.greeting,
-        protocol=received.protocol,
-        tls_version=tls_version,
-        tls_cipher=tls_cipher,
-    )
+        return Origin(source=source)
+    client = TransferringClient(received.client_ip, received.greeting, received.protocol, received.tls)
+    return origin_of_client(source or _source_of(received.protocol), client)
 
 
 def _source_of(protocol: str) -> Source:

@@ -81,34 +81,22 @@ def row_of(
         "tenant": acceptance.tenant,
         "source": acceptance.source,
         "sender": acceptance.sender,
-        "recipients": [_recipient_row(each) for each in acceptance.recipients],
+        "recipients": recipient_rows(acceptance.recipients),
         "blob": acceptance.body.blob_id,
         "size": acceptance.body.size,
         "prefix": prefix,
         "accepted_at": accepted_at,
         "client": client_row(acceptance.client),
     }
-    row.update(
-        _without_empty(
-            ret=acceptance.ret,
-            envid=acceptance.envid,
-            smtputf8=acceptance.smtputf8,
-            traceparent=acceptance.traceparent,
-            dedupe_key=acceptance.dedupe_key,
-            bounce_of=acceptance.dedupe_key,  # so that 0.3.0 makes no second report during an upgrade
-            findings=[finding_message(each).SerializeToString() for each in acceptance.findings],
-        )
-    )
-    if acceptance.steps:
-        row["timeline"] = [
-            {"at": accepted_at, "stage": "smtp-in", "event": event, "detail": detail}
-            for event, detail in acceptance.steps
-        ]
-    if acceptance.body_type != "7BIT":
-        row["body"] = acceptance.body_type
-    if acceptance.mail_class != MailClass.MAIL_CLASS_NORMAL:
-        row["class"] = acceptance.mail_class
-    return row
+    optional = _options(acceptance, acceptance.body_type)
+    optional["findings"] = [finding_message(each).SerializeToString() for each in acceptance.findings]
+    optional["dedupe_key"] = acceptance.dedupe_key
+    optional["bounce_of"] = acceptance.dedupe_key  # so that 0.3.0 makes no second report during an upgrade
+    optional["timeline"] = [
+        {"at": accepted_at, "stage": "smtp-in", "event": event, "detail": detail}
+        for event, detail in acceptance.steps
+    ]
+    return _with(row, optional)
 
 
 def ticket_of(row: Row) -> Ticket:
@@ -149,9 +137,9 @@ def targets_of(row: Row) -> list[Recipient]:
     """Return who still waits for an outcome: what was written as pending, else everyone who was accepted."""
     if "pending" in row:
         ended = row.get("outcomes", {})
-        pending = [recipient_of(each) for each in row["pending"]]
+        pending = [Recipient(**each) for each in row["pending"]]
         return [target for target in pending if str(target.index) not in ended]
-    targets = [recipient_of(each) for each in row["recipients"]]
+    targets = [Recipient(**each) for each in row["recipients"]]
     for number, target in enumerate(targets):
         target.index = target.origin = number
     return targets
@@ -169,54 +157,65 @@ def leg_row(parent: Ticket, number: int, leg: Leg, now: datetime) -> Row:
         "tenant": leg.tenant,
         "sender": parent.sender,
         "recipients": [],
-        "pending": [_recipient_row(each) for each in leg.targets],
+        "pending": recipient_rows(leg.targets),
         "blob": ObjectId(parent.blob_id),
         "size": parent.size,
         "prefix": parent.prefix,
         "accepted_at": from_ms(parent.accepted_at_ms),
     }
-    row.update(
-        _without_empty(
-            site=leg.site,
-            ret=parent.ret,
-            envid=parent.envid,
-            smtputf8=parent.smtputf8,
-            traceparent=parent.traceparent,
-            origin=origin.source,
-            client=client_row_of(origin),
-            findings=[each.SerializeToString() for each in parent.findings],
-        )
-    )
-    if parent.body != "7BIT":
-        row["body"] = parent.body
-    if parent.mail_class != MailClass.MAIL_CLASS_NORMAL:
-        row["class"] = parent.mail_class
-    return row
+    optional = _options(parent, parent.body)
+    optional["findings"] = [each.SerializeToString() for each in parent.findings]
+    optional |= {"site": leg.site, "origin": origin.source, "client": client_row_of(origin)}
+    return _with(row, optional)
 
 
-def pending_rows(targets: Iterable[Recipient]) -> list[Row]:
-    """Write down targets."""
-    return [_recipient_row(each) for each in targets]
+def recipient_rows(recipients: Iterable[Recipient]) -> list[Row]:
+    """Write down recipients, or targets."""
+    return [{field.name: value for field, value in each.ListFields()} for each in recipients]
 
 
-def recipient_of(row: Row) -> Recipient:
-    """Read a target."""
-    return Recipient(**row)
+def routed_fields(ticket: Ticket, route: Route) -> Row:
+    """Return the fields of the row of a routed ticket: its route, and the targets that the router has found."""
+    return {
+        "route": route,
+        "site": ticket.site,
+        "pending": recipient_rows(ticket.recipients),
+        **expansion_fields(ticket),
+    }
+
+
+def expansion_fields(ticket: Ticket) -> Row:
+    """Return the field that counts the targets which aliases added; no field if they added none."""
+    return {"expansions": [{"tenant": ticket.tenant, "count": ticket.expanded}]} if ticket.expanded else {}
 
 
 def timeline_rows(entries: Iterable[TimelineEntry]) -> list[Row]:
     """Write down a timeline."""
-    return [
-        {"at": from_ms(entry.at_ms), "stage": entry.stage, "event": entry.event, "detail": entry.detail}
-        if entry.detail
-        else {"at": from_ms(entry.at_ms), "stage": entry.stage, "event": entry.event}
-        for entry in entries
-    ]
+    rows: list[Row] = []
+    for entry in entries:
+        row = {"at": from_ms(entry.at_ms), "stage": entry.stage, "event": entry.event}
+        rows.append(row | {"detail": entry.detail} if entry.detail else row)
+    return rows
 
 
-def _recipient_row(recipient: Recipient) -> Row:
-    return {field.name: value for field, value in recipient.ListFields()}
+def appended_timeline(entries: Iterable[TimelineEntry]) -> Row:
+    """Return the aggregation expression for the timeline of a row with more entries."""
+    return {"$concatArrays": [{"$ifNull": ["$timeline", []]}, {"$literal": timeline_rows(entries)}]}
 
 
-def _without_empty(**fields: object) -> Row:
-    return {name: value for name, value in fields.items() if value}
+def _options(message: Acceptance | Ticket, body_type: str) -> Row:
+    """Return the fields that only some messages have; the others have empty values."""
+    return {
+        "ret": message.ret,
+        "envid": message.envid,
+        "smtputf8": message.smtputf8,
+        "traceparent": message.traceparent,
+        "body": body_type if body_type != "7BIT" else None,
+        "class": message.mail_class if message.mail_class != MailClass.MAIL_CLASS_NORMAL else None,
+    }
+
+
+def _with(row: Row, optional: Row) -> Row:
+    """Add the optional fields that are not empty."""
+    row.update({name: value for name, value in optional.items() if value})
+    return row

@@ -1,5 +1,8 @@
 """The indexes of the spool and the ledger; creating them again changes nothing."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from pymongo import ASCENDING, IndexModel
 
 from mailyard.spool import row
@@ -8,65 +11,49 @@ from mailyard.spool.row import OPEN_INDEX, RowState
 from mailyard.spool.watch import progress
 from mailyard.store import bodychecks
 from mailyard.store.blobs import Blobs
-from mailyard.store.client import Store
+from mailyard.store.client import Row, Store
 from mailyard.store.indexes import create_indexes, ensure_indexes
 
 _PROGRESS_SECONDS = 3600
 
 
-def _ascending(*names: str) -> list[tuple[str, int]]:
-    return [(name, ASCENDING) for name in names]
+def _index(name: str, keys: Sequence[str], *, of: Row | None = None, **options: Any) -> IndexModel:
+    """Describe an ascending index; `of`: of these rows only, so that the others cost nothing in it."""
+    if of is not None:
+        options["partialFilterExpression"] = of
+    return IndexModel([(key, ASCENDING) for key in keys], name=name, **options)
 
+
+def _with(field: str) -> Row:
+    return {field: {"$exists": True}}
+
+
+_OPEN, _DEFERRED = _with("due_at"), {"state": RowState.DEFERRED}
 
 INDEXES: dict[str, list[IndexModel]] = {
     row.COLLECTION: [
-        # Open rows only: ended ones have no due_at and cost nothing here. Lost tickets are looked for by route, release
-        # time and lease; the tenant is there for the backlog by tenant, which reads the index alone.
-        IndexModel(
-            _ascending("state", "route", "due_at", "lease.until", "tenant"),
-            name=OPEN_INDEX,
-            partialFilterExpression={"due_at": {"$exists": True}},
-        ),
-        # Deferred rows only: a message that ends at once costs nothing in these three.
-        *(
-            IndexModel(
-                _ascending(*keys), name="_".join(keys), partialFilterExpression={"state": RowState.DEFERRED}
-            )
-            for keys in (("due_at",), ("site", "due_at"), ("tenant", "due_at"))
-        ),
+        # Lost tickets are looked for by route, release time and lease; the tenant is there for the backlog by tenant,
+        # which reads the index alone.
+        _index(OPEN_INDEX, ("state", "route", "due_at", "lease.until", "tenant"), of=_OPEN),
+        _index("due_at", ("due_at",), of=_DEFERRED),
+        _index("site_due_at", ("site", "due_at"), of=_DEFERRED),
+        _index("tenant_due_at", ("tenant", "due_at"), of=_DEFERRED),
         # For the sweep of bodies: who still needs one.
-        IndexModel(_ascending("blob"), name="blob", partialFilterExpression={"due_at": {"$exists": True}}),
-        IndexModel(
-            _ascending("blob", "bounce_at"),
-            name="blob_bounce",
-            partialFilterExpression={"bounce_at": {"$exists": True}},
-        ),
-        IndexModel(
-            [("bounce_at", ASCENDING)],
-            name="bounce",
-            partialFilterExpression={"bounce_at": {"$exists": True}},
-        ),
-        IndexModel(
-            [("delay_at", ASCENDING)],
-            name="delay",
-            partialFilterExpression={"delay_at": {"$exists": True}},
-        ),
+        _index("blob", ("blob",), of=_OPEN),
+        _index("blob_bounce", ("blob", "bounce_at"), of=_with("bounce_at")),
+        _index("bounce", ("bounce_at",), of=_with("bounce_at")),
+        _index("delay", ("delay_at",), of=_with("delay_at")),
         # `bounce_of` is unique for reports of 0.3.0, and against them.
-        *(
-            IndexModel(
-                [(key, ASCENDING)], name=key, unique=True, partialFilterExpression={key: {"$exists": True}}
-            )
-            for key in ("dedupe_key", "bounce_of")
-        ),
+        _index("dedupe_key", ("dedupe_key",), of=_with("dedupe_key"), unique=True),
+        _index("bounce_of", ("bounce_of",), of=_with("bounce_of"), unique=True),
     ],
-    ledger.ENTRIES: [IndexModel([("at", ASCENDING)], name="at")],
-    ledger.HOURS: [IndexModel([("hour", ASCENDING), ("tenant", ASCENDING)], name="hour_tenant", unique=True)],
-    progress.COLLECTION: [IndexModel([("at", ASCENDING)], name="at", expireAfterSeconds=_PROGRESS_SECONDS)],
+    ledger.ENTRIES: [_index("at", ("at",))],
+    ledger.HOURS: [_index("hour_tenant", ("hour", "tenant"), unique=True)],
+    progress.COLLECTION: [_index("at", ("at",), expireAfterSeconds=_PROGRESS_SECONDS)],
 }
 
-REPLACED: dict[str, tuple[str, ...]] = {
-    row.COLLECTION: ("due", "open")
-}  # `way` and `due_at` serve their queries
+# `way` and `due_at` serve their queries.
+REPLACED: dict[str, tuple[str, ...]] = {row.COLLECTION: ("due", "open")}
 
 
 async def ensure_schema(store: Store) -> None:

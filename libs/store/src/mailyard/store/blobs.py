@@ -22,7 +22,7 @@ from mailyard.runtime.errors import Unavailable
 from mailyard.store.body import CHUNK_SIZE, Body, BodyWriter
 from mailyard.store.client import DUPLICATE_KEY, Collection, Row, Store, unavailable_when_away
 from mailyard.store.indexes import create_indexes
-from mailyard.store.logorder import insert_soon
+from mailyard.store.logorder import SOON, insert_rows
 
 _CHUNKS_INDEX = IndexModel([("files_id", ASCENDING), ("n", ASCENDING)], unique=True)
 _PARKED_INDEX = IndexModel([("at", ASCENDING)], expireAfterSeconds=86_400)
@@ -40,7 +40,6 @@ class BodyMissing(LookupError):
 
     def __init__(self, blob_id: ObjectId) -> None:
         super().__init__(f"body {blob_id} is not in mail.files and mail.chunks: restore it from a backup")
-        self.blob_id = blob_id
 
 
 class Blobs:
@@ -101,7 +100,7 @@ class Blobs:
         with unavailable_when_away():
             written = await asyncio.gather(
                 *(
-                    insert_soon(self._store, name, rows)
+                    insert_rows(self._store, name, rows, SOON)
                     for name, rows in ((CHUNKS, chunks), (FILES, files))
                     if rows
                 )

@@ -1,32 +1,16 @@
 """One body on its way in: held while it is small, spilled to the store chunk by chunk when it is not."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from bson import ObjectId
 
 from mailyard.runtime.errors import Unavailable
 
+if TYPE_CHECKING:  # `blobs` makes the writers
+    from mailyard.store.blobs import Blobs
+
 CHUNK_SIZE = 261_120  # 255 KiB, the GridFS default
-
-
-class ChunkStore(Protocol):
-    """Where a body's chunks go."""
-
-    async def insert_chunks(self, blob_id: ObjectId, first: int, octets: memoryview) -> None:
-        """Write consecutive chunks, beginning with chunk number `first`."""
-
-    async def park(self, blob_id: ObjectId, octets: bytes) -> None:
-        """Write the octets of an incomplete chunk, apart from the chunks."""
-
-    async def unpark(self, blob_id: ObjectId) -> bytes:
-        """Read the octets of an incomplete chunk and remove them; none where there are none."""
-
-    async def insert_file(self, blob_id: ObjectId, size: int) -> None:
-        """Write the row that makes the body whole."""
-
-    async def delete(self, blob_ids: "list[ObjectId]") -> None:
-        """Remove bodies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +29,7 @@ class BodyWriter:
     completed. So whoever only receives bodies needs no right to read chunks.
     """
 
-    def __init__(self, blobs: ChunkStore) -> None:
+    def __init__(self, blobs: "Blobs") -> None:
         self._blobs = blobs
         self._blob_id = ObjectId()
         self._pieces: list[bytes] = []

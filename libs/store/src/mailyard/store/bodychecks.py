@@ -46,13 +46,10 @@ class BodyChecks:
             Unavailable: the store is unreachable.
 
         """
-        if blob_ids:
-            update = {"$setOnInsert": {"noted_at": now}, "$min": {"at": now}, "$inc": {"notes": 1}}
-            updates = [
-                UpdateOne({"_id": blob_id}, update, upsert=True) for blob_id in dict.fromkeys(blob_ids)
-            ]
-            with unavailable_when_away():
-                await self._rows.bulk_write(updates, ordered=False)
+        update = {"$setOnInsert": {"noted_at": now}, "$min": {"at": now}, "$inc": {"notes": 1}}
+        await self._write(
+            [UpdateOne({"_id": blob_id}, update, upsert=True) for blob_id in dict.fromkeys(blob_ids)]
+        )
 
     async def due(self, now: datetime, limit: int) -> list[BodyCheck]:
         """Return the bodies that are due, those first that have been so for longest.
@@ -72,10 +69,7 @@ class BodyChecks:
             Unavailable: the store is unreachable.
 
         """
-        if checks:
-            ended = [DeleteOne({"_id": each.blob_id, "notes": each.notes}) for each in checks]
-            with unavailable_when_away():
-                await self._rows.bulk_write(ended, ordered=False)
+        await self._write([DeleteOne({"_id": each.blob_id, "notes": each.notes}) for each in checks])
 
     async def postpone(self, checks: Sequence[BodyCheck], now: datetime) -> None:
         """Look at bodies again when they have been noted for sixteen times as long, and tomorrow at the latest.
@@ -84,16 +78,8 @@ class BodyChecks:
             Unavailable: the store is unreachable.
 
         """
-        if checks:
-            updates = [
-                UpdateOne(
-                    {"_id": check.blob_id},
-                    {"$set": {"at": now + min(_GROWTH * (now - check.noted_at), _LONGEST)}},
-                )
-                for check in checks
-            ]
-            with unavailable_when_away():
-                await self._rows.bulk_write(updates, ordered=False)
+        due = {each.blob_id: now + min(_GROWTH * (now - each.noted_at), _LONGEST) for each in checks}
+        await self._write([UpdateOne({"_id": blob_id}, {"$set": {"at": at}}) for blob_id, at in due.items()])
 
     async def walked(self) -> ObjectId:
         """Return the id up to which new bodies were checked.
@@ -115,3 +101,8 @@ class BodyChecks:
         """
         with unavailable_when_away():
             await self._rows.update_one({"_id": _WALK}, {"$max": {"reached": blob_id}}, upsert=True)
+
+    async def _write(self, updates: Sequence[UpdateOne | DeleteOne]) -> None:
+        if updates:
+            with unavailable_when_away():
+                await self._rows.bulk_write(updates, ordered=False)

@@ -14,7 +14,7 @@ from bson.codec_options import CodecOptions
 from pymongo import AsyncMongoClient, ReadPreference, WriteConcern
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
-from pymongo.errors import ConfigurationError, ConnectionFailure, InvalidURI, OperationFailure, PyMongoError
+from pymongo.errors import ConfigurationError, ConnectionFailure, InvalidURI, OperationFailure
 from pymongo.monitoring import CommandListener
 from pymongo.read_concern import ReadConcern
 
@@ -35,9 +35,9 @@ MAJORITY = ReadConcern("majority")
 # Temporary server errors, beyond those that the driver retries itself: step-downs, shutdowns,
 # full disks and write concern time-outs.
 _PASSING_CODES = frozenset(
-    {6, 7, 64, 89, 91, 112, 133, 134, 189, 202, 246, 251, 262, 290, 9001, 10107, 11600, 11602}
+    {6, 7, 64, 89, 91, 112, 133, 134, 189, 202, 246, 251, 262, 290, 9001, 10107, 11600, 11602, 14031}
 )
-_NO_SPACE_CODES = frozenset({14031})
+_PASSING_LABELS = ("RetryableWriteError", "TransientTransactionError", "UnknownTransactionCommitResult")
 DUPLICATE_KEY = 11_000
 # The hint for a change of listed rows on a condition: the planner may prefer an index of the condition, and read all of it.
 BY_ID = [("_id", 1)]
@@ -58,26 +58,22 @@ def unavailable_when_away() -> Iterator[None]:
     """
     try:
         yield
-    except ConnectionFailure as error:
+    except (ConnectionFailure, OperationFailure) as error:
+        reason = _reason(error)
+        if reason is None:
+            raise
         _UNAVAILABLE.inc()
-        raise Unavailable(f"MongoDB is unreachable: {_brief(error)}") from error
-    except OperationFailure as error:
-        passing = ("RetryableWriteError", "TransientTransactionError", "UnknownTransactionCommitResult")
-        if (
-            any(error.has_error_label(label) for label in passing)
-            or error.code in _PASSING_CODES | _NO_SPACE_CODES
-        ):
-            _UNAVAILABLE.inc()
-            raise Unavailable(f"MongoDB cannot write now: {_brief(error)}") from error
-        refused = note_refusal(error.code, str(error))
-        if refused is not None:
-            _UNAVAILABLE.inc()
-            raise Unavailable(refused) from error
-        raise
+        raise Unavailable(reason) from error
 
 
-def _brief(error: PyMongoError) -> str:
-    return str(error).partition(", Topology Description")[0][:300]
+def _reason(error: ConnectionFailure | OperationFailure) -> str | None:
+    """Return why the store cannot be used now; None for an error that neither time nor an operator ends."""
+    brief = str(error).partition(", Topology Description")[0][:300]
+    if isinstance(error, ConnectionFailure):
+        return f"MongoDB is unreachable: {brief}"
+    if error.code in _PASSING_CODES or any(map(error.has_error_label, _PASSING_LABELS)):
+        return f"MongoDB cannot write now: {brief}"
+    return note_refusal(error.code, str(error))
 
 
 class Store:

@@ -9,6 +9,7 @@ after the commit (such as publishing) runs beside the commit of the next batch.
 
 import asyncio
 import contextlib
+import math
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
@@ -32,7 +33,7 @@ class GroupCommit(Generic[T, M, R]):
         conclude: Callable[[M], Awaitable[Sequence[R]]],
         *,
         max_items: int,
-        max_octets: int,
+        max_octets: float = math.inf,
     ) -> None:
         """Commit by `commit`, then answer by `conclude` with one result for each item, in order.
 

@@ -31,8 +31,11 @@ async def ensure_indexes(
     """
     for collection, indexes in wanted.items():
         await create_indexes(store, collection, indexes)
-    for collection, names in replaced.items():
-        await drop_indexes(store, collection, names)
+    with unavailable_when_away():
+        for collection, names in replaced.items():
+            rows = store.collection(collection)
+            for name in (await rows.index_information()).keys() & set(names):
+                await rows.drop_index(name)
 
 
 async def create_indexes(store: Store, collection: str, indexes: Sequence[IndexModel]) -> None:
@@ -45,19 +48,6 @@ async def create_indexes(store: Store, collection: str, indexes: Sequence[IndexM
     # The limit takes the place of the client's socket time-out.
     with unavailable_when_away(), pymongo.timeout(_LONGEST_BUILD_SECONDS):
         await store.collection(collection).create_indexes(indexes, commitQuorum=_QUORUM)
-
-
-async def drop_indexes(store: Store, collection: str, names: Group[str]) -> None:
-    """Drop those indexes that are there.
-
-    Raises:
-        Unavailable: the store is unreachable; call again.
-
-    """
-    rows = store.collection(collection)
-    with unavailable_when_away():
-        for name in (await rows.index_information()).keys() & set(names):
-            await rows.drop_index(name)
 
 
 async def builds_under_way(store: Store) -> list[str]:

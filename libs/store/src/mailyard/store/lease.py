@@ -46,13 +46,3 @@ class Lease:
             except DuplicateKeyError:
                 return False  # another process holds it: its row exists
         return bool(result.matched_count or result.upserted_id)
-
-    async def release(self) -> None:
-        """Release the lease, so that another process takes it without waiting.
-
-        Raises:
-            Unavailable: the store is unreachable; the lease ends by itself.
-
-        """
-        with unavailable_when_away():
-            await self._store.collection(COLLECTION).delete_one({"_id": self._name, "holder": self._holder})

@@ -9,55 +9,41 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pymongo import WriteConcern
 from pymongo.errors import ConnectionFailure, OperationFailure, ServerSelectionTimeoutError
 
 from mailyard.store.client import Row, Store
 
-_SOON: Row = {"w": 1}
-_DURABLE: Row = {"w": "majority", "j": True}
+SOON = WriteConcern(w=1)  # wait for the memory of the primary only
 
 
 @dataclass(frozen=True, slots=True)
 class InsertReply:
     """The answer of the server to one insert."""
 
-    term: (
-        int | None
-    )  # of the primary that wrote all rows but the refused ones; None: it may not have written them
+    # Of the primary that wrote all rows but the refused ones; None: it may not have written them.
+    term: int | None
     refused: Sequence[Row] = ()  # `writeErrors`: index, code, keyPattern, errmsg
 
 
 _UNKNOWN = InsertReply(None)
 
 
-async def insert_soon(store: Store, collection: str, rows: Sequence[Row]) -> InsertReply:
-    """Insert rows and wait for the primary's memory only: safe as soon as a later write of the same term is.
+async def insert_rows(
+    store: Store, collection: str, rows: Sequence[Row], concern: WriteConcern
+) -> InsertReply:
+    """Insert rows and wait as `concern` says; with `SOON`, rows are safe as soon as a later write of their term is.
+
+    This sends the command itself, because the inserts of the driver do not return the `opTime` of the server. It is not
+    repeated here: a caller that gets no term inserts the same rows by the driver, which repeats.
 
     Raises:
         ServerSelectionTimeoutError: no primary was found.
 
-    """
-    return await _insert(store, collection, rows, _SOON)
-
-
-async def insert_durably(store: Store, collection: str, rows: Sequence[Row]) -> InsertReply:
-    """Insert rows and wait until a majority has journaled them.
-
-    Raises:
-        ServerSelectionTimeoutError: no primary was found.
-
-    """
-    return await _insert(store, collection, rows, _DURABLE)
-
-
-async def _insert(store: Store, collection: str, rows: Sequence[Row], concern: Row) -> InsertReply:
-    """Insert by the command itself, because the inserts of the driver do not return the `opTime` of the server.
-
-    The command is not repeated here. A caller that gets no term inserts the same rows by the driver, which repeats.
     """
     command: dict[str, Any] = {"insert": collection, "documents": list(rows), "ordered": False}
     try:
-        reply = await store.db.command({**command, "writeConcern": concern})
+        reply = await store.db.command({**command, "writeConcern": concern.document})
     except ServerSelectionTimeoutError:
         raise
     except (ConnectionFailure, OperationFailure):

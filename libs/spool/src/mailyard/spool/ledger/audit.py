@@ -31,9 +31,7 @@ class Audit:
     """The result of one audit."""
 
     wrong: tuple[LedgerLine, ...]  # lines that differed twice
-    unaccounted: (
-        int  # recipients of all minutes that differed twice, also of those whose lines are too many to keep
-    )
+    unaccounted: int  # recipients of all minutes that differed twice, also of lines that are not kept
     totals: Mapping[str, int]  # recipients of all open minutes, by what became of them; zeros left out
     recovered: int  # entries that were written for an edge
 

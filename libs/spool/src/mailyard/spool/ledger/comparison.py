@@ -8,19 +8,15 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from mailyard.spool.ledger.ledger import (
     ACCEPTED,
     COLUMNS,
-    ENTRIES,
     EXPANDED,
     IN_FLIGHT,
     OTHER,
-    SHARES,
     LedgerLine,
-    ids_between,
-    minute_stage,
+    shares_between,
 )
 from mailyard.spool.row import COLLECTION
 from mailyard.store.client import Row, Store, unavailable_when_away
@@ -74,15 +70,8 @@ def _minute_of(row: Row) -> Minute:
 
 def _stages(since: datetime, until: datetime) -> list[Row]:
     """Every share is a minute, a tenant, a column and a count; shares are added up by line, and lines by minute."""
-    entries: list[Row] = [
-        {"$match": {"at": {"$gte": since, "$lt": until}}},
-        {"$unwind": "$recipients"},
-        {"$group": _share(minute_stage("$at"), "$recipients.tenant", ACCEPTED, "$recipients.count")},
-    ]
     return [
-        {"$match": {"_id": ids_between(since, until)}},
-        *SHARES,
-        {"$unionWith": {"coll": ENTRIES, "pipeline": entries}},
+        *shares_between(since, until),
         {"$group": {"_id": {"since": "$_id.since", "tenant": "$_id.tenant"}, **_pivot()}},
         {"$set": {"differs": _difference()}},
         {
@@ -95,13 +84,6 @@ def _stages(since: datetime, until: datetime) -> list[Row]:
         },
         {"$set": {"lines": {"$slice": ["$lines", MOST_LINES]}}},
     ]
-
-
-def _share(since: Any, tenant: str, column: str, count: str) -> Row:
-    return {
-        "_id": {"since": since, "tenant": tenant, "column": {"$literal": column}},
-        "count": {"$sum": count},
-    }
 
 
 def _pivot() -> Row:

@@ -11,6 +11,7 @@ A minute whose sides agree and whose rows have all ended is closed: its totals g
 entries are deleted (`mailyard.spool.ledger.audit`).
 """
 
+import contextlib
 from collections import Counter, defaultdict
 from collections.abc import Collection as Group
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,7 +27,7 @@ from pymongo.errors import DuplicateKeyError
 from mailyard.spool.ids import accepted_second, first_spool_id
 from mailyard.spool.outcome import Result
 from mailyard.spool.row import COLLECTION, RowState
-from mailyard.store.client import Collection, Row, Store, unavailable_when_away
+from mailyard.store.client import Row, Store, unavailable_when_away
 from mailyard.store.transaction import in_transaction
 
 ENTRIES = "ledger"
@@ -78,32 +79,20 @@ def entry_of(batch: ObjectId, accepted_at: datetime, edge: str, rows: Iterable[R
     }
 
 
-class EntryWriter:
-    """Writes the entries of accepted batches."""
+async def write_entry(store: Store, entry: Row) -> None:
+    """Write the entry of one batch; writing it again changes nothing.
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    It does not wait for the disk: the auditor makes a lost entry again from the rows of the batch.
 
-    @property
-    def _entries(self) -> Collection:
-        return self._store.db.get_collection(ENTRIES, write_concern=WriteConcern(w=1))
+    Raises:
+        Unavailable: the store is unreachable.
 
-    async def write(self, entry: Row) -> None:
-        """Write the entry of one batch; writing it again changes nothing.
-
-        It does not wait for the disk: the auditor makes a lost entry again from the rows of the batch.
-
-        Raises:
-            Unavailable: the store is unreachable.
-
-        """
-        if not entry["recipients"]:
-            return
-        with unavailable_when_away():
-            try:
-                await self._entries.insert_one(entry)
-            except DuplicateKeyError:
-                return  # an earlier attempt, or the auditor, wrote it
+    """
+    if entry["recipients"]:
+        entries = store.db.get_collection(ENTRIES, write_concern=WriteConcern(w=1))
+        # A duplicate key: an earlier attempt, or the auditor, wrote the entry.
+        with unavailable_when_away(), contextlib.suppress(DuplicateKeyError):
+            await entries.insert_one(entry)
 
 
 class Ledger:
@@ -136,18 +125,14 @@ class Ledger:
             Unavailable: the store is unreachable.
 
         """
+        counts: dict[tuple[datetime, str], dict[str, int]] = defaultdict(dict)
         with unavailable_when_away():
-            accepted = await self._accepted(since, until)
-            became = await self._became(since, until)
+            async for row in await self._store.collection(COLLECTION).aggregate(shares_between(since, until)):
+                share = row["_id"]
+                counts[share["since"], share["tenant"]][share["column"]] = row["count"]
         return [
-            LedgerLine(
-                tenant=tenant,
-                since=minute,
-                accepted=accepted.get((minute, tenant), 0),
-                expanded=became[minute, tenant].get(EXPANDED, 0),
-                became=_became(became[minute, tenant]),
-            )
-            for minute, tenant in accepted.keys() | became.keys()
+            LedgerLine(tenant, minute, found.pop(ACCEPTED, 0), found.pop(EXPANDED, 0), _became(found))
+            for (minute, tenant), found in counts.items()
         ]
 
     async def open_minutes(self, since: datetime, until: datetime) -> set[datetime]:
@@ -216,7 +201,7 @@ class Ledger:
         with unavailable_when_away():
             batches = await rows.aggregate(
                 [
-                    {"$match": {"_id": ids_between(since, until), "batch": {"$exists": True}}},
+                    {"$match": {"_id": _ids_between(since, until), "batch": {"$exists": True}}},
                     {"$group": {"_id": "$batch"}},
                     {"$lookup": {"from": ENTRIES, "localField": "_id", "foreignField": "_id", "as": "entry"}},
                     {"$match": {"entry": []}},
@@ -227,37 +212,12 @@ class Ledger:
                 members = [
                     row
                     async for row in rows.find(
-                        {"_id": ids_between(since, until), "batch": batch},
+                        {"_id": _ids_between(since, until), "batch": batch},
                         {"recipients": 1, "accepted_at": 1},
                     )
                 ]
-                await EntryWriter(self._store).write(
-                    entry_of(batch, members[0]["accepted_at"], edge, members)
-                )
+                await write_entry(self._store, entry_of(batch, members[0]["accepted_at"], edge, members))
         return len(missing)
-
-    async def _accepted(self, since: datetime, until: datetime) -> dict[tuple[datetime, str], int]:
-        found = await self._store.collection(ENTRIES).aggregate(
-            [
-                {"$match": {"at": {"$gte": since, "$lt": until}}},
-                {"$unwind": "$recipients"},
-                {
-                    "$group": {
-                        "_id": {"since": minute_stage("$at"), "tenant": "$recipients.tenant"},
-                        "count": {"$sum": "$recipients.count"},
-                    }
-                },
-            ]
-        )
-        return {(row["_id"]["since"], row["_id"]["tenant"]): row["count"] async for row in found}
-
-    async def _became(self, since: datetime, until: datetime) -> dict[tuple[datetime, str], Counter[str]]:
-        became: dict[tuple[datetime, str], Counter[str]] = defaultdict(Counter)
-        stages = [{"$match": {"_id": ids_between(since, until)}}, *SHARES]
-        async for row in await self._store.collection(COLLECTION).aggregate(stages):
-            key = row["_id"]
-            became[key["since"], key["tenant"]][key["column"]] += row["count"]
-        return became
 
     async def _closed(self, since: datetime, until: datetime) -> list[LedgerLine]:
         with unavailable_when_away():
@@ -308,7 +268,7 @@ def spans(minutes: Iterable[datetime], longest: int) -> list[tuple[datetime, dat
 
 def _became(counts: Mapping[str, int]) -> dict[str, int]:
     """Return counts by result with all columns that this version knows, and with those that it does not know."""
-    return dict.fromkeys(COLUMNS, 0) | {name: count for name, count in counts.items() if name != EXPANDED}
+    return dict.fromkeys(COLUMNS, 0) | dict(counts)
 
 
 def _totals_row(line: LedgerLine) -> Row:
@@ -328,14 +288,34 @@ def _sum(since: datetime, tenant: str, lines: Sequence[LedgerLine]) -> LedgerLin
     )
 
 
-def minute_stage(field: str) -> Row:
-    """Return the aggregation expression for the beginning of a field's minute."""
+def shares_between(since: datetime, until: datetime) -> list[Row]:
+    """Return the aggregation of the spool that gives the counts of both sides, by minute, tenant and column."""
+    entries: list[Row] = [
+        {"$match": {"at": {"$gte": since, "$lt": until}}},
+        {"$unwind": "$recipients"},
+        _counted(
+            _minute_stage("$at"), _share("$recipients.tenant", {"$literal": ACCEPTED}, "$recipients.count")
+        ),
+    ]
+    return [
+        {"$match": {"_id": _ids_between(since, until)}},
+        *_SHARES,
+        {"$unionWith": {"coll": ENTRIES, "pipeline": entries}},
+    ]
+
+
+def _minute_stage(field: str) -> Row:
     return {"$dateTrunc": {"date": field, "unit": "minute"}}
 
 
-def ids_between(since: datetime, until: datetime) -> dict[str, str]:
-    """Return the condition for rows of messages that were accepted in a time."""
+def _ids_between(since: datetime, until: datetime) -> dict[str, str]:
     return {"$gte": first_spool_id(since), "$lt": first_spool_id(until)}
+
+
+def _counted(since: Any, share: Row) -> Row:
+    """Group shares by minute, tenant and column."""
+    key = {"since": since, "tenant": share["tenant"], "column": share["column"]}
+    return {"$group": {"_id": key, "count": {"$sum": share["count"]}}}
 
 
 def _share(tenant: str, column: Any, count: Any = 1) -> Row:
@@ -363,10 +343,10 @@ _TARGETS = {
     ]
 }
 # One read of each row: a row that sums itself up is one share, of another one each target is.
-SHARES: list[Row] = [
+_SHARES: list[Row] = [
     {
         "$project": {
-            "since": minute_stage("$accepted_at"),
+            "since": _minute_stage("$accepted_at"),
             "shares": {
                 "$cond": [
                     {"$gt": ["$sum", None]},
@@ -377,10 +357,5 @@ SHARES: list[Row] = [
         }
     },
     {"$unwind": "$shares"},
-    {
-        "$group": {
-            "_id": {"since": "$since", "tenant": "$shares.tenant", "column": "$shares.column"},
-            "count": {"$sum": "$shares.count"},
-        }
-    },
+    _counted("$since", _share("$shares.tenant", "$shares.column", "$shares.count")),
 ]

@@ -15,7 +15,7 @@ from pymongo import UpdateOne
 
 from mailyard.proto.v1.ticket_pb2 import TimelineEntry
 from mailyard.spool.outcome import Result
-from mailyard.spool.row import COLLECTION, timeline_rows
+from mailyard.spool.row import COLLECTION, appended_timeline
 from mailyard.store.client import BY_ID, Collection, Row, Store, unavailable_when_away
 
 CLAIM: Final = timedelta(minutes=5)
@@ -79,7 +79,7 @@ class Bounces:
 
         """
         due: Row = {"bounce_at": {"$lte": now}}
-        token, until = ObjectId(), _stored(now + CLAIM)
+        token, until = ObjectId(), now + CLAIM
         with unavailable_when_away():
             ids = [
                 row["_id"] async for row in self._rows.find(due, {"_id": 1}).sort("bounce_at").limit(limit)
@@ -154,9 +154,7 @@ def _settled(report: DueReport, now: datetime, steps: Sequence[TimelineEntry]) -
         "bouncing": {"$cond": [{"$eq": ["$bouncing", {"$literal": reported}]}, "$$REMOVE", "$bouncing"]},
     }
     if steps:
-        settled["timeline"] = {
-            "$concatArrays": [{"$ifNull": ["$timeline", []]}, {"$literal": timeline_rows(steps)}]
-        }
+        settled["timeline"] = appended_timeline(steps)
     # An outcome that came meanwhile has set another time, which stays; one that the claim left out is due now.
     next_time = {"$cond": [claimed, now, {"$ifNull": ["$bounce_at", now]}]}
     return [
@@ -228,8 +226,3 @@ def _key_of(row: Row) -> str:
 
 def _whole(row: Row) -> str:
     return str(row["_id"]).partition(".")[0]
-
-
-def _stored(moment: datetime) -> datetime:
-    """Return what the store keeps of a time: milliseconds."""
-    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)

@@ -36,8 +36,7 @@ def defer(
     due_at = next_due(ticket, now, rng)
     if due_at is not None:
         return Report(ticket, ended, Deferral(due_at, route, status, text))
-    expired = Outcome(
-        Result.EXPIRED, "5.4.7", f"not delivered in time; the last reason was: {text}"
-    )  # RFC 3463, X.4.7
+    text = f"not delivered in time; the last reason was: {text}"
+    expired = Outcome(Result.EXPIRED, "5.4.7", text)  # RFC 3463, X.4.7
     left = {target.index: expired for target in ticket.recipients if target.index not in ended}
     return Report(ticket, ended | left)

@@ -70,8 +70,8 @@ class Delays:
 
         """
         if delays:
-            told = {"_id": {"$in": [each.row["_id"] for each in delays]}, "delay_at": {"$exists": True}}
+            reported = {"_id": {"$in": [each.row["_id"] for each in delays]}, "delay_at": {"$exists": True}}
             with unavailable_when_away():
                 await self._rows.update_many(
-                    told, {"$set": {"delay_at": NEVER}, "$unset": {"delay_claim": ""}}, hint=BY_ID
+                    reported, {"$set": {"delay_at": NEVER}, "$unset": {"delay_claim": ""}}, hint=BY_ID
                 )

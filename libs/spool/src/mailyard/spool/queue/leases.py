@@ -7,6 +7,7 @@ transfers went on: after an outage the reconciler leaves leases alone until thei
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Any
 
 from bson import ObjectId
@@ -74,7 +75,9 @@ class Leases:
             ids = [row_id(ticket.spool_id, ticket.leg) for ticket in tickets]
             ours = rows.find({"_id": {"$in": ids}, "lease.token": token}, {"outcomes": 1})
             ended = {row["_id"]: frozenset(row.get("outcomes", ())) async for row in ours}
-        by_row = {row_id(ticket.spool_id, ticket.leg): ticket for ticket in sorted(tickets, key=_epoch)}
+        by_row = {
+            row_id(ticket.spool_id, ticket.leg): ticket for ticket in sorted(tickets, key=attrgetter("epoch"))
+        }
         return [_without(ticket, ended[row]) for row, ticket in by_row.items() if row in ended]
 
     async def renew(self, tickets: Sequence[Ticket]) -> None:
@@ -137,7 +140,3 @@ def _without(ticket: Ticket, ended: frozenset[str]) -> Ticket:
     left.recipients.extend(target for target in ticket.recipients if str(target.index) not in ended)
     left.attempt = max(ticket.attempt, 1)  # a row that does not end at once is counted target by target
     return left
-
-
-def _epoch(ticket: Ticket) -> int:
-    return ticket.epoch

@@ -11,20 +11,25 @@ from typing import Any
 
 from pymongo import UpdateOne, WriteConcern
 
-from mailyard.proto.v1.ticket_pb2 import Ticket
 from mailyard.runtime.clock import Clock, from_ms, now_utc
 from mailyard.runtime.metrics import counter
 from mailyard.spool.ids import row_id
 from mailyard.spool.outcome import Deferral, Report
 from mailyard.spool.queue.reporting import any_due, delay_is_due, outcome_rows
 from mailyard.spool.reasons import reason_of
-from mailyard.spool.row import COLLECTION, RowState, pending_rows, timeline_rows
+from mailyard.spool.row import (
+    COLLECTION,
+    RowState,
+    appended_timeline,
+    expansion_fields,
+    routed_fields,
+    timeline_rows,
+)
 from mailyard.store.client import DURABLE, Collection, Row, Store, unavailable_when_away
 from mailyard.store.group import GroupCommit
 from mailyard.store.watch import timed_write
 
 _BATCH_REPORTS = 200
-_EVERYTHING = 1 << 40  # reports have no weight
 
 
 class Outcomes:
@@ -46,7 +51,7 @@ class Outcomes:
         self._ended = counter("mailyard_spool_outcomes_total")
         self._deferred = counter("mailyard_spool_deferrals_total")
         self._group: GroupCommit[Report, Sequence[Report], None] = GroupCommit(
-            self._write, _concluded, max_items=_BATCH_REPORTS, max_octets=_EVERYTHING
+            self._write, _concluded, max_items=_BATCH_REPORTS
         )
 
     @property
@@ -73,18 +78,10 @@ class Outcomes:
         if reports:
             await self._write(reports)
 
-    async def idle(self) -> None:
-        """Wait until all submitted reports are written."""
-        await self._group.idle()
-
     async def _write(self, reports: Sequence[Report]) -> Sequence[Report]:
         now = self._clock()
         with timed_write("outcome"), unavailable_when_away():
             await self._rows.bulk_write([_update(report, now) for report in reports], ordered=False)
-        self._count(reports)
-        return reports
-
-    def _count(self, reports: Sequence[Report]) -> None:
         for report in reports:
             for outcome in report.outcomes.values():
                 self._ended.labels(outcome.result).inc()
@@ -92,6 +89,7 @@ class Outcomes:
                 self._deferred.labels(
                     report.deferral.route or "unrouted", reason_of(report.deferral.status)
                 ).inc()
+        return reports
 
 
 async def _concluded(reports: Sequence[Report]) -> list[None]:
@@ -112,10 +110,9 @@ def _ended(report: Report, now: datetime) -> UpdateOne:
     ticket = report.ticket
     outcomes = outcome_rows(ticket.sender, ticket.recipients, report.outcomes, now)
     changes: Row = {f"outcomes.{number}": row for number, row in outcomes.items()}
-    changes |= {"state": RowState.DONE, "ended_at": now, "attempt": ticket.attempt + 1, **_sum(report)}
+    changes |= {"state": RowState.DONE, "ended_at": now, "attempt": ticket.attempt + 1}
+    changes |= expansion_fields(ticket) | _sum(report)
     removed = {"due_at": "", "pending": "", "lease": "", "delay_at": ""}
-    if ticket.expanded:
-        changes["expansions"] = _expansions(ticket)
     if any_due(outcomes.values()):
         changes["bounce_at"] = now
         removed["bounce_claim"] = ""  # a claim that has not seen these outcomes does not settle them
@@ -134,10 +131,6 @@ def _sum(report: Report) -> Row:
     if ticket.attempt or ticket.expanded or len(results) != 1 or len(tenants) != 1:
         return {}
     return {"sum": {"tenant": tenants.pop(), "result": results.pop(), "count": len(ticket.recipients)}}
-
-
-def _expansions(ticket: Ticket) -> list[Row]:
-    return [{"tenant": ticket.tenant, "count": ticket.expanded}]
 
 
 def _deferred(report: Report, deferral: Deferral, now: datetime) -> UpdateOne:
@@ -166,16 +159,9 @@ def _kept(report: Report, deferral: Deferral, now: datetime) -> list[Row]:
             "bounce_at": {"$cond": [known, "$bounce_at", now]},
             "bounce_claim": {"$cond": [known, "$bounce_claim", "$$REMOVE"]},
         }
-    # Without `pending` the row does not know the targets of its ticket.
-    first_written: Row = {
-        "pending": pending_rows(ticket.recipients),
-        "route": deferral.route,
-        "site": ticket.site,
-    }
-    if ticket.expanded:
-        first_written["expansions"] = _expansions(ticket)
-    for name, value in first_written.items() if deferral.route else ():
-        changes[name] = {"$cond": [_HAS_PENDING, f"${name}", {"$literal": value}]}
+    if deferral.route:  # without `pending` the row does not know the targets of its ticket
+        for name, value in routed_fields(ticket, deferral.route).items():
+            changes[name] = {"$cond": [_HAS_PENDING, f"${name}", {"$literal": value}]}
     merged = {"$mergeObjects": [{"$literal": outcomes}, {"$ifNull": ["$outcomes", {}]}]}
     return [{"$set": changes}, {"$set": {"outcomes": merged}}]
 
@@ -189,9 +175,7 @@ def _put_back(report: Report, deferral: Deferral, now: datetime) -> list[Row]:
         "reason": {"status": deferral.status, "text": deferral.text},
     }
     if deferral.route is not None:
-        changes |= {"route": deferral.route, "site": ticket.site, "pending": pending_rows(ticket.recipients)}
-        if ticket.expanded:
-            changes["expansions"] = _expansions(ticket)
+        changes |= routed_fields(ticket, deferral.route)
     if ticket.HasField("verdict"):
         changes["verdict"] = ticket.verdict.SerializeToString()
     stage: Row = {name: _if_newest({"$literal": value}, f"${name}") for name, value in changes.items()}
@@ -201,11 +185,8 @@ def _put_back(report: Report, deferral: Deferral, now: datetime) -> list[Row]:
         late_since = from_ms(ticket.accepted_at_ms)
         stage["delay_at"] = _if_newest({"$max": ["$delay_at", late_since]}, "$delay_at")
     if ticket.timeline:
-        steps = {
-            "$concatArrays": [{"$ifNull": ["$timeline", []]}, {"$literal": timeline_rows(ticket.timeline)}]
-        }
-        news = {"$or": ["$_newest", {"$eq": ["$_known", False]}]}
-        stage["timeline"] = {"$cond": [news, steps, "$timeline"]}
+        is_news = {"$or": ["$_newest", {"$eq": ["$_known", False]}]}
+        stage["timeline"] = {"$cond": [is_news, appended_timeline(ticket.timeline), "$timeline"]}
     return [
         {"$set": stage},
         {"$set": {"pending": _WITHOUT_ENDED}},
@@ -218,9 +199,8 @@ def _all_ended(now: datetime) -> list[Row]:
     """End the row if no target is left."""
     empty = {"$and": [_HAS_PENDING, {"$eq": ["$pending", []]}]}
     ended: Row = {"state": RowState.DONE, "ended_at": now}
-    removed = ("due_at", "lease", "delay_at", "pending")
-    stage: Row = {name: {"$cond": [empty, value, f"${name}"]} for name, value in ended.items()}
-    return [{"$set": stage | {name: {"$cond": [empty, "$$REMOVE", f"${name}"]} for name in removed}}]
+    ended |= dict.fromkeys(("due_at", "lease", "delay_at", "pending"), "$$REMOVE")
+    return [{"$set": {name: {"$cond": [empty, value, f"${name}"]} for name, value in ended.items()}}]
 
 
 def _if_newest(value: Any, otherwise: str) -> Row:

@@ -13,7 +13,7 @@ from pymongo import UpdateOne, WriteConcern
 from mailyard.broker.pipeline import Route
 from mailyard.proto.v1.ticket_pb2 import Ticket
 from mailyard.spool.ids import row_id
-from mailyard.spool.row import COLLECTION, RowState, pending_rows
+from mailyard.spool.row import COLLECTION, RowState, routed_fields
 from mailyard.store.client import Row, Store, unavailable_when_away
 from mailyard.store.watch import timed_write
 
@@ -44,8 +44,6 @@ def _mark(routed: Routed) -> UpdateOne:
     ticket = routed.ticket
     changes: Row = {"route": Route.REMOTE, "site": ticket.site}
     if routed.renamed:
-        changes["pending"] = pending_rows(ticket.recipients)
-        if ticket.expanded:
-            changes["expansions"] = [{"tenant": ticket.tenant, "count": ticket.expanded}]
+        changes = routed_fields(ticket, Route.REMOTE)
     current = {"state": RowState.ACTIVE, "epoch": ticket.epoch, "route": {"$ne": Route.REMOTE}}
     return UpdateOne({"_id": row_id(ticket.spool_id, ticket.leg)} | current, {"$set": changes})

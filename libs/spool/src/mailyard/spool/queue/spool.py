@@ -24,13 +24,13 @@ from mailyard.runtime.metrics import counter, histogram
 from mailyard.runtime.tracing import record_root
 from mailyard.spool.acceptance import Acceptance
 from mailyard.spool.ids import new_spool_id
-from mailyard.spool.ledger.ledger import EntryWriter, entry_of
+from mailyard.spool.ledger.ledger import entry_of, write_entry
 from mailyard.spool.row import COLLECTION, row_of, ticket_of
 from mailyard.store.blobs import Blobs
 from mailyard.store.body import Body
-from mailyard.store.client import DUPLICATE_KEY, Row, Store, unavailable_when_away
+from mailyard.store.client import DUPLICATE_KEY, DURABLE, Row, Store, unavailable_when_away
 from mailyard.store.group import GroupCommit
-from mailyard.store.logorder import insert_durably
+from mailyard.store.logorder import insert_rows
 from mailyard.store.watch import timed_write
 
 _BATCH_MESSAGES = 200
@@ -79,7 +79,6 @@ class Spool:
         self.blobs = Blobs(store)
         self._store = store
         self._publisher = publisher
-        self._entries = EntryWriter(store)
         self._stage = stage
         self._clock = clock
         self._skip_confirm = test_skip_confirm
@@ -153,7 +152,7 @@ class Spool:
         term = await self.blobs.put_ahead(bodies)
         if term is not None:
             with unavailable_when_away():
-                inserted = await insert_durably(self._store, COLLECTION, rows)
+                inserted = await insert_rows(self._store, COLLECTION, rows, DURABLE)
             if inserted.term == term:
                 return _known_keys(inserted.refused)
         await self.blobs.put_many(bodies)
@@ -189,7 +188,7 @@ class Spool:
     async def _note(self, entry: Row) -> None:
         """Write the ledger entry; if that fails, the ledger auditor makes it from the rows later."""
         try:
-            await self._entries.write(entry)
+            await write_entry(self._store, entry)
         except Unavailable as error:
             self._log.warning("ledger.entry_missing", batch=str(entry["_id"]), error=str(error))
 

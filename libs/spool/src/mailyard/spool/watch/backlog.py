@@ -13,9 +13,7 @@ from pymongo.errors import ExecutionTimeout
 from mailyard.spool.row import COLLECTION, RowState
 from mailyard.store.client import Row, Store, unavailable_when_away
 
-EVER = datetime(
-    1970, 1, 1, tzinfo=UTC
-)  # with a bound the index alone answers; {"$exists": True} reads the rows
+EVER = datetime(1970, 1, 1, tzinfo=UTC)  # with a bound the index alone answers; $exists reads the rows
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ rows of processes that have ended. A row older than `LIVE` does not describe the
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 
 from pymongo import UpdateOne, WriteConcern
@@ -26,17 +26,19 @@ _INTERVAL_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class QueueProgress:
-    """Progress of one process on one queue; counts are since the process began."""
+    """Progress of one process on one queue; counts are since the process began. A row has the same fields."""
 
-    queue: Queue
     at: datetime
-    consumes: bool
-    taken_until_ms: int | None  # release time of the newest ticket taken
-    oldest_in_hand_ms: int | None  # release time of the oldest ticket taken and not ended
-    tickets_in: int
-    messages_in: int
-    tickets_out: int
-    messages_out: int
+    consumes: bool = False
+    taken_until_ms: int | None = None  # release time of the newest ticket taken
+    oldest_in_hand_ms: int | None = None  # release time of the oldest ticket taken and not ended
+    tickets_in: int = 0
+    messages_in: int = 0
+    tickets_out: int = 0
+    messages_out: int = 0
+
+
+_FIELDS = tuple(field.name for field in fields(QueueProgress))
 
 
 class ProgressReporter:
@@ -143,33 +145,11 @@ async def read_progress(store: Store, now: datetime) -> dict[Queue, list[QueuePr
     found: dict[Queue, list[QueueProgress]] = {queue: [] for queue in Queue}
     with unavailable_when_away():
         async for row in store.collection(COLLECTION).find({"at": {"$lte": now + LIVE}}):
-            found[Queue(row["queue"])].append(_progress_of(row))
+            known = {name: row[name] for name in _FIELDS if name in row}  # later versions may write more
+            found[Queue(row["queue"])].append(QueueProgress(**known))
     return found
 
 
 def live(reports: Sequence[QueueProgress], now: datetime) -> list[QueueProgress]:
     """Return the reports of live consumers."""
     return [report for report in reports if report.consumes and now - report.at <= LIVE]
-
-
-def _progress_of(row: Mapping[str, object]) -> QueueProgress:
-    return QueueProgress(
-        queue=Queue(str(row["queue"])),
-        at=_moment(row["at"]),
-        consumes=bool(row.get("consumes")),
-        taken_until_ms=_number(row.get("taken_until_ms")),
-        oldest_in_hand_ms=_number(row.get("oldest_in_hand_ms")),
-        tickets_in=_number(row.get("tickets_in")) or 0,
-        messages_in=_number(row.get("messages_in")) or 0,
-        tickets_out=_number(row.get("tickets_out")) or 0,
-        messages_out=_number(row.get("messages_out")) or 0,
-    )
-
-
-def _moment(value: object) -> datetime:
-    assert isinstance(value, datetime)
-    return value
-
-
-def _number(value: object) -> int | None:
-    return int(value) if isinstance(value, int | float) else None
