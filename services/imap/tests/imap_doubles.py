@@ -14,6 +14,7 @@ from mailyard.directory.identity import Identity, Refusal, RefusalReason
 from mailyard.imap.wellknown import FlagChange
 from mailyard.imap_server.session.accounts import AccountSessions
 from mailyard.imap_server.session.backend import ImapServices
+from mailyard.imap_server.session.concurrency import ConcurrencyLimits
 from mailyard.imap_server.session.keywords import MailboxKeywords
 from mailyard.mailbox.errors import MailboxExists, MailboxNotFound, NotPermitted
 from mailyard.mailbox.factory import new_message
@@ -92,6 +93,7 @@ class World:
         self.bodies: dict[ObjectId, bytes] = {}
         self.callbacks: defaultdict[str, list[Callable[[MailboxEvent], None]]] = defaultdict(list)
         self.accounts = AccountSessions()
+        self.concurrency = ConcurrencyLimits()
         self.clock = Clock()
         self.keywords = MailboxKeywords(MemoryMessages(self).flag_states, lambda: self.clock.seconds)
         self.access = MemoryAccess()
@@ -115,6 +117,7 @@ class World:
             MemoryEvents(self),
             self.accounts,
             self.keywords,
+            self.concurrency,
             lambda: NOW,
             lambda: self.clock.seconds,
         )

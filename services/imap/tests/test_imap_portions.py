@@ -8,8 +8,8 @@ from mailyard.imap_server.handlers import storing, transferring
 
 @pytest.fixture
 async def dialogue(monkeypatch):
-    monkeypatch.setattr(storing, "AT_A_TIME", 2)
-    monkeypatch.setattr(transferring, "AT_A_TIME", 2)
+    monkeypatch.setattr(storing, "MESSAGES_PER_TRANSACTION", 2)
+    monkeypatch.setattr(transferring, "MESSAGES_PER_TRANSACTION", 2)
     dialogue = Dialogue()
     for _ in range(5):
         dialogue.world.deliver("INBOX", letter("note"))
