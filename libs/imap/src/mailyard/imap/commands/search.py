@@ -204,7 +204,7 @@ def _search(cursor: Cursor, *, by_uid: bool) -> SearchCommand:
     """ABNF: search = "SEARCH" [SP "CHARSET" SP astring] 1*(SP search-key).
 
     Without CHARSET the text is US-ASCII by the RFC; UTF-8, which contains US-ASCII, is accepted too. Octets that are not valid
-    in the charset are replaced.
+    in the charset are no error: they are decoded as in messages.
     """
     space(cursor)
     charset = "utf-8"
