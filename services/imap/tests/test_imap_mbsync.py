@@ -80,15 +80,15 @@ def _files(folder: Path) -> dict[Path, bytes]:
 @pytest.mark.slow
 def test_mbsync_fetches_two_thousand_messages_once(imap_service, tmp_path):
     service = imap_service()
-    letters = [_letter(number) for number in range(MESSAGES)]
-    service.deliver(letters)
+    messages = [_letter(number) for number in range(MESSAGES)]
+    service.deliver(messages)
     configuration = _configuration(tmp_path, service.port)
 
     started = time.monotonic()
     _mbsync(configuration)
     assert time.monotonic() - started < 60
     files = _files(tmp_path)
-    wanted = {hashlib.sha256(octets.replace(b"\r\n", b"\n")).digest() for octets in letters}
+    wanted = {hashlib.sha256(octets.replace(b"\r\n", b"\n")).digest() for octets in messages}
     assert {hashlib.sha256(octets).digest() for octets in files.values()} == wanted
     sent = service.metric("mailyard_imap_sent_bytes_total")
 
