@@ -112,7 +112,7 @@ def test_a_line_that_is_too_long_is_refused_before_its_end_and_then_skipped():
     assert _drive(connection, [b"y" * 100, b"\r\nn NOOP\r\n"]) == [_NOOP]
 
 
-def test_a_literal_behind_a_line_that_is_too_long_is_read_away():
+def test_a_literal_behind_a_line_that_is_too_long_is_dropped():
     events = _drive(
         ServerConnection(ImapLimits(line=20)), [b"a " + b"x" * 30 + b" {5+}\r\nn N\r\n\r\nn NOOP\r\n"]
     )
@@ -184,7 +184,7 @@ def test_a_refused_synchronising_message_never_comes():
     assert connection.next_event() == _NOOP
 
 
-def test_a_refused_non_synchronising_message_is_read_away():
+def test_a_refused_non_synchronising_message_is_dropped():
     connection = _logged_in()
     connection.receive_data(b"a APPEND x {6+}\r\nabcdef\r\nn NOOP\r\n")
     assert isinstance(connection.next_event(), MessageOffered)
@@ -214,7 +214,7 @@ def test_a_second_message_breaks_the_append():
     assert after == _NOOP
 
 
-def test_an_append_that_breaks_the_grammar_is_refused_and_its_message_read_away():
+def test_an_append_that_breaks_the_grammar_is_refused_and_its_message_dropped():
     events = _drive(_logged_in(), [b"a APPEND x (\\Bad) {3+}\r\nabc\r\nn NOOP\r\n"])
     assert events == [CommandRejected("a", bad("The flag \\Bad cannot be set")), _NOOP]
 
@@ -251,8 +251,8 @@ def test_commands_are_not_parsed_ahead():
 
 
 def _split(octets, cuts):
-    places = [0, *sorted(cut % (len(octets) + 1) for cut in cuts), len(octets)]
-    return [octets[low:high] for low, high in itertools.pairwise(places)]
+    ends = [0, *sorted(cut % (len(octets) + 1) for cut in cuts), len(octets)]
+    return [octets[low:high] for low, high in itertools.pairwise(ends)]
 
 
 _CUTS = st.lists(st.integers(0, 10_000), max_size=12)
