@@ -75,7 +75,7 @@ def test_a_too_large_synchronising_literal_ends_its_command():
     assert events == [CommandRejected("a", bad("The literal is too large")), _NOOP]
 
 
-def test_a_too_large_non_synchronising_literal_is_read_away():
+def test_a_too_large_non_synchronising_literal_is_dropped():
     events = _drive(
         ServerConnection(ImapLimits(literal=4)),
         [b"a LOGIN {6+}\r\nb NO\r\n {3+}\r\nx\r\n\r\n", b"n NOOP\r\n"],
@@ -91,7 +91,7 @@ def test_a_literal_minus_limit_holds_only_for_non_synchronising_literals():
     ]
 
 
-def test_a_literal_too_large_to_read_away_ends_the_connection():
+def test_a_literal_too_large_to_drop_ends_the_connection():
     events = _drive(
         ServerConnection(ImapLimits(literal=10, drain=1000)), [b"a LOGIN {1001+}\r\n", b"n NOOP\r\n"]
     )

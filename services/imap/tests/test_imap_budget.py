@@ -46,7 +46,7 @@ def _events(connection, octets):
     return events
 
 
-def test_a_literal_without_room_is_refused_and_read_away():
+def test_a_literal_without_room_is_refused_and_dropped():
     connection = ServerConnection(ImapLimits(), has_room=lambda octets: octets <= 10)
     assert _events(connection, b"a LOGIN {11}\r\n") == [CommandRejected("a", no(_SCARCE, "LIMIT"))]
     refused, next_one = _events(connection, b"b LOGIN {11+}\r\nxxxxxxxxxxx y\r\nc NOOP\r\n")
