@@ -185,8 +185,8 @@ async def _deliver(store: Store, messages: Sequence[bytes], flags: frozenset[str
         bodies = [await _body(blobs, octets) for octets in some]
         await blobs.put_many(bodies)
         now = now_utc()
-        messages = [_message(row["account"], *each, flags, now) for each in zip(bodies, some, strict=True)]
-        await insert_messages(store, [Insertion(row["_id"], message) for message in messages])
+        rows = [_message(row["account"], *each, flags, now) for each in zip(bodies, some, strict=True)]
+        await insert_messages(store, [Insertion(row["_id"], message) for message in rows])
 
 
 async def _body(blobs: Blobs, octets: bytes) -> Body:

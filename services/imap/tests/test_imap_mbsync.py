@@ -12,7 +12,7 @@ from imap_service import PASSWORD, USER
 MESSAGES = 2_000
 
 
-def _letter(number: int) -> bytes:
+def _message(number: int) -> bytes:
     text = b"".join(b"Line %d of message %d.\r\n" % (line, number) for line in range(number % 60 + 1))
     return (
         b"From: sender%d@example.org\r\nTo: user@example.test\r\nSubject: Number %d\r\n"
@@ -80,7 +80,7 @@ def _files(folder: Path) -> dict[Path, bytes]:
 @pytest.mark.slow
 def test_mbsync_fetches_two_thousand_messages_once(imap_service, tmp_path):
     service = imap_service()
-    messages = [_letter(number) for number in range(MESSAGES)]
+    messages = [_message(number) for number in range(MESSAGES)]
     service.deliver(messages)
     configuration = _configuration(tmp_path, service.port)
 
@@ -101,7 +101,7 @@ def test_mbsync_fetches_two_thousand_messages_once(imap_service, tmp_path):
 @pytest.mark.slow
 def test_mbsync_carries_changes_both_ways(imap_service, tmp_path):
     service = imap_service()
-    service.deliver([_letter(number) for number in range(20)])
+    service.deliver([_message(number) for number in range(20)])
     configuration = _configuration(tmp_path, service.port)
     _mbsync(configuration)
 
