@@ -38,7 +38,7 @@ from mailyard.imap.grammar.searchkeys import (
     WithUid,
 )
 from mailyard.imap.grammar.sequences import SequenceSet
-from mailyard.imap.grammar.syntax import encode_astring, encode_nstring, encode_string
+from mailyard.imap.grammar.syntax import encode_astring, encode_string
 from mailyard.imap.wellknown import SYSTEM_FLAGS, FlagChange
 
 _SIGNS = {FlagChange.REPLACE: b"", FlagChange.ADD: b"+", FlagChange.REMOVE: b"-"}
@@ -52,7 +52,7 @@ def encode(command: ImapCommand) -> bytes:
 
 
 def _verb(command: ImapCommand) -> bytes:
-    uid = b"UID " if getattr(command, "by_uid", False) else b""
+    uid = b"UID " if command.by_uid else b""
     return uid + command.verb.encode("ascii")
 
 
@@ -62,6 +62,11 @@ def _(command: IdCommand) -> bytes:
         return b"ID NIL"
     pairs = (encode_string(name) + b" " + encode_nstring(value) for name, value in command.fields)
     return b"ID (" + b" ".join(pairs) + b")"
+
+
+def encode_nstring(octets: bytes | None) -> bytes:
+    """Return octets as a string, None as NIL."""
+    return b"NIL" if octets is None else encode_string(octets)
 
 
 @encode.register

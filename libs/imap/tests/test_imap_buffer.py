@@ -41,7 +41,7 @@ def test_some_octets_and_exactly_so_many():
     assert (buffer.read_some(9), buffer.read_some(9)) == (b"f", b"")
 
 
-def test_what_was_dropped_is_gone():
+def test_octets_that_were_dropped_are_gone():
     buffer = filled(b"abc")
     assert buffer.read_line(10) is None
     buffer.clear()

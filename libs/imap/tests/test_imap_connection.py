@@ -28,6 +28,7 @@ from mailyard.imap.server.events import (
     MessageOffered,
     Overflow,
 )
+from mailyard.imap.server.responses import bad
 from mailyard.imap.states import InvalidImapTransition, SessionState, Transition
 
 _NOOP = CommandReceived("n", NoopCommand())
@@ -71,26 +72,26 @@ def test_a_non_synchronising_literal_is_simply_read():
 
 def test_a_too_large_synchronising_literal_ends_its_command():
     events = _drive(ServerConnection(ImapLimits(literal=4)), [b"a LOGIN {5}\r\n", b"n NOOP\r\n"])
-    assert events == [CommandRejected("a", "The literal is too large"), _NOOP]
+    assert events == [CommandRejected("a", bad("The literal is too large")), _NOOP]
 
 
-def test_a_too_large_non_synchronising_literal_is_read_away():
+def test_a_too_large_non_synchronising_literal_is_dropped():
     events = _drive(
         ServerConnection(ImapLimits(literal=4)),
         [b"a LOGIN {6+}\r\nb NO\r\n {3+}\r\nx\r\n\r\n", b"n NOOP\r\n"],
     )
-    assert events == [CommandRejected("a", "The literal is too large"), _NOOP]
+    assert events == [CommandRejected("a", bad("The literal is too large")), _NOOP]
 
 
 def test_a_literal_minus_limit_holds_only_for_non_synchronising_literals():
     limits = ImapLimits(plus=4)
     assert _drive(ServerConnection(limits), [b"a LOGIN {5}\r\n"]) == [ContinuationWanted()]
     assert _drive(ServerConnection(limits), [b"a LOGIN {5+}\r\n"]) == [
-        CommandRejected("a", "The literal is too large")
+        CommandRejected("a", bad("The literal is too large"))
     ]
 
 
-def test_a_literal_too_large_to_read_away_ends_the_connection():
+def test_a_literal_too_large_to_drop_ends_the_connection():
     events = _drive(
         ServerConnection(ImapLimits(literal=10, drain=1000)), [b"a LOGIN {1001+}\r\n", b"n NOOP\r\n"]
     )
@@ -102,20 +103,20 @@ def test_literals_count_towards_the_length_of_a_command():
         ServerConnection(ImapLimits(command=30)),
         [b"a LOGIN {9+}\r\n123456789 {9+}\r\n123456789\r\nn NOOP\r\n"],
     )
-    assert events == [CommandRejected("a", "The command is too long"), _NOOP]
+    assert events == [CommandRejected("a", bad("The command is too long")), _NOOP]
 
 
 def test_a_line_that_is_too_long_is_refused_before_its_end_and_then_skipped():
     connection = ServerConnection(ImapLimits(line=20))
-    assert _drive(connection, [b"a " + b"x" * 30]) == [CommandRejected("a", "The line is too long")]
+    assert _drive(connection, [b"a " + b"x" * 30]) == [CommandRejected("a", bad("The line is too long"))]
     assert _drive(connection, [b"y" * 100, b"\r\nn NOOP\r\n"]) == [_NOOP]
 
 
-def test_a_literal_behind_a_line_that_is_too_long_is_read_away():
+def test_a_literal_behind_a_line_that_is_too_long_is_dropped():
     events = _drive(
         ServerConnection(ImapLimits(line=20)), [b"a " + b"x" * 30 + b" {5+}\r\nn N\r\n\r\nn NOOP\r\n"]
     )
-    assert events == [CommandRejected("a", "The line is too long"), _NOOP]
+    assert events == [CommandRejected("a", bad("The line is too long")), _NOOP]
 
 
 def test_a_line_may_end_with_a_bare_lf():
@@ -126,14 +127,14 @@ def test_a_line_may_end_with_a_bare_lf():
 
 
 def test_a_line_that_is_no_command_is_refused_without_a_tag():
-    assert _drive(ServerConnection(ImapLimits()), [b"\r\n"]) == [CommandRejected("*", "Expected a tag")]
+    assert _drive(ServerConnection(ImapLimits()), [b"\r\n"]) == [CommandRejected("*", bad("Expected a tag"))]
 
 
 @pytest.mark.parametrize("octets", [b"a SELECT x", b"a STORE 1 FLAGS ()", b"a APPEND x {3+}\r\nabc"])
 def test_commands_out_of_their_state_are_refused(octets):
     (event,) = _drive(ServerConnection(ImapLimits()), [octets + b"\r\n"])
     assert event.tag == "a"
-    assert "not possible in the state not authenticated" in event.text
+    assert "not possible in the state not authenticated" in event.completion.text
 
 
 def test_every_command_has_its_states():
@@ -179,15 +180,15 @@ def test_a_refused_synchronising_message_never_comes():
     connection.receive_data(b"a APPEND x {6}\r\nn NOOP\r\n")
     assert isinstance(connection.next_event(), MessageOffered)
     assert connection.next_event() is None
-    assert connection.refuse_message(synchronising=True) is None
+    assert connection.refuse_message() is None
     assert connection.next_event() == _NOOP
 
 
-def test_a_refused_non_synchronising_message_is_read_away():
+def test_a_refused_non_synchronising_message_is_dropped():
     connection = _logged_in()
     connection.receive_data(b"a APPEND x {6+}\r\nabcdef\r\nn NOOP\r\n")
     assert isinstance(connection.next_event(), MessageOffered)
-    assert connection.refuse_message(synchronising=False) is None
+    assert connection.refuse_message() is None
     assert connection.next_event() == _NOOP
 
 
@@ -204,7 +205,7 @@ def test_nul_is_refused_in_a_literal_and_taken_in_a_literal8():
 
 def test_only_messages_may_be_literal8():
     events = _drive(_logged_in(), [b"a SELECT ~{3+}\r\nabc\r\nn NOOP\r\n"])
-    assert events == [CommandRejected("a", "Only a message may be a literal8"), _NOOP]
+    assert events == [CommandRejected("a", bad("Only a message may be a literal8")), _NOOP]
 
 
 def test_a_second_message_breaks_the_append():
@@ -213,9 +214,9 @@ def test_a_second_message_breaks_the_append():
     assert after == _NOOP
 
 
-def test_an_append_that_breaks_the_grammar_is_refused_and_its_message_read_away():
+def test_an_append_that_breaks_the_grammar_is_refused_and_its_message_dropped():
     events = _drive(_logged_in(), [b"a APPEND x (\\Bad) {3+}\r\nabc\r\nn NOOP\r\n"])
-    assert events == [CommandRejected("a", "The flag \\Bad cannot be set"), _NOOP]
+    assert events == [CommandRejected("a", bad("The flag \\Bad cannot be set")), _NOOP]
 
 
 def test_an_answer_is_not_taken_for_a_command():
@@ -238,7 +239,7 @@ def test_what_was_sent_before_the_tls_handshake_is_forgotten():
     connection.receive_data(b"a STARTTLS\r\nb LOGIN evil")
     connection.next_event()
     connection.discard_input()
-    assert _drive(connection, [b" secret\r\n"]) == [CommandRejected("*", "Expected a tag")]
+    assert _drive(connection, [b" secret\r\n"]) == [CommandRejected("*", bad("Expected a tag"))]
 
 
 def test_commands_are_not_parsed_ahead():
@@ -250,8 +251,8 @@ def test_commands_are_not_parsed_ahead():
 
 
 def _split(octets, cuts):
-    places = [0, *sorted(cut % (len(octets) + 1) for cut in cuts), len(octets)]
-    return [octets[low:high] for low, high in itertools.pairwise(places)]
+    ends = [0, *sorted(cut % (len(octets) + 1) for cut in cuts), len(octets)]
+    return [octets[low:high] for low, high in itertools.pairwise(ends)]
 
 
 _CUTS = st.lists(st.integers(0, 10_000), max_size=12)

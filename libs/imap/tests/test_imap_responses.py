@@ -4,7 +4,7 @@ import pytest
 
 from mailyard.imap.server import responses
 from mailyard.imap.server.capabilities import capabilities
-from mailyard.imap.server.responses import Completion, ResponseCondition, bad, no, ok
+from mailyard.imap.server.responses import bad, no, ok
 from mailyard.imap.states import SessionState
 
 
@@ -14,7 +14,7 @@ from mailyard.imap.states import SessionState
         (responses.tagged("a1", ok("NOOP completed")), b"a1 OK NOOP completed\r\n"),
         (responses.tagged("a1", no("No such mailbox", "NONEXISTENT")), b"a1 NO [NONEXISTENT] No such mailbox\r\n"),
         (responses.tagged("*", bad("Expected a tag")), b"* BAD Expected a tag\r\n"),
-        (responses.untagged(Completion(ResponseCondition.BYE, "Bye", "UNAVAILABLE")), b"* BYE [UNAVAILABLE] Bye\r\n"),
+        (responses.bye("Bye", "UNAVAILABLE"), b"* BYE [UNAVAILABLE] Bye\r\n"),
         (responses.continuation("idling"), b"+ idling\r\n"),
         (responses.continuation(), b"+ \r\n"),
         (responses.capability(("IMAP4rev1", "IDLE")), b"* CAPABILITY IMAP4rev1 IDLE\r\n"),
@@ -26,7 +26,6 @@ from mailyard.imap.states import SessionState
          b"* STATUS INBOX (MESSAGES 2 UNSEEN 0)\r\n"),
         (responses.namespace(), b'* NAMESPACE (("" "/")) NIL NIL\r\n'),
         (responses.identity((("name", "Mailyard"),)), b'* ID ("name" "Mailyard")\r\n'),
-        (responses.identity(()), b"* ID NIL\r\n"),
         (responses.flags({"b", "\\Seen", "\\Answered"}), b"* FLAGS (\\Answered \\Seen b)\r\n"),
         (responses.permanent_flags(()), b"* OK [PERMANENTFLAGS ()] Flags that are kept\r\n"),
         (responses.exists(3), b"* 3 EXISTS\r\n"),

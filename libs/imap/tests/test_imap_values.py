@@ -66,7 +66,7 @@ def test_dates_with_and_without_quotes():
 @pytest.mark.parametrize(
     "octets", [b"32-Jan-1994", b"1-Foo-1994", b"1-Feb-94", b"0-Jan-2000", b'"1-Feb-1994', b"1-Feb-0000"]
 )
-def test_days_that_never_were_are_refused(octets):
+def test_days_that_do_not_exist_are_refused(octets):
     with pytest.raises(CommandSyntaxError):
         imap_date(Cursor(octets))
 
@@ -128,7 +128,7 @@ def test_a_leap_second_is_kept_as_the_second_before():
         b"17-Jul-1996",
     ],
 )
-def test_moments_that_never_were_are_refused(octets):
+def test_times_that_do_not_exist_are_refused(octets):
     with pytest.raises(CommandSyntaxError):
         date_time(Cursor(octets))
 

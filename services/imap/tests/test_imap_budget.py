@@ -9,8 +9,9 @@ from test_imap_service import Wire
 from mailyard.imap.limits import ImapLimits
 from mailyard.imap.server.connection import ServerConnection
 from mailyard.imap.server.events import CommandReceived, CommandRejected
+from mailyard.imap.server.responses import no
+from mailyard.imap_server.channel import ClientChannel
 from mailyard.imap_server.session.options import SessionOptions
-from mailyard.imap_server.shell.channel import ClientChannel
 from mailyard.listening.budget import MemoryBudget
 
 
@@ -45,18 +46,18 @@ def _events(connection, octets):
     return events
 
 
-def test_a_literal_without_room_is_refused_and_read_away():
+def test_a_literal_without_room_is_refused_and_dropped():
     connection = ServerConnection(ImapLimits(), has_room=lambda octets: octets <= 10)
-    assert _events(connection, b"a LOGIN {11}\r\n") == [CommandRejected("a", _SCARCE, "NO", "LIMIT")]
+    assert _events(connection, b"a LOGIN {11}\r\n") == [CommandRejected("a", no(_SCARCE, "LIMIT"))]
     refused, next_one = _events(connection, b"b LOGIN {11+}\r\nxxxxxxxxxxx y\r\nc NOOP\r\n")
-    assert refused == CommandRejected("b", _SCARCE, "NO", "LIMIT")
+    assert refused == CommandRejected("b", no(_SCARCE, "LIMIT"))
     assert isinstance(next_one, CommandReceived)
 
 
 def test_a_long_line_without_room_is_refused_and_a_short_one_is_read():
     connection = ServerConnection(ImapLimits(), has_room=lambda _: False)
     assert _events(connection, b"a SEARCH " + b"x" * 8_000) == []
-    assert _events(connection, b"x" * 1_000) == [CommandRejected("a", _SCARCE, "NO", "LIMIT")]
+    assert _events(connection, b"x" * 1_000) == [CommandRejected("a", no(_SCARCE, "LIMIT"))]
     (following,) = _events(connection, b"xxx\r\nb NOOP\r\n")
     assert isinstance(following, CommandReceived)
 
@@ -122,7 +123,7 @@ S2~ c OK .*
 async def test_a_login_that_fails_behind_the_password_does_not_count():
     dialogue = Dialogue(options=SessionOptions(connections_per_account=1))
     dialogue.greets = True
-    dialogue.world.fails_at["ensure_defaults"] = 1
+    dialogue.backend.fails_at["ensure_defaults"] = 1
     await dialogue.run(
         """
 S~ .*
@@ -132,7 +133,7 @@ C: b LOGIN user@example.org secret
 S~ b OK .*
 """
     )
-    assert dialogue.world.accounts.add(str(ACCOUNT), 1)
+    assert dialogue.backend.accounts.add(str(ACCOUNT), 1)
 
 
 def test_the_process_has_so_many_connections(imap_service):

@@ -47,3 +47,39 @@ def test_an_expensive_key_that_is_not_needed_is_not_tried():
     yes, no, expensive = InBody("yes"), InBody("no"), InBody("expensive")
     assert program([no, Not(Or((no, expensive)))], test_of)(None) is False
     assert program([Or((yes, And((yes, expensive))))], test_of)(None) is True
+
+
+def test_keys_that_nest_thousands_of_levels_deep_are_tested_without_recursion():
+    key = InBody("leaf")
+    for _ in range(2_000):
+        key = Not(Or((InBody("no"), And((InBody("yes"), key)))))
+    for leaf in (True, False, None):
+        facts = {"leaf": leaf, "yes": True, "no": False}
+        assert program([key], lambda each: lambda known: known[each.text])(facts) is leaf
+
+
+def test_an_unknown_key_does_not_hide_what_the_others_decide():
+    facts = {"yes": True, "no": False, "unknown": None}
+    yes, no, unknown = map(InBody, facts)
+    for keys, outcome in (
+        ([unknown, no], False),
+        ([unknown, yes], None),
+        ([Or((unknown, yes))], True),
+        ([Or((unknown, no))], None),
+        ([Not(unknown)], None),
+        ([Not(And((unknown, no)))], True),
+        ([Not(Or((unknown, yes)))], False),
+        ([Or((unknown, Not(unknown)))], None),
+    ):
+        assert program(keys, lambda each: lambda known: known[each.text])(facts) is outcome
+
+
+def test_no_test_is_run_again_before_the_first_unknown_one():
+    calls = []
+
+    def test_of(leaf):
+        return lambda known: calls.append(leaf.text) or known[leaf.text]
+
+    test = program([InBody("a"), InBody("b"), InBody("c")], test_of)
+    assert test({"a": True, "b": None, "c": True}) is None
+    assert calls == ["a", "b", "b", "c"]

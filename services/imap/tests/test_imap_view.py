@@ -1,11 +1,11 @@
-r"""The view of a mailbox: places, \Recent, and what is told when."""
+r"""The view of a mailbox: sequence numbers, \Recent, and which updates are sent when."""
 
 from dataclasses import dataclass, field, replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from imap_doubles import MemoryMessages, World
+from imap_doubles import MemoryBackend, MemoryMessages
 
 from mailyard.imap.grammar.sequences import SequenceSet
 from mailyard.imap_server.session.view import MessageView
@@ -134,18 +134,18 @@ _STEPS = st.lists(
 
 @given(_STEPS)
 async def test_a_client_that_believes_what_it_is_told_is_right(steps):
-    world = World()
-    box = world.box("INBOX")
-    messages = MemoryMessages(world)
+    backend = MemoryBackend()
+    box = backend.box("INBOX")
+    messages = MemoryMessages(backend)
     view, picture, seen_modseq = _view(), Picture(), box.row.highest_modseq
     for what, uid in [*steps, ("learn", 0), ("tell all", 0)]:
         match what:
             case "append":
-                world.deliver("INBOX", b"a: b\r\n\r\n")
+                backend.deliver("INBOX", b"a: b\r\n\r\n")
             case "flag":
-                world.change(box, [uid], lambda message: replace(message, flags=message.flags ^ SEEN))
+                backend.change(box, [uid], lambda message: replace(message, flags=message.flags ^ SEEN))
             case "expunge":
-                world.change(box, [uid], lambda message: replace(message, expunged=True))
+                backend.change(box, [uid], lambda message: replace(message, expunged=True))
             case "learn":
                 changes = await messages.changes(box.row.id, box.row.account, seen_modseq)
                 seen_modseq = changes.highest_modseq

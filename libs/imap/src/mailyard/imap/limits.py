@@ -12,11 +12,9 @@ class ImapLimits:
     command: int = 262_144  # text and literals of one command, an appended message aside
     message: int = 52_428_800  # the message of one APPEND
     plus: int | None = (
-        None  # largest non-synchronising literal (RFC 7888: LITERAL- means 4,096); None: as any other
+        None  # a non-synchronising literal (RFC 7888: LITERAL- means 4,096); None: as any other
     )
-    drain: int = (
-        134_217_728  # a refused literal is read and dropped up to this size; a larger one ends the connection
-    )
+    drain: int = 134_217_728  # a refused literal that is read and dropped; a larger one ends the connection
     answer: int = 16_384  # a line that answers a continuation request
     levels: int = 100  # numbers of one part, as in BODY[1.2.3]
     keys: int = 4_000  # search keys in one command, however they nest

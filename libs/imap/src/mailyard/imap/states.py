@@ -42,7 +42,7 @@ class InvalidImapTransition(Exception):
 
 
 def after(state: SessionState, transition: Transition) -> SessionState:
-    """Return the state after `transition`; raises InvalidTransition."""
+    """Return the state after `transition`; raises InvalidImapTransition."""
     try:
         return TRANSITIONS[state, transition]
     except KeyError as error:

@@ -11,12 +11,13 @@ from mailyard.directory.authentication import Authenticator
 from mailyard.directory.directory import Directory
 from mailyard.directory.passwords import Passwords
 from mailyard.directory.quotas import AccountQuotas
+from mailyard.imap_server.connection import ImapConnectionFactory
 from mailyard.imap_server.session.accounts import AccountSessions
 from mailyard.imap_server.session.backend import ImapServices
+from mailyard.imap_server.session.concurrency import ConcurrencyLimits
 from mailyard.imap_server.session.keywords import MailboxKeywords
 from mailyard.imap_server.session.watch import MailboxWatch
 from mailyard.imap_server.settings import ImapSettings
-from mailyard.imap_server.shell.connection import ImapConnectionFactory, SessionParts
 from mailyard.listening.budget import MemoryBudget
 from mailyard.listening.listener import Listener, ListenerResources
 from mailyard.listening.settings import endpoints
@@ -69,12 +70,12 @@ async def build(runtime: Runtime[ImapSettings]) -> Sequence[Component]:
         ),
         backlog=settings.backlog,
     )
-    session_parts = SessionParts(_backend(store, events, watch, logins, access), settings.options())
+    backend = _backend(store, events, watch, logins, access)
     parts: list[Component] = [store, broker, events, watch]
     parts.append(Periodic("access", POLL_SECONDS, access.poll))
     if certificates is not None:
         parts.append(Periodic("certificates", _CERTIFICATE_SECONDS, certificates.refresh))
-    parts.extend(_listeners(settings, session_parts, resources))
+    parts.extend(_listeners(settings, backend, resources))
     return parts
 
 
@@ -92,17 +93,18 @@ def _backend(
         events=watch,
         accounts=AccountSessions(),
         keywords=MailboxKeywords(messages.flag_states, time.monotonic),
+        concurrency=ConcurrencyLimits(),
         now=now_utc,
         monotonic=time.monotonic,
     )
 
 
 def _listeners(
-    settings: ImapSettings, parts: SessionParts, resources: ListenerResources
+    settings: ImapSettings, backend: ImapServices, resources: ListenerResources
 ) -> Iterator[Listener]:
     for label, texts, tls_first in (("imap", settings.listen, False), ("imaps", settings.tls_listen, True)):
         if texts:
-            factory = ImapConnectionFactory(label, parts)
+            factory = ImapConnectionFactory(label, backend, settings.options())
             yield Listener(factory, endpoints(texts), resources, tls_first=tls_first)
 
 

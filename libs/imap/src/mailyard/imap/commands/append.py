@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar
 
 from mailyard.imap.commands.command import ImapCommand, Parsers
 from mailyard.imap.grammar.cursor import CommandSyntaxError, Cursor
@@ -10,19 +9,16 @@ from mailyard.imap.grammar.dates import date_time
 from mailyard.imap.grammar.flags import flag_list
 from mailyard.imap.grammar.names import mailbox
 from mailyard.imap.grammar.syntax import space
-from mailyard.imap.states import AFTER_LOGIN, SessionState
+from mailyard.imap.states import AFTER_LOGIN
 
 
 @dataclass(frozen=True, slots=True)
-class AppendCommand(ImapCommand):
+class AppendCommand(ImapCommand, verb="APPEND", states=AFTER_LOGIN):
     """APPEND without its message: mailbox, flags and INTERNALDATE."""
 
     mailbox: str
     flags: frozenset[str] = frozenset()
     internal_date: datetime | None = None
-
-    verb: ClassVar[str] = "APPEND"
-    states: ClassVar[frozenset[SessionState]] = AFTER_LOGIN
 
 
 def append_head(cursor: Cursor) -> AppendCommand | None:

@@ -2,36 +2,29 @@
 
 import re
 from dataclasses import dataclass, field
-from typing import ClassVar
 
 from mailyard.imap.commands.command import ImapCommand, Parsers
 from mailyard.imap.grammar.cursor import Cursor
 from mailyard.imap.grammar.syntax import astring, atom, skip_spaces, space
-from mailyard.imap.states import BEFORE_LOGIN, SessionState
+from mailyard.imap.states import BEFORE_LOGIN
 
 _BASE64 = re.compile(rb"[A-Za-z0-9+/]+={0,2}|=")
 
 
 @dataclass(frozen=True, slots=True)
-class LoginCommand(ImapCommand):
+class LoginCommand(ImapCommand, verb="LOGIN", states=BEFORE_LOGIN):
     """LOGIN: name and password as the client sent them."""
 
     username: bytes
     password: bytes = field(repr=False)
 
-    verb: ClassVar[str] = "LOGIN"
-    states: ClassVar[frozenset[SessionState]] = BEFORE_LOGIN
-
 
 @dataclass(frozen=True, slots=True)
-class AuthenticateCommand(ImapCommand):
+class AuthenticateCommand(ImapCommand, verb="AUTHENTICATE", states=BEFORE_LOGIN):
     """AUTHENTICATE: the mechanism, and the initial response as base64 when one was sent ("=" is empty)."""
 
     mechanism: str
     initial_response: bytes | None = field(default=None, repr=False)
-
-    verb: ClassVar[str] = "AUTHENTICATE"
-    states: ClassVar[frozenset[SessionState]] = BEFORE_LOGIN
 
 
 def _login(cursor: Cursor) -> LoginCommand:

@@ -14,6 +14,16 @@ class ImapCommand:
     verb: ClassVar[str]
     states: ClassVar[frozenset[SessionState]]
 
+    def __init_subclass__(cls, *, verb: str = "", states: frozenset[SessionState] = frozenset()) -> None:
+        """Set verb and states; a base class of several commands has none."""
+        if verb:
+            cls.verb, cls.states = verb, states
+
+    @property
+    def by_uid(self) -> bool:
+        """Whether the messages of the command are given by UID."""
+        return False
+
     @property
     def defers_expunges(self) -> bool:
         """Whether EXPUNGE responses must wait until the command is complete (RFC 3501, section 7.4.1)."""
@@ -27,7 +37,7 @@ class ImapCommand:
     @property
     def permits_updates_first(self) -> bool:
         """Whether mailbox updates may be sent before the command: by UID, so that numbers may change."""
-        return False
+        return self.by_uid
 
 
 Parser: TypeAlias = Callable[[Cursor], ImapCommand]

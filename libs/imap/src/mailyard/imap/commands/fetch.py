@@ -3,14 +3,14 @@
 import re
 from dataclasses import dataclass
 from enum import Enum
-from typing import ClassVar, TypeAlias
+from typing import TypeAlias
 
 from mailyard.imap.commands.command import ImapCommand, Parsers
 from mailyard.imap.grammar.cursor import CommandSyntaxError, Cursor
 from mailyard.imap.grammar.sections import Partial, Section, SectionText, section
 from mailyard.imap.grammar.sequences import SequenceSet, sequence_set
 from mailyard.imap.grammar.syntax import number, nz_number, parenthesised, space
-from mailyard.imap.states import MAILBOX_SELECTED, SessionState
+from mailyard.imap.states import MAILBOX_SELECTED
 
 _WORD = re.compile(rb"[A-Za-z0-9.]+")
 
@@ -93,15 +93,12 @@ _NAMED: dict[bytes, FetchItem] = {item.value: item for kind in (Item, Rfc822Item
 
 
 @dataclass(frozen=True, slots=True)
-class FetchCommand(ImapCommand):
+class FetchCommand(ImapCommand, verb="FETCH", states=MAILBOX_SELECTED):
     """FETCH: items of messages; macros are expanded."""
 
     numbers: SequenceSet
     items: tuple[FetchItem, ...]
     by_uid: bool = False
-
-    verb: ClassVar[str] = "FETCH"
-    states: ClassVar[frozenset[SessionState]] = MAILBOX_SELECTED
 
     @property
     def reads_flags(self) -> bool:
@@ -112,11 +109,6 @@ class FetchCommand(ImapCommand):
     def defers_expunges(self) -> bool:
         """True for FETCH, false for UID FETCH."""
         return not self.by_uid
-
-    @property
-    def permits_updates_first(self) -> bool:
-        """True for UID FETCH."""
-        return self.by_uid
 
 
 def _fetch(cursor: Cursor, *, by_uid: bool) -> FetchCommand:

@@ -1,13 +1,12 @@
 """LIST and LSUB (RFC 3501, sections 6.3.8 and 6.3.9)."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from mailyard.imap.commands.command import ImapCommand, Parsers
 from mailyard.imap.grammar.cursor import Cursor
 from mailyard.imap.grammar.names import InvalidMailboxName, decode_name
 from mailyard.imap.grammar.syntax import astring, list_mailbox, space
-from mailyard.imap.states import AFTER_LOGIN, SessionState
+from mailyard.imap.states import AFTER_LOGIN
 
 _NO_NAME = "\x00"  # no mailbox name contains a control character
 
@@ -21,19 +20,13 @@ class PatternCommand(ImapCommand):
 
 
 @dataclass(frozen=True, slots=True)
-class ListCommand(PatternCommand):
+class ListCommand(PatternCommand, verb="LIST", states=AFTER_LOGIN):
     """LIST: mailboxes that exist."""
-
-    verb: ClassVar[str] = "LIST"
-    states: ClassVar[frozenset[SessionState]] = AFTER_LOGIN
 
 
 @dataclass(frozen=True, slots=True)
-class LsubCommand(PatternCommand):
+class LsubCommand(PatternCommand, verb="LSUB", states=AFTER_LOGIN):
     """LSUB: mailboxes that are subscribed."""
-
-    verb: ClassVar[str] = "LSUB"
-    states: ClassVar[frozenset[SessionState]] = AFTER_LOGIN
 
 
 def _arguments(cursor: Cursor) -> tuple[str, str]:

@@ -3,13 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import ClassVar
 
 from mailyard.imap.commands.command import ImapCommand, Parser, Parsers
 from mailyard.imap.grammar.cursor import CommandSyntaxError, Cursor
 from mailyard.imap.grammar.names import mailbox
 from mailyard.imap.grammar.syntax import atom, parenthesised, skip_spaces, space
-from mailyard.imap.states import AFTER_LOGIN, MAILBOX_SELECTED, SessionState
+from mailyard.imap.states import AFTER_LOGIN, MAILBOX_SELECTED
 from mailyard.imap.wellknown import SPECIAL_USES
 
 _SPECIAL_USE = {use.lower().encode("ascii"): use for use in SPECIAL_USES}
@@ -23,64 +22,43 @@ class MailboxCommand(ImapCommand):
 
 
 @dataclass(frozen=True, slots=True)
-class SelectCommand(MailboxCommand):
+class SelectCommand(MailboxCommand, verb="SELECT", states=AFTER_LOGIN):
     """SELECT (RFC 3501, section 6.3.1)."""
 
-    verb: ClassVar[str] = "SELECT"
-    states: ClassVar[frozenset[SessionState]] = AFTER_LOGIN
-
 
 @dataclass(frozen=True, slots=True)
-class ExamineCommand(MailboxCommand):
+class ExamineCommand(MailboxCommand, verb="EXAMINE", states=AFTER_LOGIN):
     """EXAMINE (section 6.3.2): SELECT that changes nothing."""
 
-    verb: ClassVar[str] = "EXAMINE"
-    states: ClassVar[frozenset[SessionState]] = AFTER_LOGIN
-
 
 @dataclass(frozen=True, slots=True)
-class CreateCommand(MailboxCommand):
+class CreateCommand(MailboxCommand, verb="CREATE", states=AFTER_LOGIN):
     """CREATE (section 6.3.3), with the special use of the new mailbox (RFC 6154, section 3)."""
 
     special_use: str | None = None
 
-    verb: ClassVar[str] = "CREATE"
-    states: ClassVar[frozenset[SessionState]] = AFTER_LOGIN
-
 
 @dataclass(frozen=True, slots=True)
-class DeleteCommand(MailboxCommand):
+class DeleteCommand(MailboxCommand, verb="DELETE", states=AFTER_LOGIN):
     """DELETE (section 6.3.4)."""
 
-    verb: ClassVar[str] = "DELETE"
-    states: ClassVar[frozenset[SessionState]] = AFTER_LOGIN
-
 
 @dataclass(frozen=True, slots=True)
-class SubscribeCommand(MailboxCommand):
+class SubscribeCommand(MailboxCommand, verb="SUBSCRIBE", states=AFTER_LOGIN):
     """SUBSCRIBE (section 6.3.6)."""
 
-    verb: ClassVar[str] = "SUBSCRIBE"
-    states: ClassVar[frozenset[SessionState]] = AFTER_LOGIN
-
 
 @dataclass(frozen=True, slots=True)
-class UnsubscribeCommand(MailboxCommand):
+class UnsubscribeCommand(MailboxCommand, verb="UNSUBSCRIBE", states=AFTER_LOGIN):
     """UNSUBSCRIBE (section 6.3.7)."""
 
-    verb: ClassVar[str] = "UNSUBSCRIBE"
-    states: ClassVar[frozenset[SessionState]] = AFTER_LOGIN
-
 
 @dataclass(frozen=True, slots=True)
-class RenameCommand(ImapCommand):
+class RenameCommand(ImapCommand, verb="RENAME", states=AFTER_LOGIN):
     """RENAME (section 6.3.5)."""
 
     old: str
     new: str
-
-    verb: ClassVar[str] = "RENAME"
-    states: ClassVar[frozenset[SessionState]] = AFTER_LOGIN
 
 
 class StatusItem(Enum):
@@ -94,46 +72,31 @@ class StatusItem(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class StatusCommand(ImapCommand):
+class StatusCommand(ImapCommand, verb="STATUS", states=AFTER_LOGIN):
     """STATUS (section 6.3.10)."""
 
     mailbox: str
     items: tuple[StatusItem, ...]
 
-    verb: ClassVar[str] = "STATUS"
-    states: ClassVar[frozenset[SessionState]] = AFTER_LOGIN
-
 
 @dataclass(frozen=True, slots=True)
-class NamespaceCommand(ImapCommand):
+class NamespaceCommand(ImapCommand, verb="NAMESPACE", states=AFTER_LOGIN):
     """NAMESPACE (RFC 2342)."""
 
-    verb: ClassVar[str] = "NAMESPACE"
-    states: ClassVar[frozenset[SessionState]] = AFTER_LOGIN
-
 
 @dataclass(frozen=True, slots=True)
-class CheckCommand(ImapCommand):
+class CheckCommand(ImapCommand, verb="CHECK", states=MAILBOX_SELECTED):
     """CHECK (RFC 3501, section 6.4.1)."""
 
-    verb: ClassVar[str] = "CHECK"
-    states: ClassVar[frozenset[SessionState]] = MAILBOX_SELECTED
-
 
 @dataclass(frozen=True, slots=True)
-class CloseCommand(ImapCommand):
+class CloseCommand(ImapCommand, verb="CLOSE", states=MAILBOX_SELECTED):
     """CLOSE (section 6.4.2): expunge the mailbox without EXPUNGE responses, and close it."""
 
-    verb: ClassVar[str] = "CLOSE"
-    states: ClassVar[frozenset[SessionState]] = MAILBOX_SELECTED
-
 
 @dataclass(frozen=True, slots=True)
-class UnselectCommand(ImapCommand):
+class UnselectCommand(ImapCommand, verb="UNSELECT", states=MAILBOX_SELECTED):
     """UNSELECT (RFC 3691): close the mailbox without expunge."""
-
-    verb: ClassVar[str] = "UNSELECT"
-    states: ClassVar[frozenset[SessionState]] = MAILBOX_SELECTED
 
 
 def _named(build: Callable[[str], MailboxCommand]) -> Parser:

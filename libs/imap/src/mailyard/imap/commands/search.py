@@ -4,9 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import ClassVar
 
-from mailyard.imap import wellknown
 from mailyard.imap.commands.command import ImapCommand, Parsers
 from mailyard.imap.grammar.cursor import CommandRefused, CommandSyntaxError, Cursor
 from mailyard.imap.grammar.dates import imap_date
@@ -34,7 +32,8 @@ from mailyard.imap.grammar.searchkeys import (
 )
 from mailyard.imap.grammar.sequences import sequence_set
 from mailyard.imap.grammar.syntax import astring, number64, skip_spaces, space
-from mailyard.imap.states import MAILBOX_SELECTED, SessionState
+from mailyard.imap.states import MAILBOX_SELECTED
+from mailyard.imap.wellknown import SYSTEM_FLAGS
 from mailyard.message.charsets import decode_octets, is_known_charset
 
 # A few of the charsets that are known, as RFC 3501, section 7.1 wants them in the response code.
@@ -45,14 +44,11 @@ _CHARSET = re.compile(rb"CHARSET +", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
-class SearchCommand(ImapCommand):
+class SearchCommand(ImapCommand, verb="SEARCH", states=MAILBOX_SELECTED):
     """SEARCH: messages that match all keys; strings are decoded."""
 
     keys: tuple[SearchKey, ...]
     by_uid: bool = False
-
-    verb: ClassVar[str] = "SEARCH"
-    states: ClassVar[frozenset[SessionState]] = MAILBOX_SELECTED
 
     @property
     def reads_flags(self) -> bool:
@@ -176,21 +172,11 @@ def _field(name: str) -> _Production:
     return lambda keys: InHeader(name, keys.text())
 
 
-def _arrived(relation: Relation) -> _Production:
-    return lambda keys: Arrived(relation, imap_date(keys.argument()))
+def _dated(kind: type[Arrived | Sent], relation: Relation) -> _Production:
+    return lambda keys: kind(relation, imap_date(keys.argument()))
 
 
-def _sent(relation: Relation) -> _Production:
-    return lambda keys: Sent(relation, imap_date(keys.argument()))
-
-
-_FLAG_KEYS = {
-    b"ANSWERED": wellknown.ANSWERED,
-    b"DELETED": wellknown.DELETED,
-    b"DRAFT": wellknown.DRAFT,
-    b"FLAGGED": wellknown.FLAGGED,
-    b"SEEN": wellknown.SEEN,
-}
+_FLAG_KEYS = {flag.removeprefix("\\").upper().encode("ascii"): flag for flag in SYSTEM_FLAGS}
 
 _KEYS: dict[bytes, _Production] = {
     b"ALL": _constant(AllMessages()),
@@ -205,8 +191,8 @@ _KEYS: dict[bytes, _Production] = {
     b"HEADER": lambda keys: InHeader(keys.field_name(), keys.text()),
     b"BODY": lambda keys: InBody(keys.text()),
     b"TEXT": lambda keys: InText(keys.text()),
-    **{relation.value: _arrived(relation) for relation in Relation},
-    **{b"SENT" + relation.value: _sent(relation) for relation in Relation},
+    **{relation.value: _dated(Arrived, relation) for relation in Relation},
+    **{b"SENT" + relation.value: _dated(Sent, relation) for relation in Relation},
     b"LARGER": lambda keys: Larger(number64(keys.argument())),
     b"SMALLER": lambda keys: Smaller(number64(keys.argument())),
     b"UID": lambda keys: WithUid(sequence_set(keys.argument())),
@@ -218,7 +204,7 @@ def _search(cursor: Cursor, *, by_uid: bool) -> SearchCommand:
     """ABNF: search = "SEARCH" [SP "CHARSET" SP astring] 1*(SP search-key).
 
     Without CHARSET the text is US-ASCII by the RFC; UTF-8, which contains US-ASCII, is accepted too. Octets that are not valid
-    in the charset are replaced.
+    in the charset are no error: they are decoded as in messages.
     """
     space(cursor)
     charset = "utf-8"

@@ -1,64 +1,45 @@
 """Commands for the connection itself: CAPABILITY, NOOP, LOGOUT, ID, STARTTLS, and IDLE."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from mailyard.imap.commands.command import ImapCommand, Parsers
 from mailyard.imap.grammar.cursor import CommandSyntaxError, Cursor
 from mailyard.imap.grammar.syntax import nstring, parenthesised, space, string
-from mailyard.imap.states import AFTER_LOGIN, ANY_STATE, BEFORE_LOGIN, SessionState
+from mailyard.imap.states import AFTER_LOGIN, ANY_STATE, BEFORE_LOGIN
 
 MAX_ID_FIELDS = 30  # RFC 2971, section 3.3
 
 
 @dataclass(frozen=True, slots=True)
-class CapabilityCommand(ImapCommand):
+class CapabilityCommand(ImapCommand, verb="CAPABILITY", states=ANY_STATE):
     """CAPABILITY (RFC 3501, section 6.1.1)."""
 
-    verb: ClassVar[str] = "CAPABILITY"
-    states: ClassVar[frozenset[SessionState]] = ANY_STATE
-
 
 @dataclass(frozen=True, slots=True)
-class NoopCommand(ImapCommand):
+class NoopCommand(ImapCommand, verb="NOOP", states=ANY_STATE):
     """NOOP (section 6.1.2)."""
 
-    verb: ClassVar[str] = "NOOP"
-    states: ClassVar[frozenset[SessionState]] = ANY_STATE
-
 
 @dataclass(frozen=True, slots=True)
-class LogoutCommand(ImapCommand):
+class LogoutCommand(ImapCommand, verb="LOGOUT", states=ANY_STATE):
     """LOGOUT (section 6.1.3)."""
 
-    verb: ClassVar[str] = "LOGOUT"
-    states: ClassVar[frozenset[SessionState]] = ANY_STATE
-
 
 @dataclass(frozen=True, slots=True)
-class StartTlsCommand(ImapCommand):
+class StartTlsCommand(ImapCommand, verb="STARTTLS", states=BEFORE_LOGIN):
     """STARTTLS (section 6.2.1)."""
 
-    verb: ClassVar[str] = "STARTTLS"
-    states: ClassVar[frozenset[SessionState]] = BEFORE_LOGIN
-
 
 @dataclass(frozen=True, slots=True)
-class IdleCommand(ImapCommand):
+class IdleCommand(ImapCommand, verb="IDLE", states=AFTER_LOGIN):
     """IDLE (RFC 2177); ends with the line DONE."""
 
-    verb: ClassVar[str] = "IDLE"
-    states: ClassVar[frozenset[SessionState]] = AFTER_LOGIN
-
 
 @dataclass(frozen=True, slots=True)
-class IdCommand(ImapCommand):
+class IdCommand(ImapCommand, verb="ID", states=ANY_STATE):
     """ID (RFC 2971): fields that describe the client; None for NIL."""
 
     fields: tuple[tuple[bytes, bytes | None], ...] | None
-
-    verb: ClassVar[str] = "ID"
-    states: ClassVar[frozenset[SessionState]] = ANY_STATE
 
 
 def _id(cursor: Cursor) -> IdCommand:

@@ -2,14 +2,13 @@
 
 import re
 from dataclasses import dataclass
-from typing import ClassVar
 
 from mailyard.imap.commands.command import ImapCommand, Parsers
 from mailyard.imap.grammar.cursor import CommandSyntaxError, Cursor
 from mailyard.imap.grammar.flags import flag, flag_list, without_doubles
 from mailyard.imap.grammar.sequences import SequenceSet, sequence_set
 from mailyard.imap.grammar.syntax import skip_spaces, space
-from mailyard.imap.states import MAILBOX_SELECTED, SessionState
+from mailyard.imap.states import MAILBOX_SELECTED
 from mailyard.imap.wellknown import FlagChange
 
 _ITEM = re.compile(rb"([+-]?)FLAGS(\.SILENT)?", re.IGNORECASE)
@@ -17,7 +16,7 @@ _CHANGES = {b"": FlagChange.REPLACE, b"+": FlagChange.ADD, b"-": FlagChange.REMO
 
 
 @dataclass(frozen=True, slots=True)
-class StoreCommand(ImapCommand):
+class StoreCommand(ImapCommand, verb="STORE", states=MAILBOX_SELECTED):
     """STORE: a change of the flags of messages."""
 
     numbers: SequenceSet
@@ -25,9 +24,6 @@ class StoreCommand(ImapCommand):
     flags: frozenset[str]
     silent: bool = False
     by_uid: bool = False
-
-    verb: ClassVar[str] = "STORE"
-    states: ClassVar[frozenset[SessionState]] = MAILBOX_SELECTED
 
     @property
     def reads_flags(self) -> bool:
@@ -38,11 +34,6 @@ class StoreCommand(ImapCommand):
     def defers_expunges(self) -> bool:
         """True for STORE, false for UID STORE."""
         return not self.by_uid
-
-    @property
-    def permits_updates_first(self) -> bool:
-        """True for UID STORE."""
-        return self.by_uid
 
 
 def _store(cursor: Cursor, *, by_uid: bool) -> StoreCommand:

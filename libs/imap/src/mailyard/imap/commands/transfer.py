@@ -2,14 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
 
 from mailyard.imap.commands.command import ImapCommand, Parser, Parsers
 from mailyard.imap.grammar.cursor import Cursor
 from mailyard.imap.grammar.names import mailbox
 from mailyard.imap.grammar.sequences import SequenceSet, sequence_set
 from mailyard.imap.grammar.syntax import space
-from mailyard.imap.states import MAILBOX_SELECTED, SessionState
+from mailyard.imap.states import MAILBOX_SELECTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,36 +24,22 @@ class TransferCommand(ImapCommand):
         """True: flags are copied, and messages that another session has removed cannot be."""
         return True
 
-    @property
-    def permits_updates_first(self) -> bool:
-        """True for UID COPY and UID MOVE."""
-        return self.by_uid
-
 
 @dataclass(frozen=True, slots=True)
-class CopyCommand(TransferCommand):
+class CopyCommand(TransferCommand, verb="COPY", states=MAILBOX_SELECTED):
     """COPY (RFC 3501, section 6.4.7)."""
 
-    verb: ClassVar[str] = "COPY"
-    states: ClassVar[frozenset[SessionState]] = MAILBOX_SELECTED
-
 
 @dataclass(frozen=True, slots=True)
-class MoveCommand(TransferCommand):
+class MoveCommand(TransferCommand, verb="MOVE", states=MAILBOX_SELECTED):
     """MOVE (RFC 6851)."""
 
-    verb: ClassVar[str] = "MOVE"
-    states: ClassVar[frozenset[SessionState]] = MAILBOX_SELECTED
-
 
 @dataclass(frozen=True, slots=True)
-class ExpungeCommand(ImapCommand):
+class ExpungeCommand(ImapCommand, verb="EXPUNGE", states=MAILBOX_SELECTED):
     """EXPUNGE (RFC 3501, section 6.4.3), or UID EXPUNGE of some messages only (RFC 4315, section 2.1)."""
 
     uids: SequenceSet | None = None
-
-    verb: ClassVar[str] = "EXPUNGE"
-    states: ClassVar[frozenset[SessionState]] = MAILBOX_SELECTED
 
 
 def _transfer(build: Callable[[SequenceSet, str, bool], TransferCommand], *, by_uid: bool) -> Parser:

@@ -5,17 +5,17 @@ import re
 from mailyard.imap.limits import ImapLimits
 
 
-class CommandSyntaxError(Exception):
-    """The command does not follow the grammar: the response is BAD."""
-
-
 class CommandRefused(Exception):
-    """The command follows the grammar and cannot be accepted: the response is NO, with a response code if there is one."""
+    """The command cannot be accepted: the response is NO, with a response code if there is one."""
 
     def __init__(self, text: str, code: str = "") -> None:
         super().__init__(text)
         self.text = text
         self.code = code
+
+
+class CommandSyntaxError(CommandRefused):
+    """The command does not follow the grammar: the response is BAD."""
 
 
 class Cursor:

@@ -54,8 +54,4 @@ def without_doubles(names: Iterable[str]) -> frozenset[str]:
 
 def encode_flags(flags: Iterable[str]) -> bytes:
     """Encode flags in parentheses: system flags first, then keywords, both sorted."""
-    return f"({' '.join(sorted(flags, key=_order))})".encode("ascii")
-
-
-def _order(name: str) -> tuple[bool, str]:
-    return is_keyword(name), name
+    return f"({' '.join(sorted(flags, key=lambda name: (is_keyword(name), name)))})".encode("ascii")

@@ -66,12 +66,13 @@ def _encode_run(run: re.Match[str]) -> str:
 
 
 def mailbox(cursor: Cursor) -> str:
-    """ABNF: mailbox = "INBOX" / astring; INBOX in any case means INBOX."""
-    return mailbox_name(astring(cursor))
+    """ABNF: mailbox = "INBOX" / astring; INBOX in any case means INBOX.
 
+    Raises:
+        CommandRefused: the argument is not a mailbox name.
 
-def mailbox_name(octets: bytes) -> str:
-    """Decode the mailbox name of an argument; raises CommandRefused where the octets are not a mailbox name."""
+    """
+    octets = astring(cursor)
     try:
         name = decode_name(octets)
     except InvalidMailboxName as error:

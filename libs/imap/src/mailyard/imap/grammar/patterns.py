@@ -14,7 +14,7 @@ _WILDCARDS = re.compile(r"[*%]{2,}")
 
 def simplified(pattern: str) -> str:
     """Return the pattern with one wildcard for each run of wildcards. `matches` needs this; do it once for many names."""
-    return _WILDCARDS.sub(_one_wildcard, pattern)
+    return _WILDCARDS.sub(lambda run: "*" if "*" in run[0] else "%", pattern)
 
 
 def matches(pattern: str, name: str, separator: str) -> bool:
@@ -35,11 +35,6 @@ def matches(pattern: str, name: str, separator: str) -> bool:
         if not positions:
             return False
     return bool(positions >> len(name))
-
-
-def _one_wildcard(run: re.Match[str]) -> str:
-    """Return the one wildcard that a run of wildcards means."""
-    return "*" if "*" in run[0] else "%"
 
 
 def _positions_of_characters(name: str) -> dict[str, int]:

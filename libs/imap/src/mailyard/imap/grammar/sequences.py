@@ -1,9 +1,8 @@
 """Sequence sets (RFC 3501, section 9: sequence-set)."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import pairwise
 
 from mailyard.imap.grammar.cursor import CommandSyntaxError, Cursor
 from mailyard.imap.grammar.syntax import MAX_NUMBER
@@ -65,21 +64,10 @@ def _number(octets: bytes) -> int:
 
 def compact(numbers: Iterable[int]) -> bytes:
     """Encode numbers as a set in the given order, runs that rise by one as ranges, as COPYUID needs them."""
-    return ",".join(_range_text(first, last) for first, last in _runs(numbers)).encode("ascii")
-
-
-def _runs(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
-    values = list(numbers)
-    if not values:
-        return
-    first = values[0]
-    for value, following in pairwise(values):
-        if following != value + 1:
-            yield first, value
-            first = following
-    yield first, values[-1]
-
-
-def _range_text(first: int, last: int) -> str:
-    low, high = (str(number) if number else "*" for number in (first, last))
-    return low if first == last else f"{low}:{high}"
+    runs: list[tuple[int, int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][1] + 1:
+            runs[-1] = (runs[-1][0], number)
+        else:
+            runs.append((number, number))
+    return ",".join(f"{low}" if low == high else f"{low}:{high}" for low, high in runs).encode("ascii")

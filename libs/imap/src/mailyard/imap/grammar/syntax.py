@@ -142,11 +142,6 @@ def encode_string(octets: bytes) -> bytes:
     return b"{%d}\r\n%b" % (len(octets), octets)
 
 
-def encode_nstring(octets: bytes | None) -> bytes:
-    """Encode octets as a string, None as NIL."""
-    return b"NIL" if octets is None else encode_string(octets)
-
-
 def encode_astring(octets: bytes) -> bytes:
     """Encode octets as an atom if possible, else as a string."""
     return octets if _ASTRING_ATOM.fullmatch(octets) and octets.upper() != b"NIL" else encode_string(octets)

@@ -7,7 +7,7 @@ when its event is asked for, so changes by the command before it (STARTTLS, logi
 import re
 from collections.abc import Callable
 from enum import Enum, auto
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 from mailyard.imap.commands import registry
 from mailyard.imap.commands.append import AppendCommand, append_head
@@ -29,6 +29,7 @@ from mailyard.imap.server.events import (
     MessageOffered,
     Overflow,
 )
+from mailyard.imap.server.responses import Completion, bad, no, refused
 from mailyard.imap.states import SessionState, Transition, after
 
 _ANNOUNCED = re.compile(rb"(~?)\{(\d{1,20})(\+?)\}\r?\n\Z")
@@ -36,7 +37,7 @@ _TAG = re.compile(rb'([^\x00-\x20\x7f-\xff(){%*"\\+]{1,128}) +')
 _APPEND = re.compile(_TAG.pattern + rb"APPEND(?= )", re.IGNORECASE)
 _CHUNK = 262_144
 _SHORT_LINE = 8_192  # a line of this length is read even where memory is scarce
-_SCARCE = "Memory is scarce on this server, try again later"
+SCARCE = no("Memory is scarce on this server, try again later", "LIMIT")
 _LONGEST_ANNOUNCEMENT = 32
 _STEPS_AT_A_TIME = 2_000  # a command may have very many literals
 
@@ -77,7 +78,8 @@ class ServerConnection:
         self._phase = _Phase.COMMAND
         self._command = bytearray()  # the octets of the command so far, with its literals
         self._left = 0  # octets of the literal still to come
-        self._binary = False
+        self._binary = False  # whether it is a literal8, which may contain NUL
+        self._synchronising = False  # whether the client waits for a continuation request before it
         self.is_busy = False  # whether `next_event` has paused and should be called again soon
 
     @property
@@ -98,11 +100,10 @@ class ServerConnection:
     def discard_input(self) -> None:
         """Drop octets from before the TLS handshake: they may have been injected (RFC 3501, section 6.2.1)."""
         self._buffer.clear()
-        self._command.clear()
-        self._phase = _Phase.COMMAND
+        self._restart()
 
     def change_state(self, transition: Transition) -> None:
-        """Change the state of the session; raises InvalidTransition."""
+        """Change the state of the session; raises InvalidImapTransition."""
         self.state = after(self.state, transition)
 
     def expect_line(self) -> None:
@@ -113,9 +114,9 @@ class ServerConnection:
         """Read the message that was offered."""
         self._phase = _Phase.MESSAGE
 
-    def refuse_message(self, *, synchronising: bool) -> Overflow | None:
+    def refuse_message(self) -> Overflow | None:
         """Refuse the message that was offered; a non-synchronising literal is read and dropped."""
-        if synchronising:  # without a continuation request the client does not send it
+        if self._synchronising:  # without a continuation request the client does not send it
             self._restart()
             return None
         return self._drain()
@@ -143,17 +144,20 @@ class ServerConnection:
             line = self._buffer.read_line(self.limits.line)
         except LineTooLong:
             self._command += self._buffer.read_some(self.limits.line)
-            return self._reject_line("The line is too long")
+            return self._reject_line(bad("The line is too long"))
         if line is None:
             if len(self._buffer) > _SHORT_LINE and not self._has_room(len(self._buffer)):
                 self._command += self._buffer.read_some(self.limits.line)
-                return self._reject_line(_SCARCE, "NO", "LIMIT")
+                return self._reject_line(SCARCE)
             return _Pause.STARVED
         announced = _ANNOUNCED.search(line)
         self._command += line
         if announced is None:
             return self._finish_command()
-        return self._announce(int(announced[2]), synchronising=not announced[3], binary=bool(announced[1]))
+        self._left = int(announced[2])
+        self._binary = bool(announced[1])
+        self._synchronising = not announced[3]
+        return self._announce()
 
     def _finish_command(self) -> Event:
         """Parse the command; a bare LF at its end is accepted."""
@@ -169,78 +173,63 @@ class ServerConnection:
             syntax.space(cursor)
             command = registry.command(cursor)
             self._check_state(type(command))
-        except CommandSyntaxError as error:
-            return CommandRejected(tag, str(error))
-        except CommandRefused as refusal:
-            return CommandRejected(tag, refusal.text, "NO", refusal.code)
+        except CommandRefused as error:
+            return CommandRejected(tag, refused(error))
         return CommandReceived(tag, command)
 
     def _check_state(self, command: type[ImapCommand]) -> None:
         if self.state not in command.states:
             raise CommandSyntaxError(f"{command.verb} is not possible in the state {self.state.value}")
 
-    def _reject_line(
-        self, text: str, condition: Literal["NO", "BAD"] = "BAD", code: str = ""
-    ) -> CommandRejected:
+    def _reject_line(self, completion: Completion) -> CommandRejected:
         tag = _tag_of(self._command)
         self._phase = _Phase.SKIP
         del self._command[:-_LONGEST_ANNOUNCEMENT]
-        return CommandRejected(tag, text, condition, code)
+        return CommandRejected(tag, completion)
 
     # Literals
 
-    def _announce(self, size: int, *, synchronising: bool, binary: bool) -> _Outcome:
-        self._left = size
-        self._binary = binary
+    def _announce(self) -> _Outcome:
         try:
             append = self._append_head()
             if append is not None:
                 self._check_state(AppendCommand)
-                return self._offer(append, synchronising=synchronising)
-            self._check_literal(size, synchronising=synchronising, binary=binary)
-        except CommandSyntaxError as error:
-            return self._reject_literal(
-                CommandRejected(_tag_of(self._command), str(error)), synchronising=synchronising
-            )
-        except CommandRefused as refusal:
-            rejected = CommandRejected(_tag_of(self._command), refusal.text, "NO", refusal.code)
-            return self._reject_literal(rejected, synchronising=synchronising)
+                return self._offer(append)
+            self._check_literal()
+        except CommandRefused as error:
+            rejected = CommandRejected(_tag_of(self._command), refused(error))
+            return self.refuse_message() or rejected
         self._phase = _Phase.LITERAL
-        return ContinuationWanted() if synchronising else _Pause.AGAIN
+        return ContinuationWanted() if self._synchronising else _Pause.AGAIN
 
     def _append_head(self) -> AppendCommand | None:
         """Return the command if it is an APPEND whose message is the literal that was just announced."""
-        if (
-            _APPEND.match(self._command) is None
-        ):  # other commands may have many literals and are not copied for each
+        # Other commands may have many literals, and are not copied for each.
+        if _APPEND.match(self._command) is None:
             return None
         octets = bytes(self._command)
         cursor = Cursor(octets[: octets.rindex(b"{") - self._binary], self.limits)
         cursor.match(_APPEND)
         return append_head(cursor)
 
-    def _offer(self, append: AppendCommand, *, synchronising: bool) -> MessageOffered:
+    def _offer(self, append: AppendCommand) -> MessageOffered:
         tag = _tag_of(self._command)
         self._command.clear()
         self._phase = _Phase.OFFERED
-        return MessageOffered(tag, append, self._left, synchronising)
+        return MessageOffered(tag, append, self._left, self._synchronising)
 
-    def _check_literal(self, size: int, *, synchronising: bool, binary: bool) -> None:
-        if binary:
+    def _check_literal(self) -> None:
+        if self._binary:
             raise CommandSyntaxError("Only a message may be a literal8")
-        plus = self.limits.literal if self.limits.plus is None else self.limits.plus
-        if size > (self.limits.literal if synchronising else min(plus, self.limits.literal)):
+        most = self.limits.literal
+        if not self._synchronising and self.limits.plus is not None:
+            most = min(most, self.limits.plus)
+        if self._left > most:
             raise CommandSyntaxError("The literal is too large")
-        if len(self._command) + size > self.limits.command:
+        if len(self._command) + self._left > self.limits.command:
             raise CommandSyntaxError("The command is too long")
-        if not self._has_room(size):
-            raise CommandRefused(_SCARCE, "LIMIT")
-
-    def _reject_literal(self, rejected: CommandRejected, *, synchronising: bool) -> Event:
-        if synchronising:  # without a continuation request the client does not send it
-            self._restart()
-            return rejected
-        return self._drain() or rejected
+        if not self._has_room(self._left):
+            raise CommandRefused(SCARCE.text, SCARCE.code)
 
     def _drain(self) -> Overflow | None:
         self._command.clear()

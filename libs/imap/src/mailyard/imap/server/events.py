@@ -1,10 +1,11 @@
 """Events of a connection, in the order of the wire."""
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 from mailyard.imap.commands.append import AppendCommand
 from mailyard.imap.commands.command import ImapCommand
+from mailyard.imap.server.responses import Completion
 
 NO_TAG = "*"
 
@@ -19,12 +20,10 @@ class CommandReceived:
 
 @dataclass(frozen=True, slots=True)
 class CommandRejected:
-    """A command that is refused: write a tagged response with this condition."""
+    """A command that is refused: write the tagged response."""
 
     tag: str  # NO_TAG where the command has none
-    text: str
-    condition: Literal["NO", "BAD"] = "BAD"
-    code: str = ""
+    completion: Completion
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from mailyard.imap.grammar.cursor import CommandRefused, CommandSyntaxError
 from mailyard.imap.grammar.flags import encode_flags
 from mailyard.imap.grammar.names import encode_mailbox
-from mailyard.imap.grammar.syntax import encode_nstring, encode_string
+from mailyard.imap.grammar.syntax import encode_string
 from mailyard.imap.wellknown import SEPARATOR
 
 _NOT_TEXT = re.compile(r"[^\x20-\x7e]+")
@@ -46,6 +47,11 @@ def bad(text: str) -> Completion:
     return Completion(ResponseCondition.BAD, text)
 
 
+def refused(error: CommandRefused) -> Completion:
+    """Return the result of a command whose parser, or handler, raised `error`."""
+    return bad(error.text) if isinstance(error, CommandSyntaxError) else no(error.text, error.code)
+
+
 def tagged(tag: str, completion: Completion) -> bytes:
     """Encode the response that ends a command; the text becomes printable ASCII on one line."""
     code = f"[{completion.code}] " if completion.code else ""
@@ -54,8 +60,13 @@ def tagged(tag: str, completion: Completion) -> bytes:
 
 
 def untagged(completion: Completion) -> bytes:
-    """Encode OK, NO, BAD or BYE without a tag."""
+    """Encode a status response without a tag."""
     return tagged("*", completion)
+
+
+def bye(text: str, code: str = "") -> bytes:
+    """Encode BYE (section 7.1.5): the server closes the connection."""
+    return untagged(Completion(ResponseCondition.BYE, text, code))
 
 
 def continuation(text: str = "") -> bytes:
@@ -86,9 +97,9 @@ def namespace() -> bytes:
 
 
 def identity(fields: Sequence[tuple[str, str]]) -> bytes:
-    """ID (RFC 2971)."""
+    """ID (RFC 2971) with at least one field."""
     strings = (encode_string(word.encode("ascii")) for pair in fields for word in pair)
-    return b"* ID (%b)\r\n" % b" ".join(strings) if fields else b"* ID %b\r\n" % encode_nstring(None)
+    return b"* ID (%b)\r\n" % b" ".join(strings)
 
 
 def flags(names: Iterable[str]) -> bytes:

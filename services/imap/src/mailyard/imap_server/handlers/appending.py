@@ -10,6 +10,7 @@ from dataclasses import replace
 from bson import ObjectId
 
 from mailyard.imap.server import responses
+from mailyard.imap.server.connection import SCARCE
 from mailyard.imap.server.events import MessageBroken, MessageData, MessageEnded, MessageOffered, Overflow
 from mailyard.imap.server.responses import Completion, bad, no, ok
 from mailyard.imap_server.handlers.transferring import TRY_CREATE
@@ -27,21 +28,19 @@ from mailyard.store.body import Body, BodyWriter
 _OCTETS = counter("mailyard_imap_appended_bytes_total")
 _CHUNK = 262_144  # octets of a message that the writer holds, at most
 _PARSED_AT_ONCE = 8_192  # octets; parsing more takes a while in the worst case, and is done in a thread
-_small_messages = asyncio.Semaphore(4)
 OVER_QUOTA = no("The mailbox is full: there is no room for this within the quota", "OVERQUOTA")  # RFC 9208
-_large_messages = asyncio.Semaphore(1)  # one large message at a time is in memory to be parsed
 
 
 async def append(session: ImapSession, offered: MessageOffered) -> Completion:
     """Execute APPEND; the response code APPENDUID has the UID of the message (RFC 4315, section 3)."""
     mailbox = await _mailbox_for(session, offered)
     if isinstance(mailbox, Completion):
-        _end_session_if(session.connection.refuse_message(synchronising=offered.synchronising))
+        _end_session_if(session.connection.refuse_message())
         return mailbox
     held = min(offered.size, _CHUNK)
     if not session.channel.reserve(held):
-        _end_session_if(session.connection.refuse_message(synchronising=offered.synchronising))
-        return no("Memory is scarce on this server, try again later", "LIMIT")
+        _end_session_if(session.connection.refuse_message())
+        return SCARCE
     try:
         return await _accept(session, mailbox, offered)
     finally:
@@ -137,7 +136,8 @@ async def _add(session: ImapSession, mailbox: Mailbox, offered: MessageOffered, 
 async def _parsed(session: ImapSession, offered: MessageOffered, body: Body, blob_id: ObjectId) -> NewMessage:
     if body.octets is not None and body.size <= _PARSED_AT_ONCE:
         return _new_message(session, offered, blob_id, body.octets)
-    async with _small_messages if body.size <= SMALL_BODY else _large_messages:
+    limits = session.backend.concurrency
+    async with limits.small_messages if body.size <= SMALL_BODY else limits.large_messages:
         octets = body.octets or await read_blob(session.backend.blobs, blob_id)
         return await asyncio.to_thread(_new_message, session, offered, blob_id, octets)
 

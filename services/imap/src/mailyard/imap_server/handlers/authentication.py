@@ -1,6 +1,6 @@
 """LOGIN and AUTHENTICATE (RFC 3501, sections 6.2.2 and 6.2.3)."""
 
-from mailyard.directory.identity import Identity, Refusal, RefusalReason
+from mailyard.directory.identity import Refusal, RefusalReason
 from mailyard.imap.commands.authentication import AuthenticateCommand, LoginCommand
 from mailyard.imap.server import responses
 from mailyard.imap.server.capabilities import MECHANISMS
@@ -72,18 +72,13 @@ async def _log_in(session: ImapSession, name: str, password: str) -> Completion:
     )
     if isinstance(answer, Refusal):
         return _refused(session, answer)
-    if not session.count_in(answer.account):
+    if not session.log_in(answer):
         return no("Too many connections of this account, close one of them", "LIMIT")
-    await _enter(session, answer)
-    return ok("Logged in", session.capability_code)
-
-
-async def _enter(session: ImapSession, identity: Identity) -> None:
-    session.log_in(identity)
     await session.backend.mailboxes.ensure_defaults(session.account)
     session.connection.change_state(Transition.LOGGED_IN)
     session.connection.limits = session.options.limits
     session.on_login()
+    return ok("Logged in", session.capability_code)
 
 
 def _refused(session: ImapSession, refusal: Refusal) -> Completion:

@@ -5,7 +5,7 @@ from time import perf_counter
 
 from mailyard.imap.commands.command import ImapCommand
 from mailyard.imap.commands.fetch import FetchCommand
-from mailyard.imap.grammar.cursor import CommandRefused, CommandSyntaxError
+from mailyard.imap.grammar.cursor import CommandRefused
 from mailyard.imap.server import responses
 from mailyard.imap.server.events import (
     CommandReceived,
@@ -14,7 +14,7 @@ from mailyard.imap.server.events import (
     Event,
     MessageOffered,
 )
-from mailyard.imap.server.responses import Completion, ResponseCondition, bad, no
+from mailyard.imap.server.responses import Completion, ResponseCondition, no
 from mailyard.imap.states import SessionState, Transition
 from mailyard.imap_server.handlers.appending import append
 from mailyard.imap_server.handlers.registry import HANDLERS
@@ -64,13 +64,12 @@ class Dispatcher:
                 await self._next_command()
         except SessionOver as over:
             if over.bye:
-                session.write(responses.untagged(Completion(ResponseCondition.BYE, over.bye, over.code)))
+                session.write(responses.bye(over.bye, over.code))
         finally:
             session.log_out()
             try:
                 await session.close_mailbox()
             finally:
-                session.count_out()
                 session.connection.change_state(Transition.ENDED)
 
     async def _next_command(self) -> None:
@@ -91,9 +90,8 @@ class Dispatcher:
             case MessageOffered(tag):
                 self._count()
                 await self._complete(tag, "APPEND", self._append(event))
-            case CommandRejected(tag, text, condition, code):
+            case CommandRejected(tag, completion):
                 self._count()
-                completion = Completion(ResponseCondition(condition), text, code)
                 session.write(responses.tagged(tag, completion))
                 self._record(_REFUSED, completion)
 
@@ -141,10 +139,8 @@ class Dispatcher:
         """Return the result of `work`; an exception becomes NO or BAD."""
         try:
             return await work
-        except CommandSyntaxError as error:
-            return bad(str(error))
-        except CommandRefused as refusal:
-            return no(refusal.text, refusal.code)
+        except CommandRefused as error:
+            return responses.refused(error)
         except MailboxError as error:
             return no(str(error), _CODES.get(type(error), ""))
         except Unavailable as error:
@@ -171,4 +167,4 @@ class Dispatcher:
 
 
 def _name(command: ImapCommand) -> str:
-    return f"UID {command.verb}" if getattr(command, "by_uid", False) else command.verb
+    return f"UID {command.verb}" if command.by_uid else command.verb

@@ -13,7 +13,7 @@ from mailyard.imap.grammar.dates import encode_date_time
 from mailyard.imap.server import responses
 from mailyard.imap.server.responses import Completion, no, ok
 from mailyard.imap.wellknown import SEEN, FlagChange
-from mailyard.imap_server.handlers.messagesets import in_portions, resolve
+from mailyard.imap_server.handlers.messagesets import GONE, in_portions, resolve
 from mailyard.imap_server.session.responsewriter import ResponsePart, ResponseWriter, section_parts
 from mailyard.imap_server.session.session import ImapSession
 from mailyard.imap_server.session.view import MessageView
@@ -75,14 +75,15 @@ async def fetch(session: ImapSession, command: FetchCommand) -> Completion:
         _mark_sent(selected.view, plan, indexes)
         return ok("FETCH completed")
     await _read_ahead(session, command, plan, indexes)
-    outcome = await _FromRows(session, plan).run(indexes)
+    fetched = _FromRows(session, plan)
+    await fetched.run(indexes)
     if session.events.is_empty:
         session.fetch_ahead.forget()
     _mark_sent(selected.view, plan, indexes)
-    if outcome.lost:
+    if fetched.lost:
         return no("Some messages cannot be read", "SERVERBUG")
-    if outcome.gone and not command.by_uid:
-        return no("Some messages no longer exist", "EXPUNGEISSUED")
+    if fetched.gone and not command.by_uid:
+        return GONE
     return ok("FETCH completed")
 
 
@@ -122,30 +123,22 @@ def _view_item(view: MessageView, index: int, item: FetchItem) -> bytes:
     return b"FLAGS " + view.encoded_flags(index)
 
 
-@dataclass(slots=True)
-class _Outcome:
-    """Count of messages without a response."""
-
-    gone: int = 0
-    lost: int = 0  # the row is there, the body is not
-
-
 class _FromRows:
     """A FETCH that reads rows, a batch at a time."""
 
     def __init__(self, session: ImapSession, plan: FetchPlan) -> None:
+        self.gone = 0  # messages whose row was removed
+        self.lost = 0  # messages whose row is there and whose body is not
         self._session = session
         self._selected = session.selection
         self._view = self._selected.view
         self._plan = plan
         self._writer = ResponseWriter(session)
-        self._outcome = _Outcome()
 
-    async def run(self, indexes: Sequence[range]) -> _Outcome:
+    async def run(self, indexes: Sequence[range]) -> None:
         """Write the responses for the messages with these indexes."""
         for portion in in_portions(indexes, _ROWS_AT_A_TIME):
             await self._portion(self._view.uids(portion))
-        return self._outcome
 
     async def _portion(self, uids: Sequence[int]) -> None:
         group, octets, found = list[Message](), 0, 0
@@ -158,7 +151,7 @@ class _FromRows:
                 await self._reply(group)
                 group, octets = [], 0
         await self._reply(group)
-        self._outcome.gone += len(uids) - found
+        self.gone += len(uids) - found
 
     async def _rows(self, uids: Sequence[int]) -> AsyncIterator[Message]:
         ahead = self._session.fetch_ahead
@@ -174,7 +167,7 @@ class _FromRows:
     async def _reply(self, group: Sequence[Message]) -> None:
         newly_seen = await self._set_seen(group) if self._plan.sets_seen else frozenset()
         replies = [self._parts(message, with_flags=message.uid in newly_seen) for message in group]
-        self._outcome.lost += await self._writer.write(replies)
+        self.lost += await self._writer.write(replies)
 
     async def _set_seen(self, group: Sequence[Message]) -> frozenset[int]:
         r"""Set \Seen where it is not set; return the UIDs of those messages."""

@@ -1,11 +1,14 @@
 """The messages of a sequence set or UID set."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 
 from mailyard.imap.grammar.cursor import CommandSyntaxError
 from mailyard.imap.grammar.sequences import SequenceSet
+from mailyard.imap.server.responses import no
 from mailyard.imap_server.session.view import MessageView
+
+GONE = no("Some messages no longer exist", "EXPUNGEISSUED")  # RFC 5530, section 3
 
 
 def resolve(view: MessageView, numbers: SequenceSet, *, by_uid: bool) -> list[range]:
@@ -22,8 +25,8 @@ def resolve(view: MessageView, numbers: SequenceSet, *, by_uid: bool) -> list[ra
     return view.by_number(numbers)
 
 
-def in_portions(indexes: Sequence[range], size: int) -> Iterator[list[int]]:
-    """Give the indexes, `size` at a time."""
-    remaining = chain.from_iterable(indexes)
+def in_portions(spans: Iterable[Iterable[int]], size: int) -> Iterator[list[int]]:
+    """Give the numbers of all spans, `size` at a time."""
+    remaining = chain.from_iterable(spans)
     while portion := list(islice(remaining, size)):
         yield portion

@@ -7,7 +7,6 @@ are served during any search.
 import asyncio
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
 
 from bson import ObjectId
 
@@ -38,10 +37,7 @@ _CONTENTS_AT_A_TIME = 100  # messages whose rows are kept while their octets are
 _BODIES_AT_A_TIME = 20
 _OCTETS_AT_A_TIME = 524_288  # of small bodies that are in memory together
 _NUMBERS_AT_A_TIME = 5_000
-_rows = asyncio.Semaphore(4)  # searches that have rows in memory
-_small_bodies = asyncio.Semaphore(4)  # searches that have small bodies in memory
 _log = get_logger(__name__)
-_large_bodies = asyncio.Semaphore(1)  # for searches, one large message at a time is in memory
 
 
 async def search(session: ImapSession, command: SearchCommand) -> Completion:
@@ -56,8 +52,7 @@ async def search(session: ImapSession, command: SearchCommand) -> Completion:
 
 
 def _number_lists(numbers: Iterable[int]) -> Iterator[bytes]:
-    remaining = iter(numbers)
-    while some := list(islice(remaining, _NUMBERS_AT_A_TIME)):
+    for some in in_portions([numbers], _NUMBERS_AT_A_TIME):
         yield b"".join(b" %d" % number for number in some)
 
 
@@ -65,7 +60,8 @@ class _Searching:
     """One search."""
 
     def __init__(self, session: ImapSession, command: SearchCommand) -> None:
-        self._session = session
+        self._backend = session.backend
+        self._concurrency = session.backend.concurrency
         self._selected = session.selection
         self._view = self._selected.view
         self._test = test_for(command.keys, self._view)
@@ -97,7 +93,7 @@ class _Searching:
 
     async def _by_rows(self, several: Sequence[Facts], fields: frozenset[str]) -> list[Facts]:
         """Test messages by columns of their rows, as `_undecided`. A thread does it, because header fields may be long."""
-        async with _rows:
+        async with self._concurrency.search_rows:
             undecided = await asyncio.to_thread(self._tested, await self._with_rows(several, fields))
         return [Facts(facts.index, self._view) for facts in undecided]
 
@@ -116,7 +112,7 @@ class _Searching:
         """Load these columns; messages that were removed are left out."""
         by_uid = {self._view.uid(facts.index): facts for facts in several}
         found: list[Facts] = []
-        rows = self._session.backend.messages.fetch(self._selected.mailbox, list(by_uid), fields)
+        rows = self._backend.messages.fetch(self._selected.mailbox, list(by_uid), fields)
         async for row in rows:
             facts = by_uid[row.uid]
             facts.row = row
@@ -129,18 +125,18 @@ class _Searching:
             if not self._needs_body:
                 await self._by_header(group)
             elif _is_small(group[0]):
-                async with _small_bodies:
+                async with self._concurrency.search_small_bodies:
                     blobs = [_row(facts).blob_id for facts in group]
-                    bodies = await self._session.backend.blobs.read_many(blobs)
+                    bodies = await self._backend.blobs.read_many(blobs)
                     self._found.extend(await asyncio.to_thread(self._matching, group, bodies))
             else:
-                async with _large_bodies:
+                async with self._concurrency.search_large_bodies:
                     bodies = await self._large_body(_row(group[0]).blob_id)
                     self._found.extend(await asyncio.to_thread(self._matching, group, bodies))
 
     async def _large_body(self, blob_id: ObjectId) -> dict[ObjectId, bytes]:
         try:
-            return {blob_id: await read_blob(self._session.backend.blobs, blob_id)}
+            return {blob_id: await read_blob(self._backend.blobs, blob_id)}
         except BodyMissing as error:
             _log.error("imap.body_missing", error=str(error))
             return {}
@@ -148,7 +144,7 @@ class _Searching:
     async def _by_header(self, several: Sequence[Facts]) -> None:
         for facts in several:
             try:
-                header = await read_header(self._session.backend.blobs, _row(facts)) or b""
+                header = await read_header(self._backend.blobs, _row(facts)) or b""
             except BodyMissing as error:
                 _log.error("imap.body_missing", error=str(error))
                 continue

@@ -3,7 +3,7 @@
 from mailyard.imap.commands.command import ImapCommand
 from mailyard.imap.commands.session import CapabilityCommand, IdCommand, LogoutCommand, StartTlsCommand
 from mailyard.imap.server import responses
-from mailyard.imap.server.responses import Completion, ResponseCondition, bad, ok
+from mailyard.imap.server.responses import Completion, bad, ok
 from mailyard.imap_server.session.session import ImapSession, SessionOver
 from mailyard.runtime.logs import get_logger
 
@@ -28,15 +28,10 @@ async def noop(session: ImapSession, command: ImapCommand) -> Completion:
 async def identify(session: ImapSession, command: IdCommand) -> Completion:
     """Execute ID (RFC 2971): log the fields of the client, and answer."""
     if command.fields:
-        _log.info("imap.client_identified", client_ip=session.channel.client_ip, fields=_printable(command))
+        fields = {_shown(name): _shown(value) for name, value in command.fields if value is not None}
+        _log.info("imap.client_identified", client_ip=session.channel.client_ip, fields=fields)
     session.write(responses.identity(_IDENTITY))
     return ok("ID completed")
-
-
-def _printable(command: IdCommand) -> dict[str, str]:
-    return {
-        _shown(name): _shown(value) for name, value in command.fields or () if value is not None
-    }  # fmt: skip
 
 
 def _shown(octets: bytes) -> str:
@@ -63,6 +58,6 @@ async def logout(session: ImapSession, _: LogoutCommand) -> Completion:
         raise SessionOver
 
     await session.close_mailbox()
-    session.write(responses.untagged(Completion(ResponseCondition.BYE, "Logging out")))
+    session.write(responses.bye("Logging out"))
     session.after_response = end
     return ok("LOGOUT completed")

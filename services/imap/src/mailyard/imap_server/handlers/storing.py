@@ -6,14 +6,14 @@ from mailyard.imap.commands.store import StoreCommand
 from mailyard.imap.server import responses
 from mailyard.imap.server.responses import Completion, no, ok
 from mailyard.imap.wellknown import FlagChange
-from mailyard.imap_server.handlers.messagesets import in_portions, resolve
+from mailyard.imap_server.handlers.messagesets import GONE, in_portions, resolve
 from mailyard.imap_server.session.session import ImapSession
 from mailyard.imap_server.session.view import MessageView
 from mailyard.mailbox.messages import changed
 from mailyard.mailbox.model import FlagState
 
 READ_ONLY = no("The mailbox is open for reading only", "READ-ONLY")
-AT_A_TIME = 2_000  # messages of one transaction
+MESSAGES_PER_TRANSACTION = 2_000  # a long transaction delays other writers of the mailbox
 _DIFFERENT_AT_A_TIME = 200  # where most messages have different flags: each set of flags is one update
 
 
@@ -36,7 +36,7 @@ async def store(session: ImapSession, command: StoreCommand) -> Completion:
     flags = view.sent_spelling(command.flags)
     stored = view.all_spellings(flags) if command.change is FlagChange.REMOVE else flags
     missing = found = 0
-    at_a_time = AT_A_TIME if view.has_few_flag_sets else _DIFFERENT_AT_A_TIME
+    at_a_time = MESSAGES_PER_TRANSACTION if view.has_few_flag_sets else _DIFFERENT_AT_A_TIME
     for portion in in_portions(indexes, at_a_time):
         before = {view.uid(index): view.flags(index) for index in portion}
         result = await session.backend.messages.store(
@@ -55,7 +55,7 @@ async def store(session: ImapSession, command: StoreCommand) -> Completion:
     if missing:
         selected.expect_changes()
         if not command.by_uid and not (command.silent and found):
-            return no("Some messages no longer exist", "EXPUNGEISSUED")
+            return GONE
     return ok("STORE completed")
 
 

@@ -1,22 +1,32 @@
 """COPY, MOVE, EXPUNGE, by number and by UID (RFC 3501, section 6.4; RFC 6851; RFC 4315)."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
 
 from mailyard.imap.commands.transfer import CopyCommand, ExpungeCommand, MoveCommand, TransferCommand
 from mailyard.imap.grammar.sequences import SequenceSet, compact
 from mailyard.imap.server import responses
 from mailyard.imap.server.responses import Completion, no, ok
 from mailyard.imap.wellknown import DELETED, FlagChange
-from mailyard.imap_server.handlers.messagesets import resolve
-from mailyard.imap_server.handlers.storing import AT_A_TIME, READ_ONLY
+from mailyard.imap_server.handlers.messagesets import GONE, in_portions, resolve
+from mailyard.imap_server.handlers.storing import MESSAGES_PER_TRANSACTION, READ_ONLY
 from mailyard.imap_server.session.session import ImapSession
 from mailyard.mailbox.errors import MailboxError, MailboxNotFound
 from mailyard.mailbox.model import CopyResult, Mailbox
 from mailyard.runtime.errors import Unavailable
 
 TRY_CREATE = no("There is no such mailbox to put it in", "TRYCREATE")
-GONE = no("Some messages no longer exist", "EXPUNGEISSUED")
+
+
+@dataclass(frozen=True, slots=True)
+class _Transfer:
+    """The messages of COPY or MOVE, the mailbox that they go to, and the keywords that they keep there; None: all."""
+
+    uids: Sequence[int]
+    target: Mailbox
+    keywords: frozenset[str] | None
 
 
 async def copy(session: ImapSession, command: CopyCommand) -> Completion:
@@ -25,31 +35,27 @@ async def copy(session: ImapSession, command: CopyCommand) -> Completion:
     Atomic: all messages are copied, or none. If another session has removed one of them, the result is NO (RFC 2180,
     section 4.4.1).
     """
-    uids = _uids(session, command)
-    target = await _target(session, command.mailbox)
-    if target is None:
-        return TRY_CREATE
-    if uids is None:
-        return GONE
-    if not uids:
-        return ok("COPY completed, there was nothing to copy")
-    session.selection.expect_changes()
+    transfer = await _transfer(session, command)
+    if isinstance(transfer, Completion):
+        return transfer
     results: list[CopyResult] = []
     quota = await session.quota()
-    keywords = await _keywords(session, command, target)
     try:
-        for portion in _portions(uids):
-            source = session.selection.mailbox
-            results.append(
-                await session.backend.messages.copy(
-                    source, portion, target, session.origin, quota=quota, keywords=keywords
-                )
+        for portion in in_portions([transfer.uids], MESSAGES_PER_TRANSACTION):
+            result = await session.backend.messages.copy(
+                session.selection.mailbox,
+                portion,
+                transfer.target,
+                session.origin,
+                quota=quota,
+                keywords=transfer.keywords,
             )
+            results.append(result)
     except (MailboxError, Unavailable):
-        await _undo(session, target, results)
+        await _undo(session, transfer.target, results)
         raise
-    if _copied(results) < len(uids):
-        await _undo(session, target, results)
+    if _copied(results) < len(transfer.uids):
+        await _undo(session, transfer.target, results)
         return GONE
     return ok("COPY completed", _copyuid(results))
 
@@ -73,62 +79,44 @@ async def move(session: ImapSession, command: MoveCommand) -> Completion:
     """
     if session.selection.read_only:
         return READ_ONLY
-    uids = _uids(session, command)
-    target = await _target(session, command.mailbox)
-    if target is None:
-        return TRY_CREATE
-    if uids is None:
-        return GONE
-    if not uids:
-        return ok("MOVE completed, there was nothing to move")
-    session.selection.expect_changes()
+    transfer = await _transfer(session, command)
+    if isinstance(transfer, Completion):
+        return transfer
     results: list[CopyResult] = []
-    keywords = await _keywords(session, command, target)
     try:
-        for portion in _portions(uids):
+        for portion in in_portions([transfer.uids], MESSAGES_PER_TRANSACTION):
             source = session.selection.mailbox
-            results.append(
-                await session.backend.messages.move(
-                    source, portion, target, session.origin, keywords=keywords
-                )
+            result = await session.backend.messages.move(
+                source, portion, transfer.target, session.origin, keywords=transfer.keywords
             )
+            results.append(result)
     finally:
         if code := _copyuid(results):
             session.write(responses.untagged(ok("Moved", code)))
-    return ok("MOVE completed") if _copied(results) == len(uids) else GONE
+    return ok("MOVE completed") if _copied(results) == len(transfer.uids) else GONE
 
 
-def _uids(session: ImapSession, command: TransferCommand) -> list[int] | None:
-    """Return the UIDs of the messages; None where one is known to be removed."""
+async def _transfer(session: ImapSession, command: TransferCommand) -> _Transfer | Completion:
+    """Return what COPY or MOVE has to do, or the result of the command where there is nothing to do."""
     view = session.selection.view
     indexes = resolve(view, command.numbers, by_uid=command.by_uid)
-    uids = [view.uid(index) for span in indexes for index in span]
-    return None if view.have_vanished(uids) else uids
-
-
-async def _keywords(session: ImapSession, command: TransferCommand, target: Mailbox) -> frozenset[str] | None:
-    """Return the keywords that the messages keep in the other mailbox; None: all."""
-    view = session.selection.view
-    theirs = view.keywords_of(resolve(view, command.numbers, by_uid=command.by_uid))
+    try:
+        target = await session.backend.mailboxes.get(session.account, command.mailbox)
+    except MailboxNotFound:
+        return TRY_CREATE
+    uids = view.uids(chain.from_iterable(indexes))
+    if view.have_vanished(uids):
+        return GONE
+    if not uids:
+        return ok(f"{command.verb} completed, there was nothing to {command.verb.lower()}")
+    session.selection.expect_changes()
+    theirs = view.keywords_of(indexes)
     kept = await session.accepted_keywords(target, theirs)
-    return None if kept == theirs and not view.keywords_left_out else kept
+    return _Transfer(uids, target, None if kept == theirs and not view.keywords_left_out else kept)
 
 
 def _copied(results: Sequence[CopyResult]) -> int:
     return sum(len(result.source_uids) for result in results)
-
-
-def _portions(uids: Sequence[int]) -> Iterator[Sequence[int]]:
-    """Give UIDs in batches of one transaction each: a long transaction delays other writers of the mailboxes."""
-    for start in range(0, len(uids), AT_A_TIME):
-        yield uids[start : start + AT_A_TIME]
-
-
-async def _target(session: ImapSession, name: str) -> Mailbox | None:
-    try:
-        return await session.backend.mailboxes.get(session.account, name)
-    except MailboxNotFound:
-        return None
 
 
 def _copyuid(results: Sequence[CopyResult]) -> str:
@@ -154,6 +142,6 @@ async def remove_deleted(session: ImapSession, uids: SequenceSet | None = None) 
     view = selected.view
     spans = [range(len(view))] if uids is None else view.by_uid(uids)
     uids_to_remove = [view.uid(index) for span in spans for index in span if view.has_flag(index, DELETED)]
-    for portion in _portions(uids_to_remove):
+    for portion in in_portions([uids_to_remove], MESSAGES_PER_TRANSACTION):
         selected.expect_changes()
         await session.backend.messages.expunge(selected.mailbox, portion, session.origin)

@@ -1,1 +1,1 @@
-"""The state of a session, and what its handlers share: the selected mailbox, responses, search; no sockets."""
+"""The state of a session, and what its handlers share: the selected mailbox, responses, search."""

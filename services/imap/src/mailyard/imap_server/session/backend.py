@@ -8,6 +8,7 @@ from mailyard.directory.accesswatch import AccessWatch
 from mailyard.directory.authentication import Authenticator
 from mailyard.directory.quotas import AccountQuotas
 from mailyard.imap_server.session.accounts import AccountSessions
+from mailyard.imap_server.session.concurrency import ConcurrencyLimits
 from mailyard.imap_server.session.keywords import MailboxKeywords
 from mailyard.imap_server.session.watch import MailboxWatch
 from mailyard.mailbox.mailboxes import Mailboxes
@@ -28,5 +29,6 @@ class ImapServices:
     events: MailboxWatch
     accounts: AccountSessions
     keywords: MailboxKeywords
+    concurrency: ConcurrencyLimits
     now: Callable[[], datetime]
     monotonic: Callable[[], float]

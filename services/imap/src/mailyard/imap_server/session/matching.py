@@ -4,9 +4,10 @@ Each key becomes a test: a function of the facts about a message that returns Tr
 the session's view decides most messages, rows decide the others, and octets are read for the few that remain.
 """
 
+import operator
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import TypeAlias, assert_never
@@ -41,6 +42,11 @@ from mailyard.message.fields import unfold
 from mailyard.message.headers import HeaderIndex
 from mailyard.message.summary import Summary
 
+_COMPARE: dict[Relation, Callable[[date, date], bool]] = {
+    Relation.BEFORE: operator.lt,
+    Relation.ON: operator.eq,
+    Relation.SINCE: operator.ge,
+}
 _ADDRESS_FIELDS = frozenset((b"bcc", b"cc", b"from", b"to"))
 
 
@@ -179,19 +185,9 @@ def _in(spans: Spans) -> Test:
 
 def _arrived(relation: Relation, day: date) -> Test:
     def test(facts: Facts) -> bool | None:
-        return None if facts.row is None else _relates(facts.row.internal_date.date(), relation, day)
+        return None if facts.row is None else _COMPARE[relation](facts.row.internal_date.date(), day)
 
     return test
-
-
-def _relates(day: date, relation: Relation, other: date) -> bool:
-    match relation:
-        case Relation.BEFORE:
-            return day < other
-        case Relation.ON:
-            return day == other
-        case Relation.SINCE:
-            return day >= other
 
 
 def _sent(field: FieldFinder, relation: Relation, day: date) -> Test:
@@ -208,7 +204,7 @@ def _sent(field: FieldFinder, relation: Relation, day: date) -> Test:
             if values is None:
                 return None
             sent_at = parse_date(values[0]) if values else None
-        return _relates((sent_at or facts.row.internal_date).date(), relation, day)
+        return _COMPARE[relation]((sent_at or facts.row.internal_date).date(), day)
 
     return test
 

@@ -74,10 +74,6 @@ def _narrowed(span: tuple[int, int], partial: Partial | None) -> tuple[int, int]
     return start, min(start + partial.count, end)
 
 
-def _part_of(octets: bytes, partial: Partial | None) -> bytes:
-    return octets if partial is None else octets[partial.start : partial.start + partial.count]
-
-
 class ResponseWriter:
     """Writes FETCH responses that hold octets of messages."""
 
@@ -140,8 +136,8 @@ class ResponseWriter:
         )
         if fields is None:
             return item.label + b" NIL"
-        octets = _part_of(fields, item.partial)
-        return _literal_head(item.label, len(octets)) + octets
+        start, end = _narrowed((0, len(fields)), item.partial)
+        return _literal_head(item.label, end - start) + fields[start:end]
 
     async def _stream(self, output: "_Output", part: BlobRange) -> None:
         """Write a large body at the client's pace."""

@@ -14,16 +14,12 @@ from mailyard.directory.identity import Identity
 from mailyard.imap.server import responses
 from mailyard.imap.server.capabilities import capabilities
 from mailyard.imap.server.connection import ServerConnection
-from mailyard.imap.server.events import (
-    Event,
-    LineReceived,
-    Overflow,
-)
+from mailyard.imap.server.events import Event, LineReceived, Overflow
 from mailyard.imap.server.responses import Completion, no
 from mailyard.imap.states import SessionState, Transition
 from mailyard.imap.wellknown import SYSTEM_FLAGS
+from mailyard.imap_server.channel import ClientChannel
 from mailyard.imap_server.session.backend import ImapServices
-from mailyard.imap_server.session.channel import Channel
 from mailyard.imap_server.session.fetchahead import EventQueue, FetchAhead
 from mailyard.imap_server.session.options import SessionOptions
 from mailyard.imap_server.session.selected import SelectedMailbox
@@ -34,9 +30,7 @@ from mailyard.runtime.logs import get_logger
 
 _LINES_AT_A_TIME = 1_000
 _OCTETS_AT_A_TIME = 65_536
-_REVOKED_SECONDS = (
-    2.0  # for the BYE of a session whose login is not valid any more; then the connection is cut
-)
+_REVOKED_SECONDS = 2.0  # after the BYE of a session whose login has become invalid, the connection is cut
 
 _log = get_logger(__name__)
 
@@ -53,13 +47,13 @@ class SessionOver(Exception):
 def unavailable(error: Unavailable) -> Completion:
     """Return the result of a command while the store is unreachable (RFC 5530, section 3)."""
     _log.warning("imap.unavailable", error=str(error))
-    return no("The mail store is away for a moment, try again later", "UNAVAILABLE")
+    return no("The mail store is unreachable for a moment, try again later", "UNAVAILABLE")
 
 
 class ImapSession:
     """The state of a session; `handlers` change it."""
 
-    def __init__(self, channel: Channel, backend: ImapServices, options: SessionOptions) -> None:
+    def __init__(self, channel: ClientChannel, backend: ImapServices, options: SessionOptions) -> None:
         self.channel = channel
         self.backend = backend
         self.options = options
@@ -71,15 +65,12 @@ class ImapSession:
         self.selected: SelectedMailbox | None = None
         self._open: OpenSession | None = None  # of the identity
         self._is_revoked = False
-        self._counted_as: str | None = None
         self.stopping = False
         self.is_logging_in = False  # a password is being checked
         self.on_login: Callable[[], None] = lambda: None  # called when the session has an account
         self._login_until = backend.monotonic() + options.login_seconds
         self.failed_logins = 0
-        self.after_response: Callable[[], Awaitable[None]] | None = (
-            None  # called after the response to the command
-        )
+        self.after_response: Callable[[], Awaitable[None]] | None = None  # called when a command is answered
 
     @property
     def account(self) -> ObjectId:
@@ -121,16 +112,20 @@ class ImapSession:
             return max(0.0, self._login_until - self.backend.monotonic())
         return self.options.idle_seconds
 
-    def log_in(self, identity: Identity) -> None:
-        """Log in as an identity, for as long as its login is valid."""
+    def log_in(self, identity: Identity) -> bool:
+        """Log in as an identity, for as long as its login is valid; return False where the account has too many sessions."""
         self.log_out()
+        if not self.backend.accounts.add(identity.account, self.options.connections_per_account):
+            return False
         self.identity = identity
         self._open = self.backend.access.open(identity, self.revoke)
+        return True
 
     def log_out(self) -> None:
         """Undo `log_in`."""
         if self._open is not None:
             self.backend.access.close(self._open)
+            self.backend.accounts.remove(self._open.identity.account)
             self._open = None
 
     def revoke(self) -> None:
@@ -277,20 +272,6 @@ class ImapSession:
                 responses.untagged(no(f"Keywords were left out: a mailbox has {most} at most", "LIMIT"))
             )
         return kept
-
-    def count_in(self, account: str) -> bool:
-        """Count the session of an account; return False where the account has too many."""
-        self.count_out()
-        if not self.backend.accounts.add(account, self.options.connections_per_account):
-            return False
-        self._counted_as = account
-        return True
-
-    def count_out(self) -> None:
-        """Undo `count_in`."""
-        account, self._counted_as = self._counted_as, None
-        if account is not None:
-            self.backend.accounts.remove(account)
 
     async def close_mailbox(self) -> None:
         """Close the selected mailbox, if there is one."""

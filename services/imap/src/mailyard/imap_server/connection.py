@@ -2,16 +2,14 @@
 
 import asyncio
 import functools
-from dataclasses import dataclass
 
 from mailyard.imap.server import responses
-from mailyard.imap.server.responses import Completion, ResponseCondition
+from mailyard.imap_server.channel import ClientChannel
 from mailyard.imap_server.handlers.dispatcher import Dispatcher
 from mailyard.imap_server.session.backend import ImapServices
 from mailyard.imap_server.session.options import SessionOptions
 from mailyard.imap_server.session.responsewriter import ResponseBroken
 from mailyard.imap_server.session.session import ImapSession
-from mailyard.imap_server.shell.channel import ClientChannel
 from mailyard.listening.address import ClientAddress
 from mailyard.listening.admission import ConnectionLimit
 from mailyard.listening.connection import ConnectionFactory, ConnectionOwner
@@ -24,29 +22,18 @@ _ACCEPTED = counter("mailyard_imap_connections_total")
 _REFUSED = counter("mailyard_imap_refused_connections_total")
 for _limit in ConnectionLimit:  # shown as 0 before the first refusal
     _REFUSED.labels(_limit.value)
-_CROWDED = responses.untagged(
-    Completion(ResponseCondition.BYE, "Too many connections, try again later", "LIMIT")
-)
-_TOO_SLOW = responses.untagged(
-    Completion(ResponseCondition.BYE, "Too many connections without a login", "LIMIT")
-)
+_CROWDED = responses.bye("Too many connections, try again later", "LIMIT")
+_TOO_SLOW = responses.bye("Too many connections without a login", "LIMIT")
 _log = get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class SessionParts:
-    """What all sessions of the process share."""
-
-    backend: ImapServices
-    options: SessionOptions
 
 
 class ImapConnection(ClientChannel):
     """One client's connection and its session."""
 
-    def __init__(self, owner: ConnectionOwner, parts: SessionParts) -> None:
-        super().__init__(owner, parts.options.stall_seconds)
-        self._parts = parts
+    def __init__(self, owner: ConnectionOwner, backend: ImapServices, options: SessionOptions) -> None:
+        super().__init__(owner, options.stall_seconds)
+        self._backend = backend
+        self._options = options
         self._session: ImapSession | None = None
         self._serving: asyncio.Task[None] | None = None
 
@@ -58,7 +45,7 @@ class ImapConnection(ClientChannel):
     def opened(self) -> None:
         """Begin the session."""
         super().opened()
-        self._session = session = ImapSession(self, self._parts.backend, self._parts.options)
+        self._session = session = ImapSession(self, self._backend, self._options)
         session.on_login = functools.partial(self._owner.authenticated, self)
         self.feed(session.connection)
         self._serving = asyncio.create_task(self._serve(session))
@@ -98,18 +85,17 @@ class ImapConnectionFactory(ConnectionFactory):
     accept_failed_event = "imap.accept_failed"
     last_reply = _TOO_SLOW
 
-    def __init__(self, label: str, parts: SessionParts) -> None:
+    def __init__(self, label: str, backend: ImapServices, options: SessionOptions) -> None:
         """`label` is the listener's name in metrics."""
         self.label = label
-        self.open_connections = _OPEN.labels(
-            label
-        )  # shown as 0 before the first client: autoscaling reads it
+        self.open_connections = _OPEN.labels(label)  # 0 before the first client: autoscaling reads it
         self._accepted = _ACCEPTED.labels(label)
-        self._parts = parts
+        self._backend = backend
+        self._options = options
 
     def connection(self, owner: ConnectionOwner) -> ImapConnection:
         """Make the protocol object of a connection."""
-        return ImapConnection(owner, self._parts)
+        return ImapConnection(owner, self._backend, self._options)
 
     def count(self, limit: ConnectionLimit | None) -> None:
         """Count an accepted connection, or one that a limit refused or ended."""

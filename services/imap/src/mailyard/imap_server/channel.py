@@ -5,8 +5,8 @@ octets that the connection holds in memory count in the budget of the process.
 """
 
 import asyncio
-from typing import Protocol
 
+from mailyard.imap.server.connection import ServerConnection
 from mailyard.listening.connection import ClientConnection, ConnectionOwner
 from mailyard.listening.states import ConnectionState
 from mailyard.runtime.metrics import counter
@@ -14,9 +14,8 @@ from mailyard.runtime.metrics import counter
 _RECEIVED = counter("mailyard_imap_received_bytes_total")
 _SENT = counter("mailyard_imap_sent_bytes_total")
 
-_BUFFER = memoryview(
-    bytearray(65_536)
-)  # of all connections: the loop's own would take 256 KiB for each piece
+# The buffer of all connections: the loop's own would take 256 KiB for each piece.
+_BUFFER = memoryview(bytearray(65_536))
 _BACKLOG = 65_536  # octets received and not yet taken: beyond this, reading pauses
 _FLUSH_AT = 65_536  # octets that are held back to be sent together, at most
 _WRITE_HIGH, _WRITE_LOW = 262_144, 65_536  # of the transport's buffer
@@ -24,21 +23,6 @@ _WRITE_LOW_SCARCE = 0  # the same where memory is scarce: all of it must be read
 _SCARCE_STALL_SECONDS = 30.0  # where memory is scarce, a client must have read what was sent within this time
 _PAUSE_SECONDS = 0.05  # between two looks whether there is memory again
 _LAST_WORD_SECONDS = 10.0
-
-
-class OctetInput(Protocol):
-    """Where octets go: `mailyard.imap.server.connection.Connection`."""
-
-    @property
-    def backlog(self) -> int:
-        """Octets received and not yet taken."""
-
-    @property
-    def held(self) -> int:
-        """Octets of memory that are in use or promised."""
-
-    def receive_data(self, octets: bytes) -> None:
-        """Take octets."""
 
 
 class ClientChannel(ClientConnection, asyncio.BufferedProtocol):
@@ -51,7 +35,7 @@ class ClientChannel(ClientConnection, asyncio.BufferedProtocol):
         self.ended = False
         self._budget = owner.memory
         self._stall_seconds = stall_seconds
-        self._input: OctetInput | None = None
+        self._input: ServerConnection | None = None
         self._is_read_paused = False
         self._is_lost = False
         self._unsent: list[bytes] = []
@@ -72,7 +56,7 @@ class ClientChannel(ClientConnection, asyncio.BufferedProtocol):
         """Whether the client is known to run on this machine."""
         return self.client.is_on_loopback
 
-    def feed(self, target: OctetInput) -> None:
+    def feed(self, target: ServerConnection) -> None:
         """Set where received octets go."""
         self._input = target
 
