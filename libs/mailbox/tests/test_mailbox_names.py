@@ -260,19 +260,3 @@ async def test_a_deleted_mailbox_is_purged_in_portions_after_the_window(store: S
     assert [await purge_expunged(store, clock(), 10) for _ in range(4)] == [10, 10, 5, 0]
     assert await store.collection("mailboxes_deleted").count_documents({}) == 0
     assert await store.collection("messages").count_documents({}) == kept.total
-
-
-async def test_a_removed_account_leaves_nothing_but_what_is_purged_after_the_window(
-    store: Store, mailboxes: Mailboxes
-) -> None:
-    await fill(store, await mailboxes.get(ACCOUNT, "INBOX"), 3)
-    await mailboxes.delete_all(ACCOUNT)
-    await mailboxes.delete_all(ACCOUNT)
-    assert await names(mailboxes) == set()
-    assert await mailboxes.subscriptions(ACCOUNT) == set()
-    assert await store.collection("mailboxes_deleted").count_documents({}) == len(DEFAULTS)
-    clock = HandClock()
-    clock.move(10 * 365 * 86_400)
-    assert await purge_expunged(store, clock(), 100) == 3
-    for collection in ("mailboxes", "mailboxes_deleted", "mailbox_accounts", "messages"):
-        assert await store.collection(collection).count_documents({}) == 0
