@@ -251,8 +251,8 @@ async def test_a_weak_hash_is_renewed_at_the_next_login_and_still_fits(example, 
     before = await example.accounts.entry_by_login(Address.parse(ANNA))
     assert isinstance(await login(authenticator, ANNA, "correct horse"), Identity)
     after = await example.accounts.entry_by_login(Address.parse(ANNA))
-    assert before.password.startswith("$argon2id$v=19$m=8,t=1,p=1$")
-    assert after.password.startswith("$argon2id$v=19$m=16,t=2,p=1$")
+    assert before.secret.startswith("$argon2id$v=19$m=8,t=1,p=1$")
+    assert after.secret.startswith("$argon2id$v=19$m=16,t=2,p=1$")
     clock.now += 60
     assert isinstance(await login(authenticator, ANNA, "correct horse"), Identity)
 

@@ -6,11 +6,11 @@ import pytest
 from bson import ObjectId
 
 from mailyard.directory.authentication import Authenticator
-from mailyard.directory.credentialsource import CredentialSources, LoginEntry, MongoCredentials
+from mailyard.directory.credentialsource import CredentialSources, MongoCredentials
 from mailyard.directory.directory import Directory
 from mailyard.directory.domains import COLLECTION as DOMAINS
 from mailyard.directory.identity import Identity, Refusal, RefusalReason
-from mailyard.directory.model import Account
+from mailyard.directory.model import Account, LoginEntry
 from mailyard.directory.passwords import Passwords
 from mailyard.directory.policychange import PolicyChange
 from mailyard.directory.provisioning import Provisioning

@@ -56,11 +56,9 @@ async def test_each_kind_of_address_is_resolved(example, directory):
 
 
 async def test_domains_are_known_or_known_to_be_foreign(example, directory):
-    assert directory.domain_cached("example.org") is None
     assert await directory.domain("example.org") == Domain("example.org", "acme")
     assert await directory.domain("remote.net") is None
-    assert directory.domain_cached("example.org") == Domain("example.org", "acme")
-    assert directory.domain_cached("remote.net") == Remote("remote.net")
+    assert directory.resolve_cached(Address("x", "remote.net")) == Remote("remote.net")
 
 
 async def test_any_number_of_addresses_costs_two_commands_and_then_none(counted):
