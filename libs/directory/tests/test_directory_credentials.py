@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 from bson import ObjectId
+from structlog.testing import capture_logs
 
 from mailyard.directory.authentication import Authenticator
 from mailyard.directory.credentialsource import CredentialSources, MongoCredentials
@@ -11,7 +12,7 @@ from mailyard.directory.directory import Directory
 from mailyard.directory.domains import COLLECTION as DOMAINS
 from mailyard.directory.identity import Identity, Refusal, RefusalReason
 from mailyard.directory.model import Account, LoginEntry
-from mailyard.directory.passwords import Passwords
+from mailyard.directory.passwords import HashCost, Passwords
 from mailyard.directory.policychange import PolicyChange
 from mailyard.directory.provisioning import Provisioning
 from mailyard.message.address import Address
@@ -155,3 +156,61 @@ async def test_accounts_of_all_sources_are_listed_by_address(
     assert found == ["anna@example.org", "anna@example.org", "bert@example.org"]
     with pytest.raises(Unavailable, match="no login source radius"):
         sources.named("radius")
+
+
+class FailingRenewal(Passwords):
+    """Verifies passwords and cannot make a new hash."""
+
+    async def hash(self, password: str) -> str:
+        raise Unavailable("too many passwords wait to be checked")
+
+
+async def test_a_hash_that_cannot_be_renewed_does_not_stop_the_login(
+    store: Store, example: Provisioning
+) -> None:
+    source = MongoCredentials(store, FailingRenewal(HashCost(time=2, memory_kib=16)))
+    entry = await source.find(ANNA)
+    assert entry is not None
+    with capture_logs() as lines:
+        assert await source.verify(entry, "correct horse")
+    assert [(line["event"], line["account"]) for line in lines] == [
+        ("login.hash_not_renewed", str(entry.account.id))
+    ]
+    assert await source.find(ANNA) == entry
+
+
+async def test_a_renewed_hash_never_replaces_a_password_that_has_changed_meanwhile(
+    store: Store, example: Provisioning
+) -> None:
+    source = MongoCredentials(store, Passwords(HashCost(time=2, memory_kib=16)))
+    before = await source.find(ANNA)
+    await example.set_password("acme", "anna@example.org", "a new password")
+    assert await source.verify(before, "correct horse")  # the check began before the change
+    after = await source.find(ANNA)
+    assert await source.verify(after, "a new password")
+    assert not await source.verify(after, "correct horse")
+
+
+async def test_the_directory_s_own_source_finds_accounts_and_verifies_their_passwords(
+    store: Store, example: Provisioning, passwords: Passwords
+) -> None:
+    source = MongoCredentials(store, passwords)
+    entry = await source.find(Address("ANNA", "example.org"))
+    assert entry is not None
+    assert entry.account == await example.require_account("acme", ANNA)
+    assert entry.secret not in repr(entry)
+    assert await source.verify(entry, "correct horse")
+    assert not await source.verify(entry, "battery staple")
+    for login in (None, Address("nobody", "example.org")):
+        assert await source.find(login) is None
+    assert not await source.verify(None, "correct horse")
+
+
+def test_without_a_name_the_default_source_is_meant(
+    store: Store, passwords: Passwords, elsewhere: Elsewhere
+) -> None:
+    own = MongoCredentials(store, passwords)
+    sources = CredentialSources([elsewhere, own])
+    assert sources.named(None) is own
+    assert sources.named("mongodb") is own
+    assert sources.named("elsewhere") is elsewhere
