@@ -29,11 +29,11 @@ class Elsewhere:
 
     def __init__(self) -> None:
         self.account = Account(ObjectId(), "acme", ANNA)
-        self.is_away = False
+        self.is_unreachable = False
         self.verified: list[str] = []
 
     async def find(self, login: Address | None) -> LoginEntry | None:
-        if self.is_away:
+        if self.is_unreachable:
             raise Unavailable("no server of this source answers")
         return LoginEntry(self.account, "cn=anna") if login == ANNA else None
 
@@ -117,10 +117,10 @@ async def test_throttle_and_memory_are_around_every_source(
 async def test_a_source_that_is_unreachable_refuses_for_now_and_counts_no_failure(
     authenticator: Authenticator, elsewhere: Elsewhere
 ) -> None:
-    elsewhere.is_away = True
+    elsewhere.is_unreachable = True
     for _ in range(20):
         assert await log_in(authenticator, "anna@example.org", "x") == RefusalReason.UNAVAILABLE
-    elsewhere.is_away = False
+    elsewhere.is_unreachable = False
     assert await log_in(authenticator, "anna@example.org", "from elsewhere") == str(elsewhere.account.id)
 
 

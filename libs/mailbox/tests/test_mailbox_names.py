@@ -1,10 +1,8 @@
 """Subscriptions, special uses, RENAME and DELETE of an account's mailboxes."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 from bson import ObjectId
-from mailbox_builders import HandClock, fill, message, old_mailbox, open_store
+from mailbox_builders import ManualClock, fill, message, old_mailbox
 
 from mailyard.mailbox import account, change
 from mailyard.mailbox.errors import MailboxExists, MailboxLimitReached, MailboxNotFound, NotPermitted
@@ -16,12 +14,6 @@ from mailyard.mailbox.retention import purge_expunged
 from mailyard.store.client import Store
 
 ACCOUNT = ObjectId()
-
-
-@pytest.fixture
-async def store(mongo_url: str, database: str) -> AsyncIterator[Store]:
-    async with open_store(mongo_url, database) as store:
-        yield store
 
 
 @pytest.fixture
@@ -247,7 +239,7 @@ async def test_delete_writes_no_message_and_all_are_gone_at_once(store: Store, m
 
 
 async def test_a_deleted_mailbox_is_purged_in_portions_after_the_window(store: Store) -> None:
-    clock = HandClock()
+    clock = ManualClock()
     mailboxes = Mailboxes(store, clock=clock)
     kept = await fill(store, await mailboxes.create(ACCOUNT, "kept"), 5)
     await fill(store, await mailboxes.create(ACCOUNT, "big"), 25)
