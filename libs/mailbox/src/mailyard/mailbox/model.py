@@ -41,7 +41,7 @@ class Mailbox:
 
 
 @dataclass(frozen=True, slots=True)
-class MessageContent:
+class MessageColumns:
     """The columns that a copy of a message takes over, and its id."""
 
     id: str  # of a NewMessage: the delivery key of delivered mail, a fresh id for APPEND
@@ -61,12 +61,12 @@ class MessageContent:
 
 
 @dataclass(frozen=True, slots=True)
-class NewMessage(MessageContent):
+class NewMessage(MessageColumns):
     """A parsed message for a mailbox. Made by `mailyard.mailbox.factory`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Message(MessageContent):
+class Message(MessageColumns):
     """One message of a mailbox, without its body."""
 
     mailbox: ObjectId

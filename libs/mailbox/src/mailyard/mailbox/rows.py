@@ -13,7 +13,7 @@ from bson import ObjectId
 from pymongo import ASCENDING, IndexModel
 
 from mailyard.imap.wellknown import DELETED, SEEN
-from mailyard.mailbox.model import Mailbox, Message, MessageContent, NewMessage
+from mailyard.mailbox.model import Mailbox, Message, MessageColumns, NewMessage
 from mailyard.mailbox.statetext import state_text
 from mailyard.mailbox.summaries import summary_in, summary_row
 from mailyard.store.client import Row, Store
@@ -69,7 +69,7 @@ _COLUMNS = {"id": "_id", "blob_id": "blob", "imap_body": "body"}
 # The columns that a copy of a message takes over as they are, by their fields.
 COPIED = {
     each.name: _COLUMNS.get(each.name, each.name)
-    for each in fields(MessageContent)
+    for each in fields(MessageColumns)
     if each.name not in ("flags", "summary")
 }
 
