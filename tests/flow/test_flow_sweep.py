@@ -11,8 +11,7 @@ from pymongo.asynchronous.collection import AsyncCollection
 
 from mailyard.broker.pipeline import Queue
 from mailyard.imap.wellknown import FlagChange
-from mailyard.mailbox.accountpurge import purge_account
-from mailyard.mailbox.retention import blobs_in_mailboxes
+from mailyard.mailbox.retention import blobs_in_mailboxes, purge_account
 from mailyard.router import sweep as sweep_module
 from mailyard.router.settings import RouterSettings
 from mailyard.router.sweep import Sweep

@@ -1,4 +1,4 @@
-"""A directory on a real MongoDB, with cheap hashes and a clock that the test turns."""
+"""A directory on a real MongoDB, with cheap hashes and a clock that the test moves."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from mailyard.store.client import Store
 
 
 @dataclass
-class TurnedClock:
+class ManualClock:
     now: float = 1000.0
 
     def __call__(self) -> float:
@@ -22,8 +22,8 @@ class TurnedClock:
 
 
 @pytest.fixture
-def clock() -> TurnedClock:
-    return TurnedClock()
+def clock() -> ManualClock:
+    return ManualClock()
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def provisioning(store: Store, passwords: Passwords) -> Provisioning:
 
 
 @pytest.fixture
-def directory(store: Store, clock: TurnedClock) -> Directory:
+def directory(store: Store, clock: ManualClock) -> Directory:
     return Directory(store, clock=clock)
 
 

@@ -1,8 +1,8 @@
-"""Access that is taken away: remembered logins and open sessions end in every process that polls."""
+"""Withdrawn access: remembered logins and open sessions end in every process that polls."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import pytest
@@ -118,7 +118,7 @@ TAKEN_AWAY: dict[str, tuple[Act, Refusal]] = {
 
 
 @pytest.mark.parametrize("case", TAKEN_AWAY)
-async def test_whatever_takes_access_away_ends_sessions_and_refuses_logins(pods, suspension, removal, case):
+async def test_every_withdrawal_of_access_ends_sessions_and_refuses_logins(pods, suspension, removal, case):
     act, refusal = TAKEN_AWAY[case]
     for pod in pods:
         await pod.open(ANNA, "correct horse")
@@ -316,13 +316,13 @@ async def test_rows_of_version_0_2_0_work(example, store, pods, suspension):
 
 
 async def test_sessions_go_on_while_the_store_is_unreachable(pods):
-    away = Store("mongodb://127.0.0.1:1/?directConnection=true", "nowhere", timeout_ms=200)
-    watch = AccessWatch(away)
+    unreachable = Store("mongodb://127.0.0.1:1/?directConnection=true", "nowhere", timeout_ms=200)
+    watch = AccessWatch(unreachable)
     watch.open(Identity("x", "y", Address.parse(ANNA)), lambda: pods[0].ended.append("x"))
     with pytest.raises(Unavailable):
         await watch.poll()
     assert pods[0].ended == []
-    await away.close()
+    await unreachable.close()
 
 
 async def test_ten_thousand_sessions_of_a_tenant_end_without_holding_up_the_loop(pods, suspension):
@@ -340,3 +340,139 @@ async def test_ten_thousand_sessions_of_a_tenant_end_without_holding_up_the_loop
         longest = max(longest, loop.time() - before)
     assert len(pod.ended) == 10_001
     assert longest < 0.1
+
+
+async def test_a_change_of_a_subject_ends_the_sessions_of_that_subject_and_no_others(store, pods):
+    pod = pods[0]
+    hers = Identity("a" * 24, "acme", Address("anna", "one.example"))
+    sessions = {
+        "hers": hers,
+        "same domain": replace(hers, account="b" * 24, address=Address("bert", "one.example")),
+        "same tenant": replace(hers, account="c" * 24, address=Address("carl", "two.example")),
+        "other tenant": Identity("d" * 24, "other", Address("dora", "three.example")),
+    }
+    for label, identity in sessions.items():
+        pod.watch.open(identity, lambda label=label: pod.ended.append(label))
+    for subject, ended in [
+        (Subject(Scope.ACCOUNT, "a" * 24, "acme"), {"hers"}),
+        (Subject(Scope.DOMAIN, "one.example", "acme"), {"same domain"}),
+        (Subject(Scope.TENANT, "acme", "acme"), {"same tenant"}),
+        (Subject(Scope.TENANT, "nobody", "nobody"), set()),
+    ]:
+        pod.ended.clear()
+        await note(store, subject)
+        await pod.watch.poll()
+        assert set(pod.ended) == ended
+
+
+async def test_a_session_ends_once_even_when_several_of_its_subjects_lose_access(store, pods):
+    pod = pods[0]
+    identity = Identity("a" * 24, "acme", Address("anna", "one.example"))
+    pod.watch.open(identity, lambda: pod.ended.append("hers"))
+    for subject in (
+        Subject(Scope.ACCOUNT, "a" * 24, "acme"),
+        Subject(Scope.DOMAIN, "one.example", "acme"),
+        Subject(Scope.TENANT, "acme", "acme"),
+    ):
+        await note(store, subject)
+    await pod.watch.poll()
+    assert (pod.ended, dict(pod.watch._sessions)) == (["hers"], {})
+
+
+async def test_a_login_that_is_as_new_as_the_change_goes_on(store, pods):
+    watch = pods[0].watch
+    revision = await note(store, Subject(Scope.TENANT, "acme", "acme"))
+    await watch.poll()
+    for difference, ended in ((-1, True), (0, False), (1, False)):
+        identity = Identity("a", "acme", Address("anna", "one.example"), revision + difference)
+        assert watch.has_ended(identity) is ended
+
+
+async def test_a_password_change_drops_no_cached_address_and_a_suspension_does(store, clock):
+    forgotten: list[int] = []
+    watch = AccessWatch(store, lambda: forgotten.append(watch.revision), clock=clock)
+    await note(store, Subject(Scope.ACCOUNT, "a", "acme"), Action.PASSWORD)
+    await watch.poll()
+    assert forgotten == []
+    await note(store, Subject(Scope.ACCOUNT, "a", "acme"), Action.SUSPENDED)
+    await watch.poll()
+    assert forgotten == [1]  # before the change counts as seen: a look-up in between reads the new state
+
+
+async def test_a_change_is_kept_for_longer_than_a_login_is_remembered(store, clock):
+    watch = AccessWatch(store, clock=clock)
+    await note(store, Subject(Scope.TENANT, "acme", "acme"))
+    await watch.poll()
+    identity = Identity("a", "acme", Address("anna", "one.example"))
+    clock.now += 600 + 200  # the longest memory of a login that can be set, and a wait for a hash
+    assert watch.has_ended(identity)
+
+
+async def note(store: Store, subject: Subject, action: Action = Action.SUSPENDED) -> int:
+    """Write one access change; return its revision."""
+
+    async def add(session) -> int:
+        return await AccessLog(store).add(subject, action, now_utc(), session)
+
+    return await in_transaction(store, add)
+
+
+async def test_a_change_that_is_undone_leaves_no_gap_in_the_revisions(store):
+    subject = Subject(Scope.TENANT, "acme", "acme")
+
+    async def add_and_fail(session) -> None:
+        await AccessLog(store).add(subject, Action.SUSPENDED, now_utc(), session)
+        raise NotFound("the tenant was removed meanwhile")
+
+    assert await note(store, subject) == 1
+    with pytest.raises(NotFound):
+        await in_transaction(store, add_and_fail)
+    assert await note(store, subject) == 2
+
+
+async def test_changes_are_read_in_order_up_to_the_limit_and_policies_are_no_change(store):
+    log = AccessLog(store)
+    subject = Subject(Scope.TENANT, "acme", "acme")
+    assert await log.entry_since(0, 10) == News([], None)
+    for _ in range(3):
+        await note(store, subject)
+        await in_transaction(store, log.add_policy_change)
+    for since, limit, revisions in [(0, 10, [1, 2, 3]), (1, 1, [2]), (0, 3, [1, 2, 3]), (3, 10, [])]:
+        news = await log.entry_since(since, limit)
+        assert [change.revision for change in news.changes] == revisions
+        assert news.policies in (3, None)
+    assert (await log.entry_since(3, 10)).policies == 3
+    await log.prepare()
+    assert await note(store, subject) == 4
+
+
+async def test_a_domain_that_is_removed_while_it_is_suspended_stays_unchanged(
+    example, store, suspension, monkeypatch
+):
+    async def removed_meanwhile(*_) -> bool:
+        return False
+
+    monkeypatch.setattr(example.domains, "suspend", removed_meanwhile)
+    with pytest.raises(NotFound, match=r"the domain example.org was removed meanwhile"):
+        await suspension.suspend_domain("acme", "example.org")
+    assert await AccessLog(store).entry_since(0, 10) == News([], None)
+
+
+async def test_each_suspension_is_a_change_of_its_own_and_resuming_is_none(store, suspension):
+    for _ in range(2):
+        await suspension.suspend_domain("acme", "example.org")
+    await suspension.resume_domain("acme", "example.org")
+    news = await AccessLog(store).entry_since(0, 10)
+    assert [(change.revision, change.subject.name) for change in news.changes] == [
+        (1, "example.org"),
+        (2, "example.org"),
+    ]
+
+
+async def test_what_does_not_exist_cannot_be_resumed(suspension):
+    with pytest.raises(NotFound):
+        await suspension.resume_account("other", ANNA)
+    with pytest.raises(NotFound):
+        await suspension.resume_domain("other", "example.org")
+    with pytest.raises(NotFound):
+        await suspension.resume_tenant("nobody")

@@ -1,6 +1,8 @@
 """How failures slow down."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mailyard.directory.attempts import AttemptLimits, Attempts, ClientNetwork, client_of
 
@@ -60,3 +62,67 @@ def test_the_key_that_failed_least_recently_is_forgotten_when_there_are_too_many
 )
 def test_a_client_is_counted_by_the_address_and_the_network_that_one_party_usually_holds(client_ip, client):
     assert client_of(client_ip) == client
+
+
+times = st.lists(st.floats(0, 10_000), min_size=1, max_size=40).map(sorted)
+
+
+@given(times, st.floats(0, 10_000))
+def test_a_pause_is_never_negative_and_never_longer_than_the_longest(failures, later):
+    attempts = Attempts(LIMITS)
+    for now in failures:
+        attempts.failed("anna", now)
+    wait = attempts.wait_seconds("anna", failures[-1] + later)
+    assert 0.0 <= wait <= LIMITS.longest_seconds
+    assert attempts.wait_seconds("anna", failures[-1] + LIMITS.longest_seconds) == 0.0
+
+
+@given(st.integers(0, 60))
+def test_the_pause_shrinks_as_time_passes_and_never_grows_by_waiting(seconds):
+    attempts = failed(8, Attempts(LIMITS))
+    assert attempts.wait_seconds("anna", seconds) == max(0.0, 16.0 - seconds)
+
+
+def test_one_failure_fades_in_each_fade_time():
+    attempts = failed(5, Attempts(LIMITS))  # 2 beyond the free ones
+    failed(1, attempts, now=200.0)  # two have faded, so this is the fourth
+    assert attempts.wait_seconds("anna", 200.0) == 1.0
+
+
+def test_a_guesser_that_keeps_to_the_fade_time_is_never_slowed():
+    attempts = failed(3, Attempts(LIMITS))
+    for turn in range(1, 50):
+        failed(1, attempts, now=turn * LIMITS.fade_seconds)
+        assert attempts.wait_seconds("anna", turn * LIMITS.fade_seconds) == 0.0
+
+
+def test_a_level_never_fades_below_zero():
+    attempts = failed(1, Attempts(LIMITS))
+    failed(4, attempts, now=1_000_000.0)
+    assert attempts.wait_seconds("anna", 1_000_000.0) == 1.0
+
+
+def test_the_number_of_keys_is_bounded():
+    attempts = Attempts(LIMITS, max_keys=100)
+    for number in range(1_000):
+        failed(1, attempts, f"u{number}")
+    assert len(attempts._failures) == 100
+    assert "u999" in attempts._failures
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("192.0.2.0", "192.0.2.255"),
+        ("2001:db8:1::", "2001:db8:1:ffff:ffff:ffff:ffff:ffff"),
+        ("::ffff:192.0.2.1", "192.0.2.254"),
+    ],
+)
+def test_clients_of_one_network_share_it_and_not_their_address(one, other):
+    assert client_of(one).network == client_of(other).network
+    assert client_of(one).address != client_of(other).address
+
+
+@pytest.mark.parametrize("text", ["unix", "192.0.2.1.5", "2001:db8::/64", "a" * 1000])
+def test_a_text_that_is_no_ip_address_stands_for_itself(text):
+    assert client_of(text) == ClientNetwork(text, text)

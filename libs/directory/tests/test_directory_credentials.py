@@ -4,14 +4,15 @@ from collections.abc import Sequence
 
 import pytest
 from bson import ObjectId
+from structlog.testing import capture_logs
 
 from mailyard.directory.authentication import Authenticator
-from mailyard.directory.credentialsource import CredentialSources, LoginEntry, MongoCredentials
+from mailyard.directory.credentialsource import CredentialSources, MongoCredentials
 from mailyard.directory.directory import Directory
 from mailyard.directory.domains import COLLECTION as DOMAINS
 from mailyard.directory.identity import Identity, Refusal, RefusalReason
-from mailyard.directory.model import Account
-from mailyard.directory.passwords import Passwords
+from mailyard.directory.model import Account, LoginEntry
+from mailyard.directory.passwords import HashCost, Passwords
 from mailyard.directory.policychange import PolicyChange
 from mailyard.directory.provisioning import Provisioning
 from mailyard.message.address import Address
@@ -28,11 +29,11 @@ class Elsewhere:
 
     def __init__(self) -> None:
         self.account = Account(ObjectId(), "acme", ANNA)
-        self.is_away = False
+        self.is_unreachable = False
         self.verified: list[str] = []
 
     async def find(self, login: Address | None) -> LoginEntry | None:
-        if self.is_away:
+        if self.is_unreachable:
             raise Unavailable("no server of this source answers")
         return LoginEntry(self.account, "cn=anna") if login == ANNA else None
 
@@ -116,10 +117,10 @@ async def test_throttle_and_memory_are_around_every_source(
 async def test_a_source_that_is_unreachable_refuses_for_now_and_counts_no_failure(
     authenticator: Authenticator, elsewhere: Elsewhere
 ) -> None:
-    elsewhere.is_away = True
+    elsewhere.is_unreachable = True
     for _ in range(20):
         assert await log_in(authenticator, "anna@example.org", "x") == RefusalReason.UNAVAILABLE
-    elsewhere.is_away = False
+    elsewhere.is_unreachable = False
     assert await log_in(authenticator, "anna@example.org", "from elsewhere") == str(elsewhere.account.id)
 
 
@@ -155,3 +156,61 @@ async def test_accounts_of_all_sources_are_listed_by_address(
     assert found == ["anna@example.org", "anna@example.org", "bert@example.org"]
     with pytest.raises(Unavailable, match="no login source radius"):
         sources.named("radius")
+
+
+class FailingRenewal(Passwords):
+    """Verifies passwords and cannot make a new hash."""
+
+    async def hash(self, password: str) -> str:
+        raise Unavailable("too many passwords wait to be checked")
+
+
+async def test_a_hash_that_cannot_be_renewed_does_not_stop_the_login(
+    store: Store, example: Provisioning
+) -> None:
+    source = MongoCredentials(store, FailingRenewal(HashCost(time=2, memory_kib=16)))
+    entry = await source.find(ANNA)
+    assert entry is not None
+    with capture_logs() as lines:
+        assert await source.verify(entry, "correct horse")
+    assert [(line["event"], line["account"]) for line in lines] == [
+        ("login.hash_not_renewed", str(entry.account.id))
+    ]
+    assert await source.find(ANNA) == entry
+
+
+async def test_a_renewed_hash_never_replaces_a_password_that_has_changed_meanwhile(
+    store: Store, example: Provisioning
+) -> None:
+    source = MongoCredentials(store, Passwords(HashCost(time=2, memory_kib=16)))
+    before = await source.find(ANNA)
+    await example.set_password("acme", "anna@example.org", "a new password")
+    assert await source.verify(before, "correct horse")  # the check began before the change
+    after = await source.find(ANNA)
+    assert await source.verify(after, "a new password")
+    assert not await source.verify(after, "correct horse")
+
+
+async def test_the_directory_s_own_source_finds_accounts_and_verifies_their_passwords(
+    store: Store, example: Provisioning, passwords: Passwords
+) -> None:
+    source = MongoCredentials(store, passwords)
+    entry = await source.find(Address("ANNA", "example.org"))
+    assert entry is not None
+    assert entry.account == await example.require_account("acme", ANNA)
+    assert entry.secret not in repr(entry)
+    assert await source.verify(entry, "correct horse")
+    assert not await source.verify(entry, "battery staple")
+    for login in (None, Address("nobody", "example.org")):
+        assert await source.find(login) is None
+    assert not await source.verify(None, "correct horse")
+
+
+def test_without_a_name_the_default_source_is_meant(
+    store: Store, passwords: Passwords, elsewhere: Elsewhere
+) -> None:
+    own = MongoCredentials(store, passwords)
+    sources = CredentialSources([elsewhere, own])
+    assert sources.named(None) is own
+    assert sources.named("mongodb") is own
+    assert sources.named("elsewhere") is elsewhere

@@ -56,11 +56,9 @@ async def test_each_kind_of_address_is_resolved(example, directory):
 
 
 async def test_domains_are_known_or_known_to_be_foreign(example, directory):
-    assert directory.domain_cached("example.org") is None
     assert await directory.domain("example.org") == Domain("example.org", "acme")
     assert await directory.domain("remote.net") is None
-    assert directory.domain_cached("example.org") == Domain("example.org", "acme")
-    assert directory.domain_cached("remote.net") == Remote("remote.net")
+    assert directory.resolve_cached(Address("x", "remote.net")) == Remote("remote.net")
 
 
 async def test_any_number_of_addresses_costs_two_commands_and_then_none(counted):
@@ -143,7 +141,7 @@ async def test_many_expansions_cost_two_commands_for_each_depth(counted, example
     assert commands == ["aggregate", "aggregate"] * 2
 
 
-async def test_a_store_that_is_away_is_unavailable_to_everyone_who_asks(clock):
+async def test_an_unreachable_store_is_unavailable_for_every_lookup(clock):
     store = Store("mongodb://127.0.0.1:1/?directConnection=true", "nowhere", timeout_ms=200)
     directory = Directory(store, clock=clock)
     answers = await asyncio.gather(

@@ -1,6 +1,11 @@
 """Policies as values: what is read, what is refused, and which level decides. Pure."""
 
+from dataclasses import fields, replace
+from typing import Any
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mailyard.directory.errors import Invalid
 from mailyard.directory.policy import (
@@ -92,3 +97,106 @@ def test_a_domain_goes_before_its_tenant_and_leaves_to_it_what_it_does_not_say()
 
 def test_every_field_says_what_it_decides() -> None:
     assert [name for name, entry in entries(DomainPolicy).items() if len(entry.about) < 30] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("message_size", "65536", 65_536),
+        ("message_size", "64K", 65_536),
+        ("account_quota", "1", 1),
+        ("account_quota", "1t", 2**40),
+        ("removed_mail_days", "0", 0),
+        ("removed_mail_days", "3650", 3650),
+        ("relay_sources", "2001:db8::1", ("2001:db8::1",)),
+        ("relay_sources", "2001:db8:0:0::1 ,192.0.2.1", ("2001:db8::1", "192.0.2.1")),
+        ("author_policy", "allow", AuthorPolicy.ALLOW),
+        ("relay_security", "none", Security.NONE),
+    ],
+)
+def test_a_value_at_the_limit_of_its_range_is_accepted(name: str, text: str, value: object) -> None:
+    assert getattr(read_policy(TenantPolicy, {name: text}), name) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("relay_sources", ""),
+        ("relay_sources", "192.0.2.1,"),
+        ("relay_sources", "192.0.2.0/24"),
+        ("relay_sources", "2001:db8::1,2001:db8::2"),
+        ("relay_sources", "192.0.2.1,2001:db8::1,192.0.2.2"),
+        ("author_policy", "REFUSE"),
+        ("account_quota", "1.5G"),
+        ("removed_mail_days", ""),
+        ("removed_mail_days", "1.5"),
+        ("relay_route", ""),
+        ("login_source", ""),
+    ],
+)
+def test_a_stored_value_beyond_its_range_makes_the_policy_unreadable(name: str, text: str) -> None:
+    with pytest.raises(Invalid, match=f"^{name}: "):
+        read_policy(DomainPolicy, {"removed_mail_days": "7", name: text})
+
+
+def test_a_change_is_refused_as_a_whole_when_another_stored_field_is_not_readable() -> None:
+    stored = {"relay_security": "from a later version"}
+    with pytest.raises(Invalid, match=r"^relay_security: "):
+        changed_texts(TenantPolicy, stored, {"account_quota": "1G"})
+    assert changed_texts(TenantPolicy, stored, {"relay_security": ""}) == {}
+
+
+def test_a_change_keeps_fields_that_a_later_version_wrote() -> None:
+    stored = {"from_the_future": "yes", "account_quota": "1G"}
+    assert changed_texts(TenantPolicy, stored, {"account_quota": ""}) == {"from_the_future": "yes"}
+    with pytest.raises(Invalid, match="no policy field from_the_future"):
+        changed_texts(TenantPolicy, stored, {"from_the_future": ""})
+
+
+VALUES: dict[str, st.SearchStrategy[Any]] = {
+    "author_policy": st.sampled_from(AuthorPolicy),
+    "message_size": st.integers(65_536, 2**40),
+    "account_quota": st.integers(1, 2**40),
+    "removed_mail_days": st.integers(0, 3650),
+    "relay_route": st.sampled_from(["a.example", "b.example"]),
+    "relay_security": st.sampled_from(Security),
+    "relay_sources": st.sampled_from([("192.0.2.1",), ("2001:db8::1",)]),
+}
+tenant_policies = st.builds(TenantPolicy, **{name: st.none() | value for name, value in VALUES.items()})
+domain_policies = st.builds(
+    DomainPolicy,
+    login_source=st.none() | st.just("mongodb"),
+    **{name: st.none() | value for name, value in VALUES.items()},
+)
+
+
+def test_the_properties_below_know_every_field() -> None:
+    assert VALUES.keys() == entries(TenantPolicy).keys()
+
+
+@given(domain_policies, tenant_policies)
+def test_each_field_in_force_is_the_domain_s_or_else_the_tenant_s(
+    domain: DomainPolicy, tenant: TenantPolicy
+) -> None:
+    found = effective(domain, tenant)
+    for each in fields(DomainPolicy):
+        own, inherited = getattr(domain, each.name), getattr(tenant, each.name, None)
+        assert getattr(found, each.name) == (inherited if own is None else own), each.name
+
+
+@given(domain_policies)
+def test_a_tenant_that_says_nothing_changes_no_policy(domain: DomainPolicy) -> None:
+    assert effective(domain, TenantPolicy()) == domain
+    assert effective(domain, replace(TenantPolicy(), account_quota=1)).account_quota == (
+        domain.account_quota or 1
+    )
+
+
+@given(domain_policies)
+def test_the_texts_of_a_policy_are_read_back(domain: DomainPolicy) -> None:
+    def text(value: object) -> str:
+        return ",".join(value) if isinstance(value, tuple) else str(value)
+
+    texts = {name: text(getattr(domain, name)) for name in entries(DomainPolicy)}
+    changes = {name: "" if written == "None" else written for name, written in texts.items()}
+    assert read_policy(DomainPolicy, changed_texts(DomainPolicy, {}, changes)) == domain

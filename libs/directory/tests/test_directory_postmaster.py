@@ -107,3 +107,25 @@ async def test_postmaster_without_a_domain_is_found(example, store, fresh):
 
 async def test_an_empty_installation_has_no_postmaster(fresh):
     assert await fresh.postmaster("mail.provider.test") is None
+
+
+async def test_the_default_of_a_role_without_any_recipient_is_unknown_for_rcpt_and_for_delivery(
+    example, store, fresh
+):
+    await example.add_tenant("empty", contact="gone@example.org")
+    await example.add_domain("empty", "empty.example")
+    role = Address("abuse", "empty.example")
+    assert isinstance(await fresh.resolve(role), Unknown)
+    [end] = await fresh.expand(role)
+    assert isinstance(end.resolution, Unknown)
+
+
+async def test_a_role_of_a_foreign_domain_has_no_default(example, fresh):
+    assert await fresh.resolve(Address("postmaster", "remote.net")) == Remote("remote.net")
+    assert await fresh._default_of(Address("postmaster", "remote.net")) is None
+
+
+async def test_a_contact_that_is_the_role_itself_is_no_stand_in(example, store, fresh):
+    role = "postmaster@example.org"
+    await store.collection("tenants").update_one({"_id": "acme"}, {"$set": {"contact": role}})
+    assert await ends(fresh, role) == ["anna@example.org"]

@@ -4,10 +4,13 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+from bson import ObjectId
 
 from mailyard.directory.errors import AlreadyExists, InUse, NotFound
 from mailyard.directory.model import Remote, Unknown
+from mailyard.directory.policychange import PolicyChange
 from mailyard.directory.removal import Removal
+from mailyard.directory.removed import STRAGGLERS
 from mailyard.directory.suspension import Suspension
 from mailyard.message.address import Address
 from mailyard.runtime.clock import now_utc
@@ -192,3 +195,115 @@ async def test_an_alias_that_writes_its_target_in_another_case_counts_too(exampl
     assert [str(target) for target in alias.targets] == ["anna@example.org", "Max@elsewhere.test"]
     with pytest.raises(InUse, match=r"alias sales@example.org"):
         await removal.remove_account("acme", ANNA, MONTH)
+
+
+async def test_the_mail_of_a_removed_account_is_kept_as_wanted_else_by_policy_else_thirty_days(
+    example, removal, store
+):
+    change = PolicyChange(store, example)
+    week, nothing = timedelta(days=7), timedelta(0)
+    assert await removal.mail_is_kept("example.org", None) == MONTH
+    await change.set_tenant("acme", {"removed_mail_days": "7"})
+    assert await removal.mail_is_kept("example.org", None) == week
+    assert await removal.mail_is_kept("example.org", nothing) == nothing
+    await change.set_domain("acme", "example.org", {"removed_mail_days": "0"})
+    assert await removal.mail_is_kept("example.org", None) == nothing
+    assert await removal.mail_is_kept("other.net", None) == MONTH
+    await removal.remove_account("acme", ANNA, None)
+    [kept] = await removal.removed.list("acme")
+    assert kept.purge_at == kept.removed_at
+    assert kept.until == kept.removed_at + STRAGGLERS  # queued mail may still arrive for the account
+
+
+async def test_the_row_of_an_account_whose_mail_is_kept_for_long_stays_as_long(removal):
+    await removal.remove_account("acme", ANNA, timedelta(days=100))
+    [kept] = await removal.removed.list("acme")
+    assert kept.until == kept.purge_at
+
+
+async def test_an_account_comes_back_to_its_own_tenant_only(example, removal):
+    await removal.remove_account("acme", ANNA, MONTH)
+    with pytest.raises(NotFound, match=r"tenant other has no domain example.org"):
+        await removal.restore_account("other", ANNA)
+    assert str((await removal.restore_account("acme", "ANNA@example.org")).address) == ANNA
+
+
+async def test_of_two_removed_accounts_of_one_address_the_latest_comes_back(example, removal):
+    await removal.remove_account("acme", ANNA, MONTH)
+    second = await example.add_account("acme", ANNA, "another password", name="Second")
+    await removal.remove_account("acme", ANNA, MONTH)
+    latest, _ = await removal.removed.list("acme")
+    assert latest.id == second.id
+    assert await removal.restore_account("acme", ANNA) == second
+
+
+async def test_the_account_that_is_due_first_is_purged_first_and_forgotten(removal):
+    await removal.remove_account("acme", ANNA, timedelta(days=2))
+    await removal.remove_account("acme", "bert@example.org", timedelta(days=1))
+    removed = removal.removed
+    assert await removed.entry_due(now_utc()) is None
+    later = now_utc() + timedelta(days=3)
+    due = await removed.entry_due(later)
+    assert str(due.address) == "bert@example.org"
+    await removed.forget(due)
+    assert str((await removed.entry_due(later)).address) == ANNA
+    assert not await removed.begin_purge(due)
+
+
+async def test_two_removals_of_one_account_at_once_remove_it_once(example, removal, store):
+    results = await asyncio.gather(
+        *(removal.remove_account("acme", ANNA, MONTH) for _ in range(3)), return_exceptions=True
+    )
+    assert all(isinstance(each, NotFound) or each.id == results[0].id for each in results)
+    assert (await count(store))["removed_accounts"] == 1
+    changes = await store.collection("access_changes").count_documents({"action": "removed"})
+    assert changes == 1
+
+
+async def test_uses_are_named_up_to_five_and_the_others_are_mentioned(example, removal):
+    for number in range(7):
+        await example.add_alias("acme", f"a{number}@example.org", [ANNA])
+    with pytest.raises(InUse, match=r"alias a4@example.org, and others; change these first"):
+        await removal.remove_account("acme", ANNA, MONTH)
+
+
+async def test_a_domain_of_many_accounts_and_aliases_is_removed_whole(example, removal, store):
+    accounts = [
+        {
+            "_id": ObjectId(),
+            "tenant": "acme",
+            "key": f"u{number}@example.org",
+            "address": f"u{number}@example.org",
+            "status": "active",
+            "password": "x",
+        }
+        for number in range(120)
+    ]
+    await store.collection("accounts").insert_many(accounts)
+    owned = [{"_id": row["key"], "tenant": "acme", "account": row["_id"]} for row in accounts]
+    aliases = [
+        {
+            "_id": f"a{number}@example.org",
+            "tenant": "acme",
+            "address": f"a{number}@example.org",
+            "targets": [ANNA],
+        }
+        for number in range(120)
+    ]
+    await store.collection("addresses").insert_many([*owned, *aliases])
+    await removal.remove_domain("acme", "example.org", MONTH, with_accounts=True)
+    assert await count(store) == {
+        "tenants": 2,
+        "domains": 1,
+        "accounts": 1,
+        "addresses": 1,
+        "removed_accounts": 122,
+    }
+
+
+async def test_a_domain_whose_name_ends_like_another_one_takes_only_its_own_addresses(example, removal):
+    await example.add_domain("acme", "sub.example.org")
+    await example.add_domain("acme", "examplexorg.test")
+    await example.add_account("acme", "eve@sub.example.org", "long enough")
+    await removal.remove_domain("acme", "example.org", MONTH, with_accounts=True)
+    assert [str(each.address) for each in await example.accounts.list("acme")] == ["eve@sub.example.org"]

@@ -12,9 +12,10 @@ from mailyard.directory.model import (
     Expansion,
     LocalAccount,
     Remote,
+    TenantStatus,
     Unknown,
 )
-from mailyard.directory.resolution import resolution_of
+from mailyard.directory.resolution import keys_of, resolution_of
 from mailyard.message.address import Address
 
 DOMAIN = Domain("example.org", "acme")
@@ -77,3 +78,65 @@ def test_a_suspended_account_takes_mail_and_a_disabled_one_does_not():
 
 def test_a_leading_plus_sign_separates_nothing():
     assert resolve("+anna@example.org") == Unknown("no such address here")
+
+
+CONTACT = Address("boss", "elsewhere.test")
+
+
+@pytest.mark.parametrize("local", ["postmaster", "POSTMASTER", "Abuse"])
+@pytest.mark.parametrize("status", list(DomainStatus))
+def test_mail_for_a_role_goes_to_the_contact_whatever_the_status_of_the_domain(local, status):
+    domain = Domain("example.org", "acme", status, catch_all=ANNA.address, contact=CONTACT)
+    expected = Expansion((CONTACT,), "acme", is_default=True)
+    assert resolution_of(Address(local, "example.org"), domain, {}) == expected
+
+
+def test_a_role_without_a_contact_is_caught_as_a_default_and_other_addresses_are_not_defaults():
+    domain = Domain("example.org", "acme", catch_all=ANNA.address)
+    assert resolve("abuse@example.org", domain) == Expansion((ANNA.address,), "acme", is_default=True)
+    assert resolve("whoever@example.org", domain) == Expansion((ANNA.address,), "acme", is_default=False)
+    assert resolve("abuse@example.org") == Unknown("no such address here")
+
+
+def test_an_account_of_a_role_goes_before_the_contact():
+    role = Account(ObjectId(), "acme", Address("postmaster", "example.org"))
+    domain = Domain("example.org", "acme", contact=CONTACT)
+    found = {"postmaster@example.org": role}
+    assert resolution_of(role.address, domain, found) == LocalAccount(role, "acme", role.address)
+    detailed = resolution_of(Address("Postmaster+x", "example.org"), domain, found)
+    assert detailed == LocalAccount(role, "acme", role.address, "x")
+
+
+def test_a_suspended_tenant_suspends_all_its_domains():
+    domain = Domain("example.org", "acme", tenant_status=TenantStatus.SUSPENDED)
+    assert resolve("anna@example.org", domain) == Unknown("the domain takes no mail now", "5.7.1")
+
+
+def test_a_catch_all_does_not_take_the_mail_of_a_disabled_account():
+    disabled = Account(ANNA.id, "acme", ANNA.address, AccountStatus.DISABLED)
+    domain = Domain("example.org", "acme", catch_all=CONTACT)
+    found = {"anna@example.org": disabled}
+    for text in ("anna@example.org", "anna+x@example.org"):
+        assert resolution_of(Address.parse(text), domain, found) == Unknown(
+            "the mailbox is disabled", "5.2.1"
+        )
+
+
+@pytest.mark.parametrize(
+    ("text", "keys"),
+    [
+        ("Anna@example.org", ("anna@example.org",)),
+        ("Anna+Lists@example.org", ("anna+lists@example.org", "anna@example.org")),
+        ("anna+a+b@example.org", ("anna+a+b@example.org", "anna@example.org")),
+        ("anna+@example.org", ("anna+@example.org",)),
+        ("+anna@example.org", ("+anna@example.org",)),
+        ('"anna k+x"@example.org', ("anna k+x@example.org", "anna k@example.org")),
+        ("JOSE\u0301@example.org", ("jos\u00e9@example.org",)),
+    ],
+)
+def test_an_address_is_looked_up_as_it_is_and_then_without_its_detail(text, keys):
+    assert keys_of(Address.parse(text)) == keys
+
+
+def test_the_detail_is_all_behind_the_first_plus_sign_in_its_own_case():
+    assert resolve("anna+A+b@example.org") == LocalAccount(ANNA, "acme", ANNA.address, "A+b")

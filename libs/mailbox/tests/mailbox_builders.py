@@ -16,7 +16,7 @@ MOMENT = datetime(2026, 11, 23, 12, tzinfo=UTC)
 SECOND = int(MOMENT.timestamp())
 
 
-class HandClock:
+class ManualClock:
     """A clock that stands until a test moves it, in either direction."""
 
     def __init__(self) -> None:

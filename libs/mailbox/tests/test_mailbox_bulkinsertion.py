@@ -1,11 +1,10 @@
 """One busy or missing mailbox does not hold up the others of a batch."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 from bson import ObjectId
-from mailbox_builders import message, open_store
+from mailbox_builders import message
 
 from mailyard.mailbox import bulkinsertion
 from mailyard.mailbox.bulkinsertion import MAX_INSERTIONS, insert_in_batches
@@ -13,12 +12,6 @@ from mailyard.mailbox.insertion import Insertion
 from mailyard.mailbox.mailboxes import Mailboxes
 from mailyard.mailbox.model import Mailbox
 from mailyard.store.client import Store
-
-
-@pytest.fixture
-async def store(mongo_url: str, database: str) -> AsyncIterator[Store]:
-    async with open_store(mongo_url, database) as store:
-        yield store
 
 
 async def inboxes(store: Store, count: int) -> list[Mailbox]:
@@ -47,11 +40,9 @@ async def test_a_large_batch_is_placed_in_transactions_of_bounded_size(
         return await real(store, some, **named)
 
     monkeypatch.setattr(bulkinsertion, "insert_messages", noted)
-    placing = await insert_in_batches(
-        store, [Insertion(inbox.id, message(inbox.account)) for _ in range(250)]
-    )
+    result = await insert_in_batches(store, [Insertion(inbox.id, message(inbox.account)) for _ in range(250)])
     assert sizes == [MAX_INSERTIONS, MAX_INSERTIONS, 50]
-    assert sorted(each.uid for each in placing.inserted.values()) == list(range(1, 251))
+    assert sorted(each.uid for each in result.inserted.values()) == list(range(1, 251))
 
 
 async def test_a_mailbox_that_another_transaction_holds_is_given_back_and_the_others_are_placed(
@@ -66,21 +57,21 @@ async def test_a_mailbox_that_another_transaction_holds_is_given_back_and_the_ot
         await store.collection("mailboxes").update_one(
             {"_id": held.id}, {"$inc": {"modseq": 1}}, session=session
         )
-        placing = await insert_in_batches(
+        result = await insert_in_batches(
             store, [Insertion(each.id, message(each.account, key=str(each.id))) for each in boxes]
         )
         await session.abort_transaction()
-    assert placing.busy == {str(held.id)}
-    assert set(placing.inserted) == {str(each.id) for each in boxes if each is not held}
+    assert result.busy == {str(held.id)}
+    assert set(result.inserted) == {str(each.id) for each in boxes if each is not held}
     assert await totals(store, boxes) == [1, 1, 0, 1, 1, 1]
 
 
 async def test_mailboxes_that_are_gone_are_named_and_the_others_are_placed(store: Store) -> None:
     boxes = await inboxes(store, 3)
     await store.collection("mailboxes").delete_one({"_id": boxes[1].id})
-    placing = await insert_in_batches(store, [Insertion(each.id, message(each.account)) for each in boxes])
-    assert placing.gone == {boxes[1].id}
-    assert len(placing.inserted) == 2
+    result = await insert_in_batches(store, [Insertion(each.id, message(each.account)) for each in boxes])
+    assert result.gone == {boxes[1].id}
+    assert len(result.inserted) == 2
 
 
 async def test_a_busy_account_gets_its_mail_while_many_others_write_to_it(store: Store) -> None:
@@ -91,5 +82,5 @@ async def test_a_busy_account_gets_its_mail_while_many_others_write_to_it(store:
         for box in boxes[1:]
     ]
     placings = await asyncio.gather(*(insert_in_batches(store, batch) for batch in batches))
-    assert all(not placing.busy and len(placing.inserted) == 4 for placing in placings)
+    assert all(not result.busy and len(result.inserted) == 4 for result in placings)
     assert await totals(store, boxes) == [14, 2, 2, 2, 2, 2, 2, 2]

@@ -1,11 +1,10 @@
 """COPY and MOVE of many messages: in order, with the keywords that there is room for, a few long rows at a time."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
 from bson import ObjectId
-from mailbox_builders import message, open_store
+from mailbox_builders import message
 from pymongo import AsyncMongoClient
 from test_mailbox_states import Finds
 
@@ -16,12 +15,6 @@ from mailyard.mailbox.model import Mailbox
 from mailyard.store.client import Store
 
 ACCOUNT = ObjectId()
-
-
-@pytest.fixture
-async def store(mongo_url: str, database: str) -> AsyncIterator[Store]:
-    async with open_store(mongo_url, database) as store:
-        yield store
 
 
 @pytest.fixture

@@ -1,10 +1,8 @@
 """Subscriptions, special uses, RENAME and DELETE of an account's mailboxes."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 from bson import ObjectId
-from mailbox_builders import HandClock, fill, message, old_mailbox, open_store
+from mailbox_builders import ManualClock, fill, message, old_mailbox
 
 from mailyard.mailbox import account, change
 from mailyard.mailbox.errors import MailboxExists, MailboxLimitReached, MailboxNotFound, NotPermitted
@@ -16,12 +14,6 @@ from mailyard.mailbox.retention import purge_expunged
 from mailyard.store.client import Store
 
 ACCOUNT = ObjectId()
-
-
-@pytest.fixture
-async def store(mongo_url: str, database: str) -> AsyncIterator[Store]:
-    async with open_store(mongo_url, database) as store:
-        yield store
 
 
 @pytest.fixture
@@ -247,7 +239,7 @@ async def test_delete_writes_no_message_and_all_are_gone_at_once(store: Store, m
 
 
 async def test_a_deleted_mailbox_is_purged_in_portions_after_the_window(store: Store) -> None:
-    clock = HandClock()
+    clock = ManualClock()
     mailboxes = Mailboxes(store, clock=clock)
     kept = await fill(store, await mailboxes.create(ACCOUNT, "kept"), 5)
     await fill(store, await mailboxes.create(ACCOUNT, "big"), 25)
@@ -260,19 +252,3 @@ async def test_a_deleted_mailbox_is_purged_in_portions_after_the_window(store: S
     assert [await purge_expunged(store, clock(), 10) for _ in range(4)] == [10, 10, 5, 0]
     assert await store.collection("mailboxes_deleted").count_documents({}) == 0
     assert await store.collection("messages").count_documents({}) == kept.total
-
-
-async def test_a_removed_account_leaves_nothing_but_what_is_purged_after_the_window(
-    store: Store, mailboxes: Mailboxes
-) -> None:
-    await fill(store, await mailboxes.get(ACCOUNT, "INBOX"), 3)
-    await mailboxes.delete_all(ACCOUNT)
-    await mailboxes.delete_all(ACCOUNT)
-    assert await names(mailboxes) == set()
-    assert await mailboxes.subscriptions(ACCOUNT) == set()
-    assert await store.collection("mailboxes_deleted").count_documents({}) == len(DEFAULTS)
-    clock = HandClock()
-    clock.move(10 * 365 * 86_400)
-    assert await purge_expunged(store, clock(), 100) == 3
-    for collection in ("mailboxes", "mailboxes_deleted", "mailbox_accounts", "messages"):
-        assert await store.collection(collection).count_documents({}) == 0

@@ -50,8 +50,8 @@ class MemoryBlobs:
             prefix=prefix,
         )
         return Message(
-            new.id, ObjectId(), new.account, 1, 1, new.flags, MOMENT, MOMENT, new.size, new.prefix, blob_id, new.envelope,
-            new.bodystructure, new.imap_body, new.header_index, new.part_index, "", "",
+            new.id, new.account, new.prefix, blob_id, new.size, MOMENT, new.envelope, new.bodystructure, new.imap_body,
+            new.header_index, new.part_index, mailbox=ObjectId(), uid=1, modseq=1, saved_at=MOMENT,
         )  # fmt: skip
 
     async def read_range(self, blob_id: ObjectId, start: int, end: int) -> bytes:

@@ -2,47 +2,17 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 
 import pytest
 from bson import ObjectId
+from mailbox_builders import message
 
 from mailyard.imap.wellknown import FlagChange
 from mailyard.mailbox.insertion import Insertion, MailboxGone, insert_messages
 from mailyard.mailbox.mailboxes import Mailboxes
 from mailyard.mailbox.messages import Messages
-from mailyard.mailbox.model import Mailbox, NewMessage
-from mailyard.mailbox.rows import ensure_schema
+from mailyard.mailbox.model import Mailbox
 from mailyard.store.client import Store
-
-MOMENT = datetime(2026, 11, 23, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-async def store(mongo_url: str, database: str) -> AsyncIterator[Store]:
-    store = Store(mongo_url, database)
-    await store.start()
-    await ensure_schema(store)
-    yield store
-    await store.close()
-
-
-def message(account: ObjectId, key: str | None = None, flags: frozenset[str] = frozenset()) -> NewMessage:
-    return NewMessage(
-        id=key or str(ObjectId()),
-        account=account,
-        prefix=b"P: p\r\n",
-        blob_id=ObjectId(),
-        size=100,
-        internal_date=MOMENT,
-        envelope=b"()",
-        bodystructure=b"()",
-        imap_body=b"()",
-        header_index=b"",
-        part_index=b"",
-        flags=flags,
-    )
 
 
 async def prepared(store: Store, count: int) -> list[Mailbox]:
@@ -136,9 +106,9 @@ async def test_uids_grow_by_one_without_gaps_when_writers_meet(store: Store) -> 
     assert uids == list(range(1, 37))
 
 
-async def test_a_message_that_is_there_already_is_left_and_the_others_are_placed(store: Store) -> None:
+async def test_a_message_that_is_there_already_is_left_and_the_others_are_inserted(store: Store) -> None:
     [inbox] = await prepared(store, 1)
-    first, second = message(inbox.account, "key 1"), message(inbox.account, "key 2")
+    first, second = message(inbox.account, key="key 1"), message(inbox.account, key="key 2")
     assert set(await insert_messages(store, [Insertion(inbox.id, first)])) == {"key 1"}
     assert set(await insert_messages(store, [Insertion(inbox.id, first), Insertion(inbox.id, second)])) == {
         "key 2"
@@ -148,9 +118,9 @@ async def test_a_message_that_is_there_already_is_left_and_the_others_are_placed
     assert (final.total, final.uid_next) == (2, 3)
 
 
-async def test_a_message_that_is_given_twice_at_once_is_placed_once(store: Store) -> None:
+async def test_a_message_that_is_given_twice_at_once_is_inserted_once(store: Store) -> None:
     [inbox] = await prepared(store, 1)
-    twice = [Insertion(inbox.id, message(inbox.account, "key")) for _ in range(2)]
+    twice = [Insertion(inbox.id, message(inbox.account, key="key")) for _ in range(2)]
     assert (await insert_messages(store, twice))["key"].uid == 1
     assert (await Mailboxes(store).by_id(inbox.account, inbox.id)).total == 1
 
@@ -160,11 +130,11 @@ async def test_a_uid_that_is_taken_is_a_lost_race_and_no_delivery(store: Store) 
     await insert_messages(store, [Insertion(inbox.id, message(inbox.account)) for _ in range(3)])
     # As after a restore of the mailbox row from an older copy.
     await store.collection("mailboxes").update_one({"_id": inbox.id}, {"$set": {"uid_next": 1}})
-    inserted = await insert_messages(store, [Insertion(inbox.id, message(inbox.account, "late"))])
+    inserted = await insert_messages(store, [Insertion(inbox.id, message(inbox.account, key="late"))])
     assert inserted["late"].uid == 4
 
 
-async def test_nothing_is_placed_when_one_mailbox_is_gone(store: Store) -> None:
+async def test_nothing_is_inserted_when_one_mailbox_is_gone(store: Store) -> None:
     inboxes = await prepared(store, 2)
     await store.collection("mailboxes").delete_one({"_id": inboxes[0].id})
     with pytest.raises(MailboxGone) as caught:

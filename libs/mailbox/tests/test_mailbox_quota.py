@@ -74,9 +74,9 @@ async def test_a_full_account_takes_no_mail_and_the_others_of_the_batch_do(store
         Insertion(inbox.id, message(ACCOUNT, key="too large", size=101), "INBOX"),
         Insertion(inbox.id, message(ACCOUNT, key="fits as well", size=100), "INBOX"),
     ]
-    placing = await insert_in_batches(store, insertions, quotas={ACCOUNT: 300})
-    assert set(placing.inserted) == {"fits", "other", "fits as well"}
-    assert placing.over_quota == {"too large"}
+    result = await insert_in_batches(store, insertions, quotas={ACCOUNT: 300})
+    assert set(result.inserted) == {"fits", "other", "fits as well"}
+    assert result.over_quota == {"too large"}
     assert await used(store) == Usage(300, 2)
 
 

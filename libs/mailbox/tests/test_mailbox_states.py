@@ -1,11 +1,10 @@
 """SELECT and the news of a session are answered from an index, and rows of version 0.2.0 are understood."""
 
 import random
-from collections.abc import AsyncIterator
 
 import pytest
 from bson import ObjectId
-from mailbox_builders import fill, message, open_store
+from mailbox_builders import fill, message
 from pymongo import AsyncMongoClient, monitoring
 
 from mailyard.imap.wellknown import FlagChange
@@ -20,12 +19,6 @@ from mailyard.store.client import Row, Store
 
 ACCOUNT = ObjectId()
 SEEN, DELETED = frozenset({"\\Seen"}), frozenset({"\\Deleted"})
-
-
-@pytest.fixture
-async def store(mongo_url: str, database: str) -> AsyncIterator[Store]:
-    async with open_store(mongo_url, database) as store:
-        yield store
 
 
 @pytest.fixture

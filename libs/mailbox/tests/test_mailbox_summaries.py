@@ -1,11 +1,10 @@
 """The column `summary`: written, read, copied, and replaced by the header index in rows of versions up to 0.3.0."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from bson import ObjectId
-from mailbox_builders import MOMENT, open_store
+from mailbox_builders import MOMENT
 
 from mailyard.mailbox.factory import new_message
 from mailyard.mailbox.insertion import Insertion, insert_messages
@@ -29,12 +28,6 @@ SUMMARY = Summary(
     subject="Café",
     sent_at=datetime(1997, 11, 21, 23, 55, 6, tzinfo=timezone(timedelta(hours=-6))),
 )
-
-
-@pytest.fixture
-async def store(mongo_url: str, database: str) -> AsyncIterator[Store]:
-    async with open_store(mongo_url, database) as store:
-        yield store
 
 
 @pytest.fixture

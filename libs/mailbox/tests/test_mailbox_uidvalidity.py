@@ -1,11 +1,10 @@
 """UIDVALIDITY of an account's mailboxes only grows (RFC 3501, section 2.3.1.1)."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 from bson import ObjectId
-from mailbox_builders import SECOND, HandClock, fill, old_mailbox, open_store
+from mailbox_builders import SECOND, ManualClock, fill, old_mailbox
 
 from mailyard.mailbox.mailboxes import Mailboxes
 from mailyard.store.client import Store
@@ -14,21 +13,15 @@ ACCOUNT = ObjectId()
 
 
 @pytest.fixture
-async def store(mongo_url: str, database: str) -> AsyncIterator[Store]:
-    async with open_store(mongo_url, database) as store:
-        yield store
-
-
-@pytest.fixture
-def clock() -> HandClock:
-    return HandClock()
+def clock() -> ManualClock:
+    return ManualClock()
 
 
 async def values(mailboxes: Mailboxes) -> dict[str, int]:
     return {each.name: each.uid_validity for each in await mailboxes.list(ACCOUNT)}
 
 
-async def test_every_mailbox_of_an_account_has_a_value_of_its_own(store: Store, clock: HandClock) -> None:
+async def test_every_mailbox_of_an_account_has_a_value_of_its_own(store: Store, clock: ManualClock) -> None:
     mailboxes = Mailboxes(store, clock=clock)
     await mailboxes.ensure_defaults(ACCOUNT)
     await mailboxes.create(ACCOUNT, "a/b/c")
@@ -37,7 +30,7 @@ async def test_every_mailbox_of_an_account_has_a_value_of_its_own(store: Store, 
 
 
 async def test_a_mailbox_made_again_in_the_same_second_has_a_higher_value(
-    store: Store, clock: HandClock
+    store: Store, clock: ManualClock
 ) -> None:
     mailboxes = Mailboxes(store, clock=clock)
     first = await mailboxes.create(ACCOUNT, "x")
@@ -46,7 +39,7 @@ async def test_a_mailbox_made_again_in_the_same_second_has_a_higher_value(
     assert again.uid_validity > first.uid_validity
 
 
-async def test_a_clock_that_steps_back_does_not_lower_the_value(store: Store, clock: HandClock) -> None:
+async def test_a_clock_that_steps_back_does_not_lower_the_value(store: Store, clock: ManualClock) -> None:
     mailboxes = Mailboxes(store, clock=clock)
     first = await mailboxes.create(ACCOUNT, "x")
     await mailboxes.delete(ACCOUNT, "x")
@@ -57,7 +50,7 @@ async def test_a_clock_that_steps_back_does_not_lower_the_value(store: Store, cl
 
 
 async def test_rename_onto_a_name_that_was_used_gives_a_higher_value_than_it_ever_had(
-    store: Store, clock: HandClock
+    store: Store, clock: ManualClock
 ) -> None:
     mailboxes = Mailboxes(store, clock=clock)
     await mailboxes.create(ACCOUNT, "older")
@@ -68,7 +61,7 @@ async def test_rename_onto_a_name_that_was_used_gives_a_higher_value_than_it_eve
 
 
 async def test_two_names_that_are_exchanged_have_new_values_with_all_their_children(
-    store: Store, clock: HandClock
+    store: Store, clock: ManualClock
 ) -> None:
     mailboxes = Mailboxes(store, clock=clock)
     for name in ("a/sub", "b/sub"):
@@ -81,7 +74,7 @@ async def test_two_names_that_are_exchanged_have_new_values_with_all_their_child
     assert min(after.values()) > max(before.values())
 
 
-async def test_rename_of_inbox_gives_both_names_new_values(store: Store, clock: HandClock) -> None:
+async def test_rename_of_inbox_gives_both_names_new_values(store: Store, clock: ManualClock) -> None:
     mailboxes = Mailboxes(store, clock=clock)
     await mailboxes.ensure_defaults(ACCOUNT)
     before = await values(mailboxes)
@@ -92,7 +85,7 @@ async def test_rename_of_inbox_gives_both_names_new_values(store: Store, clock: 
 
 
 async def test_mailboxes_of_version_0_2_keep_their_value_and_new_ones_are_above_all_of_them(
-    store: Store, clock: HandClock
+    store: Store, clock: ManualClock
 ) -> None:
     for name in ("INBOX", "Sent"):
         await old_mailbox(store, ACCOUNT, name, uid_validity=SECOND + 500)
@@ -106,7 +99,7 @@ async def test_mailboxes_of_version_0_2_keep_their_value_and_new_ones_are_above_
 
 
 async def test_a_value_of_a_deleted_mailbox_of_version_0_2_is_remembered(
-    store: Store, clock: HandClock
+    store: Store, clock: ManualClock
 ) -> None:
     await old_mailbox(store, ACCOUNT, "x", uid_validity=SECOND + 500)
     mailboxes = Mailboxes(store, clock=clock)
@@ -115,7 +108,7 @@ async def test_a_value_of_a_deleted_mailbox_of_version_0_2_is_remembered(
 
 
 async def test_a_restored_account_row_that_is_older_than_the_mailboxes_does_no_harm(
-    store: Store, clock: HandClock
+    store: Store, clock: ManualClock
 ) -> None:
     mailboxes = Mailboxes(store, clock=clock)
     for name in "abc":
@@ -125,7 +118,7 @@ async def test_a_restored_account_row_that_is_older_than_the_mailboxes_does_no_h
 
 
 async def test_processes_that_create_at_the_same_time_never_give_one_value_twice(
-    mongo_url: str, store: Store, clock: HandClock
+    mongo_url: str, store: Store, clock: ManualClock
 ) -> None:
     stores = [Store(mongo_url, store.db.name) for _ in range(4)]
     await asyncio.gather(
@@ -156,7 +149,9 @@ async def test_a_name_that_several_processes_create_at_once_is_created_once(
         await own.close()
 
 
-async def test_messages_keep_their_uids_when_their_mailbox_is_renamed(store: Store, clock: HandClock) -> None:
+async def test_messages_keep_their_uids_when_their_mailbox_is_renamed(
+    store: Store, clock: ManualClock
+) -> None:
     mailboxes = Mailboxes(store, clock=clock)
     filled = await fill(store, await mailboxes.create(ACCOUNT, "a"), 3)
     await mailboxes.rename(ACCOUNT, "a", "b")

@@ -168,9 +168,9 @@ class MemoryBackend:
     def add(self, box: MemoryMailbox, new: NewMessage, origin: str = "") -> int:
         uid, modseq = box.row.uid_next, box.row.highest_modseq + 1
         box.messages[uid] = Message(
-            new.id, box.row.id, new.account, uid, modseq, new.flags, new.internal_date, NOW, new.size, new.prefix,
-            new.blob_id, new.envelope, new.bodystructure, new.imap_body, new.header_index, new.part_index, "", "",
-            summary=new.summary,
+            new.id, new.account, new.prefix, new.blob_id, new.size, new.internal_date, new.envelope, new.bodystructure,
+            new.imap_body, new.header_index, new.part_index, flags=new.flags, summary=new.summary,
+            mailbox=box.row.id, uid=uid, modseq=modseq, saved_at=NOW,
         )  # fmt: skip
         box.row = replace(box.row, uid_next=uid + 1, highest_modseq=modseq)
         self.touched(box, origin)

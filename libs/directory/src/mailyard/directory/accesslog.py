@@ -104,7 +104,7 @@ class AccessLog:
         """Count a change of a policy, in its own transaction."""
         await self._rows.update_one({"_id": _POLICIES}, {"$inc": {"last": 1}}, upsert=True, session=session)
 
-    async def entry_since(self, revision: int, limit: int) -> "News":
+    async def entry_since(self, revision: int, limit: int) -> News:
         """Read the access changes after `revision`, in order, and the count of policy changes. Raises Unavailable."""
         query = {"$or": [{"_id": {"$gt": revision}}, {"_id": _POLICIES}]}
         with unavailable_when_away():

@@ -15,14 +15,14 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from bson import ObjectId
 from pymongo import ASCENDING, IndexModel
 from pymongo.asynchronous.client_session import AsyncClientSession
 
-from mailyard.directory.model import Account, AccountStatus
+from mailyard.directory.model import Account, AccountStatus, LoginEntry
+from mailyard.directory.rowupdate import update_of
 from mailyard.message.address import Address
 from mailyard.store.client import Row, Store, unavailable_when_away
 
@@ -33,15 +33,6 @@ INDEXES = (
     IndexModel([("tenant", ASCENDING), ("status", ASCENDING), ("_id", ASCENDING)], name="age"),
 )
 _WITHOUT_PASSWORD = {"password": False}
-
-
-@dataclass(frozen=True, slots=True)
-class StoredLogin:
-    """An account, the hash of its password, and the access change that last ended its sessions."""
-
-    account: Account
-    password: str
-    revision: int = 0
 
 
 class Accounts:
@@ -109,27 +100,13 @@ class Accounts:
         self, tenant: str, address: Address, status: AccountStatus, revision: int, session: AsyncClientSession
     ) -> bool:
         """Suspend or disable by an access change; False: no such account in this tenant."""
-        change = {"status": status, "access_revision": revision}
-        query = {"tenant": tenant, "key": address.key}
-        return (await self._rows.update_one(query, {"$set": change}, session=session)).matched_count == 1
-
-    async def reopen(self, tenant: str, address: Address) -> bool:
-        """Make active; False: no such account in this tenant. Raises Unavailable."""
-        query = {"tenant": tenant, "key": address.key}
-        with unavailable_when_away():
-            result = await self._rows.update_one(query, {"$set": {"status": AccountStatus.ACTIVE}})
-        return result.matched_count == 1
+        changed = {"status": status, "access_revision": revision}
+        return await self._update(tenant, address, changed, session)
 
     async def change(self, tenant: str, address: Address, changed: Row) -> bool:
-        """Replace `name` or `quota_bytes`, None removes the field; False: no such account. Raises Unavailable."""
-        change = {
-            "$set": {name: value for name, value in changed.items() if value is not None},
-            "$unset": {name: "" for name, value in changed.items() if value is None},
-        }
-        query = {"tenant": tenant, "key": address.key}
+        """Replace fields, None removes one; False: no such account. Access is taken away by `close`. Raises Unavailable."""
         with unavailable_when_away():
-            result = await self._rows.update_one(query, {each: part for each, part in change.items() if part})
-        return result.matched_count == 1
+            return await self._update(tenant, address, changed)
 
     async def take(self, tenant: str, account: ObjectId, session: AsyncClientSession) -> Row | None:
         """Delete a row and return it, None: no such account in this tenant."""
@@ -145,13 +122,19 @@ class Accounts:
         with unavailable_when_away():
             await self._rows.update_one({"_id": account, "tenant": tenant, "password": old}, change)
 
-    async def entry_by_login(self, login: Address) -> StoredLogin | None:
+    async def entry_by_login(self, login: Address) -> LoginEntry | None:
         """Find the account of a login name, in all tenants. Raises Unavailable."""
         with unavailable_when_away():
             row = await self._rows.find_one({"key": login.key})
         if row is None:
             return None
-        return StoredLogin(account_of(row), row["password"], row.get("access_revision", 0))
+        return LoginEntry(account_of(row), row["password"], row.get("access_revision", 0))
+
+    async def _update(
+        self, tenant: str, address: Address, changed: Row, session: AsyncClientSession | None = None
+    ) -> bool:
+        query = {"tenant": tenant, "key": address.key}
+        return (await self._rows.update_one(query, update_of(changed), session=session)).matched_count == 1
 
 
 def account_of(row: Row) -> Account:

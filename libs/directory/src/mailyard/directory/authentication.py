@@ -25,7 +25,7 @@ from mailyard.directory.credentialsource import CredentialSource, CredentialSour
 from mailyard.directory.directory import Directory
 from mailyard.directory.domains import Domains
 from mailyard.directory.identity import Identity, Refusal, RefusalReason
-from mailyard.directory.model import Account, AccountStatus, Domain, Expansion, LocalAccount
+from mailyard.directory.model import Account, AccountStatus, Expansion, LocalAccount
 from mailyard.directory.passwords import MAX_OCTETS, Passwords, prepared
 from mailyard.message.address import Address, AddressError
 from mailyard.runtime.errors import Unavailable
@@ -140,18 +140,12 @@ class Authenticator:
         address = _address_of(login)
         name = address.key if address else login.lower()[:_NAME_CHARACTERS]
         mark = self._mark(name, password)
-        if identity := self._remembered_identity(mark):
-            return identity
-        if wait := self._wait_seconds(name, client):
-            return Refusal(RefusalReason.TOO_MANY_ATTEMPTS, wait)
-        turn = self._turns.setdefault(name, asyncio.Lock())
-        async with (
-            turn
-        ):  # one guess at a time for each login, and equal ones wait for the first to be remembered
-            if identity := self._remembered_identity(mark):
-                return identity
-            if wait := self._wait_seconds(name, client):
-                return Refusal(RefusalReason.TOO_MANY_ATTEMPTS, wait)
+        if known := self._answer_without_check(mark, name, client):
+            return known
+        # One guess at a time for each login, and equal ones wait for the first to be remembered.
+        async with self._turns.setdefault(name, asyncio.Lock()):
+            if known := self._answer_without_check(mark, name, client):
+                return known
             answer = await self._check_for(client, address, password)
             if isinstance(answer, Identity):
                 self._known.put(f"{name} {client.network}", True, _KNOWN_SECONDS)
@@ -160,12 +154,16 @@ class Authenticator:
                 self._count_failure(name, client)
             return answer
 
-    def _remembered_identity(self, mark: bytes) -> Identity | None:
+    def _answer_without_check(
+        self, mark: bytes, name: str, client: ClientNetwork
+    ) -> Identity | Refusal | None:
+        """Return a remembered identity, or the refusal of a login that must wait; None: check the password."""
         identity = self._remembered.get(mark)
-        if identity is not None and self._access.has_ended(identity):
-            self._remembered.forget(mark)
-            return None
-        return identity
+        if identity is not None and not self._access.has_ended(identity):
+            return identity
+        self._remembered.forget(mark)
+        wait = self._wait_seconds(name, client)
+        return Refusal(RefusalReason.TOO_MANY_ATTEMPTS, wait) if wait else None
 
     async def _check_for(
         self, client: ClientNetwork, login: Address | None, password: str
@@ -212,7 +210,8 @@ class Authenticator:
         if account.status is not AccountStatus.ACTIVE:
             return False
         name = account.address.domain
-        return _is_open((await self._domains.entry_by_names([name])).get(name), account)
+        domain = (await self._domains.entry_by_names([name])).get(name)
+        return domain is not None and domain.tenant == account.tenant and not domain.is_suspended
 
     def _wait_seconds(self, name: str, client: ClientNetwork) -> float:
         now = self._clock()
@@ -264,10 +263,6 @@ class Authenticator:
             client_ip=client_ip,
             login_service=service,
         )
-
-
-def _is_open(domain: Domain | None, account: Account) -> bool:
-    return domain is not None and domain.tenant == account.tenant and not domain.is_suspended
 
 
 def _address_of(login: str) -> Address | None:

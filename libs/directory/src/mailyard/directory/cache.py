@@ -10,6 +10,11 @@ V = TypeVar("V")
 Monotonic = Callable[[], float]
 
 
+async def unchanged(answers: list[V]) -> list[V]:
+    """Return the answers of a batch of look-ups as they are: for `GroupCommit`, which looks up as it commits."""
+    return answers
+
+
 @dataclass(frozen=True, slots=True)
 class CacheLimits:
     """How long answers of the directory are kept, and how many."""

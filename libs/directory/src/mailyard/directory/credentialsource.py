@@ -5,11 +5,10 @@ them (`authentication`). A further source, such as LDAP, is one class here and i
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Protocol
 
 from mailyard.directory.accounts import Accounts
-from mailyard.directory.model import Account
+from mailyard.directory.model import Account, LoginEntry
 from mailyard.directory.passwords import Passwords
 from mailyard.directory.policy import DEFAULT_LOGIN_SOURCE
 from mailyard.message.address import Address
@@ -19,19 +18,6 @@ from mailyard.store.client import Store
 
 _NOBODY = Address("nobody", "invalid")  # RFC 6761, section 6.4: no account can have it
 _log = get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class LoginEntry:
-    """An account as its source found it.
-
-    `secret` is what the source verifies a password against: a hash, or the name of the account elsewhere. `revision`
-    is the access change (`accesslog`) that last ended the account's sessions.
-    """
-
-    account: Account
-    secret: str = field(repr=False)
-    revision: int = 0
 
 
 class CredentialSource(Protocol):
@@ -62,8 +48,7 @@ class MongoCredentials:
 
     async def find(self, login: Address | None) -> LoginEntry | None:
         """Look a login up with one query. Raises Unavailable."""
-        found = await self._accounts.entry_by_login(login or _NOBODY)
-        return None if found is None else LoginEntry(found.account, found.password, found.revision)
+        return await self._accounts.entry_by_login(login or _NOBODY)
 
     async def verify(self, entry: LoginEntry | None, password: str) -> bool:
         """Verify a password with one hash, and renew a weak hash of a right one. Raises Unavailable."""

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from mailyard.directory.accounts import Accounts
 from mailyard.directory.addresses import Addresses
-from mailyard.directory.cache import CacheLimits, Monotonic, TtlCache
+from mailyard.directory.cache import CacheLimits, Monotonic, TtlCache, unchanged
 from mailyard.directory.domains import Domains
 from mailyard.directory.expansion import LOOP, NO_LIVING_TARGET, AliasWalk
 from mailyard.directory.model import (
@@ -66,7 +66,7 @@ class Directory:
         self._known: TtlCache[str, Resolution] = TtlCache(self._limits.entries, clock)
         self._verdicts: TtlCache[str, Resolution] = TtlCache(self._limits.entries, clock)  # of aliases
         self._questions: GroupCommit[Address, list[Resolution], Resolution] = GroupCommit(
-            self._ask, _unchanged, max_items=_BATCH, max_octets=_BATCH
+            self._ask, unchanged, max_items=_BATCH, max_octets=_BATCH
         )
 
     def forget(self) -> None:
@@ -75,10 +75,6 @@ class Directory:
         self._known_domains.clear()
         self._known.clear()
         self._verdicts.clear()
-
-    def domain_cached(self, name: str) -> Domain | Remote | None:
-        """Peek: the domain, `Remote` when it is known not to be ours, None when `domain` must be awaited."""
-        return self._known_domains.get(name)
 
     def resolve_cached(self, address: Address) -> Resolution | None:
         """Peek: the resolution, None when `resolve` must be awaited."""
@@ -262,7 +258,3 @@ def _reason_of(ends: Sequence[Destination]) -> Unknown:
     """Return why an alias has no recipient: a loop goes first, because only its owner can end it."""
     reasons = [each.resolution for each in ends if isinstance(each.resolution, Unknown)]
     return next((each for each in reasons if each.status == LOOP.status), NO_LIVING_TARGET)
-
-
-async def _unchanged(answers: list[Resolution]) -> list[Resolution]:
-    return answers

@@ -13,7 +13,6 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 from pymongo import ASCENDING, IndexModel
 from pymongo.asynchronous.client_session import AsyncClientSession
@@ -22,6 +21,7 @@ from pymongo.errors import DuplicateKeyError
 from mailyard.directory import tenants
 from mailyard.directory.errors import AlreadyExists
 from mailyard.directory.model import Domain, DomainStatus, TenantStatus
+from mailyard.directory.rowupdate import update_of
 from mailyard.message.address import Address
 from mailyard.store.client import Row, Store, unavailable_when_away
 
@@ -30,25 +30,24 @@ INDEXES = (
     IndexModel([("tenant", ASCENDING), ("_id", ASCENDING)], name="tenant"),
     IndexModel([("created_at", ASCENDING)], name="age"),
 )
-_WITH_TENANT = {
-    "$lookup": {
-        "from": tenants.COLLECTION,
-        "localField": "tenant",
-        "foreignField": "_id",
-        "pipeline": [{"$project": {"status": True, "contact": True}}],
-        "as": "owner",
-    }
-}
-_POLICIES = (
-    {
+
+
+def _with_owner(*fields: str) -> Row:
+    """Return the stage that adds fields of a domain's tenant, as `owner`."""
+    return {
         "$lookup": {
             "from": tenants.COLLECTION,
             "localField": "tenant",
             "foreignField": "_id",
-            "pipeline": [{"$project": {"policy": True}}],
+            "pipeline": [{"$project": dict.fromkeys(fields, True)}],
             "as": "owner",
         }
-    },
+    }
+
+
+_WITH_TENANT = (_with_owner("status", "contact"),)
+_POLICIES = (
+    _with_owner("policy"),
     {"$project": {"tenant": True, "policy": True, "tenant_policy": {"$first": "$owner.policy"}}},
 )
 
@@ -84,11 +83,8 @@ class Domains:
 
     async def entry_by_names(self, names: Collection[str]) -> dict[str, Domain]:
         """Find domains by name, in all tenants. Raises Unavailable."""
-        pipeline: list[dict[str, Any]] = [{"$match": {"_id": {"$in": list(names)}}}, _WITH_TENANT]
-        with unavailable_when_away():
-            cursor = await self._rows.aggregate(pipeline)
-            rows = await cursor.to_list()
-        return {row["_id"]: domain_of(row) for row in rows}
+        rows = await self.entry_rows(names, _WITH_TENANT)
+        return {name: domain_of(row) for name, row in rows.items()}
 
     async def entry_oldest(self, limit: int) -> Sequence[str]:
         """Name the domains that were added first. Raises Unavailable."""
@@ -96,28 +92,14 @@ class Domains:
             rows = await self._rows.find({}, {"_id": True}).sort("created_at").limit(limit).to_list()
         return [row["_id"] for row in rows]
 
-    async def set_catch_all(self, tenant: str, name: str, catch_all: Address | None) -> bool:
-        """Replace the catch-all; False: no such domain in this tenant. Raises Unavailable."""
-        change = {"$set": {"catch_all": str(catch_all)}} if catch_all else {"$unset": {"catch_all": ""}}
+    async def change(self, tenant: str, name: str, changed: Row) -> bool:
+        """Replace fields, None removes one; False: no such domain. Access is taken away by `suspend`. Raises Unavailable."""
         with unavailable_when_away():
-            result = await self._rows.update_one({"_id": name, "tenant": tenant}, change)
-        return result.matched_count == 1
-
-    async def set_status(self, tenant: str, name: str, status: DomainStatus) -> bool:
-        """Replace the status of a domain whose access is not taken away; False: no such domain. Raises Unavailable."""
-        with unavailable_when_away():
-            result = await self._rows.update_one(
-                {"_id": name, "tenant": tenant}, {"$set": {"status": status}}
-            )
-        return result.matched_count == 1
+            return await self._update(tenant, name, changed)
 
     async def entry_policies(self, names: Collection[str]) -> dict[str, Row]:
         """Read `tenant`, `policy` and `tenant_policy` of domains, of whichever tenant, by name. Raises Unavailable."""
-        pipeline: list[dict[str, Any]] = [{"$match": {"_id": {"$in": list(names)}}}, *_POLICIES]
-        with unavailable_when_away():
-            cursor = await self._rows.aggregate(pipeline)
-            rows = await cursor.to_list()
-        return {row["_id"]: row for row in rows}
+        return await self.entry_rows(names, _POLICIES)
 
     async def policy(self, tenant: str, name: str, session: AsyncClientSession) -> dict[str, str] | None:
         """Read a domain's own policy; None: no such domain in this tenant."""
@@ -129,19 +111,29 @@ class Domains:
         self, tenant: str, name: str, policy: Mapping[str, str], session: AsyncClientSession
     ) -> None:
         """Replace a domain's own policy."""
-        change = {"$set": {"policy": dict(policy)}} if policy else {"$unset": {"policy": ""}}
-        await self._rows.update_one({"_id": name, "tenant": tenant}, change, session=session)
+        await self._update(tenant, name, {"policy": dict(policy) or None}, session)
 
     async def suspend(self, tenant: str, name: str, revision: int, session: AsyncClientSession) -> bool:
         """Suspend by an access change; False: no such domain in this tenant."""
-        change = {"$set": {"status": DomainStatus.SUSPENDED, "access_revision": revision}}
-        result = await self._rows.update_one({"_id": name, "tenant": tenant}, change, session=session)
-        return result.matched_count == 1
+        changed = {"status": DomainStatus.SUSPENDED, "access_revision": revision}
+        return await self._update(tenant, name, changed, session)
 
     async def remove(self, tenant: str, name: str, session: AsyncClientSession) -> bool:
         """Delete the row; False: no such domain in this tenant."""
         result = await self._rows.delete_one({"_id": name, "tenant": tenant}, session=session)
         return result.deleted_count == 1
+
+    async def entry_rows(self, names: Collection[str], stages: Sequence[Row]) -> dict[str, Row]:
+        """Read domains by name, in all tenants, through these stages. Raises Unavailable."""
+        with unavailable_when_away():
+            cursor = await self._rows.aggregate([{"$match": {"_id": {"$in": list(names)}}}, *stages])
+            return {row["_id"]: row async for row in cursor}
+
+    async def _update(
+        self, tenant: str, name: str, changed: Row, session: AsyncClientSession | None = None
+    ) -> bool:
+        query = {"_id": name, "tenant": tenant}
+        return (await self._rows.update_one(query, update_of(changed), session=session)).matched_count == 1
 
 
 def domain_of(row: Row) -> Domain:

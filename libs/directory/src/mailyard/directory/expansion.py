@@ -26,10 +26,10 @@ TOO_MANY = Unknown(f"the alias leads to more than {MAX_DESTINATIONS} addresses",
 
 
 class AliasWalk:
-    """The walk from one address; feed it resolutions of `pending` until nothing is pending."""
+    """The walk from the address `start`; feed it resolutions of `pending` until nothing is pending."""
 
     def __init__(self, start: Address) -> None:
-        self._start = start
+        self.start = start
         self._level: tuple[Address, ...] = (start,)
         self._depth = 0
         self._seen = {start.key}
@@ -39,11 +39,6 @@ class AliasWalk:
     def pending(self) -> tuple[Address, ...]:
         """The addresses whose resolution is needed next; empty at the end."""
         return self._level
-
-    @property
-    def start(self) -> Address:
-        """Where the walk began."""
-        return self._start
 
     @property
     def leads_somewhere(self) -> bool:
@@ -64,11 +59,11 @@ class AliasWalk:
         self._level = tuple(following)
         self._depth += 1
         if len(self._destinations) + len(following) > MAX_DESTINATIONS:
-            self._level, self._destinations = (), {None: Destination(self._start, TOO_MANY)}
+            self._level, self._destinations = (), {None: Destination(self.start, TOO_MANY)}
 
     def destinations(self) -> tuple[Destination, ...]:
         """All ends, each account and each address once, in the order in which they were reached."""
-        return tuple(self._destinations.values()) or (Destination(self._start, LOOP),)
+        return tuple(self._destinations.values()) or (Destination(self.start, LOOP),)
 
     def _unseen(self, address: Address, expansion: Expansion) -> list[Address]:
         if self._depth >= MAX_DEPTH:

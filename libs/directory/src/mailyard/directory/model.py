@@ -4,7 +4,7 @@ A tenant owns domains, a domain holds addresses, an address is an account's own 
 exists once in the whole installation.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from bson import ObjectId
@@ -71,6 +71,19 @@ class Account:
     status: AccountStatus = AccountStatus.ACTIVE
     quota_bytes: int | None = None  # None: no limit
     name: str = ""  # of the person or the machine, for lists
+
+
+@dataclass(frozen=True, slots=True)
+class LoginEntry:
+    """An account as its source of credentials found it.
+
+    `secret` is what the source verifies a password against: a hash, or the name of the account elsewhere. `revision`
+    is the access change (`accesslog`) that last ended the account's sessions.
+    """
+
+    account: Account
+    secret: str = field(repr=False)
+    revision: int = 0
 
 
 @dataclass(frozen=True, slots=True)

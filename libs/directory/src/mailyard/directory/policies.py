@@ -5,10 +5,10 @@ force when `CacheLimits.positive_seconds` are over.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from mailyard.directory.cache import CacheLimits, Monotonic, TtlCache
+from mailyard.directory.cache import CacheLimits, Monotonic, TtlCache, unchanged
 from mailyard.directory.domains import Domains
 from mailyard.directory.errors import Invalid
 from mailyard.directory.policy import DomainPolicy, TenantPolicy, effective, read_policy
@@ -50,7 +50,7 @@ class Policies:
         self._limits = limits or CacheLimits()
         self._known: TtlCache[_Key, _KnownPolicies] = TtlCache(self._limits.entries, clock)
         self._questions: GroupCommit[_Key, list[_KnownPolicies], _KnownPolicies] = GroupCommit(
-            self._ask, _unchanged, max_items=_BATCH, max_octets=_BATCH
+            self._ask, unchanged, max_items=_BATCH, max_octets=_BATCH
         )
 
     def forget(self) -> None:
@@ -85,7 +85,9 @@ class Policies:
         domains = await self._domains.entry_policies(names) if names else {}
         tenants = await self._tenants.policies(slugs) if slugs else {}
         found = [
-            _of_domain(domains.get(key.name)) if key.is_domain else _of_tenant(key.name, tenants)
+            _of_domain(domains.get(key.name))
+            if key.is_domain
+            else _of_tenant(key.name, tenants.get(key.name))
             for key in keys
         ]
         for key, known in zip(keys, found, strict=True):
@@ -97,22 +99,22 @@ class Policies:
 def _of_domain(row: Row | None) -> _KnownPolicies:
     if row is None:
         return _KnownPolicies("", _NONE)
-    try:
-        own = read_policy(DomainPolicy, row.get("policy") or {})
-        inherited = read_policy(TenantPolicy, row.get("tenant_policy") or {})
-    except Invalid as error:
-        return _KnownPolicies(
-            row["tenant"], _NONE, f"the policy of {row['_id']} or its tenant cannot be read: {error}"
-        )
-    return _KnownPolicies(row["tenant"], effective(own, inherited))
+    what = f"{row['_id']} or its tenant"
+    return _in_force(row["tenant"], what, row.get("policy"), row.get("tenant_policy"))
 
 
-def _of_tenant(slug: str, rows: dict[str, dict[str, str]]) -> _KnownPolicies:
+def _of_tenant(slug: str, policy: Mapping[str, str] | None) -> _KnownPolicies:
+    return _in_force(slug, f"tenant {slug}", None, policy)
+
+
+def _in_force(
+    tenant: str, what: str, own: Mapping[str, str] | None, inherited: Mapping[str, str] | None
+) -> _KnownPolicies:
     try:
-        own = read_policy(TenantPolicy, rows.get(slug, {}))
+        policy = effective(read_policy(DomainPolicy, own or {}), read_policy(TenantPolicy, inherited or {}))
     except Invalid as error:
-        return _KnownPolicies(slug, _NONE, f"the policy of tenant {slug} cannot be read: {error}")
-    return _KnownPolicies(slug, effective(_NONE, own))
+        return _KnownPolicies(tenant, _NONE, f"the policy of {what} cannot be read: {error}")
+    return _KnownPolicies(tenant, policy)
 
 
 def _readable(known: _KnownPolicies) -> DomainPolicy:
@@ -120,7 +122,3 @@ def _readable(known: _KnownPolicies) -> DomainPolicy:
     if known.problem:
         raise Unavailable(known.problem)
     return known.policy
-
-
-async def _unchanged(found: list[_KnownPolicies]) -> list[_KnownPolicies]:
-    return found

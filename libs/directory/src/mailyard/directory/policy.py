@@ -164,13 +164,12 @@ def _entries_of(kind: type[TenantPolicy]) -> Mapping[str, Entry]:
     return {each.name: hints[each.name].__metadata__[0] for each in fields(kind)}
 
 
-_TENANT_ENTRIES: Final = _entries_of(TenantPolicy)
-_DOMAIN_ENTRIES: Final = _entries_of(DomainPolicy)
+_ENTRIES: Final = {kind: _entries_of(kind) for kind in (TenantPolicy, DomainPolicy)}
 
 
 def entries(kind: type[TenantPolicy]) -> Mapping[str, Entry]:
     """Return all fields of a policy by name."""
-    return _DOMAIN_ENTRIES if issubclass(kind, DomainPolicy) else _TENANT_ENTRIES
+    return _ENTRIES[kind]
 
 
 def read_policy(kind: type[P], texts: Mapping[str, str]) -> P:

@@ -1,6 +1,6 @@
 """Shows and changes the policies of tenants and domains; a change is validated, and in force within seconds everywhere."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 
 from pymongo.asynchronous.client_session import AsyncClientSession
 
@@ -16,7 +16,10 @@ Texts = dict[str, str]
 
 
 class PolicyChange:
-    """Policies as they are stored: by field, in text. Each method raises DirectoryError or Unavailable."""
+    """Policies as they are stored: by field, in text. Each method raises DirectoryError or Unavailable.
+
+    A change and its note for all who cache policies are one transaction.
+    """
 
     def __init__(self, store: Store, directory: Provisioning) -> None:
         self._store = store
@@ -44,9 +47,10 @@ class PolicyChange:
                 raise NotFound(f"there is no tenant {tenant}")
             after = changed_texts(TenantPolicy, before, changes)
             await tenants.set_policy(tenant, after, session)
+            await self._log.add_policy_change(session)
             return after
 
-        return await self._in_force(change)
+        return await in_transaction(self._store, change)
 
     async def set_domain(self, tenant: str, name: str, changes: Mapping[str, str]) -> Texts:
         """Change fields of a domain's policy; an empty text removes one."""
@@ -59,16 +63,7 @@ class PolicyChange:
                 raise NotFound(f"the tenant {tenant} has no domain {domain}")
             after = changed_texts(DomainPolicy, before, changes)
             await domains.set_policy(tenant, domain, after, session)
-            return after
-
-        return await self._in_force(change)
-
-    async def _in_force(self, change: Callable[[AsyncClientSession], Awaitable[Texts]]) -> Texts:
-        """Write the change, and its note for all who cache policies, in one transaction."""
-
-        async def both(session: AsyncClientSession) -> Texts:
-            after = await change(session)
             await self._log.add_policy_change(session)
             return after
 
-        return await in_transaction(self._store, both)
+        return await in_transaction(self._store, change)

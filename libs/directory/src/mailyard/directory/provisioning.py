@@ -23,7 +23,7 @@ from mailyard.directory.policies import Policies
 from mailyard.directory.tenants import Tenants
 from mailyard.message.address import Address
 from mailyard.runtime.clock import Clock
-from mailyard.store.client import Store
+from mailyard.store.client import Row, Store
 from mailyard.store.transaction import in_transaction
 
 
@@ -60,10 +60,13 @@ class Provisioning:
         parsed = mail_address(contact) if contact else None
         if parsed is not None:
             await self.checks.target(parsed)
+        changed: Row = {}
         if name is not None:
-            await self.tenants.set_name(slug, name.strip() or slug)
+            changed["name"] = name.strip() or slug
         if contact is not None:
-            await self.tenants.set_contact(slug, parsed)
+            changed["contact"] = str(parsed) if parsed else None
+        if changed:
+            await self.tenants.change(slug, changed)
         return await self.require_tenant(slug)
 
     async def add_domain(self, tenant: str, name: str, catch_all: str = "") -> Domain:
@@ -86,7 +89,7 @@ class Provisioning:
         parsed = mail_address(catch_all) if catch_all else None
         if parsed is not None:
             await self.checks.catch_all(domain, parsed)
-        await self.domains.set_catch_all(tenant, domain, parsed)
+        await self.domains.change(tenant, domain, {"catch_all": str(parsed) if parsed else None})
         return await self.require_domain(tenant, domain)
 
     async def add_account(
@@ -116,12 +119,13 @@ class Provisioning:
         if quota_bytes:
             _check_quota(quota_bytes)
         parsed = mail_address(address)
-        changed: dict[str, str | int | None] = {}
+        changed: Row = {}
         if name is not None:
             changed["name"] = name.strip() or None
         if quota_bytes is not None:
             changed["quota_bytes"] = quota_bytes or None
-        await self.accounts.change(tenant, parsed, changed)
+        if changed:
+            await self.accounts.change(tenant, parsed, changed)
         return await self.require_account(tenant, parsed)
 
     async def set_password(self, tenant: str, address: str, password: str) -> None:
@@ -187,7 +191,7 @@ class Provisioning:
         """Return the tenant, or raise NotFound."""
         found = await self.tenants.get(tenant)
         if found is None:
-            raise _no_tenant(tenant)
+            raise NotFound(f"there is no tenant {tenant}")
         return found
 
     async def _checked_targets(self, alias: Address, targets: Sequence[str]) -> tuple[Address, ...]:
@@ -239,10 +243,6 @@ def _taken(address: Address, entry: Account | Alias) -> AlreadyExists:
 def _check_quota(quota_bytes: int | None) -> None:
     if quota_bytes is not None and quota_bytes <= 0:
         raise Invalid("a quota is a number of bytes above zero; leave it out for no limit")
-
-
-def _no_tenant(tenant: str) -> NotFound:
-    return NotFound(f"there is no tenant {tenant}")
 
 
 def _no_account(tenant: str, address: Address) -> NotFound:

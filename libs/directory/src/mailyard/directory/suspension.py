@@ -38,7 +38,7 @@ class Suspension:
     async def resume_account(self, tenant: str, address: str) -> Account:
         """Make an account active."""
         parsed = mail_address(address)
-        await self._directory.accounts.reopen(tenant, parsed)
+        await self._directory.accounts.change(tenant, parsed, {"status": AccountStatus.ACTIVE})
         return await self._directory.require_account(tenant, parsed)
 
     async def suspend_domain(self, tenant: str, name: str) -> Domain:
@@ -53,7 +53,7 @@ class Suspension:
     async def resume_domain(self, tenant: str, name: str) -> Domain:
         """Make a domain active; accounts that were suspended one by one stay suspended."""
         domain = domain_name(name)
-        await self._directory.domains.set_status(tenant, domain, DomainStatus.ACTIVE)
+        await self._directory.domains.change(tenant, domain, {"status": DomainStatus.ACTIVE})
         return await self._directory.require_domain(tenant, domain)
 
     async def suspend_tenant(self, tenant: str) -> Tenant:
@@ -67,7 +67,7 @@ class Suspension:
 
     async def resume_tenant(self, tenant: str) -> Tenant:
         """Make a tenant active; domains and accounts that were suspended one by one stay suspended."""
-        await self._directory.tenants.set_status(tenant, TenantStatus.ACTIVE)
+        await self._directory.tenants.change(tenant, {"status": TenantStatus.ACTIVE})
         return await self._directory.require_tenant(tenant)
 
     async def _take_away(

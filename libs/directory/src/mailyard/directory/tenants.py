@@ -19,6 +19,7 @@ from pymongo.errors import DuplicateKeyError
 
 from mailyard.directory.errors import AlreadyExists
 from mailyard.directory.model import Tenant, TenantStatus
+from mailyard.directory.rowupdate import update_of
 from mailyard.message.address import Address
 from mailyard.store.client import Row, Store, unavailable_when_away
 
@@ -54,24 +55,10 @@ class Tenants:
             rows = await self._rows.find({}).sort("_id").to_list()
         return [tenant_of(row) for row in rows]
 
-    async def set_name(self, tenant: str, name: str) -> bool:
-        """Replace the name; False: no such tenant. Raises Unavailable."""
+    async def change(self, tenant: str, changed: Row) -> bool:
+        """Replace fields, None removes one; False: no such tenant. Access is taken away by `suspend`. Raises Unavailable."""
         with unavailable_when_away():
-            result = await self._rows.update_one({"_id": tenant}, {"$set": {"name": name}})
-        return result.matched_count == 1
-
-    async def set_contact(self, tenant: str, contact: Address | None) -> bool:
-        """Replace the contact; False: no such tenant. Raises Unavailable."""
-        change = {"$set": {"contact": str(contact)}} if contact else {"$unset": {"contact": ""}}
-        with unavailable_when_away():
-            result = await self._rows.update_one({"_id": tenant}, change)
-        return result.matched_count == 1
-
-    async def set_status(self, tenant: str, status: TenantStatus) -> bool:
-        """Replace the status of a tenant whose access is not taken away; False: no such tenant. Raises Unavailable."""
-        with unavailable_when_away():
-            result = await self._rows.update_one({"_id": tenant}, {"$set": {"status": status}})
-        return result.matched_count == 1
+            return await self._update(tenant, changed)
 
     async def policies(self, tenants: Collection[str]) -> dict[str, dict[str, str]]:
         """Read the policies of those tenants that have one, by slug. Raises Unavailable."""
@@ -87,17 +74,20 @@ class Tenants:
 
     async def set_policy(self, tenant: str, policy: Mapping[str, str], session: AsyncClientSession) -> None:
         """Replace a policy."""
-        change = {"$set": {"policy": dict(policy)}} if policy else {"$unset": {"policy": ""}}
-        await self._rows.update_one({"_id": tenant}, change, session=session)
+        await self._update(tenant, {"policy": dict(policy) or None}, session)
 
     async def suspend(self, tenant: str, revision: int, session: AsyncClientSession) -> bool:
         """Suspend by an access change; False: no such tenant."""
-        change = {"$set": {"status": TenantStatus.SUSPENDED, "access_revision": revision}}
-        return (await self._rows.update_one({"_id": tenant}, change, session=session)).matched_count == 1
+        changed = {"status": TenantStatus.SUSPENDED, "access_revision": revision}
+        return await self._update(tenant, changed, session)
 
     async def remove(self, tenant: str, session: AsyncClientSession) -> bool:
         """Delete the row; False: no such tenant."""
         return (await self._rows.delete_one({"_id": tenant}, session=session)).deleted_count == 1
+
+    async def _update(self, tenant: str, changed: Row, session: AsyncClientSession | None = None) -> bool:
+        result = await self._rows.update_one({"_id": tenant}, update_of(changed), session=session)
+        return result.matched_count == 1
 
 
 def tenant_of(row: Row) -> Tenant:

@@ -7,20 +7,16 @@
 | `subscriptions` | the subscribed names, with or without a mailbox (RFC 3501, section 6.3.6) |
 | `defaults_made` | true: the special-use mailboxes were made once, and a missing one was removed by the user |
 
-An account of version 0.2.0 has no row: `load` reads its state from its mailboxes, and the first `save` writes the row.
-Every function works in the caller's transaction, so two writers of one account never use the same state.
+An account of version 0.2.0 has no row: its state follows from its mailboxes, and its first change writes the row. Pure;
+`mailyard.mailbox.change` reads and writes the row.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from bson import ObjectId
-from pymongo.asynchronous.client_session import AsyncClientSession
-
 from mailyard.mailbox.model import DEFAULTS
-from mailyard.mailbox.rows import ACCOUNTS
-from mailyard.store.client import Row, Store
+from mailyard.store.client import Row
 
 MAX_SUBSCRIPTIONS = 10_000  # names of an account; with names of 1,000 octets the row is under 16 MiB
 
@@ -52,30 +48,6 @@ def state_of(row: Row | None, mailboxes: Iterable[Row]) -> AccountState:
 def has_defaults(uses: Iterable[str | None]) -> bool:
     """Return whether every special use of a new account exists."""
     return set(uses) >= set(DEFAULTS.values()) - {None}
-
-
-async def load(
-    store: Store, account: ObjectId, mailboxes: Sequence[Row], session: AsyncClientSession
-) -> AccountState:
-    """Read the state of an account whose mailbox rows are `mailboxes`."""
-    return state_of(await store.collection(ACCOUNTS).find_one({"_id": account}, session=session), mailboxes)
-
-
-async def save(store: Store, account: ObjectId, state: AccountState, session: AsyncClientSession) -> None:
-    """Write the account's row. `changes` makes two transactions with equal values conflict as well."""
-    await store.collection(ACCOUNTS).update_one(
-        {"_id": account},
-        {
-            "$set": {
-                "uid_validity": state.uid_validity,
-                "subscriptions": sorted(state.subscriptions),
-                "defaults_made": state.defaults_made,
-            },
-            "$inc": {"changes": 1},
-        },
-        upsert=True,
-        session=session,
-    )
 
 
 def uid_validities(last: int, now: datetime, count: int) -> range:

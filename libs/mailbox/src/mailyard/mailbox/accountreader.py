@@ -55,11 +55,8 @@ class AccountReader:
     async def changes(self, account: ObjectId, since: Modseqs) -> AccountChanges:
         """Return what changed after the state `since`; an empty `since` gives all messages.
 
-        A change that is committed during the call may be among the changes, and is reported again after `state`.
-
-        Raises:
-            Unavailable: the store is unreachable.
-
+        A change that is committed during the call may be among the changes, and is reported again after `state`. Raises
+        Unavailable.
         """
         state = dict(await self.state(account))
         found: dict[ObjectId, Changes] = {}
@@ -79,9 +76,7 @@ class AccountReader:
     ) -> dict[str, tuple[ThreadMember, ...]]:
         """Return the messages of threads in all mailboxes of the account, the oldest first; an unknown thread has none.
 
-        Raises:
-            Unavailable: the store is unreachable.
-
+        Raises Unavailable.
         """
         mailboxes = set(await self.state(account))
         found: dict[str, list[ThreadMember]] = {each: [] for each in thread_ids}

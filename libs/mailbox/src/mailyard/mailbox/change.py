@@ -9,13 +9,13 @@ from pymongo import UpdateOne
 from pymongo.asynchronous.client_session import AsyncClientSession
 
 from mailyard.imap.wellknown import INBOX, SEPARATOR
-from mailyard.mailbox.account import MAX_SUBSCRIPTIONS, AccountState, load, save, uid_validities
+from mailyard.mailbox.account import MAX_SUBSCRIPTIONS, AccountState, state_of, uid_validities
 from mailyard.mailbox.errors import MailboxExists, MailboxLimitReached, MailboxNotFound, NotPermitted
 from mailyard.mailbox.model import DEFAULTS, JUNK
 from mailyard.mailbox.names import checked, names_above
 from mailyard.mailbox.rows import ACCOUNTS, DELETED_MAILBOXES, MAILBOXES, mailbox_row
 from mailyard.runtime.clock import Clock
-from mailyard.store.client import Collection, Row, Store
+from mailyard.store.client import Row, Store
 
 MAX_MAILBOXES = 10_000  # of an account
 
@@ -24,10 +24,12 @@ class AccountChange:
     """One change of an account's mailboxes, in its transaction: `load`, one of the commands, `save`."""
 
     def __init__(self, store: Store, account: ObjectId, clock: Clock, session: AsyncClientSession) -> None:
-        self._store = store
         self._account = account
         self._clock = clock
         self._session = session
+        self._rows = store.collection(MAILBOXES)
+        self._deleted = store.collection(DELETED_MAILBOXES)
+        self._accounts = store.collection(ACCOUNTS)
         self._state = AccountState()
         self._by_name: dict[str, Row] = {}
 
@@ -35,15 +37,22 @@ class AccountChange:
         """Read the account's mailboxes and its row."""
         rows = self._rows.find({"account": self._account}, session=self._session)
         self._by_name = {row["name"]: row async for row in rows}
-        self._state = await load(self._store, self._account, list(self._by_name.values()), self._session)
+        row = await self._accounts.find_one({"_id": self._account}, session=self._session)
+        self._state = state_of(row, self._by_name.values())
 
     async def save(self) -> None:
-        """Write the account's row."""
-        await save(self._store, self._account, self._state, self._session)
-
-    @property
-    def _rows(self) -> Collection:
-        return self._store.collection(MAILBOXES)
+        """Write the account's row. `changes` makes two transactions with equal values conflict as well."""
+        state = {
+            "uid_validity": self._state.uid_validity,
+            "subscriptions": sorted(self._state.subscriptions),
+            "defaults_made": self._state.defaults_made,
+        }
+        await self._accounts.update_one(
+            {"_id": self._account},
+            {"$set": state, "$inc": {"changes": 1}},
+            upsert=True,
+            session=self._session,
+        )
 
     async def make_defaults(self) -> None:
         """Create the mailboxes of `Mailboxes.ensure_defaults`."""
@@ -82,19 +91,8 @@ class AccountChange:
         row = self._by_name.get(name)
         if row is None:
             raise MailboxNotFound(name)
-        await self._store.collection(DELETED_MAILBOXES).insert_one(
-            {**row, "deleted_at": self._clock()}, session=self._session
-        )
+        await self._deleted.insert_one({**row, "deleted_at": self._clock()}, session=self._session)
         await self._rows.delete_one({"_id": row["_id"], "account": self._account}, session=self._session)
-
-    async def delete_all(self) -> None:
-        """Move the rows of all mailboxes to `mailboxes_deleted`, and remove the account's row."""
-        deleted_at = self._clock()
-        rows = [{**row, "deleted_at": deleted_at} for row in self._by_name.values()]
-        if rows:
-            await self._store.collection(DELETED_MAILBOXES).insert_many(rows, session=self._session)
-        await self._rows.delete_many({"account": self._account}, session=self._session)
-        await self._store.collection(ACCOUNTS).delete_one({"_id": self._account}, session=self._session)
 
     async def rename(self, old: str, new: str) -> None:
         """Rename a mailbox and its children, or move the messages of INBOX."""

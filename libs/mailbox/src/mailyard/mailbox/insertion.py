@@ -66,7 +66,6 @@ class TakenNumbers:
     first_uid: int
     modseq: int
     uid_validity: int
-    uid_next: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,16 +102,12 @@ async def insert_messages(
             return {}
         try:
             return await _insert_all(store, left, quotas, clock(), max_tries)
-        except OverQuota:
-            known = await _known(store, [each.message.id for each in left])
-            if not known:
-                raise
-            _DUPLICATES.inc(len(known))
-            left = [each for each in left if each.message.id not in known]
-        except (BulkWriteError, DuplicateKeyError):
+        except (OverQuota, BulkWriteError, DuplicateKeyError) as error:
             known = await _known(store, [each.message.id for each in left])
             _DUPLICATES.inc(len(known))
             if not known:
+                if isinstance(error, OverQuota):
+                    raise
                 await _raise_uid_next(store, {each.mailbox: each.message.account for each in left})
             left = [each for each in left if each.message.id not in known]
     raise Unavailable("messages could not be inserted: other writers used the same UIDs at each try")
@@ -157,15 +152,17 @@ async def take_numbers(
         for batch in batches.values()
         if batch.name != INBOX and batch.messages[0].account in quotas
     }
-    count = _count_one if len(batches) == 1 and not limited else _count_many
+    if len(batches) == 1 and not limited:
+        rows = await _count_one(store, batches, session)
+    else:
+        rows = await _count_many(store, batches, limited, session)
     numbers = {
         row["_id"]: TakenNumbers(
             row["uid_next"] - len(batches[row["_id"]].messages),
             row["modseq"],
             row["uid_validity"],
-            row["uid_next"],
         )
-        for row in await count(store, batches, limited, session)
+        for row in rows
         if batches[row["_id"]].name in (None, row["name"])
     }
     if len(numbers) < len(batches):
@@ -210,10 +207,7 @@ async def _count_many(
 
 
 async def _count_one(
-    store: Store,
-    batches: Mapping[ObjectId, MailboxBatch],
-    _: Collection[ObjectId],
-    session: AsyncClientSession,
+    store: Store, batches: Mapping[ObjectId, MailboxBatch], session: AsyncClientSession
 ) -> list[Row]:
     """Count for one mailbox in one command: the usual case on a system with little mail."""
     [(mailbox, batch)] = batches.items()

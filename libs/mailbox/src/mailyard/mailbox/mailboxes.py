@@ -76,17 +76,14 @@ class Mailboxes:
         """Return the subscribed names, also those without a mailbox."""
         with unavailable_when_away():
             row = await self._snapshots(ACCOUNTS).find_one({"_id": account})
-            if row is not None:
-                return state_of(row, ()).subscriptions
-            return state_of(
-                None, [each async for each in self._snapshots().find({"account": account})]
-            ).subscriptions
+            mailboxes = [] if row else await self._snapshots().find({"account": account}).to_list()
+        return state_of(row, mailboxes).subscriptions
 
     async def get(self, account: ObjectId, name: str) -> Mailbox:
         """Return one mailbox; INBOX in any case.
 
         Raises:
-            MailboxNotFound:  there is none.
+            MailboxNotFound: there is none.
 
         """
         return await self._one({"account": account, "name": canonical(name)}, name)
@@ -95,7 +92,7 @@ class Mailboxes:
         """Return a mailbox as it is now.
 
         Raises:
-            MailboxNotFound:  it was deleted.
+            MailboxNotFound: it was deleted.
 
         """
         return await self._one({"_id": mailbox, "account": account}, mailbox)
@@ -112,7 +109,7 @@ class Mailboxes:
         Raises:
             MailboxExists: the name is taken.
             NotPermitted: the name cannot be used.
-            MailboxLimitReached:  the account has `MAX_MAILBOXES` mailboxes.
+            MailboxLimitReached: the account has `MAX_MAILBOXES` mailboxes.
 
         """
         name = checked(name.removesuffix(SEPARATOR))
@@ -125,7 +122,7 @@ class Mailboxes:
         gone at once; the messages and the row are purged after the undelete window (`mailyard.mailbox.retention`).
 
         Raises:
-            MailboxNotFound:  there is none.
+            MailboxNotFound: there is none.
             NotPermitted: it is INBOX.
 
         """
@@ -134,26 +131,16 @@ class Mailboxes:
             raise NotPermitted("INBOX cannot be deleted")
         await self._change(account, lambda change: change.delete(name))
 
-    async def delete_all(self, account: ObjectId) -> None:
-        """Delete all mailboxes of an account that is removed, INBOX and the subscriptions included."""
-
-        async def write(session: AsyncClientSession) -> None:
-            change = AccountChange(self._store, account, self._clock, session)
-            await change.load()
-            await change.delete_all()
-
-        await in_transaction(self._store, write)
-
     async def rename(self, account: ObjectId, old: str, new: str) -> None:
         """Rename a mailbox and its children; of INBOX, move the messages (section 6.3.5).
 
         Each renamed mailbox gets a new UIDVALIDITY, because the name may have belonged to another mailbox before.
 
         Raises:
-            MailboxNotFound:  there is no mailbox of the old name, and none below it.
+            MailboxNotFound: there is no mailbox of the old name, and none below it.
             MailboxExists: the new name is taken.
             NotPermitted: the new name cannot be used.
-            MailboxLimitReached:  the account has `MAX_MAILBOXES` mailboxes.
+            MailboxLimitReached: the account has `MAX_MAILBOXES` mailboxes.
 
         """
         old, new = canonical(old), checked(new.removesuffix(SEPARATOR))
@@ -163,8 +150,8 @@ class Mailboxes:
         """Subscribe to a name, or unsubscribe. A name stays subscribed when its mailbox is deleted (section 6.3.6).
 
         Raises:
-            MailboxNotFound:  subscribed to a name without a mailbox and without mailboxes below it.
-            MailboxLimitReached:  the account has `MAX_SUBSCRIPTIONS` subscriptions.
+            MailboxNotFound: subscribed to a name without a mailbox and without mailboxes below it.
+            MailboxLimitReached: the account has `MAX_SUBSCRIPTIONS` subscriptions.
 
         """
         name = canonical(name)

@@ -7,7 +7,6 @@ changes become visible in the order of their modseqs.
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TypeVar
 
 from bson import ObjectId
 from pymongo import ReturnDocument, UpdateMany
@@ -28,14 +27,12 @@ from mailyard.mailbox.mailboxes import Mailboxes
 from mailyard.mailbox.model import AppendResult, CopyResult, FlagState, Mailbox, NewMessage, StoreResult
 from mailyard.mailbox.quota import NO_QUOTAS, Quotas, Usage, usage_of
 from mailyard.mailbox.reader import MessageReader
-from mailyard.mailbox.rows import MAILBOXES, MESSAGES, is_unseen, new_message_of
+from mailyard.mailbox.rows import COPIED, MAILBOXES, is_unseen, new_message_of
 from mailyard.mailbox.statetext import expunged_text, state_text
 from mailyard.proto.v1.mailbox_pb2 import MailboxEvent
 from mailyard.runtime.clock import Clock, now_utc
 from mailyard.store.client import Row, Store
 from mailyard.store.transaction import in_transaction
-
-R = TypeVar("R")
 
 
 class Messages(MessageReader):
@@ -67,12 +64,12 @@ class Messages(MessageReader):
             origin: the writer, for the event.
 
         Raises:
-            MailboxNotFound:  the mailbox was deleted.
+            MailboxNotFound: the mailbox was deleted.
 
         """
 
         async def write(session: AsyncClientSession) -> StoreResult:
-            rows = await self._some(mailbox, {"uid": {"$in": list(uids)}}, _STATE, session)
+            rows = await self._some(mailbox, _with_uids(uids), _STATE, session)
             kept_back = tuple(
                 row["uid"] for row in rows if unchanged_since is not None and row["modseq"] > unchanged_since
             )
@@ -85,9 +82,7 @@ class Messages(MessageReader):
                 modseq = await self._count(mailbox, {"unseen": unseen}, session)
                 await self._write_flags(mailbox, {uid: after[uid] for uid in touched}, modseq, session)
                 states.update(dict.fromkeys(touched, modseq))
-            return StoreResult(
-                tuple(FlagState(uid, states[uid], after[uid]) for uid in sorted(after)), kept_back
-            )
+            return StoreResult(tuple(FlagState(uid, states[uid], after[uid]) for uid in after), kept_back)
 
         result = await in_transaction(self._store, write)
         await self._publish([mailbox], origin)
@@ -99,17 +94,15 @@ class Messages(MessageReader):
         r"""Remove the messages with \Deleted, only those of `uids` if given; return their UIDs.
 
         Raises:
-            MailboxNotFound:  the mailbox was deleted.
+            MailboxNotFound: the mailbox was deleted.
 
         """
-        match: Row = {"flags": DELETED}
-        if uids is not None:
-            match["uid"] = {"$in": list(uids)}
+        match = {"flags": DELETED} | ({} if uids is None else _with_uids(uids))
 
         async def write(session: AsyncClientSession) -> tuple[int, ...]:
             rows = await self._some(mailbox, match, _COUNTED, session)
             await self._remove(mailbox, rows, session)
-            return tuple(sorted(row["uid"] for row in rows))
+            return tuple(row["uid"] for row in rows)
 
         gone = await in_transaction(self._store, write)
         if gone:
@@ -129,7 +122,7 @@ class Messages(MessageReader):
         """Copy messages with their flags and dates (RFC 3501, section 6.4.7). `keywords`: the only keywords that the copies keep, if given.
 
         Raises:
-            MailboxNotFound:  the target was deleted.
+            MailboxNotFound: the target was deleted.
             OverQuota: the account would hold more than `quota` octets.
 
         """
@@ -138,9 +131,7 @@ class Messages(MessageReader):
             result, _ = await self._copy(mailbox, uids, target, session, quota=quota, keywords=keywords)
             return result
 
-        result = await self._to_target(target, write)
-        await self._publish([target], origin)
-        return result
+        return await self._to_target(target, write, [target], origin)
 
     async def move(
         self,
@@ -156,7 +147,7 @@ class Messages(MessageReader):
         `keywords`: the only keywords that the messages keep, if given.
 
         Raises:
-            MailboxNotFound:  the target or the mailbox was deleted.
+            MailboxNotFound: the target or the mailbox was deleted.
 
         """
 
@@ -165,9 +156,7 @@ class Messages(MessageReader):
             await self._remove(mailbox, rows, session)
             return result
 
-        result = await self._to_target(target, write)
-        await self._publish([mailbox, target], origin)
-        return result
+        return await self._to_target(target, write, [mailbox, target], origin)
 
     async def append(
         self, mailbox: Mailbox, message: NewMessage, origin: str = "", *, quota: int | None = None
@@ -175,7 +164,7 @@ class Messages(MessageReader):
         """Add a message whose body is stored. Idempotent by `message.id`.
 
         Raises:
-            MailboxNotFound:  the mailbox was deleted.
+            MailboxNotFound: the mailbox was deleted.
             OverQuota: the account would hold more than `quota` octets.
 
         """
@@ -212,7 +201,7 @@ class Messages(MessageReader):
         Return the rows too; the long columns are loaded only if the messages are few.
         """
         are_few = len(uids) <= _COPIED_AT_A_TIME
-        rows = await self._in_order(mailbox, uids, None if are_few else _COUNTED, session)
+        rows = await self._some(mailbox, _with_uids(uids), None if are_few else _COUNTED, session)
         if not rows:
             return CopyResult(target.uid_validity, (), ()), rows
         found = [int(row["uid"]) for row in rows]
@@ -221,22 +210,12 @@ class Messages(MessageReader):
         numbers = taken[target.id]
         for start in range(0, len(found), _COPIED_AT_A_TIME):
             some = found[start : start + _COPIED_AT_A_TIME]
-            whole = rows if are_few else await self._in_order(mailbox, some, None, session)
+            whole = rows if are_few else await self._some(mailbox, _with_uids(some), None, session)
             copies = {target.id: MailboxBatch([copy_of(new_message_of(row), keywords) for row in whole])}
             given = {target.id: replace(numbers, first_uid=numbers.first_uid + start)}
             await insert_numbered(self._store, copies, given, self._clock(), session)
         last = numbers.first_uid + len(found)
         return CopyResult(numbers.uid_validity, tuple(found), tuple(range(numbers.first_uid, last))), rows
-
-    async def _in_order(
-        self,
-        mailbox: Mailbox,
-        uids: Sequence[int],
-        fields: Mapping[str, int] | None,
-        session: AsyncClientSession,
-    ) -> list[Row]:
-        rows = await self._some(mailbox, {"uid": {"$in": list(uids)}}, fields, session)
-        return sorted(rows, key=lambda row: int(row["uid"]))
 
     async def _remove(self, mailbox: Mailbox, rows: Sequence[Row], session: AsyncClientSession) -> None:
         if not rows:
@@ -248,7 +227,7 @@ class Messages(MessageReader):
         }
         modseq = await self._count(mailbox, counts, session)
         await self._rows.update_many(
-            self._these(mailbox, [row["uid"] for row in rows]),
+            _these(mailbox, [row["uid"] for row in rows]),
             {
                 "$set": {
                     "expunged": True,
@@ -269,7 +248,7 @@ class Messages(MessageReader):
             by_flags[each].append(uid)
         updates = [
             UpdateMany(
-                self._these(mailbox, uids),
+                _these(mailbox, uids),
                 {"$set": {"flags": sorted(each), "modseq": modseq, "state": state_text(modseq, each)}},
             )
             for each, uids in by_flags.items()
@@ -292,32 +271,37 @@ class Messages(MessageReader):
     async def _some(
         self, mailbox: Mailbox, match: Row, fields: Mapping[str, int] | None, session: AsyncClientSession
     ) -> list[Row]:
+        """Read messages that were not expunged, in UID order."""
         query = {
             "account": mailbox.account,
             "mailbox": mailbox.id,
             "expunged": {"$exists": False},
             **match,
         }
-        return [row async for row in self._store.collection(MESSAGES).find(query, fields, session=session)]
+        rows = await self._rows.find(query, fields, session=session).to_list()
+        return sorted(rows, key=lambda row: int(row["uid"]))
 
-    async def _to_target(self, target: Mailbox, write: Callable[[AsyncClientSession], Awaitable[R]]) -> R:
+    async def _to_target(
+        self,
+        target: Mailbox,
+        write: Callable[[AsyncClientSession], Awaitable[CopyResult]],
+        written: Iterable[Mailbox],
+        origin: str,
+    ) -> CopyResult:
         try:
-            return await in_transaction(self._store, write)
+            result = await in_transaction(self._store, write)
         except MailboxGone as error:
             raise MailboxNotFound(target.name) from error
-
-    @staticmethod
-    def _these(mailbox: Mailbox, uids: Iterable[int]) -> Row:
-        return {"account": mailbox.account, "mailbox": mailbox.id, "uid": {"$in": list(uids)}}
+        await self._publish(written, origin)
+        return result
 
     async def _publish(self, mailboxes: Iterable[Mailbox], origin: str) -> None:
         if self._events is not None:
-            await self._events.publish(
-                [
-                    MailboxEvent(mailbox=str(mailbox.id), account=str(mailbox.account), origin=origin)
-                    for mailbox in mailboxes
-                ]
-            )
+            events = [
+                MailboxEvent(mailbox=str(each.id), account=str(each.account), origin=origin)
+                for each in mailboxes
+            ]
+            await self._events.publish(events)
 
 
 def copy_of(message: NewMessage, keywords: frozenset[str] | None) -> NewMessage:
@@ -327,6 +311,14 @@ def copy_of(message: NewMessage, keywords: frozenset[str] | None) -> NewMessage:
         kept = {keyword.lower() for keyword in keywords}
         flags = frozenset(flag for flag in flags if not is_keyword(flag) or flag.lower() in kept)
     return replace(message, id=str(ObjectId()), flags=flags)
+
+
+def _with_uids(uids: Iterable[int]) -> Row:
+    return {"uid": {"$in": list(uids)}}
+
+
+def _these(mailbox: Mailbox, uids: Iterable[int]) -> Row:
+    return {"account": mailbox.account, "mailbox": mailbox.id, **_with_uids(uids)}
 
 
 def _quotas(account: ObjectId, quota: int | None) -> Quotas:
@@ -346,17 +338,5 @@ def changed(old: frozenset[str], change: FlagChange, flags: frozenset[str]) -> f
 
 _STATE = {"uid": 1, "modseq": 1, "flags": 1}
 _COUNTED = {"uid": 1, "account": 1, "flags": 1, "size": 1}
-_NOT_LOADED: Row = dict.fromkeys(
-    (
-        "prefix",
-        "blob",
-        "internal_date",
-        "envelope",
-        "bodystructure",
-        "body",
-        "header_index",
-        "part_index",
-        "thread_id",
-    )
-)
+_NOT_LOADED: Row = dict.fromkeys(COPIED.values())
 _COPIED_AT_A_TIME = 100

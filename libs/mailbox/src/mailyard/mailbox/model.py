@@ -4,7 +4,7 @@ The octets of a message are `prefix`, followed by the body that `blob_id` names;
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 from bson import ObjectId
@@ -41,29 +41,39 @@ class Mailbox:
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
-    """One message of a mailbox, without its body."""
+class MessageColumns:
+    """The columns that a copy of a message takes over, and its id."""
 
-    id: str
-    mailbox: ObjectId
+    id: str  # of a NewMessage: the delivery key of delivered mail, a fresh id for APPEND
     account: ObjectId
-    uid: int
-    modseq: int
-    flags: frozenset[str]
-    internal_date: datetime
-    saved_at: datetime
-    size: int  # octets of prefix and body together: RFC822.SIZE
     prefix: bytes
     blob_id: ObjectId
+    size: int  # octets of prefix and body together: RFC822.SIZE
+    internal_date: datetime
     envelope: bytes
     bodystructure: bytes
     imap_body: bytes  # BODY of FETCH: the structure without extension data
     header_index: bytes
     part_index: bytes
-    email_id: str
-    thread_id: str
-    expunged: bool = False
+    thread_id: str = ""
+    flags: frozenset[str] = frozenset()
     summary: Summary | None = None  # None: not loaded, or written by a version up to 0.3.0
+
+
+@dataclass(frozen=True, slots=True)
+class NewMessage(MessageColumns):
+    """A parsed message for a mailbox. Made by `mailyard.mailbox.factory`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message(MessageColumns):
+    """One message of a mailbox, without its body."""
+
+    mailbox: ObjectId
+    uid: int
+    modseq: int
+    saved_at: datetime
+    expunged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,23 +118,3 @@ class AppendResult:
 
     uid_validity: int
     uid: int
-
-
-@dataclass(frozen=True, slots=True)
-class NewMessage:
-    """A parsed message for a mailbox. Made by `mailyard.mailbox.factory`."""
-
-    id: str  # delivery key for delivered mail, a fresh id for APPEND
-    account: ObjectId
-    prefix: bytes
-    blob_id: ObjectId
-    size: int
-    internal_date: datetime
-    envelope: bytes
-    bodystructure: bytes
-    imap_body: bytes
-    header_index: bytes
-    part_index: bytes
-    thread_id: str = ""
-    flags: frozenset[str] = field(default_factory=frozenset)
-    summary: Summary | None = None  # None: a copy of a message that a version up to 0.3.0 stored

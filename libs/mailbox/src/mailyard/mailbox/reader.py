@@ -43,26 +43,35 @@ class MessageReader:
         The index is in the order of modseqs, which only grow: a message whose flags change meanwhile may be read twice and
         is never missed.
         """
-        query = {
-            "account": mailbox.account,
-            "mailbox": mailbox.id,
-            "uid": {"$lt": mailbox.uid_next},
-            "state": {"$not": {"$gte": EXPUNGED}},
-        }
+        query = {"uid": {"$lt": mailbox.uid_next}, "state": {"$not": {"$gte": EXPUNGED}}}
+        table, _ = await self._read_journal(mailbox.account, mailbox.id, query, repair=True)
+        return table
+
+    async def _read_journal(
+        self, account: ObjectId, mailbox: ObjectId, query: Row, *, repair: bool
+    ) -> tuple[FlagTable, set[int]]:
+        """Return the states of messages in the journal index, and the UIDs of expunged messages. `repair`: write old states."""
+        query = {"account": account, "mailbox": mailbox, **query}
         table = FlagTable()
+        vanished: set[int] = set()
         stale: list[int] = []
         with unavailable_when_away():
             async for row in self._rows.find(query, _INDEXED, batch_size=_BATCH).sort("modseq", ASCENDING):
-                flags = flags_in(row.get("state"), row["modseq"])
-                if flags is None:
-                    stale.append(row["uid"])
+                uid, modseq, state = row["uid"], row["modseq"], row.get("state")
+                flags = flags_in(state, modseq)
+                if flags is not None:
+                    table.add(uid, modseq, flags)
+                elif is_expunged(state, modseq):
+                    vanished.add(uid)
                 else:
-                    table.add(row["uid"], row["modseq"], flags)
-            async for row in self._own_fields(mailbox.account, mailbox.id, stale, repair=True):
-                if not row.get("expunged"):
+                    stale.append(uid)
+            async for row in self._own_fields(account, mailbox, stale, repair=repair):
+                if row.get("expunged"):
+                    vanished.add(row["uid"])
+                else:
                     table.add(row["uid"], row["modseq"], frozenset(row["flags"]))
         await asyncio.to_thread(table.settle)
-        return table
+        return table, vanished
 
     async def _own_fields(
         self, account: ObjectId, mailbox: ObjectId, uids: Sequence[int], *, repair: bool
@@ -110,7 +119,7 @@ class MessageReader:
         A change that is committed during the call may be returned now, and is returned again after `highest_modseq`.
 
         Raises:
-            MailboxNotFound:  the mailbox was deleted.
+            MailboxNotFound: the mailbox was deleted.
 
         """
         snapshot = await self._mailboxes.by_id(account, mailbox)
@@ -118,31 +127,8 @@ class MessageReader:
             return Changes(snapshot.highest_modseq, snapshot.uid_next, FlagTable(), ())
         # No upper bound for the modseq: a message whose flags change now would drop out of the range,
         # and a higher UID would be shown before it.
-        query = {
-            "account": account,
-            "mailbox": mailbox,
-            "modseq": {"$gt": since_modseq},
-            "uid": {"$lt": snapshot.uid_next},
-        }
-        present = FlagTable()
-        vanished: set[int] = set()
-        stale: list[int] = []
-        with unavailable_when_away():
-            async for row in self._rows.find(query, _INDEXED, batch_size=_BATCH).sort("modseq", ASCENDING):
-                uid, modseq, state = row["uid"], row["modseq"], row.get("state")
-                flags = flags_in(state, modseq)
-                if flags is not None:
-                    present.add(uid, modseq, flags)
-                elif is_expunged(state, modseq):
-                    vanished.add(uid)
-                else:
-                    stale.append(uid)
-            async for row in self._own_fields(account, mailbox, stale, repair=False):
-                if row.get("expunged"):
-                    vanished.add(row["uid"])
-                else:
-                    present.add(row["uid"], row["modseq"], frozenset(row["flags"]))
-        await asyncio.to_thread(present.settle)
+        query = {"modseq": {"$gt": since_modseq}, "uid": {"$lt": snapshot.uid_next}}
+        present, vanished = await self._read_journal(account, mailbox, query, repair=False)
         present.drop(vanished)
         return Changes(snapshot.highest_modseq, snapshot.uid_next, present, tuple(sorted(vanished)))
 

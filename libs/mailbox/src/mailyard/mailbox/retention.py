@@ -1,16 +1,14 @@
-"""Retention: the bodies that messages need, and the purge of expunged messages and deleted mailboxes."""
+"""Retention: the bodies that messages need, and the purge of expunged messages, deleted mailboxes and removed accounts."""
 
 from collections.abc import Collection
 from datetime import datetime
 
 from bson import ObjectId
 
-from mailyard.mailbox.rows import DELETED_MAILBOXES, MESSAGES
+from mailyard.mailbox.rows import ACCOUNTS, DELETED_MAILBOXES, MAILBOXES, MESSAGES
 from mailyard.runtime.clock import Clock, now_utc
 from mailyard.store.bodychecks import BodyChecks
-from mailyard.store.client import BY_ID, MAJORITY, Store, unavailable_when_away
-
-_WITH_BODY = {"_id": 1, "blob": 1}
+from mailyard.store.client import BY_ID, MAJORITY, Row, Store, unavailable_when_away
 
 
 async def blobs_in_mailboxes(store: Store, blobs: Collection[ObjectId]) -> set[ObjectId]:
@@ -28,21 +26,33 @@ async def blobs_in_mailboxes(store: Store, blobs: Collection[ObjectId]) -> set[O
 async def purge_expunged(store: Store, before: datetime, limit: int, *, clock: Clock = now_utc) -> int:
     """Delete messages that were expunged, or whose mailbox was deleted, before a time; return how many.
 
-    At most `limit` messages are deleted at each call. Their bodies are noted for the sweep before.
+    At most `limit` messages are deleted at each call.
 
     Raises:
         Unavailable: the store is unreachable.
 
     """
-    messages = store.collection(MESSAGES)
-    checks = BodyChecks(store)
     with unavailable_when_away():
-        rows = await messages.find({"expunged_at": {"$lt": before}}, _WITH_BODY).limit(limit).to_list()
-        if rows:
-            await checks.note([row["blob"] for row in rows], clock())
-            ids = {"$in": [row["_id"] for row in rows]}
-            await messages.delete_many({"_id": ids, "expunged_at": {"$lt": before}}, hint=BY_ID)
-    return len(rows) + await _purge_deleted_mailboxes(store, before, limit - len(rows), clock)
+        purged = await _purge(store, {"expunged_at": {"$lt": before}}, limit, clock)
+        return purged + await _purge_deleted_mailboxes(store, before, limit - purged, clock)
+
+
+async def purge_account(store: Store, account: ObjectId, limit: int, *, clock: Clock = now_utc) -> int:
+    """Delete some messages of an account, and its mailboxes when no message is left; return how many messages.
+
+    Idempotent: repeat until the result is 0. Rows of mailboxes that the user deleted before are purged when their undelete
+    window is over.
+
+    Raises:
+        Unavailable: the store is unreachable.
+
+    """
+    with unavailable_when_away():
+        purged = await _purge(store, {"account": account}, limit, clock)
+        if not purged:
+            await store.collection(MAILBOXES).delete_many({"account": account})
+            await store.collection(ACCOUNTS).delete_one({"_id": account})
+    return purged
 
 
 async def _purge_deleted_mailboxes(store: Store, before: datetime, limit: int, clock: Clock) -> int:
@@ -51,21 +61,24 @@ async def _purge_deleted_mailboxes(store: Store, before: datetime, limit: int, c
     Idempotent: a crash leaves the row in `mailboxes_deleted`, and the next call goes on from there.
     """
     deleted = store.collection(DELETED_MAILBOXES)
-    messages = store.collection(MESSAGES)
-    checks = BodyChecks(store)
     purged = 0
-    with unavailable_when_away():
-        for _ in range(limit):
-            mailbox = await deleted.find_one({"deleted_at": {"$lt": before}}, sort=[("deleted_at", 1)])
-            if mailbox is None or purged == limit:
-                break
-            theirs = {"account": mailbox["account"], "mailbox": mailbox["_id"]}
-            rows = await messages.find(theirs, _WITH_BODY).limit(limit - purged).to_list()
-            if rows:
-                await checks.note([row["blob"] for row in rows], clock())
-                ids = {"$in": [row["_id"] for row in rows]}
-                await messages.delete_many({"_id": ids, **theirs}, hint=BY_ID)
-                purged += len(rows)
-            else:
-                await deleted.delete_one({"_id": mailbox["_id"]})
+    for _ in range(limit):
+        mailbox = await deleted.find_one({"deleted_at": {"$lt": before}}, sort=[("deleted_at", 1)])
+        if mailbox is None or purged == limit:
+            break
+        theirs = {"account": mailbox["account"], "mailbox": mailbox["_id"]}
+        some = await _purge(store, theirs, limit - purged, clock)
+        purged += some
+        if not some:
+            await deleted.delete_one({"_id": mailbox["_id"]})
     return purged
+
+
+async def _purge(store: Store, query: Row, limit: int, clock: Clock) -> int:
+    """Delete some messages; return how many. Their bodies are noted for the sweep before, so a crash forgets none."""
+    messages = store.collection(MESSAGES)
+    rows = await messages.find(query, {"_id": 1, "blob": 1}).limit(limit).to_list()
+    if rows:
+        await BodyChecks(store).note([row["blob"] for row in rows], clock())
+        await messages.delete_many({**query, "_id": {"$in": [row["_id"] for row in rows]}}, hint=BY_ID)
+    return len(rows)

@@ -6,13 +6,14 @@ mailbox moves to `mailboxes_deleted`; its messages stay as they are until the wi
 """
 
 from collections.abc import Collection
+from dataclasses import fields
 from datetime import datetime
 
 from bson import ObjectId
 from pymongo import ASCENDING, IndexModel
 
 from mailyard.imap.wellknown import DELETED, SEEN
-from mailyard.mailbox.model import Mailbox, Message, NewMessage
+from mailyard.mailbox.model import Mailbox, Message, MessageColumns, NewMessage
 from mailyard.mailbox.statetext import state_text
 from mailyard.mailbox.summaries import summary_in, summary_row
 from mailyard.store.client import Row, Store
@@ -65,6 +66,12 @@ RETIRED_INDEXES = {MESSAGES: ("mailbox_modseq",)}  # a prefix of `mailbox_modseq
 
 # Fields of `Message` whose column has another name. `body` has its name from version 0.2.0.
 _COLUMNS = {"id": "_id", "blob_id": "blob", "imap_body": "body"}
+# The columns that a copy of a message takes over as they are, by their fields.
+COPIED = {
+    each.name: _COLUMNS.get(each.name, each.name)
+    for each in fields(MessageColumns)
+    if each.name not in ("flags", "summary")
+}
 
 
 async def ensure_schema(store: Store) -> None:
@@ -134,7 +141,6 @@ def message_row(message: NewMessage, mailbox: ObjectId, uid: int, modseq: int, n
         "body": message.imap_body,
         "header_index": message.header_index,
         "part_index": message.part_index,
-        "email_id": str(message.blob_id),
         "thread_id": message.thread_id,
     }
     if message.summary is not None:
@@ -142,9 +148,9 @@ def message_row(message: NewMessage, mailbox: ObjectId, uid: int, modseq: int, n
     return row
 
 
-def projection(fields: Collection[str]) -> dict[str, int]:
+def projection(names: Collection[str]) -> dict[str, int]:
     """Return the projection that loads these fields of `Message` (and the UID)."""
-    columns = {_COLUMNS.get(field, field) for field in fields} | {"uid"}
+    columns = {_COLUMNS.get(name, name) for name in names} | {"uid"}
     return dict.fromkeys(columns, 1) | ({} if "_id" in columns else {"_id": 0})
 
 
@@ -152,46 +158,31 @@ def message_of(row: Row, mailbox: Mailbox) -> Message:
     """Return a message row as a value; columns that were not loaded are empty."""
     return Message(
         id=row.get("_id", ""),
-        mailbox=mailbox.id,
         account=mailbox.account,
-        uid=row["uid"],
-        modseq=row.get("modseq", 0),
-        flags=frozenset(row.get("flags", ())),
-        internal_date=row.get("internal_date", _NEVER),
-        saved_at=row.get("saved_at", _NEVER),
-        size=row.get("size", 0),
         prefix=row.get("prefix", b""),
         blob_id=row.get("blob", _NO_BLOB),
+        size=row.get("size", 0),
+        internal_date=row.get("internal_date", _NEVER),
         envelope=row.get("envelope", b""),
         bodystructure=row.get("bodystructure", b""),
         imap_body=row.get("body", b""),
         header_index=row.get("header_index", b""),
         part_index=row.get("part_index", b""),
-        email_id=row.get("email_id", ""),
         thread_id=row.get("thread_id", ""),
-        expunged=row.get("expunged", False),
+        flags=frozenset(row.get("flags", ())),
         summary=summary_in(row.get("summary")),
+        mailbox=mailbox.id,
+        uid=row["uid"],
+        modseq=row.get("modseq", 0),
+        saved_at=row.get("saved_at", _NEVER),
+        expunged=row.get("expunged", False),
     )
 
 
 def new_message_of(row: Row) -> NewMessage:
-    """Return a message row as a message for another mailbox."""
-    return NewMessage(
-        id=row["_id"],
-        account=row["account"],
-        prefix=row["prefix"],
-        blob_id=row["blob"],
-        size=row["size"],
-        internal_date=row["internal_date"],
-        envelope=row["envelope"],
-        bodystructure=row["bodystructure"],
-        imap_body=row["body"],
-        header_index=row["header_index"],
-        part_index=row["part_index"],
-        thread_id=row["thread_id"],
-        flags=frozenset(row["flags"]),
-        summary=summary_in(row.get("summary")),
-    )
+    """Return a message row, with the columns `COPIED`, as a message for another mailbox."""
+    columns = {field: row[column] for field, column in COPIED.items()}
+    return NewMessage(**columns, flags=frozenset(row["flags"]), summary=summary_in(row.get("summary")))
 
 
 def is_unseen(flags: Collection[str]) -> bool:

@@ -7,7 +7,7 @@ day until then. A stop at any point leaves the row, and the next turn goes on.
 from datetime import timedelta
 
 from mailyard.directory.removed import RemovedAccounts
-from mailyard.mailbox.accountpurge import purge_account
+from mailyard.mailbox.retention import purge_account
 from mailyard.runtime.clock import Clock, now_utc
 from mailyard.runtime.logs import get_logger
 from mailyard.store.client import Store
