@@ -64,6 +64,12 @@ class Incomplete(StrEnum):
     MATCH = "match"
 
 
+_ACTIONS = {
+    RuleVerb.TAG: Action.ACTION_TAG,
+    RuleVerb.QUARANTINE: Action.ACTION_QUARANTINE,
+    RuleVerb.REJECT: Action.ACTION_REJECT,
+    RuleVerb.DISCARD: Action.ACTION_DISCARD,
+}
 _STATUS_FORM = _ReplyForm(_STATUS, "an enhanced status code such as 5.7.1", DEFAULT_STATUS)
 _TEXT_FORM = _ReplyForm(_LINE, "one line of printable ASCII, 400 at most", DEFAULT_TEXT)
 _FILE_KEYS = ("rule", "incomplete")
@@ -165,7 +171,7 @@ def _rule(content: object, names: Collection[str], supposes: bool) -> Rule:
     action, status, text = Action.ACTION_UNSPECIFIED, "", ""
     fields: tuple[bytes, ...] = ()
     if verb is not None:
-        action = Action.Value(f"ACTION_{verb.upper()}")
+        action = _ACTIONS[verb]
         status = attempts.read(lambda: _for_reject(table, "status", verb, _STATUS_FORM), "")
         text = attempts.read(lambda: _for_reject(table, "text", verb, _TEXT_FORM), "")
         fields = attempts.read(lambda: _fields(table, name, verb), ())
