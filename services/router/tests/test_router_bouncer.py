@@ -30,7 +30,7 @@ from mailyard.store.client import Row, Store
 
 SENDER = "s@there.test"
 REFUSED = Outcome(Result.BOUNCED, "5.1.1", "550 5.1.1 no such user", "mx.remote.test[192.0.2.7]:25")
-LARGE = b"Subject: large\r\n\r\n" + b"y" * 200_000 + b"\r\nthe end\r\n"
+LARGE = b"Subject: large\r\n\r\n" + (b"y" * 62 + b"\r\n") * 4_000
 
 
 @pytest.fixture
