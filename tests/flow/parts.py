@@ -76,7 +76,7 @@ class Flow:
         self.spool = Spool(store, publisher, stage="test")
         self.directory = Directory(store, CacheLimits(0.0, 0.0))
         self.intake = RoutingHandler(store, self.directory, publisher)
-        self.deliverer = DeliveryHandler(store, cast("Any", self.woken), DeliverySettings())
+        self.deliverer = DeliveryHandler(store, cast("Any", self.woken), self.spool, DeliverySettings())
         self.bouncer = Bouncer(store, self.spool, router)
         self.mailboxes = Mailboxes(store)
         self.messages = Messages(store)

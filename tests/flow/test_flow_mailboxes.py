@@ -25,6 +25,11 @@ async def tickets(flow: Flow, count: int, *addresses: str) -> list[Ticket]:
     return flow.shelf.take(Queue.LOCAL_FILTER) + flow.shelf.take(Queue.LOCAL_DELIVER)
 
 
+def deliverer(flow: Flow, store: Store) -> DeliveryHandler:
+    """Return the handler of another process."""
+    return DeliveryHandler(store, cast("Any", flow.woken), flow.spool, DeliverySettings())
+
+
 async def limit(flow: Flow, address: str, octets: int) -> None:
     await flow.store.collection("accounts").update_one(
         {"address": address}, {"$set": {"quota_bytes": octets}}
@@ -35,7 +40,7 @@ async def test_after_rename_of_inbox_every_process_delivers_to_the_new_inbox(
     mongo_url: str, flow: Flow
 ) -> None:
     stores = [Store(mongo_url, flow.store.db.name) for _ in range(2)]
-    pods = [DeliveryHandler(store, cast("Any", flow.woken), DeliverySettings()) for store in stores]
+    pods = [deliverer(flow, store) for store in stores]
     for pod in pods:  # both know the account's INBOX now
         await pod.handle(await tickets(flow, 1, ANN))
     await flow.mailboxes.rename(await flow.account(ANN), "INBOX", "Old")
@@ -85,9 +90,7 @@ async def test_mail_for_a_full_mailbox_is_deferred_and_delivered_when_there_is_r
     [deferred] = [row async for row in flow.store.collection("spool").find({"due_at": {"$exists": True}})]
     assert "4.2.2 the mailbox is full" in str(deferred["timeline"])
     await limit(flow, ANN, 1_000_000)
-    again = DeliveryHandler(
-        flow.store, cast("Any", flow.woken), DeliverySettings()
-    )  # without the cached quota
+    again = deliverer(flow, flow.store)  # without the cached quota
     await again.handle(all_tickets)
     assert await flow.found(ANN) == [1]
     assert await flow.found("bob@one.test") == [1]
@@ -100,7 +103,7 @@ async def test_a_ticket_that_comes_again_after_the_mailbox_was_filled_by_its_mai
     given = await tickets(flow, 1, ANN)
     await flow.deliverer.handle(given)
     await limit(flow, ANN, 10)
-    again = DeliveryHandler(flow.store, cast("Any", flow.woken), DeliverySettings())
+    again = deliverer(flow, flow.store)
     await again.handle(given)
     row = await flow.row(given[0].spool_id)
     assert (row["state"], row["outcomes"]["0"]["result"]) == ("done", "delivered")

@@ -1,25 +1,21 @@
-"""One message to many recipients on a real store: parsed once, placed in portions, without holding up the loop."""
+"""One message to many recipients on a real store: parsed once, inserted in portions, without holding up the loop."""
 
 import asyncio
 import gc
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
-from typing import Any, cast
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from bson import ObjectId
+from delivery_doubles import deliver
 
 from mailyard.delivery import parsing
-from mailyard.delivery.handler import DeliveryHandler
-from mailyard.delivery.placing import Placer
-from mailyard.delivery.settings import DeliverySettings
+from mailyard.delivery.mailboxwriter import MailboxWriter
 from mailyard.mailbox.bulkinsertion import InsertionResult
-from mailyard.mailbox.rows import ensure_schema as ensure_mailboxes
 from mailyard.message.parse import ParsedMessage, parse_message
-from mailyard.proto.v1.mailbox_pb2 import MailboxEvent
 from mailyard.proto.v1.ticket_pb2 import Recipient, Ticket
 from mailyard.runtime.errors import Unavailable
-from mailyard.spool.schema import ensure_schema as ensure_spool
 from mailyard.store.blobs import Blobs
 from mailyard.store.body import Body
 from mailyard.store.client import Store
@@ -31,23 +27,6 @@ MESSAGES = (
     + b"--B\r\nContent-Type: message/rfc822\r\n\r\nFrom: %b\r\n\r\n\r\n" % (b"a@b," * 45) * 1000
     + b"--B--\r\n"
 )
-
-
-class Silent:
-    """Mailbox events that nobody hears."""
-
-    async def publish(self, events: Sequence[MailboxEvent]) -> None:
-        pass
-
-
-@pytest.fixture
-async def store(mongo_url: str, database: str) -> AsyncIterator[Store]:
-    store = Store(mongo_url, database)
-    await store.start()
-    await ensure_spool(store)
-    await ensure_mailboxes(store)
-    yield store
-    await store.close()
 
 
 async def tickets_for(store: Store, body: bytes, recipients: int, per_ticket: int) -> list[Ticket]:
@@ -113,15 +92,15 @@ async def test_a_message_is_parsed_once_and_placed_in_portions(
         parses.append(body)
         return parse_message(prefix, body)
 
-    place = Placer.place
+    insert = MailboxWriter.insert
 
-    async def watch(placer: Placer, messages: Any) -> InsertionResult:
+    async def watch(writer: MailboxWriter, messages: Any) -> InsertionResult:
         portions.append(len(messages))
-        return await place(placer, messages)
+        return await insert(writer, messages)
 
     monkeypatch.setattr(parsing, "parse_message", count)
-    monkeypatch.setattr(Placer, "place", watch)
-    handler = DeliveryHandler(store, cast("Any", Silent()), DeliverySettings())
+    monkeypatch.setattr(MailboxWriter, "insert", watch)
+    handler = deliver(store)
     tickets = await tickets_for(store, b"Subject: x\r\n\r\ntext\r\n", 1000, per_ticket)
     await handler.handle(tickets)
     assert await delivered(store) == 1000
@@ -131,7 +110,7 @@ async def test_a_message_is_parsed_once_and_placed_in_portions(
 
 @pytest.mark.parametrize("body", [HOSTILE, MESSAGES], ids=["hostile header", "a thousand messages"])
 async def test_a_hostile_message_to_many_recipients_leaves_room_for_others(store: Store, body: bytes) -> None:
-    handler = DeliveryHandler(store, cast("Any", Silent()), DeliverySettings())
+    handler = deliver(store)
     tickets = await tickets_for(store, body, 200, 200)
     assert await longest_stretch(handler.handle(tickets)) < 0.1
     assert await delivered(store) == 200
@@ -143,18 +122,18 @@ async def test_a_hostile_message_to_many_recipients_leaves_room_for_others(store
 async def test_a_ticket_that_comes_again_in_the_middle_delivers_the_rest(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place = Placer.place
+    insert = MailboxWriter.insert
     calls = 0
 
-    async def fail_at_the_third(placer: Placer, messages: Any) -> InsertionResult:
+    async def fail_at_the_third(writer: MailboxWriter, messages: Any) -> InsertionResult:
         nonlocal calls
         calls += 1
         if calls == 3:
             raise Unavailable("the store is unreachable")
-        return await place(placer, messages)
+        return await insert(writer, messages)
 
-    monkeypatch.setattr(Placer, "place", fail_at_the_third)
-    handler = DeliveryHandler(store, cast("Any", Silent()), DeliverySettings())
+    monkeypatch.setattr(MailboxWriter, "insert", fail_at_the_third)
+    handler = deliver(store)
     tickets = await tickets_for(store, b"Subject: x\r\n\r\ntext\r\n", 500, 500)
     with pytest.raises(Unavailable):
         await handler.handle(tickets)

@@ -26,7 +26,7 @@ from mailyard.proto.v1.ticket_pb2 import Action, Verdict
 from mailyard.spool.outcome import Outcome, Result
 
 REFUSED = Reject("5.7.1", "550 5.7.1 refused")
-PLACED = InsertedMessage(ObjectId(), 7, 1, 9)
+INSERTED = InsertedMessage(ObjectId(), 7, 1, 9)
 
 
 @pytest.mark.parametrize(
@@ -77,9 +77,9 @@ def test_the_outcome_says_what_was_done(plan: DeliveryPlan, result: Result) -> N
 
 
 def test_a_stored_copy_is_named_with_its_uid_unless_an_earlier_attempt_stored_it() -> None:
-    assert outcome_of(KEEP, "account:id", {"account:id": PLACED}).place == "INBOX UID 7"
-    assert outcome_of(KEEP, "account:id", {"other:id": PLACED}).place == "INBOX"
-    assert outcome_of(QUARANTINE, "account:id", {"account:id": PLACED}).place == "Junk UID 7"
+    assert outcome_of(KEEP, "account:id", {"account:id": INSERTED}).place == "INBOX UID 7"
+    assert outcome_of(KEEP, "account:id", {"other:id": INSERTED}).place == "INBOX"
+    assert outcome_of(QUARANTINE, "account:id", {"account:id": INSERTED}).place == "Junk UID 7"
 
 
 def test_a_recipient_without_a_mailbox_is_refused_as_smtp_does_it() -> None:

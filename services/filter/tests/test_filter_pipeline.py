@@ -7,9 +7,8 @@ import pytest
 
 from mailyard.broker.pipeline import Route
 from mailyard.filter import registry
-from mailyard.filter.check import BatchChanged, Check, Phase, in_steps
+from mailyard.filter.check import BatchChanged, Check, OnFailure, Phase, in_steps
 from mailyard.filter.mail import Mail, MailEnvelope, Need
-from mailyard.filter.onfailure import OnFailure
 from mailyard.filter.pipeline import Pipeline
 from mailyard.filter.rules.contentcheck import ContentCheck
 from mailyard.filter.rules.settings import RulesSettings

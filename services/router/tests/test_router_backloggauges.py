@@ -1,4 +1,4 @@
-"""What one router tells for all: waiting mail of tenants within bounds, and the canary."""
+"""What one router exports for all: waiting mail of tenants within bounds, and the canary."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -20,7 +20,7 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 @pytest.fixture(autouse=True)
 def _nothing_shown() -> None:
-    """Metrics belong to the process: what the test before has shown is none of this one's."""
+    """Metrics belong to the process: a test must not see the values of an earlier one."""
     for name in ("mailyard_tenant_waiting_mails", "mailyard_spool_open_mails", "mailyard_canary_seconds"):
         gauge(name).clear()
 
@@ -67,16 +67,16 @@ async def test_tenants_with_most_waiting_mail_are_named_and_the_others_summed(st
 
 
 async def test_a_tenant_whose_mail_has_ended_is_shown_no_more(store: Store) -> None:
-    told = gauges(store)
+    exporter = gauges(store)
     await insert(store, "past", 1, RowState.ACTIVE)
-    await told.export_backlog()
+    await exporter.export_backlog()
     await store.collection(COLLECTION).delete_many({"tenant": "past"})
     await insert(store, "present", 1, RowState.ACTIVE)
-    await told.export_backlog()
+    await exporter.export_backlog()
     assert waiting() == {"present": 1, OTHERS: 0}
 
 
-async def test_who_does_not_hold_the_lease_shows_nothing(store: Store) -> None:
+async def test_a_router_without_the_lease_exports_nothing(store: Store) -> None:
     await insert(store, "large", 5, RowState.ACTIVE)
     await gauges(store, instance="router-0").export_backlog()
     await gauges(store, instance="router-1").export_backlog()
@@ -120,15 +120,15 @@ def test_equal_tenants_are_ranked_by_name() -> None:
     assert largest({}, 2) == ({}, 0)
 
 
-async def test_the_last_run_of_the_canary_is_told(store: Store) -> None:
+async def test_the_last_run_of_the_canary_is_exported(store: Store) -> None:
     canary = Canary(store)
     await canary.record("local", succeeded=True, seconds=1.5, at=NOON)
     await canary.record("echo", succeeded=False, seconds=60.0, at=NOON + timedelta(seconds=10))
     await gauges(store).export_canary()
     assert shown("mailyard_canary_success_state", "leg") == {"local": 1, "echo": 0}
     assert shown("mailyard_canary_seconds", "leg") == {"local": 1.5, "echo": 60.0}
-    told = REGISTRY.get_sample_value("mailyard_canary_run_timestamp_seconds")
-    assert told == (NOON + timedelta(seconds=10)).timestamp()
+    at = REGISTRY.get_sample_value("mailyard_canary_run_timestamp_seconds")
+    assert at == (NOON + timedelta(seconds=10)).timestamp()
 
 
 async def test_a_count_that_takes_long_is_done_less_often(

@@ -19,7 +19,7 @@ MONTH = timedelta(days=30)
 GONE, OTHER = ObjectId(), ObjectId()
 
 
-class Turned:
+class ClockOfTheTest:
     def __init__(self) -> None:
         self.now = NOW
 
@@ -80,7 +80,7 @@ async def run(purge: AccountPurge) -> int:
 
 
 async def test_mail_is_kept_until_its_time_and_then_all_of_it_goes(store) -> None:
-    clock = Turned()
+    clock = ClockOfTheTest()
     purge = AccountPurge(store, "router-1", clock=clock)
     before = await left(store, GONE)
     clock.now = NOW + MONTH - timedelta(seconds=1)
@@ -96,7 +96,7 @@ async def test_mail_is_kept_until_its_time_and_then_all_of_it_goes(store) -> Non
 
 
 async def test_mail_that_comes_late_from_the_queue_goes_too(store) -> None:
-    clock = Turned()
+    clock = ClockOfTheTest()
     purge = AccountPurge(store, "router-1", clock=clock)
     await store.collection("removed_accounts").update_one(
         {"_id": GONE}, {"$set": {"purge_at": NOW, "until": NOW + STRAGGLERS}}
@@ -114,7 +114,7 @@ async def test_mail_that_comes_late_from_the_queue_goes_too(store) -> None:
 
 
 async def test_one_router_at_a_time_works(store) -> None:
-    clock = Turned()
+    clock = ClockOfTheTest()
     clock.now = NOW + MONTH
     first, second = (AccountPurge(store, name, clock=clock) for name in ("router-1", "router-2"))
     assert await first.work() is True
@@ -124,7 +124,7 @@ async def test_one_router_at_a_time_works(store) -> None:
 
 
 async def test_an_account_whose_deletion_has_begun_is_not_restored_by_a_clock_that_is_behind(store) -> None:
-    clock = Turned()
+    clock = ClockOfTheTest()
     clock.now = NOW + MONTH
     assert await AccountPurge(store, "router-1", clock=clock).work() is True
     address = Address.parse("anna@acme.example")
@@ -139,7 +139,7 @@ async def test_an_account_whose_deletion_has_begun_is_not_restored_by_a_clock_th
 async def test_an_account_that_was_restored_just_before_its_deletion_keeps_its_mail(
     store, monkeypatch
 ) -> None:
-    clock = Turned()
+    clock = ClockOfTheTest()
     clock.now = NOW + MONTH
     read = RemovedAccounts.entry_due
 

@@ -1,4 +1,4 @@
-"""What becomes of recipients: one way, several, or none."""
+"""What becomes of recipients: one leg, several, or none."""
 
 from bson import ObjectId
 
@@ -33,22 +33,22 @@ def nowhere(text: str) -> Destination:
     return Destination(Address.parse(text), Unknown("no such address"))
 
 
-def ways(legs: tuple[Leg, ...]) -> list[tuple[Route, str, str, list[str]]]:
+def routes(legs: tuple[Leg, ...]) -> list[tuple[Route, str, str, list[str]]]:
     return [(leg.route, leg.tenant, leg.site, [each.address for each in leg.targets]) for leg in legs]
 
 
-def test_mailboxes_of_one_tenant_are_one_way():
+def test_mailboxes_of_one_tenant_are_one_leg():
     decided = decide(
         ticket("anna@one.test", "ben@one.test"),
         [[mailbox(ANNA, "anna@one.test")], [mailbox(BEN, "ben@one.test")]],
     )
     assert isinstance(decided, Single)
-    assert ways((decided.leg,)) == [(Route.LOCAL, "one", "", ["anna@one.test", "ben@one.test"])]
+    assert routes((decided.leg,)) == [(Route.LOCAL, "one", "", ["anna@one.test", "ben@one.test"])]
     assert [each.account for each in decided.leg.targets] == [str(ANNA), str(BEN)]
     assert decided.expanded == 0
 
 
-def test_an_alias_of_three_is_one_way_with_two_targets_more_than_recipients():
+def test_an_alias_of_three_is_one_leg_with_two_targets_more_than_recipients():
     ends = [mailbox(ANNA, "anna@one.test"), mailbox(BEN, "ben@one.test"), mailbox(ObjectId(), "c@one.test")]
     decided = decide(ticket("all@one.test"), [ends])
     assert isinstance(decided, Single)
@@ -72,7 +72,7 @@ def test_fewer_targets_than_recipients_are_split_so_that_the_ledger_sees_each_re
         [[mailbox(ANNA, "anna@one.test")], [mailbox(ANNA, "anna@one.test")]],
     )
     assert isinstance(decided, Split)
-    assert ways(decided.legs) == [(Route.LOCAL, "one", "", ["anna@one.test"])]
+    assert routes(decided.legs) == [(Route.LOCAL, "one", "", ["anna@one.test"])]
 
 
 def test_the_plus_detail_reaches_the_target():
@@ -81,7 +81,7 @@ def test_the_plus_detail_reaches_the_target():
     assert decided.leg.targets[0].detail == "x"
 
 
-def test_mailboxes_and_each_remote_domain_are_ways_of_their_own():
+def test_mailboxes_and_each_remote_domain_are_legs_of_their_own():
     decided = decide(
         ticket("anna@one.test", "x@far.test", "y@far.test", "z@other.test"),
         [
@@ -92,7 +92,7 @@ def test_mailboxes_and_each_remote_domain_are_ways_of_their_own():
         ],
     )
     assert isinstance(decided, Split)
-    assert ways(decided.legs) == [
+    assert routes(decided.legs) == [
         (Route.LOCAL, "one", "", ["anna@one.test"]),
         (Route.REMOTE, "one", "far.test", ["x@far.test", "y@far.test"]),
         (Route.REMOTE, "one", "other.test", ["z@other.test"]),
@@ -103,7 +103,7 @@ def test_mailboxes_and_each_remote_domain_are_ways_of_their_own():
 def test_another_tenants_mailbox_is_a_leg_of_that_tenant():
     decided = decide(ticket("x@two.test"), [[mailbox(BEN, "x@two.test", tenant="two")]])
     assert isinstance(decided, Split)
-    assert ways(decided.legs) == [(Route.LOCAL, "two", "", ["x@two.test"])]
+    assert routes(decided.legs) == [(Route.LOCAL, "two", "", ["x@two.test"])]
 
 
 def test_mail_to_nobody_ends_with_the_directory_s_reason():
@@ -154,7 +154,7 @@ def test_members_of_an_alias_with_success_alone_report_nothing():
     assert {each.notify for leg in decided.legs for each in leg.targets} == {"NEVER"}
 
 
-def test_nobody_is_told_of_an_expansion_without_a_sender_or_without_asking():
+def test_no_expansion_is_reported_without_a_sender_or_a_request():
     ends = [mailbox(ANNA, "anna@one.test"), mailbox(BEN, "ben@one.test")]
     without_sender = asked("SUCCESS", "all@one.test")
     without_sender.sender = ""
@@ -182,7 +182,7 @@ def test_two_recipients_of_one_account_are_reported_as_either_asked():
     assert [each.notify for each in decided.legs[0].targets] == ["SUCCESS"]
 
 
-def test_a_way_of_many_targets_is_cut_into_legs_that_number_their_targets_anew():
+def test_a_route_of_many_targets_is_cut_into_legs_that_number_their_targets_anew():
     count = 2 * MOST_LEG_TARGETS + 1
     names = [f"u{number}@remote.test" for number in range(count)]
     decided = decide(ticket(*names), [[elsewhere(name)] for name in names])

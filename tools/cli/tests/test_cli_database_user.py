@@ -120,7 +120,7 @@ def test_mail_is_published_where_the_service_hands_it_on() -> None:
         "smtp-in": {"smtp-in"},
         "router": {"smtp-in", "local", "remote"},
         "filter": {"local", "remote"},
-        "delivery": {EVENTS_EXCHANGE},
+        "delivery": {"smtp-in", EVENTS_EXCHANGE},
         "relay": set(),
         "imap": {EVENTS_EXCHANGE},
     }

@@ -34,6 +34,11 @@ class TransferringClient:
     certificate: str = ""  # subject of a verified client certificate, RFC 4514
 
 
+def no_prefix(_spool_id: str, _accepted_at: datetime) -> bytes:
+    """Return the prefix of mail that is complete."""
+    return b""
+
+
 @dataclass(frozen=True, slots=True)
 class Acceptance:
     """A message, and all that its row says from the beginning."""
@@ -42,9 +47,11 @@ class Acceptance:
     recipients: tuple[Recipient, ...]
     tenant: str
     source: Source
-    client: TransferringClient
     body: Body
-    prefix: Callable[[str, datetime], bytes]  # header fields for a spool id and the time of acceptance
+    client: TransferringClient = TransferringClient()  # generated mail has none
+    prefix: Callable[[str, datetime], bytes] = (
+        no_prefix  # header fields for a spool id and the time of acceptance
+    )
     ret: str = ""
     envid: str = ""
     smtputf8: bool = False

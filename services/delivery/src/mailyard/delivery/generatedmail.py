@@ -5,13 +5,13 @@ repeated after a crash generates nothing again.
 """
 
 import contextlib
-from datetime import datetime
 
 from bson import ObjectId
 
-from mailyard.delivery.plan import AutomaticReply, Redirect, delivered_to
+from mailyard.delivery.plan import AutomaticReply, Generated, Redirect
+from mailyard.delivery.recipientcopy import delivered_to, delivery_key
 from mailyard.proto.v1.ticket_pb2 import Recipient, Ticket
-from mailyard.spool.acceptance import Acceptance, Source, TransferringClient
+from mailyard.spool.acceptance import Acceptance, Source
 from mailyard.spool.queue.spool import AlreadyAccepted, Spool
 from mailyard.store.body import Body
 
@@ -22,60 +22,50 @@ class GeneratedMail:
     def __init__(self, spool: Spool) -> None:
         self._spool = spool
 
-    async def redirect(self, ticket: Ticket, target: Recipient, key: str, action: Redirect) -> None:
-        """Send a message on; its body in the store is shared.
+    async def accept(self, ticket: Ticket, target: Recipient, action: Generated) -> None:
+        """Accept the message of an action that is executed for one recipient of a ticket.
 
         Raises:
             Unavailable: the message was not accepted; call again.
 
         """
-        prefix = delivered_to(target.address) + ticket.prefix
-        await self._accept(
-            Acceptance(
-                sender=ticket.sender,
-                recipients=(Recipient(address=action.address, tenant=target.tenant),),
-                tenant=target.tenant,
-                source=Source.GENERATED,
-                client=TransferringClient(),
-                body=Body(ObjectId(ticket.blob_id), ticket.size, None),
-                prefix=lambda _id, _at: prefix,
-                smtputf8=ticket.smtputf8,
-                body_type=ticket.body or "7BIT",
-                traceparent=ticket.traceparent,
-                dedupe_key=f"{key}/redirect/{action.address}",
-            )
-        )
-
-    async def reply(self, ticket: Ticket, target: Recipient, key: str, action: AutomaticReply) -> None:
-        """Send a reply with the null reverse-path; there is none to a message without a sender.
-
-        Raises:
-            Unavailable: the reply was not accepted; call again.
-
-        """
-        if not ticket.sender:
-            return
-        writer = self._spool.blobs.writer()
-        await writer.write(action.octets)
-        await self._accept(
-            Acceptance(
-                sender="",
-                recipients=(Recipient(address=ticket.sender, tenant=target.tenant),),
-                tenant=target.tenant,
-                source=Source.GENERATED,
-                client=TransferringClient(),
-                body=await writer.finish(),
-                prefix=_no_prefix,
-                body_type="7BIT" if action.octets.isascii() else "8BITMIME",
-                traceparent=ticket.traceparent,
-                dedupe_key=f"{key}/reply/{action.key}",
-            )
-        )
-
-    async def _accept(self, acceptance: Acceptance) -> None:
+        match action:
+            case Redirect():
+                acceptance = _redirected(ticket, target, action)
+            case AutomaticReply():
+                if not ticket.sender:
+                    return  # the null reverse-path gets no reply (RFC 3834, section 2)
+                acceptance = await self._reply(ticket, target, action)
         with contextlib.suppress(AlreadyAccepted):  # an earlier attempt generated it
             await self._spool.accept(acceptance)
 
+    async def _reply(self, ticket: Ticket, target: Recipient, action: AutomaticReply) -> Acceptance:
+        writer = self._spool.blobs.writer()
+        await writer.write(action.octets)
+        return Acceptance(
+            sender="",
+            recipients=(Recipient(address=ticket.sender, tenant=target.tenant),),
+            tenant=target.tenant,
+            source=Source.GENERATED,
+            body=await writer.finish(),
+            body_type="7BIT" if action.octets.isascii() else "8BITMIME",
+            traceparent=ticket.traceparent,
+            dedupe_key=f"{delivery_key(ticket, target)}/reply/{action.key}",
+        )
 
-def _no_prefix(_spool_id: str, _at: datetime) -> bytes:
-    return b""
+
+def _redirected(ticket: Ticket, target: Recipient, action: Redirect) -> Acceptance:
+    """Return the message for its new address; its body in the store is shared."""
+    prefix = delivered_to(target.address) + ticket.prefix
+    return Acceptance(
+        sender=ticket.sender,
+        recipients=(Recipient(address=action.address, tenant=target.tenant),),
+        tenant=target.tenant,
+        source=Source.GENERATED,
+        body=Body(ObjectId(ticket.blob_id), ticket.size, None),
+        prefix=lambda _id, _at: prefix,
+        smtputf8=ticket.smtputf8,
+        body_type=ticket.body or "7BIT",
+        traceparent=ticket.traceparent,
+        dedupe_key=f"{delivery_key(ticket, target)}/redirect/{action.address}",
+    )

@@ -4,6 +4,7 @@ A batch costs one read of its bodies, one parse of each message, one transaction
 and one update of its rows. A ticket that comes twice finds its delivery keys in place and only ends its row.
 """
 
+import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -15,13 +16,11 @@ from bson import ObjectId
 from mailyard.broker.events import MailboxEvents
 from mailyard.broker.pipeline import Queue, stage_of
 from mailyard.delivery.generatedmail import GeneratedMail
+from mailyard.delivery.mailboxwriter import MailboxWriter
 from mailyard.delivery.parsing import parse_once
-from mailyard.delivery.placing import Placer
 from mailyard.delivery.plan import (
     NO_MAILBOX,
-    AutomaticReply,
     DeliveryPlan,
-    Redirect,
     copies,
     copy_key,
     generated,
@@ -29,7 +28,7 @@ from mailyard.delivery.plan import (
     plan_for,
     without_loops,
 )
-from mailyard.delivery.recipientcopy import delivery_key, has_account, message_for
+from mailyard.delivery.recipientcopy import delivery_key, message_for
 from mailyard.delivery.settings import DeliverySettings
 from mailyard.imap.wellknown import INBOX
 from mailyard.mailbox.bulkinsertion import InsertionResult
@@ -45,6 +44,7 @@ from mailyard.runtime.metrics import counter, histogram
 from mailyard.spool.outcome import Outcome, Report, Result
 from mailyard.spool.queue.deferral import defer
 from mailyard.spool.queue.outcomes import Outcomes
+from mailyard.spool.queue.spool import Spool
 from mailyard.spool.queue.stage import StageReports
 from mailyard.spool.timeline import append_event
 from mailyard.store.blobs import Blobs
@@ -72,18 +72,17 @@ class DeliveryHandler:
         self,
         store: Store,
         events: MailboxEvents,
+        spool: Spool,
         settings: DeliverySettings,
         *,
-        generated_mail: GeneratedMail | None = None,
         clock: Clock = now_utc,
     ) -> None:
-        """`generated_mail` is needed for plans that redirect or reply; no verdict leads to such a plan."""
         self._events = events
-        self._generated_mail = generated_mail
+        self._generated_mail = GeneratedMail(spool)
         self._settings = settings
         self._clock = clock
         self._blobs = Blobs(store)
-        self._placer = Placer(store, clock=clock)
+        self._writer = MailboxWriter(store, clock=clock)
         self._reports = StageReports(_STAGE, Outcomes(store, clock=clock, durable=False), clock=clock)
         self.poison = self._reports.poison
         self._delivered = counter("mailyard_delivery_messages_total")
@@ -117,55 +116,53 @@ class DeliveryHandler:
                 for each, parse in zip(planned, parsed, strict=True)
                 for copy in _copies(each, parse, len(bodies[ObjectId(each.ticket.blob_id)]), now)
             )
-            placing = InsertionResult()
+            insertion = InsertionResult()
             for portion in batches(messages, _weigh_copy, self._settings.batch_messages, _PORTION_OCTETS):
-                placing.add(await self._place(portion))
-            for each in planned:
-                await self._generate(each, placing)
-            await self._report(planned, placing)
+                insertion.add(await self._insert(portion))
+            await self._generate(planned, insertion)
+            await self._report(planned, insertion)
 
-    async def _generate(self, planned: "_Planned", placing: InsertionResult) -> None:
-        """Send the generated mail of each recipient whose copies are stored."""
-        ticket = planned.ticket
-        for target, plan in zip(ticket.recipients, planned.plans, strict=True):
-            for action in generated(plan):
-                key = delivery_key(ticket, target)
-                if _not_stored(plan, key, placing):
-                    break
-                if self._generated_mail is None:
-                    raise RuntimeError("delivery is not set up to generate mail")
-                match action:
-                    case Redirect():
-                        await self._generated_mail.redirect(ticket, target, key, action)
-                    case AutomaticReply():
-                        await self._generated_mail.reply(ticket, target, key, action)
+    async def _generate(self, planned: Sequence["_Planned"], insertion: InsertionResult) -> None:
+        """Accept the generated mail of each recipient whose copies are stored; all of a batch in few commits."""
+        results = await asyncio.gather(
+            *(
+                self._generated_mail.accept(each.ticket, target, action)
+                for each in planned
+                for target, plan in zip(each.ticket.recipients, each.plans, strict=True)
+                for action in generated(plan)
+                if not _not_stored(plan, delivery_key(each.ticket, target), insertion)
+            ),
+            return_exceptions=True,
+        )
+        for error in filter(None, results):
+            raise error
 
-    async def _place(self, messages: Sequence[tuple[str, NewMessage]]) -> InsertionResult:
+    async def _insert(self, messages: Sequence[tuple[str, NewMessage]]) -> InsertionResult:
         self._batches.observe(len(messages))
-        placing = await self._placer.place(messages)
-        await self._publish_events([message for _, message in messages], placing.inserted)
-        return placing
+        insertion = await self._writer.insert(messages)
+        await self._publish_events([message for _, message in messages], insertion.inserted)
+        return insertion
 
     async def _publish_events(
-        self, messages: Sequence[NewMessage], placed: Mapping[str, InsertedMessage]
+        self, messages: Sequence[NewMessage], inserted: Mapping[str, InsertedMessage]
     ) -> None:
         """Wake the sessions that have the mailboxes open, once for each mailbox."""
         events = {
-            place.mailbox: MailboxEvent(
-                mailbox=str(place.mailbox),
+            copy.mailbox: MailboxEvent(
+                mailbox=str(copy.mailbox),
                 account=str(message.account),
-                highest_modseq=place.modseq,
-                uid_next=place.uid + 1,
+                highest_modseq=copy.modseq,
+                uid_next=copy.uid + 1,
                 origin=_ORIGIN,
             )
             for message in messages
-            if (place := placed.get(message.id)) is not None
+            if (copy := inserted.get(message.id)) is not None
         }
         await self._events.publish(list(events.values()))
 
-    async def _report(self, planned: Sequence["_Planned"], placing: InsertionResult) -> None:
+    async def _report(self, planned: Sequence["_Planned"], insertion: InsertionResult) -> None:
         now = self._clock()
-        reports = [_report_of(each, placing, now) for each in planned]
+        reports = [_report_of(each, insertion, now) for each in planned]
         await self._reports.write(reports)
         for report in reports:
             stored = _stored(report)
@@ -183,8 +180,8 @@ class _Planned(NamedTuple):
 
 
 def _plan(ticket: Ticket, target: Recipient) -> DeliveryPlan:
-    if not has_account(target):
-        return NO_MAILBOX
+    if not ObjectId.is_valid(target.account):
+        return NO_MAILBOX  # an unknown recipient in a row of 0.2.0
     return without_loops(plan_for(ticket.verdict), ticket.prefix, target.address)
 
 
@@ -202,7 +199,7 @@ def _copies(
             yield each.kind, replace(message, id=copy_key(message.id, ordinal), flags=each.flags)
 
 
-def _report_of(planned: _Planned, placing: InsertionResult, now: datetime) -> Report:
+def _report_of(planned: _Planned, insertion: InsertionResult, now: datetime) -> Report:
     """Report what was done, and defer the recipients whose mailboxes accepted nothing now.
 
     A full mailbox may have space tomorrow: its mail is deferred like mail for an unreachable host, and returned to the
@@ -213,10 +210,10 @@ def _report_of(planned: _Planned, placing: InsertionResult, now: datetime) -> Re
     waiting: Counter[str] = Counter()
     for target, plan in zip(ticket.recipients, planned.plans, strict=True):
         key = delivery_key(ticket, target)
-        if reason := _not_stored(plan, key, placing):
+        if reason := _not_stored(plan, key, insertion):
             waiting[reason] += 1
         else:
-            outcomes[target.index] = outcome_of(plan, key, placing.inserted)
+            outcomes[target.index] = outcome_of(plan, key, insertion.inserted)
     _append_events(ticket, outcomes.values(), waiting, now)
     if not waiting:
         return Report(ticket, outcomes)
@@ -224,14 +221,14 @@ def _report_of(planned: _Planned, placing: InsertionResult, now: datetime) -> Re
     return defer(ticket, _STAGE.route, now, status, text, outcomes=outcomes)
 
 
-def _not_stored(plan: DeliveryPlan, key: str, placing: InsertionResult) -> str:
+def _not_stored(plan: DeliveryPlan, key: str, insertion: InsertionResult) -> str:
     """Return why a copy of a plan was not stored now; empty if all were."""
-    if not placing.over_quota and not placing.busy:
+    if not insertion.over_quota and not insertion.busy:
         return ""
     keys = {copy_key(key, ordinal) for ordinal in range(len(copies(plan)))}
-    if keys & placing.over_quota:
+    if keys & insertion.over_quota:
         return _FULL
-    return _BUSY if keys & placing.busy else ""
+    return _BUSY if keys & insertion.busy else ""
 
 
 def _append_events(

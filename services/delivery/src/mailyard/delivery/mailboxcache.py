@@ -17,8 +17,8 @@ _MAILBOXES = 20_000
 class MailboxCache:
     """INBOX and Junk of accounts, created when an account has none.
 
-    Entries do not expire. A placement fails with `MailboxGone` when the mailbox was deleted, or when INBOX was renamed;
-    after `forget` the next placement looks it up again. Junk is found by its special use, so it stays the same mailbox
+    Entries do not expire. An insertion fails with `MailboxGone` when the mailbox was deleted, or when INBOX was renamed;
+    after `forget` the next insertion looks it up again. Junk is found by its special use, so it stays the same mailbox
     when it is renamed.
     """
 
@@ -26,7 +26,7 @@ class MailboxCache:
         self._mailboxes = mailboxes
         self._known: OrderedDict[tuple[ObjectId, str], ObjectId] = OrderedDict()
 
-    async def placements(self, messages: Sequence[tuple[str, NewMessage]]) -> list[Insertion]:
+    async def insertions(self, messages: Sequence[tuple[str, NewMessage]]) -> list[Insertion]:
         """Return where messages go, each given with its kind of mailbox, INBOX or Junk.
 
         Raises:
@@ -53,7 +53,7 @@ class MailboxCache:
     def forget(self, gone: Collection[ObjectId]) -> None:
         """Remove entries, so that these mailboxes are looked up again."""
         self._known = OrderedDict(
-            (place, mailbox) for place, mailbox in self._known.items() if mailbox not in gone
+            (key, mailbox) for key, mailbox in self._known.items() if mailbox not in gone
         )
 
     async def _look_up(self, account: ObjectId, kind: str) -> ObjectId:

@@ -7,10 +7,12 @@ from mailyard.broker.connection import Broker
 from mailyard.broker.consumer import TicketConsumer
 from mailyard.broker.events import MailboxEvents
 from mailyard.broker.pipeline import Queue
+from mailyard.broker.publisher import TicketPublisher
 from mailyard.delivery.handler import DeliveryHandler
 from mailyard.delivery.settings import DeliverySettings
 from mailyard.runtime.service import Component, Runtime, run
 from mailyard.runtime.settings import load_settings
+from mailyard.spool.queue.spool import Spool
 from mailyard.spool.watch.progress import ProgressReporter
 from mailyard.store.client import Store
 
@@ -21,7 +23,9 @@ async def build(runtime: Runtime[DeliverySettings]) -> Sequence[Component]:
     store = Store(settings.mongo_url.get_secret_value(), settings.mongo_database)
     broker = Broker(settings.amqp_url.get_secret_value(), settings.instance)
     events = MailboxEvents(broker)
-    handler = DeliveryHandler(store, events, settings)
+    publisher = TicketPublisher(broker)
+    spool = Spool(store, publisher, stage="delivery")
+    handler = DeliveryHandler(store, events, spool, settings)
     consumer = TicketConsumer(
         broker,
         Queue.LOCAL_DELIVER,
@@ -29,7 +33,8 @@ async def build(runtime: Runtime[DeliverySettings]) -> Sequence[Component]:
         max_tickets=settings.batch_messages,
         on_poison=handler.poison,
     )
-    return [store, broker, events, consumer, ProgressReporter(store, settings.instance, consumers=[consumer])]
+    progress = ProgressReporter(store, settings.instance, consumers=[consumer], publisher=publisher)
+    return [store, broker, events, spool, consumer, progress]
 
 
 def main() -> None:

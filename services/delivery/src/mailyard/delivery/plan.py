@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from mailyard.delivery.recipientcopy import delivered_to
 from mailyard.imap.wellknown import INBOX
 from mailyard.mailbox.insertion import InsertedMessage
 from mailyard.mailbox.model import JUNK
@@ -85,11 +86,6 @@ def generated(plan: DeliveryPlan) -> list[Generated]:
     return [action for action in plan if isinstance(action, Redirect | AutomaticReply)]
 
 
-def delivered_to(address: str) -> bytes:
-    """Return the field that marks a message as delivered to an address (RFC 9228)."""
-    return b"Delivered-To: %b\r\n" % address.encode()
-
-
 def without_loops(plan: DeliveryPlan, prefix: bytes, address: str) -> DeliveryPlan:
     """Refuse a redirect of a message that this recipient has redirected before, as its prefix shows."""
     if not generated(plan) or delivered_to(address) not in prefix:
@@ -102,17 +98,17 @@ def copy_key(delivery_key: str, ordinal: int) -> str:
     return f"{delivery_key}:{ordinal}" if ordinal else delivery_key
 
 
-def outcome_of(plan: DeliveryPlan, delivery_key: str, placed: Mapping[str, InsertedMessage]) -> Outcome:
+def outcome_of(plan: DeliveryPlan, delivery_key: str, inserted: Mapping[str, InsertedMessage]) -> Outcome:
     """Return the outcome of an executed plan by what was done: a stored copy, a redirect, a refusal, a discard.
 
     Args:
         plan: what was done.
         delivery_key: of the message and this recipient.
-        placed: copies that this attempt stored; an absent copy was stored by an earlier attempt.
+        inserted: copies that this attempt stored; an absent copy was stored by an earlier attempt.
 
     """
     if stored := copies(plan):
-        first = placed.get(copy_key(delivery_key, 0))
+        first = inserted.get(copy_key(delivery_key, 0))
         where = f"{stored[0].kind} UID {first.uid}" if first else stored[0].kind
         quarantined = all(each.kind == JUNK for each in stored)
         return Outcome(Result.QUARANTINED if quarantined else Result.DELIVERED, "2.1.5", "", where)

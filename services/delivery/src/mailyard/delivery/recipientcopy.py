@@ -15,11 +15,6 @@ def delivery_key(ticket: Ticket, target: Recipient) -> str:
     return f"{target.account}:{ticket.spool_id}"
 
 
-def has_account(target: Recipient) -> bool:
-    """Return whether a target has a mailbox: an unknown recipient in a row of version 0.2.0 has none."""
-    return ObjectId.is_valid(target.account)
-
-
 def message_for(
     ticket: Ticket, target: Recipient, parsed: ParsedMessage, body_octets: int, now: datetime
 ) -> NewMessage:
@@ -37,8 +32,13 @@ def message_for(
 
 
 def trace_fields(ticket: Ticket, target: Recipient) -> bytes:
-    """Return what final delivery puts first: Return-Path (RFC 5321, section 4.4) and Delivered-To (RFC 9228)."""
-    return b"Return-Path: <%b>\r\nDelivered-To: %b\r\n" % (ticket.sender.encode(), target.address.encode())
+    """Return what final delivery puts first: Return-Path (RFC 5321, section 4.4) and Delivered-To."""
+    return b"Return-Path: <%b>\r\n%b" % (ticket.sender.encode(), delivered_to(target.address))
+
+
+def delivered_to(address: str) -> bytes:
+    """Return the field that marks a message as delivered to an address (RFC 9228)."""
+    return b"Delivered-To: %b\r\n" % address.encode()
 
 
 def common_prefix(ticket: Ticket) -> bytes:

@@ -8,11 +8,10 @@ a whole batch overrides `inspect`. `mailyard.filter.rules.contentcheck` is the e
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from typing import ClassVar
 
 from mailyard.filter.mail import Mail, MailEnvelope, Need
-from mailyard.filter.onfailure import OnFailure
 from mailyard.runtime.errors import Unavailable
 from mailyard.runtime.service import Component
 from mailyard.spool.finding import Finding
@@ -27,6 +26,13 @@ class Phase(IntEnum):
     CONTENT = 20  # what is in the message: rules, virus and spam engines
     POLICY = 30  # conclusions from findings
     SIGNATURE = 40  # signs the message with everything that is added to it
+
+
+class OnFailure(StrEnum):
+    """What happens to a message when a check cannot say anything about it."""
+
+    DEFER = "defer"  # the message waits in the spool and is filtered anew
+    CONTINUE = "continue"  # the message goes on, with a finding that says so
 
 
 class BatchChanged(Unavailable):

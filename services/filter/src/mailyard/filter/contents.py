@@ -12,7 +12,7 @@ from mailyard.runtime.metrics import counter
 from mailyard.store.blobs import Blobs, BodyMissing
 from mailyard.store.client import Store
 
-HEADER_OCTETS = 65_536
+_HEADER_OCTETS = 65_536
 
 
 class Wish(NamedTuple):
@@ -30,7 +30,7 @@ class ContentReader:
         self._blobs = Blobs(store)
         self._limits = {
             Need.ENVELOPE: 0,
-            Need.HEADER: min(HEADER_OCTETS, limit),
+            Need.HEADER: min(_HEADER_OCTETS, limit),
             Need.CONTENT: limit,
             Need.WHOLE: limit,  # the rest is streamed to those who ask for it
         }
@@ -47,10 +47,9 @@ class ContentReader:
             Unavailable: the store is unreachable.
 
         """
-        wanted = [wish for wish in wishes if wish.need is not Need.ENVELOPE]
-        small = [wish for wish in wanted if wish.size <= self._limits[wish.need]]
+        small = [wish for wish in wishes if wish.size <= self._limits[wish.need]]
         found = await self._blobs.read_many({wish.blob_id for wish in small}) if small else {}
-        for wish in wanted:
+        for wish in wishes:
             if wish.size > self._limits[wish.need] and wish.blob_id not in found:
                 start = await self._start(wish, self._limits[wish.need])
                 if start is not None and wish.need is Need.HEADER and not _ends_header(start):

@@ -111,34 +111,21 @@ class InlineJudge:
         ]
 
 
-class InlineServer:
+class InlineServer(HttpServer):
     """Serves an `InlineJudge` at a port of its own, so that its load keeps nobody from /livez (a `Component`)."""
 
     name = "inline"
 
     def __init__(self, judge: InlineJudge, host: str, port: int, *, requests: int) -> None:
         """Answer at most `requests` questions at the same time; others get 503 at once."""
-        self._server = HttpServer(judge, host, port, connections=requests + 1)  # the one that is turned away
-
-    @property
-    def port(self) -> int:
-        """The real port, after `start`."""
-        return self._server.port
-
-    async def start(self) -> None:
-        """Listen; raises OSError when the address cannot be bound."""
-        await self._server.start()
+        super().__init__(judge, host, port, connections=requests + 1)  # the one that is turned away
 
     def not_ready_reason(self) -> str | None:
         """Return None: without it, smtp-in goes on without verdicts."""
         return None
 
     async def drain(self) -> None:
-        """Do nothing: `close` lets requests end."""
-
-    async def close(self) -> None:
-        """Stop listening; requests in flight have a second to end."""
-        await self._server.close()
+        """Do nothing: `close` gives requests a second to end."""
 
 
 def _held(octets: bytes) -> BodyReader:

@@ -3,7 +3,7 @@
 A batch costs at most one read of small bodies, one update of the rows that end here, and one publish.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from bson import ObjectId
 
@@ -75,7 +75,13 @@ class Inspector:
         return 1, self._contents.octets(ticket.size, need)
 
     async def _filter(self, batch: Sequence[_Wanted]) -> None:
-        bodies = await self._read(batch)
+        bodies = await self._contents.read(
+            [
+                Wish(ObjectId(ticket.blob_id), ticket.size, need)
+                for ticket, _, need in batch
+                if need is not Need.ENVELOPE
+            ]
+        )
         present, missing, mails = [], [], []
         for ticket, envelope, need in batch:
             start = b"" if need is Need.ENVELOPE else bodies.get(ObjectId(ticket.blob_id))
@@ -88,14 +94,6 @@ class Inspector:
             await self._reports.defer_without_body(missing)
         if present:
             await self._conclude(present, await self._pipeline.judge(mails))
-
-    async def _read(self, batch: Sequence[_Wanted]) -> Mapping[ObjectId, bytes]:
-        wishes = [
-            Wish(ObjectId(ticket.blob_id), ticket.size, need)
-            for ticket, _, need in batch
-            if need is not Need.ENVELOPE
-        ]
-        return await self._contents.read(wishes) if wishes else {}
 
     async def _conclude(self, tickets: Sequence[Ticket], judged: Sequence[Verdict | Unavailable]) -> None:
         """Defer messages about which a check could not say anything; send on, or end, the others."""

@@ -3,9 +3,8 @@
 import asyncio
 from collections.abc import Sequence
 
-from mailyard.filter.check import BatchChanged, Check, Findings, in_steps
+from mailyard.filter.check import BatchChanged, Check, Findings, OnFailure, in_steps
 from mailyard.filter.mail import Mail, MailEnvelope, Need
-from mailyard.filter.onfailure import OnFailure
 from mailyard.filter.verdict import NO_THRESHOLDS, RejectOutside, Thresholds, combine
 from mailyard.proto.v1.ticket_pb2 import Action, Verdict
 from mailyard.runtime.errors import Unavailable

@@ -1,9 +1,8 @@
-"""Gauges of the whole installation that one router exports: backlog by tenant and by state, and the last canary run.
+"""Gauges of the whole installation: backlog by tenant and by state, and the last run of the canary.
 
-The router that holds the lease counts. The others export nothing, so that sums over routers are right.
+The router that holds the lease counts the backlog. The others export none, so that sums over routers are right.
 """
 
-from collections.abc import Mapping
 from datetime import timedelta
 
 from mailyard.router.settings import RouterSettings
@@ -31,7 +30,6 @@ class BacklogGauges:
         self._canary = Canary(store)
         length = timedelta(seconds=settings.census_seconds * 2 + 10)
         self._lease = Lease(store, "census", settings.instance, length=length, clock=clock)
-        self._shown: set[str] = set()
         self._count_at = clock()
 
     async def export_backlog(self) -> bool:
@@ -71,17 +69,12 @@ class BacklogGauges:
         overdue = (now - backlog.earliest_due).total_seconds() if backlog.earliest_due else 0.0
         gauge("mailyard_spool_overdue_seconds").set(max(0.0, overdue))
         named, others = largest(backlog.tenants, self._most)
-        self._show_tenants({**named, OTHERS: others})
-
-    def _show_tenants(self, counts: Mapping[str, int]) -> None:
         tenants = gauge("mailyard_tenant_waiting_mails")
-        for tenant in self._shown - counts.keys():
-            tenants.remove(tenant)
-        for tenant, count in counts.items():
+        tenants.clear()
+        for tenant, count in {**named, OTHERS: others}.items():
             tenants.labels(tenant).set(count)
-        self._shown = set(counts)
 
     def _forget(self) -> None:
         gauge("mailyard_spool_open_mails").clear()
         gauge("mailyard_spool_overdue_seconds").set(0)
-        self._show_tenants({})
+        gauge("mailyard_tenant_waiting_mails").clear()

@@ -7,7 +7,7 @@ bounce: it is logged and counted, and a copy goes to the postmaster if one is se
 
 import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final, TypeVar
 from uuid import uuid4
 
@@ -27,7 +27,7 @@ from mailyard.runtime.clock import Clock, now_utc, to_ms
 from mailyard.runtime.errors import Unavailable
 from mailyard.runtime.logs import get_logger
 from mailyard.runtime.metrics import counter
-from mailyard.spool.acceptance import Acceptance, Source, TransferringClient
+from mailyard.spool.acceptance import Acceptance, Source
 from mailyard.spool.queue.bounces import Bounces, DueReport
 from mailyard.spool.queue.delays import Delays, DueDelay
 from mailyard.spool.queue.spool import AlreadyAccepted, Spool
@@ -76,9 +76,14 @@ class Bouncer:
         made, missed = await _each([self._report(each, bodies) for each in due])
         steps = {due[number].key: entries for number, entries in made.items()}
         for number, error in missed.items():
-            if not isinstance(error, Unavailable) and self._note_failure(due[number], error):
-                given_up = f"given up after {due[number].tries} tries: {error!r}"[:300]
-                steps[due[number].key] = [self._step("message.report_failed", given_up)]
+            if isinstance(error, Unavailable):
+                continue
+            each = due[number]
+            given_up = each.tries >= MOST_TRIES
+            self._log_failure(each.row, error, given_up=given_up)
+            if given_up:
+                detail = f"given up after {each.tries} tries: {error!r}"[:300]
+                steps[each.key] = [self._step("message.report_failed", detail)]
         await self._bounces.settle([each for each in due if each.key in steps], self._clock(), steps)
         _raise_unavailable(missed)
         return len(due) == _LIMIT
@@ -193,9 +198,7 @@ class Bouncer:
             recipients=(Recipient(address=address, tenant=row["tenant"]),),
             tenant=row["tenant"],
             source=Source.GENERATED,
-            client=TransferringClient(),
             body=await writer.finish(),
-            prefix=_no_prefix,
             smtputf8=notification.needs_smtputf8,
             body_type="8BITMIME" if notification.is_8bit else "7BIT",
             dedupe_key=key,
@@ -228,12 +231,6 @@ class Bouncer:
         except BodyMissing:
             return b""
 
-    def _note_failure(self, due: DueReport, error: BaseException) -> bool:
-        """Log that a report could not be made; return whether it is abandoned."""
-        given_up = due.tries >= MOST_TRIES
-        self._log_failure(due.row, error, given_up=given_up)
-        return given_up
-
     def _log_failure(self, row: Row, error: BaseException, *, given_up: bool) -> None:
         self._failures.labels(_NEXT[given_up]).inc()
         _log.error("bounce.failed", spool_id=row["_id"], given_up=given_up, error=repr(error), exc_info=error)
@@ -253,7 +250,3 @@ def _raise_unavailable(errors: Mapping[int, BaseException]) -> None:
     for error in errors.values():
         if isinstance(error, Unavailable) or not isinstance(error, Exception):
             raise error
-
-
-def _no_prefix(_spool_id: str, _at: datetime) -> bytes:
-    return b""

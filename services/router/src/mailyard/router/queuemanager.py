@@ -63,9 +63,8 @@ class QueueManager:
             return False
         now = self._clock()
         progress = await read_progress(self._store, now)
-        depths = {queue: await self._broker.depth(queue) for queue in Queue}
         horizons = path_horizons(
-            {queue: queue_horizon(depths[queue], progress[queue], now) for queue in Queue}
+            {queue: queue_horizon(await self._broker.depth(queue), progress[queue], now) for queue in Queue}
         )
         lost = await self._release.lost(horizons, now, self._settings.release_limit)
         counter("mailyard_router_reissued_total").inc(len(lost))

@@ -82,7 +82,7 @@ def decide(ticket: Ticket, destinations: Sequence[Sequence[Destination]]) -> Dec
     """
     legs, unknown = _gather(ticket, destinations)
     expanded = _expanded(ticket, destinations)
-    if not legs and _one_each(destinations):
+    if not legs and all(len(ends) == 1 for ends in destinations):
         return Undeliverable({target.index: _failure(reason) for target, reason in unknown})
     if len(legs) == 1 and not unknown and not expanded and _plain(ticket, legs[0]):
         added = len(legs[0].targets) - len(ticket.recipients)
@@ -189,10 +189,6 @@ def _renamed(ticket: Ticket, leg: Leg) -> bool:
     """Return whether the targets of a leg differ from the recipients in the row."""
     accepted = [recipient.address for recipient in ticket.recipients]
     return [target.address for target in leg.targets] != accepted
-
-
-def _one_each(destinations: Sequence[Sequence[Destination]]) -> bool:
-    return all(len(ends) == 1 for ends in destinations)
 
 
 def _failure(reason: Unknown) -> Outcome:

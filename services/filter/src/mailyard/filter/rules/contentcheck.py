@@ -4,9 +4,8 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 
-from mailyard.filter.check import BatchChanged, Check, Findings
+from mailyard.filter.check import BatchChanged, Check, Findings, OnFailure
 from mailyard.filter.mail import Mail, MailEnvelope, Need
-from mailyard.filter.onfailure import OnFailure
 from mailyard.filter.rules.rule import Rule
 from mailyard.filter.rules.ruleset import RuleSet
 from mailyard.filter.rules.rulesource import RuleSource

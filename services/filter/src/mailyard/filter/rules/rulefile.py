@@ -146,7 +146,8 @@ def _rules(content: object) -> tuple[list[Rule], list[str]]:
     for number, table in enumerate(tables, 1):
         with_name = table.get("name") if isinstance(table, dict) else None
         named = f' "{with_name}"' if isinstance(with_name, str) else ""
-        rule = attempts.read(partial(_placed_rule, f"rule {number}{named}", table, names, supposes), None)
+        read = partial(_within(f"rule {number}{named}")(_rule), table, names, supposes)
+        rule = attempts.read(read, None)
         if rule is not None:
             rules.append(rule)
         if isinstance(with_name, str):
@@ -156,11 +157,6 @@ def _rules(content: object) -> tuple[list[Rule], list[str]]:
     except _Problem as problem:
         return [], list(problem.texts)
     return rules, []
-
-
-def _placed_rule(place: str, table: object, names: Collection[str], supposes: bool) -> Rule | None:
-    with _within(place):
-        return _rule(table, names, supposes)
 
 
 def _rule(content: object, names: Collection[str], supposes: bool) -> Rule:
@@ -214,19 +210,15 @@ def _conditions(table: Table) -> tuple[Condition, ...]:
         raise _Problem("when: a list of conditions is needed, one at least")
     attempts = _Attempts()
     found = [
-        attempts.read(partial(_numbered_condition, number, when), None)
+        attempts.read(partial(_within(f"condition {number}")(_condition), when), None)
         for number, when in enumerate(whens, 1)
     ]
     attempts.finish()
     return tuple(condition for condition in found if condition is not None)
 
 
-def _numbered_condition(number: int, table: object) -> Condition | None:
-    with _within(f"condition {number}"):
-        return _condition(_table(table))
-
-
-def _condition(table: Table) -> Condition:
+def _condition(content: object) -> Condition:
+    table = _table(content)
     attempts = _Attempts()
     attempts.read(lambda: _known(table, _CONDITION_KEYS), None)
     negate = attempts.read(lambda: _typed(table, "not", bool, default=False), False)

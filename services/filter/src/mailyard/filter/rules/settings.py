@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, Field
 
-from mailyard.filter.onfailure import OnFailure
+from mailyard.filter.check import OnFailure
 
 
 class RulesSettings(BaseModel):

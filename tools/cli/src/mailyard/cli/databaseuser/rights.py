@@ -110,9 +110,17 @@ _TABLE: Final = (
         "delivery",
         "bodies, mailboxes, messages, and accounts with their password hashes (for quotas)",
         read=(ACCOUNTS, MAILBOXES, MAILBOX_ACCOUNTS, MESSAGES, *BODIES),
-        insert=(MAILBOXES, MAILBOX_ACCOUNTS, MESSAGES, PROGRESS),
+        insert=(
+            MAILBOXES,
+            MAILBOX_ACCOUNTS,
+            MESSAGES,
+            SPOOL,
+            LEDGER,
+            PROGRESS,
+            *BODIES,
+        ),  # spool: redirects, replies
         update=(SPOOL, PROGRESS, MAILBOXES, MAILBOX_ACCOUNTS),
-        publishes=(EVENTS_EXCHANGE,),
+        publishes=(Queue.SMTP_IN_ROUTE.exchange, EVENTS_EXCHANGE),
         consumes=(Queue.LOCAL_DELIVER,),
     ),
     ServiceRights(

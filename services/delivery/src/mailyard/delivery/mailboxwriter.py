@@ -14,8 +14,8 @@ from mailyard.store.client import Store
 _ROUNDS = 3
 
 
-class Placer:
-    """Looks up mailboxes and quotas, and places messages."""
+class MailboxWriter:
+    """Looks up mailboxes and quotas, and inserts messages."""
 
     def __init__(self, store: Store, *, clock: Clock = now_utc) -> None:
         self._store = store
@@ -23,26 +23,26 @@ class Placer:
         self._cache = MailboxCache(Mailboxes(store, clock=clock))
         self._quotas = AccountQuotas(store)
 
-    async def place(self, messages: Sequence[tuple[str, NewMessage]]) -> InsertionResult:
-        """Place messages, each given with its kind of mailbox; a mailbox that was deleted or renamed is looked up again.
+    async def insert(self, messages: Sequence[tuple[str, NewMessage]]) -> InsertionResult:
+        """Insert messages, each given with its kind of mailbox; a mailbox that was deleted or renamed is looked up again.
 
         Raises:
-            Unavailable: the store is unreachable; what was placed before is found again by its delivery keys.
+            Unavailable: the store is unreachable; what was inserted before is found again by its delivery keys.
 
         """
         quotas = await self._quotas.of({message.account for _, message in messages})
         result = InsertionResult()
         left = messages
         for _ in range(_ROUNDS):
-            placements = await self._cache.placements(left)
-            some = await insert_in_batches(self._store, placements, quotas=quotas, clock=self._clock)
+            insertions = await self._cache.insertions(left)
+            some = await insert_in_batches(self._store, insertions, quotas=quotas, clock=self._clock)
             result.add(some)
             if not some.gone:
                 return result
             self._cache.forget(some.gone)
             left = [
                 each
-                for each, placement in zip(left, placements, strict=True)
-                if placement.mailbox in some.gone
+                for each, insertion in zip(left, insertions, strict=True)
+                if insertion.mailbox in some.gone
             ]
         raise Unavailable("mailboxes are deleted as fast as they are created")
