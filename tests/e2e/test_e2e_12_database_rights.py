@@ -179,7 +179,7 @@ def environment_of(yard: Yard, service: str) -> dict[str, str]:
         "relay": {"MAILYARD_RELAY_NEXT_HOP": f"smtp://{local['sink']}"},
         "router": {
             f"MAILYARD_ROUTER_{duty}_SECONDS": "1"
-            for duty in ("RELEASE", "RECONCILE", "LEDGER", "DEPTH", "CENSUS", "SWEEP")
+            for duty in ("RELEASE", "RECONCILE", "LEDGER", "DEPTH", "BACKLOG", "SWEEP")
         },
     }
     return {

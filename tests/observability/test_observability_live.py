@@ -49,7 +49,7 @@ class Stage:
 class Shown:
     """One query of a panel, as Grafana would send it."""
 
-    place: str
+    location: str
     query: str
     instant: bool
 
@@ -84,7 +84,7 @@ def _environment(folder: Path, outside_port: int, collector: str) -> dict[str, s
         "MAILYARD_SMTP_IN_IDLE_SECONDS": "3",
         "MAILYARD_SMTP_IN_PROXY_NETWORKS": f"{BALANCER}/32",
         "MAILYARD_FILTER_RULES": str(folder / "rules.toml"),
-        "MAILYARD_ROUTER_CENSUS_SECONDS": "1",
+        "MAILYARD_ROUTER_BACKLOG_SECONDS": "1",
         "MAILYARD_ROUTER_DEPTH_SECONDS": "1",
         "MAILYARD_ROUTER_LEDGER_SECONDS": "2",
         "MAILYARD_ROUTER_SWEEP_SECONDS": "2",
@@ -115,8 +115,8 @@ def shown_queries() -> list[Shown]:
         for panel in board["panels"]:
             for target in panel.get("targets", ()):
                 query = target["expr"].replace("$namespace", NAMESPACE).replace("$__rate_interval", "1m")
-                place = f"{board['title']}: {panel['title']} ({target['refId']})"
-                found.append(Shown(place, query, target["instant"]))
+                location = f"{board['title']}: {panel['title']} ({target['refId']})"
+                found.append(Shown(location, query, target["instant"]))
     return found
 
 
@@ -131,7 +131,7 @@ def test_no_panel_is_without_data(stage: Stage) -> None:
     try:
         wait_until(all_have_data, seconds=DATA_SECONDS, what="data in every panel")
     except NotReached:
-        pytest.fail("panels without data:\n" + "\n".join(f"{each.place}: {each.query}" for each in left))
+        pytest.fail("panels without data:\n" + "\n".join(f"{each.location}: {each.query}" for each in left))
 
 
 @pytest.mark.parametrize("name", RECORDED)

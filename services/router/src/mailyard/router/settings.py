@@ -1,8 +1,11 @@
 """Settings of the router."""
 
+from typing import Annotated
+
 from pydantic import Field, field_validator
 
 from mailyard.message.address import Address, AddressError
+from mailyard.runtime.renames import Renamed
 from mailyard.runtime.settings import CommonSettings, Port, settings_config
 
 
@@ -25,14 +28,14 @@ class RouterSettings(CommonSettings):
     depth_seconds: float = Field(
         default=5.0, gt=0, le=300, description="How often depth and age of the queues are measured."
     )
-    census_seconds: float = Field(
-        default=30.0, gt=0, le=3600, description="How often the waiting mails of tenants are counted."
+    backlog_seconds: Annotated[float, Renamed("MAILYARD_ROUTER_CENSUS_SECONDS", "0.3.0")] = Field(
+        default=30.0, gt=0, le=3600, description="How often the open messages of tenants are counted."
     )
-    census_tenants: int = Field(
+    backlog_tenants: Annotated[int, Renamed("MAILYARD_ROUTER_CENSUS_TENANTS", "0.3.0")] = Field(
         default=20,
         ge=0,
         le=200,
-        description="How many tenants, those with most waiting mails, are shown by name in metrics.",
+        description="How many tenants, those with the most open messages, metrics name; the others are added up.",
     )
     bounce_headers_only_octets: int = Field(
         default=100_000,
