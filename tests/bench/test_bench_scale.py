@@ -6,7 +6,7 @@ from bench.scale.__main__ import main
 from bench.scale.jobs import Job
 from bench.scale.meter import Cost
 
-SMALL = ["--scale", "0.0005", "--patience", "100", "--ratio", "0.05", "--messages", "20", "--turns", "1"]
+SMALL = ["--scale", "0.0005", "--time-factor", "100", "--ratio", "0.05", "--messages", "20", "--turns", "1"]
 
 
 async def _nothing() -> None:

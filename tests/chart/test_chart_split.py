@@ -37,9 +37,9 @@ def test_a_release_has_the_objects_of_its_own_services_alone(services: set[str],
 
 
 def test_front_ends_alone_keep_their_doors_and_back_ends_have_none():
-    doors = {"smtp-in", "smtp-in-lmtp", "imap"}
+    front_doors = {"smtp-in", "smtp-in-lmtp", "imap"}
     front, back = set(only(FRONT).of("Service")), set(only(BACK).of("Service"))
-    assert front == doors | {f"{service}-http" for service in FRONT}
+    assert front == front_doors | {f"{service}-http" for service in FRONT}
     assert back == {f"{service}-http" for service in BACK}
 
 

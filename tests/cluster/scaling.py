@@ -37,7 +37,7 @@ def faults(scaled_objects: Iterable[Mapping[str, Any]]) -> list[str]:
 
 
 def triggers(scaled_objects: Iterable[Mapping[str, Any]], release: str) -> list[Trigger]:
-    """The triggers that read pages; KEDA numbers external metrics by the trigger's place."""
+    """The triggers that read pages; KEDA numbers external metrics by the trigger's index."""
     return [
         _trigger(one, number, trigger["metadata"], release)
         for one in scaled_objects

@@ -11,7 +11,7 @@ import pytest
 from tests.trial import accounts
 from tests.trial.instance import Instance, free_port_base
 
-PATIENCE = {"MAILYARD_SMTP_IN_IDLE_SECONDS": "20", "MAILYARD_SMTP_IN_DATA_SECONDS": "20"}
+SHORT_TIMEOUTS = {"MAILYARD_SMTP_IN_IDLE_SECONDS": "20", "MAILYARD_SMTP_IN_DATA_SECONDS": "20"}
 
 
 @pytest.fixture(scope="session")
@@ -19,7 +19,7 @@ def instance() -> Iterator[Instance]:
     """Runs during the whole session; tests that hurt servers start their own."""
     with (
         tempfile.TemporaryDirectory(prefix="mailyard-e2e-", ignore_cleanup_errors=True) as folder,
-        Instance(Path(folder) / "local", free_port_base(), PATIENCE) as started,
+        Instance(Path(folder) / "local", free_port_base(), SHORT_TIMEOUTS) as started,
     ):
         yield started
 

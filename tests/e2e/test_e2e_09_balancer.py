@@ -70,9 +70,13 @@ def fronts(balanced: Instance) -> Iterator[dict[str, int]]:
     ports = {name: free_port() for name in ROUTES}
     text = SETTINGS + "".join(
         ROUTE.format(
-            name=name, front=ports[name], back=balanced.ports.listener(door), balancer=BALANCER, header=header
+            name=name,
+            front=ports[name],
+            back=balanced.ports.listener(listener),
+            balancer=BALANCER,
+            header=header,
         )
-        for name, (door, header) in ROUTES.items()
+        for name, (listener, header) in ROUTES.items()
     )
     with running(haproxy, text, balanced.directory.with_name("haproxy")):
         wait_until(lambda: listens(ports["imap"]), seconds=SECONDS, what="haproxy listens")

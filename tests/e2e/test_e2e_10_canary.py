@@ -13,8 +13,8 @@ import pytest
 
 from mailyard.local.processes import free_port
 from mailyard.probe.canary import Canary
-from mailyard.probe.door import Door, Login, Trust
-from mailyard.probe.letter import compose
+from mailyard.probe.mailserver import Login, MailServer, Trust
+from mailyard.probe.message import compose
 from mailyard.probe.roundtrip import Roundtrip
 from mailyard.runtime.clock import now_utc
 from mailyard.runtime.endpoint import Endpoint
@@ -54,9 +54,9 @@ def fly(instance: Instance, account: str, folder: Path, *more: str) -> subproces
     secret = folder / "password"
     secret.write_text(f"{accounts.PASSWORD}\n")
     config = ("--config", str(instance.layout.environment))
-    doors = [f"--{name}=127.0.0.1:{instance.ports.listener(name)}" for name in ("submission", "imap")]
+    options = [f"--{name}=127.0.0.1:{instance.ports.listener(name)}" for name in ("submission", "imap")]
     account_options = (f"--account={account}", f"--password-file={secret}", "--timeout=30")
-    command = (COMMAND, *config, "canary", *account_options, *doors, *more)
+    command = (COMMAND, *config, "canary", *account_options, *options, *more)
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
 
 
@@ -132,7 +132,8 @@ def test_a_leg_that_does_not_arrive_in_time_is_told(echoing: Instance, bird: str
 def test_what_earlier_runs_did_not_wait_for_is_tidied_away(echoing: Instance, bird: str) -> None:
     trust = Trust(insecure=True)
     submission, imap = (
-        Door(Endpoint("127.0.0.1", echoing.ports.listener(name)), trust) for name in ("submission", "imap")
+        MailServer(Endpoint("127.0.0.1", echoing.ports.listener(name)), trust)
+        for name in ("submission", "imap")
     )
     login = Login(bird, accounts.PASSWORD)
     way = Roundtrip(submission, login, imap, login)

@@ -58,7 +58,7 @@ async def test_two_routers_claim_different_rows(flow: Flow) -> None:
 @pytest.mark.parametrize("seed", range(25))
 async def test_every_failed_target_is_in_exactly_one_bounce(flow: Flow, seed: int) -> None:
     """Random interleavings of reports, two routers that claim, accept and settle, and of their deaths."""
-    dice, now = random.Random(seed), now_utc()
+    chance, now = random.Random(seed), now_utc()
     ticket = await remote_ticket(flow)
     bounces = Bounces(flow.store)
     untried = list(range(TARGETS))
@@ -68,11 +68,11 @@ async def test_every_failed_target_is_in_exactly_one_bounce(flow: Flow, seed: in
 
     async def step(action: str) -> None:
         nonlocal now
-        now += timedelta(seconds=dice.choice([1, 1, 1, 400]))
+        now += timedelta(seconds=chance.choice([1, 1, 1, 400]))
         if action == "report" and untried:
             ended = {
-                untried.pop(): dice.choice([REFUSED, REFUSED, RELAYED])
-                for _ in range(dice.choice([1, 1, 2]))
+                untried.pop(): chance.choice([REFUSED, REFUSED, RELAYED])
+                for _ in range(chance.choice([1, 1, 2]))
                 if untried
             }
             failed.update(str(number) for number, outcome in ended.items() if outcome is REFUSED)
@@ -82,7 +82,7 @@ async def test_every_failed_target_is_in_exactly_one_bounce(flow: Flow, seed: in
         elif action == "claim":
             in_hand.extend((each, False) for each in await bounces.claim(now, 10))
         elif action == "accept" and in_hand:
-            due, _ = in_hand.pop(dice.randrange(len(in_hand)))
+            due, _ = in_hand.pop(chance.randrange(len(in_hand)))
             if due.targets:
                 accepted.setdefault(due.key, set(due.targets))
             in_hand.append((due, True))
@@ -92,10 +92,10 @@ async def test_every_failed_target_is_in_exactly_one_bounce(flow: Flow, seed: in
                 in_hand.remove(done[0])
                 await bounces.settle([done[0][0]], now)
         elif action == "die" and in_hand:
-            in_hand.pop(dice.randrange(len(in_hand)))
+            in_hand.pop(chance.randrange(len(in_hand)))
 
     weights = {"report": 3, "claim": 4, "accept": 4, "settle": 3, "die": 2}
-    for action in dice.choices(list(weights), list(weights.values()), k=30):
+    for action in chance.choices(list(weights), list(weights.values()), k=30):
         await step(action)
     while untried:
         await step("report")

@@ -27,7 +27,7 @@ ENDS = {
 
 @pytest.mark.parametrize("seed", range(15))
 async def test_whatever_order_reports_come_in_each_target_ends_once(flow: Flow, seed: int) -> None:
-    dice, now = random.Random(seed), now_utc()
+    chance, now = random.Random(seed), now_utc()
     await flow.accept(*(f"u{number}@remote.test" for number in range(TARGETS)), sender="bob@one.test")
     await flow.route()
     published = flow.shelf.take(Queue.REMOTE_FILTER)
@@ -48,15 +48,15 @@ async def test_whatever_order_reports_come_in_each_target_ends_once(flow: Flow, 
         if action == "look":
             await look()
         elif action == "claim" and published:
-            some = published.pop(dice.choice([-1, -1, -1, 0]))  # an old one is void mostly
+            some = published.pop(chance.choice([-1, -1, -1, 0]))  # an old one is void mostly
             in_hand.extend(await Leases(flow.store, clock=lambda: now).claim([some]))
         elif action == "report" and in_hand:
-            ticket = in_hand.pop(dice.randrange(len(in_hand)))
-            some_ended = {each.index: ENDS[each.index] for each in ticket.recipients if dice.random() < 0.4}
-            for _ in range(dice.choice([1, 2])):  # a write whose answer was lost is repeated
+            ticket = in_hand.pop(chance.randrange(len(in_hand)))
+            some_ended = {each.index: ENDS[each.index] for each in ticket.recipients if chance.random() < 0.4}
+            for _ in range(chance.choice([1, 2])):  # a write whose answer was lost is repeated
                 await outcomes.report(_report(ticket, some_ended))
 
-    for action in dice.choices(["look", "claim", "report"], [2, 3, 2], k=25):
+    for action in chance.choices(["look", "claim", "report"], [2, 3, 2], k=25):
         before = (await flow.row(spool_id)).get("outcomes", {})
         await step(action)
         after = (await flow.row(spool_id)).get("outcomes", {})

@@ -23,9 +23,9 @@ _QUERIES = {
 _PRODUCT = ("libs", "services", "tools/cli")
 
 
-def unsent(places: Collection[str]) -> list[str]:
-    """Return the places that send queries and are not among `places`."""
-    return sorted(place for place in senders() if place not in places)
+def unsent(locations: Collection[str]) -> list[str]:
+    """Return the locations that send queries and are not among `locations`."""
+    return sorted(location for location in senders() if location not in locations)
 
 
 def senders() -> set[str]:

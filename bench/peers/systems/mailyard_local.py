@@ -22,7 +22,7 @@ COUNT = ({"$match": {"name": INBOX}}, {"$group": {"_id": None, "total": {"$sum":
 
 
 class MailyardLocal:
-    """One supervisor under one directory; see System for the doors."""
+    """One supervisor under one directory; implements System."""
 
     name = "mailyard"
 

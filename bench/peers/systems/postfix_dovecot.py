@@ -20,7 +20,7 @@ START_LIMIT_SECONDS = 20
 
 
 class PostfixDovecot:
-    """Postfix and Dovecot under one directory; see System for the doors."""
+    """Postfix and Dovecot under one directory; implements System."""
 
     name = "postfix+dovecot"
 

@@ -132,11 +132,11 @@ def found(lines, area):
 @contextmanager
 def mail_server():
     """A sink in a thread of its own: the command's own loop is busy."""
-    started, stop, place = threading.Event(), threading.Event(), []
+    started, stop, address = threading.Event(), threading.Event(), []
 
     async def serve():
         async with Sink(Counter()) as sink:
-            place.append(f"127.0.0.1:{sink.port}")
+            address.append(f"127.0.0.1:{sink.port}")
             started.set()
             await asyncio.to_thread(stop.wait)
 
@@ -144,7 +144,7 @@ def mail_server():
     thread.start()
     started.wait(10)
     try:
-        yield place[0]
+        yield address[0]
     finally:
         stop.set()
         thread.join()
@@ -290,7 +290,7 @@ def test_after_the_release_is_looked_at(tmp_path, away):
 
 
 def test_in_the_toolbox_the_releases_listeners_are_looked_at_and_what_a_pod_cannot_see_has_its_command(away):
-    with mail_server() as place:
+    with mail_server() as address:
         _, lines = check(
             "after",
             environment={
@@ -298,16 +298,16 @@ def test_in_the_toolbox_the_releases_listeners_are_looked_at_and_what_a_pod_cann
                 "MAILYARD_HOSTNAME": HOST,
                 "MAILYARD_INSTALL_CHECK_NAMESPACE": "post",
                 "MAILYARD_INSTALL_CHECK_RELEASE": "yard",
-                "MAILYARD_INSTALL_CHECK_LISTENERS": f"smtp={place} submission={place}",
+                "MAILYARD_INSTALL_CHECK_LISTENERS": f"smtp={address} submission={address}",
             },
         )
     assert found(lines, "port 25 in") == [
         ("unknown", "it is unknown whether port 25 is open from outside the cluster"),
-        ("warning", f"{place} greets as another host: 220 {NAME} ESMTP ready"),
+        ("warning", f"{address} greets as another host: 220 {NAME} ESMTP ready"),
     ]
     assert [what.partition(" offers ")[0] for _, what in found(lines, "certificates")] == [
-        f"smtp at {place}",
-        f"submission at {place}",
+        f"smtp at {address}",
+        f"submission at {address}",
     ]
     advice = [line["instruction"] for line in lines if line["area"] in ("cluster", "port 25 in")][:2]
     command = f"mailyard install-check after --namespace post --release yard --host {HOST}"
@@ -318,16 +318,16 @@ def test_where_no_host_is_named_it_is_the_releases(tmp_path, away):
     named = [{"name": "MAILYARD_HOSTNAME", "value": HOST}]
     path = f"/apis/apps/v1/namespaces/mail/deployments?{SELECTOR}"
     answers = {**ANSWERS, path: {"items": [deployment("smtp-in", 1, named)]}}
-    with fake_cluster(answers, frozenset()) as url, mail_server() as place:
+    with fake_cluster(answers, frozenset()) as url, mail_server() as address:
         _, lines = check(
             "after",
             f"--kubeconfig={kubeconfig(tmp_path, url)}",
             "--namespace=mail",
             "--release=yard",
-            f"--listener=smtp={place}",
+            f"--listener=smtp={address}",
         )
     assert found(lines, "port 25 in") == [
-        ("warning", f"{place} greets as another host: 220 {NAME} ESMTP ready"),
+        ("warning", f"{address} greets as another host: 220 {NAME} ESMTP ready"),
     ]
 
 

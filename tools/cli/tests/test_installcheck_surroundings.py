@@ -1,4 +1,4 @@
-"""What install-check makes of the world around: names, ports, certificates, mail."""
+"""Checks of install-check that look at the surroundings: names, ports, certificates, mail."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -72,7 +72,7 @@ def test_a_part_of_a_killed_supervisor_is_ended_but_not_who_got_its_number_since
         began = psutil.Process(child.pid).create_time() - began_earlier
         book = tmp_path / "processes.json"
         book.write_text(json.dumps({"parts": {"x": {"pid": child.pid, "created": began}}}))
-        end_leftovers(book, patience_seconds=0.2)
+        end_leftovers(book, wait_seconds=0.2)
         assert (child.poll() is not None) == ends
         child.kill()
 

@@ -55,13 +55,13 @@ def test_panels_do_not_overlap_and_have_ids_of_their_own(board) -> None:
     taken: set[tuple[int, int]] = set()
     panels = model_of(board)["panels"]
     for panel in panels:
-        place = panel["gridPos"]
+        grid = panel["gridPos"]
         cells = {
             (x, y)
-            for x in range(place["x"], place["x"] + place["w"])
-            for y in range(place["y"], place["y"] + place["h"])
+            for x in range(grid["x"], grid["x"] + grid["w"])
+            for y in range(grid["y"], grid["y"] + grid["h"])
         }
-        assert place["x"] + place["w"] <= WIDTH
+        assert grid["x"] + grid["w"] <= WIDTH
         assert not cells & taken, panel["title"]
         taken |= cells
     assert len({panel["id"] for panel in panels}) == len(panels)

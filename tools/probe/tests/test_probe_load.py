@@ -3,8 +3,8 @@ from datetime import UTC, datetime
 
 from mailyard.local.processes import free_port
 from mailyard.probe.boxes import Counter
-from mailyard.probe.door import Door, Encryption, Trust
 from mailyard.probe.load import Answer, Load, Plan, Report
+from mailyard.probe.mailserver import Encryption, MailServer, Trust
 from mailyard.probe.sink import Sink
 from mailyard.runtime.endpoint import Endpoint
 
@@ -26,8 +26,8 @@ def plan(*recipients: str, mails: int = 20, per_second: float = 1_000.0, seconds
 async def run(wanted: Plan) -> tuple[Report, int]:
     box = Counter()
     async with Sink(box) as sink:
-        door = Door(Endpoint("127.0.0.1", sink.port), Trust(), Encryption.NONE)
-        report = await asyncio.to_thread(Load(door, wanted, lambda: NOW).run)
+        server = MailServer(Endpoint("127.0.0.1", sink.port), Trust(), Encryption.NONE)
+        report = await asyncio.to_thread(Load(server, wanted, lambda: NOW).run)
     return report, box.messages
 
 
@@ -58,8 +58,8 @@ async def test_no_mail_is_begun_after_the_time():
 
 
 def test_a_server_that_is_away_is_told_from_one_that_refuses():
-    door = Door(Endpoint("127.0.0.1", free_port()), Trust(), Encryption.NONE)
-    report = Load(door, plan("b@y.test", mails=4), lambda: NOW).run()
+    server = MailServer(Endpoint("127.0.0.1", free_port()), Trust(), Encryption.NONE)
+    report = Load(server, plan("b@y.test", mails=4), lambda: NOW).run()
     assert (report.accepted, report.refused, report.failed) == (0, 0, 4)
 
 

@@ -6,11 +6,11 @@ from typing import Annotated
 import typer
 
 from mailyard.cli.ending import REFUSED
-from mailyard.cli.places import HOST_PORT, place
+from mailyard.cli.endpointoption import HOST_PORT, parse_endpoint
 from mailyard.cli.secret import password_in
 from mailyard.cli.session import Session, perform
 from mailyard.probe.canary import Canary, Flight
-from mailyard.probe.door import Door, Encryption, Login, Trust
+from mailyard.probe.mailserver import Encryption, Login, MailServer, Trust
 from mailyard.runtime.clock import now_utc
 from mailyard.runtime.endpoint import Endpoint
 from mailyard.spool.watch.canary import Canary as CanaryRows
@@ -20,9 +20,10 @@ def canary(
     context: typer.Context,
     *,
     submission: Annotated[
-        Endpoint, typer.Option(parser=place, metavar=HOST_PORT, help="Submission listener, with a login.")
+        Endpoint,
+        typer.Option(parser=parse_endpoint, metavar=HOST_PORT, help="Submission listener, with a login."),
     ],
-    imap: Annotated[Endpoint, typer.Option(parser=place, metavar=HOST_PORT, help="IMAP listener.")],
+    imap: Annotated[Endpoint, typer.Option(parser=parse_endpoint, metavar=HOST_PORT, help="IMAP listener.")],
     account: Annotated[str, typer.Option(help="The account that sends and reads.")],
     password_file: Annotated[
         Path, typer.Option(help="File with the password of the account.", dir_okay=False)
@@ -54,8 +55,8 @@ def canary(
     """
     trust = Trust(ca_file, tls_name, insecure_tls)
     bird = Canary(
-        Door(submission, trust, tls),
-        Door(imap, trust, tls),
+        MailServer(submission, trust, tls),
+        MailServer(imap, trust, tls),
         Login(account, password_in(password_file)),
         timeout,
     )

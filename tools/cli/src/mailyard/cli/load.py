@@ -6,10 +6,10 @@ from typing import Annotated
 import typer
 
 from mailyard.cli.ending import REFUSED
-from mailyard.cli.places import HOST_PORT, place
+from mailyard.cli.endpointoption import HOST_PORT, parse_endpoint
 from mailyard.cli.secret import password_in
-from mailyard.probe.door import Door, Encryption, Login, Trust
 from mailyard.probe.load import Load, Plan, Report
+from mailyard.probe.mailserver import Encryption, Login, MailServer, Trust
 from mailyard.runtime.clock import now_utc
 from mailyard.runtime.endpoint import Endpoint
 
@@ -23,11 +23,11 @@ def load(
     ],
     mx: Annotated[
         Endpoint | None,
-        typer.Option(parser=place, metavar=HOST_PORT, help="MX listener, without a login."),
+        typer.Option(parser=parse_endpoint, metavar=HOST_PORT, help="MX listener, without a login."),
     ] = None,
     submission: Annotated[
         Endpoint | None,
-        typer.Option(parser=place, metavar=HOST_PORT, help="Submission listener, with a login."),
+        typer.Option(parser=parse_endpoint, metavar=HOST_PORT, help="Submission listener, with a login."),
     ] = None,
     account: Annotated[str | None, typer.Option(help="The account that submits.")] = None,
     password_file: Annotated[
@@ -72,7 +72,7 @@ def load(
         octets=size,
         login=login,
     )
-    report = Load(Door(server, Trust(ca_file, tls_name, insecure_tls), tls), plan, now_utc).run()
+    report = Load(MailServer(server, Trust(ca_file, tls_name, insecure_tls), tls), plan, now_utc).run()
     typer.echo(_table(report))
     if report.accepted != mails:
         raise typer.Exit(REFUSED)

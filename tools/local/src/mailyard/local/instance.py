@@ -44,12 +44,12 @@ def _advice(layout: Layout) -> str:
     )
 
 
-def end_leftovers(book: Path, patience_seconds: float = _ENDING_SECONDS) -> None:
+def end_leftovers(book: Path, wait_seconds: float = _ENDING_SECONDS) -> None:
     """The parts of a killed supervisor were told to stop when it died; the last of them may need some time."""
     left = list(_leftovers(book))
     if left:
         print(f"==> waiting for {', '.join(one.name() for one in left)} of an earlier run to end", flush=True)
-    _, alive = psutil.wait_procs(left, timeout=patience_seconds)
+    _, alive = psutil.wait_procs(left, timeout=wait_seconds)
     for process in alive:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()

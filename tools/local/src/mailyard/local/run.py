@@ -28,8 +28,8 @@ from mailyard.local.servers import Unreachable, plan_servers, require_reachable,
 from mailyard.local.services import HOSTNAME, Surroundings, common_environment, service_parts, sink_part
 from mailyard.local.settings import LocalSettings
 from mailyard.local.supervisor import TICK_SECONDS, Part, Supervisor
-from mailyard.probe.door import Door, Login, Trust
-from mailyard.probe.letter import compose
+from mailyard.probe.mailserver import Login, MailServer, Trust
+from mailyard.probe.message import compose
 from mailyard.probe.roundtrip import Passage, Roundtrip
 from mailyard.runtime.clock import now_utc
 from mailyard.runtime.logs import configure_logs
@@ -189,7 +189,10 @@ def _send_and_find(access: Access) -> Passage:
         Login(each.address, each.password) for each in (access.accounts[0], access.accounts[-1])
     )
     way = Roundtrip(
-        Door(access.listeners["submission"], trust), sender, Door(access.listeners["imap"], trust), reader
+        MailServer(access.listeners["submission"], trust),
+        sender,
+        MailServer(access.listeners["imap"], trust),
+        reader,
     )
     return way.pass_through(
         compose(sender.address, reader.address, DEMO_SUBJECT, DEMO_TEXT, now_utc()), ARRIVAL_SECONDS

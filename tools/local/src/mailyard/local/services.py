@@ -93,7 +93,7 @@ def _smtp_in(around: Surroundings) -> dict[str, str]:
 
 
 def _relay(around: Surroundings) -> dict[str, str]:
-    """Whoever wants to send mail to the world from here names another next hop."""
+    """To send mail to the Internet, name another next hop."""
     variable = "MAILYARD_RELAY_NEXT_HOP"
     return {variable: os.environ.get(variable, f"smtp://{HOST}:{around.ports.back_end('sink')}")}
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from mailyard.probe.door import Door, Login
-from mailyard.probe.letter import compose
+from mailyard.probe.mailserver import Login, MailServer
+from mailyard.probe.message import compose
 from mailyard.probe.roundtrip import MailLost, Roundtrip, open_imap, remove, search
 from mailyard.runtime.clock import Clock, now_utc
 
@@ -45,8 +45,8 @@ class Flight:
 class Canary:
     """Whom it is, and where it goes in and out."""
 
-    submission: Door
-    imap: Door
+    submission: MailServer
+    imap: MailServer
     login: Login
     timeout_seconds: float
     clock: Clock = now_utc

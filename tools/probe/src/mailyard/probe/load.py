@@ -17,8 +17,8 @@ from datetime import datetime
 from email.policy import SMTP
 from math import ceil
 
-from mailyard.probe.door import Door, Login
-from mailyard.probe.letter import compose
+from mailyard.probe.mailserver import Login, MailServer
+from mailyard.probe.message import compose
 from mailyard.probe.roundtrip import open_smtp
 
 LINE = "This line is one of many in a mail that only measures.\n"
@@ -88,8 +88,8 @@ class Report:
 class Load:
     """One run of a plan against one listener."""
 
-    def __init__(self, door: Door, plan: Plan, now: Callable[[], datetime]) -> None:
-        self._door = door
+    def __init__(self, server: MailServer, plan: Plan, now: Callable[[], datetime]) -> None:
+        self._server = server
         self._plan = plan
         self._now = now
         self._numbers = itertools.count()
@@ -104,7 +104,7 @@ class Load:
         return Report(answers, self._plan.mails, time.monotonic() - began)
 
     def _one_connection(self, began: float) -> list[Answer]:
-        line = _Line(self._door, self._plan.login)
+        line = _Line(self._server, self._plan.login)
         answers = [self._send(line, number) for number in self._due(began)]
         line.end()
         return answers
@@ -130,8 +130,8 @@ class Load:
 class _Line:
     """One connection, opened when it is needed and kept while it works."""
 
-    def __init__(self, door: Door, login: Login | None) -> None:
-        self._door = door
+    def __init__(self, server: MailServer, login: Login | None) -> None:
+        self._server = server
         self._login = login
         self._client: smtplib.SMTP | None = None
 
@@ -168,7 +168,7 @@ class _Line:
 
     def _opened(self) -> smtplib.SMTP:
         if self._client is None:
-            self._client = open_smtp(self._door)
+            self._client = open_smtp(self._server)
             self._client.ehlo_or_helo_if_needed()
             if self._login is not None:
                 self._client.login(self._login.address, self._login.password)

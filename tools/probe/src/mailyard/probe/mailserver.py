@@ -41,10 +41,10 @@ class Trust:
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class MailServer:
     """One listener."""
 
-    place: Endpoint
+    endpoint: Endpoint
     trust: Trust
     encryption: Encryption = Encryption.STARTTLS
 

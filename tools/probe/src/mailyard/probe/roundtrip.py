@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from email.message import EmailMessage
 from email.policy import SMTP
 
-from mailyard.probe.door import Door, Encryption, Login
+from mailyard.probe.mailserver import Encryption, Login, MailServer
 
 TIMEOUT_SECONDS = 10.0
 _PAUSE_SECONDS = 0.05
@@ -39,9 +39,9 @@ class Passage:
 class Roundtrip:
     """Where a mail goes in and where it comes out again."""
 
-    submission: Door
+    submission: MailServer
     sender: Login
-    imap: Door
+    imap: MailServer
     reader: Login
 
     def pass_through(self, message: EmailMessage, seconds: float, *, delete: bool = False) -> Passage:
@@ -76,7 +76,7 @@ class Roundtrip:
                 remove(client, found)
 
 
-def submit(door: Door, sender: Login, message: EmailMessage) -> str:
+def submit(server: MailServer, sender: Login, message: EmailMessage) -> str:
     """Send a mail and return what the server said after the data: its 250 names the spool id.
 
     Raises:
@@ -84,7 +84,7 @@ def submit(door: Door, sender: Login, message: EmailMessage) -> str:
         OSError, SMTPException: it did not come so far.
 
     """
-    with open_smtp(door) as client:
+    with open_smtp(server) as client:
         client.login(sender.address, sender.password)
         _accepted(client.mail(sender.address))
         _accepted(client.rcpt(message["To"]))
@@ -94,24 +94,24 @@ def submit(door: Door, sender: Login, message: EmailMessage) -> str:
     return answer.decode()
 
 
-def open_smtp(door: Door) -> smtplib.SMTP:
-    """Connect, with TLS as the door wants it. Raises OSError or SMTPException."""
-    context = door.trust.context()
-    if door.encryption is Encryption.IMPLICIT:
-        return smtplib.SMTP_SSL(*door.place, timeout=TIMEOUT_SECONDS, context=context)
-    client = smtplib.SMTP(*door.place, timeout=TIMEOUT_SECONDS)
-    if door.encryption is Encryption.STARTTLS:
+def open_smtp(server: MailServer) -> smtplib.SMTP:
+    """Connect, with TLS as the server wants it. Raises OSError or SMTPException."""
+    context = server.trust.context()
+    if server.encryption is Encryption.IMPLICIT:
+        return smtplib.SMTP_SSL(*server.endpoint, timeout=TIMEOUT_SECONDS, context=context)
+    client = smtplib.SMTP(*server.endpoint, timeout=TIMEOUT_SECONDS)
+    if server.encryption is Encryption.STARTTLS:
         client.starttls(context=context)
     return client
 
 
-def open_imap(door: Door) -> imaplib.IMAP4:
-    """Connect, with TLS as the door wants it. Raises OSError or IMAP4.error."""
-    context = door.trust.context()
-    if door.encryption is Encryption.IMPLICIT:
-        return imaplib.IMAP4_SSL(*door.place, timeout=TIMEOUT_SECONDS, ssl_context=context)
-    client = imaplib.IMAP4(*door.place, timeout=TIMEOUT_SECONDS)
-    if door.encryption is Encryption.STARTTLS:
+def open_imap(server: MailServer) -> imaplib.IMAP4:
+    """Connect, with TLS as the server wants it. Raises OSError or IMAP4.error."""
+    context = server.trust.context()
+    if server.encryption is Encryption.IMPLICIT:
+        return imaplib.IMAP4_SSL(*server.endpoint, timeout=TIMEOUT_SECONDS, ssl_context=context)
+    client = imaplib.IMAP4(*server.endpoint, timeout=TIMEOUT_SECONDS)
+    if server.encryption is Encryption.STARTTLS:
         client.starttls(context)
     return client
 

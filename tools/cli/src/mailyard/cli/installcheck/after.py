@@ -98,7 +98,7 @@ def look_at_listeners(report: Report, options: Options, listeners: Sequence[List
 
 
 def _way_in(listener: Listener, options: Options) -> list[Finding]:
-    return check_way_in(read_greeting(listener.place), options.host)
+    return check_way_in(read_greeting(listener.endpoint), options.host)
 
 
 def _certificate(listener: Listener, options: Options) -> list[Finding]:

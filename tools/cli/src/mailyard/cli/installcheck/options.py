@@ -9,7 +9,7 @@ from typing import Self
 
 from mailyard.cli.installcheck.checks.nodes import Requests
 from mailyard.cli.installcheck.facts.listeners import Listener
-from mailyard.probe.door import Trust
+from mailyard.probe.mailserver import Trust
 from mailyard.runtime.endpoint import Endpoint
 
 

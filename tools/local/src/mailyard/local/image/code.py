@@ -7,7 +7,7 @@ from mailyard.local.image.dependencies import backend_folder
 from mailyard.local.image.layout import Layout
 from mailyard.local.image.tidy import compile_modules, remove_clutter, set_times
 
-_ROOMS = ("proto", "libs/*", "services/*", "tools/*")
+_PACKAGES = ("proto", "libs/*", "services/*", "tools/*")
 
 
 def add_code(repository: Path, layout: Layout) -> None:
@@ -27,7 +27,7 @@ def add_code(repository: Path, layout: Layout) -> None:
 
 def package_folders(repository: Path) -> list[Path]:
     """The folders with a package's source."""
-    found = (folder for room in _ROOMS for folder in repository.glob(room))
+    found = (folder for pattern in _PACKAGES for folder in repository.glob(pattern))
     return sorted(
         folder for folder in found if (folder / "src").is_dir() and (folder / "pyproject.toml").exists()
     )

@@ -1,4 +1,4 @@
-"""The few forms that queries of panels have; Grafana puts a fitting interval in the place of `$__rate_interval`."""
+"""The few forms that queries of panels have; Grafana puts a fitting interval for `$__rate_interval`."""
 
 _INTERVAL = "$__rate_interval"
 
