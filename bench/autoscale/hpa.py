@@ -53,7 +53,7 @@ class ScalingRules:
 
 @dataclass(frozen=True, slots=True)
 class Scaling:
-    """All that the autoscaler of one service is told."""
+    """The inputs of the autoscaler of one service."""
 
     min_replicas: int
     max_replicas: int

@@ -56,7 +56,7 @@ async def _send(flow: Flow, messages: int) -> float:
             )
         )
         await flow.route()
-        tickets = flow.shelf.take(Queue.LOCAL_FILTER)
+        tickets = flow.broker.take(Queue.LOCAL_FILTER)
         for first in range(0, len(tickets), _BATCH):
             await flow.deliverer.handle(tickets[first : first + _BATCH])
     return messages / (time.monotonic() - began)

@@ -59,5 +59,5 @@ async def build(runtime: Runtime[RouterSettings]) -> Sequence[Component]:
 
 
 def main() -> None:
-    """Run the service until it is told to stop."""
+    """Run the service until it is asked to stop."""
     sys.exit(run("router", load_settings(RouterSettings), build))
