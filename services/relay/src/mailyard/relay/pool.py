@@ -313,6 +313,6 @@ def _with_wait(error: BaseException, site: Site) -> BaseException:
 
 
 def _cancelled() -> bool:
-    """Tell whether the leg itself is cancelled."""
+    """Return whether the leg itself is cancelled."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
