@@ -80,7 +80,7 @@ async def test_octets_held_back_when_the_connection_is_cut_are_lost(proxy: Fault
         await asyncio.wait_for(reader.readexactly(4), 2)
 
 
-async def test_while_away_old_and_new_connections_are_reset_and_afterwards_they_pass(
+async def test_while_cut_old_and_new_connections_are_reset_and_afterwards_they_pass(
     proxy: FaultProxy,
 ) -> None:
     old, _ = await connected(proxy)

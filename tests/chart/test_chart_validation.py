@@ -18,7 +18,7 @@ def refusal(
     return [line.strip().removeprefix("- ") for line in text.splitlines() if line.startswith("  - ")]
 
 
-def test_all_problems_are_told_at_once_with_advice():
+def test_all_problems_are_reported_at_once_with_advice():
     assert refusal("none", "hostname=") == [
         "hostname is not set. Set it to the name that your MX records will have, such as mail.example.org.",
         (
@@ -201,7 +201,7 @@ def test_objects_that_the_cluster_does_not_know_are_refused(settings: list[str],
     render("trial", *settings)
 
 
-def test_a_balancer_that_tells_addresses_by_the_proxy_protocol_may_hide_them():
+def test_a_balancer_that_passes_addresses_by_the_proxy_protocol_may_hide_them():
     render(
         PRODUCTION,
         "frontDoors.smtpIn.externalTrafficPolicy=Cluster",

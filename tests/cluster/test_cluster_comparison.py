@@ -29,12 +29,12 @@ def test_a_value_matches_when_it_was_exported_at_about_that_time(
     assert matches(Told(asked_at, Reading(asked_at + 0.1, value)), exported) is expected
 
 
-def test_a_trigger_has_passed_when_it_told_something_and_tells_nothing_any_more() -> None:
+def test_a_trigger_has_passed_when_it_reported_something_and_reports_nothing_any_more() -> None:
     assert comparison(0, 12, 0).missing([DEPTH]) == []
     assert comparison(0, 12, 0).counts() == (3, 1)
 
 
-def test_a_trigger_that_told_nothing_but_0_is_named() -> None:
+def test_a_trigger_that_reported_only_0_is_named() -> None:
     assert comparison(0, 0).missing([DEPTH, AGE]) == [
         'depth{queue="local.filter"} of mailyard-filter was never above 0 in 2 answers',
         'age{queue="local.filter"} of mailyard-filter was never above 0 in 0 answers',

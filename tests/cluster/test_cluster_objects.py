@@ -59,7 +59,7 @@ def test_a_page_of_a_pod_is_its_text(objects: Objects) -> None:
     assert objects.http("router-1") == "a_metric 1.0\n"
 
 
-def test_the_page_of_a_pod_that_is_away_is_an_error_and_no_page(objects: Objects) -> None:
+def test_the_page_of_a_pod_that_is_unreachable_is_an_error_and_no_page(objects: Objects) -> None:
     with pytest.raises(ApiException) as caught:
         objects.http("router-2")
     assert said(caught.value) == "503: router-2 is away"

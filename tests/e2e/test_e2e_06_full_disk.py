@@ -83,7 +83,7 @@ async def assert_kept(instance: Instance, recipient: str, taken: dict[int, bytes
 
 
 @pytest.mark.slow
-async def test_mail_is_put_off_with_452_before_the_disk_is_full_and_taken_again_when_there_is_room(
+async def test_mail_is_deferred_with_452_before_the_disk_is_full_and_taken_again_when_there_is_room(
     small_disk: Path,
 ) -> None:
     ballast = small_disk / "ballast"
@@ -123,10 +123,10 @@ async def test_a_disk_that_runs_full_under_store_or_broker_loses_nothing(
 
 async def eventually_sent(instance: Instance, recipient: str) -> list[Sent]:
     """The mail that a patient sender tries until it is taken."""
-    letter = b"From: a@sender.test\r\nSubject: after the flood\r\n\r\nhello\r\n"
+    message = b"From: a@sender.test\r\nSubject: after the flood\r\n\r\nhello\r\n"
     async with asyncio.timeout(120):
         while True:
             try:
-                return await send_all(instance, recipient, [("late", letter)])
+                return await send_all(instance, recipient, [("late", message)])
             except (AssertionError, ConnectionEnded):
                 await asyncio.sleep(1)

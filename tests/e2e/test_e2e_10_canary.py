@@ -120,7 +120,7 @@ def test_a_certificate_may_have_another_name_than_the_host(
     assert "other.test" in misnamed.stderr
 
 
-def test_a_leg_that_does_not_arrive_in_time_is_told(echoing: Instance, bird: str, tmp_path: Path) -> None:
+def test_a_leg_that_does_not_arrive_in_time_is_reported(echoing: Instance, bird: str, tmp_path: Path) -> None:
     lost = fly(echoing, bird, tmp_path, authority(echoing), "--echo=nobody@far.example", "--timeout=2")
     assert lost.returncode == 1
     assert legs(lost.stdout) == [("local", "arrived")]

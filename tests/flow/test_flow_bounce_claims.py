@@ -22,7 +22,7 @@ RELAYED = Outcome(Result.RELAYED, "2.0.0", "250 ok", "mx.remote.test")
 async def remote_ticket(flow: Flow, targets: int = TARGETS) -> Ticket:
     await flow.accept(*(f"u{number}@remote.test" for number in range(targets)), sender="bob@one.test")
     await flow.route()
-    [ticket] = flow.shelf.take(Queue.REMOTE_FILTER)
+    [ticket] = flow.broker.take(Queue.REMOTE_FILTER)
     return ticket
 
 
@@ -31,7 +31,7 @@ def partial(ticket: Ticket, ended: dict[int, Outcome], now: datetime) -> Report:
     return Report(ticket, ended, Deferral(now, Route.REMOTE, "4.2.1", "450 later") if rest else None)
 
 
-async def test_a_failure_that_comes_while_a_claim_is_forgotten_is_told_later(flow: Flow) -> None:
+async def test_a_failure_that_comes_while_a_claim_is_forgotten_is_reported_later(flow: Flow) -> None:
     ticket, now = await remote_ticket(flow, 3), now_utc()
     outcomes, bounces = Outcomes(flow.store, clock=lambda: now), Bounces(flow.store)
     await outcomes.report(partial(ticket, {0: REFUSED}, now))

@@ -30,7 +30,7 @@ async def test_whatever_order_reports_come_in_each_target_ends_once(flow: Flow, 
     chance, now = random.Random(seed), now_utc()
     await flow.accept(*(f"u{number}@remote.test" for number in range(TARGETS)), sender="bob@one.test")
     await flow.route()
-    published = flow.shelf.take(Queue.REMOTE_FILTER)
+    published = flow.broker.take(Queue.REMOTE_FILTER)
     spool_id = published[0].spool_id
     release, outcomes = Release(flow.store), Outcomes(flow.store, clock=lambda: now)
     in_hand: list[Ticket] = []  # what relays are sending; they know nothing of each other
@@ -87,7 +87,7 @@ def _report(ticket: Ticket, ended: dict[int, Outcome]) -> Report:
 
 async def test_a_late_ticket_of_a_message_that_was_split_ends_nothing(flow: Flow) -> None:
     spool_id = await flow.accept("ann@one.test", "x@remote.test", sender="bob@one.test")
-    [whole] = flow.shelf.take(Queue.SMTP_IN_ROUTE)
+    [whole] = flow.broker.take(Queue.SMTP_IN_ROUTE)
     late = Ticket.FromString(whole.SerializeToString())
     await flow.intake.handle([whole])
     await Outcomes(flow.store).report(ended_alike(late, ENDS[1]))
