@@ -97,7 +97,7 @@ def test_the_command_says_that_all_is_there(replica_set, members, tmp_path):
     assert (done.exit_code, done.stdout) == (0, "The replica set rs0 is complete, mailyard can log in.\n")
 
 
-def test_a_sidecar_stays_until_it_is_told_to_stop_and_is_small(replica_set, members, tmp_path):
+def test_a_sidecar_stays_until_it_is_asked_to_stop_and_is_small(replica_set, members, tmp_path):
     secret = tmp_path / "secret"
     secret.write_text(f"{PASSWORD}\n")
     endpoint = str(members[0])
@@ -129,7 +129,7 @@ def resident_mib(pid):
     return psutil.Process(pid).memory_info().rss / 2**20
 
 
-def test_a_wrong_password_is_told_and_given_up(replica_set, members, tmp_path):
+def test_a_wrong_password_is_reported_and_given_up(replica_set, members, tmp_path):
     runs = [run(endpoint, tmp_path, "wrong", "0") for endpoint in members]
     assert {done.exit_code for done in runs} == {69}
     assert any("must hold this one's password" in done.stderr for done in runs)  # the primary tells
@@ -144,7 +144,7 @@ def run(endpoint, folder, password, seconds):
     )
 
 
-def test_a_server_that_is_away_is_named():
+def test_a_server_that_is_unreachable_is_named():
     port = free_port()
     wanted = Wanted("rs0", (Endpoint("127.0.0.1", port),), "mailyard", PASSWORD)
     missing, said = missing_after(Initiation(wanted, wanted.members[0], None), 0)

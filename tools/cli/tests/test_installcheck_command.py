@@ -159,7 +159,7 @@ def away(monkeypatch, tmp_path):
         monkeypatch.delenv(name, raising=False)
 
 
-def test_before_a_good_cluster_in_a_good_world_has_no_errors(tmp_path):
+def test_before_a_good_cluster_in_good_surroundings_has_no_errors(tmp_path):
     with (
         fake_cluster(ANSWERS, frozenset()) as url,
         fake_dns(ZONE, validates=True) as resolver,
@@ -252,7 +252,7 @@ def test_where_nothing_can_be_seen_everything_is_unknown_and_nothing_an_error(aw
     ]  # fmt: skip
 
 
-def test_a_keda_that_is_too_old_is_told(tmp_path, away):
+def test_a_keda_that_is_too_old_is_reported(tmp_path, away):
     operator = {"metadata": {"labels": {"app.kubernetes.io/version": "2.19.1"}}}
     path = "/apis/apps/v1/deployments?labelSelector=app.kubernetes.io/name%3Dkeda-operator"
     with fake_cluster({**ANSWERS, path: {"items": [operator]}}, frozenset()) as url:
@@ -331,7 +331,7 @@ def test_where_no_host_is_named_it_is_the_releases(tmp_path, away):
     ]
 
 
-def test_a_store_that_is_named_and_away_is_an_error(away):
+def test_a_store_that_is_named_and_unreachable_is_an_error(away):
     environment = {"MAILYARD_MONGO_URL": f"mongodb://127.0.0.1:{free_port()}/"}
     status, lines = check("after", environment=environment)
     assert status == 1

@@ -144,7 +144,7 @@ def test_the_suggested_commands_hold_real_ports_passwords_and_the_spool_id(tmp_p
     assert trace.endswith("env trace 0123456789abcdefghij")
 
 
-def test_a_named_server_that_does_not_answer_is_told_with_its_variable(monkeypatch):
+def test_a_named_server_that_does_not_answer_is_reported_with_its_variable(monkeypatch):
     monkeypatch.setenv("MAILYARD_AMQP_URL", f"amqp://guest:guest@127.0.0.1:{free_port()}/")
     with pytest.raises(Unreachable, match="which MAILYARD_AMQP_URL names"):
         require_reachable(LocalSettings())

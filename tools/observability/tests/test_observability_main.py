@@ -27,7 +27,7 @@ def test_what_was_generated_is_current(monkeypatch: pytest.MonkeyPatch, tmp_path
     assert len(list(tmp_path.glob("dashboards/*.json"))) == len(BOARDS)
 
 
-def test_changed_missing_and_superfluous_files_are_told(
+def test_changed_missing_and_superfluous_files_are_reported(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     run(monkeypatch, tmp_path, "generate")
@@ -84,7 +84,7 @@ def test_what_may_lie_below_0_is_not_cut_off() -> None:
 
 
 @pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.uid)
-def test_what_every_router_tells_is_added_up_over_namespaces_and_not_over_routers(board) -> None:
+def test_what_every_router_exports_is_added_up_over_namespaces_and_not_over_routers(board) -> None:
     told_alike = re.compile(r"mailyard_queue_(depth_mails|broker_messages|consumers)\b")
     for panel in board.panels:
         for query in panel.queries:

@@ -37,7 +37,7 @@ async def test_every_mail_is_sent_once_and_counted():
     assert taken == 20
 
 
-async def test_what_the_server_refuses_is_told_in_its_words():
+async def test_what_the_server_refuses_is_reported_in_its_words():
     report, taken = await run(plan("b@y.test", "refuse@y.test", "defer@y.test", "c@y.test"))
     assert (report.accepted, report.refused, report.failed) == (10, 10, 0)
     assert sorted(count for _, count in report.reasons()) == [5, 5]
@@ -57,7 +57,7 @@ async def test_no_mail_is_begun_after_the_time():
     assert (taken, report.unsent) == (report.accepted, 1_000 - report.accepted)
 
 
-def test_a_server_that_is_away_is_told_from_one_that_refuses():
+def test_a_server_that_is_unreachable_is_distinguished_from_one_that_refuses():
     server = MailServer(Endpoint("127.0.0.1", free_port()), Trust(), Encryption.NONE)
     report = Load(server, plan("b@y.test", mails=4), lambda: NOW).run()
     assert (report.accepted, report.refused, report.failed) == (0, 0, 4)

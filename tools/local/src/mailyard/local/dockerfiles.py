@@ -1,4 +1,4 @@
-"""Writes the Dockerfile of each component: `python -m mailyard.local.dockerfiles`, with --check only compares.
+"""Write the Dockerfile of each component: `python -m mailyard.local.dockerfiles`, with --check only compares.
 
 They have one shape; what differs is which packages a component needs, so that a change elsewhere does not rebuild it.
 That is read from the packages' own declarations.

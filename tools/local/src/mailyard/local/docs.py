@@ -45,7 +45,7 @@ _FOREIGN_METRICS = "`python_*` and `process_*` come from the client library.\n"
 
 
 def main() -> None:
-    """Write the pages; with --check, exit with 1 when a page is not what the code says."""
+    """Write the pages; with --check, exit with 1 when a page is out of date."""
     parser = argparse.ArgumentParser(prog="python -m mailyard.local.docs", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing, say which pages are old")
     if parser.parse_args().check:
@@ -100,7 +100,7 @@ def _path(name: str) -> Path:
 
 
 def _own_settings(settings: type[CommonSettings]) -> tuple[type[CommonSettings], Mapping[str, FieldInfo]]:
-    """What a class adds to the common settings, or says differently."""
+    """Return the settings that a class adds to the common settings, or changes."""
     own = {
         name: field
         for name, field in settings.model_fields.items()

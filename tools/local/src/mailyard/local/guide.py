@@ -1,4 +1,4 @@
-"""What `make run` prints when everything is up: listeners, accounts, logs, and commands to try that work when pasted."""
+"""The text that `make run` prints when everything is up: listeners, accounts, logs, and commands that can be pasted."""
 
 import shutil
 from collections.abc import Iterator, Sequence
@@ -97,6 +97,6 @@ def _accounts(access: Access) -> Table:
 
 
 def _near(path: Path) -> str:
-    """Relative where the reader stands in the repository: short, and it can be pasted."""
+    """Return the path relative to the current directory where it is below it."""
     here = Path.cwd()
     return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

@@ -1,4 +1,4 @@
-"""`make run`: everything up, one mail through, then the live line until somebody stops it.
+"""`make run`: start everything, send one mail, then show the live line until the user stops it.
 
 A stop is the cancellation of the one task: what was started is stopped on the way out, services first, in the order
 of the mail flow, then sink, broker and store. A second signal kills what is left.
@@ -49,14 +49,14 @@ class NoRoom(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the command line asks for."""
+    """The options of the command line."""
 
     check: bool = False
     demo_mail: bool = True
 
 
 async def run(settings: LocalSettings, options: Options, screen: Screen, console: Console) -> None:
-    """Runs until it is cancelled, or, with `check`, until the mail has come through.
+    """Run until it is cancelled, or, with `check`, until the test mail has arrived.
 
     Raises AlreadyRunning, PortsTaken, NoRoom, NotProvided, StartFailed, MailLost or Unavailable, each with a text for
     people.
@@ -167,7 +167,7 @@ class _Local:
         return await asyncio.to_thread(_send_and_find, access)
 
     async def _watch(self, store: Store, around: Surroundings) -> None:
-        """The pulse never delays a restart: it runs beside the supervisor's ticks."""
+        """Show the live line in a task of its own, so that it never delays a restart."""
         async with asyncio.TaskGroup() as tasks:
             if self._screen.is_terminal:
                 tasks.create_task(self._show_pulse(store, around))

@@ -22,7 +22,7 @@ DRAIN_SECONDS = 20
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What the services need to know of the local machine."""
+    """The values of the local machine that the services' settings need."""
 
     layout: Layout
     ports: Ports
@@ -57,7 +57,7 @@ def _service(name: str, around: Surroundings) -> Part:
 
 
 def common_environment(around: Surroundings) -> dict[str, str]:
-    """What every service and the `mailyard` command need."""
+    """Return the variables that every service and the `mailyard` command need."""
     return {
         "MAILYARD_AMQP_URL": around.amqp_url,
         "MAILYARD_MONGO_URL": around.mongo_url,

@@ -102,7 +102,7 @@ def single(command: Document) -> Iterator[dict[str, Any]]:
 
 
 def shape_key(command: Document) -> str:
-    """Return what two commands of one shape on one collection have in common."""
+    """Return a key that is equal for commands of one shape on one collection."""
     return f"{next(iter(command.values()))} {json_util.dumps(shape(command))}"
 
 

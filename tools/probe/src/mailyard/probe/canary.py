@@ -1,7 +1,7 @@
 """The mail canary: one mail to itself, and one out to an echo and back, each looked for in its own INBOX.
 
-The leg `local` proves submission, router, filter, delivery and IMAP; the leg `echo` proves relay, a host outside and
-the MX listener besides.
+The leg `local` proves submission, router, filter, delivery and IMAP; the leg `echo` also proves relay, another host and
+the MX listener.
 """
 
 import imaplib
@@ -25,7 +25,7 @@ _KEEP: Final = timedelta(days=1)  # what arrives after its run gave it up is del
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """One round trip: its name, and to whom the mail goes."""
+    """One round trip: its name and its recipient."""
 
     name: str
     recipient: str
@@ -33,7 +33,7 @@ class Leg:
 
 @dataclass(frozen=True, slots=True)
 class Flight:
-    """What became of a leg; `text` says what went wrong."""
+    """The result of a leg; `text` is the error."""
 
     leg: str
     succeeded: bool
@@ -43,7 +43,7 @@ class Flight:
 
 @dataclass(frozen=True, slots=True)
 class Canary:
-    """Whom it is, and where it goes in and out."""
+    """The canary's account, and the servers for submission and IMAP."""
 
     submission: MailServer
     imap: MailServer
@@ -52,7 +52,7 @@ class Canary:
     clock: Clock = now_utc
 
     def fly(self, echo: str | None) -> Iterator[Flight]:
-        """Do one leg after the other, then delete what earlier runs did not wait for."""
+        """Do one leg after the other, then delete mails that came after an earlier run had ended."""
         legs = [Leg(LOCAL, self.login.address), *([Leg(ECHO, echo)] if echo else [])]
         for leg in legs:
             yield self._leg(leg)
@@ -69,7 +69,7 @@ class Canary:
         return Flight(leg.name, True, passage.seconds)
 
     def _tidy(self) -> None:
-        """Best effort: whether mail comes through has been told already."""
+        """Delete old mails; an error here does not change the result, which is reported already."""
         try:
             with open_imap(self.imap) as client:
                 client.login(self.login.address, self.login.password)

@@ -1,4 +1,4 @@
-"""One mail the whole way, as a person would send it: in by submission with a login, out by IMAP with another."""
+"""One mail from submission to IMAP, with the login of a sender and the login of a reader."""
 
 import imaplib
 import re
@@ -16,12 +16,12 @@ _SPOOL_ID = re.compile(r"\b[0-9a-v]{20}\b")
 
 
 class MailLost(Exception):
-    """The mail was not taken, or did not arrive in time; the text says how far it came."""
+    """The mail was refused, or did not arrive in time; the text names the step."""
 
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """How a mail went through."""
+    """The result of a round trip."""
 
     sender: str
     recipient: str
@@ -30,14 +30,14 @@ class Passage:
 
     @property
     def spool_id(self) -> str | None:
-        """What the server called the mail in its 250."""
+        """The spool id in the server's 250."""
         found = _SPOOL_ID.search(self.answer)
         return found[0] if found else None
 
 
 @dataclass(frozen=True, slots=True)
 class Roundtrip:
-    """Where a mail goes in and where it comes out again."""
+    """The server and login of submission, and those of IMAP."""
 
     submission: MailServer
     sender: Login
@@ -77,11 +77,11 @@ class Roundtrip:
 
 
 def submit(server: MailServer, sender: Login, message: EmailMessage) -> str:
-    """Send a mail and return what the server said after the data: its 250 names the spool id.
+    """Send a mail and return the text of the 250 after the data, which names the spool id.
 
     Raises:
-        MailLost: the data were refused.
-        OSError, SMTPException: it did not come so far.
+        MailLost: the message was refused after its data.
+        OSError, SMTPException: an earlier step failed.
 
     """
     with open_smtp(server) as client:
@@ -95,7 +95,7 @@ def submit(server: MailServer, sender: Login, message: EmailMessage) -> str:
 
 
 def open_smtp(server: MailServer) -> smtplib.SMTP:
-    """Connect, with TLS as the server wants it. Raises OSError or SMTPException."""
+    """Connect, with the server's kind of TLS. Raises OSError or SMTPException."""
     context = server.trust.context()
     if server.encryption is Encryption.IMPLICIT:
         return smtplib.SMTP_SSL(*server.endpoint, timeout=TIMEOUT_SECONDS, context=context)
@@ -106,7 +106,7 @@ def open_smtp(server: MailServer) -> smtplib.SMTP:
 
 
 def open_imap(server: MailServer) -> imaplib.IMAP4:
-    """Connect, with TLS as the server wants it. Raises OSError or IMAP4.error."""
+    """Connect, with the server's kind of TLS. Raises OSError or IMAP4.error."""
     context = server.trust.context()
     if server.encryption is Encryption.IMPLICIT:
         return imaplib.IMAP4_SSL(*server.endpoint, timeout=TIMEOUT_SECONDS, ssl_context=context)
@@ -117,7 +117,7 @@ def open_imap(server: MailServer) -> imaplib.IMAP4:
 
 
 def _accepted(reply: tuple[int, bytes]) -> None:
-    """A refusal of the envelope is told in the server's words, and not in those of the command after it."""
+    """Raise SMTPResponseException with the reply if a command of the envelope was refused."""
     if reply[0] // 100 != 2:
         raise smtplib.SMTPResponseException(*reply)
 
@@ -129,7 +129,7 @@ def search(client: imaplib.IMAP4, *criteria: str) -> str:
 
 
 def remove(client: imaplib.IMAP4, uids: str) -> None:
-    """Delete these mails, and no others that somebody has marked (RFC 4315, section 2.1)."""
+    r"""Delete these mails, and no others with \Deleted (RFC 4315, section 2.1)."""
     client.uid("STORE", uids, "+FLAGS.SILENT", r"(\Deleted)")
     client.uid("EXPUNGE", uids)
 

@@ -120,7 +120,7 @@ def install_check(
 ) -> None:
     """Check cluster, network and DNS before an installation, or an installation.
 
-    Nothing is changed, and no host is asked that was not named. What cannot be seen from here is unknown; exit status
+    Nothing is changed, and only named hosts are asked. A check that is impossible from here is unknown. Exit status
     1: there are errors.
     """
     options = Options(

@@ -43,8 +43,8 @@ def initiate(
 ) -> None:
     """Initiate a replica set of new servers and create its first user.
 
-    It may run beside every member: the first one initiates, the one that becomes primary gets the user, the others
-    wait. Where all is there already it changes nothing.
+    It may run for every member: the first member initiates, the one that becomes primary gets the user, the others
+    wait. It changes nothing that exists.
     """
     stop = _stop_on_signals()
     wanted = Wanted(name, tuple(member), user, password_in(password_file))

@@ -1,4 +1,4 @@
-"""The second layer: our own packages, built from the folders that are in the repository, without the network."""
+"""The second layer: the packages of this repository, built from the folders that are in the repository, without the network."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ _PACKAGES = ("proto", "libs/*", "services/*", "tools/*")
 
 
 def add_code(repository: Path, layout: Layout) -> None:
-    """Install every package whose folder is there; which those are is the Dockerfile's to say."""
+    """Install every package whose folder is present; the Dockerfile copies the folders."""
     folders = package_folders(repository)
     step(f"our own: {' '.join(str(folder.relative_to(repository)) for folder in folders)}")
     found = find_uv(repository, layout.environment)

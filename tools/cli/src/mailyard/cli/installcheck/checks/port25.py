@@ -1,4 +1,4 @@
-"""Port 25: out to a given host, and in to the front door."""
+"""Port 25: outbound to a given host, and inbound to the front door."""
 
 from dataclasses import dataclass
 
