@@ -77,7 +77,7 @@ class FaultProxy:
             for gate in gates:
                 gate.set()
 
-    async def away(self, seconds: float) -> None:
+    async def cut_off(self, seconds: float) -> None:
         """Reset all connections, and every new one for a while, as if the upstream were down."""
         self._is_away = True
         self.cut(1.0, random.Random(0))

@@ -1,4 +1,4 @@
-"""Observers outlive what happens to their connections, and one that does not is told of."""
+"""Observers outlive what happens to their connections, and one that does not is reported."""
 
 import asyncio
 from collections.abc import Callable

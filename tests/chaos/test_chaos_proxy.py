@@ -84,14 +84,14 @@ async def test_while_cut_old_and_new_connections_are_reset_and_afterwards_they_p
     proxy: FaultProxy,
 ) -> None:
     old, _ = await connected(proxy)
-    away = asyncio.create_task(proxy.away(60))
+    cutting = asyncio.create_task(proxy.cut_off(60))
     with pytest.raises(ConnectionResetError):
         await asyncio.wait_for(old.readexactly(1), 10)
     new, _ = await asyncio.open_connection("127.0.0.1", proxy.port)
     with pytest.raises(ConnectionResetError):
         await asyncio.wait_for(new.readexactly(1), 10)
-    away.cancel()
-    await asyncio.wait([away])
+    cutting.cancel()
+    await asyncio.wait([cutting])
     await connected(proxy)
 
 

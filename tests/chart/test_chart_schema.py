@@ -23,7 +23,7 @@ def test_readme_and_schema_are_what_the_values_say():
 
 
 @pytest.mark.parametrize(
-    ("setting", "told"),
+    ("setting", "text"),
     [
         ("hostnam=x", "(root): Additional property hostnam is not allowed"),
         ("image.tags=x", "image: Additional property tags is not allowed"),
@@ -82,10 +82,10 @@ def test_readme_and_schema_are_what_the_values_say():
         ),
     ],
 )
-def test_a_wrong_value_is_refused_by_name(setting: str, told: str):
+def test_a_wrong_value_is_refused_by_name(setting: str, text: str):
     with pytest.raises(Refused) as refused:
         render("trial", setting)
-    assert told in str(refused.value)
+    assert text in str(refused.value)
 
 
 def test_a_chart_that_this_one_is_part_of_may_give_global_values():

@@ -34,8 +34,8 @@ class Result:
 
     def line(self) -> str:
         """For the person who waits; what went wrong follows below it."""
-        told = self.skipped or "; ".join(f"{name}: {value}" for name, value in self.figures.items())
-        head = f"{self.check:<12} {self.outcome:<7}{self.seconds:7.1f} s  {told}"
+        shown = self.skipped or "; ".join(f"{name}: {value}" for name, value in self.figures.items())
+        head = f"{self.check:<12} {self.outcome:<7}{self.seconds:7.1f} s  {shown}"
         return head.rstrip() + "".join(f"\n    {line}" for line in self.error.splitlines())
 
 

@@ -63,7 +63,7 @@ def _trigger(
 
 
 def exported(pages: Sequence[str], trigger: Trigger) -> list[float]:
-    """The values that the trigger may tell, by the pages of all pods of its source; none when no pod exports it."""
+    """The values that the trigger may have, by the pages of all pods of its source; none when no pod exports it."""
     start = f"{trigger.location} "
     lines = (line for page in pages for line in page.splitlines() if line.startswith(start))
     values = [float(line.removeprefix(start)) for line in lines]

@@ -1,4 +1,4 @@
-"""`mailyard canary` against a whole Mailyard: it tells leg by leg what came through, and leaves nothing behind."""
+"""`mailyard canary` against a whole Mailyard: it reports each leg, and leaves nothing behind."""
 
 import asyncio
 import imaplib

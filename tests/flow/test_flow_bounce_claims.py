@@ -107,8 +107,8 @@ async def test_every_failed_target_is_in_exactly_one_bounce(flow: Flow, seed: in
                 accepted.setdefault(due.key, set(due.targets))
             await bounces.settle([due], now)
     assert await bounces.claim(now + CLAIM * 2, 10) == []
-    told = Counter(number for targets in accepted.values() for number in targets)
-    assert told == Counter(failed)
+    found = Counter(number for targets in accepted.values() for number in targets)
+    assert found == Counter(failed)
 
 
 def _last(ticket: Ticket, ended: dict[int, Outcome]) -> Report:

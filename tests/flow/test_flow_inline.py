@@ -79,7 +79,7 @@ async def test_questions_beyond_the_limit_are_turned_away_at_once(client: Filter
     for number in range(2):
         answers.append(asyncio.create_task(client.judge(question(b"x"))))
         async with asyncio.timeout(10):
-            while check.asked <= number:  # noqa: ASYNC110  # what is waited for tells nobody
+            while check.asked <= number:  # noqa: ASYNC110  # there is no event to wait for
                 await asyncio.sleep(0.005)
     with pytest.raises(Unavailable, match="503"):
         await client.judge(question(b"x"))

@@ -70,13 +70,13 @@ async def test_whatever_order_reports_come_in_each_target_ends_once(flow: Flow, 
     row = await flow.row(spool_id)
     assert (row["state"], len(row["outcomes"])) == ("done", TARGETS)
     assert await flow.unaccounted() == {"remote": 0}
-    told: Counter[str] = Counter()
+    found: Counter[str] = Counter()
     bounces = Bounces(flow.store)
     while due := await bounces.claim(now := now + 2 * CLAIM, 10):
         for each in due:
-            told.update(each.named)
+            found.update(each.named)
         await bounces.settle(due, now)
-    assert told == Counter(["1", "3"])
+    assert found == Counter(["1", "3"])
 
 
 def _report(ticket: Ticket, ended: dict[int, Outcome]) -> Report:

@@ -55,8 +55,8 @@ def test_a_version_is_not_there_without_a_word_on_how_to_upgrade_to_it():
 def test_a_file_that_is_too_long_is_named_with_its_length(tmp_path):
     (tmp_path / "long.py").write_text("x = 1\n" * 11)
     (tmp_path / "short.py").write_text("x = 1\n" * 10)
-    (told,) = too_long(sorted(tmp_path.iterdir()), most_lines=10)
-    assert told.startswith(f"{tmp_path}/long.py: 11 lines")
+    (line,) = too_long(sorted(tmp_path.iterdir()), most_lines=10)
+    assert line.startswith(f"{tmp_path}/long.py: 11 lines")
 
 
 def test_generated_code_may_be_as_long_as_it_likes():

@@ -147,15 +147,15 @@ def test_no_critical_alert_is_about_to_fire_while_all_is_well(stage: Stage, aler
 
 
 def test_reasons_say_what_the_outside_answered(stage: Stage) -> None:
-    told = stage.watcher.series("sum by (fate, reason) (mailyard_relay_refusals_total)")
-    reasons = {(each["fate"], each["reason"]) for each in told}
+    found = stage.watcher.series("sum by (fate, reason) (mailyard_relay_refusals_total)")
+    reasons = {(each["fate"], each["reason"]) for each in found}
     # 451 4.2.1 and 550 5.1.1 of the outside host; nobody listens for dead.test, and one connection is cut
     assert {("deferred", "mailbox"), ("failed", "address"), ("deferred", "network")} <= reasons
 
 
 def test_the_tenant_whose_mail_waits_is_named(stage: Stage) -> None:
-    told = stage.watcher.series("mailyard_tenant_waiting_mails > 0")
-    assert [each["tenant"] for each in told] == ["watched"]
+    found = stage.watcher.series("mailyard_tenant_waiting_mails > 0")
+    assert [each["tenant"] for each in found] == ["watched"]
 
 
 def test_the_variable_of_namespaces_finds_the_namespace(stage: Stage) -> None:

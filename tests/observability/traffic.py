@@ -1,4 +1,4 @@
-"""One round of traffic over every path: accepted, refused, put off, delivered, relayed, bounced, read, filtered."""
+"""One round of traffic over every path: accepted, refused, deferred, delivered, relayed, bounced, read, filtered."""
 
 import asyncio
 import contextlib

@@ -220,7 +220,7 @@ async def test_one_address_leaves_room_for_others_among_the_hashes_that_wait(
 
     async def until_held(number: int) -> None:
         async with asyncio.timeout(10):
-            while len(held.verified) < number:  # noqa: ASYNC110  # what is waited for tells nobody
+            while len(held.verified) < number:  # noqa: ASYNC110  # there is no event to wait for
                 await asyncio.sleep(0.01)
 
     waiting = [

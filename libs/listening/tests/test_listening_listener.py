@@ -134,7 +134,7 @@ async def connect(listener, octets=b"", tls=None):
 
 async def until(condition):
     async with asyncio.timeout(SECONDS):
-        while not condition():  # noqa: ASYNC110  # what is waited for tells nobody
+        while not condition():  # noqa: ASYNC110  # there is no event to wait for
             await asyncio.sleep(0.005)
 
 

@@ -44,7 +44,7 @@ def resolution_of(
 
     Args:
         address: whom the mail is for.
-        domain: its domain, None when it is not ours.
+        domain: its domain, None when it is not of this installation.
         found: accounts and aliases by key, at least those under `keys_of(address)`.
 
     """

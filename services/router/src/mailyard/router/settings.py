@@ -62,7 +62,7 @@ class RouterSettings(CommonSettings):
         description="To how many addresses aliases may lead one message; recipients beyond fail with 5.5.3.",
     )
     sweep_seconds: float = Field(
-        default=60.0, gt=0, le=86_400, description="Pause between sweeps of what nobody needs any more."
+        default=60.0, gt=0, le=86_400, description="Pause between sweeps, which delete rows and bodies that are not needed any more."
     )
     trace_days: float = Field(
         default=30.0,
@@ -78,7 +78,7 @@ class RouterSettings(CommonSettings):
     )
     test_no_reconciler: bool = Field(
         default=False,
-        description="Never look for lost tickets. It loses mail: it is there to prove that tests see a loss.",
+        description="Never look for lost tickets. It loses mail: it proves that tests detect a loss.",
     )
 
     @field_validator("double_bounce_recipient")

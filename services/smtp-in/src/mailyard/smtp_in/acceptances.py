@@ -20,7 +20,7 @@ def acceptance_of(context: SmtpContext, protocol: str, host: str, body: Body) ->
     Args:
         context: client and transaction.
         protocol: RFC 3848 keyword.
-        host: our own name.
+        host: the name of this server.
         body: the message as it is stored.
 
     """
