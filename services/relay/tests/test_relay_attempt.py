@@ -34,7 +34,7 @@ def clear(name: str, port: int, address: str = "127.0.0.1") -> Host:
 
 
 class Blobs:
-    """One body, or a store that is unreachable, or one that has lost it."""
+    """One body, or a store that is away, or one that has lost it."""
 
     def __init__(self, body: bytes | Exception | None = BODY) -> None:
         self.body = body
@@ -244,7 +244,7 @@ async def test_a_slow_host_does_not_stop_others(pool: Pool, peer) -> None:
     await asyncio.gather(*slow, return_exceptions=True)
 
 
-@pytest.mark.parametrize("error", [Unavailable("unreachable"), None])
+@pytest.mark.parametrize("error", [Unavailable("away"), None])
 async def test_a_message_that_cannot_be_read_is_not_half_sent(pool: Pool, peer, error) -> None:
     host = await peer(OPEN + "C: MAIL\nC: RCPT\nC: DATA\nS: 250 Ok\nS: 250 Ok\nS: 354 Go on\nbody")
     with pytest.raises(Unavailable if error else BodyMissing):

@@ -12,7 +12,7 @@ from mailyard.relay.attempt import LeaseLost
 from mailyard.relay.busy import SiteBusy
 from mailyard.relay.connectionlimiter import ConnectionLimiter, ConnectionLimits
 from mailyard.relay.connector import ClientProfile, Connector, tls_contexts
-from mailyard.relay.heldleases import HeldLeases
+from mailyard.relay.leasekeeper import LeaseKeeper
 from mailyard.relay.legsender import LegSender, SenderLimits
 from mailyard.relay.pool import Pool, PoolLimits
 from mailyard.relay.relay import Relay
@@ -40,16 +40,16 @@ class Claims:
 class Records:
     def __init__(self) -> None:
         self.reports: list[Report] = []
-        self.unreachable = 0
+        self.away = 0
 
     async def report(self, report: Report) -> None:
-        if self.unreachable:
-            self.unreachable -= 1
-            raise Unavailable("the store is unreachable")
+        if self.away:
+            self.away -= 1
+            raise Unavailable("the store is away")
         self.reports.append(report)
 
 
-class FakeLegSender:
+class FakeCourier:
     """Ends every leg well, unless told otherwise; `gate` holds all up."""
 
     def __init__(self) -> None:
@@ -81,92 +81,90 @@ def empty_pool() -> Pool:
     return Pool(connector, ConnectionLimiter(ConnectionLimits()), PoolLimits(), time.monotonic)
 
 
-class RelayHarness:
+class World:
     def __init__(self, most: int = 100) -> None:
-        self.sender, self.records = FakeLegSender(), Records()
-        self.leases = HeldLeases(Claims(), most, time.monotonic)
-        self.relay = Relay(self.leases, self.sender, self.records, empty_pool(), clock=lambda: NOW)
+        self.sender, self.records = FakeCourier(), Records()
+        self.holds = LeaseKeeper(Claims(), most, time.monotonic)
+        self.relay = Relay(self.holds, self.sender, self.records, empty_pool(), clock=lambda: NOW)
 
 
 async def test_every_claimed_leg_is_reported_once() -> None:
-    harness = RelayHarness()
-    await harness.relay.take([leg("a"), leg("other"), leg("b")])
-    await harness.relay.drain()
-    assert sorted(report.ticket.spool_id for report in harness.records.reports) == ["a", "b"]
-    assert harness.leases.room == 100
+    world = World()
+    await world.relay.take([leg("a"), leg("other"), leg("b")])
+    await world.relay.drain()
+    assert sorted(report.ticket.spool_id for report in world.records.reports) == ["a", "b"]
+    assert world.holds.room == 100
 
 
 async def test_take_returns_when_legs_have_begun_not_when_they_are_sent() -> None:
-    harness = RelayHarness()
-    harness.sender.gate.clear()
+    world = World()
+    world.sender.gate.clear()
     async with asyncio.timeout(1):
-        await harness.relay.take([leg("a")])
-    assert harness.records.reports == []
-    harness.sender.gate.set()
-    await harness.relay.drain()
-    assert len(harness.records.reports) == 1
+        await world.relay.take([leg("a")])
+    assert world.records.reports == []
+    world.sender.gate.set()
+    await world.relay.drain()
+    assert len(world.records.reports) == 1
 
 
 async def test_more_legs_than_there_is_room_for_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    harness = RelayHarness(most=2)
-    harness.sender.gate.clear()
-    taking = asyncio.create_task(harness.relay.take([leg(f"m{number}") for number in range(5)]))
+    world = World(most=2)
+    world.sender.gate.clear()
+    taking = asyncio.create_task(world.relay.take([leg(f"m{number}") for number in range(5)]))
     await asyncio.sleep(0.01)
-    assert len(harness.sender.carried) == 2
-    harness.sender.gate.set()
+    assert len(world.sender.carried) == 2
+    world.sender.gate.set()
     await taking
-    await harness.relay.drain()
-    assert len(harness.records.reports) == 5
-    harness.sender.gate.clear()
+    await world.relay.drain()
+    assert len(world.records.reports) == 5
+    world.sender.gate.clear()
     monkeypatch.setattr("mailyard.relay.relay._ROOM_SECONDS", 0.01)
     with pytest.raises(Unavailable):
-        await harness.relay.take([leg(f"n{number}") for number in range(3)])
-    harness.sender.gate.set()
-    await harness.relay.drain()
+        await world.relay.take([leg(f"n{number}") for number in range(3)])
+    world.sender.gate.set()
+    await world.relay.drain()
 
 
-async def test_a_report_is_written_however_long_the_store_is_unreachable(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_a_report_is_written_however_long_the_store_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mailyard.relay.relay._RECORD_PAUSES", (0.001,))
-    harness = RelayHarness()
-    harness.records.unreachable = 20
-    await harness.relay.take([leg("a")])
-    await harness.relay.drain()
-    assert [report.ticket.spool_id for report in harness.records.reports] == ["a"]
+    world = World()
+    world.records.away = 20
+    await world.relay.take([leg("a")])
+    await world.relay.drain()
+    assert [report.ticket.spool_id for report in world.records.reports] == ["a"]
 
 
 async def test_a_fault_puts_the_leg_off() -> None:
-    harness = RelayHarness()
-    harness.sender.error = ZeroDivisionError("oops")
-    await harness.relay.take([leg("a")])
-    await harness.relay.drain()
-    (report,) = harness.records.reports
+    world = World()
+    world.sender.error = ZeroDivisionError("oops")
+    await world.relay.take([leg("a")])
+    await world.relay.drain()
+    (report,) = world.records.reports
     assert report.deferral is not None
     assert "ZeroDivisionError" in report.deferral.text
 
 
 async def test_a_leg_that_is_not_ours_any_more_is_not_reported() -> None:
-    harness = RelayHarness()
-    harness.sender.error = LeaseLost()
-    await harness.relay.take([leg("a")])
-    await harness.relay.drain()
-    assert harness.records.reports == []
-    assert harness.leases.room == 100
+    world = World()
+    world.sender.error = LeaseLost()
+    await world.relay.take([leg("a")])
+    await world.relay.drain()
+    assert world.records.reports == []
+    assert world.holds.room == 100
 
 
 async def test_close_ends_what_drain_could_not() -> None:
-    harness = RelayHarness()
-    await harness.relay.start()
-    assert harness.relay.not_ready_reason() is None
-    harness.sender.gate.clear()
-    await harness.relay.take([leg("a")])
+    world = World()
+    await world.relay.start()
+    assert world.relay.not_ready_reason() is None
+    world.sender.gate.clear()
+    await world.relay.take([leg("a")])
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.02):
-            await harness.relay.drain()
-    await harness.relay.close()
-    assert harness.records.reports == []
-    assert harness.relay.not_ready_reason() == "claims are not renewed any more"
+            await world.relay.drain()
+    await world.relay.close()
+    assert world.records.reports == []
+    assert world.relay.not_ready_reason() == "claims are not renewed any more"
 
 
 # The sender

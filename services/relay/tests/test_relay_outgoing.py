@@ -78,8 +78,8 @@ async def test_small_bodies_that_are_read_together_are_one_command() -> None:
     small = [b"%d" % number for number in range(20)]
     blobs = FakeBlobs(*small)
     bodies = BodyReader(blobs)
-    messages = [OutgoingMessage(ticket_for(body, blobs), bodies) for body in small]
-    got = await asyncio.gather(*(octets_of(message) for message in messages))
+    letters = [OutgoingMessage(ticket_for(body, blobs), bodies) for body in small]
+    got = await asyncio.gather(*(octets_of(message) for message in letters))
     assert got == [b"Received: x\r\n" + body for body in small]
     assert blobs.commands <= 2
 

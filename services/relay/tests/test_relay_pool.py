@@ -77,7 +77,7 @@ class FakeConnector:
         return session
 
 
-class RelayHarness:
+class World:
     def __init__(
         self,
         monkeypatch: pytest.MonkeyPatch,
@@ -112,22 +112,22 @@ class RelayHarness:
 
 
 @pytest.fixture
-def harness(monkeypatch: pytest.MonkeyPatch) -> RelayHarness:
-    return RelayHarness(monkeypatch)
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    return World(monkeypatch)
 
 
-async def test_a_session_is_used_again(harness: RelayHarness) -> None:
-    session = await harness.acquire()
-    harness.pool.release(session)
-    assert await harness.acquire() is session
-    assert len(harness.connector.made) == 1
+async def test_a_session_is_used_again(world: World) -> None:
+    session = await world.acquire()
+    world.pool.release(session)
+    assert await world.acquire() is session
+    assert len(world.connector.made) == 1
 
 
-async def test_another_policy_gets_another_session(harness: RelayHarness) -> None:
-    session = await harness.acquire()
-    harness.pool.release(session)
+async def test_another_policy_gets_another_session(world: World) -> None:
+    session = await world.acquire()
+    world.pool.release(session)
     strict = replace(A, tls=TlsPolicy(Security.VERIFY))
-    assert await harness.acquire(strict) is not session
+    assert await world.acquire(strict) is not session
 
 
 @pytest.mark.parametrize(
@@ -142,225 +142,225 @@ async def test_another_policy_gets_another_session(harness: RelayHarness) -> Non
     ids=["another dialect", "another source address", "credentials"],
 )
 async def test_sessions_are_shared_only_where_all_that_a_route_says_is_the_same(
-    harness: RelayHarness, route: RelayRoute
+    world: World, route: RelayRoute
 ) -> None:
-    session = await harness.acquire()
-    harness.pool.release(session)
-    other = await harness.acquire(route.hosts[0], route=route)
+    session = await world.acquire()
+    world.pool.release(session)
+    other = await world.acquire(route.hosts[0], route=route)
     assert other is not session
-    harness.pool.release(other)
-    assert await harness.acquire(route.hosts[0], route=route) is other
+    world.pool.release(other)
+    assert await world.acquire(route.hosts[0], route=route) is other
 
 
-async def test_a_worn_or_broken_session_is_ended(harness: RelayHarness) -> None:
-    worn = await harness.acquire()
+async def test_a_worn_or_broken_session_is_ended(world: World) -> None:
+    worn = await world.acquire()
     worn.transactions = 3
-    harness.pool.release(worn)
-    broken = await harness.acquire()
+    world.pool.release(worn)
+    broken = await world.acquire()
     broken.usable = False
-    harness.pool.release(broken)
+    world.pool.release(broken)
     assert worn.closed
     assert broken.closed
-    fresh = await harness.acquire()
-    harness.pool.release(fresh)
+    fresh = await world.acquire()
+    world.pool.release(fresh)
     fresh.usable = False  # the host closed it while it was idle
-    assert await harness.acquire() is not fresh
+    assert await world.acquire() is not fresh
     assert fresh.closed
 
 
-async def test_one_host_gets_its_connections_and_no_more(harness: RelayHarness) -> None:
-    first, _second = await harness.acquire(), await harness.acquire()
-    third = asyncio.create_task(harness.acquire())
+async def test_one_host_gets_its_connections_and_no_more(world: World) -> None:
+    first, _second = await world.acquire(), await world.acquire()
+    third = asyncio.create_task(world.acquire())
     await asyncio.sleep(0)
     with pytest.raises(SiteBusy):
-        await harness.acquire()
-    other = await harness.acquire(B)
+        await world.acquire()
+    other = await world.acquire(B)
     assert other.host is B
-    harness.pool.release(first)
+    world.pool.release(first)
     assert await third is first
 
 
 async def test_all_connections_are_limited_and_idle_ones_make_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    harness = RelayHarness(
+    world = World(
         monkeypatch, replace(LIMITS, connections=2), ConnectionLimits(2, tenant=1, slow=1, reserve=0)
     )
-    idle, _busy = await harness.acquire(A), await harness.acquire(A)
-    harness.pool.release(idle)
-    harness.now = 1.0
-    assert (await harness.acquire(B)).host is B
+    idle, _busy = await world.acquire(A), await world.acquire(A)
+    world.pool.release(idle)
+    world.now = 1.0
+    assert (await world.acquire(B)).host is B
     assert idle.closed
     with pytest.raises(SiteBusy, match="all connections"):
-        await harness.acquire(B, tenant="another")
+        await world.acquire(B, tenant="another")
 
 
-async def test_a_host_that_cannot_be_reached_is_left_alone_for_a_while(harness: RelayHarness) -> None:
-    harness.connector.refusing = {"a.example"}
-    assert await harness.acquire() is DOWN
-    assert await harness.acquire() is DOWN
-    assert harness.connector.tries == 1
-    harness.now = LIMITS.pause_seconds
-    harness.connector.refusing = set()
-    assert isinstance(await harness.acquire(), FakeSession)
+async def test_a_host_that_cannot_be_reached_is_left_alone_for_a_while(world: World) -> None:
+    world.connector.refusing = {"a.example"}
+    assert await world.acquire() is DOWN
+    assert await world.acquire() is DOWN
+    assert world.connector.tries == 1
+    world.now = LIMITS.pause_seconds
+    world.connector.refusing = set()
+    assert isinstance(await world.acquire(), FakeSession)
 
 
-async def test_a_refused_connection_beside_others_does_not_stop_the_host(harness: RelayHarness) -> None:
-    first = await harness.acquire()
-    harness.connector.refusing = {"a.example"}
-    assert await harness.acquire() is DOWN
-    harness.pool.release(first)
-    assert await harness.acquire() is first
+async def test_a_refused_connection_beside_others_does_not_stop_the_host(world: World) -> None:
+    first = await world.acquire()
+    world.connector.refusing = {"a.example"}
+    assert await world.acquire() is DOWN
+    world.pool.release(first)
+    assert await world.acquire() is first
 
 
-async def test_those_in_line_learn_that_the_host_is_down(harness: RelayHarness) -> None:
-    harness.connector.refusing = {"a.example"}
-    harness.connector.gate.clear()
-    tries = [asyncio.create_task(harness.acquire()) for _ in range(3)]
+async def test_those_in_line_learn_that_the_host_is_down(world: World) -> None:
+    world.connector.refusing = {"a.example"}
+    world.connector.gate.clear()
+    tries = [asyncio.create_task(world.acquire()) for _ in range(3)]
     await asyncio.sleep(0)
-    harness.connector.gate.set()
+    world.connector.gate.set()
     assert await asyncio.gather(*tries) == [DOWN] * 3
-    assert harness.connector.tries == 2
+    assert world.connector.tries == 2
 
 
-async def test_idle_sessions_end_and_their_sites_are_forgotten(harness: RelayHarness) -> None:
-    session = await harness.acquire()
-    harness.pool.release(session)
-    assert harness.pool.end_idle(-1.0) == 0
-    assert harness.pool.end_idle(0.0) == 1
+async def test_idle_sessions_end_and_their_sites_are_forgotten(world: World) -> None:
+    session = await world.acquire()
+    world.pool.release(session)
+    assert world.pool.end_idle(-1.0) == 0
+    assert world.pool.end_idle(0.0) == 1
     assert session.closed
-    assert harness.pool._sites == {}
+    assert world.pool._sites == {}
 
 
-async def test_a_cancelled_connect_leaks_no_slot(harness: RelayHarness) -> None:
-    harness.connector.gate.clear()
+async def test_a_cancelled_connect_leaks_no_slot(world: World) -> None:
+    world.connector.gate.clear()
     for _ in range(10):
-        task = asyncio.create_task(harness.acquire())
+        task = asyncio.create_task(world.acquire())
         await asyncio.sleep(0)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-    harness.connector.gate.set()
-    assert [(await harness.acquire()).host for _ in range(2)] == [A, A]
-    assert [(await harness.acquire(B)).host for _ in range(2)] == [B, B]
+    world.connector.gate.set()
+    assert [(await world.acquire()).host for _ in range(2)] == [A, A]
+    assert [(await world.acquire(B)).host for _ in range(2)] == [B, B]
 
 
-async def test_after_stop_nobody_borrows_and_what_comes_back_ends(harness: RelayHarness) -> None:
-    session, _other = await harness.acquire(), await harness.acquire()
-    waiting = asyncio.create_task(harness.acquire())
+async def test_after_stop_nobody_borrows_and_what_comes_back_ends(world: World) -> None:
+    session, _other = await world.acquire(), await world.acquire()
+    waiting = asyncio.create_task(world.acquire())
     await asyncio.sleep(0)
-    harness.pool.stop()
+    world.pool.stop()
     with pytest.raises(SiteBusy):
         await waiting
     with pytest.raises(SiteBusy):
-        await harness.acquire()
-    harness.pool.release(session)
+        await world.acquire()
+    world.pool.release(session)
     assert session.closed
-    harness.pool.close()
-    assert all(each.closed for each in harness.connector.made)
+    world.pool.close()
+    assert all(each.closed for each in world.connector.made)
 
 
-async def test_all_hosts_of_one_site_share_its_connections(harness: RelayHarness) -> None:
+async def test_all_hosts_of_one_site_share_its_connections(world: World) -> None:
     names = [Host(f"mx{number}.evil.example", 25, ("192.0.2.9",)) for number in range(25)]
-    held = [await harness.acquire(host) for host in names[:2]]
+    held = [await world.acquire(host) for host in names[:2]]
     for host in names[2:]:
         with pytest.raises(SiteBusy):
-            await harness.acquire(host)
-    assert (await harness.acquire(B)).host is B
-    harness.pool.release(held[0])
-    assert (await harness.acquire(names[7])).host is names[7]
+            await world.acquire(host)
+    assert (await world.acquire(B)).host is B
+    world.pool.release(held[0])
+    assert (await world.acquire(names[7])).host is names[7]
     assert held[0].closed  # an idle connection to the site makes room for another host of it
 
 
-async def test_a_site_that_is_busy_makes_legs_wait_longer_and_longer(harness: RelayHarness) -> None:
-    await harness.acquire()
-    await harness.acquire()
+async def test_a_site_that_is_busy_makes_legs_wait_longer_and_longer(world: World) -> None:
+    await world.acquire()
+    await world.acquire()
     waits = []
     for _ in range(4):
         with pytest.raises(SiteBusy) as busy:
-            await harness.acquire()
+            await world.acquire()
         waits.append(busy.value.seconds)
-        harness.now += busy.value.seconds
-        harness.pool.end_idle(0.0)  # what is known of a busy site is not forgotten
+        world.now += busy.value.seconds
+        world.pool.end_idle(0.0)  # what is known of a busy site is not forgotten
     assert waits == [30.0, 60.0, 120.0, 240.0]
 
 
 async def test_legs_that_other_limits_keep_out_wait_longer_and_longer_too(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    harness = RelayHarness(monkeypatch, replace(LIMITS, connections=10), ConnectionLimits(10, tenant=0.1))
-    await harness.acquire(B, tenant="bad")
+    world = World(monkeypatch, replace(LIMITS, connections=10), ConnectionLimits(10, tenant=0.1))
+    await world.acquire(B, tenant="bad")
 
     for tenant in ("bad", "other"):  # the tenant's share, then the address
         waits = []
         for _ in range(3):
             with pytest.raises(SiteBusy) as busy:
-                await harness.acquire(A, tenant=tenant, in_line=True)
+                await world.acquire(A, tenant=tenant, in_line=True)
             waits.append(busy.value.seconds)
-            harness.now += busy.value.seconds
+            world.now += busy.value.seconds
         assert waits == [30.0, 60.0, 120.0]
-        while harness.networks.take(A.addresses[0]):
+        while world.networks.take(A.addresses[0]):
             pass
-        harness.now += 10_000
-    assert harness.limiter.used == 1
+        world.now += 10_000
+    assert world.limiter.used == 1
 
 
 async def test_a_site_whose_replies_take_long_gets_fewer_connections(monkeypatch: pytest.MonkeyPatch) -> None:
-    harness = RelayHarness(monkeypatch, replace(LIMITS, site_connections=4, connections=10, site_waiting=0))
-    slow = await harness.acquire()
+    world = World(monkeypatch, replace(LIMITS, site_connections=4, connections=10, site_waiting=0))
+    slow = await world.acquire()
     slow.waited = 100.0
-    harness.pool.release(slow)
-    await harness.acquire()
-    await harness.acquire()
+    world.pool.release(slow)
+    await world.acquire()
+    await world.acquire()
     with pytest.raises(SiteBusy):
-        await harness.acquire()
+        await world.acquire()
 
 
 async def test_a_host_that_does_not_answer_in_time_counts_as_slow_and_one_that_refuses_does_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    harness = RelayHarness(
+    world = World(
         monkeypatch,
         replace(LIMITS, connections=10, waiting_seconds=0.01),
         ConnectionLimits(10, tenant=1, slow=0.1, reserve=0),
     )
-    harness.connector.refusing = {"a.example", "b.example"}
-    harness.connector.takes = 30.0
-    assert await harness.acquire(A) is DOWN
-    harness.connector.takes = 0.0
-    assert await harness.acquire(B) is DOWN
-    harness.now += 100.0
-    harness.connector.refusing = set()
-    await harness.acquire(A)
+    world.connector.refusing = {"a.example", "b.example"}
+    world.connector.takes = 30.0
+    assert await world.acquire(A) is DOWN
+    world.connector.takes = 0.0
+    assert await world.acquire(B) is DOWN
+    world.now += 100.0
+    world.connector.refusing = set()
+    await world.acquire(A)
     with pytest.raises(SiteBusy, match="all connections"):
-        await harness.acquire(A)  # slow sites have one connection of ten
-    await harness.acquire(B)
-    await harness.acquire(B)
+        await world.acquire(A)  # slow sites have one connection of ten
+    await world.acquire(B)
+    await world.acquire(B)
 
 
 async def test_a_tenant_with_many_tarpits_leaves_connections_to_the_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    harness = RelayHarness(monkeypatch, replace(LIMITS, connections=10), ConnectionLimits(10))
+    world = World(monkeypatch, replace(LIMITS, connections=10), ConnectionLimits(10))
     for number in range(5):
-        await harness.acquire(Host(f"mx.evil{number}.example", 25, ()), tenant="bad")
+        await world.acquire(Host(f"mx.evil{number}.example", 25, ()), tenant="bad")
     with pytest.raises(SiteBusy, match="share"):
-        await harness.acquire(Host("mx.evil5.example", 25, ()), tenant="bad")
-    assert (await harness.acquire(B, tenant="good")).host is B
+        await world.acquire(Host("mx.evil5.example", 25, ()), tenant="bad")
+    assert (await world.acquire(B, tenant="good")).host is B
 
 
-async def test_a_cut_ends_what_has_not_reached_its_final_dot(harness: RelayHarness) -> None:
-    before, after = await harness.acquire(A), await harness.acquire(A)
+async def test_a_cut_ends_what_has_not_reached_its_final_dot(world: World) -> None:
+    before, after = await world.acquire(A), await world.acquire(A)
     after.awaits_final_reply = True
-    harness.connector.gate.clear()
-    opening = asyncio.create_task(harness.acquire(B))
+    world.connector.gate.clear()
+    opening = asyncio.create_task(world.acquire(B))
     await asyncio.sleep(0)
-    harness.pool.stop()
-    harness.pool.cut()
+    world.pool.stop()
+    world.pool.cut()
     assert (before.was_cut, after.was_cut) == (True, False)
     with pytest.raises(Stopping):
         await opening
     for session in (before, after):
-        harness.pool.release(session)
-    assert harness.limiter.used == 0
+        world.pool.release(session)
+    assert world.limiter.used == 0
 
 
 NAMES = [Host(f"mx.name{number}.example", 25, ("192.0.2.9",)) for number in range(6)]
@@ -370,72 +370,70 @@ ONE = NetworkLimits(address=1, network=5, waiting=3)
 async def test_an_idle_session_makes_room_for_another_name_of_its_address(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    harness = RelayHarness(monkeypatch, replace(LIMITS, connections=10), networks=ONE)
-    first = await harness.acquire(NAMES[0])
-    harness.pool.release(first)
-    second = await harness.acquire(NAMES[1])
+    world = World(monkeypatch, replace(LIMITS, connections=10), networks=ONE)
+    first = await world.acquire(NAMES[0])
+    world.pool.release(first)
+    second = await world.acquire(NAMES[1])
     assert (first.closed, second.host) == (True, NAMES[1])
 
 
 async def test_an_idle_session_makes_room_for_another_address_of_its_network(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    harness = RelayHarness(
-        monkeypatch, replace(LIMITS, connections=10), networks=NetworkLimits(address=5, network=1)
-    )
-    first = await harness.acquire(A)
-    harness.pool.release(first)
-    assert (await harness.acquire(B)).host is B
+    world = World(monkeypatch, replace(LIMITS, connections=10), networks=NetworkLimits(address=5, network=1))
+    first = await world.acquire(A)
+    world.pool.release(first)
+    assert (await world.acquire(B)).host is B
     assert first.closed
 
 
 async def test_a_leg_that_does_not_wait_in_line_learns_at_once_that_the_addresses_are_in_use(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    harness = RelayHarness(monkeypatch, replace(LIMITS, connections=10), networks=ONE)
-    await harness.acquire(NAMES[0])
+    world = World(monkeypatch, replace(LIMITS, connections=10), networks=ONE)
+    await world.acquire(NAMES[0])
     with pytest.raises(AddressesBusy) as busy:
-        await harness.acquire(NAMES[1])
+        await world.acquire(NAMES[1])
     assert busy.value.addresses == ["192.0.2.9"]
-    assert harness.limiter.used == 1
+    assert world.limiter.used == 1
 
 
 async def test_a_burst_to_many_names_of_one_address_waits_in_line_and_holds_nothing_else_meanwhile(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    harness = RelayHarness(monkeypatch, replace(LIMITS, connections=10, waiting_seconds=5), networks=ONE)
-    session = await harness.acquire(NAMES[0])
-    waiting = [asyncio.create_task(harness.acquire(host, in_line=True)) for host in NAMES[1:4]]
+    world = World(monkeypatch, replace(LIMITS, connections=10, waiting_seconds=5), networks=ONE)
+    session = await world.acquire(NAMES[0])
+    waiting = [asyncio.create_task(world.acquire(host, in_line=True)) for host in NAMES[1:4]]
     await asyncio.sleep(0.01)
-    assert harness.limiter.used == 1
+    assert world.limiter.used == 1
     with pytest.raises(SiteBusy, match="in use"):
-        await harness.acquire(NAMES[5], in_line=True)  # three may wait
+        await world.acquire(NAMES[5], in_line=True)  # three may wait
     for number in (1, 2, 3):
-        harness.pool.release(session)  # closed, not kept: another name waits for its place
+        world.pool.release(session)  # closed, not kept: another name waits for its place
         session = await waiting[number - 1]
         assert session.host is NAMES[number]
-    assert [each.closed for each in harness.connector.made] == [True, True, True, False]
-    harness.pool.release(session)
+    assert [each.closed for each in world.connector.made] == [True, True, True, False]
+    world.pool.release(session)
     assert not session.closed
 
 
 async def test_a_leg_waits_in_line_for_so_long_and_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
-    harness = RelayHarness(monkeypatch, replace(LIMITS, connections=10), networks=ONE)
-    await harness.acquire(NAMES[0])
+    world = World(monkeypatch, replace(LIMITS, connections=10), networks=ONE)
+    await world.acquire(NAMES[0])
     with pytest.raises(SiteBusy, match="too long") as busy:
-        await harness.acquire(NAMES[1], in_line=True)
+        await world.acquire(NAMES[1], in_line=True)
     assert busy.value.seconds == 30.0
-    assert harness.pool._lines.waiting == 0
-    assert harness.networks._waiters == {}
+    assert world.pool._lines.waiting == 0
+    assert world.networks._waiters == {}
 
 
 async def test_legs_that_wait_for_an_address_are_rejected_when_relay_stops(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    harness = RelayHarness(monkeypatch, replace(LIMITS, connections=10, waiting_seconds=5), networks=ONE)
-    await harness.acquire(NAMES[0])
-    waiting = asyncio.create_task(harness.acquire(NAMES[1], in_line=True))
+    world = World(monkeypatch, replace(LIMITS, connections=10, waiting_seconds=5), networks=ONE)
+    await world.acquire(NAMES[0])
+    waiting = asyncio.create_task(world.acquire(NAMES[1], in_line=True))
     await asyncio.sleep(0.01)
-    harness.pool.stop()
+    world.pool.stop()
     with pytest.raises(Stopping):
         await waiting

@@ -115,7 +115,7 @@ async def test_a_dns_server_that_is_silent_means_later(dns_server, finder: MakeF
     assert reply(await finder(seconds=0.3).route("acme", "acme.example", "example.org")) == "451 4.4.3"
 
 
-async def test_hosts_whose_addresses_no_server_knows_mean_later(dns_server, finder: MakeFinder) -> None:
+async def test_hosts_whose_addresses_nobody_tells_mean_later(dns_server, finder: MakeFinder) -> None:
     dns_server.add("example.org", "MX", "10 a.example.")
     dns_server.break_("a.example", "A", dns.rcode.SERVFAIL)
     assert reply(await finder(seconds=0.5).route("acme", "acme.example", "example.org")) == "451 4.4.3"

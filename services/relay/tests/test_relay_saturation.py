@@ -142,7 +142,7 @@ async def tarpit() -> AsyncIterator[Tarpit]:
         server.close()
 
 
-class RelayHarness:
+class World:
     def __init__(self, busy: float = 30.0) -> None:
         self.limiter = ConnectionLimiter(ConnectionLimits(500))
         networks = NetworkLimiter(NetworkLimits(20, 50))
@@ -186,62 +186,62 @@ class RelayHarness:
 async def test_many_names_of_one_address_hold_the_connections_of_one(
     tarpit: Tarpit, peer, wait_until, domain: str
 ) -> None:
-    good, harness = await peer(TAKES), RelayHarness()
+    good, world = await peer(TAKES), World()
     for number in range(500):
         host = tarpit.host(NETWORKS * (number % 25), domain)
-        harness.stick(host, f"tenant{number}")
+        world.stick(host, f"tenant{number}")
     await wait_until(lambda: tarpit.open == 20)
-    said, seconds = await harness.send(good.port)
+    said, seconds = await world.send(good.port)
     assert said == "250 2.0.0 Queued"
     assert seconds < 3
     assert tarpit.open == 20
-    await harness.close()
+    await world.close()
 
 
 async def test_five_hundred_tarpits_of_one_tenant_leave_half_of_the_connections_to_others(
     tarpit: Tarpit, peer, wait_until
 ) -> None:
-    good, harness = await peer(TAKES), RelayHarness()
+    good, world = await peer(TAKES), World()
     for number in range(500):
-        harness.stick(tarpit.host(number), "bad")
+        world.stick(tarpit.host(number), "bad")
     await wait_until(lambda: tarpit.open == 225)
-    said, seconds = await harness.send(good.port)
+    said, seconds = await world.send(good.port)
     assert said == "250 2.0.0 Queued"
     assert seconds < 3
-    said, seconds = await harness.send(good.port, "bad")  # now of good standing: part of the share was kept
+    said, seconds = await world.send(good.port, "bad")  # now of good standing: part of the share was kept
     assert said == "250 2.0.0 Queued"
     assert seconds < 3
-    assert await harness.close() == 275
+    assert await world.close() == 275
 
 
 async def test_a_tenant_whose_mail_sticks_at_a_few_tarpits_still_reaches_new_hosts_at_once(
     tarpit: Tarpit, peer, wait_until
 ) -> None:
-    good, harness = await peer(TAKES), RelayHarness()
+    good, world = await peer(TAKES), World()
     for number in range(500):
-        harness.stick(tarpit.host(number % 25), "bad")
+        world.stick(tarpit.host(number % 25), "bad")
     await wait_until(lambda: tarpit.open == 200)
-    said, seconds = await harness.send(good.port, "bad")
+    said, seconds = await world.send(good.port, "bad")
     assert said == "250 2.0.0 Queued"
     assert seconds < 3
-    await harness.close()
+    await world.close()
 
 
 async def test_five_hundred_tarpits_of_as_many_tenants_do_not_stop_good_sites(
     tarpit: Tarpit, peer, wait_until
 ) -> None:
-    good, new, harness = await peer(TAKES), await peer(TAKES), RelayHarness(busy=5.0)
-    assert (await harness.send(good.port))[0] == "250 2.0.0 Queued"
+    good, new, world = await peer(TAKES), await peer(TAKES), World(busy=5.0)
+    assert (await world.send(good.port))[0] == "250 2.0.0 Queued"
     for number in range(500):
-        harness.stick(tarpit.host(number), f"tenant{number}")
+        world.stick(tarpit.host(number), f"tenant{number}")
     await wait_until(lambda: tarpit.open >= 440)
-    said, seconds = await harness.send(good.port, "other")  # of good standing: the reserve is there
+    said, seconds = await world.send(good.port, "other")  # of good standing: the reserve is there
     assert said == "250 2.0.0 Queued"
     assert seconds < 2
     host = Host("mx.new.example", new.port, ("127.0.0.1",), CLEAR)
     began = time.monotonic()
-    session = await harness.pool.acquire(host, RelayRoute((host,)), "other")
+    session = await world.pool.acquire(host, RelayRoute((host,)), "other")
     assert isinstance(session, ClientSession)  # tarpits get less time now
     assert time.monotonic() - began < 20
-    harness.pool.release(session)
-    await harness.close()
+    world.pool.release(session)
+    await world.close()

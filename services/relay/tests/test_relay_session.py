@@ -219,7 +219,7 @@ async def test_a_message_that_cannot_be_read_cuts_the_connection(peer, wait_unti
 
     async def broken() -> AsyncGenerator[bytes, None]:
         yield b"half\r\n"
-        raise Unavailable("the store is unreachable")
+        raise Unavailable("the store is away")
 
     with pytest.raises(Unavailable):
         await session.send(envelope(), broken())

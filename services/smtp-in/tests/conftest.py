@@ -57,7 +57,7 @@ class FakeDirectory:
     async def resolve(self, address: Address, *, afresh: bool = False) -> Resolution:
         await asyncio.sleep(0)
         if self.is_away:
-            raise Unavailable("the store is unreachable")
+            raise Unavailable("the store is away")
         self.resolved.append(address)
         if afresh and address.key in self.new:
             return self.new[address.key]
@@ -112,7 +112,7 @@ class FakeLogins:
     async def may_send_as(self, identity: Identity, address: Address) -> bool:
         await asyncio.sleep(0)
         if self.is_away:
-            raise Unavailable("the store is unreachable")
+            raise Unavailable("the store is away")
         return address.key == "team@one.test"
 
 
@@ -159,7 +159,7 @@ class FakeStream:
         self.taken += len(data)
         await self.store.free.wait()
         if self.store.is_failing:
-            raise Unavailable("the store is unreachable")
+            raise Unavailable("the store is away")
         self.octets += data
 
     async def finish(self) -> Body:
@@ -167,7 +167,7 @@ class FakeStream:
         if self.store.fault is not None:
             raise self.store.fault
         if self.store.is_failing:
-            raise Unavailable("the store is unreachable")
+            raise Unavailable("the store is away")
         self.is_finished = True
         return Body(ObjectId(), len(self.octets), None)
 
@@ -209,7 +209,7 @@ class FakeSpool:
     def settle(self) -> None:
         for future in self.waiting:
             if self.is_away:
-                future.set_exception(Unavailable("the store is unreachable"))
+                future.set_exception(Unavailable("the store is away"))
             else:
                 future.set_result(f"spoolid{len(self.accepted):013}")
         self.waiting.clear()
@@ -277,8 +277,8 @@ class Client:
 
 
 @dataclass
-class SmtpInHarness:
-    """A listener, the doubles of its libraries, and clients."""
+class House:
+    """One door, its doubles, and clients."""
 
     directory: FakeDirectory = field(default_factory=FakeDirectory)
     logins: FakeLogins = field(default_factory=FakeLogins)
@@ -323,12 +323,12 @@ class SmtpInHarness:
             memory=self.memory,
             more_hooks=self.more_hooks,
         )
-        profile_of_listener = ListenerProfile(name, profile, backend, Measures(name), plaintext_auth)
+        door = ListenerProfile(name, profile, backend, Measures(name), plaintext_auth)
         resources = ListenerResources(
             self.admission, self.memory, self.certificates, self.proxies, backlog=128
         )
         listener = Listener(
-            SmtpConnectionFactory(profile_of_listener, self.timeouts),
+            SmtpConnectionFactory(door, self.timeouts),
             [Endpoint("127.0.0.1", 0)],
             resources,
             tls_first=name is ListenerName.SUBMISSIONS,
@@ -366,15 +366,15 @@ def pytest_asyncio_loop_factories(
 
 
 @pytest.fixture
-async def harness() -> AsyncIterator[SmtpInHarness]:
-    made = SmtpInHarness()
+async def house() -> AsyncIterator[House]:
+    made = House()
     async with made.stack:
         yield made
 
 
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(SECONDS):
-        while not condition():  # noqa: ASYNC110  # there is no event to wait for
+        while not condition():  # noqa: ASYNC110  # what is waited for tells nobody
             await asyncio.sleep(0.005)
 
 

@@ -24,42 +24,42 @@ PASSWORD = "correct horse"
 NEW_PASSWORD = "battery staple"
 
 
-async def test_an_idle_session_ends_at_once(harness) -> None:
-    client = await harness.submission()
-    harness.sessions.take_away()
+async def test_an_idle_session_ends_at_once(house) -> None:
+    client = await house.submission()
+    house.sessions.take_away()
     assert await client.reply() == ENDED
     assert await client.ended()
 
 
-async def test_a_message_that_is_on_its_way_is_not_taken(harness) -> None:
-    client = await harness.submission()
+async def test_a_message_that_is_on_its_way_is_not_taken(house) -> None:
+    client = await house.submission()
     await client.envelope("x@elsewhere.test", sender="ann@one.test")
     assert (await client.ask("DATA"))[0][:3] == "354"
-    harness.sessions.take_away()
+    house.sessions.take_away()
     assert await client.reply() == ENDED
     assert await client.ended()
-    assert harness.spool.accepted == []
+    assert house.spool.accepted == []
 
 
-async def test_a_message_that_is_being_stored_gets_its_answer_first(harness, eventually) -> None:
-    client = await harness.submission()
-    harness.spool.is_holding = True
+async def test_a_message_that_is_being_stored_gets_its_answer_first(house, eventually) -> None:
+    client = await house.submission()
+    house.spool.is_holding = True
     await client.envelope("x@elsewhere.test", sender="ann@one.test")
     await client.ask("DATA")
     client.send(b"x\r\n.\r\nMAIL FROM:<ann@one.test>\r\n")
-    await eventually(lambda: bool(harness.spool.waiting))
-    harness.sessions.take_away()
-    harness.spool.settle()
+    await eventually(lambda: bool(house.spool.waiting))
+    house.sessions.take_away()
+    house.spool.settle()
     assert (await client.reply())[:9] == "250 2.0.0"
     assert await client.reply() == ENDED
     assert await client.ended()
 
 
-async def test_a_session_that_is_gone_is_not_watched(harness, eventually) -> None:
-    client = await harness.submission()
-    assert [each.identity.account for each in harness.sessions.open_ones] != []
+async def test_a_session_that_is_gone_is_not_watched(house, eventually) -> None:
+    client = await house.submission()
+    assert [each.identity.account for each in house.sessions.open_ones] != []
     client.writer.close()
-    await eventually(lambda: not harness.sessions.open_ones)
+    await eventually(lambda: not house.sessions.open_ones)
 
 
 @pytest.fixture

@@ -20,29 +20,29 @@ TIMEOUTS = ConnectionTimeouts(idle=300, busy_idle=10, data=180, message=3600, co
 
 
 @pytest.fixture
-def tls(harness, tmp_path):
+def tls(house, tmp_path):
     files = ensure_certificates(tmp_path / "tls", ["localhost"], datetime.now(UTC))
-    harness.certificates = Certificates(files.certificate, files.key, 5)
+    house.certificates = Certificates(files.certificate, files.key, 5)
     return ssl.create_default_context(cafile=str(files.authority))
 
 
-async def test_connections_beyond_the_limit_get_421(harness) -> None:
-    harness.admission = Admission(2, 0)
-    listener = await harness.open()
-    first, _ = [await harness.client(listener) for _ in range(2)]
-    refused = await harness.client(listener, hello="")
+async def test_connections_beyond_the_limit_get_421(house) -> None:
+    house.admission = Admission(2, 0)
+    listener = await house.open()
+    first, _ = [await house.client(listener) for _ in range(2)]
+    refused = await house.client(listener, hello="")
     assert await refused.reply() == "421 4.3.2 Too many connections, please try again later"
     assert await refused.ended()
     await first.ask("QUIT")
     assert await first.ended()
-    await harness.client(listener)
+    await house.client(listener)
 
 
-async def test_one_address_may_not_take_all_connections(harness) -> None:
-    harness.admission = Admission(100, 1)
-    listener = await harness.open()
-    await harness.client(listener)
-    refused = await harness.client(listener, hello="")
+async def test_one_address_may_not_take_all_connections(house) -> None:
+    house.admission = Admission(100, 1)
+    listener = await house.open()
+    await house.client(listener)
+    refused = await house.client(listener, hello="")
     assert await refused.reply() == "421 4.7.0 Too many connections from your address"
     other = socket.socket()
     other.bind(("127.0.0.2", 0))
@@ -53,20 +53,20 @@ async def test_one_address_may_not_take_all_connections(harness) -> None:
     writer.close()
 
 
-async def test_starttls_begins_anew_and_shows_in_the_received_field(harness, tls) -> None:
-    client = await harness.client(await harness.open())
+async def test_starttls_begins_anew_and_shows_in_the_received_field(house, tls) -> None:
+    client = await house.client(await house.open())
     assert await client.ask("STARTTLS") == ["220 2.0.0 Ready to start TLS"]
     await client.writer.start_tls(tls, server_hostname="localhost")
     assert (await client.ask("MAIL FROM:<>"))[0][:3] == "503"
     await client.ask("EHLO client.test")
     await client.envelope("ann@one.test")
     assert (await client.message("x"))[:3] == "250"
-    assert "(using TLSv1.3 TLS_" in harness.spool.prefix()
-    assert "with ESMTPS id" in harness.spool.prefix()
+    assert "(using TLSv1.3 TLS_" in house.spool.prefix()
+    assert "with ESMTPS id" in house.spool.prefix()
 
 
-async def test_what_was_said_in_clear_behind_starttls_is_dropped(harness, tls) -> None:
-    client = await harness.client(await harness.open())
+async def test_what_was_said_in_clear_behind_starttls_is_dropped(house, tls) -> None:
+    client = await house.client(await house.open())
     client.send(b"STARTTLS\r\nMAIL FROM:<injected@there.test>\r\nRCPT TO:<ann@one.test>\r\n")
     assert (await client.reply())[:3] == "220"
     await client.writer.start_tls(tls, server_hostname="localhost")
@@ -74,8 +74,8 @@ async def test_what_was_said_in_clear_behind_starttls_is_dropped(harness, tls) -
     assert await client.ask("RCPT TO:<ann@one.test>") == ["503 5.5.1 Need MAIL first"]
 
 
-async def test_starttls_makes_authentication_possible_and_is_forgotten_by_no_one(harness, tls) -> None:
-    client = await harness.client(await harness.open(ListenerName.SUBMISSION))
+async def test_starttls_makes_authentication_possible_and_is_forgotten_by_no_one(house, tls) -> None:
+    client = await house.client(await house.open(ListenerName.SUBMISSION))
     assert await client.ask("MAIL FROM:<ann@one.test>") == ["530 5.7.0 Must issue a STARTTLS command first"]
     await client.ask("STARTTLS")
     await client.writer.start_tls(tls, server_hostname="localhost")
@@ -83,11 +83,11 @@ async def test_starttls_makes_authentication_possible_and_is_forgotten_by_no_one
     assert (await client.ask("AUTH PLAIN AGFubkBvbmUudGVzdAByaWdodA=="))[0][:3] == "235"
     await client.envelope("x@elsewhere.test", sender="ann@one.test")
     await client.message("x")
-    assert "with ESMTPSA id" in harness.spool.prefix()
+    assert "with ESMTPSA id" in house.spool.prefix()
 
 
-async def test_submissions_speaks_tls_first(harness, tls) -> None:
-    listener = await harness.open(ListenerName.SUBMISSIONS)
+async def test_submissions_speaks_tls_first(house, tls) -> None:
+    listener = await house.open(ListenerName.SUBMISSIONS)
     reader, writer = await asyncio.open_connection(
         *listener.addresses[0], ssl=tls, server_hostname="localhost"
     )
@@ -99,17 +99,17 @@ async def test_submissions_speaks_tls_first(harness, tls) -> None:
     writer.close()
 
 
-async def test_a_client_that_does_not_speak_tls_is_let_go(harness, tls, eventually) -> None:
-    listener = await harness.open(ListenerName.SUBMISSIONS)
-    client = await harness.client(listener, hello="")
+async def test_a_client_that_does_not_speak_tls_is_let_go(house, tls, eventually) -> None:
+    listener = await house.open(ListenerName.SUBMISSIONS)
+    client = await house.client(listener, hello="")
     client.send(b"EHLO client.test\r\n")
     assert b"220" not in await client.reader.read()
     await eventually(lambda: not listener._connections)
-    silent = await harness.client(listener, hello="")
+    silent = await house.client(listener, hello="")
     await eventually(lambda: len(listener._connections) == 1)
     silent.writer.transport.abort()
     await eventually(lambda: not listener._connections)
-    assert harness.admission.admit("x") is None
+    assert house.admission.admit("x") is None
 
 
 def test_a_certificate_that_cannot_be_read_stops_the_start(tmp_path) -> None:
@@ -117,15 +117,15 @@ def test_a_certificate_that_cannot_be_read_stops_the_start(tmp_path) -> None:
         Certificates(tmp_path / "none.pem", tmp_path / "none.key", 5)
 
 
-async def test_a_renewed_certificate_is_used_for_the_next_handshake(harness, tmp_path) -> None:
+async def test_a_renewed_certificate_is_used_for_the_next_handshake(house, tmp_path) -> None:
     old = ensure_certificates(tmp_path / "a", ["localhost"], datetime.now(UTC))
-    harness.certificates = Certificates(old.certificate, old.key, 5)
-    listener = await harness.open(ListenerName.SUBMISSIONS)
+    house.certificates = Certificates(old.certificate, old.key, 5)
+    listener = await house.open(ListenerName.SUBMISSIONS)
     new = ensure_certificates(tmp_path / "b", ["localhost"], datetime.now(UTC))
     old.certificate.write_bytes(new.certificate.read_bytes())
-    await harness.certificates.refresh()  # key and certificate do not fit yet: nothing changes
+    await house.certificates.refresh()  # key and certificate do not fit yet: nothing changes
     old.key.write_bytes(new.key.read_bytes())
-    await harness.certificates.refresh()
+    await house.certificates.refresh()
     trust = ssl.create_default_context(cafile=str(new.authority))
     reader, writer = await asyncio.open_connection(
         *listener.addresses[0], ssl=trust, server_hostname="localhost"
@@ -134,12 +134,10 @@ async def test_a_renewed_certificate_is_used_for_the_next_handshake(harness, tmp
     writer.close()
 
 
-async def test_at_shutdown_idle_clients_get_421_and_messages_in_hand_are_finished(
-    harness, eventually
-) -> None:
-    harness.spool.is_holding = True
-    listener = await harness.open()
-    idle, busy = await harness.client(listener), await harness.client(listener)
+async def test_at_shutdown_idle_clients_get_421_and_messages_in_hand_are_finished(house, eventually) -> None:
+    house.spool.is_holding = True
+    listener = await house.open()
+    idle, busy = await house.client(listener), await house.client(listener)
     await busy.envelope("ann@one.test")
     [address] = listener.addresses
     draining = asyncio.create_task(listener.drain())
@@ -149,9 +147,9 @@ async def test_at_shutdown_idle_clients_get_421_and_messages_in_hand_are_finishe
         await asyncio.open_connection(*address)
     assert (await busy.ask("DATA"))[0][:3] == "354"
     busy.send(b"x\r\n.\r\n")
-    await eventually(lambda: bool(harness.spool.waiting))
+    await eventually(lambda: bool(house.spool.waiting))
     assert not draining.done()
-    harness.spool.settle()
+    house.spool.settle()
     assert (await busy.reply())[:3] == "250"
     assert (await busy.reply())[:3] == "421"
     assert await busy.ended()
@@ -159,11 +157,11 @@ async def test_at_shutdown_idle_clients_get_421_and_messages_in_hand_are_finishe
         await draining
 
 
-async def test_at_shutdown_handshakes_are_broken_off_and_others_finish(harness, tls, eventually) -> None:
-    listener = await harness.open(ListenerName.SUBMISSIONS)
+async def test_at_shutdown_handshakes_are_broken_off_and_others_finish(house, tls, eventually) -> None:
+    listener = await house.open(ListenerName.SUBMISSIONS)
     assert listener.not_ready_reason() is None
     [address] = listener.addresses
-    silent = await harness.client(listener, hello="")
+    silent = await house.client(listener, hello="")
     await eventually(lambda: len(listener._connections) == 1)
     async with asyncio.timeout(5):
         await listener.drain()
@@ -173,40 +171,40 @@ async def test_at_shutdown_handshakes_are_broken_off_and_others_finish(harness, 
         await asyncio.open_connection(*address)
 
 
-async def test_a_silent_client_is_let_go(harness) -> None:
-    harness.timeouts = ConnectionTimeouts(idle=0.2, busy_idle=0.2, data=0.2, message=60, connection=60)
-    client = await harness.client(await harness.open())
+async def test_a_silent_client_is_let_go(house) -> None:
+    house.timeouts = ConnectionTimeouts(idle=0.2, busy_idle=0.2, data=0.2, message=60, connection=60)
+    client = await house.client(await house.open())
     assert await client.reply() == "421 4.4.2 Timed out waiting for input"
     assert await client.ended()
 
 
-async def test_a_client_that_is_silent_within_a_message_is_let_go_and_nothing_is_kept(harness) -> None:
-    harness.timeouts = ConnectionTimeouts(idle=60, busy_idle=60, data=0.2, message=60, connection=60)
-    client = await harness.client(await harness.open())
+async def test_a_client_that_is_silent_within_a_message_is_let_go_and_nothing_is_kept(house) -> None:
+    house.timeouts = ConnectionTimeouts(idle=60, busy_idle=60, data=0.2, message=60, connection=60)
+    client = await house.client(await house.open())
     await client.envelope("ann@one.test")
     await client.ask("DATA")
     client.send(b"half a mess")
     assert await client.reply() == "421 4.4.2 Timed out waiting for input"
     assert await client.ended()
-    assert harness.spool.accepted == []
+    assert house.spool.accepted == []
 
 
-async def test_a_client_that_waits_for_us_is_not_let_go(harness) -> None:
-    harness.timeouts = ConnectionTimeouts(idle=0.1, busy_idle=0.1, data=0.1, message=0.1, connection=0.1)
-    harness.spool.is_holding = True
-    client = await harness.client(await harness.open())
+async def test_a_client_that_waits_for_us_is_not_let_go(house) -> None:
+    house.timeouts = ConnectionTimeouts(idle=0.1, busy_idle=0.1, data=0.1, message=0.1, connection=0.1)
+    house.spool.is_holding = True
+    client = await house.client(await house.open())
     client.send(b"MAIL FROM:<>\r\nRCPT TO:<ann@one.test>\r\nDATA\r\nx\r\n.\r\n")
     for code in ("250", "250", "354"):
         assert (await client.reply())[:3] == code
     await asyncio.sleep(1.5)
-    harness.spool.settle()
+    house.spool.settle()
     assert (await client.reply())[:3] == "250"
 
 
-async def test_a_client_that_does_not_read_is_cut(harness, eventually) -> None:
-    harness.timeouts = ConnectionTimeouts(idle=60, busy_idle=60, data=0.2, message=60, connection=60)
-    listener = await harness.open(idle_commands=10**6, commands=10**6)
-    client = await harness.client(listener, hello="")
+async def test_a_client_that_does_not_read_is_cut(house, eventually) -> None:
+    house.timeouts = ConnectionTimeouts(idle=60, busy_idle=60, data=0.2, message=60, connection=60)
+    listener = await house.open(idle_commands=10**6, commands=10**6)
+    client = await house.client(listener, hello="")
     client.writer.transport.pause_reading()
     [connection] = listener._connections
     for _ in range(200):
@@ -282,9 +280,9 @@ def test_what_is_no_endpoint_is_refused(text) -> None:
         Endpoint.parse(text)
 
 
-async def test_the_reply_to_an_endless_message_reaches_the_client(harness, eventually) -> None:
-    listener = await harness.open(message_size=65_536)
-    client = await harness.client(listener)
+async def test_the_reply_to_an_endless_message_reaches_the_client(house, eventually) -> None:
+    listener = await house.open(message_size=65_536)
+    client = await house.client(listener)
     await client.envelope("ann@one.test")
     assert (await client.ask("DATA"))[0][:3] == "354"
     for _ in range(20):
@@ -295,9 +293,9 @@ async def test_the_reply_to_an_endless_message_reaches_the_client(harness, event
     await eventually(lambda: not listener._connections)
 
 
-async def test_a_client_that_sends_on_after_the_last_reply_is_cut(harness, eventually) -> None:
-    listener = await harness.open(message_size=65_536)
-    client = await harness.client(listener)
+async def test_a_client_that_sends_on_after_the_last_reply_is_cut(house, eventually) -> None:
+    listener = await house.open(message_size=65_536)
+    client = await house.client(listener)
     await client.envelope("ann@one.test")
     assert (await client.ask("DATA"))[0][:3] == "354"
     for _ in range(400):
@@ -308,12 +306,12 @@ async def test_a_client_that_sends_on_after_the_last_reply_is_cut(harness, event
     await eventually(lambda: not listener._connections)
 
 
-async def test_a_client_that_sends_its_message_too_early_is_informed_and_let_go(harness) -> None:
-    harness.early_data = EarlyData.REJECT
-    client = await harness.client(await harness.open())
+async def test_a_client_that_sends_its_message_too_early_is_told_and_let_go(house) -> None:
+    house.early_data = EarlyData.REJECT
+    client = await house.client(await house.open())
     said = await client.ask(
         "MAIL FROM:<x@there.test>", "RCPT TO:<ann@one.test>", "DATA", "Subject: x\r\n\r\nx\r\n.\r\nQUIT"
     )
     assert said[2] == "554 5.5.0 The message came before 354; closing connection"
     assert said[3] == ""
-    assert harness.spool.accepted == []
+    assert house.spool.accepted == []

@@ -61,10 +61,10 @@ class Scripted(SmtpHook):
 
 
 @pytest.mark.parametrize("later", [False, True])
-async def test_every_step_is_asked_about_once_in_its_order(harness, later) -> None:
+async def test_every_step_is_asked_about_once_in_its_order(house, later) -> None:
     hook = Scripted(later)
-    harness.more_hooks = [hook]
-    client = await harness.client(await harness.open())
+    house.more_hooks = [hook]
+    client = await house.client(await house.open())
     await client.envelope("ann@one.test", "nobody@one.test")
     assert (await client.message("x"))[:3] == "250"
     await client.envelope("bob@one.test", sender="")
@@ -80,85 +80,85 @@ async def test_every_step_is_asked_about_once_in_its_order(harness, later) -> No
 
 
 @pytest.mark.parametrize("later", [False, True])
-async def test_findings_of_every_step_go_with_the_message(harness, later) -> None:
-    harness.more_hooks = [Scripted(later, **{step: [finding(step)] for step in STEPS})]
-    client = await harness.client(await harness.open())
+async def test_findings_of_every_step_go_with_the_message(house, later) -> None:
+    house.more_hooks = [Scripted(later, **{step: [finding(step)] for step in STEPS})]
+    client = await house.client(await house.open())
     for _ in range(2):
         await client.envelope("ann@one.test")
         await client.message("x")
-    for accepted in harness.spool.accepted:
+    for accepted in house.spool.accepted:
         assert [each.text for each in accepted.findings] == STEPS
 
 
-async def test_findings_about_a_name_that_was_taken_back_are_forgotten(harness) -> None:
+async def test_findings_about_a_name_that_was_taken_back_are_forgotten(house) -> None:
     class Named(SmtpHook):
         def on_helo(self, context):
             return [finding(context.helo)]
 
-    harness.more_hooks = [Named()]
-    client = await harness.client(await harness.open(), "EHLO first.test")
+    house.more_hooks = [Named()]
+    client = await house.client(await house.open(), "EHLO first.test")
     await client.envelope("ann@one.test")
     await client.ask("EHLO second.test")
     await client.envelope("ann@one.test")
     await client.message("x")
-    assert [each.text for each in harness.spool.accepted[0].findings] == ["second.test"]
+    assert [each.text for each in house.spool.accepted[0].findings] == ["second.test"]
 
 
-async def test_a_client_that_is_refused_at_once_gets_the_refusal_in_place_of_the_banner(harness) -> None:
-    harness.more_hooks = [Scripted(connect=REFUSAL)]
-    client = await harness.client(await harness.open(), "")
+async def test_a_client_that_is_refused_at_once_gets_the_refusal_in_place_of_the_banner(house) -> None:
+    house.more_hooks = [Scripted(connect=REFUSAL)]
+    client = await house.client(await house.open(), "")
     assert await client.reply() == "550 5.7.1 Not here"
     assert await client.ended()
 
 
 @pytest.mark.parametrize("step", ["connect", "helo", "mail"])
-async def test_a_refusal_that_is_known_later_answers_mail(harness, step) -> None:
-    harness.more_hooks = [Scripted(True, **{step: REFUSAL})]
-    client = await harness.client(await harness.open())
+async def test_a_refusal_that_is_known_later_answers_mail(house, step) -> None:
+    house.more_hooks = [Scripted(True, **{step: REFUSAL})]
+    client = await house.client(await house.open())
     for _ in range(2):
         assert await client.ask("MAIL FROM:<x@there.test>") == ["550 5.7.1 Not here"]
 
 
-async def test_a_refused_recipient_leaves_the_others(harness) -> None:
+async def test_a_refused_recipient_leaves_the_others(house) -> None:
     class NotBob(SmtpHook):
         def on_rcpt(self, context, recipient, resolution):
             assert isinstance(resolution, LocalAccount)
             return REFUSAL if recipient.local == "bob" else None
 
-    harness.more_hooks = [NotBob()]
-    client = await harness.client(await harness.open())
+    house.more_hooks = [NotBob()]
+    client = await house.client(await house.open())
     assert (await client.envelope("bob@one.test", "ann@one.test"))[1:] == [
         "550 5.7.1 Not here",
         "250 2.1.5 Ok",
     ]
     await client.message("x")
-    assert [each.address for each in harness.spool.accepted[0].recipients] == ["ann@one.test"]
+    assert [each.address for each in house.spool.accepted[0].recipients] == ["ann@one.test"]
 
 
 @pytest.mark.parametrize("later", [False, True])
 @pytest.mark.parametrize("size", [10, 600_000])
 async def test_a_refused_message_is_forgotten_and_the_next_one_is_whole(
-    harness, later, size, eventually
+    house, later, size, eventually
 ) -> None:
     hook = Scripted(later, end_of_data=REFUSAL)
-    harness.more_hooks = [hook]
-    client = await harness.client(await harness.open())
+    house.more_hooks = [hook]
+    client = await house.client(await house.open())
     await client.envelope("ann@one.test")
     assert await client.message("x" * 900 + ("\r\n" + "x" * 900) * (size // 900)) == "550 5.7.1 Not here"
     if size > 300_000:
-        await eventually(lambda: harness.bodies.streams[0].is_aborted)
+        await eventually(lambda: house.bodies.streams[0].is_aborted)
     hook.answers = {}
     await client.envelope("ann@one.test")
     assert (await client.message("\r\ngood"))[:3] == "250"
-    assert harness.spool.stored() == b"\r\ngood\r\n"
-    await eventually(lambda: harness.memory.held < 10_000)
+    assert house.spool.stored() == b"\r\ngood\r\n"
+    await eventually(lambda: house.memory.held < 10_000)
 
 
 @pytest.mark.parametrize("step", STEPS)
-async def test_a_hook_that_cannot_answer_makes_the_client_come_back(harness, step) -> None:
+async def test_a_hook_that_cannot_answer_makes_the_client_come_back(house, step) -> None:
     hook = Scripted(True, **{step: Unavailable("the DNS is unreachable")})
-    harness.more_hooks = [hook]
-    client = await harness.client(await harness.open())
+    house.more_hooks = [hook]
+    client = await house.client(await house.open())
     said = await client.envelope("ann@one.test")
     if step == "end_of_data":
         said.append(await client.message("lost"))
@@ -168,54 +168,54 @@ async def test_a_hook_that_cannot_answer_makes_the_client_come_back(harness, ste
         await client.ask("RSET")
         await client.envelope("ann@one.test")
         await client.message("\r\ngood")
-        assert harness.spool.stored() == b"\r\ngood\r\n"
+        assert house.spool.stored() == b"\r\ngood\r\n"
 
 
-async def test_a_message_whose_client_leaves_before_the_answer_is_not_accepted(harness, eventually) -> None:
+async def test_a_message_whose_client_leaves_before_the_answer_is_not_accepted(house, eventually) -> None:
     hook = Scripted(True)
     hook.gate.clear()
-    harness.more_hooks = [hook]
-    listener = await harness.open()
+    house.more_hooks = [hook]
+    listener = await house.open()
     hook.gate.set()
-    client = await harness.client(listener)
+    client = await house.client(listener)
     await client.envelope("ann@one.test")
     await client.ask("DATA")
     hook.gate.clear()
     client.send(b"x\r\n.\r\n")
     await eventually(lambda: hook.asked[-1].startswith("end_of_data"))
     client.reset()
-    await eventually(lambda: harness.memory.held == 0)
+    await eventually(lambda: house.memory.held == 0)
     hook.gate.set()
     await eventually(lambda: hook.answered == len(hook.asked))
     await asyncio.sleep(0)
-    assert harness.spool.accepted == []
+    assert house.spool.accepted == []
 
 
-async def test_the_first_refusal_ends_the_question(harness) -> None:
+async def test_the_first_refusal_ends_the_question(house) -> None:
     first, second = Scripted(mail=REFUSAL), Scripted()
-    harness.more_hooks = [first, second]
-    client = await harness.client(await harness.open())
+    house.more_hooks = [first, second]
+    client = await house.client(await house.open())
     await client.ask("MAIL FROM:<x@there.test>")
     assert "mail x@there.test" not in second.asked
 
 
-async def test_own_policies_come_before_hooks_that_are_added(harness) -> None:
+async def test_own_policies_come_before_hooks_that_are_added(house) -> None:
     hook = Scripted()
-    harness.more_hooks = [hook]
-    client = await harness.client(await harness.open())
+    house.more_hooks = [hook]
+    client = await house.client(await house.open())
     await client.envelope("x@elsewhere.test")
     assert not any(each.startswith("rcpt") for each in hook.asked)
 
 
-async def test_a_login_is_known_to_hooks_and_tls_makes_the_name_new(harness) -> None:
+async def test_a_login_is_known_to_hooks_and_tls_makes_the_name_new(house) -> None:
     seen: list[str] = []
 
     class Watching(SmtpHook):
         def on_mail(self, context, sender):
             seen.append(str(context.identity.address))
 
-    harness.more_hooks = [Watching()]
-    client = await harness.submission()
+    house.more_hooks = [Watching()]
+    client = await house.submission()
     await client.envelope("bob@one.test", sender="ann@one.test")
     assert seen == ["ann@one.test"]
 
@@ -238,8 +238,8 @@ def test_the_subject_of_a_certificate_is_written_as_directories_do() -> None:
 
 
 @pytest.mark.parametrize("name", [ListenerName.MX, ListenerName.LMTP])
-async def test_hooks_know_the_listener(harness, name) -> None:
+async def test_hooks_know_the_listener(house, name) -> None:
     hook = Scripted()
-    harness.more_hooks = [hook]
-    await harness.client(await harness.open(name), "LHLO c" if name is ListenerName.LMTP else "EHLO c")
+    house.more_hooks = [hook]
+    await house.client(await house.open(name), "LHLO c" if name is ListenerName.LMTP else "EHLO c")
     assert hook.asked[0] == f"connect {name} 127.0.0.1"

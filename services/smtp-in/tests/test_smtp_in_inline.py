@@ -54,42 +54,42 @@ async def fake() -> AsyncIterator[FakeFilter]:
 
 
 def hook(
-    harness, fake: FakeFilter, seconds: float = 10, at_once: int = 4, listeners=("mx", "lmtp")
+    house, fake: FakeFilter, seconds: float = 10, at_once: int = 4, listeners=("mx", "lmtp")
 ) -> InlineFilter:
-    made = InlineFilter(FilterClient(fake.url, seconds), listeners, harness.memory, at_once=at_once)
-    harness.more_hooks = [made]
+    made = InlineFilter(FilterClient(fake.url, seconds), listeners, house.memory, at_once=at_once)
+    house.more_hooks = [made]
     return made
 
 
-def marks(harness) -> list[str]:
-    return [f"{each.check}/{each.rule}" for each in harness.spool.accepted[-1].findings]
+def marks(house) -> list[str]:
+    return [f"{each.check}/{each.rule}" for each in house.spool.accepted[-1].findings]
 
 
-async def test_a_rejection_is_a_5xx_in_the_dialogue_and_nothing_is_stored(harness, fake) -> None:
+async def test_a_rejection_is_a_5xx_in_the_dialogue_and_nothing_is_stored(house, fake) -> None:
     fake.answer = response(REJECT)
-    hook(harness, fake)
-    client = await harness.client(await harness.open())
+    hook(house, fake)
+    client = await house.client(await house.open())
     await client.envelope("ann@one.test")
     assert await client.message("x") == "550 5.7.9 no programs"
-    assert harness.spool.accepted == []
+    assert house.spool.accepted == []
 
 
 @pytest.mark.parametrize(
     "action", [Action.ACTION_PASS, Action.ACTION_TAG, Action.ACTION_QUARANTINE, Action.ACTION_DISCARD]
 )
-async def test_whatever_is_no_rejection_takes_the_normal_way(harness, fake, action) -> None:
+async def test_whatever_is_no_rejection_takes_the_normal_way(house, fake, action) -> None:
     fake.answer = response(Verdict(action=action))
-    hook(harness, fake)
-    client = await harness.client(await harness.open())
+    hook(house, fake)
+    client = await house.client(await house.open())
     await client.envelope("ann@one.test")
     assert (await client.message("x"))[:3] == "250"
-    assert marks(harness) == []
+    assert marks(house) == []
 
 
-async def test_the_filter_is_asked_about_the_message_as_it_will_be_in_the_queue(harness, fake) -> None:
+async def test_the_filter_is_asked_about_the_message_as_it_will_be_in_the_queue(house, fake) -> None:
     fake.answer = response(PASS)
-    hook(harness, fake)
-    client = await harness.client(await harness.open())
+    hook(house, fake)
+    client = await house.client(await house.open())
     await client.envelope("ann@one.test", "cat@two.test", "bob@one.test")
     await client.message("Subject: x\r\n\r\nhello")
     (request,) = fake.requests
@@ -106,32 +106,32 @@ async def test_the_filter_is_asked_about_the_message_as_it_will_be_in_the_queue(
     assert leg.prefix.startswith(b"Received: from client.test")
 
 
-async def test_a_message_that_one_of_its_recipients_may_have_is_accepted(harness, fake) -> None:
+async def test_a_message_that_one_of_its_recipients_may_have_is_accepted(house, fake) -> None:
     fake.answer = response(REJECT, PASS)
-    hook(harness, fake)
-    client = await harness.client(await harness.open())
+    hook(house, fake)
+    client = await house.client(await house.open())
     await client.envelope("ann@one.test", "cat@two.test")
     assert (await client.message("x"))[:3] == "250"
 
 
-async def test_remote_recipients_of_a_user_are_legs_by_domain(harness, fake) -> None:
+async def test_remote_recipients_of_a_user_are_legs_by_domain(house, fake) -> None:
     fake.answer = response(PASS)
-    hook(harness, fake, listeners=("submission",))
-    client = await harness.submission()
+    hook(house, fake, listeners=("submission",))
+    client = await house.submission()
     await client.envelope("a@far.test", "bob@one.test", "b@far.test", sender="ann@one.test")
     assert (await client.message("From: ann@one.test\r\n\r\nx"))[:3] == "250"
     legs = [(leg.tenant, leg.site, len(leg.recipients)) for leg in fake.requests[0].legs]
     assert legs == [("one", "far.test", 2), ("one", "", 1)]
 
 
-async def test_a_large_body_is_in_the_store_and_is_not_sent(harness, fake) -> None:
+async def test_a_large_body_is_in_the_store_and_is_not_sent(house, fake) -> None:
     fake.answer = response(PASS)
-    hook(harness, fake)
-    client = await harness.client(await harness.open())
+    hook(house, fake)
+    client = await house.client(await house.open())
     await client.envelope("ann@one.test")
     assert (await client.message(("x" * 900 + "\r\n") * 700))[:3] == "250"
     (request,) = fake.requests
-    body = harness.spool.accepted[0].body
+    body = house.spool.accepted[0].body
     assert (request.octets, request.legs[0].blob_id) == (b"", body.blob_id.binary)
     assert request.legs[0].size == body.size
 
@@ -152,70 +152,70 @@ async def test_a_large_body_is_in_the_store_and_is_not_sent(harness, fake) -> No
         response(REJECT, status=500),
     ],
 )
-async def test_without_an_answer_in_time_the_message_takes_the_normal_way(harness, fake, answer) -> None:
+async def test_without_an_answer_in_time_the_message_takes_the_normal_way(house, fake, answer) -> None:
     fake.answer = answer
-    hook(harness, fake, seconds=0.3)
-    client = await harness.client(await harness.open())
+    hook(house, fake, seconds=0.3)
+    client = await house.client(await house.open())
     await client.envelope("ann@one.test")
     assert (await client.message("\r\nkept"))[:3] == "250"
-    assert harness.spool.stored() == b"\r\nkept\r\n"
-    assert marks(harness) == ["inline/unavailable"]
+    assert house.spool.stored() == b"\r\nkept\r\n"
+    assert marks(house) == ["inline/unavailable"]
 
 
-async def test_a_filter_that_is_not_there_is_no_obstacle(harness, fake) -> None:
+async def test_a_filter_that_is_not_there_is_no_obstacle(house, fake) -> None:
     fake.url = "http://127.0.0.1:1"
-    hook(harness, fake)
-    client = await harness.client(await harness.open())
+    hook(house, fake)
+    client = await house.client(await house.open())
     await client.envelope("ann@one.test")
     assert (await client.message("x"))[:3] == "250"
-    assert marks(harness) == ["inline/unavailable"]
+    assert marks(house) == ["inline/unavailable"]
 
 
-async def test_beyond_the_limit_of_questions_messages_are_accepted_without(harness, fake, eventually) -> None:
-    hook(harness, fake, seconds=30, at_once=1)
-    listener = await harness.open()
-    waiting, other = await harness.client(listener), await harness.client(listener)
+async def test_beyond_the_limit_of_questions_messages_are_accepted_without(house, fake, eventually) -> None:
+    hook(house, fake, seconds=30, at_once=1)
+    listener = await house.open()
+    waiting, other = await house.client(listener), await house.client(listener)
     await waiting.envelope("ann@one.test")
     await waiting.ask("DATA")
     waiting.send(b"x\r\n.\r\n")
     await eventually(lambda: len(fake.requests) == 1)
     await other.envelope("ann@one.test")
     assert (await other.message("y"))[:3] == "250"
-    assert marks(harness) == ["inline/busy"]
+    assert marks(house) == ["inline/busy"]
 
 
-async def test_octets_of_a_question_count_in_the_budget_of_memory(harness, fake, eventually) -> None:
-    hook(harness, fake, seconds=30)
-    client = await harness.client(await harness.open())
+async def test_octets_of_a_question_count_in_the_budget_of_memory(house, fake, eventually) -> None:
+    hook(house, fake, seconds=30)
+    client = await house.client(await house.open())
     await client.envelope("ann@one.test")
     await client.ask("DATA")
     client.send(b"x" * 900 + b"\r\n" + (b"x" * 900 + b"\r\n") * 99 + b".\r\n")
     await eventually(lambda: len(fake.requests) == 1)
-    assert harness.memory.held > 300_000
+    assert house.memory.held > 300_000
     client.reset()
-    await eventually(lambda: harness.memory.held < 300_000)
+    await eventually(lambda: house.memory.held < 300_000)
 
 
-async def test_a_message_that_goes_too_many_ways_is_not_asked_about(harness, fake) -> None:
-    hook(harness, fake, listeners=("submission",))
-    client = await harness.submission()
+async def test_a_message_that_goes_too_many_ways_is_not_asked_about(house, fake) -> None:
+    hook(house, fake, listeners=("submission",))
+    client = await house.submission()
     await client.envelope(*(f"a@far{number}.test" for number in range(21)), sender="ann@one.test")
     assert (await client.message("From: ann@one.test\r\n\r\nx"))[:3] == "250"
-    assert (marks(harness), fake.requests) == (["inline/too-many-legs"], [])
+    assert (marks(house), fake.requests) == (["inline/too-many-legs"], [])
 
 
-async def test_listeners_that_are_not_named_ask_nothing(harness, fake) -> None:
-    hook(harness, fake, listeners=("lmtp",))
-    client = await harness.client(await harness.open(ListenerName.MX))
+async def test_listeners_that_are_not_named_ask_nothing(house, fake) -> None:
+    hook(house, fake, listeners=("lmtp",))
+    client = await house.client(await house.open(ListenerName.MX))
     await client.envelope("ann@one.test")
     assert (await client.message("x"))[:3] == "250"
-    assert (marks(harness), fake.requests) == ([], [])
+    assert (marks(house), fake.requests) == ([], [])
 
 
-async def test_every_recipient_of_lmtp_gets_the_refusal(harness, fake) -> None:
+async def test_every_recipient_of_lmtp_gets_the_refusal(house, fake) -> None:
     fake.answer = response(REJECT)
-    hook(harness, fake)
-    client = await harness.client(await harness.open(ListenerName.LMTP), "LHLO client.test")
+    hook(house, fake)
+    client = await house.client(await house.open(ListenerName.LMTP), "LHLO client.test")
     await client.envelope("ann@one.test", "bob@one.test")
     assert await client.message("x") == "550 5.7.9 no programs"
     assert await client.reply() == "550 5.7.9 no programs"

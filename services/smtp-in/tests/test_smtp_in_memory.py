@@ -22,69 +22,69 @@ async def begin(client) -> None:
     client.send(b"Subject: x\r\n\r\n")
 
 
-async def test_octets_of_a_message_are_counted_until_it_is_stored(harness, eventually) -> None:
-    harness.spool.is_holding = True
-    client = await harness.client(await harness.open())
+async def test_octets_of_a_message_are_counted_until_it_is_stored(house, eventually) -> None:
+    house.spool.is_holding = True
+    client = await house.client(await house.open())
     await begin(client)
     client.send(LINE * 100)
-    await eventually(lambda: harness.memory.held > 100_000)
+    await eventually(lambda: house.memory.held > 100_000)
     client.send(b".\r\n")
-    await eventually(lambda: bool(harness.spool.waiting))
-    assert harness.memory.held > 100_000
+    await eventually(lambda: bool(house.spool.waiting))
+    assert house.memory.held > 100_000
     client.writer.transport.abort()
     await asyncio.sleep(0.05)
-    assert harness.memory.held >= 100_014, "the spool holds the octets, whoever left"
-    harness.spool.settle()
-    await eventually(lambda: harness.memory.held == 0)
+    assert house.memory.held >= 100_014, "the spool holds the octets, whoever left"
+    house.spool.settle()
+    await eventually(lambda: house.memory.held == 0)
 
 
 @pytest.mark.parametrize("end", ["RSET", "QUIT", "abort"])
-async def test_recipients_are_counted_until_the_transaction_ends(harness, eventually, end) -> None:
-    client = await harness.client(await harness.open())
+async def test_recipients_are_counted_until_the_transaction_ends(house, eventually, end) -> None:
+    client = await house.client(await house.open())
     await client.envelope(*["ann@one.test"] * 100)
-    assert harness.memory.held >= 100_000
+    assert house.memory.held >= 100_000
     if end == "abort":
         client.writer.transport.abort()
     else:
         await client.ask(end)
-    await eventually(lambda: harness.memory.held == 0)
+    await eventually(lambda: house.memory.held == 0)
 
 
-async def test_a_header_section_is_counted_while_it_is_held(harness, eventually) -> None:
-    client = await harness.submission()
+async def test_a_header_section_is_counted_while_it_is_held(house, eventually) -> None:
+    client = await house.submission()
     await client.envelope("x@elsewhere.test", sender="ann@one.test")
     assert (await client.ask("DATA"))[0][:3] == "354"
     client.send((b"X: " + b"y" * 53 + b"\r\n") * 1_000)
-    await eventually(lambda: harness.memory.held >= 200_000)
+    await eventually(lambda: house.memory.held >= 200_000)
     client.send(b"\r\n.\r\n")
     assert (await client.reply())[:3] == "250"
-    await eventually(lambda: harness.memory.held == 0)
+    await eventually(lambda: house.memory.held == 0)
 
 
-async def test_above_the_mark_a_connection_holds_little_and_the_body_is_the_same(harness, eventually) -> None:
-    harness.memory = MemoryBudget(400_000)
-    other = harness.memory.holding()
+async def test_above_the_mark_a_connection_holds_little_and_the_body_is_the_same(house, eventually) -> None:
+    house.memory = MemoryBudget(400_000)
+    other = house.memory.holding()
     other.grow(250_000)
-    client = await harness.client(await harness.open())
+    client = await house.client(await house.open())
     await begin(client)
     for number in range(5):
         client.send(LINE * 70)
-        await eventually(lambda number=number: bool(harness.bodies.streams) and harness.bodies.streams[0].parked >= 70_000 * (number + 1) - SCARCE_OCTETS)  # fmt: skip
-        assert harness.memory.held - 250_000 <= SCARCE_OCTETS + 64
+        await eventually(lambda number=number: bool(house.bodies.streams) and house.bodies.streams[0].parked >= 70_000 * (number + 1) - SCARCE_OCTETS)  # fmt: skip
+        assert house.memory.held - 250_000 <= SCARCE_OCTETS + 64
     client.send(b".\r\n")
     assert (await client.reply())[:3] == "250"
-    assert bytes(harness.bodies.streams[0].octets) == b"Subject: x\r\n\r\n" + LINE * 350
+    assert bytes(house.bodies.streams[0].octets) == b"Subject: x\r\n\r\n" + LINE * 350
 
 
 async def test_at_the_limit_new_messages_and_growing_ones_get_452_and_nothing_is_kept(
-    harness, eventually
+    house, eventually
 ) -> None:
-    harness.memory = MemoryBudget(400_000)
-    listener = await harness.open()
-    growing, new = await harness.client(listener), await harness.client(listener)
+    house.memory = MemoryBudget(400_000)
+    listener = await house.open()
+    growing, new = await house.client(listener), await house.client(listener)
     await begin(growing)
     await new.envelope("ann@one.test")
-    other = harness.memory.holding()
+    other = house.memory.holding()
     other.grow(400_000)
     assert (await new.ask("RCPT TO:<bob@one.test>")) == [FULL]
     await new.ask("RSET")
@@ -92,127 +92,121 @@ async def test_at_the_limit_new_messages_and_growing_ones_get_452_and_nothing_is
     growing.send(LINE * 10)
     growing.send(b".\r\n")
     assert await growing.reply() == FULL
-    assert harness.spool.accepted == []
+    assert house.spool.accepted == []
     other.release()
-    assert harness.memory.held == 0
+    assert house.memory.held == 0
     await begin(growing)
     growing.send(b".\r\n")
     assert (await growing.reply())[:3] == "250"
 
 
-async def test_while_memory_is_scarce_slow_bodies_go_to_the_store(harness, eventually, monkeypatch) -> None:
+async def test_while_memory_is_scarce_slow_bodies_go_to_the_store(house, eventually, monkeypatch) -> None:
     monkeypatch.setattr(connection, "_SLOW_SECONDS", 0.1)
-    harness.memory = MemoryBudget(400_000)
-    client = await harness.client(await harness.open())
+    house.memory = MemoryBudget(400_000)
+    client = await house.client(await house.open())
     await begin(client)
     client.send(LINE * 50)
-    await eventually(lambda: harness.memory.held >= 50_000)
-    other = harness.memory.holding()
+    await eventually(lambda: house.memory.held >= 50_000)
+    other = house.memory.holding()
     other.grow(200_000)
-    await eventually(lambda: harness.memory.held < 202_000)
-    assert harness.bodies.streams[0].parked >= 50_000
+    await eventually(lambda: house.memory.held < 202_000)
+    assert house.bodies.streams[0].parked >= 50_000
     client.send(LINE + b".\r\n")
     assert (await client.reply())[:3] == "250"
-    assert bytes(harness.bodies.streams[0].octets) == b"Subject: x\r\n\r\n" + LINE * 51
+    assert bytes(house.bodies.streams[0].octets) == b"Subject: x\r\n\r\n" + LINE * 51
 
 
 @pytest.mark.parametrize("what", ["header", "recipients"])
 async def test_while_memory_is_scarce_slow_clients_whose_octets_cannot_be_stored_are_let_go(
-    harness, eventually, monkeypatch, what
+    house, eventually, monkeypatch, what
 ) -> None:
     monkeypatch.setattr(connection, "_SLOW_SECONDS", 0.1)
-    harness.memory = MemoryBudget(400_000)
-    client = await harness.client(await harness.open())
+    house.memory = MemoryBudget(400_000)
+    client = await house.client(await house.open())
     await client.envelope(*["ann@one.test"] * (1 if what == "header" else 50))
     if what == "header":
         assert (await client.ask("DATA"))[0][:3] == "354"
         client.send(b"X: " + b"y" * 50_000)
-    await eventually(lambda: harness.memory.held >= 50_000)
-    other = harness.memory.holding()
+    await eventually(lambda: house.memory.held >= 50_000)
+    other = house.memory.holding()
     other.grow(200_000)
     assert await client.reply() == "421 4.3.1 Memory is scarce and the client is slow, please connect again"
     assert await client.ended()
-    await eventually(lambda: harness.memory.held == 200_000)
+    await eventually(lambda: house.memory.held == 200_000)
 
 
-async def test_many_clients_that_trickle_hold_no_more_than_the_budget(
-    harness, eventually, monkeypatch
-) -> None:
+async def test_many_clients_that_trickle_hold_no_more_than_the_budget(house, eventually, monkeypatch) -> None:
     monkeypatch.setattr(connection, "_SLOW_SECONDS", 0.2)
-    harness.memory = MemoryBudget(4_000_000)
-    listener = await harness.open()
-    clients = [await harness.client(listener) for _ in range(80)]
+    house.memory = MemoryBudget(4_000_000)
+    listener = await house.open()
+    clients = [await house.client(listener) for _ in range(80)]
     for client in clients:
         await begin(client)
     for client in clients:
         client.send(LINE * 250)
-    await eventually(lambda: harness.memory.held < harness.memory.mark)
-    assert harness.memory.highest <= 4_000_000 + 300_000
+    await eventually(lambda: house.memory.held < house.memory.mark)
+    assert house.memory.highest <= 4_000_000 + 300_000
     for client in clients:
         client.send(b".\r\n")
     codes = [(await client.reply())[:3] for client in clients]
     assert set(codes) <= {"250", "452"}
     assert codes.count("250") >= 10
-    assert len(harness.spool.accepted) == codes.count("250")
-    await eventually(lambda: harness.memory.held == 0)
-    fresh = await harness.client(listener)
+    assert len(house.spool.accepted) == codes.count("250")
+    await eventually(lambda: house.memory.held == 0)
+    fresh = await house.client(listener)
     await begin(fresh)
     fresh.send(b".\r\n")
     assert (await fresh.reply())[:3] == "250"
 
 
-async def test_the_budget_holds_while_bodies_cannot_be_written(harness, eventually) -> None:
-    harness.memory = MemoryBudget(4_000_000)
-    harness.bodies.free.clear()
-    listener = await harness.open()
-    clients = [await harness.client(listener) for _ in range(40)]
+async def test_the_budget_holds_while_bodies_cannot_be_written(house, eventually) -> None:
+    house.memory = MemoryBudget(4_000_000)
+    house.bodies.free.clear()
+    listener = await house.open()
+    clients = [await house.client(listener) for _ in range(40)]
     for client in clients:
         await begin(client)
     for client in clients:
         client.send(LINE * 1000 + b".\r\n")
-    await eventually(lambda: harness.bodies.writes > 0 and harness.memory.is_above_mark)
+    await eventually(lambda: house.bodies.writes > 0 and house.memory.is_above_mark)
     highest = -1
-    while highest != harness.memory.highest:  # until no more is read
-        highest = harness.memory.highest
+    while highest != house.memory.highest:  # until no more is read
+        highest = house.memory.highest
         await asyncio.sleep(0.2)
     assert highest <= 4_000_000 + 300_000
-    harness.bodies.free.set()
+    house.bodies.free.set()
     codes = [(await client.reply())[:3] for client in clients]
     assert set(codes) == {"250", "452"}
-    await eventually(lambda: harness.memory.held == 0)
+    await eventually(lambda: house.memory.held == 0)
 
 
-async def test_octets_that_are_being_written_are_counted(harness, eventually) -> None:
-    harness.bodies.free.clear()
-    client = await harness.client(await harness.open())
+async def test_octets_that_are_being_written_are_counted(house, eventually) -> None:
+    house.bodies.free.clear()
+    client = await house.client(await house.open())
     await begin(client)
     client.send(LINE * 1000)
-    await eventually(lambda: harness.bodies.writes > 0)
-    held = harness.memory.held
+    await eventually(lambda: house.bodies.writes > 0)
+    held = house.memory.held
     assert held > CHUNK_SIZE
     await asyncio.sleep(0.2)
-    assert harness.memory.held == held, (
-        "nothing more is read while the store is slow, and nothing is forgotten"
-    )
-    harness.bodies.free.set()
+    assert house.memory.held == held, "nothing more is read while the store is slow, and nothing is forgotten"
+    house.bodies.free.set()
     client.send(b".\r\n")
     assert (await client.reply())[:3] == "250"
-    assert bytes(harness.bodies.streams[0].octets) == b"Subject: x\r\n\r\n" + LINE * 1000
-    await eventually(lambda: harness.memory.held == 0)
+    assert bytes(house.bodies.streams[0].octets) == b"Subject: x\r\n\r\n" + LINE * 1000
+    await eventually(lambda: house.memory.held == 0)
 
 
-async def test_what_is_pipelined_behind_a_look_up_is_read_when_the_look_up_is_done(
-    harness, eventually
-) -> None:
+async def test_what_is_pipelined_behind_a_look_up_is_read_when_the_look_up_is_done(house, eventually) -> None:
     gate = asyncio.Event()
-    resolve = harness.directory.resolve
+    resolve = house.directory.resolve
 
     async def slow(address, *, afresh=False):
         await gate.wait()
         return await resolve(address, afresh=afresh)
 
-    harness.directory.resolve, harness.directory.is_warm = slow, False
-    client = await harness.client(await harness.open())
+    house.directory.resolve, house.directory.is_warm = slow, False
+    client = await house.client(await house.open())
     client.send(b"MAIL FROM:<x@there.test>\r\nRCPT TO:<ann@one.test>\r\n" + b"NOOP\r\n" * 50)
     assert (await client.reply())[:3] == "250"
     client.send(b"NOOP " + b"x" * 500 + b"\r\nRSET\r\n")
@@ -241,12 +235,12 @@ def test_a_message_has_a_minimal_rate(lately, rate, expected) -> None:
     assert overdue(patience, replace(waiting, is_server_busy=True), 1000.0, is_busy=False) is None
 
 
-async def test_a_client_that_trickles_is_let_go_and_a_steady_one_is_not(harness) -> None:
-    harness.timeouts = ConnectionTimeouts(
+async def test_a_client_that_trickles_is_let_go_and_a_steady_one_is_not(house) -> None:
+    house.timeouts = ConnectionTimeouts(
         idle=300, busy_idle=300, data=1.5, message=300, connection=300, data_rate=1000
     )
-    listener = await harness.open()
-    slow, steady = await harness.client(listener), await harness.client(listener)
+    listener = await house.open()
+    slow, steady = await house.client(listener), await house.client(listener)
     for client in (slow, steady):
         await begin(client)
     slow.send(LINE * 10)  # what came early does not excuse what comes late

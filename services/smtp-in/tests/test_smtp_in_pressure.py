@@ -32,7 +32,7 @@ def test_the_age_of_the_queue_may_be_no_matter() -> None:
     assert judge(Sample(50.0, 10**9), 0, Bounds(100, 3.0, 0)) is None
 
 
-async def test_what_cannot_be_measured_any_more_does_not_refuse_for_ever(harness) -> None:
+async def test_what_cannot_be_measured_any_more_does_not_refuse_for_ever(house) -> None:
     samples = [Sample(1.0, 0.0), Unavailable("away"), Sample(50.0, 0.0)]
 
     async def measure() -> Sample:
@@ -41,13 +41,13 @@ async def test_what_cannot_be_measured_any_more_does_not_refuse_for_ever(harness
             raise sample
         return sample
 
-    pressure = Pressure(harness.spool, BOUNDS, measure)
+    pressure = Pressure(house.spool, BOUNDS, measure)
     assert pressure.refusal() is None
     await pressure.sample()
     assert pressure.refusal() is replies.DISK_FULL
     await pressure.sample()
     assert pressure.refusal() is None
-    harness.spool.backlog = 101
+    house.spool.backlog = 101
     assert pressure.refusal() is replies.STORE_SLOW
 
 

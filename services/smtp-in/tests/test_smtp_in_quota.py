@@ -23,10 +23,10 @@ class Usages:
     def __init__(self, octets: int) -> None:
         self.octets = octets
         self.asked = 0
-        self.unreachable = False
+        self.away = False
 
     async def __call__(self, accounts: Collection[ObjectId]) -> Mapping[ObjectId, Usage]:
-        if self.unreachable:
+        if self.away:
             raise Unavailable("unreachable")
         self.asked += 1
         return {account: Usage(self.octets) for account in accounts}
@@ -69,15 +69,15 @@ async def test_the_usage_is_asked_once_in_a_few_seconds() -> None:
 @pytest.mark.parametrize("is_warm", [True, False])
 @pytest.mark.parametrize("door", [ListenerName.MX, ListenerName.LMTP])
 async def test_rcpt_is_answered_452_while_other_recipients_are_taken(
-    harness, monkeypatch, is_warm: bool, door: ListenerName
+    house, monkeypatch, is_warm: bool, door: ListenerName
 ) -> None:
     usages = Usages(500)
     gate = QuotaGate(usages, "defer", iter(range(0, 10_000, 10)).__next__)
     monkeypatch.setitem(
-        type(harness).open.__globals__, "ReceptionServices", partial(ReceptionServices, quotas=gate)
+        type(house).open.__globals__, "ReceptionServices", partial(ReceptionServices, quotas=gate)
     )
-    harness.directory.is_warm = is_warm
-    real = harness.directory.look_up
+    house.directory.is_warm = is_warm
+    real = house.directory.look_up
 
     def limited(address: Address) -> Resolution:
         found = real(address)
@@ -85,15 +85,15 @@ async def test_rcpt_is_answered_452_while_other_recipients_are_taken(
             return replace(found, account=replace(found.account, quota_bytes=1_000))
         return found
 
-    monkeypatch.setattr(harness.directory, "look_up", limited)
+    monkeypatch.setattr(house.directory, "look_up", limited)
     hello = "LHLO client.test" if door is ListenerName.LMTP else "EHLO client.test"
-    client = await harness.client(await harness.open(door), hello)
+    client = await house.client(await house.open(door), hello)
     assert await client.ask(
         "MAIL FROM:<x@there.test> SIZE=501", "RCPT TO:<ann@one.test>", "RCPT TO:<bob@one.test>"
     ) == ["250 2.1.0 Ok", f"452 4.2.2 {FULL_FOR_NOW.lines[0]}", "250 2.1.5 Ok"]
-    usages.unreachable = True
+    usages.away = True
     [unavailable] = await client.ask("RCPT TO:<ann@one.test>")
     assert unavailable.startswith("451 4.3.0 ")
-    usages.unreachable = False
+    usages.away = False
     [_, _, taken] = await client.ask("RSET", "MAIL FROM:<x@there.test> SIZE=500", "RCPT TO:<ann@one.test>")
     assert taken == "250 2.1.5 Ok"

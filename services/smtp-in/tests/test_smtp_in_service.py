@@ -48,7 +48,7 @@ async def test_settings_that_cannot_work_stop_the_start_with_advice(values, advi
         await build(Runtime("smtp-in", settings(**values)))
 
 
-def test_front_doors_without_endpoints_are_closed() -> None:
+def test_doors_without_endpoints_are_closed() -> None:
     assert list(endpoints_of(settings(lmtp_listen=("127.0.0.1:24", "[::1]:24")))) == ["lmtp"]
 
 
@@ -87,7 +87,7 @@ async def service(
     await runtime.finish()
 
 
-async def test_mail_by_every_listener_is_stored_octet_for_octet_and_announced(
+async def test_mail_by_every_door_is_stored_octet_for_octet_and_announced(
     provisioned: Store, service: dict[str, int], vhost_url: str
 ) -> None:
     def send() -> list[bytes]:
@@ -139,7 +139,7 @@ async def test_a_long_body_goes_to_the_store_in_chunks_and_comes_out_whole(
     assert await blobs.read(row["blob"]) == body
 
 
-async def test_a_port_in_use_is_reported_with_its_name(
+async def test_a_port_in_use_is_told_with_its_name(
     provisioned: Store, mongo_url: str, database: str, vhost_url: str
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:

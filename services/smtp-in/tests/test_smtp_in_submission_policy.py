@@ -30,10 +30,10 @@ class FakePolicies:
 
 
 @pytest.fixture(params=[True, False], ids=["cached", "looked up"])
-def under(request: pytest.FixtureRequest, harness):
+def under(request: pytest.FixtureRequest, house):
     def apply(**fields) -> FakePolicies:
         policies = FakePolicies(DomainPolicy(**fields), is_cached=request.param)
-        harness.more_hooks.append(SubmissionPolicy(policies))
+        house.more_hooks.append(SubmissionPolicy(policies))
         return policies
 
     return apply
@@ -45,38 +45,38 @@ async def send(client, text: str) -> str:
     return await client.message(text)
 
 
-async def test_a_declared_size_above_the_policy_is_refused_at_mail(harness, under) -> None:
+async def test_a_declared_size_above_the_policy_is_refused_at_mail(house, under) -> None:
     under(message_size=100_000)
-    client = await harness.submission()
+    client = await house.submission()
     assert (await client.ask("MAIL FROM:<ann@one.test> SIZE=100001"))[0] == (
         "552 5.3.4 The message is larger than 100000 octets"
     )
     assert (await client.ask("MAIL FROM:<ann@one.test> SIZE=100000"))[0][:3] == "250"
 
 
-async def test_a_message_above_the_policy_is_refused_at_its_end(harness, under) -> None:
+async def test_a_message_above_the_policy_is_refused_at_its_end(house, under) -> None:
     under(message_size=100_000)
-    client = await harness.submission()
+    client = await house.submission()
     assert (await send(client, OWN + "\r\n" + "y" * 98 + ("\r\n" + "y" * 98) * 1_000))[:9] == "552 5.3.4"
     assert (await send(client, OWN + "\r\nshort"))[:3] == "250"
 
 
-async def test_the_author_policy_goes_before_the_setting(harness, under) -> None:
+async def test_the_author_policy_goes_before_the_setting(house, under) -> None:
     under(author_policy=AuthorPolicy.REWRITE)
-    client = await harness.submission()
+    client = await house.submission()
     assert (await send(client, "From: cat@two.test\r\n\r\nhello"))[:3] == "250"
-    assert b"From: ann@one.test\r\nX-Original-From: cat@two.test\r\n" in harness.spool.stored()
+    assert b"From: ann@one.test\r\nX-Original-From: cat@two.test\r\n" in house.spool.stored()
 
 
-async def test_a_policy_that_says_nothing_leaves_everything_to_the_settings(harness, under) -> None:
+async def test_a_policy_that_says_nothing_leaves_everything_to_the_settings(house, under) -> None:
     policies = under()
-    client = await harness.submission()
+    client = await house.submission()
     assert (await send(client, "From: cat@two.test\r\n\r\nhello"))[:7] == "550 5.7"
     assert policies.asked == ([] if policies.is_cached else ["one.test"])
 
 
-async def test_a_policy_that_cannot_be_looked_up_defers_the_mail(harness, under) -> None:
+async def test_a_policy_that_cannot_be_looked_up_defers_the_mail(house, under) -> None:
     policies = under()
     policies.is_cached, policies.is_away = False, True
-    client = await harness.submission()
+    client = await house.submission()
     assert (await client.ask("MAIL FROM:<ann@one.test>"))[0][:3] == "451"

@@ -18,19 +18,19 @@ DOORS = {ListenerName.MX: "EHLO", ListenerName.LMTP: "LHLO"}
 HOP = "Received: from a by b; Fri, 27 Nov 2026 16:00:00 +0000\r\n"
 
 
-async def connected(harness, name: ListenerName):
-    client = await harness.client(await harness.open(name), f"{DOORS[name]} client.test")
+async def connected(house, name: ListenerName):
+    client = await house.client(await house.open(name), f"{DOORS[name]} client.test")
     await client.envelope("ann@one.test")
     return client
 
 
 @pytest.mark.parametrize("name", DOORS)
-async def test_a_message_with_a_hundred_received_fields_passes_and_one_more_is_a_loop(harness, name) -> None:
-    client = await connected(harness, name)
+async def test_a_message_with_a_hundred_received_fields_passes_and_one_more_is_a_loop(house, name) -> None:
+    client = await connected(house, name)
     assert (await client.message(HOP * 100 + "Subject: x\r\n\r\n" + HOP * 50))[:3] == "250"
     await client.envelope("ann@one.test")
     assert await client.message(HOP * 101 + "Subject: x\r\n\r\nx") == LOOP
-    assert len(harness.spool.accepted) == 1
+    assert len(house.spool.accepted) == 1
     await client.envelope("ann@one.test")
     assert (await client.message("Subject: x\r\n\r\nx"))[:3] == "250"
 
@@ -47,12 +47,12 @@ async def test_a_message_with_a_hundred_received_fields_passes_and_one_more_is_a
     ],
     ids=["fields", "folded", "results"],
 )
-async def test_a_header_section_that_costs_too_much_is_refused(harness, header, said) -> None:
-    client = await connected(harness, ListenerName.MX)
+async def test_a_header_section_that_costs_too_much_is_refused(house, header, said) -> None:
+    client = await connected(house, ListenerName.MX)
     assert await client.message(header + "Subject: x\r\n\r\nx") == said
     await client.envelope("ann@one.test")
     assert (await client.message("Subject: x\r\n\r\nx"))[:3] == "250"
-    assert len(harness.spool.accepted) == 1
+    assert len(house.spool.accepted) == 1
 
 
 @pytest.mark.parametrize(
@@ -67,16 +67,16 @@ async def test_a_header_section_that_costs_too_much_is_refused(harness, header, 
     ],
     ids=range(6),
 )
-async def test_received_fields_are_counted_however_they_are_written(harness, hop) -> None:
-    client = await connected(harness, ListenerName.MX)
+async def test_received_fields_are_counted_however_they_are_written(house, hop) -> None:
+    client = await connected(house, ListenerName.MX)
     assert await client.message("To: x\r\n" + hop * 101 + "Subject: x\r\n\r\nx") == LOOP
 
 
-async def test_loops_are_found_behind_a_huge_header_and_in_bdat(harness, eventually) -> None:
-    client = await connected(harness, ListenerName.MX)
+async def test_loops_are_found_behind_a_huge_header_and_in_bdat(house, eventually) -> None:
+    client = await connected(house, ListenerName.MX)
     huge = "X-Huge: " + "y" * 900_000 + "\r\n"
     assert await client.message(huge + HOP * 101 + "\r\nx") == LOOP
-    await eventually(lambda: all(stream.is_aborted for stream in harness.bodies.streams))
+    await eventually(lambda: all(stream.is_aborted for stream in house.bodies.streams))
     await client.envelope("ann@one.test")
     octets = (HOP * 101).encode()
     for at in range(0, len(octets), 1001):
@@ -87,13 +87,13 @@ async def test_loops_are_found_behind_a_huge_header_and_in_bdat(harness, eventua
     assert await client.reply() == LOOP
 
 
-async def test_a_message_without_a_loop_keeps_its_octets(harness) -> None:
-    client = await connected(harness, ListenerName.MX)
+async def test_a_message_without_a_loop_keeps_its_octets(house) -> None:
+    client = await connected(house, ListenerName.MX)
     text = "Subject: x\r\n folded \r\nX-Odd :  y\r\nFrom: a\r\nFrom: b\r\nbad line\r\nBcc: c\r\n\r\ntext"
     assert (await client.message(text))[:3] == "250"
-    assert harness.spool.stored() == text.encode() + b"\r\n"
-    assert harness.spool.prefix().count(":") >= 1
-    assert "Message-ID" not in harness.spool.prefix()
+    assert house.spool.stored() == text.encode() + b"\r\n"
+    assert house.spool.prefix().count(":") >= 1
+    assert "Message-ID" not in house.spool.prefix()
 
 
 @pytest.mark.parametrize("name", DOORS)
@@ -105,15 +105,15 @@ async def test_a_message_without_a_loop_keeps_its_octets(harness) -> None:
         ("Subject: x\r\nHello\r\nBye", b"Subject: x\r\n\r\nHello\r\nBye\r\n"),
     ],
 )  # fmt: skip
-async def test_text_without_a_header_section_stays_text(harness, name, text, stored) -> None:
-    client = await connected(harness, name)
+async def test_text_without_a_header_section_stays_text(house, name, text, stored) -> None:
+    client = await connected(house, name)
     assert (await client.message(text))[:3] == "250"
-    assert harness.spool.stored() == stored
+    assert house.spool.stored() == stored
 
 
 @pytest.mark.parametrize("name", DOORS)
-async def test_results_under_our_name_are_removed_and_a_return_path_stays(harness, name) -> None:
-    client = await connected(harness, name)
+async def test_results_under_our_name_are_removed_and_a_return_path_stays(house, name) -> None:
+    client = await connected(house, name)
     text = (
         "Return-Path: <ceo@bank.test>\r\n"
         "Authentication-Results: MAIL.one.test (x); dkim=pass\r\n header.d=bank.test\r\n"
@@ -123,7 +123,7 @@ async def test_results_under_our_name_are_removed_and_a_return_path_stays(harnes
         "Subject: x\r\n\r\nAuthentication-Results: mail.one.test; in the text"
     )
     assert (await client.message(text))[:3] == "250"
-    assert harness.spool.stored() == (
+    assert house.spool.stored() == (
         b"Return-Path: <ceo@bank.test>\r\n"
         b"ARC-Authentication-Results: i=1; mail.one.test; dkim=pass\r\n"
         b"Authentication-Results: other.test; dkim=fail\r\n"
@@ -131,12 +131,12 @@ async def test_results_under_our_name_are_removed_and_a_return_path_stays(harnes
     )
 
 
-async def test_a_utf_8_recipient_stands_in_received_as_it_is_or_not_at_all(harness) -> None:
-    client = await harness.submission()
+async def test_a_utf_8_recipient_stands_in_received_as_it_is_or_not_at_all(house) -> None:
+    client = await house.submission()
     await client.ask("MAIL FROM:<ann@one.test> SMTPUTF8", "RCPT TO:<hộp@elsewhere.test>")
     assert (await client.message("Subject: x\r\n\r\nx"))[:3] == "250"
-    assert "for <hộp@elsewhere.test>;" in harness.spool.prefix()
-    assert "?" not in harness.spool.prefix()
+    assert "for <hộp@elsewhere.test>;" in house.spool.prefix()
+    assert "?" not in house.spool.prefix()
 
 
 def test_a_mail_that_two_servers_send_to_each_other_ends_after_a_hundred_rounds() -> None:
@@ -153,11 +153,11 @@ def test_a_mail_that_two_servers_send_to_each_other_ends_after_a_hundred_rounds(
     assert (rounds, header.refusal.code, header.refusal.enhanced) == (101, 554, "5.4.6")
 
 
-async def test_nul_octets_are_replaced_and_that_is_logged(harness) -> None:
-    client = await connected(harness, ListenerName.MX)
+async def test_nul_octets_are_replaced_and_that_is_logged(house) -> None:
+    client = await connected(house, ListenerName.MX)
     with capture_logs() as logs:
         assert (await client.message("Subject: a\0\r\n\r\n\0\0"))[:3] == "250"
-    assert harness.spool.stored() == b"Subject: a?\r\n\r\n??\r\n"
+    assert house.spool.stored() == b"Subject: a?\r\n\r\n??\r\n"
     [line] = [line for line in logs if line["event"] == "smtp_in.nul_replaced"]
     assert (line["octets"], line["sender"]) == (3, "x@there.test")
 

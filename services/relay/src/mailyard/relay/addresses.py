@@ -55,14 +55,14 @@ class Use(Enum):
     """How an address may be used."""
 
     USABLE = auto()
-    OURSELVES = auto()  # the MX of this installation
+    OURSELVES = auto()  # our own MX
     LOOPBACK = auto()  # this machine, by a record that nobody should have
     USELESS = auto()  # no host, or one that the relay must not dial
 
 
 @dataclass(frozen=True, slots=True)
 class AddressRules:
-    """`allowed`: private networks that may be dialled. `own`: addresses at which the MX of this installation is reached."""
+    """`allowed`: private networks that may be dialled. `own`: addresses at which our own MX is reached."""
 
     allowed: Collection[Network] = ()
     own: frozenset[Address] = field(default_factory=frozenset)

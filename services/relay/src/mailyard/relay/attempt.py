@@ -161,14 +161,14 @@ class DeliveryAttempt:
 
 
 def goes_on(outcome: RecipientResult) -> bool:
-    """Return whether another connection may be tried at once: the host has surely not accepted the message over this one."""
+    """Tell whether another connection may be tried at once: the host has surely not accepted the message over this one."""
     if outcome.own:
         return outcome.reply.is_transient and outcome.step is not Step.END
     return outcome.reply.code == 421
 
 
 def is_one_too_many(outcome: RecipientResult) -> bool:
-    """Return whether the host accepts fewer recipients at a time: the others go in the next transaction (RFC 5321 section 4.5.3.1.10)."""
+    """Tell whether the host accepts fewer recipients at a time: the others go in the next transaction (RFC 5321 section 4.5.3.1.10)."""
     return (
         outcome.step is Step.RCPT and outcome.reply.code == 452 and outcome.reply.enhanced in {None, "4.5.3"}
     )

@@ -58,7 +58,7 @@ class BusyWait:
         return self._wait * (0.5 + self._rng())
 
     def goes_on(self, now: float) -> bool:
-        """Return whether legs that were deferred may still come back."""
+        """Tell whether legs that were deferred may still come back."""
         return now < self._until + self._wait
 
     def end(self) -> None:

@@ -33,7 +33,7 @@ _DECEPTIVE: Final = dict.fromkeys(
     "?",
 )
 
-# Before MAIL a failure is about this installation (its address, certificate, password) or the host, not about the mail: it
+# Before MAIL a failure is about us (our address, our certificate, our password) or the host, not about the mail: it
 # waits. 521 is the host that never takes mail (RFC 7504 section 3).
 _ABOUT_US: Final = frozenset({Step.GREETING, Step.HELLO, Step.STARTTLS, Step.AUTH})
 _NEVER: Final = frozenset({521, 556})

@@ -61,7 +61,7 @@ class ConnectionLimiter:
 
     @property
     def busy(self) -> bool:
-        """Return whether connections are short, so that hosts get less time for their replies."""
+        """Tell whether connections are short, so that hosts get less time for their replies."""
         return self.used >= self._limits.connections * _BUSY_SHARE
 
     async def enter(self, standing: Standing, tenant: str, seconds: float, *, first: bool = False) -> None:

@@ -165,7 +165,7 @@ class Connector:
         return ConnectFailure(refused.step, refused.reply, target.peer, refused.own)
 
     def _is_ourselves(self, session: ClientSession) -> bool:
-        """Return whether the server has a name of this installation; a name without a dot proves nothing."""
+        """Tell whether the server has a name of this installation; a name without a dot proves nothing."""
         return "." in session.server_name and session.server_name in self._profile.own_names
 
     def _options(self, route: RelayRoute, tls: TlsPolicy) -> Options:

@@ -23,7 +23,7 @@ class IdleSessions:
         return self._of_site[site]
 
     def has(self, key: ConnectionKey) -> bool:
-        """Return whether one is kept for a host."""
+        """Tell whether one is kept for a host."""
         return key in self._of_key
 
     def keep(self, site: str, key: ConnectionKey, session: ClientSession) -> None:

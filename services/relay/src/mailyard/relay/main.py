@@ -15,7 +15,7 @@ from mailyard.relay.bodyreader import BodyReader
 from mailyard.relay.busy import BusyLimits
 from mailyard.relay.connectionlimiter import ConnectionLimiter, ConnectionLimits
 from mailyard.relay.connector import ClientProfile, Connector, tls_contexts
-from mailyard.relay.heldleases import HeldLeases
+from mailyard.relay.leasekeeper import LeaseKeeper
 from mailyard.relay.legsender import LegSender, SenderLimits
 from mailyard.relay.networklimiter import NetworkLimiter, NetworkLimits
 from mailyard.relay.ownaddresses import interface_addresses
@@ -132,7 +132,7 @@ async def build(runtime: Runtime[RelaySettings]) -> Sequence[Component]:
         BodyReader(Blobs(store)),
         SenderLimits(settings.transaction_recipients, settings.busy_seconds),
     )
-    leases = HeldLeases(Leases(store), settings.max_legs, time.monotonic)
+    leases = LeaseKeeper(Leases(store), settings.max_legs, time.monotonic)
     relay = Relay(
         leases, sender, Outcomes(store), sessions, cut_seconds=min(_CUT_SECONDS, settings.drain_seconds / 4)
     )

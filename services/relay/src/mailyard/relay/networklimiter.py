@@ -69,7 +69,7 @@ class NetworkLimiter:
         return network if self._taken[network] >= self._limits.network else None
 
     def is_awaited(self, keys: NetworkKeys) -> bool:
-        """Return whether legs wait for a connection to this network."""
+        """Tell whether legs wait for a connection to this network."""
         return keys[1] in self._waiters
 
     async def wait(self, addresses: Sequence[str], seconds: float, lines: WaitingLegs) -> None:

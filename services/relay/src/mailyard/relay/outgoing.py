@@ -39,7 +39,7 @@ class OutgoingMessage:
         return len(self.head) + self._ticket.size
 
     async def needs_smtputf8(self) -> bool:
-        """Return whether the message needs SMTPUTF8, which some clients declare without need (RFC 6531 section 3.4).
+        """Tell whether the message needs SMTPUTF8, which some clients declare without need (RFC 6531 section 3.4).
 
         Raises BodyMissing and Unavailable.
         """

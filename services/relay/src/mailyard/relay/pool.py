@@ -291,7 +291,7 @@ class Pool:
         return failure if self._clock() < until else None
 
     def _block(self, key: ConnectionKey, failure: ConnectFailure) -> None:
-        """Do not try the host for a while. With other connections open it is busy, not down."""
+        """Do not try the host for a while. With other connections of ours open it is busy, not down."""
         if not any(use.key == key for use in self._uses.values()) and not self._idle.has(key):
             self._down[key] = (failure, self._clock() + self._limits.pause_seconds)
 
@@ -313,6 +313,6 @@ def _with_wait(error: BaseException, site: Site) -> BaseException:
 
 
 def _cancelled() -> bool:
-    """Return whether the leg itself is cancelled."""
+    """Tell whether the leg itself is cancelled."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0

@@ -12,7 +12,7 @@ from typing import Final, Protocol
 from mailyard.broker.pipeline import Queue, stage_of
 from mailyard.proto.v1.ticket_pb2 import Ticket
 from mailyard.relay.attempt import LeaseLost
-from mailyard.relay.heldleases import HeldLeases
+from mailyard.relay.leasekeeper import LeaseKeeper
 from mailyard.relay.pool import Pool
 from mailyard.runtime.clock import Clock, now_utc
 from mailyard.runtime.errors import Unavailable
@@ -37,7 +37,7 @@ class Records(Protocol):
         """Write a report. Raises Unavailable."""
 
 
-class SendsLegs(Protocol):
+class Carries(Protocol):
     """What is needed of `mailyard.relay.legsender.LegSender`."""
 
     async def send_leg(self, ticket: Ticket, permitted: Callable[[], bool]) -> Report:
@@ -51,8 +51,8 @@ class Relay:
 
     def __init__(
         self,
-        leases: HeldLeases,
-        sender: SendsLegs,
+        holds: LeaseKeeper,
+        courier: Carries,
         records: Records,
         pool: Pool,
         *,
@@ -60,8 +60,8 @@ class Relay:
         cut_seconds: float = 60.0,
     ) -> None:
         """`cut_seconds`: for how long, at a stop, messages that are being sent may go on to their final dot."""
-        self._leases = leases
-        self._sender = sender
+        self._holds = holds
+        self._courier = courier
         self._records = records
         self._pool = pool
         self._clock = clock
@@ -73,7 +73,7 @@ class Relay:
 
     async def start(self) -> None:
         """Begin to renew claims and to end idle sessions."""
-        self._chores = [_spawn(self._leases.renew_always(), "renew"), _spawn(self._pool.sweep(), "sweep")]
+        self._chores = [_spawn(self._holds.renew_always(), "renew"), _spawn(self._pool.sweep(), "sweep")]
 
     def not_ready_reason(self) -> str | None:
         """Why no more legs should come: a chore has ended."""
@@ -83,14 +83,14 @@ class Relay:
         """Claim legs and begin to send them; returns when all have begun, not when they are sent.
 
         Raises:
-            Unavailable: the store is unreachable, or there is no room; what has begun is not begun again.
+            Unavailable: the store is away, or there is no room; what has begun is not begun again.
 
         """
         rest = list(tickets)
         while rest:
-            await self._leases.wait_for_room(_ROOM_SECONDS)
-            now, rest = rest[: self._leases.room], rest[self._leases.room :]
-            claimed = await self._leases.claim(now)
+            await self._holds.wait_for_room(_ROOM_SECONDS)
+            now, rest = rest[: self._holds.room], rest[self._holds.room :]
+            claimed = await self._holds.claim(now)
             self._void.inc(len(now) - len(claimed))
             for ticket in claimed:
                 task = _spawn(self._send(ticket), f"send-{ticket.spool_id}")
@@ -125,13 +125,13 @@ class Relay:
         except LeaseLost:
             _log.warning("relay.claim_lost", spool_id=ticket.spool_id, leg=ticket.leg)
         finally:
-            self._leases.release(ticket)
+            self._holds.release(ticket)
             for span in spans:
                 span.end()
 
     async def _carry(self, ticket: Ticket) -> Report:
         try:
-            return await self._sender.send_leg(ticket, lambda: self._leases.ours(ticket))
+            return await self._courier.send_leg(ticket, lambda: self._holds.ours(ticket))
         except LeaseLost:
             raise
         except Exception as error:
@@ -139,7 +139,7 @@ class Relay:
             return deferred_by_fault(_STAGE, ticket, self._clock(), error)
 
     async def _record(self, report: Report) -> None:
-        """Write the report, however long the store is unreachable: what a host has taken must not be sent again."""
+        """Write the report, however long the store is away: what a host has taken must not be sent again."""
         for pause in chain(_RECORD_PAUSES, repeat(_RECORD_PAUSES[-1])):
             try:
                 await self._records.report(report)

@@ -24,7 +24,7 @@ class Timeouts:
     block: float = 180.0
     final: float = 600.0
     transaction: float = (
-        3600.0  # up to the final dot, so that no host blocks a session by being slow in every step
+        3600.0  # up to the final dot, so that nobody keeps us busy by being slow in every step
     )
     busy: float = 30.0  # for one reply, or one block, while connections are short
 

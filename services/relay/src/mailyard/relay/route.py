@@ -115,7 +115,7 @@ def before_ourselves(exchangers: Sequence[MailExchanger], own_names: Collection[
 
 
 def takes_no_mail(exchangers: Sequence[MailExchanger]) -> bool:
-    """Return whether there are only null MX: the domain takes no mail. Beside other hosts they are ignored (RFC 7505, section 3)."""
+    """Tell whether there are only null MX: the domain takes no mail. Beside other hosts they are ignored (RFC 7505, section 3)."""
     return bool(exchangers) and not any(exchanger.host for exchanger in exchangers)
 
 

@@ -73,12 +73,12 @@ class ClientSession:
 
     @property
     def usable(self) -> bool:
-        """Return whether another transaction may begin: the connection is open and no reply is unread."""
+        """Tell whether another transaction may begin: the connection is open and no reply is unread."""
         return self._client.state is ClientState.READY and not self._stream.pending
 
     @property
     def awaits_final_reply(self) -> bool:
-        """Return whether the whole message was sent, so that the host may have accepted it."""
+        """Tell whether the whole message was sent, so that the host may have accepted it."""
         return self._client.state is ClientState.ENDING
 
     def when_closed(self, call: Callable[[], None]) -> None:

@@ -51,13 +51,13 @@ class RelaySettings(CommonSettings):
     routes: dict[str, NextHopText] = Field(
         default_factory=dict,
         description='Next hops of single domains, as JSON: {"example.org": "smtp://mx.example.net:25", '
-        '"*.example.org": "lmtp://127.0.0.1:24"}. They take precedence over next_hop.',
+        '"*.example.org": "lmtp://127.0.0.1:24"}. They go before next_hop.',
     )
     credentials: Annotated[SecretStr, AfterValidator(_credentials)] = Field(
         default=SecretStr(""),
         description="Logins for next hops, a line for each: host username password. They travel only under TLS with a "
         "certificate that proves the host's name, whatever security says; ?security=encrypt written at the hop takes "
-        "any certificate, so a host that answers in the hop's place gets the password.",
+        "any certificate, so whoever can answer in the hop's place gets the password.",
     )
     smtp_port: Port = Field(default=25, description="Port of the hosts that the DNS names.")
     resolvers: list[IpAddress] = Field(
@@ -68,12 +68,12 @@ class RelaySettings(CommonSettings):
     dns_seconds: Seconds = Field(default=10.0, description="How long one DNS question may take in all.")
     own_addresses: list[IpAddress] = Field(
         default_factory=list,
-        description="Addresses at which this installation's MX is reached from outside: mail is never sent there by DNS. Those of "
+        description="Addresses at which our own MX is reached from outside: mail is never sent there by DNS. Those of "
         "the host's network interfaces, of hostname and of own_names are known without this setting.",
     )
     own_names: list[str] = Field(
         default_factory=list,
-        description="Names of this installation's MX hosts: only hosts that are preferred to these get mail by DNS.",
+        description="Names of our own MX hosts: only hosts that are preferred to these get mail by DNS.",
     )
 
     source_addresses: list[IpAddress] = Field(
@@ -170,7 +170,7 @@ class RelaySettings(CommonSettings):
         default=100, description="Recipients of one transaction (RFC 5321 section 4.5.3.1.8 promises 100)."
     )
 
-    # Time-outs (RFC 5321 section 4.5.3.2)
+    # How long we wait for others (RFC 5321 section 4.5.3.2)
     connect_seconds: Seconds = Field(
         default=30.0, description="For a connection, for each address of a host."
     )

@@ -50,7 +50,7 @@ class WaitingLegs:
 
     @property
     def full(self) -> bool:
-        """Return whether only short lines may still grow."""
+        """Tell whether only short lines may still grow."""
         return self.waiting >= self.most
 
 
@@ -75,7 +75,7 @@ class Site:
         return self._in_use
 
     def forgettable(self, now: float) -> bool:
-        """Return whether the site has no state that must be kept."""
+        """Tell whether the site has no state that must be kept."""
         return not self._in_use and not self._line and not self._busy.goes_on(now)
 
     async def enter(self, seconds: float) -> None:

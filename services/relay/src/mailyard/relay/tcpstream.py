@@ -55,12 +55,12 @@ class TcpStream(asyncio.Protocol):
 
     @property
     def ended(self) -> bool:
-        """Return whether the peer has closed, or the connection broke."""
+        """Tell whether the peer has closed, or the connection broke."""
         return self._ended
 
     @property
     def pending(self) -> bool:
-        """Return whether received octets are unread."""
+        """Tell whether received octets are unread."""
         return self._readable.is_set()
 
     @property

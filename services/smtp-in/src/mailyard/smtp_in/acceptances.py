@@ -20,7 +20,7 @@ def acceptance_of(context: SmtpContext, protocol: str, host: str, body: Body) ->
     Args:
         context: client and transaction.
         protocol: RFC 3848 keyword.
-        host: the name of this server.
+        host: our own name.
         body: the message as it is stored.
 
     """

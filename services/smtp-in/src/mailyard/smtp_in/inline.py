@@ -54,7 +54,7 @@ class InlineSettings(BaseModel):
         default=32,
         ge=1,
         le=10_000,
-        description="Requests to the filter at the same time at most; further messages are accepted without one.",
+        description="Questions to the filter at the same time at most; further messages are accepted without one.",
     )
 
     @model_validator(mode="after")

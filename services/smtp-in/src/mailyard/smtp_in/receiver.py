@@ -494,13 +494,17 @@ class Receiver:
             return
         context = self._context
         message = acceptance_of(context, self._session.with_keyword, self._host, body)
-        if not self._hooks.end_of_data:
+        answers = (hook.on_end_of_data(context, message) for hook in self._hooks.end_of_data)
+        asked = _next_answer(answers)
+        if asked is None:
             self._store(message)
             return
         findings = list(message.findings)
-        answers = (hook.on_end_of_data(context, message) for hook in self._hooks.end_of_data)
         agree = partial(self._store, message, findings)
-        self._consult(_Question(answers, findings.extend, agree, self._refuse_message, is_about_message=True))
+        refuse = self._refuse_message
+        self._consult(
+            _Question(chain((asked,), answers), findings.extend, agree, refuse, is_about_message=True)
+        )
 
     def _refuse_message(self, refusal: Reply) -> None:
         self._give_up()

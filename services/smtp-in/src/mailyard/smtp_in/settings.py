@@ -25,14 +25,14 @@ class SmtpInSettings(DirectorySettings, LoginSettings, InlineSettings, ListenerS
         description="Where other servers deliver mail for local domains: host:port, comma-separated; empty: off.",
     )
     submission_listen: EndpointTexts = Field(
-        default=(), description="Where users submit mail after STARTTLS and AUTH (RFC 6409); empty: off."
+        default=(), description="Where users hand in mail after STARTTLS and AUTH (RFC 6409); empty: off."
     )
     submissions_listen: EndpointTexts = Field(
         default=(), description="The same with TLS from the start (RFC 8314); empty: off."
     )
     lmtp_listen: EndpointTexts = Field(
         default=(),
-        description="Where the operator's own gateways deliver mail by LMTP (RFC 2033); keep it inside the cluster; empty: off.",
+        description="Where own gateways hand in mail by LMTP (RFC 2033); keep it inside the cluster; empty: off.",
     )
     postmaster_domain: str = Field(
         default="",
@@ -59,8 +59,8 @@ class SmtpInSettings(DirectorySettings, LoginSettings, InlineSettings, ListenerS
     )
     early_data: EarlyData = Field(
         default=EarlyData.REJECT,
-        description="A client of mx_listen that sends its message before the reply to DATA (RFC 2920 section 3.1), as"
-        " spam programs do: reject it and close, or accept.",
+        description="A client of mx_listen that sends its message before it is told to (RFC 2920 section 3.1), as spam"
+        " programs do: reject it and close, or accept.",
     )
     received_fields: int = Field(
         default=100,
@@ -83,7 +83,7 @@ class SmtpInSettings(DirectorySettings, LoginSettings, InlineSettings, ListenerS
         default=262_144,
         ge=16_384,
         le=1_048_576,
-        description="Octets of the header section of a submitted message at most; it is kept in memory and checked as a whole.",
+        description="Octets of the header section of a submitted message at most; it is held and checked as a whole.",
     )
     command_line: int = Field(
         default=4096, ge=512, le=65_536, description="Octets of one command line at most, CRLF included."
@@ -113,7 +113,7 @@ class SmtpInSettings(DirectorySettings, LoginSettings, InlineSettings, ListenerS
     )
     data_seconds: Seconds = Field(
         default=180.0,
-        description="How long a client may be silent within a message, or not read the replies.",
+        description="How long a client may be silent within a message, or not read our replies.",
     )
     message_seconds: Seconds = Field(
         default=3600.0, description="How long one message may take from DATA or the first BDAT to its end."
@@ -145,7 +145,7 @@ class SmtpInSettings(DirectorySettings, LoginSettings, InlineSettings, ListenerS
     queue_seconds: float = Field(
         default=3600.0,
         ge=0,
-        description="While the router's oldest ticket is older, new messages get 451; 0: no limit.",
+        description="While the router is further behind, new messages get 451; 0: no limit.",
     )
     over_quota: Literal["defer", "refuse"] = Field(
         default="defer",
@@ -155,7 +155,7 @@ class SmtpInSettings(DirectorySettings, LoginSettings, InlineSettings, ListenerS
 
     test_skip_confirm: bool = Field(
         default=False,
-        description="Answer 250 before a message is stored. It loses mail: it proves that tests detect a loss.",
+        description="Say 250 before a message is stored. It loses mail: it is there to prove that tests see a loss.",
     )
 
     def trace(self) -> Trace:

@@ -14,7 +14,7 @@ from mailyard.smtp.reply import Reply, reply
 from mailyard.smtp_in import authresults
 from mailyard.smtp_in.header import HeaderStream, StopHeader
 from mailyard.smtp_in.headerfilters import NOTHING_MISSING, TOO_MANY_LINES, Missing, Rewritten, Trace
-from mailyard.smtp_in.originators import AuthorFieldError, parse_mailboxes
+from mailyard.smtp_in.mailboxes import AuthorFieldError, parse_mailboxes
 
 _REMOVED = frozenset({b"bcc", b"resent-bcc", b"return-path", b"content-length"})
 _ORIGINATORS: Mapping[bytes, str] = {

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from mailyard.smtp_in.originators import MAX_OCTETS, AuthorFieldError, parse_mailboxes
+from mailyard.smtp_in.mailboxes import MAX_OCTETS, AuthorFieldError, parse_mailboxes
 
 
 @pytest.mark.parametrize(

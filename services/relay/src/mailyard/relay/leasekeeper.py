@@ -23,7 +23,7 @@ _SAFE_SECONDS: Final = LEASE.total_seconds() * 3 / 4
 _log = get_logger(__name__)
 
 
-class HeldLeases:
+class LeaseKeeper:
     """Claim legs and renew the claims; at most `most` legs are claimed at a time."""
 
     def __init__(self, leases: Leases, most: int, clock: Callable[[], float]) -> None:
@@ -64,7 +64,7 @@ class HeldLeases:
         return claimed
 
     def ours(self, ticket: Ticket) -> bool:
-        """Return whether no other process can have claimed the leg meanwhile."""
+        """Tell whether no other process can have claimed the leg meanwhile."""
         _, until = self._held.get(_key(ticket), (ticket, 0.0))
         return self._clock() < until
 
