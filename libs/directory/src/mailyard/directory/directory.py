@@ -77,7 +77,7 @@ class Directory:
         self._verdicts.clear()
 
     def domain_cached(self, name: str) -> Domain | Remote | None:
-        """Peek: the domain, `Remote` when it is known not to be of this installation, None when `domain` must be awaited."""
+        """Peek: the domain, `Remote` when it is known not to be ours, None when `domain` must be awaited."""
         return self._known_domains.get(name)
 
     def resolve_cached(self, address: Address) -> Resolution | None:
@@ -88,7 +88,7 @@ class Directory:
         return known or self._remote_cached(address)
 
     async def domain(self, name: str) -> Domain | None:
-        """Return the domain of this name (lower case, A-labels), None when it is not of this installation."""
+        """Return the domain of this name (lower case, A-labels), None when it is not ours."""
         found = (await self._domains_of([name]))[name]
         return found if isinstance(found, Domain) else None
 
@@ -137,7 +137,7 @@ class Directory:
     async def postmaster(self, hostname: str) -> Address | None:
         """Find the address that takes mail for `<Postmaster>` without a domain (RFC 5321, section 4.5.1).
 
-        It is postmaster of this host's domain if that is of this installation, else the postmaster of the installation, else
+        It is postmaster of this host's domain if that is ours, else the postmaster of the installation, else
         postmaster of the oldest domain that has one; None: nobody can receive mail here.
         """
         candidates = [Address("postmaster", hostname)]
@@ -241,7 +241,7 @@ class Directory:
     async def _domains_of(
         self, names: Collection[str], *, with_remote: bool = True
     ) -> dict[str, Domain | Remote]:
-        """Look up domains; without `with_remote`, those that were unknown some seconds ago are asked again."""
+        """Look up domains; without `with_remote`, those that were not ours some seconds ago are asked again."""
         known = {name: self._known_domains.get(name) for name in names}
         missing = [
             name

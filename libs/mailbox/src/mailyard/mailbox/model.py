@@ -63,7 +63,7 @@ class Message:
     email_id: str
     thread_id: str
     expunged: bool = False
-    summary: Summary | None = None  # None: not loaded, or written by version 0.2.0
+    summary: Summary | None = None  # None: not loaded, or written by a version up to 0.3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,4 +127,4 @@ class NewMessage:
     part_index: bytes
     thread_id: str = ""
     flags: frozenset[str] = field(default_factory=frozenset)
-    summary: Summary | None = None  # None: a copy of a message that version 0.2.0 stored
+    summary: Summary | None = None  # None: a copy of a message that a version up to 0.3.0 stored

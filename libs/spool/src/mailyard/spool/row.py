@@ -9,7 +9,7 @@
 | `route` | `local` or `remote` once it is routed and that is written; `edge` before: it is in the router's queue, or on its way to mailboxes, because the router writes `remote` before it publishes; absent in rows of 0.2.0, which may be anywhere |
 | `source`, `origin`, `client` | how and from whom the message came in (`mailyard.spool.origin`); a leg has `origin` instead of `source`, which marks the row of the message itself |
 | `findings` | of checks in the SMTP dialogue |
-| `dedupe_key` | of generated mail: unique, so that it is accepted once; `bounce_of` has the same value, and is all that rows of 0.2.0 have |
+| `dedupe_key` | of generated mail: unique, so that it is accepted once; `bounce_of` has the same value, and is all that rows of 0.3.0 have |
 | `recipients` | as accepted; none in the rows of legs |
 | `pending` | targets without an outcome, once they are written; before, they follow from `recipients` |
 | `expansions` | by tenant: how many more targets than accepted recipients there are |
@@ -95,7 +95,7 @@ def row_of(
             smtputf8=acceptance.smtputf8,
             traceparent=acceptance.traceparent,
             dedupe_key=acceptance.dedupe_key,
-            bounce_of=acceptance.dedupe_key,  # so that 0.2.0 makes no second report during an upgrade
+            bounce_of=acceptance.dedupe_key,  # so that 0.3.0 makes no second report during an upgrade
             findings=[finding_message(each).SerializeToString() for each in acceptance.findings],
         )
     )

@@ -51,7 +51,7 @@ INDEXES: dict[str, list[IndexModel]] = {
             name="delay",
             partialFilterExpression={"delay_at": {"$exists": True}},
         ),
-        # `bounce_of` is unique for reports of 0.2.0, and against them.
+        # `bounce_of` is unique for reports of 0.3.0, and against them.
         *(
             IndexModel(
                 [(key, ASCENDING)], name=key, unique=True, partialFilterExpression={key: {"$exists": True}}
