@@ -3,6 +3,7 @@
 {{- $root := index . 0 }}{{ $service := index . 1 }}{{ $about := index . 2 }}{{ $values := index . 3 -}}
 {{- $prefix := printf "MAILYARD_%s" ($service | replace "-" "_" | upper) -}}
 {{ include "mailyard.connectionsEnv" $root }}
+{{- include "mailyard.sealingEnv" $root }}
 - name: MAILYARD_HTTP_HOST
   value: {{ trimAll "[]" $root.Values.listenAddress | quote }}
 - name: MAILYARD_HTTP_PORT

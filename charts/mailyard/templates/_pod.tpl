@@ -70,6 +70,14 @@ securityContext:
       fieldPath: metadata.name
 {{- end -}}
 
+{{/* The keys that encrypt secrets in MongoDB, for those who need more than the canary. */}}
+{{- define "mailyard.sealingEnv" -}}
+{{- if .Values.sealingKeys.existingSecret }}
+- name: MAILYARD_SEALING_KEYS_FILE
+  value: /etc/mailyard/connections/sealing-keys
+{{- end }}
+{{- end -}}
+
 {{- define "mailyard.connectionsMounts" -}}
 - name: connections
   mountPath: /etc/mailyard/connections

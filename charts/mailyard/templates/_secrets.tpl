@@ -96,6 +96,9 @@ projected:
     {{- with $given.authoritySecret }}
     {{- include "mailyard.projected" (list . "ca.crt" "ca.crt") | nindent 4 }}
     {{- end }}
+    {{- if and $root.Values.sealingKeys.existingSecret (ne $component "canary") }}
+    {{- include "mailyard.projected" (list $root.Values.sealingKeys.existingSecret $root.Values.sealingKeys.key "sealing-keys") | nindent 4 }}
+    {{- end }}
 {{- end -}}
 
 {{/* Who has a user of MongoDB: every service, the toolbox (and setup with it), the canary. */}}

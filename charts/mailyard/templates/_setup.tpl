@@ -144,6 +144,7 @@ template:
           {{- end }}
         env:
           {{- include "mailyard.connectionsEnv" $root | nindent 10 }}
+          {{- include "mailyard.sealingEnv" $root | indent 10 }}
         resources:
           {{- toYaml $root.Values.setup.resources | nindent 10 }}
         volumeMounts:

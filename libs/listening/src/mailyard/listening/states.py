@@ -1,11 +1,12 @@
 """The states of a connection as a table: from the accepted socket to the end."""
 
 from collections.abc import Mapping
-from enum import Enum, auto
+from enum import IntEnum, auto
 from typing import Final
 
 
-class ConnectionState(Enum):
+# IntEnum, because its hash is that of int: each piece of input looks up a state.
+class ConnectionState(IntEnum):
     """Where a connection stands. Flow control is separate: whether either side pauses does not change the state."""
 
     NEW = auto()  # accepted, not counted

@@ -87,6 +87,12 @@ class CommonSettings(BaseSettings):
         description="Address that receives mail for postmaster@ and abuse@ of local domains that have no such address,"
         " no contact of their tenant and no catch-all; empty: the oldest active account of the tenant receives it.",
     )
+    sealing_keys: Annotated[SecretStr, VersionAdded("0.3.0")] = Field(
+        default=SecretStr(""),
+        description="Keys that encrypt secrets in MongoDB, such as private keys of DKIM and passwords of other systems:"
+        " a line for each, made by `mailyard sealing-key new`; the first one encrypts. Empty: such secrets cannot be"
+        " stored.",
+    )
     drain_seconds: float = Field(
         default=25.0,
         gt=0,

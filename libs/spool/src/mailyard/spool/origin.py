@@ -48,24 +48,27 @@ def origin_of_row(row: Row) -> Origin:
     client = row.get("client")
     if not client:
         return _completed(source, row["prefix"])
-    known = {name: client[name] for name in _CLIENT_FIELDS if name in client}
-    return origin_of_client(_RENAMED.get(source, source), TransferringClient(**known))
+    return _origin(_RENAMED.get(source, source), client)
 
 
 def origin_of_client(source: str, client: TransferringClient) -> Origin:
     """Make the origin of a message that is being accepted."""
-    tls_version, _, tls_cipher = client.tls.partition(" ")
+    return _origin(source, client_row(client))
+
+
+def _origin(source: str, client: Mapping[str, str]) -> Origin:
+    tls_version, _, tls_cipher = client.get("tls", "").partition(" ")
     return Origin(
         source=source,
-        client_address=client.address,
-        client_name=client.host,
-        helo=client.name,
-        protocol=client.protocol,
+        client_address=client.get("address"),
+        client_name=client.get("host"),
+        helo=client.get("name"),
+        protocol=client.get("protocol"),
         tls_version=tls_version,
         tls_cipher=tls_cipher,
-        account=client.account,
-        login=client.login,
-        certificate_subject=client.certificate,
+        account=client.get("account"),
+        login=client.get("login"),
+        certificate_subject=client.get("certificate"),
     )
 
 
