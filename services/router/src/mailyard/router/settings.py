@@ -62,7 +62,10 @@ class RouterSettings(CommonSettings):
         description="To how many addresses aliases may lead one message; recipients beyond fail with 5.5.3.",
     )
     sweep_seconds: float = Field(
-        default=60.0, gt=0, le=86_400, description="Pause between sweeps, which delete rows and bodies that are not needed any more."
+        default=60.0,
+        gt=0,
+        le=86_400,
+        description="Pause between sweeps, which delete rows and bodies that are not needed any more.",
     )
     trace_days: float = Field(
         default=30.0,

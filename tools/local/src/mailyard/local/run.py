@@ -30,7 +30,7 @@ from mailyard.local.settings import LocalSettings
 from mailyard.local.supervisor import TICK_SECONDS, Part, Supervisor
 from mailyard.probe.mailserver import Login, MailServer, Trust
 from mailyard.probe.message import compose
-from mailyard.probe.roundtrip import Passage, Roundtrip
+from mailyard.probe.roundtrip import Roundtrip, RoundtripResult
 from mailyard.runtime.clock import now_utc
 from mailyard.runtime.logs import configure_logs
 from mailyard.store.client import Store
@@ -87,8 +87,8 @@ class _Local:
         require_reachable(self._settings)
         async with self._servers() as around, _store(around) as store, self._services(around):
             access = await self._accounts(store, around)
-            passage = await self._send_mail(access) if options.check or options.demo_mail else None
-            guide.show(self._console, access, self._layout, self._ports, passage)
+            sent = await self._send_mail(access) if options.check or options.demo_mail else None
+            guide.show(self._console, access, self._layout, self._ports, sent)
             if not options.check:
                 await self._watch(store, around)
 
@@ -161,7 +161,7 @@ class _Local:
         access.write(self._layout.access)
         return access
 
-    async def _send_mail(self, access: Access) -> Passage:
+    async def _send_mail(self, access: Access) -> RoundtripResult:
         """From the first account to the last one: they are in different domains."""
         self._screen.say("==> sending a mail through")
         return await asyncio.to_thread(_send_and_find, access)
@@ -182,7 +182,7 @@ class _Local:
                 await asyncio.sleep(PULSE_SECONDS)
 
 
-def _send_and_find(access: Access) -> Passage:
+def _send_and_find(access: Access) -> RoundtripResult:
     """Raises MailLost when the mail does not arrive in time."""
     trust = Trust(authority=access.authority)
     sender, reader = (

@@ -32,7 +32,7 @@ class Leg:
 
 
 @dataclass(frozen=True, slots=True)
-class Flight:
+class LegResult:
     """The result of a leg; `text` is the error."""
 
     leg: str
@@ -51,22 +51,22 @@ class Canary:
     timeout_seconds: float
     clock: Clock = now_utc
 
-    def fly(self, echo: str | None) -> Iterator[Flight]:
+    def run(self, echo: str | None) -> Iterator[LegResult]:
         """Do one leg after the other, then delete mails that came after an earlier run had ended."""
         legs = [Leg(LOCAL, self.login.address), *([Leg(ECHO, echo)] if echo else [])]
         for leg in legs:
             yield self._leg(leg)
         self._tidy()
 
-    def _leg(self, leg: Leg) -> Flight:
+    def _leg(self, leg: Leg) -> LegResult:
         message = compose(self.login.address, leg.recipient, f"{SUBJECT}: {leg.name}", _TEXT, self.clock())
         way = Roundtrip(self.submission, self.login, self.imap, self.login)
         began = time.monotonic()
         try:
-            passage = way.pass_through(message, self.timeout_seconds, delete=True)
+            sent = way.pass_through(message, self.timeout_seconds, delete=True)
         except MailLost as error:
-            return Flight(leg.name, False, time.monotonic() - began, str(error))
-        return Flight(leg.name, True, passage.seconds)
+            return LegResult(leg.name, False, time.monotonic() - began, str(error))
+        return LegResult(leg.name, True, sent.seconds)
 
     def _tidy(self) -> None:
         """Delete old mails; an error here does not change the result, which is reported already."""

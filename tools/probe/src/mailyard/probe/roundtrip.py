@@ -20,7 +20,7 @@ class MailLost(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Passage:
+class RoundtripResult:
     """The result of a round trip."""
 
     sender: str
@@ -44,7 +44,7 @@ class Roundtrip:
     imap: MailServer
     reader: Login
 
-    def pass_through(self, message: EmailMessage, seconds: float, *, delete: bool = False) -> Passage:
+    def pass_through(self, message: EmailMessage, seconds: float, *, delete: bool = False) -> RoundtripResult:
         """Send a mail and find it in the reader's INBOX; `delete` removes it there.
 
         Raises:
@@ -59,7 +59,7 @@ class Roundtrip:
             raise MailLost(
                 f"The test mail from {self.sender.address} to {message['To']} failed: {_words(error)}"
             ) from error
-        return Passage(self.sender.address, message["To"], answer, time.monotonic() - began)
+        return RoundtripResult(self.sender.address, message["To"], answer, time.monotonic() - began)
 
     def _await_arrival(self, message_id: str, deadline: float, *, delete: bool) -> None:
         with open_imap(self.imap) as client:
