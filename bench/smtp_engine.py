@@ -112,7 +112,7 @@ class Nowhere:
         return done
 
     def refusal(self) -> Reply | None:
-        """There is always room."""
+        """The budget is never exceeded."""
         return None
 
 

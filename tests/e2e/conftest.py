@@ -45,7 +45,7 @@ def account(new_account: Callable[[], str]) -> str:
 
 @pytest.fixture
 def servers(mongo_url: str, vhost_url: str, database: str) -> dict[str, str]:
-    """The variables that lead a lone service to a real broker and a real store, with room of its own in both."""
+    """The variables of one service alone, with its own virtual host and database."""
     return {
         "MAILYARD_MONGO_URL": mongo_url,
         "MAILYARD_AMQP_URL": vhost_url,

@@ -1,4 +1,4 @@
-"""A full disk: mail is deferred with 4xx, what was acknowledged stays, and room brings everything back."""
+"""A full disk: mail is deferred with 4xx, what was acknowledged stays, and everything continues when there is space again."""
 
 import asyncio
 import contextlib
@@ -66,15 +66,15 @@ async def send_until_deferred(
 
 
 def fill(file: Path) -> None:
-    """Take all the room that is left."""
+    """Fill the rest of the disk."""
     with contextlib.suppress(OSError), file.open("wb", buffering=0) as ballast:
         while True:
             ballast.write(bytes(2**20))
 
 
 async def assert_kept(instance: Instance, recipient: str, taken: dict[int, bytes]) -> None:
-    """After room was made: all services ready, a new mail passes, and every acknowledged one is there once."""
-    await until(instance.ready, seconds=180, what="all services ready again after room was made")
+    """After space was freed: all services ready, a new mail passes, and every acknowledged one is there once."""
+    await until(instance.ready, seconds=180, what="all services ready again after space was freed")
     [late] = await eventually_sent(instance, recipient)
     found = await fetch_all(instance, recipient, len(taken) + 1)
     copies = {number: sum(one.endswith(octets) for one in found) for number, octets in taken.items()}

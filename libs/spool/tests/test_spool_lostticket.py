@@ -66,15 +66,15 @@ def test_a_way_is_as_old_as_its_oldest_queue_and_open_when_one_queue_is() -> Non
     assert ways[QueuePath.LOCAL] is ways[QueuePath.EDGE] is ways[QueuePath.UNKNOWN] is None
 
 
-@given(attempt=st.integers(0, 500), dice=st.floats(0, 1), mail_class=st.sampled_from(sorted(SCHEDULES)))
+@given(attempt=st.integers(0, 500), chance=st.floats(0, 1), mail_class=st.sampled_from(sorted(SCHEDULES)))
 def test_waits_grow_up_to_the_longest_and_stay_within_the_jitter(
-    attempt: int, dice: float, mail_class: int
+    attempt: int, chance: float, mail_class: int
 ) -> None:
     schedule = SCHEDULES[mail_class]
     wait, following = schedule.wait(attempt), schedule.wait(attempt + 1)
     assert schedule.first[0] <= wait <= following <= schedule.longest
     ticket = Ticket(mail_class=MailClass.Name(mail_class), attempt=attempt, accepted_at_ms=to_ms(NOW))
-    due = next_due(ticket, NOW, lambda: dice)
+    due = next_due(ticket, NOW, lambda: chance)
     assert due is not None
     assert wait * 0.799 <= due - NOW <= wait * 1.201
 

@@ -1,4 +1,4 @@
-"""The door to MongoDB: wrong URLs and absent servers are told apart."""
+"""The MongoDB client: wrong URLs and absent servers have different errors."""
 
 import asyncio
 import contextlib
