@@ -1,4 +1,4 @@
-"""The fast path on an empty and on a full database, in turns: accept, route, deliver, through the product's own parts."""
+"""The fast path on an empty and on a full database, in turns: accept, route and deliver with the product's classes."""
 
 import asyncio
 import statistics

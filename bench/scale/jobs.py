@@ -1,4 +1,4 @@
-"""The jobs: every periodic duty, and every query that a message, a login or an IMAP command waits for, with their limits."""
+"""The jobs: every periodic task, and every query that a message, a login or an IMAP command waits for, with their limits."""
 
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass

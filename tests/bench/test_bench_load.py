@@ -1,4 +1,4 @@
-"""The load adds up to what a scenario says, whatever the number of mailboxes."""
+"""The load has the mails of its scenario, for any number of mailboxes."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The peer really runs: Postfix takes mail, Dovecot has it, and nothing of the system's configuration is used."""
+"""The peer runs: Postfix accepts mail, Dovecot stores it, and the system's configuration is not used."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""The benchmark on large data, run on little: it loads, measures every job and knows when a limit is passed."""
+"""The benchmark on large data, run on little data: it loads, measures every job and reports an exceeded limit."""
 
 import pytest
 

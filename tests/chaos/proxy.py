@@ -1,4 +1,4 @@
-"""A TCP proxy that cuts and stalls: it stands between the services and the broker or the store.
+"""A TCP proxy between the services and the broker or the store, which cuts and stalls connections.
 
 Octets that it has read but not passed on are lost when a connection is cut, as on a network that fails.
 """

@@ -1,4 +1,4 @@
-"""One run: start an instance behind fault proxies, send while things fail, wait until it is quiet, judge."""
+"""One run: start an instance behind fault proxies, send while faults happen, wait until no mail is left, judge."""
 
 import asyncio
 import contextlib

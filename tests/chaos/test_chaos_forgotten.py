@@ -1,4 +1,4 @@
-"""A broker that forgets its tickets: the reconciler is what brings the mail through all the same."""
+"""A broker that loses its tickets: the reconciler publishes new ones, and the mail arrives."""
 
 import asyncio
 import shlex

@@ -1,4 +1,4 @@
-"""Observers outlive what happens to their connections, and one that does not is reported."""
+"""Observers continue after their connections fail, and an observer that ends is reported."""
 
 import asyncio
 from collections.abc import Callable

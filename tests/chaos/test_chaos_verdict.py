@@ -1,4 +1,4 @@
-"""The judgement on values: each way to fail has its own finding."""
+"""The verdict as a pure function: each kind of failure has its own finding."""
 
 import pytest
 

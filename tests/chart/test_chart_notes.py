@@ -1,4 +1,4 @@
-"""What an install prints: the next three steps, and what is peculiar to the installation."""
+"""The notes of an installation: the next three steps, and hints that depend on the values."""
 
 import shutil
 import subprocess

@@ -1,4 +1,4 @@
-"""One Mailyard as two releases on the same databases: front ends here, back ends there."""
+"""One Mailyard as two releases on the same databases: front ends in one, back ends in the other."""
 
 import re
 

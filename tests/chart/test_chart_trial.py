@@ -1,4 +1,4 @@
-"""The databases of a trial: small, without rights on the API, on the images' own terms."""
+"""The databases of a trial: small, without rights on the API, with the users of their images."""
 
 import os
 import subprocess

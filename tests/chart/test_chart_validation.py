@@ -1,4 +1,4 @@
-"""Values that cannot work together are refused, with what to do."""
+"""Values that cannot work together are refused, with advice."""
 
 import pytest
 

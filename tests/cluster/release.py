@@ -1,4 +1,4 @@
-"""The Helm release under test: trial overlay, images of this run, and what a check wants on top."""
+"""The Helm release under test: trial overlay, images of this run, and additional values of a check."""
 
 import asyncio
 import contextlib

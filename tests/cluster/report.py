@@ -1,4 +1,4 @@
-"""What came of the checks: a line each while they run, and all of it as JSON in the end."""
+"""The results of the checks: a line for each while they run, and all of them as JSON at the end."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""KEDA's ScaledObjects as they stand in the API, their triggers, and what a trigger's source exports."""
+"""KEDA's ScaledObjects in the API, their triggers, and the values of a trigger's source."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence

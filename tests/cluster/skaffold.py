@@ -1,4 +1,4 @@
-"""skaffold.yaml of this working copy as a run wants it: its own namespace, its values files, images that are there."""
+"""skaffold.yaml of this working copy, changed for a run: namespace, values files, existing images."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

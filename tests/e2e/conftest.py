@@ -1,4 +1,4 @@
-"""One instance for all end-to-end tests of a session, with accounts of its own for each test."""
+"""One instance for all end-to-end tests of a session, with separate accounts for each test."""
 
 import asyncio
 import tempfile

@@ -1,4 +1,4 @@
-"""Broker or store down, or refusing us, at start: each service waits, says why, and comes up by itself."""
+"""Broker or store unreachable at start, or refusing the login: each service waits, reports the reason, and starts by itself."""
 
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit

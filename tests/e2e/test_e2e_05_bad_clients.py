@@ -1,4 +1,4 @@
-"""Junk, silence and wrong passwords from clients: nothing falls over, and mail of others goes on."""
+"""Junk, silence and wrong passwords from clients: no service ends, and mail of other clients continues."""
 
 import asyncio
 import imaplib

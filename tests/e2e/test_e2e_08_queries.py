@@ -1,4 +1,4 @@
-"""No query of a running instance walks through a collection that grows with the mail."""
+"""No query of a running instance scans a collection that grows with the mail."""
 
 import asyncio
 from collections.abc import Iterator

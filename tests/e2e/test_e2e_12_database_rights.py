@@ -1,4 +1,4 @@
-"""Every service with a user of its own: mail goes all its ways, and nobody may do more than the table says."""
+"""A separate database user for each service: all kinds of mail pass, and no user has more rights than the table."""
 
 import imaplib
 import smtplib

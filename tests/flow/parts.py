@@ -1,4 +1,4 @@
-"""The parts of a message's way, put together in one process on a real store, with the broker replaced by a list.
+"""The stages of the pipeline in one process on a real store, with a list instead of the broker.
 
 What is shown here is what rows, mailboxes and tickets look like after each step; the broker's own behaviour, and
 the services as processes, are shown in libs/broker and tests/e2e.

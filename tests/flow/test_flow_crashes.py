@@ -1,4 +1,4 @@
-"""Crashes and unreachable servers between the steps of router, relay and delivery lose nothing and double nothing."""
+"""Crashes and unreachable servers between the steps of router, relay and delivery lose and duplicate nothing."""
 
 from collections.abc import Sequence
 from datetime import timedelta

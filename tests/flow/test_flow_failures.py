@@ -1,4 +1,4 @@
-"""What cannot be delivered comes back to its sender, once, and the ledger stays even."""
+"""Mail that cannot be delivered is bounced once, and the ledger is balanced."""
 
 from datetime import timedelta
 

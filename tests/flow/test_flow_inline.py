@@ -1,4 +1,4 @@
-"""smtp-in asks the filter over HTTP: both sides as they are, on loopback."""
+"""smtp-in asks the filter over HTTP: both real sides, on loopback."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence

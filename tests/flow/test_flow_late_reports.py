@@ -1,4 +1,4 @@
-"""Two relays, store outages and late reports: no target loses its outcome, and the ledger stays even."""
+"""Two relays, store outages and late reports: no target loses its outcome, and the ledger is balanced."""
 
 import random
 from collections import Counter

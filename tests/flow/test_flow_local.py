@@ -1,4 +1,4 @@
-"""A message's way into mailboxes."""
+"""A message from acceptance to the mailboxes."""
 
 from datetime import timedelta
 

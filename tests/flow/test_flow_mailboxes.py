@@ -1,4 +1,4 @@
-"""What users do with their mailboxes, and what delivery makes of it: RENAME, full accounts."""
+"""Delivery after users changed their mailboxes: RENAME, full accounts."""
 
 from datetime import timedelta
 from typing import Any, cast

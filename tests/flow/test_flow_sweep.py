@@ -1,4 +1,4 @@
-"""What nobody needs goes, and nothing else: bodies by their references, rows and expunged messages by their windows."""
+"""The sweep deletes what is not needed, and nothing else: bodies by their references, rows and expunged messages by their age."""
 
 import contextlib
 from collections.abc import Collection

@@ -1,4 +1,4 @@
-"""Metrics and events: each package declares what it uses, uses what it declares, and names it by the rules."""
+"""Metrics and events: each package declares the names that it uses, uses the names that it declares, and follows the naming rules."""
 
 import ast
 import re

@@ -1,4 +1,4 @@
-"""Which functions of the product send queries, read from its source: what no test has sent cannot be explained."""
+"""Find the functions of the product that send queries, in its source: a query that no test sends cannot be explained."""
 
 import ast
 from collections.abc import Collection, Iterator

@@ -1,4 +1,4 @@
-"""The check of query plans: what is recorded, how values are put in, and what fails."""
+"""The check of query plans: recording, substitution of values, and rules."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime

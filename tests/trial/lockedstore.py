@@ -1,4 +1,4 @@
-"""A MongoDB that lets nobody in without a password: a replica set of one member with a key file."""
+"""A MongoDB that requires a password: a replica set of one member with a key file."""
 
 import secrets
 import time

@@ -1,4 +1,4 @@
-"""Mailyard in local mode: all services, RabbitMQ and mongod of its own, in a directory and on ports of its own."""
+"""Mailyard in local mode: all services with a separate RabbitMQ and mongod, directory and ports."""
 
 import asyncio
 import imaplib

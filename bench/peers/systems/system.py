@@ -1,4 +1,4 @@
-"""What the benchmark asks of a mail system, whoever made it."""
+"""The interface of a mail system under measurement."""
 
 from collections.abc import Mapping
 from typing import Protocol

@@ -1,4 +1,4 @@
-"""A renewed certificate is served by the pods that run: no restart."""
+"""Running pods serve a renewed certificate without a restart."""
 
 import asyncio
 import tempfile

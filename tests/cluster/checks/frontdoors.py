@@ -1,4 +1,4 @@
-"""PROXY headers, versions 1 and 2: believed and required where they are configured, never taken from others."""
+"""PROXY headers, versions 1 and 2: required from the configured networks, ignored from others."""
 
 import asyncio
 import json
