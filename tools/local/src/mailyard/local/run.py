@@ -163,7 +163,7 @@ class _Local:
 
     async def _send_mail(self, access: Access) -> RoundtripResult:
         """From the first account to the last one: they are in different domains."""
-        self._screen.say("==> sending a mail through")
+        self._screen.say("==> sending a test mail")
         return await asyncio.to_thread(_send_and_find, access)
 
     async def _watch(self, store: Store, around: Surroundings) -> None:
