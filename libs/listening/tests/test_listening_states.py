@@ -96,7 +96,7 @@ def test_a_connection_that_nothing_precedes_is_admitted_when_it_is_made():
     assert owner.forgotten == [connection]
 
 
-def test_a_refused_connection_gets_the_reason_and_never_opens():
+def test_a_refused_connection_is_told_why_and_never_opens():
     owner, transport = Owner(b"421 no\r\n"), Transport()
     connection = Connection(owner)
     connection.connection_made(transport)

@@ -31,11 +31,11 @@ class ProxySettings(BaseModel):
 
     proxy_networks: tuple[str, ...] = Field(
         default=(),
-        description="Networks of load balancers, for instance 10.0.0.0/24, comma-separated: connections from there must"
+        description="Networks of balancers, for instance 10.0.0.0/24, comma-separated: connections from there must"
         " begin with a PROXY header, version 1 or 2, on every listener; empty: off.",
     )
     proxy_header_seconds: Annotated[float, Field(gt=0, le=60)] = Field(
-        default=_HEADER_SECONDS, description="How long a load balancer may take to send its PROXY header."
+        default=_HEADER_SECONDS, description="How long a balancer may take to send its PROXY header."
     )
 
     @field_validator("proxy_networks")
