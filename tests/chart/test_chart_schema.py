@@ -10,7 +10,7 @@ import yaml
 from mailyard.chart.entries import Entry, entries
 from mailyard.chart.main import files
 from mailyard.runtime.services import NAMES
-from mailyard.runtime.settings import settings_class
+from mailyard.runtime.settings import renamed_variables, settings_class
 from tests.chart.render import CHART, HELM, OVERLAYS, Refused, render
 
 
@@ -134,7 +134,10 @@ def test_settings_of_the_schema_are_settings_of_the_service(service: str):
     schema = json.loads(CHART.joinpath("values.schema.json").read_text())
     known = schema["properties"]["services"]["properties"][service]["properties"]["settings"]["properties"]
     fields = {re.sub("([A-Z])", r"_\1", name).lower() for name in known}
-    assert fields <= set(settings_class(service).model_fields)
+    model = settings_class(service)
+    prefix = model.model_config["env_prefix"]
+    old = {renamed.old.removeprefix(prefix).lower() for _, renamed in renamed_variables(model)}
+    assert fields <= {*model.model_fields, *old}
     assert {"log_level", "log_format"} < fields
 
 
