@@ -25,7 +25,7 @@ from mailyard.spool.row import ticket_of
 from mailyard.spool.watch.backlog import count_backlog
 from mailyard.spool.watch.clients import recent_client_addresses
 from mailyard.spool.watch.depth import oldest_open
-from mailyard.spool.watch.lostticket import MARGIN
+from mailyard.spool.watch.horizon import MARGIN
 from mailyard.spool.watch.progress import read_progress
 from mailyard.spool.watch.trace import trace
 from mailyard.store.client import Row, Store

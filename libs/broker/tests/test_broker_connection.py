@@ -1,4 +1,4 @@
-"""A broker that is unreachable is waited for, a lost one is found again, and both are told in plain words."""
+"""A broker that is away is waited for, a lost one is found again, and both are told in plain words."""
 
 import asyncio
 import time
@@ -14,7 +14,7 @@ from mailyard.broker.topology import TopologyMismatch
 from mailyard.runtime.errors import Misconfigured, Unavailable
 
 
-async def test_start_waits_for_a_broker_that_is_unreachable(proxy, eventually):
+async def test_start_waits_for_a_broker_that_is_away(proxy, eventually):
     await proxy.refuse()
     broker = Broker(proxy.url, "test")
     starting = asyncio.create_task(broker.start())
@@ -61,7 +61,7 @@ async def test_a_lost_broker_that_is_required_is_no_degradation_but_a_reason_aga
     assert far_broker.degraded() is None
 
 
-async def test_a_refused_password_is_reported_with_the_setting(vhost_url, eventually):
+async def test_a_refused_password_is_told_with_the_setting(vhost_url, eventually):
     broker = Broker(str(URL(vhost_url).with_password("wrong")), "test")
     starting = asyncio.create_task(broker.start())
     told = await eventually(
@@ -117,7 +117,7 @@ async def test_a_cut_connection_comes_back_and_the_topology_is_declared_again(
     assert await far_broker.depth(Queue.SMTP_IN_ROUTE) == QueueDepth(0, 0)
 
 
-async def test_a_mismatch_met_at_reconnection_is_reported_and_repaired_when_it_is_gone(
+async def test_a_mismatch_met_at_reconnection_is_told_and_mended_when_it_is_gone(
     proxy, far_broker, channel, eventually
 ):
     await channel.queue_delete(Queue.LOCAL_FILTER)

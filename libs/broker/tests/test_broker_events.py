@@ -90,7 +90,7 @@ async def test_after_a_lost_connection_subscribers_look_themselves_and_hear_agai
     await eventually(lambda: ear.heard == [0, 9], "the event after that")
 
 
-async def test_subscriptions_made_while_the_broker_is_unreachable_are_bound_later(
+async def test_subscriptions_made_while_the_broker_is_away_are_bound_later(
     proxy, speaker, far_broker, listener, eventually
 ):
     await proxy.refuse()

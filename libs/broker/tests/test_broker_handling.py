@@ -1,4 +1,4 @@
-"""A handler that fails: the same tickets again while a server is unreachable, one by one when some are bad."""
+"""A handler that fails: the same tickets again while a server is away, one by one when some are bad."""
 
 import asyncio
 
@@ -13,11 +13,11 @@ QUEUE = Queue.SMTP_IN_ROUTE
 
 
 class Judge:
-    """A handler that refuses some tickets, and waits while `unreachable`."""
+    """A handler that refuses some tickets, and waits while `away`."""
 
     def __init__(self, *bad, error=ValueError):
         self.bad = {f"{number:020d}" for number in bad}
-        self.unreachable = False
+        self.away = False
         self.error = error
         self.tries: list[list[str]] = []
         self.done: list[str] = []
@@ -25,8 +25,8 @@ class Judge:
     async def __call__(self, batch):
         spool_ids = [ticket.spool_id for ticket in batch]
         self.tries.append(spool_ids)
-        if self.unreachable:
-            raise Unavailable("the store is unreachable")
+        if self.away:
+            raise Unavailable("the store is away")
         if self.bad & set(spool_ids):
             raise self.error("a bad ticket")
         self.done += spool_ids
@@ -49,13 +49,13 @@ def dead(depth_becomes, taken):
 
 async def test_unavailable_keeps_the_tickets_and_tries_them_again(broker, started, tickets, eventually):
     judge = Judge()
-    judge.unreachable = True
+    judge.away = True
     consumer = await started(TicketConsumer(broker, QUEUE, judge))
     await TicketPublisher(broker).publish(QUEUE, tickets(0, 3))
     await eventually(lambda: len(judge.tries) >= 3, "three tries")
-    assert consumer.not_ready_reason() == "waits for an unreachable server: the store is unreachable"
+    assert consumer.not_ready_reason() == "waits for an unreachable server: the store is away"
     assert (await broker.depth(QUEUE)).messages == 0, "the tickets stay in hand"
-    judge.unreachable = False
+    judge.away = False
     await eventually(lambda: numbers(judge.done) == [0, 1, 2], "handled")
     await eventually(lambda: consumer.not_ready_reason() is None, "ready again")
     assert all(numbers(tried) == [0, 1, 2] for tried in judge.tries)
@@ -65,7 +65,7 @@ async def test_unavailable_tickets_are_given_back_at_drain(
     broker, started, tickets, eventually, depth_becomes
 ):
     judge = Judge()
-    judge.unreachable = True
+    judge.away = True
     consumer = await started(TicketConsumer(broker, QUEUE, judge))
     await TicketPublisher(broker).publish(QUEUE, tickets(0, 3))
     await eventually(lambda: judge.tries, "a try")
@@ -73,7 +73,7 @@ async def test_unavailable_tickets_are_given_back_at_drain(
     await depth_becomes(QUEUE, 1)
 
 
-async def test_a_bad_ticket_is_reported_and_the_others_are_handled(broker, started, tickets, eventually):
+async def test_a_bad_ticket_is_told_and_the_others_are_handled(broker, started, tickets, eventually):
     judge = Judge(1, 60)
     told = []
 
@@ -128,13 +128,13 @@ async def test_a_note_that_fails_leaves_the_ticket_to_the_dead_letters(broker, s
     assert await dead(1) == [[0]]
 
 
-async def test_a_note_waits_for_a_store_that_is_unreachable(broker, started, tickets, eventually):
+async def test_a_note_waits_for_a_store_that_is_away(broker, started, tickets, eventually):
     noted = []
 
     async def on_poison(ticket, _error):
         noted.append(ticket.spool_id)
         if len(noted) < 3:
-            raise Unavailable("the store is unreachable")
+            raise Unavailable("the store is away")
 
     await TicketPublisher(broker).publish(QUEUE, tickets(0, 1))
     consumer = await started(TicketConsumer(broker, QUEUE, Judge(0), on_poison=on_poison))

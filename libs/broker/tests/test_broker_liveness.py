@@ -64,7 +64,7 @@ async def test_tickets_that_wait_for_a_store_are_let_go_when_the_session_ends(
     async def handler(batch):
         tries.append(len(batch))
         if away:
-            raise Unavailable("the store is unreachable")
+            raise Unavailable("the store is away")
 
     consumer = await started(TicketConsumer(far_broker, QUEUE, handler))
     await TicketPublisher(far_broker).publish(QUEUE, tickets(0, 1))

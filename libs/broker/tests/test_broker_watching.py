@@ -44,7 +44,7 @@ def test_a_ticket_entered_its_queue_at_its_last_step_or_at_its_release_if_that_i
     assert entered_ms(Ticket(released_at_ms=12, timeline=[TimelineEntry(at_ms=9)])) == 12
 
 
-async def test_each_ticket_of_a_call_says_how_long_it_waited(broker, started, eventually):
+async def test_each_ticket_of_a_call_tells_how_long_it_waited(broker, started, eventually):
     before = waited()
     now = int(time.time() * 1000)
     waiting = [

@@ -316,13 +316,13 @@ async def test_rows_of_version_0_2_0_work(example, store, pods, suspension):
 
 
 async def test_sessions_go_on_while_the_store_is_unreachable(pods):
-    unreachable = Store("mongodb://127.0.0.1:1/?directConnection=true", "nowhere", timeout_ms=200)
-    watch = AccessWatch(unreachable)
+    away = Store("mongodb://127.0.0.1:1/?directConnection=true", "nowhere", timeout_ms=200)
+    watch = AccessWatch(away)
     watch.open(Identity("x", "y", Address.parse(ANNA)), lambda: pods[0].ended.append("x"))
     with pytest.raises(Unavailable):
         await watch.poll()
     assert pods[0].ended == []
-    await unreachable.close()
+    await away.close()
 
 
 async def test_ten_thousand_sessions_of_a_tenant_end_without_holding_up_the_loop(pods, suspension):

@@ -141,7 +141,7 @@ async def is_slowed(authenticator, name: str = ANNA, client_ip: str = "192.0.2.1
     return answer.reason is RefusalReason.TOO_MANY_ATTEMPTS
 
 
-async def test_a_guesser_in_the_same_network_does_not_lock_the_owner_out(authenticator):
+async def test_a_guesser_next_door_does_not_lock_the_owner_out(authenticator):
     for _ in range(4):
         await login(authenticator, ANNA, "wrong", "198.51.100.7")
     assert await is_slowed(authenticator, ANNA, "198.51.100.7")
@@ -220,7 +220,7 @@ async def test_one_address_leaves_room_for_others_among_the_hashes_that_wait(
 
     async def until_held(number: int) -> None:
         async with asyncio.timeout(10):
-            while len(held.verified) < number:  # noqa: ASYNC110  # there is no event to wait for
+            while len(held.verified) < number:  # noqa: ASYNC110  # what is waited for tells nobody
                 await asyncio.sleep(0.01)
 
     waiting = [
@@ -257,11 +257,11 @@ async def test_a_weak_hash_is_renewed_at_the_next_login_and_still_fits(example, 
     assert isinstance(await login(authenticator, ANNA, "correct horse"), Identity)
 
 
-async def test_a_store_that_is_unreachable_is_reported_as_unavailable(directory, counted, clock):
-    unreachable = Store("mongodb://127.0.0.1:1/?directConnection=true", "nowhere", timeout_ms=200)
-    authenticator = Authenticator(unreachable, directory, counted, clock=clock)
+async def test_a_store_that_is_away_is_told_as_unavailable(directory, counted, clock):
+    away = Store("mongodb://127.0.0.1:1/?directConnection=true", "nowhere", timeout_ms=200)
+    authenticator = Authenticator(away, directory, counted, clock=clock)
     assert await login(authenticator, ANNA, "correct horse") == Refusal(RefusalReason.UNAVAILABLE)
-    await unreachable.close()
+    await away.close()
 
 
 async def test_logins_are_logged_without_passwords(authenticator):

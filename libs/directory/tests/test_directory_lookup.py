@@ -143,7 +143,7 @@ async def test_many_expansions_cost_two_commands_for_each_depth(counted, example
     assert commands == ["aggregate", "aggregate"] * 2
 
 
-async def test_a_store_that_is_unreachable_is_unavailable_to_everyone_who_asks(clock):
+async def test_a_store_that_is_away_is_unavailable_to_everyone_who_asks(clock):
     store = Store("mongodb://127.0.0.1:1/?directConnection=true", "nowhere", timeout_ms=200)
     directory = Directory(store, clock=clock)
     answers = await asyncio.gather(

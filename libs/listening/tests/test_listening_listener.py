@@ -134,7 +134,7 @@ async def connect(listener, octets=b"", tls=None):
 
 async def until(condition):
     async with asyncio.timeout(SECONDS):
-        while not condition():  # noqa: ASYNC110  # there is no event to wait for
+        while not condition():  # noqa: ASYNC110  # what is waited for tells nobody
             await asyncio.sleep(0.005)
 
 
@@ -154,7 +154,7 @@ async def test_a_connection_is_greeted_counted_and_forgotten(listening):
 @pytest.mark.parametrize(
     ("limits", "limit"), [({"most": 1}, ConnectionLimit.TOTAL), ({"per_address": 1}, ConnectionLimit.ADDRESS)]
 )
-async def test_the_refusal_of_a_connection_names_the_limit(listening, limits, limit):
+async def test_a_connection_beyond_a_limit_is_told_which(listening, limits, limit):
     factory = Factory()
     listener = await listening(factory, **limits)
     first = await connect(listener)

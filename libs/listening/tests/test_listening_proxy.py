@@ -237,7 +237,7 @@ async def test_closing_ends_the_waits_whether_they_have_begun_or_not(pair, turns
 
 
 @pytest.mark.parametrize(("octets", "error"), [(b"HELO", NotAHeader), (b"PROXY \r\n", Malformed)])
-async def test_errors_of_the_octets_are_distinguished(pair, octets, error):
+async def test_errors_of_the_octets_are_told_apart(pair, octets, error):
     near, far = pair
     far.sendall(octets)
     with pytest.raises(error):

@@ -155,7 +155,7 @@ async def test_what_changed_since_is_kept_back(store: Store) -> None:
     assert [state.uid for state in result.changed] == [2]
 
 
-async def test_expunge_removes_what_is_deleted_and_informs_sessions(store: Store) -> None:
+async def test_expunge_removes_what_is_deleted_and_tells_sessions(store: Store) -> None:
     inbox = await filled(store, DELETED, NONE, DELETED)
     repository = Messages(store)
     assert await repository.expunge(inbox, [1, 2]) == (1,)

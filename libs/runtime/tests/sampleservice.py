@@ -44,7 +44,7 @@ class Part:
                 self._runtime.stop("had enough", 3)
 
     def not_ready_reason(self) -> str | None:
-        return "a server is unreachable" if self._story in ("waits", "not ready") else None
+        return "a server is away" if self._story in ("waits", "not ready") else None
 
     async def drain(self) -> None:
         self._say("drain")

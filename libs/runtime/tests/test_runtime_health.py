@@ -72,7 +72,7 @@ async def test_other_requests_are_answered_plainly(served, line, status, empty):
     assert (answer, body == b"") == (status, empty)
 
 
-async def test_a_port_in_use_is_reported_with_the_address(served):
+async def test_a_port_in_use_is_told_with_the_address(served):
     listener = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
     port = listener.sockets[0].getsockname()[1]
     with pytest.raises(OSError, match=f"Address already in use: http://127.0.0.1:{port}"):

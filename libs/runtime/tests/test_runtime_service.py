@@ -101,10 +101,10 @@ def test_readiness_goes_off_before_the_parts_drain(live):
     assert "{'sample': 'stopping'} second" in said
 
 
-def test_a_part_that_waits_in_its_start_is_reported_by_readyz_and_can_be_stopped(live):
+def test_a_part_that_waits_in_its_start_is_told_by_readyz_and_can_be_stopped(live):
     life = live("waits")
     answer = life.wait_for(503)
-    assert answer["reasons"] == {"second": "a server is unreachable", "sample": "starting"}
+    assert answer["reasons"] == {"second": "a server is away", "sample": "starting"}
     assert life.get("/livez")[0] == 200
     life.process.terminate()
     code, said, _ = life.end()
@@ -114,9 +114,9 @@ def test_a_part_that_waits_in_its_start_is_reported_by_readyz_and_can_be_stopped
 
 def test_a_part_with_a_reason_makes_the_process_not_ready(live):
     life = live("not ready")
-    assert life.wait_for(503)["reasons"]["second"] == "a server is unreachable"
+    assert life.wait_for(503)["reasons"]["second"] == "a server is away"
     deadline = time.monotonic() + LIMIT
-    while life.wait_for(503)["reasons"] != {"second": "a server is unreachable"}:
+    while life.wait_for(503)["reasons"] != {"second": "a server is away"}:
         assert time.monotonic() < deadline, "the process stayed in `starting`"
     assert b"mailyard_ready_state 0.0" in life.get("/metrics")[1]
 

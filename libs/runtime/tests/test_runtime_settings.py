@@ -102,12 +102,12 @@ def test_a_mapping_is_json(monkeypatch):
     assert load_settings(SampleSettings).weights == {"bulk": 1}
 
 
-def test_broken_json_is_reported_with_its_variable(monkeypatch, capsys):
+def test_broken_json_is_told_with_its_variable(monkeypatch, capsys):
     monkeypatch.setenv("MAILYARD_SAMPLE_SERVICE_WEIGHTS", '{"bulk": ')
     assert "MAILYARD_SAMPLE_SERVICE_WEIGHTS: " in refused(capsys)
 
 
-def test_every_wrong_value_is_reported_at_once_with_value_and_meaning(monkeypatch, capsys):
+def test_every_wrong_value_is_told_at_once_with_value_and_meaning(monkeypatch, capsys):
     monkeypatch.setenv("MAILYARD_HTTP_PORT", "70000")
     monkeypatch.setenv("MAILYARD_SAMPLE_SERVICE_LIMIT", "many")
     told = refused(capsys)

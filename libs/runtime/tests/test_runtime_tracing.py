@@ -1,4 +1,4 @@
-"""Spans of sampled tickets reach a collector, and nothing waits for one that is unreachable."""
+"""Spans of sampled tickets reach a collector, and nothing waits for one that is away."""
 
 import io
 import json
@@ -256,7 +256,7 @@ async def test_a_collector_that_refuses_is_logged_once_until_it_takes_spans_agai
     assert events == ["tracing.unavailable"] * 2
 
 
-async def test_closing_does_not_wait_long_for_a_collector_that_is_unreachable() -> None:
+async def test_closing_does_not_wait_long_for_a_collector_that_is_away() -> None:
     exporter = exporter_to("http://127.0.0.1:9")
     exporter.start()
     record_root("smtp-in accept", Carrier(str(new_trace())), time.time_ns(), {})

@@ -151,7 +151,7 @@ def test_words_of_notify_that_are_repeated_count_once_and_a_malformed_auth_is_fo
     assert parse_mail_parameters("AUTH=a@b.example").auth == "a@b.example"
 
 
-def test_a_parameter_that_was_not_offered_is_distinguished() -> None:
+def test_a_parameter_that_was_not_offered_is_told_apart() -> None:
     with pytest.raises(UnknownParameterError, match="MT-PRIORITY"):
         parse_mail_parameters("mt-priority=3")
 

@@ -150,7 +150,7 @@ def test_limits_below_what_the_rfc_demands_cannot_be_set() -> None:
         Profile(Mode.MX, "mx", SmtpLimits(recipients=99))
 
 
-def test_what_the_session_refuses_is_reported_with_its_command() -> None:
+def test_what_the_session_refuses_is_told_with_its_command() -> None:
     session = Session(Profile(Mode.MX, "mx"))
     events, _ = run(session, [b"MAIL FROM:<a@b.example>\r\n"])
     assert [(event.verb, event.reply.code) for event in events if isinstance(event, InputRefused)] == [

@@ -1,4 +1,4 @@
-"""Acceptance: what is stored when the id comes back, and what happens when a server is unreachable."""
+"""Acceptance: what is stored when the id comes back, and what happens when a server is away."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -36,7 +36,7 @@ class Publishing:
 
     async def publish(self, queue: Queue, tickets: list[Ticket]) -> None:
         if self.broken:
-            raise PublishFailed(queue, tickets, "the broker is unreachable")
+            raise PublishFailed(queue, tickets, "the broker is away")
         self.published += tickets
 
 
@@ -94,7 +94,7 @@ async def test_what_the_edge_did_to_a_message_stands_in_its_timeline(store: Stor
     assert [(step.stage, step.event, step.detail) for step in row.steps[1:]] == [("smtp-in", *steps[0])]
 
 
-async def test_a_broker_that_is_unreachable_does_not_stop_acceptance(store: Store) -> None:
+async def test_a_broker_that_is_away_does_not_stop_acceptance(store: Store) -> None:
     publisher = Publishing()
     publisher.broken = True
     spool = Spool(store, publisher, stage="test")  # type: ignore[arg-type]
@@ -163,7 +163,7 @@ async def test_where_the_order_of_body_and_row_is_unknown_both_are_written_again
     assert await store.collection("spool").count_documents({}) == 2
 
 
-async def test_a_store_that_is_unreachable_refuses_and_says_so() -> None:
+async def test_a_store_that_is_away_refuses_and_says_so() -> None:
     store = Store("mongodb://127.0.0.1:1/?directConnection=true", "nowhere", timeout_ms=200)
     spool = Spool(store, Publishing(), stage="test")  # type: ignore[arg-type]
     with pytest.raises(Unavailable, match="MongoDB is unreachable"):
@@ -171,7 +171,7 @@ async def test_a_store_that_is_unreachable_refuses_and_says_so() -> None:
     await store.close()
 
 
-async def test_a_missing_ledger_entry_is_recovered_from_the_rows_and_a_missing_row_is_reported(
+async def test_a_missing_ledger_entry_is_recovered_from_the_rows_and_a_missing_row_is_told(
     store: Store,
 ) -> None:
     spool = Spool(store, Publishing(), stage="test")  # type: ignore[arg-type]

@@ -11,7 +11,7 @@ from mailyard.broker.pipeline import STAGES, Queue, QueuePath
 from mailyard.broker.publisher import Published
 from mailyard.runtime.clock import to_ms
 from mailyard.spool.watch.depth import read_depths
-from mailyard.spool.watch.lostticket import path_watermarks
+from mailyard.spool.watch.horizon import path_horizons
 from mailyard.spool.watch.progress import LIVE, ProgressReporter, read_progress
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -92,7 +92,7 @@ async def test_a_process_without_queues_reports_nothing(store):
 
 @pytest.mark.parametrize("stage", STAGES, ids=[stage.queue for stage in STAGES])
 def test_a_queue_that_may_hold_any_ticket_keeps_the_rows_of_its_paths(stage):
-    watermarks = {queue: None if queue is stage.queue else NOW for queue in Queue}
-    kept = {path for path, before in path_watermarks(watermarks).items() if before is None}
+    horizons = {queue: None if queue is stage.queue else NOW for queue in Queue}
+    kept = {path for path, before in path_horizons(horizons).items() if before is None}
     assert kept == {path for path in QueuePath if stage.queue in path.queues}
     assert QueuePath.UNKNOWN in kept

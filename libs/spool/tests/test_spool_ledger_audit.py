@@ -109,7 +109,7 @@ async def test_a_minute_in_which_a_message_waits_stays_open_until_it_ends(scene:
     assert (await scene.summary())[0] == (1, 1, 0, 0)
 
 
-async def test_a_lost_row_is_reported_at_the_second_look_and_never_closed(scene: Scene) -> None:
+async def test_a_lost_row_is_told_at_the_second_look_and_never_closed(scene: Scene) -> None:
     ticket = await scene.accept()
     await scene.store.collection("spool").delete_one({"_id": ticket.spool_id})
     scene.now += timedelta(seconds=50)
@@ -131,7 +131,7 @@ async def test_a_batch_without_an_entry_gets_one_when_its_edge_had_time_enough(s
     assert await scene.summary() == [(1, 1, 0, 0)]
 
 
-async def test_an_auditor_that_starts_anew_goes_on_where_the_last_one_was(scene: Scene) -> None:
+async def test_a_keeper_that_starts_anew_goes_on_where_the_last_one_was(scene: Scene) -> None:
     await scene.end(await scene.accept())
     scene.now += timedelta(minutes=10)
     await scene.keeper.audit("router")
@@ -196,7 +196,7 @@ async def test_an_audit_without_news_reads_neither_rows_nor_entries(scene: Scene
     assert sum(examined) <= 2
 
 
-async def test_an_auditor_that_starts_anew_takes_a_bounded_number_of_minutes_the_newest_first(
+async def test_a_keeper_that_starts_anew_takes_a_bounded_number_of_minutes_the_newest_first(
     scene: Scene,
 ) -> None:
     await bulk(scene, 300, 1)

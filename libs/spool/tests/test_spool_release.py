@@ -14,7 +14,7 @@ from mailyard.spool.ids import new_spool_id
 from mailyard.spool.queue.release import Release
 from mailyard.spool.row import row_of
 from mailyard.spool.schema import ensure_schema
-from mailyard.spool.watch.lostticket import path_watermarks
+from mailyard.spool.watch.horizon import path_horizons
 from mailyard.store.body import Body
 from mailyard.store.client import Row, Store
 
@@ -51,7 +51,7 @@ async def insert(store: Store, *rows: Row) -> None:
 
 
 async def lost(store: Store, queues: dict[Queue, datetime | None], now: datetime = NOW) -> list[str]:
-    return [ticket.spool_id for _, ticket in await Release(store).lost(path_watermarks(queues), now, 10)]
+    return [ticket.spool_id for _, ticket in await Release(store).lost(path_horizons(queues), now, 10)]
 
 
 @pytest.mark.parametrize("source", list(Source))
@@ -91,7 +91,7 @@ async def test_a_leased_row_is_not_lost_and_one_whose_lease_has_ended_is(store: 
         0,
     ):  # it is not known before some looks that the store was reachable all the time
         now = NOW - timedelta(seconds=seconds)
-        found = await release.lost(path_watermarks(dict.fromkeys(Queue, now)), now, 10)
+        found = await release.lost(path_horizons(dict.fromkeys(Queue, now)), now, 10)
     assert [ticket.spool_id for _, ticket in found] == [ended["_id"]]
 
 

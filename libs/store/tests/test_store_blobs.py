@@ -138,7 +138,7 @@ async def test_putting_a_body_again_changes_nothing(store: Store) -> None:
     assert await blobs.read(body.blob_id) == b"once"
 
 
-async def test_a_missing_body_and_a_missing_chunk_are_distinguished_from_an_empty_one(store: Store) -> None:
+async def test_a_missing_body_and_a_missing_chunk_are_told_apart_from_an_empty_one(store: Store) -> None:
     blobs = Blobs(store)
     with pytest.raises(BodyMissing):
         await blobs.read(ObjectId())

@@ -1,4 +1,4 @@
-"""The MongoDB client: wrong URLs and absent servers have different errors."""
+"""The door to MongoDB: wrong URLs and absent servers are told apart."""
 
 import asyncio
 import contextlib
@@ -25,7 +25,7 @@ async def test_a_url_that_is_none_is_a_matter_for_a_person_and_keeps_its_passwor
     assert "cret" not in str(caught.value)
 
 
-async def test_a_server_that_is_unreachable_is_a_matter_of_time() -> None:
+async def test_a_server_that_is_away_is_a_matter_of_time() -> None:
     store = Store("mongodb://127.0.0.1:1/?directConnection=true", "x", timeout_ms=200)
     with pytest.raises(Unavailable, match="MongoDB is unreachable"):
         await store.ping()
@@ -94,7 +94,7 @@ async def test_a_password_that_was_changed_after_the_start_makes_mail_wait_and_t
 
 
 @pytest.mark.usefixtures("no_refusals")
-async def test_a_missing_right_makes_mail_wait_and_is_reported_without_documents_by_a_process_that_stays_ready(
+async def test_a_missing_right_makes_mail_wait_and_is_told_without_documents_by_a_process_that_stays_ready(
     mongo_url: str, database: str
 ) -> None:
     store = Store(mongo_url, database)

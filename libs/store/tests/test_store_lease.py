@@ -38,7 +38,7 @@ async def test_the_first_to_ask_holds_the_lease_and_others_do_not(store: Store, 
 
 async def test_leases_of_other_names_are_free(store: Store, time: Time) -> None:
     assert await lease(store, "router-0", time).hold()
-    assert await lease(store, "router-1", time, name="backlog").hold()
+    assert await lease(store, "router-1", time, name="census").hold()
 
 
 async def test_a_lease_that_is_not_renewed_passes_to_the_next_that_asks(store: Store, time: Time) -> None:

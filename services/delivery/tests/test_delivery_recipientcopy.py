@@ -24,13 +24,13 @@ def ticket(sender: str = "s@there.test") -> Ticket:
     )
 
 
-def copy_of(body: bytes, sender: str = "s@there.test"):
+def letter(body: bytes, sender: str = "s@there.test"):
     mail = ticket(sender)
     return message_for(mail, TARGET, parse_message(common_prefix(mail), body), len(body), NOW)
 
 
 def test_final_delivery_puts_its_fields_before_the_verdict_s_and_the_trace():
-    assert copy_of(b"\r\n").prefix == (
+    assert letter(b"\r\n").prefix == (
         b"Return-Path: <s@there.test>\r\nDelivered-To: anna@one.test\r\nX-Spam: no\r\nReceived: by here\r\n"
     )
 
@@ -45,7 +45,7 @@ def test_the_key_is_the_account_and_the_spool_id_and_nothing_that_a_sender_choos
 
 def test_a_message_is_prefix_and_body_and_is_parsed_as_one():
     body = b"Subject: Hi\r\nFrom: s@there.test\r\n\r\nHello\r\n"
-    message = copy_of(body)
+    message = letter(body)
     assert message.size == len(message.prefix) + len(body)
     assert message.blob_id == BLOB
     assert message.account == ObjectId(ACCOUNT)

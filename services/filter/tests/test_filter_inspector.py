@@ -63,7 +63,7 @@ class Published:
 
     async def publish(self, queue: Queue, tickets: Sequence[Ticket]) -> None:
         if self.broken:
-            raise PublishFailed(queue, tickets, "the broker is unreachable")
+            raise PublishFailed(queue, tickets, "the broker is away")
         for ticket in tickets:
             copy = Ticket()
             copy.CopyFrom(ticket)
@@ -148,7 +148,7 @@ async def test_messages_go_on_with_their_verdict(store, published):
     )
 
 
-async def test_a_rejected_message_ends_as_bounced_and_its_sender_is_informed(store, published):
+async def test_a_rejected_message_ends_as_bounced_and_its_sender_is_told(store, published):
     (ticket,) = await accepted(store, b"\r\nrefuse me\r\n", source=Source.SUBMISSION)
     await inspector(store, published, *RULES).handle([ticket])
     row = await row_of(store, ticket)
@@ -160,7 +160,7 @@ async def test_a_rejected_message_ends_as_bounced_and_its_sender_is_informed(sto
     assert [step["event"] for step in row["timeline"]] == ["message.filtered", "message.failed"]
 
 
-async def test_a_discarded_message_ends_and_nobody_is_informed(store, published):
+async def test_a_discarded_message_ends_and_nobody_is_told(store, published):
     (ticket,) = await accepted(store, b"\r\ndrop me, refuse me\r\n")
     await inspector(store, published, *RULES).handle([ticket])
     row = await row_of(store, ticket)
@@ -182,7 +182,7 @@ def copies(tickets):
     return [Ticket.FromString(ticket.SerializeToString()) for ticket in tickets]
 
 
-async def test_a_broker_that_is_unreachable_changes_nothing_when_the_batch_comes_again(store, published):
+async def test_a_broker_that_is_away_changes_nothing_when_the_batch_comes_again(store, published):
     tickets = await accepted(store, b"\r\nhello\r\n", b"\r\nrefuse me\r\n", source=Source.SUBMISSION)
     filtering = inspector(store, published, *RULES)
     published.broken = True

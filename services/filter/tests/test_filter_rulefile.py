@@ -129,7 +129,7 @@ def test_a_file_without_rules_is_no_mistake(read):
         (f'name = "a"\naction = "tag"\nadd_fields = 3\n{LARGE}', "add_fields: a table is needed"),
     ],
 )
-def test_a_mistake_in_a_rule_is_reported_with_rule_and_field(read, text, problem):
+def test_a_mistake_in_a_rule_is_told_with_rule_and_field(read, text, problem):
     with pytest.raises(RuleFileError) as refusal:
         read(f"[[rule]]\n{text}")
     (told,) = refusal.value.problems
@@ -171,7 +171,7 @@ def test_a_mistake_in_a_rule_is_reported_with_rule_and_field(read, text, problem
         ),
     ],
 )
-def test_a_mistake_in_a_condition_is_reported_with_its_number(read, condition, problem):
+def test_a_mistake_in_a_condition_is_told_with_its_number(read, condition, problem):
     first = '{ look_at = "tenant", is = "acme" }'
     with pytest.raises(RuleFileError) as refusal:
         read(f'[[rule]]\nname = "a"\naction = "tag"\nwhen = [{first}, {{ {condition} }}]')

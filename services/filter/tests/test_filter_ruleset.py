@@ -246,8 +246,8 @@ def test_a_subject_behind_many_fields_is_found():
 async def test_a_small_message_that_costs_much_is_matched_beside_the_loop():
     globs = [condition(LookAt.BODY, Comparison.GLOB, f"*w{number}*x?{number % 7}*") for number in range(400)]
     rules = RuleSet([rule(*globs, every=False)])
-    chance = random.Random(1)
-    text = "".join(chance.choice([f"w{chance.randrange(400)}", "x", "y3", " ", "a"]) for _ in range(9000))
+    dice = random.Random(1)
+    text = "".join(dice.choice([f"w{dice.randrange(400)}", "x", "y3", " ", "a"]) for _ in range(9000))
     check = ContentCheck(lambda: rules)
     longest, began = 0.0, time.perf_counter()
     last = began

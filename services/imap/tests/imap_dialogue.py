@@ -18,7 +18,7 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from imap_doubles import PASSWORD, MemoryBackend, MemoryChannel
+from imap_doubles import PASSWORD, MemoryChannel, World
 
 from mailyard.imap.limits import ImapLimits
 from mailyard.imap_server.handlers.dispatcher import Dispatcher
@@ -26,7 +26,7 @@ from mailyard.imap_server.session.options import SessionOptions
 from mailyard.imap_server.session.session import ImapSession
 from mailyard.listening.address import ClientAddress
 
-SAMPLES = Path(__file__).parent / "samples"
+LETTERS = Path(__file__).parent / "letters"
 _LINE = re.compile(r"([CS])(\d?)([:~!+])(?: (.*))?")
 _ESCAPE = re.compile(r"\\(x[0-9a-f]{2}|t|\\)")
 _PATIENCE = 20.0  # seconds; commands that work in a thread need more than turns of the loop
@@ -47,9 +47,9 @@ def octets(text: str) -> bytes:
     return _ESCAPE.sub(one, text).encode("latin-1") if text.isascii() else text.encode()
 
 
-def sample(name: str) -> bytes:
-    """A message from the folder of samples, with CRLF."""
-    return (SAMPLES / f"{name}.eml").read_bytes().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+def letter(name: str) -> bytes:
+    """A message from the folder of letters, with CRLF."""
+    return (LETTERS / f"{name}.eml").read_bytes().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
 
 
 @dataclass
@@ -87,8 +87,8 @@ class Client:
 class Dialogue:
     """One run of a dialogue."""
 
-    def __init__(self, backend: MemoryBackend | None = None, options: SessionOptions | None = None) -> None:
-        self.backend = backend or MemoryBackend()
+    def __init__(self, world: World | None = None, options: SessionOptions | None = None) -> None:
+        self.world = world or World()
         self.options = options or SessionOptions()
         self.clients: dict[str, Client] = {}
         self.greets = False
@@ -155,8 +155,8 @@ class Dialogue:
         return self.clients[who]
 
     async def _connect(self) -> Client:
-        channel = MemoryChannel(self.backend.clock)
-        session = ImapSession(channel, self.backend.services(), self.options)
+        channel = MemoryChannel(self.world.clock)
+        session = ImapSession(channel, self.world.backend(), self.options)
         client = Client(channel, session, asyncio.create_task(Dispatcher(session).run()))
         await client.settle()
         return client
@@ -178,11 +178,11 @@ class Dialogue:
     async def _on_plaintext(self, ip: str = "192.0.2.7", tls: str = "") -> None:
         """Client 1 connects without TLS."""
         self.greets = True
-        channel = MemoryChannel(self.backend.clock)
+        channel = MemoryChannel(self.world.clock)
         channel.client_ip, channel.secure, channel.may_start_tls = ip, False, tls == "tls"
         channel.is_local = ClientAddress(ip).is_on_loopback
         session = ImapSession(
-            channel, self.backend.services(), replace(self.options, plaintext_on_loopback=True)
+            channel, self.world.backend(), replace(self.options, plaintext_on_loopback=True)
         )
         self.clients["1"] = Client(channel, session, asyncio.create_task(Dispatcher(session).run()))
 
@@ -193,34 +193,34 @@ class Dialogue:
             self.options = replace(self.options, **{name: int(value)})
 
     async def _on_deliver(self, box: str, name: str, *flags: str) -> None:
-        self.backend.deliver(box, sample(name), flags)
+        self.world.deliver(box, letter(name), flags)
 
     async def _on_flag(self, box: str, uid: str, *flags: str) -> None:
-        self.backend.change(
-            self.backend.box(box), [int(uid)], lambda message: replace(message, flags=frozenset(flags))
+        self.world.change(
+            self.world.box(box), [int(uid)], lambda message: replace(message, flags=frozenset(flags))
         )
 
     async def _on_expunge(self, box: str, *uids: str) -> None:
-        self.backend.change(
-            self.backend.box(box), map(int, uids), lambda message: replace(message, expunged=True)
+        self.world.change(
+            self.world.box(box), map(int, uids), lambda message: replace(message, expunged=True)
         )
 
     async def _on_delete(self, box: str) -> None:
-        row = self.backend.box(box).row
-        del self.backend.boxes[row.id]
+        row = self.world.box(box).row
+        del self.world.boxes[row.id]
 
     async def _on_lose(self, box: str, uid: str) -> None:
         """The body of a message is lost."""
-        del self.backend.bodies[self.backend.box(box).messages[int(uid)].blob_id]
+        del self.world.bodies[self.world.box(box).messages[int(uid)].blob_id]
 
     async def _on_pass(self, seconds: str) -> None:
-        self.backend.clock.advance(float(seconds))
+        self.world.clock.advance(float(seconds))
 
-    async def _on_unreachable(self) -> None:
-        self.backend.unreachable = True
+    async def _on_away(self) -> None:
+        self.world.away = True
 
     async def _on_back(self) -> None:
-        self.backend.unreachable = False
+        self.world.away = False
 
     async def _on_stop(self) -> None:
         for client in self.clients.values():

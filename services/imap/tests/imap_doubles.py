@@ -84,7 +84,7 @@ class MemoryAccess:
         self.sessions.discard(session)
 
 
-class MemoryBackend:
+class World:
     """Everything of the backend."""
 
     def __init__(self) -> None:
@@ -95,16 +95,16 @@ class MemoryBackend:
         self.clock = Clock()
         self.keywords = MailboxKeywords(MemoryMessages(self).flag_states, lambda: self.clock.seconds)
         self.access = MemoryAccess()
-        self.unreachable = False
+        self.away = False
         self.calls: list[str] = []
-        self.fails_at: dict[str, int] = {}  # which call of a function finds the store unreachable
+        self.fails_at: dict[str, int] = {}  # which call of a function finds the store away
         self.quota: int | None = None
         self.subscriptions = set(DEFAULTS)
         self._numbers = count(1)
         for name, use in DEFAULTS.items():
             self.add_box(name, use)
 
-    def services(self) -> ImapServices:
+    def backend(self) -> ImapServices:
         return ImapServices(
             MemoryMailboxes(self),
             MemoryMessages(self),
@@ -121,8 +121,8 @@ class MemoryBackend:
 
     def called(self, name: str) -> None:
         self.calls.append(name)
-        if self.unreachable or self.calls.count(name) == self.fails_at.get(name):
-            raise Unavailable("the store is unreachable")
+        if self.away or self.calls.count(name) == self.fails_at.get(name):
+            raise Unavailable("the store is away")
 
     def add_box(self, name: str, special_use: str | None = None) -> Box:
         number = next(self._numbers)
@@ -202,70 +202,70 @@ class MemoryBackend:
 
 @dataclass
 class MemoryMailboxes:
-    backend: MemoryBackend
+    world: World
 
     async def ensure_defaults(self, account: ObjectId) -> None:
-        self.backend.called("ensure_defaults")
+        self.world.called("ensure_defaults")
 
     async def list(self, account: ObjectId) -> list[Mailbox]:
-        self.backend.called("list")
-        return sorted((box.row for box in self.backend.boxes.values()), key=lambda row: row.name)
+        self.world.called("list")
+        return sorted((box.row for box in self.world.boxes.values()), key=lambda row: row.name)
 
     async def get(self, account: ObjectId, name: str) -> Mailbox:
-        self.backend.called("get")
-        return self.backend.box(name).row
+        self.world.called("get")
+        return self.world.box(name).row
 
     async def create(self, account: ObjectId, name: str, special_use: str | None = None) -> Mailbox:
-        self.backend.called("create")
+        self.world.called("create")
         name = name.removesuffix("/")
         if not all(name.split("/")):
             raise NotPermitted("A mailbox name has no empty part")
-        if any(box.row.name == name for box in self.backend.boxes.values()):
+        if any(box.row.name == name for box in self.world.boxes.values()):
             raise MailboxExists(name)
         parts = name.split("/")
         for length in range(1, len(parts)):
             above = "/".join(parts[:length])
-            if all(box.row.name != above for box in self.backend.boxes.values()):
-                self.backend.add_box(above)
-        return self.backend.add_box(name, special_use).row
+            if all(box.row.name != above for box in self.world.boxes.values()):
+                self.world.add_box(above)
+        return self.world.add_box(name, special_use).row
 
     async def delete(self, account: ObjectId, name: str) -> None:
-        self.backend.called("delete")
-        box = self.backend.box(name)
+        self.world.called("delete")
+        box = self.world.box(name)
         if box.row.name == "INBOX":
             raise NotPermitted("INBOX cannot be deleted")
-        del self.backend.boxes[box.row.id]
+        del self.world.boxes[box.row.id]
 
     async def rename(self, account: ObjectId, old: str, new: str) -> None:
-        self.backend.called("rename")
-        if any(box.row.name == new for box in self.backend.boxes.values()):
+        self.world.called("rename")
+        if any(box.row.name == new for box in self.world.boxes.values()):
             raise MailboxExists(new)
-        box = self.backend.box(old)
+        box = self.world.box(old)
         if box.row.name == "INBOX":
             box.row = replace(box.row, name=new)
-            self.backend.add_box("INBOX")
+            self.world.add_box("INBOX")
             return
-        for each in self.backend.boxes.values():
+        for each in self.world.boxes.values():
             if each.row.name == old or each.row.name.startswith(f"{old}/"):
                 each.row = replace(each.row, name=new + each.row.name.removeprefix(old))
 
     async def subscribe(self, account: ObjectId, name: str, subscribed: bool) -> None:
-        self.backend.called("subscribe")
+        self.world.called("subscribe")
         name = canonical(name)
         if subscribed:
-            if not any(f"{box.row.name}/".startswith(f"{name}/") for box in self.backend.boxes.values()):
+            if not any(f"{box.row.name}/".startswith(f"{name}/") for box in self.world.boxes.values()):
                 raise MailboxNotFound(name)
-            self.backend.subscriptions.add(name)
+            self.world.subscriptions.add(name)
         else:
-            self.backend.subscriptions.discard(name)
+            self.world.subscriptions.discard(name)
 
     async def subscriptions(self, account: ObjectId) -> frozenset[str]:
-        self.backend.called("subscriptions")
-        return frozenset(self.backend.subscriptions)
+        self.world.called("subscriptions")
+        return frozenset(self.world.subscriptions)
 
     async def claim_recent(self, mailbox: Mailbox) -> int:
-        self.backend.called("claim_recent")
-        box = self.backend.by_id(mailbox.id)
+        self.world.called("claim_recent")
+        box = self.world.by_id(mailbox.id)
         before = box.row.recent_from
         box.row = replace(box.row, recent_from=max(before, mailbox.uid_next))
         return before
@@ -273,25 +273,23 @@ class MemoryMailboxes:
 
 @dataclass
 class MemoryMessages:
-    backend: MemoryBackend
+    world: World
 
     async def flag_states(self, mailbox: Mailbox) -> FlagTable:
-        self.backend.called("flag_states")
+        self.world.called("flag_states")
         table = FlagTable()
-        for message in self.backend.by_id(mailbox.id).present:
+        for message in self.world.by_id(mailbox.id).present:
             if message.uid < mailbox.uid_next:
                 table.add(message.uid, message.modseq, message.flags)
         return table
 
     async def count_from(self, mailbox: Mailbox, uid: int) -> int:
-        self.backend.called("count_from")
-        return sum(
-            uid <= message.uid < mailbox.uid_next for message in self.backend.by_id(mailbox.id).present
-        )
+        self.world.called("count_from")
+        return sum(uid <= message.uid < mailbox.uid_next for message in self.world.by_id(mailbox.id).present)
 
     async def changes(self, mailbox: ObjectId, account: ObjectId, since_modseq: int) -> Changes:
-        self.backend.called("changes")
-        box = self.backend.by_id(mailbox)
+        self.world.called("changes")
+        box = self.world.by_id(mailbox)
         news = [box.messages[uid] for uid in sorted(box.messages) if box.messages[uid].modseq > since_modseq]
         return Changes(
             box.row.highest_modseq,
@@ -303,9 +301,9 @@ class MemoryMessages:
     async def fetch(
         self, mailbox: Mailbox, uids: Sequence[int], fields: Collection[str]
     ) -> AsyncIterator[Message]:
-        self.backend.called("fetch")
+        self.world.called("fetch")
         assert list(uids) == sorted(uids)
-        for message in self.backend.by_id(mailbox.id).present:
+        for message in self.world.by_id(mailbox.id).present:
             if message.uid in set(uids):
                 yield _only(message, fields)
 
@@ -319,9 +317,9 @@ class MemoryMessages:
         unchanged_since: int | None = None,
         origin: str = "",
     ) -> StoreResult:
-        self.backend.called("store")
-        box = self.backend.by_id(mailbox.id)
-        found = self.backend.change(
+        self.world.called("store")
+        box = self.world.by_id(mailbox.id)
+        found = self.world.change(
             box, uids, lambda message: replace(message, flags=changed(message.flags, change, flags)), origin
         )
         return StoreResult(tuple(_state(box.messages[uid]) for uid in found))
@@ -329,11 +327,11 @@ class MemoryMessages:
     async def expunge(
         self, mailbox: Mailbox, uids: Sequence[int] | None, origin: str = ""
     ) -> tuple[int, ...]:
-        self.backend.called("expunge")
-        box = self.backend.by_id(mailbox.id)
+        self.world.called("expunge")
+        box = self.world.by_id(mailbox.id)
         doomed = [message.uid for message in box.present if "\\Deleted" in message.flags]
         doomed = [uid for uid in doomed if uids is None or uid in uids]
-        return tuple(self.backend.change(box, doomed, _gone, origin))
+        return tuple(self.world.change(box, doomed, _gone, origin))
 
     async def copy(
         self,
@@ -345,8 +343,8 @@ class MemoryMessages:
         quota: int | None = None,
         keywords: frozenset[str] | None = None,
     ) -> CopyResult:
-        self.backend.called("copy")
-        source = self.backend.by_id(mailbox.id)
+        self.world.called("copy")
+        source = self.world.by_id(mailbox.id)
         added = [each for each in source.present if each.uid in uids]
         self._require_room(quota, sum(each.size for each in added), frozenset(each.id for each in added))
         return self._copy(mailbox, uids, target, origin, keywords)
@@ -359,10 +357,10 @@ class MemoryMessages:
         origin: str,
         keywords: frozenset[str] | None,
     ) -> CopyResult:
-        source, box = self.backend.by_id(mailbox.id), self.backend.by_id(target.id)
+        source, box = self.world.by_id(mailbox.id), self.world.by_id(target.id)
         found = [uid for uid in uids if uid in source.messages and not source.messages[uid].expunged]
         new = tuple(
-            self.backend.add(box, copy_of(_new(source.messages[uid]), keywords), origin) for uid in found
+            self.world.add(box, copy_of(_new(source.messages[uid]), keywords), origin) for uid in found
         )
         return CopyResult(box.row.uid_validity, tuple(found), new)
 
@@ -375,35 +373,35 @@ class MemoryMessages:
         *,
         keywords: frozenset[str] | None = None,
     ) -> CopyResult:
-        self.backend.called("move")
+        self.world.called("move")
         result = self._copy(mailbox, uids, target, origin, keywords)
-        self.backend.change(self.backend.by_id(mailbox.id), result.source_uids, _gone, origin)
+        self.world.change(self.world.by_id(mailbox.id), result.source_uids, _gone, origin)
         return result
 
     async def append(
         self, mailbox: Mailbox, message: NewMessage, origin: str = "", *, quota: int | None = None
     ) -> AppendResult:
-        self.backend.called("append")
+        self.world.called("append")
         self._require_room(quota, message.size, frozenset({message.id}))
-        box = self.backend.by_id(mailbox.id)
-        return AppendResult(box.row.uid_validity, self.backend.add(box, message, origin))
+        box = self.world.by_id(mailbox.id)
+        return AppendResult(box.row.uid_validity, self.world.add(box, message, origin))
 
     async def usage(self, account: ObjectId) -> Usage:
-        self.backend.called("usage")
-        return Usage(sum(box.row.octets for box in self.backend.boxes.values()))
+        self.world.called("usage")
+        return Usage(sum(box.row.octets for box in self.world.boxes.values()))
 
     def _require_room(self, quota: int | None, octets: int, messages: frozenset[str]) -> None:
-        used = sum(box.row.octets for box in self.backend.boxes.values())
+        used = sum(box.row.octets for box in self.world.boxes.values())
         if not fits(Usage(used), quota, octets):
             raise OverQuota(messages)
 
 
 @dataclass
 class MemoryQuotas:
-    backend: MemoryBackend
+    world: World
 
     async def of(self, accounts: Collection[ObjectId]) -> dict[ObjectId, int]:
-        return {} if self.backend.quota is None else dict.fromkeys(accounts, self.backend.quota)
+        return {} if self.world.quota is None else dict.fromkeys(accounts, self.world.quota)
 
 
 def _state(message: Message) -> FlagState:
@@ -441,64 +439,62 @@ def _new(message: Message) -> NewMessage:
 
 
 class MemoryWriter:
-    def __init__(self, backend: MemoryBackend) -> None:
-        self.backend = backend
+    def __init__(self, world: World) -> None:
+        self.world = world
         self.blob_id = ObjectId()
         self.octets = b""
 
     async def write(self, data: bytes) -> None:
-        self.backend.called("write")
+        self.world.called("write")
         self.octets += data
 
     async def finish(self) -> Body:
         return Body(self.blob_id, len(self.octets), self.octets)
 
     async def abort(self) -> None:
-        self.backend.calls.append("abort")
+        self.world.calls.append("abort")
 
 
 @dataclass
 class MemoryBodies:
-    backend: MemoryBackend
+    world: World
     piece: int = 100_000
 
     def writer(self) -> MemoryWriter:
-        return MemoryWriter(self.backend)
+        return MemoryWriter(self.world)
 
     async def put(self, body: Body) -> ObjectId:
-        self.backend.called("put")
+        self.world.called("put")
         assert body.octets is not None
-        self.backend.bodies[body.blob_id] = body.octets
+        self.world.bodies[body.blob_id] = body.octets
         return body.blob_id
 
     async def read_many(self, blob_ids: Collection[ObjectId]) -> dict[ObjectId, bytes]:
-        self.backend.called("read_many")
-        return {
-            blob_id: self.backend.bodies[blob_id] for blob_id in blob_ids if blob_id in self.backend.bodies
-        }
+        self.world.called("read_many")
+        return {blob_id: self.world.bodies[blob_id] for blob_id in blob_ids if blob_id in self.world.bodies}
 
     async def read_range(self, blob_id: ObjectId, start: int, end: int) -> bytes:
         return b"".join([octets async for octets in self.stream(blob_id, start, end)])
 
     async def stream(self, blob_id: ObjectId, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
-        self.backend.called("stream")
-        if blob_id not in self.backend.bodies:
+        self.world.called("stream")
+        if blob_id not in self.world.bodies:
             raise BodyMissing(blob_id)
-        octets = self.backend.bodies[blob_id][start:end]
+        octets = self.world.bodies[blob_id][start:end]
         for position in range(0, len(octets), self.piece):
-            self.backend.called("stream")
+            self.world.called("stream")
             yield octets[position : position + self.piece]
 
 
 @dataclass
 class MemoryLogins:
-    backend: MemoryBackend
+    world: World
 
     async def authenticate(
         self, login: str, password: str, *, client_ip: str, service: str
     ) -> Identity | Refusal:
         assert service == "imap"
-        if self.backend.unreachable:
+        if self.world.away:
             return Refusal(RefusalReason.UNAVAILABLE)
         if login == "closed@example.org":
             return Refusal(RefusalReason.ACCOUNT_DISABLED)
@@ -509,13 +505,13 @@ class MemoryLogins:
 
 @dataclass
 class MemoryEvents:
-    backend: MemoryBackend
+    world: World
 
     async def subscribe(self, mailbox_id: str, callback: Callable[[MailboxEvent], None]) -> None:
-        self.backend.callbacks[mailbox_id].append(callback)
+        self.world.callbacks[mailbox_id].append(callback)
 
     async def unsubscribe(self, mailbox_id: str, callback: Callable[[MailboxEvent], None]) -> None:
-        self.backend.callbacks[mailbox_id].remove(callback)
+        self.world.callbacks[mailbox_id].remove(callback)
 
 
 class MemoryChannel:

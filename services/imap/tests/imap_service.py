@@ -149,9 +149,9 @@ class ImapService:
     def provide(self) -> None:
         asyncio.run(self._with_store(_provide))
 
-    def deliver(self, samples: Sequence[bytes], flags: Iterable[str] = (), mailbox: str = "INBOX") -> None:
+    def deliver(self, letters: Sequence[bytes], flags: Iterable[str] = (), mailbox: str = "INBOX") -> None:
         kept = frozenset(flags)
-        asyncio.run(self._with_store(lambda store: _deliver(store, samples, kept, mailbox)))
+        asyncio.run(self._with_store(lambda store: _deliver(store, letters, kept, mailbox)))
 
     async def _with_store(self, work) -> None:
         store = Store(self.mongo_url, self.database)
@@ -176,12 +176,12 @@ async def _provide(store: Store) -> None:
         passwords.close()
 
 
-async def _deliver(store: Store, samples: Sequence[bytes], flags: frozenset[str], name: str) -> None:
+async def _deliver(store: Store, letters: Sequence[bytes], flags: frozenset[str], name: str) -> None:
     row = await store.collection("mailboxes").find_one({"name": name})
     assert row is not None
     blobs = Blobs(store)
-    for start in range(0, len(samples), 500):
-        some = samples[start : start + 500]
+    for start in range(0, len(letters), 500):
+        some = letters[start : start + 500]
         bodies = [await _body(blobs, octets) for octets in some]
         await blobs.put_many(bodies)
         now = now_utc()

@@ -79,20 +79,20 @@ _ACTIONS = st.sampled_from(
 @given(st.lists(st.tuples(st.sampled_from("123"), _ACTIONS), max_size=25))
 async def test_clients_that_believe_their_responses_are_right(actions):
     scene = Scene()
-    backend = scene.dialogue.backend
+    world = scene.dialogue.world
     try:
         for who in "123":
             await scene.say(who, "SELECT INBOX")
         for who, action in actions:
             if action == "time":
-                backend.clock.advance(2)
+                world.clock.advance(2)
             elif action == "APPEND":
                 await scene.say(who, "APPEND INBOX {4+}", b"a: b\r\n")
             elif action == "IDLE":
                 await scene.say(who, "IDLE", b"DONE\r\n")
             else:
                 await scene.say(who, action)
-        truth = [message.uid for message in backend.box("INBOX").present]
+        truth = [message.uid for message in world.box("INBOX").present]
         for who in "123":
             await scene.say(who, "NOOP")
             await scene.say(who, "FETCH 1:* (UID)")

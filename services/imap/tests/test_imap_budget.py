@@ -122,7 +122,7 @@ S2~ c OK .*
 async def test_a_login_that_fails_behind_the_password_does_not_count():
     dialogue = Dialogue(options=SessionOptions(connections_per_account=1))
     dialogue.greets = True
-    dialogue.backend.fails_at["ensure_defaults"] = 1
+    dialogue.world.fails_at["ensure_defaults"] = 1
     await dialogue.run(
         """
 S~ .*
@@ -132,7 +132,7 @@ C: b LOGIN user@example.org secret
 S~ b OK .*
 """
     )
-    assert dialogue.backend.accounts.add(str(ACCOUNT), 1)
+    assert dialogue.world.accounts.add(str(ACCOUNT), 1)
 
 
 def test_the_process_has_so_many_connections(imap_service):

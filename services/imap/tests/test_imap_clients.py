@@ -5,7 +5,7 @@ import ssl
 import subprocess
 
 import pytest
-from imap_dialogue import sample
+from imap_dialogue import letter
 from imap_service import PASSWORD, USER
 from imapclient import IMAPClient
 
@@ -13,7 +13,7 @@ from imapclient import IMAPClient
 @pytest.fixture
 def server(imap_service):
     service = imap_service()
-    service.deliver([sample("note"), sample("multi")])
+    service.deliver([letter("note"), letter("multi")])
     return service
 
 
@@ -27,11 +27,11 @@ def test_imaplib_reads_and_writes_after_starttls(server):
         client.login(USER, PASSWORD)
         assert client.select("INBOX") == ("OK", [b"2"])
         status, data = client.fetch("2", "(RFC822)")
-        assert (status, data[0][1]) == ("OK", sample("multi"))
+        assert (status, data[0][1]) == ("OK", letter("multi"))
         assert client.search(None, "SEEN") == ("OK", [b"2"])
         assert client.store("1", "+FLAGS", "\\Deleted")[0] == "OK"
         assert client.expunge() == ("OK", [b"1"])
-        status, data = client.append("Drafts", "\\Draft", None, sample("note"))
+        status, data = client.append("Drafts", "\\Draft", None, letter("note"))
         assert status == "OK"
         assert data[0].startswith(b"[APPENDUID ")
         assert client.status("Drafts", "(MESSAGES)")[1] == [b"Drafts (MESSAGES 1)"]
@@ -52,7 +52,7 @@ def test_imapclient_reads_and_writes_under_tls(server):
         answer = client.fetch(found, ["ENVELOPE", "BODYSTRUCTURE", "BODY.PEEK[]", "FLAGS"])[2]
         assert answer[b"ENVELOPE"].message_id == b"<multi@example.net>"
         assert answer[b"BODYSTRUCTURE"].is_multipart
-        assert answer[b"BODY[]"] == sample("multi")
+        assert answer[b"BODY[]"] == letter("multi")
         assert answer[b"FLAGS"] == (b"\\Recent",)
         client.move([2], "Grüße/日本語")
         assert client.search() == [1]
@@ -68,7 +68,7 @@ def test_imapclient_hears_of_a_message_in_idle(server):
         writing.login(USER, PASSWORD)
         waiting.select_folder("INBOX")
         waiting.idle()
-        writing.append("INBOX", sample("note"))
+        writing.append("INBOX", letter("note"))
         assert (3, b"EXISTS") in waiting.idle_check(timeout=10)
         waiting.idle_done()
 
@@ -78,7 +78,7 @@ def test_curl_reads_a_message(server):
     answer = subprocess.run(
         ["curl", "-sS", url, "--user", f"{USER}:{PASSWORD}"], capture_output=True, timeout=20, check=True
     )
-    assert answer.stdout == sample("note")
+    assert answer.stdout == letter("note")
 
 
 def test_curl_searches_under_tls(server):

@@ -1,17 +1,17 @@
 """UID FETCH of one message after another: read together, answered one by one."""
 
 import pytest
-from imap_dialogue import Dialogue, sample
+from imap_dialogue import Dialogue, letter
 
 
 @pytest.fixture
 async def dialogue():
     dialogue = Dialogue()
     for _ in range(6):
-        dialogue.backend.deliver("INBOX", sample("note"))
+        dialogue.world.deliver("INBOX", letter("note"))
     client = await dialogue.client("1")
     await _ask(client, b"s EXAMINE INBOX\r\n")
-    dialogue.backend.calls.clear()
+    dialogue.world.calls.clear()
     yield dialogue
     await dialogue.close()
 
@@ -39,14 +39,14 @@ def _answer(uid, number=None):
 async def test_commands_that_come_together_are_read_together(dialogue):
     client = await dialogue.client("1")
     assert await _ask(client, b"".join(map(_fetch, (2, 1, 6, 3)))) == b"".join(map(_answer, (2, 1, 6, 3)))
-    assert (dialogue.backend.calls.count("fetch"), dialogue.backend.calls.count("read_many")) == (1, 1)
+    assert (dialogue.world.calls.count("fetch"), dialogue.world.calls.count("read_many")) == (1, 1)
     assert client.session.fetch_ahead.bodies == {}
 
 
 async def test_one_command_alone_is_read_alone(dialogue):
     client = await dialogue.client("1")
     assert await _ask(client, _fetch(2)) == _answer(2)
-    assert (dialogue.backend.calls.count("fetch"), dialogue.backend.calls.count("read_many")) == (1, 1)
+    assert (dialogue.world.calls.count("fetch"), dialogue.world.calls.count("read_many")) == (1, 1)
 
 
 async def test_other_commands_end_the_run_and_are_answered_in_their_turn(dialogue):
@@ -77,9 +77,9 @@ async def test_other_commands_end_the_run_and_are_answered_in_their_turn(dialogu
 
 
 async def test_messages_that_are_gone_or_lost_are_missing_as_they_would_be_alone(dialogue):
-    client, backend = await dialogue.client("1"), dialogue.backend
-    box = backend.box("INBOX")
-    del backend.bodies[box.messages[2].blob_id]
+    client, world = await dialogue.client("1"), dialogue.world
+    box = world.box("INBOX")
+    del world.bodies[box.messages[2].blob_id]
     del box.messages[3]
     answer = await _ask(client, b"".join(map(_fetch, (1, 2, 3, 9, 4))))
     assert answer == (

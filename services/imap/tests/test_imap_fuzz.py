@@ -2,7 +2,7 @@
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from imap_dialogue import Dialogue, sample
+from imap_dialogue import Dialogue, letter
 from imap_doubles import PASSWORD
 from imap_encoding import encode
 from imap_strategies import appends, commands
@@ -29,7 +29,7 @@ async def _send(octets, *, log_in):
     dialogue = Dialogue()
     dialogue.greets = not log_in
     for name in ("note", "multi"):
-        dialogue.backend.deliver("INBOX", sample(name))
+        dialogue.world.deliver("INBOX", letter(name))
     client = await dialogue.client("1")
     if log_in:
         client.session.connection.receive_data(b"s SELECT INBOX\r\n")

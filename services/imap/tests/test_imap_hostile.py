@@ -6,8 +6,8 @@ import tracemalloc
 from dataclasses import replace
 
 import pytest
-from imap_dialogue import sample
-from imap_doubles import MemoryBackend
+from imap_dialogue import letter
+from imap_doubles import World
 from test_imap_limits import LAG, MEGABYTE, _ask, _selected
 
 from mailyard.imap.grammar.patterns import matches, simplified
@@ -27,14 +27,14 @@ def _different_flags(count, keywords=90):
     return [frozenset(chance.sample(KEYWORDS, keywords)) for _ in range(count)]
 
 
-def _backend(flags):
-    """A backend whose INBOX has a message for each of these sets of flags."""
-    backend = MemoryBackend()
-    box = backend.box("INBOX")
-    message = box.messages[backend.deliver("INBOX", sample("note"))]
+def _world(flags):
+    """A world whose INBOX has a message for each of these sets of flags."""
+    world = World()
+    box = world.box("INBOX")
+    message = box.messages[world.deliver("INBOX", letter("note"))]
     box.messages = {uid: replace(message, uid=uid, flags=each) for uid, each in enumerate(flags, start=1)}
     box.row = replace(box.row, uid_next=len(box.messages) + 1)
-    return backend
+    return world
 
 
 @pytest.mark.parametrize(
@@ -49,8 +49,8 @@ def _backend(flags):
     ],
 )
 async def test_messages_with_flags_of_their_own_hold_nobody_up(command):
-    backend = _backend(_different_flags(1_500))
-    dialogue = await _selected(backend)
+    world = _world(_different_flags(1_500))
+    dialogue = await _selected(world)
     (await dialogue.client("1")).channel.write = lambda _: None
     _, lag = await _ask(dialogue, command)
     assert lag < LAG
@@ -58,8 +58,8 @@ async def test_messages_with_flags_of_their_own_hold_nobody_up(command):
 
 
 async def test_the_flags_of_many_messages_are_written_some_octets_at_a_time():
-    backend = _backend(_different_flags(2_000))
-    dialogue = await _selected(backend)
+    world = _world(_different_flags(2_000))
+    dialogue = await _selected(world)
     written = []
     (await dialogue.client("1")).channel.write = lambda octets: written.append(len(octets))
     tracemalloc.start()
@@ -94,10 +94,10 @@ def test_a_view_of_very_many_different_sets_of_flags_keeps_all_of_them():
 
 
 async def test_news_of_many_messages_hold_nobody_up():
-    backend = _backend([frozenset()] * 8_000)
-    box = backend.box("INBOX")
-    dialogue = await _selected(backend)
-    backend.change(box, list(box.messages), lambda message: replace(message, flags=frozenset({"\\Seen"})))
+    world = _world([frozenset()] * 8_000)
+    box = world.box("INBOX")
+    dialogue = await _selected(world)
+    world.change(box, list(box.messages), lambda message: replace(message, flags=frozenset({"\\Seen"})))
     answer, lag = await _ask(dialogue, b"NOOP")
     assert answer.count(b" FETCH (UID ") == 8_000
     assert lag < 2 * LAG
@@ -105,11 +105,11 @@ async def test_news_of_many_messages_hold_nobody_up():
 
 
 async def test_a_search_of_long_header_fields_holds_nobody_up():
-    backend = MemoryBackend()
+    world = World()
     words = b"".join(b"=?utf-8?q?m=C3=B6re_w=C3=B6rds?=\r\n " for _ in range(100))
     for _ in range(1_000):
-        backend.deliver("INBOX", b"Subject: %b\r\nTo: %b\r\nCc: %b\r\n\r\nx" % (words, words, words))
-    dialogue = await _selected(backend)
+        world.deliver("INBOX", b"Subject: %b\r\nTo: %b\r\nCc: %b\r\n\r\nx" % (words, words, words))
+    dialogue = await _selected(world)
     answer, lag = await _ask(dialogue, b"SEARCH SUBJECT nothing TO nothing")
     assert answer.startswith(b"* SEARCH\r\n")
     assert lag < LAG
@@ -133,7 +133,7 @@ def test_many_literals_of_one_command_take_linear_time():
 
 
 async def test_many_literals_of_one_command_hold_nobody_up():
-    dialogue = await _selected(MemoryBackend())
+    dialogue = await _selected(World())
     answer, lag = await _ask(dialogue, b"ID (" + b"{0+}\r\n " * 37_000 + b")")
     assert answer.startswith(b"t BAD ")
     assert lag < LAG

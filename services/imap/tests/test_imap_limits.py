@@ -5,8 +5,8 @@ import time
 import tracemalloc
 
 import pytest
-from imap_dialogue import Dialogue, sample
-from imap_doubles import MemoryBackend
+from imap_dialogue import Dialogue, letter
+from imap_doubles import World
 from imap_encoding import encode
 
 from mailyard.imap.commands.registry import command
@@ -37,8 +37,8 @@ async def _ask(dialogue, text, then=b""):
     return bytes(client.channel.sent[start:]), longest
 
 
-async def _selected(backend):
-    dialogue = Dialogue(backend, SessionOptions())
+async def _selected(world):
+    dialogue = Dialogue(world, SessionOptions())
     await _ask(dialogue, b"SELECT INBOX")
     return dialogue
 
@@ -52,9 +52,9 @@ def test_a_fetch_has_so_many_items_and_each_once():
 
 
 async def test_a_fetch_of_many_pieces_of_one_message_holds_little_memory():
-    backend = MemoryBackend()
-    backend.deliver("INBOX", b"Subject: x\r\n\r\n" + b"y" * 262_000)
-    dialogue = await _selected(backend)
+    world = World()
+    world.deliver("INBOX", b"Subject: x\r\n\r\n" + b"y" * 262_000)
+    dialogue = await _selected(world)
     client = await dialogue.client("1")
     written = 0
 
@@ -74,9 +74,9 @@ async def test_a_fetch_of_many_pieces_of_one_message_holds_little_memory():
 
 
 async def test_header_fields_of_a_hostile_header_hold_little_memory_and_nobody_up():
-    backend = MemoryBackend()
-    backend.deliver("INBOX", b"a:\r\n" * 40_000 + b"\r\n")
-    dialogue = await _selected(backend)
+    world = World()
+    world.deliver("INBOX", b"a:\r\n" * 40_000 + b"\r\n")
+    dialogue = await _selected(world)
     (await dialogue.client("1")).channel.write = lambda _: None
     items = b" ".join(b"BODY.PEEK[HEADER.FIELDS.NOT (x%d)]" % number for number in range(8))
     tracemalloc.start()
@@ -100,9 +100,9 @@ async def test_header_fields_of_a_hostile_header_hold_little_memory_and_nobody_u
     ],
 )
 async def test_search_keys_may_nest_as_deep_as_there_may_be_keys(keys):
-    backend = MemoryBackend()
-    backend.deliver("INBOX", sample("note"))
-    dialogue = await _selected(backend)
+    world = World()
+    world.deliver("INBOX", letter("note"))
+    dialogue = await _selected(world)
     answer, _ = await _ask(dialogue, b"SEARCH " + keys)
     assert answer.endswith(b"t OK SEARCH completed\r\n")
     parsed = command(Cursor(b"SEARCH " + keys, ImapLimits()))
@@ -125,12 +125,12 @@ def test_a_search_looks_for_so_many_texts_in_bodies():
 
 
 async def test_a_search_of_bodies_holds_nobody_up():
-    backend = MemoryBackend()
+    world = World()
     for number in range(40):
-        backend.deliver(
+        world.deliver(
             "INBOX", b"Subject: x\r\n\r\n" + b"some words and m\xc3\xb6re " * 10_000 + b"%d" % number
         )
-    dialogue = await _selected(backend)
+    dialogue = await _selected(world)
     texts = b" ".join(b"NOT BODY words%d" % number for number in range(100))
     answer, lag = await _ask(dialogue, b"SEARCH " + texts)
     assert b"* SEARCH 1 2 3" in answer
@@ -139,10 +139,10 @@ async def test_a_search_of_bodies_holds_nobody_up():
 
 
 async def test_a_search_with_thousands_of_keys_holds_nobody_up():
-    backend = MemoryBackend()
+    world = World()
     for _ in range(300):
-        backend.deliver("INBOX", sample("note"))
-    dialogue = await _selected(backend)
+        world.deliver("INBOX", letter("note"))
+    dialogue = await _selected(world)
     answer, lag = await _ask(dialogue, b"SEARCH " + b"UNSEEN " * 3_900)
     assert answer.endswith(b" 300\r\nt OK SEARCH completed\r\n")
     assert lag < LAG
@@ -150,7 +150,7 @@ async def test_a_search_with_thousands_of_keys_holds_nobody_up():
 
 
 async def test_an_append_with_a_hostile_header_holds_nobody_up():
-    dialogue = await _selected(MemoryBackend())
+    dialogue = await _selected(World())
     octets = b"From: " + b"a@" * 100_000 + b"\r\nTo: " + b"<x@y>," * 8_000 + b"\r\n\r\n"
     answer, lag = await _ask(dialogue, b"APPEND INBOX {%d+}" % len(octets), octets + b"\r\n")
     assert b"t OK [APPENDUID" in answer
@@ -159,10 +159,10 @@ async def test_an_append_with_a_hostile_header_holds_nobody_up():
 
 
 async def test_a_list_of_many_names_with_a_hostile_pattern_holds_nobody_up():
-    backend = MemoryBackend()
+    world = World()
     for number in range(1_000):
-        backend.add_box("a" * 990 + f"{number:05}")
-    dialogue = Dialogue(backend, SessionOptions())
+        world.add_box("a" * 990 + f"{number:05}")
+    dialogue = Dialogue(world, SessionOptions())
     answer, lag = await _ask(dialogue, b'LIST "" "' + b"%a" * 499 + b'b"')
     assert answer == b"t OK LIST completed\r\n"
     assert lag < LAG
@@ -183,11 +183,11 @@ def test_flags_of_one_command_have_a_largest_number():
 
 
 async def test_keywords_of_a_message_and_of_a_mailbox_have_a_largest_number():
-    backend = MemoryBackend()
+    world = World()
     for first in range(0, 1_000, 100):
-        backend.deliver("INBOX", sample("note"), [f"k{number}" for number in range(first, first + 100)])
-    backend.deliver("INBOX", sample("note"))
-    dialogue = await _selected(backend)
+        world.deliver("INBOX", letter("note"), [f"k{number}" for number in range(first, first + 100)])
+    world.deliver("INBOX", letter("note"))
+    dialogue = await _selected(world)
     assert (await _ask(dialogue, b"STORE 1 +FLAGS (\\Seen)"))[0].startswith(b"t NO [LIMIT] A message has")
     assert (await _ask(dialogue, b"STORE 11 +FLAGS (one-more)"))[0].startswith(b"t NO [LIMIT] A mailbox has")
     assert b"t OK" in (await _ask(dialogue, b"STORE 11 +FLAGS (K1)"))[0]
@@ -221,7 +221,7 @@ def test_messages_with_keywords_of_their_own_take_little_memory():
 async def test_an_id_before_login_may_be_as_long_as_rfc_2971_permits():
     fields = b" ".join(b'"k%029d" "%b"' % (number, b"x" * 1024) for number in range(30))
     assert len(fields) < BEFORE_LOGIN.line
-    dialogue = Dialogue(MemoryBackend())
+    dialogue = Dialogue(World())
     dialogue.greets = True
     client = await dialogue.client("1")
     client.read = len(client.channel.sent)

@@ -12,7 +12,7 @@ from imap_service import PASSWORD, USER
 MESSAGES = 2_000
 
 
-def _sample(number: int) -> bytes:
+def _letter(number: int) -> bytes:
     text = b"".join(b"Line %d of message %d.\r\n" % (line, number) for line in range(number % 60 + 1))
     return (
         b"From: sender%d@example.org\r\nTo: user@example.test\r\nSubject: Number %d\r\n"
@@ -80,15 +80,15 @@ def _files(folder: Path) -> dict[Path, bytes]:
 @pytest.mark.slow
 def test_mbsync_fetches_two_thousand_messages_once(imap_service, tmp_path):
     service = imap_service()
-    samples = [_sample(number) for number in range(MESSAGES)]
-    service.deliver(samples)
+    letters = [_letter(number) for number in range(MESSAGES)]
+    service.deliver(letters)
     configuration = _configuration(tmp_path, service.port)
 
     started = time.monotonic()
     _mbsync(configuration)
     assert time.monotonic() - started < 60
     files = _files(tmp_path)
-    wanted = {hashlib.sha256(octets.replace(b"\r\n", b"\n")).digest() for octets in samples}
+    wanted = {hashlib.sha256(octets.replace(b"\r\n", b"\n")).digest() for octets in letters}
     assert {hashlib.sha256(octets).digest() for octets in files.values()} == wanted
     sent = service.metric("mailyard_imap_sent_bytes_total")
 
@@ -101,7 +101,7 @@ def test_mbsync_fetches_two_thousand_messages_once(imap_service, tmp_path):
 @pytest.mark.slow
 def test_mbsync_carries_changes_both_ways(imap_service, tmp_path):
     service = imap_service()
-    service.deliver([_sample(number) for number in range(20)])
+    service.deliver([_letter(number) for number in range(20)])
     configuration = _configuration(tmp_path, service.port)
     _mbsync(configuration)
 

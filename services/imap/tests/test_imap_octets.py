@@ -3,14 +3,14 @@
 import imaplib
 import random
 
-from imap_dialogue import sample
+from imap_dialogue import letter
 from imap_service import PASSWORD, USER
 
 _RANDOM = random.Random(1)
 
-SAMPLES = [
-    sample("note"),
-    sample("multi"),
+LETTERS = [
+    letter("note"),
+    letter("multi"),
     b"no header at all",
     b"\r\n\r\n",
     b"Subject: only a header\r\n",
@@ -25,12 +25,12 @@ SAMPLES = [
 ]
 
 # A literal never contains NUL (RFC 3501, section 4.3.1).
-SHOWN = [octets.replace(b"\x00", b"\x80") for octets in SAMPLES]
+SHOWN = [octets.replace(b"\x00", b"\x80") for octets in LETTERS]
 
 
 def test_messages_of_every_kind_come_out_octet_for_octet(imap_service):
     service = imap_service()
-    service.deliver(SAMPLES)
+    service.deliver(LETTERS)
     with imaplib.IMAP4("127.0.0.1", service.port, timeout=20) as client:
         client.login(USER, PASSWORD)
         client.select("INBOX", readonly=True)
@@ -63,12 +63,12 @@ def _octets(client, number, item):
 
 def test_appended_messages_of_every_kind_come_out_octet_for_octet(imap_service):
     service = imap_service()
-    samples = [
-        octets for octets in SAMPLES if b"\x00" not in octets and b"\n" not in octets.replace(b"\r\n", b"")
+    letters = [
+        octets for octets in LETTERS if b"\x00" not in octets and b"\n" not in octets.replace(b"\r\n", b"")
     ]
     with imaplib.IMAP4("127.0.0.1", service.port, timeout=20) as client:
         client.login(USER, PASSWORD)
-        for octets in samples:
+        for octets in letters:
             assert client.append("Archive", None, None, octets)[0] == "OK"
         client.select("Archive")
-        assert [_octets(client, number, "BODY.PEEK[]") for number in range(1, len(samples) + 1)] == samples
+        assert [_octets(client, number, "BODY.PEEK[]") for number in range(1, len(letters) + 1)] == letters

@@ -96,7 +96,7 @@ def test_clients_log_in_by_way_of_a_balancer_and_their_address_is_known(imap_ser
     assert logins(service) == ["192.0.2.7", "2001:db8::7", "192.0.2.7"]
 
 
-def test_header_and_command_in_one_segment_are_distinguished(imap_service, call):
+def test_header_and_command_in_one_segment_are_told_apart(imap_service, call):
     service = imap_service(proxy_networks=BALANCER)
     line = call(service.port, BLOCK + b"t NOOP\r\n")
     assert line.read().startswith(b"* OK ")

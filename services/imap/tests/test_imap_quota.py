@@ -1,19 +1,19 @@
 """APPEND, COPY and MOVE at the quota (RFC 9208; RFC 5530: OVERQUOTA)."""
 
 from imap_dialogue import Dialogue
-from imap_doubles import MemoryBackend
+from imap_doubles import World
 
 _FULL = "The mailbox is full: there is no room for this within the quota"
 
 
-def backend(quota: int | None) -> MemoryBackend:
-    made = MemoryBackend()
+def world(quota: int | None) -> World:
+    made = World()
     made.quota = quota
     return made
 
 
 async def test_append_and_copy_beyond_the_quota_are_refused_and_move_is_not() -> None:
-    full = backend(20)
+    full = world(20)
     for _ in range(3):
         full.deliver("Drafts", b"A: b\r\n", ["\\Seen"])
     await Dialogue(full).run(
@@ -54,7 +54,7 @@ S: b4 OK MOVE completed
 
 
 async def test_without_a_quota_nothing_is_refused_and_no_usage_is_asked() -> None:
-    free = backend(None)
+    free = world(None)
     await Dialogue(free).run(
         "C+ a1 APPEND Sent {3+}\\x0d\\x0aabc\nC:\nS: a1 OK [APPENDUID 1700000005 1] APPEND completed"
     )

@@ -10,7 +10,7 @@ import time
 
 import pytest
 from bson import ObjectId
-from imap_dialogue import sample
+from imap_dialogue import letter
 from imap_service import PASSWORD, USER
 from pymongo import MongoClient
 
@@ -206,7 +206,7 @@ def _read_slowly(port):
 @pytest.mark.slow
 def test_flags_of_a_hundred_thousand_messages_are_streamed(imap_service):
     service = imap_service()
-    service.deliver([sample("note")])
+    service.deliver([letter("note")])
     _multiply(service, 100_000)
     with Wire(service.port).login() as wire:
         assert b"* 100000 EXISTS" in wire.ask(b"EXAMINE INBOX")

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 from imap_dialogue import Dialogue
-from imap_doubles import MemoryBackend, MemoryMessages
+from imap_doubles import MemoryMessages, World
 
-SAMPLES = (
+LETTERS = (
     b"Subject: Caf=C3=A9\r\nDate: Fri, 17 May 2024 23:30:00 -0600\r\n\r\n",
     b"Subject: =?utf-8?Q?Caf=C3=A9?= at ten\r\nDate: Sat, 18 May 2024 01:00:00 +0900\r\n\r\n",
     b"Subject: other\r\nSubject: cafe\r\nDate: nonsense\r\n\r\n",
@@ -32,9 +32,9 @@ KEYS = (
 )
 
 
-def backend(*, old: bool = False) -> MemoryBackend:
-    made = MemoryBackend()
-    for octets in SAMPLES:
+def world(*, old: bool = False) -> World:
+    made = World()
+    for octets in LETTERS:
         made.deliver("INBOX", octets)
     if old:
         box = made.box("INBOX")
@@ -42,7 +42,7 @@ def backend(*, old: bool = False) -> MemoryBackend:
     return made
 
 
-async def search(made: MemoryBackend, keys: bytes) -> bytes:
+async def search(made: World, keys: bytes) -> bytes:
     dialogue = Dialogue(made)
     client = await dialogue.client("1")
     client.session.connection.receive_data(b"s SELECT INBOX\r\nt SEARCH " + keys + b"\r\n")
@@ -55,13 +55,13 @@ async def search(made: MemoryBackend, keys: bytes) -> bytes:
 
 @pytest.mark.parametrize("keys", KEYS)
 async def test_messages_with_and_without_the_column_are_found_alike(keys: bytes) -> None:
-    assert await search(backend(), keys) == await search(backend(old=True), keys)
+    assert await search(world(), keys) == await search(world(old=True), keys)
 
 
 async def test_text_and_dates_are_found_by_the_column() -> None:
-    assert await search(backend(), KEYS[3]) == b"* SEARCH 2"
+    assert await search(world(), KEYS[3]) == b"* SEARCH 2"
     assert (
-        await search(backend(), b"SENTON 17-May-2024") == b"* SEARCH 1 3 4 6"
+        await search(world(), b"SENTON 17-May-2024") == b"* SEARCH 1 3 4 6"
     )  # 3 and 4 by their internal date
 
 
@@ -78,8 +78,8 @@ async def test_text_and_dates_are_found_by_the_column() -> None:
 async def test_only_short_columns_are_read_where_they_decide(
     monkeypatch: pytest.MonkeyPatch, keys: bytes, columns: list[set[str]]
 ) -> None:
-    made, read, fetch = MemoryBackend(), [], MemoryMessages.fetch
-    made.deliver("INBOX", SAMPLES[1])
+    made, read, fetch = World(), [], MemoryMessages.fetch
+    made.deliver("INBOX", LETTERS[1])
 
     def noted(self, mailbox, uids, fields):
         read.append(set(fields))

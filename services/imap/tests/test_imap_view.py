@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from imap_doubles import MemoryBackend, MemoryMessages
+from imap_doubles import MemoryMessages, World
 
 from mailyard.imap.grammar.sequences import SequenceSet
 from mailyard.imap_server.session.view import MessageView
@@ -62,7 +62,7 @@ def test_the_first_unseen_message_is_found():
     assert view.first_unseen() == 2
 
 
-def test_nothing_changes_for_the_client_before_it_is_sent():
+def test_nothing_changes_for_the_client_before_it_is_told():
     view = _view(1, 2, 3)
     view.apply(_changes([(4, NONE)], [2]))
     assert len(view) == 3
@@ -94,7 +94,7 @@ def test_a_uid_below_the_last_known_is_never_shown():
     assert view.take_updates(expunges=True).exists is None
 
 
-def test_new_keywords_are_reported_once():
+def test_new_keywords_are_told_once():
     view = _view(1)
     view.apply(_changes([(1, frozenset({"Work"}))]))
     assert view.take_updates(expunges=True).keywords == {"Work"}
@@ -133,19 +133,19 @@ _STEPS = st.lists(
 
 
 @given(_STEPS)
-async def test_a_client_that_believes_what_it_is_sent_is_right(steps):
-    backend = MemoryBackend()
-    box = backend.box("INBOX")
-    messages = MemoryMessages(backend)
+async def test_a_client_that_believes_what_it_is_told_is_right(steps):
+    world = World()
+    box = world.box("INBOX")
+    messages = MemoryMessages(world)
     view, picture, seen_modseq = _view(), Picture(), box.row.highest_modseq
     for what, uid in [*steps, ("learn", 0), ("tell all", 0)]:
         match what:
             case "append":
-                backend.deliver("INBOX", b"a: b\r\n\r\n")
+                world.deliver("INBOX", b"a: b\r\n\r\n")
             case "flag":
-                backend.change(box, [uid], lambda message: replace(message, flags=message.flags ^ SEEN))
+                world.change(box, [uid], lambda message: replace(message, flags=message.flags ^ SEEN))
             case "expunge":
-                backend.change(box, [uid], lambda message: replace(message, expunged=True))
+                world.change(box, [uid], lambda message: replace(message, expunged=True))
             case "learn":
                 changes = await messages.changes(box.row.id, box.row.account, seen_modseq)
                 seen_modseq = changes.highest_modseq
@@ -159,6 +159,6 @@ async def test_a_client_that_believes_what_it_is_sent_is_right(steps):
 
 
 @pytest.mark.parametrize("expunges", [True, False])
-def test_when_there_is_no_news_nothing_is_reported(expunges):
+def test_when_there_is_no_news_nothing_is_told(expunges):
     news = _view(1, 2).take_updates(expunges=expunges)
     assert (news.expunged, news.exists, news.changed, news.keywords) == ((), None, (), None)

@@ -120,7 +120,7 @@ def test_equal_tenants_are_ranked_by_name() -> None:
     assert largest({}, 2) == ({}, 0)
 
 
-async def test_the_last_run_of_the_canary_is_reported(store: Store) -> None:
+async def test_the_last_run_of_the_canary_is_told(store: Store) -> None:
     canary = Canary(store)
     await canary.record("local", succeeded=True, seconds=1.5, at=NOON)
     await canary.record("echo", succeeded=False, seconds=60.0, at=NOON + timedelta(seconds=10))

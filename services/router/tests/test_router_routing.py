@@ -154,7 +154,7 @@ def test_members_of_an_alias_with_success_alone_report_nothing():
     assert {each.notify for leg in decided.legs for each in leg.targets} == {"NEVER"}
 
 
-def test_nobody_is_informed_of_an_expansion_without_a_sender_or_without_asking():
+def test_nobody_is_told_of_an_expansion_without_a_sender_or_without_asking():
     ends = [mailbox(ANNA, "anna@one.test"), mailbox(BEN, "ben@one.test")]
     without_sender = asked("SUCCESS", "all@one.test")
     without_sender.sender = ""

@@ -33,5 +33,5 @@ async def build(runtime: Runtime[DeliverySettings]) -> Sequence[Component]:
 
 
 def main() -> None:
-    """Run the service until it is asked to stop."""
+    """Run the service until it is told to stop."""
     sys.exit(run("delivery", load_settings(DeliverySettings), build))

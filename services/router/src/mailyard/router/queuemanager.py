@@ -19,7 +19,7 @@ from mailyard.spool.ledger.ledger import COLUMNS, EXPANDED
 from mailyard.spool.queue.release import Release, Released
 from mailyard.spool.timeline import append_event
 from mailyard.spool.watch.depth import read_depths
-from mailyard.spool.watch.lostticket import path_watermarks, queue_watermark
+from mailyard.spool.watch.horizon import path_horizons, queue_horizon
 from mailyard.spool.watch.progress import read_progress
 from mailyard.store.client import Store
 from mailyard.store.lease import Lease
@@ -64,10 +64,10 @@ class QueueManager:
         now = self._clock()
         progress = await read_progress(self._store, now)
         depths = {queue: await self._broker.depth(queue) for queue in Queue}
-        watermarks = path_watermarks(
-            {queue: queue_watermark(depths[queue], progress[queue], now) for queue in Queue}
+        horizons = path_horizons(
+            {queue: queue_horizon(depths[queue], progress[queue], now) for queue in Queue}
         )
-        lost = await self._release.lost(watermarks, now, self._settings.release_limit)
+        lost = await self._release.lost(horizons, now, self._settings.release_limit)
         counter("mailyard_router_reissued_total").inc(len(lost))
         await self._publish(lost, now, "message.reissued")
         return len(lost) >= self._settings.release_limit

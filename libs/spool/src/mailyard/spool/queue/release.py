@@ -42,14 +42,14 @@ class Release:
         return await self._claim(await self._choose(query, now, limit), query, now)
 
     async def lost(
-        self, watermarks: Mapping[QueuePath, datetime | None], now: datetime, limit: int
+        self, horizons: Mapping[QueuePath, datetime | None], now: datetime, limit: int
     ) -> list[Released]:
-        """Claim active rows whose ticket is lost: released before the watermark of their path, and not leased.
+        """Claim active rows whose ticket is lost: released before the horizon of their path, and not leased.
 
         Leases that ended while the store was unreachable count for a while longer, see `OutageWatch`.
 
         Args:
-            watermarks: see `mailyard.spool.watch.lostticket.path_watermarks`.
+            horizons: see `mailyard.spool.watch.horizon.path_horizons`.
             now: the present; the new release time.
             limit: most rows of each path.
 
@@ -59,7 +59,7 @@ class Release:
         """
         released: list[Released] = []
         unleased = {"$not": {"$gte": now}} if self._watch.trusts_leases(now) else {"$exists": False}
-        for path, before in watermarks.items():
+        for path, before in horizons.items():
             if before is not None:
                 query = {
                     "state": RowState.ACTIVE,

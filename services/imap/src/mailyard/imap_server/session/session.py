@@ -53,7 +53,7 @@ class SessionOver(Exception):
 def unavailable(error: Unavailable) -> Completion:
     """Return the result of a command while the store is unreachable (RFC 5530, section 3)."""
     _log.warning("imap.unavailable", error=str(error))
-    return no("The mail store is unreachable, try again later", "UNAVAILABLE")
+    return no("The mail store is away for a moment, try again later", "UNAVAILABLE")
 
 
 class ImapSession:

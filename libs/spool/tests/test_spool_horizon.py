@@ -12,7 +12,7 @@ from mailyard.proto.v1.ticket_pb2 import MailClass, Ticket
 from mailyard.runtime.clock import to_ms
 from mailyard.spool.queue.retry import SCHEDULES, next_due
 from mailyard.spool.watch.depth import depth_of, tickets_per_message
-from mailyard.spool.watch.lostticket import MARGIN, path_watermarks, queue_watermark
+from mailyard.spool.watch.horizon import MARGIN, path_horizons, queue_horizon
 from mailyard.spool.watch.progress import QueueProgress
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -35,46 +35,46 @@ def report(**fields: object) -> QueueProgress:
 
 
 def test_an_empty_queue_with_idle_consumers_explains_nothing() -> None:
-    assert queue_watermark(QueueDepth(0, 1), [report()], NOW) == NOW
-    assert queue_watermark(QueueDepth(0, 0), [], NOW) == NOW
+    assert queue_horizon(QueueDepth(0, 1), [report()], NOW) == NOW
+    assert queue_horizon(QueueDepth(0, 0), [], NOW) == NOW
 
 
 def test_a_long_queue_explains_everything_released_after_what_is_taken_now() -> None:
-    assert queue_watermark(QueueDepth(9000, 1), [report(taken_until_ms=to_ms(LONG_AGO))], NOW) == LONG_AGO
+    assert queue_horizon(QueueDepth(9000, 1), [report(taken_until_ms=to_ms(LONG_AGO))], NOW) == LONG_AGO
 
 
 def test_what_a_consumer_has_in_hand_is_explained() -> None:
     held = report(oldest_in_hand_ms=to_ms(LONG_AGO))
-    assert queue_watermark(QueueDepth(0, 1), [report(), held], NOW) == LONG_AGO
+    assert queue_horizon(QueueDepth(0, 1), [report(), held], NOW) == LONG_AGO
 
 
 def test_a_queue_that_nobody_takes_from_explains_everything() -> None:
     silent = report(at=NOW - timedelta(minutes=1))
-    assert queue_watermark(QueueDepth(5, 0), [silent], NOW) is None
-    assert queue_watermark(QueueDepth(5, 1), [report(taken_until_ms=None)], NOW) is None
+    assert queue_horizon(QueueDepth(5, 0), [silent], NOW) is None
+    assert queue_horizon(QueueDepth(5, 1), [report(taken_until_ms=None)], NOW) is None
 
 
 def test_a_dead_consumers_report_says_nothing_of_the_present() -> None:
     dead = report(at=NOW - timedelta(minutes=1), oldest_in_hand_ms=to_ms(LONG_AGO))
-    assert queue_watermark(QueueDepth(0, 1), [dead, report()], NOW) == NOW
+    assert queue_horizon(QueueDepth(0, 1), [dead, report()], NOW) == NOW
 
 
 def test_a_way_is_as_old_as_its_oldest_queue_and_open_when_one_queue_is() -> None:
-    watermarks = dict.fromkeys(Queue, NOW) | {Queue.REMOTE_SEND: LONG_AGO, Queue.LOCAL_FILTER: None}
-    ways = path_watermarks(watermarks)
+    horizons = dict.fromkeys(Queue, NOW) | {Queue.REMOTE_SEND: LONG_AGO, Queue.LOCAL_FILTER: None}
+    ways = path_horizons(horizons)
     assert ways[QueuePath.REMOTE] == LONG_AGO - MARGIN
     assert ways[QueuePath.LOCAL] is ways[QueuePath.EDGE] is ways[QueuePath.UNKNOWN] is None
 
 
-@given(attempt=st.integers(0, 500), chance=st.floats(0, 1), mail_class=st.sampled_from(sorted(SCHEDULES)))
+@given(attempt=st.integers(0, 500), dice=st.floats(0, 1), mail_class=st.sampled_from(sorted(SCHEDULES)))
 def test_waits_grow_up_to_the_longest_and_stay_within_the_jitter(
-    attempt: int, chance: float, mail_class: int
+    attempt: int, dice: float, mail_class: int
 ) -> None:
     schedule = SCHEDULES[mail_class]
     wait, following = schedule.wait(attempt), schedule.wait(attempt + 1)
     assert schedule.first[0] <= wait <= following <= schedule.longest
     ticket = Ticket(mail_class=MailClass.Name(mail_class), attempt=attempt, accepted_at_ms=to_ms(NOW))
-    due = next_due(ticket, NOW, lambda: chance)
+    due = next_due(ticket, NOW, lambda: dice)
     assert due is not None
     assert wait * 0.799 <= due - NOW <= wait * 1.201
 

@@ -17,7 +17,7 @@ from mailyard.spool.watch.progress import QueueProgress, live
 MARGIN = timedelta(seconds=15)
 
 
-def queue_watermark(depth: QueueDepth, reports: Sequence[QueueProgress], now: datetime) -> datetime | None:
+def queue_horizon(depth: QueueDepth, reports: Sequence[QueueProgress], now: datetime) -> datetime | None:
     """Return the release time before which no ticket is in a queue or in hand; None: any ticket may be.
 
     Args:
@@ -37,9 +37,9 @@ def queue_watermark(depth: QueueDepth, reports: Sequence[QueueProgress], now: da
     return min(bounds, default=now)
 
 
-def path_watermarks(watermarks: Mapping[Queue, datetime | None]) -> dict[QueuePath, datetime | None]:
+def path_horizons(horizons: Mapping[Queue, datetime | None]) -> dict[QueuePath, datetime | None]:
     """Return for each path the release time before which a ticket is lost, margin included; None: no ticket is lost."""
-    return {path: _lowest([watermarks[queue] for queue in path.queues]) for path in QueuePath}
+    return {path: _lowest([horizons[queue] for queue in path.queues]) for path in QueuePath}
 
 
 def _lowest(bounds: list[datetime | None]) -> datetime | None:
