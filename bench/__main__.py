@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
-from bench.peers import letter, measurement, report
+from bench.peers import measurement, report, sample_message
 from bench.peers.measurement import Run
 from bench.peers.report import Pair
 from bench.peers.scenarios import MAILBOXES, SCENARIOS, Scenario
@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     directory = Path(options.directory)
     directory.mkdir(parents=True, exist_ok=True)
     message_file = directory / "message.txt"
-    message_file.write_text(letter.compose())
+    message_file.write_text(sample_message.compose())
     peer = PostfixDovecot(directory / "postfix-dovecot", MAILBOXES)
     mailyard = MailyardLocal(directory / "mailyard", MAILBOXES)
     systems: tuple[System, ...] = {"both": (peer, mailyard), "peer": (peer,), "mailyard": (mailyard,)}[

@@ -33,7 +33,7 @@ async def main(url: str, messages: int) -> None:
         while await flow.bouncer.work():
             pass
         seconds, cpu = time.monotonic() - began, time.process_time() - cpu
-        made = len(flow.shelf.take(Queue.SMTP_IN_ROUTE))
+        made = len(flow.broker.take(Queue.SMTP_IN_ROUTE))
         print(
             f"{made} bounces in {seconds:.2f} s: {made / seconds:.0f}/s, {1000 * cpu / made:.2f} ms of CPU each"
         )

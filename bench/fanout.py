@@ -19,7 +19,7 @@ from typing import Any
 from pymongo import MongoClient
 from pymongo.read_concern import ReadConcern
 
-from bench.peers import letter
+from bench.peers import sample_message
 from mailyard.mailbox.rows import MAILBOXES
 from tests.hostile.watch import watching
 from tests.trial import accounts
@@ -76,7 +76,7 @@ def send_and_wait(instance: Instance, boxes: Sequence[str], rows: Any) -> float:
     with smtplib.SMTP("127.0.0.1", instance.ports.listener("smtp"), timeout=60) as client:
         client.ehlo("bench.test")
         begun = time.monotonic()
-        refused = client.sendmail("sender@load.test", list(boxes), letter.compose())
+        refused = client.sendmail("sender@load.test", list(boxes), sample_message.compose())
     assert not refused, f"{len(refused)} recipients were refused"
     while next(iter(rows.aggregate(stages)))["total"] < before + len(boxes):
         if time.monotonic() > begun + DEADLINE_SECONDS:

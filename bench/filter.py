@@ -1,4 +1,4 @@
-"""What the filter costs for one mail of 7 KB: without rules, and with twelve patterns for the body.
+"""The cost of the filter for one mail of 7 KB: without rules, and with twelve patterns for the body.
 
 Run: python bench/filter.py
 Counts CPU time of everything but broker and store: reading tickets, decoding, matching, verdict, writing tickets.

@@ -1,4 +1,4 @@
-"""How long it takes to read a message whole: ENVELOPE, BODY, BODYSTRUCTURE, header index, part index.
+"""Time to parse a whole message: ENVELOPE, BODY, BODYSTRUCTURE, header index, part index.
 
 Run: python bench/message.py
 Prints the best and the median time per mail, and for large mails how much memory the reading took.

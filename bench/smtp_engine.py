@@ -1,4 +1,4 @@
-"""The SMTP engine of smtp-in beside aiosmtpd: same loop (uvloop), same discarding backend, same load.
+"""The SMTP engine of smtp-in compared with aiosmtpd: same loop (uvloop), same discarding backend, same load.
 
     python -m bench.smtp_engine [--messages 3000] [--runs 5] [--sessions 20]
     python -m bench.smtp_engine --body
@@ -112,7 +112,7 @@ class Nowhere:
         return done
 
     def refusal(self) -> Reply | None:
-        """There is always room."""
+        """The budget is never exceeded."""
         return None
 
 

@@ -1,4 +1,4 @@
-"""Which way of keeping UIDs in order costs least: short transactions or a low-water mark?
+"""The cost of two ways to keep UIDs in order: short transactions, and a low-water mark.
 
 Several writers insert batches of messages into the same or into many mailboxes; the script prints messages
 a second, CPU of the clients and of mongod for each mechanism. The decision is docs/adr/0005.

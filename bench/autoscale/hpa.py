@@ -1,4 +1,4 @@
-"""What a HorizontalPodAutoscaler decides, as functions of values; no clock, no cluster.
+"""The decisions of a HorizontalPodAutoscaler as pure functions; no clock, no cluster.
 
 https://kubernetes.io/docs/concepts/workloads/autoscaling/horizontal-pod-autoscale/ : "Algorithm details",
 "Support for metrics APIs" and "Configurable scaling behavior". Where the page is silent on external metrics, the rules are those
@@ -53,7 +53,7 @@ class ScalingRules:
 
 @dataclass(frozen=True, slots=True)
 class Scaling:
-    """All that the autoscaler of one service is told."""
+    """The inputs of the autoscaler of one service."""
 
     min_replicas: int
     max_replicas: int

@@ -1,4 +1,4 @@
-"""From runs to ratios of neighbouring pairs, medians, spread, verdict: the table and the JSON of the benchmark."""
+"""The table and the JSON of the benchmark: ratios of neighbouring pairs, medians, spread, verdict."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence

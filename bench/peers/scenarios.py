@@ -1,4 +1,4 @@
-"""The loads of the side-by-side benchmark and the goals that they are held against."""
+"""The loads of the comparison, and their goals."""
 
 from dataclasses import dataclass
 

@@ -58,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
         "--keep", action="store_true", help="use data that an earlier run left, and leave them"
     )
     parser.add_argument(
-        "--patience",
+        "--time-factor",
         type=float,
         default=1.0,
         help="factor for the limits of time, on a busy machine (default 1)",
@@ -82,7 +82,7 @@ async def _measure(url: str, options: argparse.Namespace) -> int:
         print(_HEADING)
         for job in jobs(flow, await the_inbox(full), size):
             if options.only in job.name:
-                passed += _show(job, await meter.measure(job.work), options.patience)
+                passed += _show(job, await meter.measure(job.work), options.time_factor)
         if options.messages:
             async with _database(url, EMPTY, keep=False) as empty:
                 speed = await compare_speed(empty, full, options.messages, options.turns)
@@ -96,8 +96,8 @@ async def _measure(url: str, options: argparse.Namespace) -> int:
     return 1 if passed else 0
 
 
-def _show(job: Job, cost: Cost, patience: float) -> int:
-    broken = job.broken(cost, patience)
+def _show(job: Job, cost: Cost, time_factor: float) -> int:
+    broken = job.broken(cost, time_factor)
     print(
         f"{job.name:46} {cost.documents:10,} {cost.keys:10,} {cost.returned:10,} {cost.commands:6} "
         f"{cost.seconds:8.3f} {cost.cpu_seconds:7.3f} {cost.memory_octets / MEGABYTE:6.1f}"

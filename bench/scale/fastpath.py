@@ -1,4 +1,4 @@
-"""The fast path on an empty and on a full database, in turns: accept, route, deliver, through the product's own parts."""
+"""The fast path on an empty and on a full database, in turns: accept, route and deliver with the product's classes."""
 
 import asyncio
 import statistics
@@ -56,7 +56,7 @@ async def _send(flow: Flow, messages: int) -> float:
             )
         )
         await flow.route()
-        tickets = flow.shelf.take(Queue.LOCAL_FILTER)
+        tickets = flow.broker.take(Queue.LOCAL_FILTER)
         for first in range(0, len(tickets), _BATCH):
             await flow.deliverer.handle(tickets[first : first + _BATCH])
     return messages / (time.monotonic() - began)

@@ -1,4 +1,4 @@
-"""The jobs: every periodic duty, and every query that a message, a login or an IMAP command waits for, with their limits."""
+"""The jobs: every periodic task, and every query that a message, a login or an IMAP command waits for, with their limits."""
 
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
@@ -46,10 +46,10 @@ class Job:
     memory: int = 50 * MEGABYTE
     documents: int | None = None  # examined; None: twice what is returned, and a hundred
 
-    def broken(self, cost: Cost, patience: float) -> list[str]:
-        """Return the limits that the cost passes; limits of time are multiplied by `patience`."""
+    def broken(self, cost: Cost, time_factor: float) -> list[str]:
+        """Return the limits that the cost passes; limits of time are multiplied by `time_factor`."""
         most = 2 * cost.returned + 100 if self.documents is None else self.documents
-        seconds, cpu_seconds = self.seconds * patience, self.cpu_seconds * patience
+        seconds, cpu_seconds = self.seconds * time_factor, self.cpu_seconds * time_factor
         passed = {
             f"documents {cost.documents} > {most}": cost.documents > most,
             f"{cost.seconds:.2f} s > {seconds} s": cost.seconds > seconds,
@@ -74,13 +74,13 @@ def _router_jobs(store: Store, size: Size) -> Iterator[Job]:
     now = now_utc()
     release = Release(store)
     backlog = dict.fromkeys(QueuePath, now - MARGIN) | {QueuePath.REMOTE: None, QueuePath.UNKNOWN: None}
-    keeper = LedgerAuditor(store)
+    auditor = LedgerAuditor(store)
     rows_of_an_audit = (
         2 * 130 * (size.waiting // size.minutes + 2)
     )  # compared, and looked through for entries
 
     async def audit() -> None:
-        await keeper.audit("bench")
+        await auditor.audit("bench")
 
     async def take_over() -> None:
         for _ in range(size.minutes // 60 + 2):
@@ -96,8 +96,8 @@ def _router_jobs(store: Store, size: Size) -> Iterator[Job]:
     yield Job("depth: oldest open row", lambda: oldest_open(store), 0.2)
     yield Job("depth: progress of all consumers", lambda: read_progress(store, now), 0.2)
     # It reads one index key of each open row, and stops after its time limit.
-    yield Job("census: open mails by tenant", lambda: count_backlog(store, 20_000), 20.0)
-    yield Job("ledger: first audit of a keeper", audit, 10.0, 0.5, documents=rows_of_an_audit)
+    yield Job("backlog: open mails by tenant", lambda: count_backlog(store, 20_000), 20.0)
+    yield Job("ledger: first audit of an auditor", audit, 10.0, 0.5, documents=rows_of_an_audit)
     whole = rows_of_an_audit * (size.minutes // 60 + 2)
     yield Job("ledger: audits until all minutes are known", take_over, 300.0, 10.0, documents=whole)
     yield Job("ledger: audit every 15 s", audit, 1.0, 0.05, documents=rows_of_an_audit)

@@ -1,4 +1,4 @@
-"""Loads large data: documents that the product wrote, copied many times with keys, owners and times of their own."""
+"""Load large data: copies of documents that the product wrote, with new keys, owners and times."""
 
 import struct
 import time

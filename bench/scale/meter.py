@@ -1,4 +1,4 @@
-"""Measures one job: what the store examined for it and what it gave back, time, CPU and memory of this process."""
+"""Measure one job: documents that the store examined and returned; time, CPU and memory of this process."""
 
 import asyncio
 import resource

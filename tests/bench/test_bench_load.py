@@ -1,11 +1,11 @@
-"""The load adds up to what a scenario says, whatever the number of mailboxes."""
+"""The load has the mails of its scenario, for any number of mailboxes."""
 
 import shutil
 from pathlib import Path
 
 import pytest
 
-from bench.peers import letter, load
+from bench.peers import load, sample_message
 from bench.peers.scenarios import SCENARIOS, Scenario
 
 RECIPIENTS = tuple(f"user{number:02d}@bench.test" for number in range(20))
@@ -33,7 +33,7 @@ def test_twenty_connections_reach_twenty_mailboxes() -> None:
 
 
 def test_the_letter_has_seven_kilobytes_and_lf_line_ends() -> None:
-    text = letter.compose()
+    text = sample_message.compose()
     assert 6_800 <= len(text) <= 7_200
     assert "\r" not in text
     assert max(map(len, text.splitlines())) < 998

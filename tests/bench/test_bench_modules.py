@@ -1,4 +1,4 @@
-"""The benchmarks of one part each still fit the code that they measure."""
+"""Each benchmark of a part runs with the present code."""
 
 import importlib
 import pkgutil

@@ -1,4 +1,4 @@
-"""The peer really runs: Postfix takes mail, Dovecot has it, and nothing of the system's configuration is used."""
+"""The peer runs: Postfix accepts mail, Dovecot stores it, and the system's configuration is not used."""
 
 import os
 import shutil
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.peers import letter, measurement
+from bench.peers import measurement, sample_message
 from bench.peers.scenarios import SCENARIOS
 from bench.peers.systems.postfix_dovecot import PostfixDovecot
 from mailyard.local.processes import free_port
@@ -20,14 +20,14 @@ missing = [name for name in PROGRAMS if shutil.which(name, path="/usr/sbin:/usr/
 def test_a_run_measures_rates_and_cpu_of_postfix_and_dovecot() -> None:
     directory = Path("/tmp") / f"mailyard-peer-{os.getpid()}"
     peer = PostfixDovecot(directory, mailboxes=20, port=free_port())
-    (directory.with_suffix(".letter")).write_text(letter.compose())
+    (directory.with_suffix(".message")).write_text(sample_message.compose())
     try:
         peer.start()
-        run = measurement.run(peer, SCENARIOS[0].shrunk(100), directory.with_suffix(".letter"))
+        run = measurement.run(peer, SCENARIOS[0].shrunk(100), directory.with_suffix(".message"))
     finally:
         peer.stop()
         shutil.rmtree(directory, ignore_errors=True)
-        directory.with_suffix(".letter").unlink()
+        directory.with_suffix(".message").unlink()
     assert peer.process_roots() == {}
     assert run.accepted_rate >= run.delivered_rate > 10
     assert {"postfix/smtpd", "postfix/cleanup", "dovecot/lmtp"} <= set(run.usage.cpu_seconds)

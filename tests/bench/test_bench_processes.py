@@ -1,4 +1,4 @@
-"""CPU time of process trees, against processes that really burn it."""
+"""CPU time of process trees, with processes that use CPU."""
 
 import os
 import subprocess

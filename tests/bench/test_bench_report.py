@@ -49,7 +49,7 @@ def test_without_a_goal_there_is_no_verdict() -> None:
 
 
 def test_the_process_table_names_the_dearest_first() -> None:
-    usage = Usage({"cheap": 0.1, "dear": 2.0}, {"cheap": 2**20, "dear": 64 * 2**20})
+    usage = Usage({"cheap": 0.1, "expensive": 2.0}, {"cheap": 2**20, "expensive": 64 * 2**20})
     lines = process_table([Run("system", "some", 1_000, 1, 1, usage, 0.0)]).splitlines()
-    assert [line.split()[0] for line in lines] == ["dear", "cheap"]
+    assert [line.split()[0] for line in lines] == ["expensive", "cheap"]
     assert "64 MiB" in lines[0]

@@ -1,4 +1,4 @@
-"""The benchmark on large data, run on little: it loads, measures every job and knows when a limit is passed."""
+"""The benchmark on large data, run on little data: it loads, measures every job and reports an exceeded limit."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from bench.scale.__main__ import main
 from bench.scale.jobs import Job
 from bench.scale.meter import Cost
 
-SMALL = ["--scale", "0.0005", "--patience", "100", "--ratio", "0.05", "--messages", "20", "--turns", "1"]
+SMALL = ["--scale", "0.0005", "--time-factor", "100", "--ratio", "0.05", "--messages", "20", "--turns", "1"]
 
 
 async def _nothing() -> None:

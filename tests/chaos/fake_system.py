@@ -1,4 +1,4 @@
-"""A mail server in memory with flaws to order: the harness must find each of them. SMTP and IMAP, just enough."""
+"""A mail server in memory with chosen faults, each of which the harness must find. It speaks a part of SMTP and IMAP."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""A TCP proxy that cuts and stalls: it stands between the services and the broker or the store.
+"""A TCP proxy between the services and the broker or the store, which cuts and stalls connections.
 
 Octets that it has read but not passed on are lost when a connection is cut, as on a network that fails.
 """
@@ -77,7 +77,7 @@ class FaultProxy:
             for gate in gates:
                 gate.set()
 
-    async def away(self, seconds: float) -> None:
+    async def cut_off(self, seconds: float) -> None:
         """Reset all connections, and every new one for a while, as if the upstream were down."""
         self._is_away = True
         self.cut(1.0, random.Random(0))

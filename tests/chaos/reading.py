@@ -1,4 +1,4 @@
-"""The readers' side of a run: observers watch while mail comes; in the end all mailboxes are read until it is quiet."""
+"""The reading side of a run: observers watch while mail arrives; at the end all mailboxes are read until nothing new comes."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""One run: start an instance behind fault proxies, send while things fail, wait until it is quiet, judge."""
+"""One run: start an instance behind fault proxies, send while faults happen, wait until no mail is left, judge."""
 
 import asyncio
 import contextlib
@@ -143,7 +143,7 @@ async def _fail(
             links[fault.target].cut(fault.share, chance)
         else:
             link = links[fault.target]
-            lasting = link.stall if fault.kind is Kind.STALL else link.away
+            lasting = link.stall if fault.kind is Kind.STALL else link.cut_off
             under_way.add(asyncio.create_task(lasting(fault.duration)))
     await asyncio.gather(*under_way)
 

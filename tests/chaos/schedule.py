@@ -1,4 +1,4 @@
-"""When which part is killed, asked to stop, cut off or stalled: follows from the seed alone."""
+"""The schedule of faults (kill, stop, cut, stall) for each part; the seed alone decides it."""
 
 import random
 from bisect import bisect_right

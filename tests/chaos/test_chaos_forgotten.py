@@ -1,4 +1,4 @@
-"""A broker that forgets its tickets: the reconciler is what brings the mail through all the same."""
+"""A broker that loses its tickets: the reconciler publishes new ones, and the mail arrives."""
 
 import asyncio
 import shlex
@@ -16,7 +16,7 @@ from tests.e2e.postbox import send_all
 from tests.trial import accounts
 from tests.trial.instance import Instance, free_port_base
 
-LETTER = b"From: a@sender.test\r\nSubject: plain\r\n\r\nhello\r\n"
+MESSAGE = b"From: a@sender.test\r\nSubject: plain\r\n\r\nhello\r\n"
 MAILS = 60
 PATIENCE_SECONDS = 60  # the reconciler acts about 20 s after a ticket was lost
 
@@ -31,7 +31,7 @@ async def test_tickets_that_the_broker_forgot_are_lost_only_without_the_reconcil
         [reader] = await accounts.add_accounts(instance.mongo_url, "forgotten", "forgotten.test", ["reader"])
         instance.signal("router", signal.SIGSTOP)
         try:
-            await send_all(instance, reader, [(f"mail {number}", LETTER) for number in range(MAILS)])
+            await send_all(instance, reader, [(f"mail {number}", MESSAGE) for number in range(MAILS)])
             await _empty(instance, Queue.SMTP_IN_ROUTE)
         finally:
             instance.signal("router", signal.SIGCONT)

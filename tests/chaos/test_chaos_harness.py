@@ -1,4 +1,4 @@
-"""The harness against a fake server with one flaw at a time: it must find exactly that flaw."""
+"""The harness against a fake server with one fault at a time: it must find exactly that fault."""
 
 import asyncio
 

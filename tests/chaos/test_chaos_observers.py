@@ -1,4 +1,4 @@
-"""Observers outlive what happens to their connections, and one that does not is told of."""
+"""Observers continue after their connections fail, and an observer that ends is reported."""
 
 import asyncio
 from collections.abc import Callable
@@ -55,7 +55,7 @@ async def test_an_idle_that_is_cut_off_is_begun_anew(serve: Callable[..., object
     server.close()
 
 
-async def test_an_observer_that_ends_by_itself_is_told_of() -> None:
+async def test_an_observer_that_ends_by_itself_is_reported() -> None:
     class Broken(Observer):
         async def run(self) -> None:
             raise ValueError("sees nothing any more")

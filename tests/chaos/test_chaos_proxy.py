@@ -80,18 +80,18 @@ async def test_octets_held_back_when_the_connection_is_cut_are_lost(proxy: Fault
         await asyncio.wait_for(reader.readexactly(4), 2)
 
 
-async def test_while_away_old_and_new_connections_are_reset_and_afterwards_they_pass(
+async def test_while_cut_old_and_new_connections_are_reset_and_afterwards_they_pass(
     proxy: FaultProxy,
 ) -> None:
     old, _ = await connected(proxy)
-    away = asyncio.create_task(proxy.away(60))
+    cutting = asyncio.create_task(proxy.cut_off(60))
     with pytest.raises(ConnectionResetError):
         await asyncio.wait_for(old.readexactly(1), 10)
     new, _ = await asyncio.open_connection("127.0.0.1", proxy.port)
     with pytest.raises(ConnectionResetError):
         await asyncio.wait_for(new.readexactly(1), 10)
-    away.cancel()
-    await asyncio.wait([away])
+    cutting.cancel()
+    await asyncio.wait([cutting])
     await connected(proxy)
 
 

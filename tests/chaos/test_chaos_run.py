@@ -37,7 +37,7 @@ TICKETS_LOST = Trial(
 
 @pytest.mark.slow
 async def test_without_the_reconciler_the_harness_reports_the_loss(tmp_path: Path) -> None:
-    """Mail is acknowledged while the broker is away; smtp-in dies before it is back, and nobody looks for tickets."""
+    """Mail is acknowledged while the broker is unreachable; smtp-in dies before it is back, and nobody looks for tickets."""
     trial = replace(TICKETS_LOST, environment=SWITCHES["no-reconciler"])
     judged = await run(trial, tmp_path / "local", free_port_base())
     assert judged.count(verdict.LOST) > 0, judged.table()

@@ -1,4 +1,4 @@
-"""The plan of faults follows from its seed and leaves nobody out."""
+"""The schedule of faults follows from its seed and includes every part."""
 
 from collections import Counter
 

@@ -1,4 +1,4 @@
-"""The judgement on values: each way to fail has its own finding."""
+"""The verdict as a pure function: each kind of failure has its own finding."""
 
 import pytest
 
@@ -53,9 +53,9 @@ def test_two_copies_in_one_mailbox_are_a_double() -> None:
     assert blamed(judge([attempt(1)], [arrival(1), arrival(1, uid=2)], [], 0)) == [verdict.DOUBLED]
 
 
-@pytest.mark.parametrize("stranger", [arrival(9), arrival(None), arrival(1, OTHER)])
-def test_a_mail_that_nobody_sent_to_that_mailbox_is_unexpected(stranger: Arrival) -> None:
-    assert blamed(judge([attempt(1)], [arrival(1), stranger], [], 0)) == [verdict.UNEXPECTED]
+@pytest.mark.parametrize("unsent", [arrival(9), arrival(None), arrival(1, OTHER)])
+def test_a_mail_that_nobody_sent_to_that_mailbox_is_unexpected(unsent: Arrival) -> None:
+    assert blamed(judge([attempt(1)], [arrival(1), unsent], [], 0)) == [verdict.UNEXPECTED]
 
 
 def test_other_octets_than_were_sent_are_a_change() -> None:

@@ -1,4 +1,4 @@
-"""What an IMAP client may complain about."""
+"""The errors that an IMAP client can observe."""
 
 from tests.chaos.view import View
 

@@ -1,4 +1,4 @@
-"""The judgement: what was acknowledged against what is in the mailboxes and what observers saw."""
+"""The verdict: acknowledged mails compared with the mailboxes and with the observers' records."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence

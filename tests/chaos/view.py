@@ -1,4 +1,4 @@
-"""What one IMAP client has been shown of a mailbox, and whether it was ever shown something too late.
+"""The UIDs that one IMAP client was shown of a mailbox, and whether one came too late.
 
 RFC 3501, section 2.3.1.1: UIDs are strictly ascending. A client asks for what is above the highest UID that it
 knows, so a mail that appears below it is stored and never seen.

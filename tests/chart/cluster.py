@@ -1,4 +1,4 @@
-"""As much of a Kubernetes API as Helm asks for when it looks objects up: versions, kinds, and objects by name."""
+"""The part of the Kubernetes API that Helm uses to look up objects: versions, kinds, and objects by name."""
 
 import json
 import threading

@@ -1,4 +1,4 @@
-"""Renders that many tests look at; each is made once."""
+"""Rendered charts that many tests share."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Renders the chart with Helm, and finds objects in what comes out."""
+"""Render the chart with Helm, and find objects in the result."""
 
 import subprocess
 import sys

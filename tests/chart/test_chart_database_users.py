@@ -58,7 +58,7 @@ def test_another_database_holds_the_users_of_its_own():
     assert parse_uri(given["imap-url"])["options"]["authSource"] == "post 1"
 
 
-def test_a_users_password_tells_nothing_of_the_others(trial: Objects):
+def test_a_users_password_says_nothing_of_the_others(trial: Objects):
     given = trial.of("Secret")["mongodb-users"]["stringData"]
     first = trial.of("Secret")["mongodb"]["stringData"]["password"]
     passwords = [given[service] for service in RIGHTS]

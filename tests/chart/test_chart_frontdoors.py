@@ -1,4 +1,4 @@
-"""Where clients and other servers come in."""
+"""The Services and routes for clients and other servers."""
 
 import pytest
 

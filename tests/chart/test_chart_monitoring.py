@@ -1,4 +1,4 @@
-"""Dashboards and rules that come with the chart, and objects of the user."""
+"""Dashboards and rules of the chart, and additional objects."""
 
 import json
 

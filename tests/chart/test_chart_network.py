@@ -1,4 +1,4 @@
-"""NetworkPolicies: nothing by default, then what each part needs."""
+"""NetworkPolicies: deny by default, and allow the connections that each component needs."""
 
 from typing import Any
 

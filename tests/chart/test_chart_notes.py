@@ -1,4 +1,4 @@
-"""What an install prints: the next three steps, and what is peculiar to the installation."""
+"""The notes of an installation: the next three steps, and hints that depend on the values."""
 
 import shutil
 import subprocess
@@ -33,8 +33,8 @@ def notes(chart: Path, overlay: str, *settings: str) -> str:
     command += [part for setting in settings for part in ("--set", setting)]
     command += [part for api in APIS for part in ("--api-versions", api)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    told: str = yaml.safe_load(done.stdout)["notes"]
-    return told
+    text: str = yaml.safe_load(done.stdout)["notes"]
+    return text
 
 
 def test_notes_say_the_next_three_steps(chart: Path):

@@ -1,4 +1,4 @@
-"""Who scales what, on which figures."""
+"""The autoscalers, and the metrics that they scale on."""
 
 import pytest
 

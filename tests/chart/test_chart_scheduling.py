@@ -1,4 +1,4 @@
-"""Where pods run: what is said for all, what a service says itself, and how pods are spread and drained."""
+"""Scheduling of pods: values for all, values of one service, spreading and draining."""
 
 import pytest
 

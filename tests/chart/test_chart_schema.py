@@ -10,7 +10,7 @@ import yaml
 from mailyard.chart.entries import Entry, entries
 from mailyard.chart.main import files
 from mailyard.runtime.services import NAMES
-from mailyard.runtime.settings import settings_class
+from mailyard.runtime.settings import renamed_variables, settings_class
 from tests.chart.render import CHART, HELM, OVERLAYS, Refused, render
 
 
@@ -23,7 +23,7 @@ def test_readme_and_schema_are_what_the_values_say():
 
 
 @pytest.mark.parametrize(
-    ("setting", "told"),
+    ("setting", "text"),
     [
         ("hostnam=x", "(root): Additional property hostnam is not allowed"),
         ("image.tags=x", "image: Additional property tags is not allowed"),
@@ -82,10 +82,10 @@ def test_readme_and_schema_are_what_the_values_say():
         ),
     ],
 )
-def test_a_wrong_value_is_refused_by_name(setting: str, told: str):
+def test_a_wrong_value_is_refused_by_name(setting: str, text: str):
     with pytest.raises(Refused) as refused:
         render("trial", setting)
-    assert told in str(refused.value)
+    assert text in str(refused.value)
 
 
 def test_a_chart_that_this_one_is_part_of_may_give_global_values():
@@ -134,7 +134,10 @@ def test_settings_of_the_schema_are_settings_of_the_service(service: str):
     schema = json.loads(CHART.joinpath("values.schema.json").read_text())
     known = schema["properties"]["services"]["properties"][service]["properties"]["settings"]["properties"]
     fields = {re.sub("([A-Z])", r"_\1", name).lower() for name in known}
-    assert fields <= set(settings_class(service).model_fields)
+    model = settings_class(service)
+    prefix = model.model_config["env_prefix"]
+    old = {renamed.old.removeprefix(prefix).lower() for _, renamed in renamed_variables(model)}
+    assert fields <= {*model.model_fields, *old}
     assert {"log_level", "log_format"} < fields
 
 

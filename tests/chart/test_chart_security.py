@@ -1,4 +1,4 @@
-"""Rights of the pods, and where secrets are."""
+"""Rights of the pods, and the places of secrets."""
 
 import base64
 import json

@@ -239,7 +239,7 @@ def test_the_canary_may_come_from_outside():
 
 
 @pytest.mark.parametrize(("echo", "seconds"), [("true", 240), ("false", 150)])
-def test_the_canary_has_time_to_tell_that_no_mail_came(echo: str, seconds: int):
+def test_the_canary_has_time_to_report_that_no_mail_came(echo: str, seconds: int):
     objects = render("trial", f"canary.echo={echo}", "canary.timeoutSeconds=90")
     assert objects.of("CronJob")["canary"]["spec"]["jobTemplate"]["spec"]["activeDeadlineSeconds"] == seconds
 

@@ -1,4 +1,4 @@
-"""One Mailyard as two releases on the same databases: front ends here, back ends there."""
+"""One Mailyard as two releases on the same databases: front ends in one, back ends in the other."""
 
 import re
 
@@ -36,10 +36,10 @@ def test_a_release_has_the_objects_of_its_own_services_alone(services: set[str],
     assert set(only(services).of(kind)) & set(SERVICES) == services
 
 
-def test_front_ends_alone_keep_their_doors_and_back_ends_have_none():
-    doors = {"smtp-in", "smtp-in-lmtp", "imap"}
+def test_front_ends_alone_keep_their_front_doors_and_back_ends_have_none():
+    front_doors = {"smtp-in", "smtp-in-lmtp", "imap"}
     front, back = set(only(FRONT).of("Service")), set(only(BACK).of("Service"))
-    assert front == doors | {f"{service}-http" for service in FRONT}
+    assert front == front_doors | {f"{service}-http" for service in FRONT}
     assert back == {f"{service}-http" for service in BACK}
 
 
@@ -49,7 +49,7 @@ def test_rules_of_the_filter_go_where_the_filter_is():
     assert "filter" not in only(FRONT, rules).of("ConfigMap")
 
 
-def test_install_check_looks_at_the_doors_that_are_there():
+def test_install_check_looks_at_the_front_doors_that_are_there():
     def listeners(objects: Objects) -> list[str]:
         given = environment(objects.container("Deployment", "toolbox"))["MAILYARD_INSTALL_CHECK_LISTENERS"]
         return [each.partition("=")[0] for each in (given or "").split()]

@@ -1,4 +1,4 @@
-"""The databases of a trial: small, without rights on the API, on the images' own terms."""
+"""The databases of a trial: small, without rights on the API, with the users of their images."""
 
 import os
 import subprocess
@@ -66,7 +66,7 @@ def test_mongodb_starts_when_its_name_in_the_set_leads_to_it(trial: Objects):
 def test_mongodbs_name_is_waited_for_and_a_minute_is_the_most(
     trial: Objects, tmp_path: Path, answers: list[str], seconds: int
 ):
-    """The script of the container, with programs that tell what was asked of them: the last answer is given ever after."""
+    """The script of the container, with programs that record their arguments: the last answer is given ever after."""
     (key,) = trial.pod("StatefulSet", "mongodb")["initContainers"]
     waits = tmp_path / "waits"
     waits.touch()

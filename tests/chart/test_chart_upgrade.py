@@ -1,4 +1,4 @@
-"""What an upgrade finds in the cluster stays: selectors, volumes, passwords, certificates, and the size of databases."""
+"""An upgrade keeps what exists in the cluster: selectors, volumes, passwords, certificates, and the size of databases."""
 
 import base64
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Values that cannot work together are refused, with what to do."""
+"""Values that cannot work together are refused, with advice."""
 
 import pytest
 
@@ -10,7 +10,7 @@ PRODUCTION = "production"
 def refusal(
     overlay: str, *settings: str, apis: tuple[str, ...] = APIS, release: str = "mailyard"
 ) -> list[str]:
-    """The problems that Helm tells."""
+    """The problems that Helm reports."""
     with pytest.raises(Refused) as refused:
         render(overlay, *settings, apis=apis, release=release)
     text = str(refused.value)
@@ -18,7 +18,7 @@ def refusal(
     return [line.strip().removeprefix("- ") for line in text.splitlines() if line.startswith("  - ")]
 
 
-def test_all_problems_are_told_at_once_with_advice():
+def test_all_problems_are_reported_at_once_with_advice():
     assert refusal("none", "hostname=") == [
         "hostname is not set. Set it to the name that your MX records will have, such as mail.example.org.",
         (
@@ -159,9 +159,9 @@ def test_all_problems_are_told_at_once_with_advice():
     ],
 )
 def test_what_cannot_work_is_refused(overlay: str, settings: list[str], problem: str):
-    (told,) = refusal(overlay, *settings)
-    assert told.startswith(problem)
-    assert told.removeprefix(problem).strip(), "it says what to do"
+    (text,) = refusal(overlay, *settings)
+    assert text.startswith(problem)
+    assert text.removeprefix(problem).strip(), "it says what to do"
 
 
 @pytest.mark.parametrize(
@@ -196,12 +196,12 @@ def test_what_cannot_work_is_refused(overlay: str, settings: list[str], problem:
 )
 def test_objects_that_the_cluster_does_not_know_are_refused(settings: list[str], api: str):
     others = tuple(each for each in APIS if each != api)
-    (told,) = refusal("trial", *settings, apis=others)
-    assert f"add --api-versions {api}." in told
+    (text,) = refusal("trial", *settings, apis=others)
+    assert f"add --api-versions {api}." in text
     render("trial", *settings)
 
 
-def test_a_balancer_that_tells_addresses_by_the_proxy_protocol_may_hide_them():
+def test_a_balancer_that_passes_addresses_by_the_proxy_protocol_may_hide_them():
     render(
         PRODUCTION,
         "frontDoors.smtpIn.externalTrafficPolicy=Cluster",
@@ -225,5 +225,5 @@ def test_the_canary_may_be_an_account_of_a_tenant():
 
 
 def test_a_release_whose_name_is_too_long_is_refused():
-    (told,) = refusal("trial", release="a" * 22)
-    assert told.startswith(f"the release's name {'a' * 22} is too long")
+    (text,) = refusal("trial", release="a" * 22)
+    assert text.startswith(f"the release's name {'a' * 22} is too long")

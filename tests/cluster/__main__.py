@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run what the command line asks for."""
     options = _parser().parse_args(arguments)
     if options.list:
-        say("\n".join(f"{name:<14}{check.tells}" for name, check in CHECKS.items()))
+        say("\n".join(f"{name:<14}{check.summary}" for name, check in CHECKS.items()))
         return 0
     try:
         read = surroundings.read()
@@ -98,7 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--keep", action="store_true", help="leave release and namespace as they are in the end"
     )
-    parser.add_argument("--list", action="store_true", help="tell what each check is about, and end")
+    parser.add_argument("--list", action="store_true", help="print what each check is about, and end")
     parser.add_argument("--write-docs", action="store_true", help="put pictures into docs/operations/img")
     parser.add_argument("--output", default=str(OUTPUT), help="folder for results (default: var/cluster)")
     return parser

@@ -66,4 +66,4 @@ def node_address(nodes: list[Any]) -> str:
         for address in node.status.addresses or []:
             if ready and address.type == "InternalIP":
                 return str(address.address)
-    raise NoWay("no ready node tells an internal address; name one in MAILYARD_CLUSTER_NODE")
+    raise NoWay("no ready node has an internal address; name one in MAILYARD_CLUSTER_NODE")

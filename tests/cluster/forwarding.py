@@ -1,4 +1,4 @@
-"""`kubectl port-forward` to a service, begun anew whenever it ends: it dies with the pod that it chose."""
+"""`kubectl port-forward` to a service, started again whenever it ends, because it ends with the pod that it chose."""
 
 import subprocess
 import threading

@@ -1,4 +1,4 @@
-"""Which images run: those of Mailyard itself, by the tag that they must have."""
+"""The running images of Mailyard, compared with the expected tag."""
 
 from collections.abc import Iterable
 from typing import Any

@@ -85,7 +85,7 @@ class Objects:
         return [pod for pod in found.items if pod.metadata.deletion_timestamp is None]
 
     def lives(self, component: str | None = None) -> set[str]:
-        """What tells each pod from its successor of the same name."""
+        """What distinguishes each pod from its successor of the same name."""
         return {pod.metadata.uid for pod in self.pods(component)}
 
     def kill(self, pod: str) -> None:
@@ -165,7 +165,7 @@ class Objects:
         }
 
     def external_metric(self, name: str, scaled_object: str) -> float:
-        """What the HPA is told of a KEDA trigger; raises LookupError when the answer holds no value."""
+        """Return the value of a KEDA trigger for the HPA; raises LookupError when the answer holds no value."""
         path = f"/apis/external.metrics.k8s.io/v1beta1/namespaces/{self.namespace}/{name}"
         answer = self._get(path, labelSelector=f"scaledobject.keda.sh/name={scaled_object}")
         values = [quantity(item["value"]) for item in json.loads(answer)["items"]]

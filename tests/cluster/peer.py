@@ -1,6 +1,6 @@
 """A client that may begin with a PROXY header, for a pod with nothing but Python's standard library.
 
-Arguments: host, port, v1 or v2 or none, the client's address to tell. Standard input: a JSON list of what to send, each
+Arguments: host, port, v1 or v2 or none, the client's address for the header. Standard input: a JSON list of what to send, each
 after one line of the server's. Prints a JSON list of the lines that came; an empty one means that the server hung up, and
 SILENCE that it did neither.
 """

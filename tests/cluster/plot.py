@@ -1,4 +1,4 @@
-"""The picture of a burst: depth, age and replicas over time, one above the other."""
+"""The picture of a burst: depth, age and replicas over time, in one column."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from kubernetes.client.exceptions import ApiException
 
-from tests.cluster.comparison import Comparison, Reading, Told
+from tests.cluster.comparison import Comparison, HpaAnswer, Reading
 from tests.cluster.objects import said
 from tests.cluster.scaling import Trigger, exported
 from tests.cluster.subject import CheckFailed, Subject
@@ -25,7 +25,7 @@ async def compare(
     *,
     seconds: float,
 ) -> None:
-    """Until a round is told to be the last; raises CheckFailed when none was in time, or a value was not exported."""
+    """Read until the last round; raises CheckFailed when none was in time, or a value was not exported."""
     looking = asyncio.create_task(_look(subject, wanted, comparison))
     try:
         await asyncio.sleep(MARGIN_SECONDS)
@@ -46,7 +46,7 @@ async def compare(
 
 
 def _ask(subject: Subject, wanted: Sequence[Trigger], comparison: Comparison) -> None:
-    """What the HPA would be told now; a refusal is kept, and fails nothing unless it stays."""
+    """Read the value that the HPA would get now; a refusal is kept, and fails nothing unless it stays."""
     for trigger in wanted:
         asked_at = time.monotonic()
         try:
@@ -56,7 +56,7 @@ def _ask(subject: Subject, wanted: Sequence[Trigger], comparison: Comparison) ->
         except LookupError as error:
             comparison.refusals[trigger] = str(error)
         else:
-            comparison.told[trigger].append(Told(asked_at, Reading(time.monotonic(), value)))
+            comparison.answers[trigger].append(HpaAnswer(asked_at, Reading(time.monotonic(), value)))
 
 
 async def _look(subject: Subject, wanted: Sequence[Trigger], comparison: Comparison) -> None:

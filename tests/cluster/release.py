@@ -1,4 +1,4 @@
-"""The Helm release under test: trial overlay, images of this run, and what a check wants on top."""
+"""The Helm release under test: trial overlay, images of this run, and additional values of a check."""
 
 import asyncio
 import contextlib
@@ -80,7 +80,7 @@ class Release:
 
     @contextlib.asynccontextmanager
     async def changed(self, *more: str, extra: Sequence[Path] = ()) -> AsyncIterator[None]:
-        """Other values for a while; whatever happens, those of the run again. The first failure is what is told."""
+        """Other values for a while; whatever happens, those of the run again. The first failure is reported."""
         try:
             await asyncio.to_thread(self.upgrade, *more, extra=extra)
             yield

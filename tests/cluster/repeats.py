@@ -1,4 +1,4 @@
-"""Tickets of mails that are done, again: they do no harm, and a queue that the router keeps empty holds something."""
+"""Repeated tickets of finished mails: they do no harm, and they fill a queue that the router would keep empty."""
 
 import json
 

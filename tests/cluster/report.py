@@ -1,4 +1,4 @@
-"""What came of the checks: a line each while they run, and all of it as JSON in the end."""
+"""The results of the checks: a line for each while they run, and all of them as JSON at the end."""
 
 import json
 import time
@@ -34,8 +34,8 @@ class Result:
 
     def line(self) -> str:
         """For the person who waits; what went wrong follows below it."""
-        told = self.skipped or "; ".join(f"{name}: {value}" for name, value in self.figures.items())
-        head = f"{self.check:<12} {self.outcome:<7}{self.seconds:7.1f} s  {told}"
+        shown = self.skipped or "; ".join(f"{name}: {value}" for name, value in self.figures.items())
+        head = f"{self.check:<12} {self.outcome:<7}{self.seconds:7.1f} s  {shown}"
         return head.rstrip() + "".join(f"\n    {line}" for line in self.error.splitlines())
 
 

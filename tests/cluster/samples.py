@@ -1,4 +1,4 @@
-"""What is seen of a burst every two seconds: depth and age of the queues, replicas; kept as CSV."""
+"""Samples of a burst every two seconds: depth and age of the queues, replicas; stored as CSV."""
 
 import csv
 from collections.abc import Iterable, Mapping, Sequence

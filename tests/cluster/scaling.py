@@ -1,4 +1,4 @@
-"""KEDA's ScaledObjects as they stand in the API, their triggers, and what a trigger's source exports."""
+"""KEDA's ScaledObjects in the API, their triggers, and the values of a trigger's source."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -37,7 +37,7 @@ def faults(scaled_objects: Iterable[Mapping[str, Any]]) -> list[str]:
 
 
 def triggers(scaled_objects: Iterable[Mapping[str, Any]], release: str) -> list[Trigger]:
-    """The triggers that read pages; KEDA numbers external metrics by the trigger's place."""
+    """The triggers that read pages; KEDA numbers external metrics by the trigger's index."""
     return [
         _trigger(one, number, trigger["metadata"], release)
         for one in scaled_objects
@@ -63,7 +63,7 @@ def _trigger(
 
 
 def exported(pages: Sequence[str], trigger: Trigger) -> list[float]:
-    """The values that the trigger may tell, by the pages of all pods of its source; none when no pod exports it."""
+    """The values that the trigger may have, by the pages of all pods of its source; none when no pod exports it."""
     start = f"{trigger.location} "
     lines = (line for page in pages for line in page.splitlines() if line.startswith(start))
     values = [float(line.removeprefix(start)) for line in lines]

@@ -1,4 +1,4 @@
-"""skaffold.yaml of this working copy as a run wants it: its own namespace, its values files, images that are there."""
+"""skaffold.yaml of this working copy, changed for a run: namespace, values files, existing images."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class Load:
     def expected(self) -> dict[str, int]:
         """Mails by mailbox: recipients take turns."""
         each, more = divmod(self.mails, len(self.recipients))
-        return {address: each + (place < more) for place, address in enumerate(self.recipients)}
+        return {address: each + (index < more) for index, address in enumerate(self.recipients)}
 
 
 class Skaffold:
@@ -89,8 +89,8 @@ def configured(folder: Path, wanted: Wanted) -> Iterator[dict[str, Any]]:
         for release in document["deploy"].get("helm", {}).get("releases", []):
             _move_release(release, wanted)
         manifests = document.get("manifests", {})
-        for place, path in enumerate(manifests.get("rawYaml", [])):
-            manifests["rawYaml"][place] = str(_moved(REPOSITORY / path, folder, wanted.namespace))
+        for index, path in enumerate(manifests.get("rawYaml", [])):
+            manifests["rawYaml"][index] = str(_moved(REPOSITORY / path, folder, wanted.namespace))
         yield document
 
 

@@ -1,4 +1,4 @@
-"""Everything that a check works with."""
+"""The objects that a check works with."""
 
 import contextlib
 import secrets

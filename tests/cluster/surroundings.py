@@ -1,4 +1,4 @@
-"""What the harness is told about the cluster, by environment variables."""
+"""The settings of the harness, by environment variables."""
 
 import os
 from collections.abc import Mapping

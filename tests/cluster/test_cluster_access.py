@@ -19,10 +19,10 @@ from tests.trial.waiting import wait_until
 KUBECTL = """#!/usr/bin/env python3
 import os, pathlib, socket, sys
 pathlib.Path(__file__).with_name("arguments").write_text("\\n".join(sys.argv[1:]))
-door = socket.create_server(("127.0.0.1", int(sys.argv[-1].split(":")[0])))
+listener = socket.create_server(("127.0.0.1", int(sys.argv[-1].split(":")[0])))
 print("Forwarding from 127.0.0.1:", flush=True)
 for _ in range(2):
-    connection, _ = door.accept()
+    connection, _ = listener.accept()
     connection.sendall(str(os.getpid()).encode())
     connection.close()
 print("error: lost connection to pod", flush=True)

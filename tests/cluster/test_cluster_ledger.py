@@ -12,7 +12,7 @@ REST = {"router": 1, "filter": 1, "delivery": 1}
 
 def test_only_replies_with_five_hundred_are_refusals_for_good() -> None:
     heard = {
-        "451 4.3.0 store is away": 9,
+        "451 4.3.0 store is unreachable": 9,
         "550 5.1.1 no such mailbox": 2,
         "the server closed the connection": 4,
     }

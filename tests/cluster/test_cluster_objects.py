@@ -14,7 +14,10 @@ from tests.cluster.objects import Objects, said
 METRIC = "/apis/external.metrics.k8s.io/v1beta1/namespaces/mail"
 ANSWERS = {
     "/api/v1/namespaces/mail/pods/router-1:9100/proxy/metrics": (200, "a_metric 1.0\n"),
-    "/api/v1/namespaces/mail/pods/router-2:9100/proxy/metrics": (503, '{"message": "router-2 is away"}'),
+    "/api/v1/namespaces/mail/pods/router-2:9100/proxy/metrics": (
+        503,
+        '{"message": "router-2 is unreachable"}',
+    ),
     f"{METRIC}/s0-depth?labelSelector=scaledobject.keda.sh/name%3Dmailyard-filter": (
         200,
         '{"items": [{"value": "1500m"}]}',
@@ -59,10 +62,10 @@ def test_a_page_of_a_pod_is_its_text(objects: Objects) -> None:
     assert objects.http("router-1") == "a_metric 1.0\n"
 
 
-def test_the_page_of_a_pod_that_is_away_is_an_error_and_no_page(objects: Objects) -> None:
+def test_the_page_of_a_pod_that_is_unreachable_is_an_error_and_no_page(objects: Objects) -> None:
     with pytest.raises(ApiException) as caught:
         objects.http("router-2")
-    assert said(caught.value) == "503: router-2 is away"
+    assert said(caught.value) == "503: router-2 is unreachable"
 
 
 def test_an_external_metric_is_read_in_kubernetes_notation(objects: Objects) -> None:

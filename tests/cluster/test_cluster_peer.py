@@ -14,7 +14,7 @@ BOX = "user00@chaos.test"
 
 
 @pytest.mark.parametrize("version", ["v1", "v2"])
-def test_a_header_tells_the_client_and_ends_where_the_dialogue_begins(version: str) -> None:
+def test_a_header_names_the_client_and_ends_where_the_dialogue_begins(version: str) -> None:
     octets = peer.header(version, "203.0.113.7", ("198.51.100.1", 2525))
     parsed = parse_header(octets + b"HELO x\r\n")
     assert parsed is not None

@@ -37,7 +37,7 @@ async def test_changed_values_are_taken_back_in_the_end(tmp_path: Path) -> None:
     assert release.extras == [FAST, []]
 
 
-async def test_changed_values_are_taken_back_after_a_failure_which_is_told(tmp_path: Path) -> None:
+async def test_changed_values_are_taken_back_after_a_failure_which_is_reported(tmp_path: Path) -> None:
     release = Upgrades(tmp_path, 2)
     with pytest.raises(AssertionError, match="a mail is missing"):
         async with release.changed(extra=FAST):

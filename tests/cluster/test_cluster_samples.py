@@ -14,7 +14,7 @@ def burst(looks: int = 100) -> list[Sample]:
         Sample(
             seconds=2.0 * number,
             sent=200 * number,
-            depth={queue: float(place * number) for place, queue in enumerate(QUEUES)},
+            depth={queue: float(index * number) for index, queue in enumerate(QUEUES)},
             oldest=dict.fromkeys(QUEUES, 0.5 * number),
             replicas={service: 1 + min(3, number // 20) for service in SCALED},
         )

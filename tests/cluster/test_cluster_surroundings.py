@@ -1,4 +1,4 @@
-"""What the harness is told, by variables and in Kubernetes' notation; its arguments for Helm; its report."""
+"""The settings of the harness, by variables and in Kubernetes' notation; its arguments for Helm; its report."""
 
 import json
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""Mail to fresh mailboxes of the cluster, watched by IMAP clients, and the judgement on all of it."""
+"""Mail to fresh mailboxes of the cluster, watched by IMAP clients, and the verdict."""
 
 import asyncio
 import contextlib

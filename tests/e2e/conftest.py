@@ -1,4 +1,4 @@
-"""One instance for all end-to-end tests of a session, with accounts of its own for each test."""
+"""One instance for all end-to-end tests of a session, with separate accounts for each test."""
 
 import asyncio
 import tempfile
@@ -11,7 +11,7 @@ import pytest
 from tests.trial import accounts
 from tests.trial.instance import Instance, free_port_base
 
-PATIENCE = {"MAILYARD_SMTP_IN_IDLE_SECONDS": "20", "MAILYARD_SMTP_IN_DATA_SECONDS": "20"}
+SHORT_TIMEOUTS = {"MAILYARD_SMTP_IN_IDLE_SECONDS": "20", "MAILYARD_SMTP_IN_DATA_SECONDS": "20"}
 
 
 @pytest.fixture(scope="session")
@@ -19,7 +19,7 @@ def instance() -> Iterator[Instance]:
     """Runs during the whole session; tests that hurt servers start their own."""
     with (
         tempfile.TemporaryDirectory(prefix="mailyard-e2e-", ignore_cleanup_errors=True) as folder,
-        Instance(Path(folder) / "local", free_port_base(), PATIENCE) as started,
+        Instance(Path(folder) / "local", free_port_base(), SHORT_TIMEOUTS) as started,
     ):
         yield started
 
@@ -45,7 +45,7 @@ def account(new_account: Callable[[], str]) -> str:
 
 @pytest.fixture
 def servers(mongo_url: str, vhost_url: str, database: str) -> dict[str, str]:
-    """The variables that lead a lone service to a real broker and a real store, with room of its own in both."""
+    """The variables of one service alone, with its own virtual host and database."""
     return {
         "MAILYARD_MONGO_URL": mongo_url,
         "MAILYARD_AMQP_URL": vhost_url,

@@ -1,4 +1,4 @@
-"""Sample mails of others: Python's test suite and the mail-parser project. They are read where they lie or fetched once."""
+"""Sample mails of others: Python's test suite and the mail-parser project. They are read from their folder, or fetched once."""
 
 import subprocess
 import sys

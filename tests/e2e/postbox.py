@@ -1,4 +1,4 @@
-"""Mail into an instance by SMTP and out of it by IMAP, octet for octet."""
+"""Send mail to an instance by SMTP and read it by IMAP, octet for octet."""
 
 import asyncio
 import re

@@ -36,7 +36,7 @@ SyncState *
 """
 
 
-def letter(number: int) -> tuple[str, bytes]:
+def message(number: int) -> tuple[str, bytes]:
     head = b"From: a@sender.test\r\nTo: reader@e2e.test\r\nSubject: number %d\r\nMessage-ID: <%d@sender.test>\r\n"
     return f"number {number}", head % (number, number) + b"\r\nThis is mail %d.\r\n" % number
 
@@ -58,7 +58,7 @@ def files_below(folder: Path) -> dict[str, int]:
 def some_mails(instance: Instance, new_account: Callable[[], str]) -> str:
     """An account with three mails."""
     address = new_account()
-    asyncio.run(send_all(instance, address, [letter(number) for number in range(3)]))
+    asyncio.run(send_all(instance, address, [message(number) for number in range(3)]))
     asyncio.run(fetch_all(instance, address, 3))
     return address
 
@@ -78,7 +78,7 @@ def test_mbsync_fetches_2000_mails_and_the_second_run_transfers_nothing(
     instance: Instance, account: str, tmp_path: Path
 ) -> None:
     mbsync = need("mbsync", "isync")
-    asyncio.run(send_all(instance, account, [letter(number) for number in range(MAILS)]))
+    asyncio.run(send_all(instance, account, [message(number) for number in range(MAILS)]))
     asyncio.run(fetch_all(instance, account, MAILS))
     port = instance.ports.listener("imap")
     settings = tmp_path / "mbsyncrc"
@@ -91,7 +91,7 @@ def test_mbsync_fetches_2000_mails_and_the_second_run_transfers_nothing(
 
 
 def test_curl_reads_a_mail_by_its_url(instance: Instance, some_mails: str) -> None:
-    assert curl(instance, some_mails, "INBOX;MAILINDEX=2").endswith(letter(1)[1])
+    assert curl(instance, some_mails, "INBOX;MAILINDEX=2").endswith(message(1)[1])
 
 
 def test_curl_lists_mailboxes(instance: Instance, some_mails: str) -> None:
@@ -104,7 +104,7 @@ def test_imaplib_logs_in_searches_fetches_stores_and_idles_out(instance: Instanc
         assert client.select("INBOX") == ("OK", [b"3"])
         assert client.search(None, "SUBJECT", '"number 1"') == ("OK", [b"2"])
         _, fetched = client.uid("FETCH", "2", "(FLAGS BODY.PEEK[])")
-        assert fetched[0][1].endswith(letter(1)[1])
+        assert fetched[0][1].endswith(message(1)[1])
         assert client.store("2", "+FLAGS", "\\Flagged")[0] == "OK"
         assert client.search(None, "FLAGGED") == ("OK", [b"2"])
 

@@ -34,13 +34,13 @@ def test_a_port_that_is_no_number_is_refused_with_its_value(name: str, tmp_path:
     assert "eighty" in said
 
 
-def test_every_wrong_variable_is_told_at_once(tmp_path: Path) -> None:
+def test_every_wrong_variable_is_reported_at_once(tmp_path: Path) -> None:
     said = refusal("router", tmp_path, MAILYARD_HTTP_PORT="eighty", MAILYARD_LOG_LEVEL="loud")
     assert "MAILYARD_HTTP_PORT" in said
     assert "MAILYARD_LOG_LEVEL" in said
 
 
-def test_a_secret_file_that_is_not_there_is_told_by_variable_and_path(tmp_path: Path) -> None:
+def test_a_secret_file_that_is_not_there_is_reported_by_variable_and_path(tmp_path: Path) -> None:
     said = refusal("router", tmp_path, MAILYARD_MONGO_URL_FILE="/nowhere/mongo-url")
     assert "MAILYARD_MONGO_URL_FILE" in said
     assert "/nowhere/mongo-url" in said
@@ -61,7 +61,7 @@ def test_a_listener_that_is_no_address_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "variable"), [("smtp-in", "MAILYARD_SMTP_IN_MX_LISTEN"), ("imap", "MAILYARD_IMAP_LISTEN")]
 )
-def test_a_listener_port_in_use_is_told_with_the_port(
+def test_a_listener_port_in_use_is_reported_with_the_port(
     name: str, variable: str, tmp_path: Path, servers: dict[str, str]
 ) -> None:
     port = free_port()

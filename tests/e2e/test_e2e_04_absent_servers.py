@@ -1,4 +1,4 @@
-"""Broker or store down, or refusing us, at start: each service waits, says why, and comes up by itself."""
+"""Broker or store unreachable at start, or refusing the login: each service waits, reports the reason, and starts by itself."""
 
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -61,7 +61,7 @@ async def test_a_service_waits_for_broker_and_store_and_comes_up_with_them(
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_wrong_broker_credentials_are_told_and_no_secret_is_logged(
+async def test_wrong_broker_credentials_are_reported_and_no_secret_is_logged(
     name: str, tmp_path: Path, servers: dict[str, str]
 ) -> None:
     wrong = moved(servers[AMQP], port_of(servers[AMQP]), password="not-the-password")
@@ -78,7 +78,7 @@ async def test_wrong_broker_credentials_are_told_and_no_secret_is_logged(
 
 
 @pytest.mark.parametrize("name", MONGO_USERS)
-async def test_wrong_store_credentials_are_told_and_no_secret_is_logged(
+async def test_wrong_store_credentials_are_reported_and_no_secret_is_logged(
     name: str, tmp_path: Path, servers: dict[str, str]
 ) -> None:
     parts = urlsplit(servers[MONGO])

@@ -1,4 +1,4 @@
-"""Junk, silence and wrong passwords from clients: nothing falls over, and mail of others goes on."""
+"""Junk, silence and wrong passwords from clients: no service ends, and mail of other clients continues."""
 
 import asyncio
 import imaplib
@@ -33,7 +33,7 @@ JUNK = (
     b"PROXY TCP4 1.2.3.4 5.6.7.8 1 2\r\n",
     b"\r\n" * 500,
 )
-LETTER = b"From: a@sender.test\r\nSubject: between the junk\r\n\r\nhello %d\r\n"
+MESSAGE = b"From: a@sender.test\r\nSubject: between the junk\r\n\r\nhello %d\r\n"
 
 
 async def junk(port: int, octets: bytes, chance: random.Random) -> None:
@@ -77,7 +77,7 @@ async def test_ten_thousand_junk_connections_hurt_nobody(instance: Instance, acc
     storm = asyncio.create_task(junk_storm(ports, JUNK_CONNECTIONS))
     sent = []
     for number in range(20):
-        sent += await send_all(instance, account, [(f"letter {number}", LETTER % number)])
+        sent += await send_all(instance, account, [(f"message {number}", MESSAGE % number)])
         await asyncio.sleep(0.1)
     await storm
     assert differences(sent, await fetch_all(instance, account, len(sent))) == []
@@ -99,7 +99,7 @@ async def test_silent_and_half_sent_clients_are_let_go_and_nothing_of_theirs_arr
     clients = [await asyncio.open_connection("127.0.0.1", port) for _ in range(40)]
     for number, (_, writer) in enumerate(clients):
         writer.write(openings[number % len(openings)])
-    sent = await send_all(instance, account, [("whole", LETTER % 1)])
+    sent = await send_all(instance, account, [("whole", MESSAGE % 1)])
     assert differences(sent, await fetch_all(instance, account, 1)) == []
     begun_at = time.monotonic()
     await asyncio.gather(*(asyncio.wait_for(reader.read(), 45) for reader, _ in clients))

@@ -1,4 +1,4 @@
-"""A full disk: mail is put off with 4xx, what was acknowledged stays, and room brings everything back."""
+"""A full disk: mail is deferred with 4xx, what was acknowledged stays, and everything continues when there is space again."""
 
 import asyncio
 import contextlib
@@ -45,7 +45,7 @@ def mail(number: int) -> bytes:
     return b"From: a@sender.test\r\nSubject: filler %d\r\n\r\n" % number + b"".join(lines)
 
 
-async def send_until_put_off(
+async def send_until_deferred(
     instance: Instance, recipient: str, numbers: range, pause_seconds: float = 0.0
 ) -> tuple[dict[int, bytes], str]:
     """Send large mails; what was acknowledged, and the words that ended it."""
@@ -62,19 +62,19 @@ async def send_until_put_off(
             return taken, f"{result.reply.code} {result.reply.text}" if result.reply else result.outcome.value
         taken[number] = octets
         await asyncio.sleep(pause_seconds)
-    return taken, "never put off"
+    return taken, "never deferred"
 
 
 def fill(file: Path) -> None:
-    """Take all the room that is left."""
+    """Fill the rest of the disk."""
     with contextlib.suppress(OSError), file.open("wb", buffering=0) as ballast:
         while True:
             ballast.write(bytes(2**20))
 
 
 async def assert_kept(instance: Instance, recipient: str, taken: dict[int, bytes]) -> None:
-    """After room was made: all services ready, a new mail passes, and every acknowledged one is there once."""
-    await until(instance.ready, seconds=180, what="all services ready again after room was made")
+    """After space was freed: all services ready, a new mail passes, and every acknowledged one is there once."""
+    await until(instance.ready, seconds=180, what="all services ready again after space was freed")
     [late] = await eventually_sent(instance, recipient)
     found = await fetch_all(instance, recipient, len(taken) + 1)
     copies = {number: sum(one.endswith(octets) for one in found) for number, octets in taken.items()}
@@ -83,7 +83,7 @@ async def assert_kept(instance: Instance, recipient: str, taken: dict[int, bytes
 
 
 @pytest.mark.slow
-async def test_mail_is_put_off_with_452_before_the_disk_is_full_and_taken_again_when_there_is_room(
+async def test_mail_is_deferred_with_452_before_the_disk_is_full_and_taken_again_when_there_is_room(
     small_disk: Path,
 ) -> None:
     ballast = small_disk / "ballast"
@@ -92,7 +92,7 @@ async def test_mail_is_put_off_with_452_before_the_disk_is_full_and_taken_again_
         [recipient] = await accounts.add_accounts(instance.mongo_url, "full", "full.test", ["reader"])
         await asyncio.to_thread(ballast.write_bytes, bytes(BALLAST))
         # smtp-in looks at the disk every few seconds: what comes in meanwhile must fit the reserve.
-        taken, refusal = await send_until_put_off(instance, recipient, range(MOST_MAILS), pause_seconds=0.25)
+        taken, refusal = await send_until_deferred(instance, recipient, range(MOST_MAILS), pause_seconds=0.25)
         assert taken, "some mails should fit"
         assert refusal.startswith("452 4.3.1"), refusal
         ballast.unlink()
@@ -111,9 +111,9 @@ async def test_a_disk_that_runs_full_under_store_or_broker_loses_nothing(
     (local / server).symlink_to(small_disk / server)
     with Instance(local, free_port_base()) as instance:
         [recipient] = await accounts.add_accounts(instance.mongo_url, "full", "full.test", ["reader"])
-        before, _ = await send_until_put_off(instance, recipient, range(5))
+        before, _ = await send_until_deferred(instance, recipient, range(5))
         await asyncio.to_thread(fill, ballast)
-        during, _ = await send_until_put_off(instance, recipient, range(5, 10))
+        during, _ = await send_until_deferred(instance, recipient, range(5, 10))
         ballast.unlink()
         if server == "rabbitmq":
             # The log writer of RabbitMQ 3.10 stays dead after ENOSPC; an operator, or a liveness probe, restarts it.
@@ -123,10 +123,10 @@ async def test_a_disk_that_runs_full_under_store_or_broker_loses_nothing(
 
 async def eventually_sent(instance: Instance, recipient: str) -> list[Sent]:
     """The mail that a patient sender tries until it is taken."""
-    letter = b"From: a@sender.test\r\nSubject: after the flood\r\n\r\nhello\r\n"
+    message = b"From: a@sender.test\r\nSubject: after the flood\r\n\r\nhello\r\n"
     async with asyncio.timeout(120):
         while True:
             try:
-                return await send_all(instance, recipient, [("late", letter)])
+                return await send_all(instance, recipient, [("late", message)])
             except (AssertionError, ConnectionEnded):
                 await asyncio.sleep(1)

@@ -1,4 +1,4 @@
-"""No query of a running instance walks through a collection that grows with the mail."""
+"""No query of a running instance scans a collection that grows with the mail."""
 
 import asyncio
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ GROWING = frozenset(
     {"spool", "mail.files", "mail.chunks", "messages", "ledger", "accounts", "addresses", "mailboxes"}
 )
 ROUND_SECONDS = 20  # every periodic task of the router has run once
-LETTER = b"From: a@sender.test\r\nSubject: plain\r\n\r\nhello\r\n"
+MESSAGE = b"From: a@sender.test\r\nSubject: plain\r\n\r\nhello\r\n"
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def profiled(instance: Instance) -> Iterator[Database[dict[str, Any]]]:
 async def test_no_query_walks_through_a_collection_that_grows(
     instance: Instance, account: str, profiled: Database[dict[str, Any]]
 ) -> None:
-    await send_all(instance, account, [(f"letter {number}", LETTER) for number in range(50)])
+    await send_all(instance, account, [(f"message {number}", MESSAGE) for number in range(50)])
     await fetch_all(instance, account, 50)
     await asyncio.sleep(ROUND_SECONDS)
     walks = {

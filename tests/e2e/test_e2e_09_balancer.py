@@ -26,7 +26,7 @@ VARIABLES = {
     "MAILYARD_SMTP_IN_PROXY_NETWORKS": f"{BALANCER}/32",
     "MAILYARD_IMAP_PROXY_NETWORKS": f"{BALANCER}/32",
 }
-LETTER = b"From: a@sender.test\r\nTo: reader@behind.test\r\nSubject: by way of a balancer\r\n\r\nHello.\r\n"
+MESSAGE = b"From: a@sender.test\r\nTo: reader@behind.test\r\nSubject: by way of a balancer\r\n\r\nHello.\r\n"
 SETTINGS = """\
 defaults
     mode tcp
@@ -70,9 +70,13 @@ def fronts(balanced: Instance) -> Iterator[dict[str, int]]:
     ports = {name: free_port() for name in ROUTES}
     text = SETTINGS + "".join(
         ROUTE.format(
-            name=name, front=ports[name], back=balanced.ports.listener(door), balancer=BALANCER, header=header
+            name=name,
+            front=ports[name],
+            back=balanced.ports.listener(listener),
+            balancer=BALANCER,
+            header=header,
         )
-        for name, (door, header) in ROUTES.items()
+        for name, (listener, header) in ROUTES.items()
     )
     with running(haproxy, text, balanced.directory.with_name("haproxy")):
         wait_until(lambda: listens(ports["imap"]), seconds=SECONDS, what="haproxy listens")
@@ -144,7 +148,7 @@ def test_mail_by_way_of_haproxy_names_the_client_in_its_received_field(
 ) -> None:
     for route in ("mx-1", "mx-2"):
         with smtp(fronts[route]) as client:
-            client.sendmail("a@sender.test", [reader], LETTER)
+            client.sendmail("a@sender.test", [reader], MESSAGE)
     with smtplib.SMTP_SSL(
         "127.0.0.1",
         fronts["submissions"],
@@ -153,7 +157,7 @@ def test_mail_by_way_of_haproxy_names_the_client_in_its_received_field(
         context=unverified(),
     ) as client:
         client.login(reader, accounts.PASSWORD)
-        client.sendmail(reader, [reader], LETTER.replace(b"a@sender.test", reader.encode()))
+        client.sendmail(reader, [reader], MESSAGE.replace(b"a@sender.test", reader.encode()))
     heads = inbox(balanced, reader, 3)
     assert [f"[{CLIENT}]".encode() in head for head in heads] == [True] * 3
     assert [BALANCER.encode() in head for head in heads] == [False] * 3

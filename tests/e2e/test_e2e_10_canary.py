@@ -1,4 +1,4 @@
-"""`mailyard canary` against a whole Mailyard: it tells leg by leg what came through, and leaves nothing behind."""
+"""`mailyard canary` against a whole Mailyard: it reports each leg, and leaves nothing behind."""
 
 import asyncio
 import imaplib
@@ -13,8 +13,8 @@ import pytest
 
 from mailyard.local.processes import free_port
 from mailyard.probe.canary import Canary
-from mailyard.probe.door import Door, Login, Trust
-from mailyard.probe.letter import compose
+from mailyard.probe.mailserver import Login, MailServer, Trust
+from mailyard.probe.message import compose
 from mailyard.probe.roundtrip import Roundtrip
 from mailyard.runtime.clock import now_utc
 from mailyard.runtime.endpoint import Endpoint
@@ -45,18 +45,20 @@ def echoing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
 
 
 @pytest.fixture(scope="module")
-def bird(echoing: Instance) -> str:
-    [address] = asyncio.run(accounts.add_accounts(echoing.mongo_url, "birds", "birds.test", ["canary"]))
+def canary_account(echoing: Instance) -> str:
+    [address] = asyncio.run(accounts.add_accounts(echoing.mongo_url, "canaries", "canaries.test", ["canary"]))
     return address
 
 
-def fly(instance: Instance, account: str, folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
+def run_canary(
+    instance: Instance, account: str, folder: Path, *more: str
+) -> subprocess.CompletedProcess[str]:
     secret = folder / "password"
     secret.write_text(f"{accounts.PASSWORD}\n")
     config = ("--config", str(instance.layout.environment))
-    doors = [f"--{name}=127.0.0.1:{instance.ports.listener(name)}" for name in ("submission", "imap")]
+    options = [f"--{name}=127.0.0.1:{instance.ports.listener(name)}" for name in ("submission", "imap")]
     account_options = (f"--account={account}", f"--password-file={secret}", "--timeout=30")
-    command = (COMMAND, *config, "canary", *account_options, *doors, *more)
+    command = (COMMAND, *config, "canary", *account_options, *options, *more)
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
 
 
@@ -86,24 +88,26 @@ def recorded(instance: Instance) -> list[CanaryRun]:
 
 
 def test_both_legs_arrive_are_recorded_and_leave_nothing_behind(
-    echoing: Instance, bird: str, tmp_path: Path
+    echoing: Instance, canary_account: str, tmp_path: Path
 ) -> None:
-    done = fly(echoing, bird, tmp_path, authority(echoing), "--echo=echo@far.example", "--record")
+    done = run_canary(
+        echoing, canary_account, tmp_path, authority(echoing), "--echo=echo@far.example", "--record"
+    )
     assert (done.returncode, done.stderr) == (0, "")
     assert legs(done.stdout) == [("local", "arrived"), ("echo", "arrived")]
     assert [(run.leg, run.succeeded) for run in recorded(echoing)] == [("echo", True), ("local", True)]
-    assert inbox(echoing, bird) == 0
+    assert inbox(echoing, canary_account) == 0
 
 
-def test_without_an_echo_there_is_one_leg(echoing: Instance, bird: str, tmp_path: Path) -> None:
-    done = fly(echoing, bird, tmp_path, "--insecure-tls")
+def test_without_an_echo_there_is_one_leg(echoing: Instance, canary_account: str, tmp_path: Path) -> None:
+    done = run_canary(echoing, canary_account, tmp_path, "--insecure-tls")
     assert (done.returncode, legs(done.stdout)) == (0, [("local", "arrived")])
 
 
 def test_a_certificate_that_nobody_vouches_for_ends_the_leg_and_is_recorded(
-    echoing: Instance, bird: str, tmp_path: Path
+    echoing: Instance, canary_account: str, tmp_path: Path
 ) -> None:
-    done = fly(echoing, bird, tmp_path, "--record")
+    done = run_canary(echoing, canary_account, tmp_path, "--record")
     assert (done.returncode, done.stdout) == (1, "")
     assert "FAILED: The test mail" in done.stderr
     assert "certificate verify failed" in done.stderr
@@ -111,33 +115,38 @@ def test_a_certificate_that_nobody_vouches_for_ends_the_leg_and_is_recorded(
 
 
 def test_a_certificate_may_have_another_name_than_the_host(
-    echoing: Instance, bird: str, tmp_path: Path
+    echoing: Instance, canary_account: str, tmp_path: Path
 ) -> None:
-    named = fly(echoing, bird, tmp_path, authority(echoing), "--tls-name=mailyard.test")
+    named = run_canary(echoing, canary_account, tmp_path, authority(echoing), "--tls-name=mailyard.test")
     assert (named.returncode, named.stderr) == (0, "")
-    misnamed = fly(echoing, bird, tmp_path, authority(echoing), "--tls-name=other.test")
+    misnamed = run_canary(echoing, canary_account, tmp_path, authority(echoing), "--tls-name=other.test")
     assert misnamed.returncode == 1
     assert "other.test" in misnamed.stderr
 
 
-def test_a_leg_that_does_not_arrive_in_time_is_told(echoing: Instance, bird: str, tmp_path: Path) -> None:
-    lost = fly(echoing, bird, tmp_path, authority(echoing), "--echo=nobody@far.example", "--timeout=2")
+def test_a_leg_that_does_not_arrive_in_time_is_reported(
+    echoing: Instance, canary_account: str, tmp_path: Path
+) -> None:
+    lost = run_canary(
+        echoing, canary_account, tmp_path, authority(echoing), "--echo=nobody@far.example", "--timeout=2"
+    )
     assert lost.returncode == 1
     assert legs(lost.stdout) == [("local", "arrived")]
     assert legs(lost.stderr) == [
-        ("echo", f"FAILED: The test mail was accepted but is not in the INBOX of {bird} in time")
+        ("echo", f"FAILED: The test mail was accepted but is not in the INBOX of {canary_account} in time")
     ]
 
 
-def test_what_earlier_runs_did_not_wait_for_is_tidied_away(echoing: Instance, bird: str) -> None:
+def test_what_earlier_runs_did_not_wait_for_is_tidied_away(echoing: Instance, canary_account: str) -> None:
     trust = Trust(insecure=True)
     submission, imap = (
-        Door(Endpoint("127.0.0.1", echoing.ports.listener(name)), trust) for name in ("submission", "imap")
+        MailServer(Endpoint("127.0.0.1", echoing.ports.listener(name)), trust)
+        for name in ("submission", "imap")
     )
-    login = Login(bird, accounts.PASSWORD)
+    login = Login(canary_account, accounts.PASSWORD)
     way = Roundtrip(submission, login, imap, login)
     for subject in ("Mailyard canary: local", "Something else"):
-        way.pass_through(compose(bird, bird, subject, "x", now_utc()), 30)
-    [flight] = Canary(submission, imap, login, 30, lambda: now_utc() + timedelta(days=3)).fly(None)
-    assert (flight.leg, flight.succeeded) == ("local", True)
-    assert inbox(echoing, bird) == 1
+        way.pass_through(compose(canary_account, canary_account, subject, "x", now_utc()), 30)
+    [result] = Canary(submission, imap, login, 30, lambda: now_utc() + timedelta(days=3)).run(None)
+    assert (result.leg, result.succeeded) == ("local", True)
+    assert inbox(echoing, canary_account) == 1

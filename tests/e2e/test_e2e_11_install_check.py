@@ -44,7 +44,7 @@ def of(lines: list[dict[str, str]], area: str) -> list[dict[str, str]]:
     return [line for line in lines if line["area"] == area]
 
 
-async def fly(instance: Instance, succeeded: bool) -> None:
+async def record_canary(instance: Instance, succeeded: bool) -> None:
     store = Store(instance.mongo_url, "mailyard")
     await Canary(store).record("local", succeeded, 1.25, now_utc())
     await store.close()
@@ -53,7 +53,7 @@ async def fly(instance: Instance, succeeded: bool) -> None:
 def test_a_whole_mailyard_is_well(instance: Instance, account: str, tmp_path: Path) -> None:
     with smtplib.SMTP("127.0.0.1", instance.ports.listener("smtp")) as client:
         client.sendmail("someone@sender.test", [account], b"Subject: x\r\n\r\n")
-    asyncio.run(fly(instance, succeeded=True))
+    asyncio.run(record_canary(instance, succeeded=True))
     lines = check(instance, tmp_path, f"--host={TRUSTED}")
     certificates = of(lines, "certificates")
     assert [line["level"] for line in certificates] == ["ok"] * len(KINDS)
@@ -93,7 +93,7 @@ def test_a_listener_that_speaks_no_tls_is_an_error(instance: Instance, tmp_path:
 
 
 def test_a_canary_that_was_lost_is_an_error(instance: Instance, tmp_path: Path) -> None:
-    asyncio.run(fly(instance, succeeded=False))
+    asyncio.run(record_canary(instance, succeeded=False))
     [found] = of(check(instance, tmp_path, kinds=["smtp"]), "canary")
     assert (found["level"], found["instruction"]) == (
         "error",

@@ -1,4 +1,4 @@
-"""Every service with a user of its own: mail goes all its ways, and nobody may do more than the table says."""
+"""A separate database user for each service: all kinds of mail pass, and no user has more rights than the table."""
 
 import imaplib
 import smtplib
@@ -179,7 +179,7 @@ def environment_of(yard: Yard, service: str) -> dict[str, str]:
         "relay": {"MAILYARD_RELAY_NEXT_HOP": f"smtp://{local['sink']}"},
         "router": {
             f"MAILYARD_ROUTER_{duty}_SECONDS": "1"
-            for duty in ("RELEASE", "RECONCILE", "LEDGER", "DEPTH", "CENSUS", "SWEEP")
+            for duty in ("RELEASE", "RECONCILE", "LEDGER", "DEPTH", "BACKLOG", "SWEEP")
         },
     }
     return {
@@ -415,7 +415,7 @@ def test_a_service_waits_until_its_user_is_made(yard: Yard, tmp_path: Path) -> N
         wait_until(lambda: relay.get("/readyz")[0] == 200, seconds=SECONDS, what="relay ready")
 
 
-def test_a_user_without_the_right_makes_no_users_and_is_told_which_right(yard: Yard) -> None:
+def test_a_user_without_the_right_makes_no_users_and_gets_the_name_of_the_right(yard: Yard) -> None:
     environment = {"MAILYARD_MONGO_URL": yard.url("toolbox"), "MAILYARD_MONGO_DATABASE": DATABASE}
     words = ["database-user", "apply", "--passwords", str(yard.folder / "passwords")]
     refused = CliRunner().invoke(app, words, env=environment, prog_name="mailyard")

@@ -1,4 +1,4 @@
-"""The parts of a message's way, put together in one process on a real store, with the broker replaced by a list.
+"""The stages of the pipeline in one process on a real store, with a list instead of the broker.
 
 What is shown here is what rows, mailboxes and tickets look like after each step; the broker's own behaviour, and
 the services as processes, are shown in libs/broker and tests/e2e.
@@ -42,7 +42,7 @@ BODY = b"From: a@there.test\r\nTo: b@one.test\r\nSubject: hello\r\nMessage-ID: <
 
 
 @dataclass
-class Shelf:
+class MemoryBroker:
     """Stands in for the broker's publishing side: what was published lies here, by queue."""
 
     queues: dict[Queue, list[Ticket]] = field(default_factory=lambda: defaultdict(list))
@@ -69,9 +69,9 @@ class Flow:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self.shelf = Shelf()
+        self.broker = MemoryBroker()
         self.woken = Woken()
-        publisher = cast("TicketPublisher", self.shelf)
+        publisher = cast("TicketPublisher", self.broker)
         router = RouterSettings(hostname="mail.one.test")
         self.spool = Spool(store, publisher, stage="test")
         self.directory = Directory(store, CacheLimits(0.0, 0.0))
@@ -126,11 +126,11 @@ class Flow:
         )
 
     async def route(self) -> None:
-        await self.intake.handle(self.shelf.take(Queue.SMTP_IN_ROUTE))
+        await self.intake.handle(self.broker.take(Queue.SMTP_IN_ROUTE))
 
     async def deliver(self, action: "Action.ValueType" = Action.ACTION_PASS) -> list[Ticket]:
         """Give what was routed to mailboxes to delivery, with a verdict."""
-        tickets = self.shelf.take(Queue.LOCAL_FILTER) + self.shelf.take(Queue.LOCAL_DELIVER)
+        tickets = self.broker.take(Queue.LOCAL_FILTER) + self.broker.take(Queue.LOCAL_DELIVER)
         for ticket in tickets:
             ticket.verdict.action = action
         if tickets:

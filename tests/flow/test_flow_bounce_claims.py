@@ -22,7 +22,7 @@ RELAYED = Outcome(Result.RELAYED, "2.0.0", "250 ok", "mx.remote.test")
 async def remote_ticket(flow: Flow, targets: int = TARGETS) -> Ticket:
     await flow.accept(*(f"u{number}@remote.test" for number in range(targets)), sender="bob@one.test")
     await flow.route()
-    [ticket] = flow.shelf.take(Queue.REMOTE_FILTER)
+    [ticket] = flow.broker.take(Queue.REMOTE_FILTER)
     return ticket
 
 
@@ -31,7 +31,7 @@ def partial(ticket: Ticket, ended: dict[int, Outcome], now: datetime) -> Report:
     return Report(ticket, ended, Deferral(now, Route.REMOTE, "4.2.1", "450 later") if rest else None)
 
 
-async def test_a_failure_that_comes_while_a_claim_is_forgotten_is_told_later(flow: Flow) -> None:
+async def test_a_failure_that_comes_while_a_claim_is_forgotten_is_reported_later(flow: Flow) -> None:
     ticket, now = await remote_ticket(flow, 3), now_utc()
     outcomes, bounces = Outcomes(flow.store, clock=lambda: now), Bounces(flow.store)
     await outcomes.report(partial(ticket, {0: REFUSED}, now))
@@ -58,7 +58,7 @@ async def test_two_routers_claim_different_rows(flow: Flow) -> None:
 @pytest.mark.parametrize("seed", range(25))
 async def test_every_failed_target_is_in_exactly_one_bounce(flow: Flow, seed: int) -> None:
     """Random interleavings of reports, two routers that claim, accept and settle, and of their deaths."""
-    dice, now = random.Random(seed), now_utc()
+    chance, now = random.Random(seed), now_utc()
     ticket = await remote_ticket(flow)
     bounces = Bounces(flow.store)
     untried = list(range(TARGETS))
@@ -68,11 +68,11 @@ async def test_every_failed_target_is_in_exactly_one_bounce(flow: Flow, seed: in
 
     async def step(action: str) -> None:
         nonlocal now
-        now += timedelta(seconds=dice.choice([1, 1, 1, 400]))
+        now += timedelta(seconds=chance.choice([1, 1, 1, 400]))
         if action == "report" and untried:
             ended = {
-                untried.pop(): dice.choice([REFUSED, REFUSED, RELAYED])
-                for _ in range(dice.choice([1, 1, 2]))
+                untried.pop(): chance.choice([REFUSED, REFUSED, RELAYED])
+                for _ in range(chance.choice([1, 1, 2]))
                 if untried
             }
             failed.update(str(number) for number, outcome in ended.items() if outcome is REFUSED)
@@ -82,7 +82,7 @@ async def test_every_failed_target_is_in_exactly_one_bounce(flow: Flow, seed: in
         elif action == "claim":
             in_hand.extend((each, False) for each in await bounces.claim(now, 10))
         elif action == "accept" and in_hand:
-            due, _ = in_hand.pop(dice.randrange(len(in_hand)))
+            due, _ = in_hand.pop(chance.randrange(len(in_hand)))
             if due.targets:
                 accepted.setdefault(due.key, set(due.targets))
             in_hand.append((due, True))
@@ -92,10 +92,10 @@ async def test_every_failed_target_is_in_exactly_one_bounce(flow: Flow, seed: in
                 in_hand.remove(done[0])
                 await bounces.settle([done[0][0]], now)
         elif action == "die" and in_hand:
-            in_hand.pop(dice.randrange(len(in_hand)))
+            in_hand.pop(chance.randrange(len(in_hand)))
 
     weights = {"report": 3, "claim": 4, "accept": 4, "settle": 3, "die": 2}
-    for action in dice.choices(list(weights), list(weights.values()), k=30):
+    for action in chance.choices(list(weights), list(weights.values()), k=30):
         await step(action)
     while untried:
         await step("report")
@@ -107,8 +107,8 @@ async def test_every_failed_target_is_in_exactly_one_bounce(flow: Flow, seed: in
                 accepted.setdefault(due.key, set(due.targets))
             await bounces.settle([due], now)
     assert await bounces.claim(now + CLAIM * 2, 10) == []
-    told = Counter(number for targets in accepted.values() for number in targets)
-    assert told == Counter(failed)
+    found = Counter(number for targets in accepted.values() for number in targets)
+    assert found == Counter(failed)
 
 
 def _last(ticket: Ticket, ended: dict[int, Outcome]) -> Report:

@@ -1,4 +1,4 @@
-"""Crashes and unreachable servers between the steps of router, relay and delivery lose nothing and double nothing."""
+"""Crashes and unreachable servers between the steps of router, relay and delivery lose and duplicate nothing."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -34,7 +34,7 @@ class Broken:
         if self._failures:
             self._failures -= 1
             raise Unavailable("no confirm")
-        await self._flow.shelf.publish(queue, tickets)
+        await self._flow.broker.publish(queue, tickets)
 
 
 def broken_intake(flow: Flow, failures: int = 1) -> RoutingHandler:
@@ -43,7 +43,7 @@ def broken_intake(flow: Flow, failures: int = 1) -> RoutingHandler:
 
 async def test_a_routing_that_is_tried_again_leaves_no_trace_of_the_first_try(flow: Flow) -> None:
     spool_id = await flow.accept("both@one.test")
-    tickets = flow.shelf.take(Queue.SMTP_IN_ROUTE)
+    tickets = flow.broker.take(Queue.SMTP_IN_ROUTE)
     intake = broken_intake(flow)
     with pytest.raises(Unavailable):
         await intake.handle([Ticket.FromString(ticket.SerializeToString()) for ticket in tickets])
@@ -59,7 +59,7 @@ async def test_recipients_that_nobody_can_reach_have_their_outcome_when_the_mess
 ) -> None:
     """The router dies after the split, before anything else."""
     spool_id = await flow.accept("ann@one.test", "nobody@one.test", sender="bob@one.test")
-    tickets = flow.shelf.take(Queue.SMTP_IN_ROUTE)
+    tickets = flow.broker.take(Queue.SMTP_IN_ROUTE)
 
     async def die(*_: object) -> None:
         raise Unavailable("the store is unreachable")
@@ -74,7 +74,7 @@ async def test_recipients_that_nobody_can_reach_have_their_outcome_when_the_mess
     now = now_utc() + timedelta(minutes=1)
     lost = await Release(flow.store).lost(dict.fromkeys(QueuePath, now), now, 10)
     assert [(queue, ticket.leg) for queue, ticket in lost] == [(Queue.LOCAL_FILTER, 1)]
-    flow.shelf.queues[Queue.LOCAL_FILTER] = [ticket for _, ticket in lost]
+    flow.broker.queues[Queue.LOCAL_FILTER] = [ticket for _, ticket in lost]
     await flow.deliver()
     assert await flow.found("ann@one.test") == [1]
     assert len(await flow.reports_to("bob@one.test")) == 1
@@ -87,7 +87,7 @@ async def test_delivery_bounces_a_target_without_an_account_and_delivers_the_res
     spool_id = await flow.accept("ann@one.test", "bob@one.test", sender="cat@two.test")
     await flow.accept("ann@one.test")
     await flow.route()
-    tickets = flow.shelf.queues[Queue.LOCAL_FILTER]
+    tickets = flow.broker.queues[Queue.LOCAL_FILTER]
     tickets[0].recipients[1].account = ""  # as in a leg of unknown recipients that 0.2.0 left behind
     await flow.deliver()
     assert await flow.found("ann@one.test") == [1, 2]
@@ -102,8 +102,8 @@ async def test_a_lost_ticket_of_local_mail_is_found_while_relay_takes_nothing(fl
     remote = await flow.accept("x@remote.test")
     await flow.route()  # and all tickets are lost but the one in remote.filter
     now = now_utc() + timedelta(minutes=1)
-    horizons = {path: None if Queue.REMOTE_SEND in path.queues else now for path in QueuePath}
-    lost = await Release(flow.store).lost(horizons, now, 10)
+    watermarks = {path: None if Queue.REMOTE_SEND in path.queues else now for path in QueuePath}
+    lost = await Release(flow.store).lost(watermarks, now, 10)
     assert {ticket.spool_id for _, ticket in lost} == {plain, alias}
     assert (await flow.row(remote))["route"] == "remote"
 
@@ -126,7 +126,7 @@ async def test_mail_for_an_alias_of_remote_addresses_comes_again_for_these_addre
     """Its row alone must say so: the remote host does not know the alias."""
     await flow.accept(alias)
     await flow.route()
-    await Leases(flow.store).claim(flow.shelf.take(Queue.REMOTE_FILTER))
+    await Leases(flow.store).claim(flow.broker.take(Queue.REMOTE_FILTER))
     queue, again = await released(flow)
     assert (queue, [each.address for each in again.recipients]) == (Queue.REMOTE_FILTER, targets)
     assert await flow.unaccounted() == {"one": 0}
@@ -148,7 +148,7 @@ async def claimed(flow: Flow, *addresses: str) -> tuple[Leases, Ticket]:
     await flow.accept(*addresses, sender="bob@one.test")
     await flow.route()
     leases = Leases(flow.store)
-    [ticket] = await leases.claim(flow.shelf.take(Queue.REMOTE_FILTER))
+    [ticket] = await leases.claim(flow.broker.take(Queue.REMOTE_FILTER))
     return leases, ticket
 
 
@@ -186,7 +186,9 @@ async def test_the_last_outcomes_end_the_row_also_when_an_older_ticket_brings_th
     assert await flow.unaccounted() == {"remote": 0}
 
 
-async def test_a_failure_in_a_late_report_is_told_though_other_outcomes_of_it_are_known(flow: Flow) -> None:
+async def test_a_failure_in_a_late_report_is_reported_though_other_outcomes_of_it_are_known(
+    flow: Flow,
+) -> None:
     _, ticket = await claimed(flow, "x@remote.test", "y@remote.test", "z@remote.test")
     _, newer = await released(flow)
     outcomes = Outcomes(flow.store)

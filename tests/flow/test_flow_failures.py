@@ -1,4 +1,4 @@
-"""What cannot be delivered comes back to its sender, once, and the ledger stays even."""
+"""Mail that cannot be delivered is bounced once, and the ledger is balanced."""
 
 from datetime import timedelta
 
@@ -46,7 +46,7 @@ async def test_the_null_reverse_path_gets_no_bounce_and_the_ledger_says_bounced(
     await flow.accept("nobody@one.test", sender="")
     await flow.route()
     assert not await flow.bouncer.work()
-    assert flow.shelf.queues.get(Queue.SMTP_IN_ROUTE) is None
+    assert flow.broker.queues.get(Queue.SMTP_IN_ROUTE) is None
     assert await flow.became() == {"bounced": 1}
 
 
@@ -64,7 +64,7 @@ async def test_a_router_that_dies_after_accepting_a_bounce_makes_no_second_one(f
 async def test_some_targets_end_and_the_others_wait(flow: Flow) -> None:
     spool_id = await flow.accept("x@remote.test", "y@remote.test", "z@remote.test", sender="bob@one.test")
     await flow.route()
-    [ticket] = flow.shelf.take(Queue.REMOTE_FILTER)
+    [ticket] = flow.broker.take(Queue.REMOTE_FILTER)
     ended = {0: Outcome(Result.RELAYED, "2.0.0", "250 ok", "mx"), 1: REFUSED}
     report = defer(ticket, Route.REMOTE, now_utc(), "4.2.1", "450 later", outcomes=ended, rng=lambda: 0.5)
     outcomes = Outcomes(flow.store)
@@ -80,10 +80,10 @@ async def test_some_targets_end_and_the_others_wait(flow: Flow) -> None:
     assert late.address == "z@remote.test"
 
 
-async def test_a_second_failure_of_the_same_leg_is_told_too(flow: Flow) -> None:
+async def test_a_second_failure_of_the_same_leg_is_reported_too(flow: Flow) -> None:
     await flow.accept("x@remote.test", "y@remote.test", sender="bob@one.test")
     await flow.route()
-    [ticket] = flow.shelf.take(Queue.REMOTE_FILTER)
+    [ticket] = flow.broker.take(Queue.REMOTE_FILTER)
     outcomes = Outcomes(flow.store)
     await outcomes.report(defer(ticket, Route.REMOTE, now_utc(), "4.2.1", "450", outcomes={0: REFUSED}))
     assert len(await bounces_to(flow, "bob@one.test")) == 1
@@ -93,10 +93,10 @@ async def test_a_second_failure_of_the_same_leg_is_told_too(flow: Flow) -> None:
     assert len(bounces) == 2
 
 
-async def test_mail_that_waited_too_long_expires_and_is_told(flow: Flow) -> None:
+async def test_mail_that_waited_too_long_expires_and_is_reported(flow: Flow) -> None:
     await flow.accept("x@remote.test", sender="bob@one.test")
     await flow.route()
-    [ticket] = flow.shelf.take(Queue.REMOTE_FILTER)
+    [ticket] = flow.broker.take(Queue.REMOTE_FILTER)
     late = now_utc() + timedelta(days=30)
     report = defer(ticket, Route.REMOTE, late, "4.4.1", "no answer from mx.remote.test")
     assert report.deferral is None
@@ -109,7 +109,7 @@ async def test_mail_that_waited_too_long_expires_and_is_told(flow: Flow) -> None
 async def test_a_leg_is_claimed_by_one_sender_at_a_time(flow: Flow) -> None:
     await flow.accept("x@remote.test")
     await flow.route()
-    [ticket] = flow.shelf.take(Queue.REMOTE_FILTER)
+    [ticket] = flow.broker.take(Queue.REMOTE_FILTER)
     first, second = Leases(flow.store), Leases(flow.store)
     assert await first.claim([ticket]) == [ticket]
     assert await second.claim([ticket]) == []
@@ -121,14 +121,14 @@ async def test_a_leg_is_claimed_by_one_sender_at_a_time(flow: Flow) -> None:
 async def test_a_ticket_that_comes_twice_at_once_claims_its_leg_once(flow: Flow) -> None:
     await flow.accept("x@remote.test")
     await flow.route()
-    [ticket] = flow.shelf.take(Queue.REMOTE_FILTER)
+    [ticket] = flow.broker.take(Queue.REMOTE_FILTER)
     assert await Leases(flow.store).claim([ticket, ticket]) == [ticket]
 
 
 async def test_a_claim_is_renewed_by_its_owner_only(flow: Flow) -> None:
     spool_id = await flow.accept("x@remote.test")
     await flow.route()
-    [ticket] = flow.shelf.take(Queue.REMOTE_FILTER)
+    [ticket] = flow.broker.take(Queue.REMOTE_FILTER)
     times = iter([now_utc() + timedelta(minutes=minute) for minute in range(10)])
     ours, others = (Leases(flow.store, clock=lambda: next(times)) for _ in range(2))
     await ours.claim([ticket])
@@ -142,13 +142,13 @@ async def test_a_claim_is_renewed_by_its_owner_only(flow: Flow) -> None:
 async def test_an_older_ticket_claims_nothing(flow: Flow) -> None:
     await flow.accept("x@remote.test")
     await flow.route()
-    [ticket] = flow.shelf.take(Queue.REMOTE_FILTER)
+    [ticket] = flow.broker.take(Queue.REMOTE_FILTER)
     await flow.store.collection("spool").update_many({}, {"$inc": {"epoch": 1}})
     assert await Leases(flow.store).claim([ticket]) == []
 
 
 async def test_a_report_must_end_every_target_or_say_until_when_the_others_wait(flow: Flow) -> None:
     await flow.accept("x@remote.test", "y@remote.test")
-    [ticket] = flow.shelf.take(Queue.SMTP_IN_ROUTE)
+    [ticket] = flow.broker.take(Queue.SMTP_IN_ROUTE)
     with pytest.raises(ValueError, match="until when"):
         Report(ticket, {0: REFUSED})

@@ -1,4 +1,4 @@
-"""smtp-in asks the filter over HTTP: both sides as they are, on loopback."""
+"""smtp-in asks the filter over HTTP: both real sides, on loopback."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -79,7 +79,7 @@ async def test_questions_beyond_the_limit_are_turned_away_at_once(client: Filter
     for number in range(2):
         answers.append(asyncio.create_task(client.judge(question(b"x"))))
         async with asyncio.timeout(10):
-            while check.asked <= number:  # noqa: ASYNC110  # what is waited for tells nobody
+            while check.asked <= number:  # noqa: ASYNC110  # there is no event to wait for
                 await asyncio.sleep(0.005)
     with pytest.raises(Unavailable, match="503"):
         await client.judge(question(b"x"))

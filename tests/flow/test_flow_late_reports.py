@@ -1,4 +1,4 @@
-"""Two relays, store outages and late reports: no target loses its outcome, and the ledger stays even."""
+"""Two relays, store outages and late reports: no target loses its outcome, and the ledger is balanced."""
 
 import random
 from collections import Counter
@@ -27,10 +27,10 @@ ENDS = {
 
 @pytest.mark.parametrize("seed", range(15))
 async def test_whatever_order_reports_come_in_each_target_ends_once(flow: Flow, seed: int) -> None:
-    dice, now = random.Random(seed), now_utc()
+    chance, now = random.Random(seed), now_utc()
     await flow.accept(*(f"u{number}@remote.test" for number in range(TARGETS)), sender="bob@one.test")
     await flow.route()
-    published = flow.shelf.take(Queue.REMOTE_FILTER)
+    published = flow.broker.take(Queue.REMOTE_FILTER)
     spool_id = published[0].spool_id
     release, outcomes = Release(flow.store), Outcomes(flow.store, clock=lambda: now)
     in_hand: list[Ticket] = []  # what relays are sending; they know nothing of each other
@@ -48,15 +48,15 @@ async def test_whatever_order_reports_come_in_each_target_ends_once(flow: Flow, 
         if action == "look":
             await look()
         elif action == "claim" and published:
-            some = published.pop(dice.choice([-1, -1, -1, 0]))  # an old one is void mostly
+            some = published.pop(chance.choice([-1, -1, -1, 0]))  # an old one is void mostly
             in_hand.extend(await Leases(flow.store, clock=lambda: now).claim([some]))
         elif action == "report" and in_hand:
-            ticket = in_hand.pop(dice.randrange(len(in_hand)))
-            some_ended = {each.index: ENDS[each.index] for each in ticket.recipients if dice.random() < 0.4}
-            for _ in range(dice.choice([1, 2])):  # a write whose answer was lost is repeated
+            ticket = in_hand.pop(chance.randrange(len(in_hand)))
+            some_ended = {each.index: ENDS[each.index] for each in ticket.recipients if chance.random() < 0.4}
+            for _ in range(chance.choice([1, 2])):  # a write whose answer was lost is repeated
                 await outcomes.report(_report(ticket, some_ended))
 
-    for action in dice.choices(["look", "claim", "report"], [2, 3, 2], k=25):
+    for action in chance.choices(["look", "claim", "report"], [2, 3, 2], k=25):
         before = (await flow.row(spool_id)).get("outcomes", {})
         await step(action)
         after = (await flow.row(spool_id)).get("outcomes", {})
@@ -70,13 +70,13 @@ async def test_whatever_order_reports_come_in_each_target_ends_once(flow: Flow, 
     row = await flow.row(spool_id)
     assert (row["state"], len(row["outcomes"])) == ("done", TARGETS)
     assert await flow.unaccounted() == {"remote": 0}
-    told: Counter[str] = Counter()
+    found: Counter[str] = Counter()
     bounces = Bounces(flow.store)
     while due := await bounces.claim(now := now + 2 * CLAIM, 10):
         for each in due:
-            told.update(each.named)
+            found.update(each.named)
         await bounces.settle(due, now)
-    assert told == Counter(["1", "3"])
+    assert found == Counter(["1", "3"])
 
 
 def _report(ticket: Ticket, ended: dict[int, Outcome]) -> Report:
@@ -87,7 +87,7 @@ def _report(ticket: Ticket, ended: dict[int, Outcome]) -> Report:
 
 async def test_a_late_ticket_of_a_message_that_was_split_ends_nothing(flow: Flow) -> None:
     spool_id = await flow.accept("ann@one.test", "x@remote.test", sender="bob@one.test")
-    [whole] = flow.shelf.take(Queue.SMTP_IN_ROUTE)
+    [whole] = flow.broker.take(Queue.SMTP_IN_ROUTE)
     late = Ticket.FromString(whole.SerializeToString())
     await flow.intake.handle([whole])
     await Outcomes(flow.store).report(ended_alike(late, ENDS[1]))

@@ -1,4 +1,4 @@
-"""A message's way into mailboxes."""
+"""A message from acceptance to the mailboxes."""
 
 from datetime import timedelta
 
@@ -31,9 +31,9 @@ async def test_a_message_reaches_its_mailbox_once_however_often_its_ticket_comes
 async def test_a_ticket_that_comes_twice_in_one_call_is_worked_on_once(flow: Flow) -> None:
     plain = await flow.accept("ann@one.test")
     several = await flow.accept("bob@one.test", "cat@two.test")
-    tickets = flow.shelf.take(Queue.SMTP_IN_ROUTE)
+    tickets = flow.broker.take(Queue.SMTP_IN_ROUTE)
     await flow.intake.handle([*tickets, *tickets])
-    tickets = flow.shelf.take(Queue.LOCAL_FILTER)
+    tickets = flow.broker.take(Queue.LOCAL_FILTER)
     await flow.deliverer.handle([*tickets, *tickets])
     for address in ("ann@one.test", "bob@one.test", "cat@two.test"):
         assert await flow.found(address) == [1]
@@ -59,7 +59,7 @@ async def test_what_is_read_is_the_prefix_and_the_octets_that_came(flow: Flow) -
 async def test_an_alias_becomes_one_copy_for_each_account_and_the_ledger_knows(flow: Flow) -> None:
     spool_id = await flow.accept("both@one.test", "ann@one.test")
     await flow.route()
-    [ticket] = flow.shelf.queues[Queue.LOCAL_FILTER]
+    [ticket] = flow.broker.queues[Queue.LOCAL_FILTER]
     assert [target.address for target in ticket.recipients] == ["ann@one.test", "bob@one.test"]
     await flow.deliver()
     assert await flow.found("ann@one.test") == [1]
@@ -83,7 +83,7 @@ async def test_a_message_for_two_tenants_is_split_and_each_leg_ends_by_itself(fl
 
 async def test_a_ticket_that_comes_again_splits_nothing_again(flow: Flow) -> None:
     spool_id = await flow.accept("ann@one.test", "cat@two.test")
-    tickets = flow.shelf.take(Queue.SMTP_IN_ROUTE)
+    tickets = flow.broker.take(Queue.SMTP_IN_ROUTE)
     await flow.intake.handle(tickets)
     await flow.intake.handle(tickets)
     assert len(await trace(flow.store, spool_id)) == 3
@@ -92,10 +92,10 @@ async def test_a_ticket_that_comes_again_splits_nothing_again(flow: Flow) -> Non
     assert await flow.became() == {"delivered": 2}
 
 
-async def test_a_forward_out_of_the_house_is_a_remote_leg_of_the_aliases_tenant(flow: Flow) -> None:
+async def test_a_forward_to_a_remote_domain_is_a_remote_leg_of_the_aliases_tenant(flow: Flow) -> None:
     await flow.accept("away@one.test")
     await flow.route()
-    [remote] = flow.shelf.queues[Queue.REMOTE_FILTER]
+    [remote] = flow.broker.queues[Queue.REMOTE_FILTER]
     assert (remote.site, remote.tenant, [each.address for each in remote.recipients]) == (
         "remote.test",
         "one",
@@ -140,7 +140,7 @@ async def test_a_due_message_is_released_with_a_higher_epoch_and_its_old_ticket_
 ) -> None:
     spool_id = await flow.accept("ann@one.test")
     await flow.route()
-    [old] = flow.shelf.take(Queue.LOCAL_FILTER)
+    [old] = flow.broker.take(Queue.LOCAL_FILTER)
     await flow.deliverer.poison(old, RuntimeError("first"))
     later = now_utc() + timedelta(days=1)
     [(queue, ticket)] = await Release(flow.store).due(later, 10)
@@ -156,7 +156,7 @@ async def test_a_due_message_is_released_with_a_higher_epoch_and_its_old_ticket_
 
 async def test_a_row_whose_ticket_is_lost_is_released_again(flow: Flow) -> None:
     spool_id = await flow.accept("ann@one.test")
-    flow.shelf.take(Queue.SMTP_IN_ROUTE)
+    flow.broker.take(Queue.SMTP_IN_ROUTE)
     now = now_utc() + timedelta(seconds=60)
     assert await Release(flow.store).lost({QueuePath.UNKNOWN: None, QueuePath.EDGE: None}, now, 10) == []
     [(queue, ticket)] = await Release(flow.store).lost({QueuePath.EDGE: now}, now, 10)

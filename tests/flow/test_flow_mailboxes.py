@@ -1,4 +1,4 @@
-"""What users do with their mailboxes, and what delivery makes of it: RENAME, full accounts."""
+"""Delivery after users changed their mailboxes: RENAME, full accounts."""
 
 from datetime import timedelta
 from typing import Any, cast
@@ -22,7 +22,7 @@ async def tickets(flow: Flow, count: int, *addresses: str) -> list[Ticket]:
     for _ in range(count):
         await flow.accept(*addresses)
         await flow.route()
-    return flow.shelf.take(Queue.LOCAL_FILTER) + flow.shelf.take(Queue.LOCAL_DELIVER)
+    return flow.broker.take(Queue.LOCAL_FILTER) + flow.broker.take(Queue.LOCAL_DELIVER)
 
 
 def deliverer(flow: Flow, store: Store) -> DeliveryHandler:
@@ -83,7 +83,7 @@ async def test_mail_for_a_full_mailbox_is_deferred_and_delivered_when_there_is_r
     await limit(flow, ANN, 10)
     await flow.accept("both@one.test")
     await flow.route()
-    all_tickets = flow.shelf.take(Queue.LOCAL_FILTER)
+    all_tickets = flow.broker.take(Queue.LOCAL_FILTER)
     await flow.deliverer.handle(all_tickets)
     assert await flow.found(ANN) == []
     assert await flow.found("bob@one.test") == [1]

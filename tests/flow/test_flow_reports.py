@@ -43,7 +43,7 @@ def actions(report: bytes) -> dict[str, str]:
 
 async def relay(flow: Flow, outcome: Outcome) -> None:
     """End what waits for relay."""
-    for ticket in flow.shelf.take(Queue.REMOTE_FILTER):
+    for ticket in flow.broker.take(Queue.REMOTE_FILTER):
         await Outcomes(flow.store).report(ended_alike(ticket, outcome))
 
 
@@ -54,7 +54,7 @@ def later(flow: Flow, hours: float, **settings: Any) -> Bouncer:
     return Bouncer(flow.store, flow.spool, router, clock=lambda: moment)
 
 
-async def test_a_sender_that_asks_for_success_is_told_of_local_delivery_once(flow: Flow) -> None:
+async def test_a_sender_that_asks_for_success_is_informed_of_local_delivery_once(flow: Flow) -> None:
     await flow.accept(
         "ann@one.test", sender=BOB, notify="SUCCESS,FAILURE", envid="QQ+2B1", orcpt="rfc822;ann@x.test"
     )
@@ -71,7 +71,7 @@ async def test_a_sender_that_asks_for_success_is_told_of_local_delivery_once(flo
 
 
 @pytest.mark.parametrize("notify", ["", "NEVER", "FAILURE", "DELAY", "FAILURE,DELAY"])
-async def test_a_sender_that_does_not_ask_for_success_is_told_nothing(flow: Flow, notify: str) -> None:
+async def test_a_sender_that_does_not_ask_for_success_is_informed_of_nothing(flow: Flow, notify: str) -> None:
     spool_id = await flow.accept("ann@one.test", sender=BOB, notify=notify)
     await flow.route()
     await flow.deliver()
@@ -143,10 +143,10 @@ async def test_a_failure_returns_the_whole_message_up_to_the_bound_if_the_sender
     assert (b"the end" in report) is whole
 
 
-async def test_a_sender_is_told_once_that_mail_is_late(flow: Flow) -> None:
+async def test_a_sender_is_informed_once_that_mail_is_late(flow: Flow) -> None:
     spool_id = await flow.accept("x@remote.test", sender=BOB)
     await flow.route()
-    [ticket] = flow.shelf.take(Queue.REMOTE_FILTER)
+    [ticket] = flow.broker.take(Queue.REMOTE_FILTER)
     outcomes = Outcomes(flow.store)
     await outcomes.report(defer(ticket, Route.REMOTE, now_utc(), "4.4.1", "mx: không trả lời"))
     early = later(flow, 3.9)
@@ -171,21 +171,21 @@ async def test_a_sender_is_told_once_that_mail_is_late(flow: Flow) -> None:
 @pytest.mark.parametrize(
     ("sender", "notify", "hours"), [(BOB, "NEVER", 4.0), (BOB, "FAILURE", 4.0), ("", "", 4.0), (BOB, "", 0.0)]
 )
-async def test_nobody_is_told_of_a_delay_who_does_not_want_to_be(
+async def test_nobody_is_informed_of_a_delay_who_does_not_want_to_be(
     flow: Flow, sender: str, notify: str, hours: float
 ) -> None:
     await flow.accept("x@remote.test", sender=sender, notify=notify)
     await flow.route()
-    [ticket] = flow.shelf.take(Queue.REMOTE_FILTER)
+    [ticket] = flow.broker.take(Queue.REMOTE_FILTER)
     await Outcomes(flow.store).report(defer(ticket, Route.REMOTE, now_utc(), "4.4.1", "no answer"))
     await later(flow, 50, delay_report_hours=hours).report_delays()
-    assert flow.shelf.take(Queue.SMTP_IN_ROUTE) == []
+    assert flow.broker.take(Queue.SMTP_IN_ROUTE) == []
 
 
 async def test_a_router_that_dies_before_it_notes_a_delay_report_makes_no_second_one(flow: Flow) -> None:
     await flow.accept("x@remote.test", sender=BOB)
     await flow.route()
-    [ticket] = flow.shelf.take(Queue.REMOTE_FILTER)
+    [ticket] = flow.broker.take(Queue.REMOTE_FILTER)
     await Outcomes(flow.store).report(defer(ticket, Route.REMOTE, now_utc(), "4.4.1", "no answer"))
     rows = flow.store.collection("spool")
     before = await rows.find_one({"_id": ticket.spool_id})
@@ -199,7 +199,7 @@ async def test_a_router_that_dies_before_it_notes_a_delay_report_makes_no_second
 async def test_a_delay_is_claimed_by_one_router(flow: Flow) -> None:
     await flow.accept("x@remote.test", sender=BOB)
     await flow.route()
-    [ticket] = flow.shelf.take(Queue.REMOTE_FILTER)
+    [ticket] = flow.broker.take(Queue.REMOTE_FILTER)
     await Outcomes(flow.store).report(defer(ticket, Route.REMOTE, now_utc(), "4.4.1", "no answer"))
     now = now_utc() + timedelta(hours=5)
     assert len(await Delays(flow.store).claim(now, timedelta(hours=4), 10)) == 1
@@ -216,7 +216,7 @@ async def test_a_double_bounce_is_noted_and_goes_nowhere_without_a_postmaster(fl
     assert step["detail"].startswith("not delivered, and there is no sender to report it to: 550 5.1.1 ")
     assert step["detail"].endswith("; no postmaster is set, so no report was made")
     assert "bounce_at" not in row
-    assert flow.shelf.take(Queue.SMTP_IN_ROUTE) == []
+    assert flow.broker.take(Queue.SMTP_IN_ROUTE) == []
 
 
 async def test_a_double_bounce_reaches_the_postmaster_whole(flow: Flow) -> None:
@@ -226,7 +226,7 @@ async def test_a_double_bounce_reaches_the_postmaster_whole(flow: Flow) -> None:
     await flow.bouncer.work()  # a bounce to gone@one.test
     await flow.route()  # which nobody can reach
     await flow.bouncer.work()
-    [copy] = flow.shelf.queues[Queue.SMTP_IN_ROUTE]
+    [copy] = flow.broker.queues[Queue.SMTP_IN_ROUTE]
     [row] = [each async for each in flow.store.collection("spool").find({"bounced": ["0"], "sender": ""})]
     assert row["timeline"][-1]["detail"].endswith(f"; report {copy.spool_id} went to ann@one.test")
     [report] = await flow.reports_to("ann@one.test")
@@ -241,7 +241,7 @@ async def test_a_double_bounce_that_the_postmaster_does_not_get_ends_there(flow:
     made = 0
     for _ in range(5):
         await flow.bouncer.work()
-        made += len(flow.shelf.queues.get(Queue.SMTP_IN_ROUTE, []))
+        made += len(flow.broker.queues.get(Queue.SMTP_IN_ROUTE, []))
         await flow.route()
     assert made == 1
     assert await flow.store.collection("spool").count_documents({"bounce_at": {"$exists": True}}) == 0
@@ -252,11 +252,11 @@ async def test_a_double_bounce_of_a_leg_of_the_postmasters_copy_ends_there(flow:
     await flow.accept("nobody@one.test", sender="")
     await flow.route()
     await flow.bouncer.work()
-    assert len(flow.shelf.queues[Queue.SMTP_IN_ROUTE]) == 1
+    assert len(flow.broker.queues[Queue.SMTP_IN_ROUTE]) == 1
     await flow.route()
     await relay(flow, REFUSED)
     await flow.bouncer.work()
-    assert flow.shelf.take(Queue.SMTP_IN_ROUTE) == []
+    assert flow.broker.take(Queue.SMTP_IN_ROUTE) == []
     assert await flow.store.collection("spool").count_documents({"bounce_at": {"$exists": True}}) == 0
 
 
@@ -352,5 +352,5 @@ async def test_a_bounce_that_runs_into_the_loop_of_its_sender_ends_there(flow: F
     await flow.route()  # the bounce goes out, and comes back by the alias
     await relay(flow, Outcome(Result.BOUNCED, "5.4.6", "554 5.4.6 Too many hops", "mx.remote.test"))
     await flow.bouncer.work()
-    assert flow.shelf.take(Queue.SMTP_IN_ROUTE) == []
+    assert flow.broker.take(Queue.SMTP_IN_ROUTE) == []
     assert await flow.store.collection("spool").count_documents({"bounce_at": {"$exists": True}}) == 0

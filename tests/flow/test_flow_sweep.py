@@ -1,4 +1,4 @@
-"""What nobody needs goes, and nothing else: bodies by their references, rows and expunged messages by their windows."""
+"""The sweep deletes what is not needed, and nothing else: bodies by their references, rows and expunged messages by their age."""
 
 import contextlib
 from collections.abc import Collection
@@ -93,7 +93,7 @@ async def test_the_body_of_a_failure_stays_until_the_sender_knows(flow: Flow) ->
     await sweep(flow, timedelta(days=2))
     assert await bodies(flow) == 1
     await flow.bouncer.work()
-    assert len(flow.shelf.queues[Queue.SMTP_IN_ROUTE]) == 1
+    assert len(flow.broker.queues[Queue.SMTP_IN_ROUTE]) == 1
     await sweep(flow, timedelta(days=2))
     assert await bodies(flow) == 1  # the bounce's own
 
@@ -127,7 +127,7 @@ async def test_a_sweep_that_dies_at_any_step_loses_no_body_and_leaves_none(
 ) -> None:
     """One body is kept by a mailbox, one by the spool, one was expunged and one has no row: the last two must go."""
     await flow.accept("x@remote.test")
-    flow.shelf.take(Queue.SMTP_IN_ROUTE)
+    flow.broker.take(Queue.SMTP_IN_ROUTE)
     await delivered(flow)
     await delivered(flow)
     inbox = await flow.mailboxes.get(await flow.account("ann@one.test"), "INBOX")

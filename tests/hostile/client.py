@@ -1,4 +1,4 @@
-"""`python -m tests.hostile.client SMTP_PORT IMAP_PORT ACCOUNT`: the peaceful client, a process of its own.
+"""`python -m tests.hostile.client SMTP_PORT IMAP_PORT ACCOUNT`: the normal client, in a separate process.
 
 It sends a mail and reads it, again and again, each over new connections, until it is killed. Each step prints one line:
 the seconds that it took, or `FAILED` and the reason.

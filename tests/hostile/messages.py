@@ -1,4 +1,4 @@
-"""Messages that parsers hate: each is a name and its octets, with CRLF line ends, without a line of a single dot."""
+"""Messages that are expensive to parse: each has a name and its octets, with CRLF line ends, without a line of a single dot."""
 
 from collections.abc import Iterator, Mapping
 

@@ -1,4 +1,4 @@
-"""Raw TCP connections of a hostile peer, from a loopback address of its own; nothing it meets is an error."""
+"""Raw TCP connections of a hostile peer, from a separate loopback address; it ignores all errors."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""The watch over hostile runs fails when it must: each limit is met by a test."""
+"""The watch of hostile runs reports each exceeded limit."""
 
 from math import inf
 

@@ -1,4 +1,4 @@
-"""Watches an instance: loop lag and memory of each service, restarts, and how fast a peaceful client is served."""
+"""Watches an instance: loop lag and memory of each service, restarts, and the response times of a normal client."""
 
 import asyncio
 import contextlib

@@ -1,1 +1,1 @@
-"""Checks of the container images: `make images-check`, and what can be told without building."""
+"""Checks of the container images: `make images-check`, and what can be checked without a build."""

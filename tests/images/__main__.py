@@ -1,4 +1,4 @@
-"""`make images-check`: judges the images that have been built, and builds some again. One line for each check."""
+"""`make images-check`: checks the images that were built, and builds some again. One line for each check."""
 
 import argparse
 import sys

@@ -1,6 +1,6 @@
 """An image as `docker save` writes it: its configuration, and the files of the layers that are Mailyard's own.
 
-Layers of the base are told by their files: none is below /opt/mailyard.
+Layers of the base are recognised by their files: none is below /opt/mailyard.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""What every image must be, told from its saved archive: small, tidy, not root's to run, and with a bill of materials."""
+"""The requirements on every image, checked in its saved archive: small, tidy, not root's to run, and with a bill of materials."""
 
 import json
 from collections.abc import Iterator, Mapping

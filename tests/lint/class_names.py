@@ -11,14 +11,14 @@ GENERATED = ("_pb2.py", "_pb2.pyi")
 
 def shared_names(files: Iterable[Path]) -> list[str]:
     """Return a line for each name that several classes have."""
-    places: dict[str, list[str]] = defaultdict(list)
+    locations: dict[str, list[str]] = defaultdict(list)
     for path in files:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.ClassDef):
-                places[node.name].append(f"{path}:{node.lineno}")
+                locations[node.name].append(f"{path}:{node.lineno}")
     return [
         f"class {name} stands at {' and at '.join(found)}; give each class a name of its own"
-        for name, found in sorted(places.items())
+        for name, found in sorted(locations.items())
         if len(found) > 1
     ]
 

@@ -1,4 +1,4 @@
-"""Metrics and events: each package declares what it uses, uses what it declares, and names it by the rules."""
+"""Metrics and events: each package declares the names that it uses, uses the names that it declares, and follows the naming rules."""
 
 import ast
 import re
@@ -89,7 +89,7 @@ def texts(folder: Path) -> Iterator[str]:
 
 
 def first_arguments(folder: Path, functions: set[str]) -> Iterator[tuple[ast.expr, str]]:
-    """Yield the called expression and its first argument, for each call with a literal text in that place."""
+    """Yield the called expression and its first argument, for each call with a literal text in that position."""
     for tree in trees(folder):
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):

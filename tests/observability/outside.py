@@ -1,4 +1,4 @@
-"""The outside world of the trial: a host that takes, puts off, refuses or cuts, by the local part of the recipient."""
+"""A host outside of the trial that accepts, defers, refuses or cuts, by the local part of the recipient."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

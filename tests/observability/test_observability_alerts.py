@@ -76,7 +76,7 @@ def test_runbooks_name_events_that_there_are() -> None:
 
 
 def test_runbooks_read_whole_logs() -> None:
-    """Of pods that are chosen by label kubectl shows ten lines of each, unless it is told otherwise."""
+    """Of pods that are chosen by label kubectl shows ten lines of each, unless an option says otherwise."""
     lines = [line for path in (REPOSITORY / RUNBOOKS).glob("*.md") for line in path.read_text().splitlines()]
     assert [line for line in lines if "kubectl" in line and "logs -l" in line and "--tail" not in line] == []
 

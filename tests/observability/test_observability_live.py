@@ -49,7 +49,7 @@ class Stage:
 class Shown:
     """One query of a panel, as Grafana would send it."""
 
-    place: str
+    location: str
     query: str
     instant: bool
 
@@ -84,7 +84,7 @@ def _environment(folder: Path, outside_port: int, collector: str) -> dict[str, s
         "MAILYARD_SMTP_IN_IDLE_SECONDS": "3",
         "MAILYARD_SMTP_IN_PROXY_NETWORKS": f"{BALANCER}/32",
         "MAILYARD_FILTER_RULES": str(folder / "rules.toml"),
-        "MAILYARD_ROUTER_CENSUS_SECONDS": "1",
+        "MAILYARD_ROUTER_BACKLOG_SECONDS": "1",
         "MAILYARD_ROUTER_DEPTH_SECONDS": "1",
         "MAILYARD_ROUTER_LEDGER_SECONDS": "2",
         "MAILYARD_ROUTER_SWEEP_SECONDS": "2",
@@ -115,8 +115,8 @@ def shown_queries() -> list[Shown]:
         for panel in board["panels"]:
             for target in panel.get("targets", ()):
                 query = target["expr"].replace("$namespace", NAMESPACE).replace("$__rate_interval", "1m")
-                place = f"{board['title']}: {panel['title']} ({target['refId']})"
-                found.append(Shown(place, query, target["instant"]))
+                location = f"{board['title']}: {panel['title']} ({target['refId']})"
+                found.append(Shown(location, query, target["instant"]))
     return found
 
 
@@ -131,7 +131,7 @@ def test_no_panel_is_without_data(stage: Stage) -> None:
     try:
         wait_until(all_have_data, seconds=DATA_SECONDS, what="data in every panel")
     except NotReached:
-        pytest.fail("panels without data:\n" + "\n".join(f"{each.place}: {each.query}" for each in left))
+        pytest.fail("panels without data:\n" + "\n".join(f"{each.location}: {each.query}" for each in left))
 
 
 @pytest.mark.parametrize("name", RECORDED)
@@ -147,15 +147,15 @@ def test_no_critical_alert_is_about_to_fire_while_all_is_well(stage: Stage, aler
 
 
 def test_reasons_say_what_the_outside_answered(stage: Stage) -> None:
-    told = stage.watcher.series("sum by (fate, reason) (mailyard_relay_refusals_total)")
-    reasons = {(each["fate"], each["reason"]) for each in told}
+    found = stage.watcher.series("sum by (fate, reason) (mailyard_relay_refusals_total)")
+    reasons = {(each["fate"], each["reason"]) for each in found}
     # 451 4.2.1 and 550 5.1.1 of the outside host; nobody listens for dead.test, and one connection is cut
     assert {("deferred", "mailbox"), ("failed", "address"), ("deferred", "network")} <= reasons
 
 
 def test_the_tenant_whose_mail_waits_is_named(stage: Stage) -> None:
-    told = stage.watcher.series("mailyard_tenant_waiting_mails > 0")
-    assert [each["tenant"] for each in told] == ["watched"]
+    found = stage.watcher.series("mailyard_tenant_waiting_mails > 0")
+    assert [each["tenant"] for each in found] == ["watched"]
 
 
 def test_the_variable_of_namespaces_finds_the_namespace(stage: Stage) -> None:

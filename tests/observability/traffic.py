@@ -1,4 +1,4 @@
-"""One round of traffic over every path: accepted, refused, put off, delivered, relayed, bounced, read, filtered."""
+"""One round of traffic over every path: accepted, refused, deferred, delivered, relayed, bounced, read, filtered."""
 
 import asyncio
 import contextlib
@@ -31,7 +31,7 @@ when = [{ look_at = "body", contains = "unheard-of" }]
 """
 
 
-def letter(subject: str, author: str = "a@sender.test") -> bytes:
+def message(subject: str, author: str = "a@sender.test") -> bytes:
     """A small message; who submits it must be its author."""
     return f"From: {author}\r\nSubject: {subject}\r\n\r\nHello.\r\n".encode()
 
@@ -53,11 +53,11 @@ def _from_outside(instance: Instance, readers: list[str]) -> None:
     """By SMTP and LMTP, with an unknown recipient each."""
     with smtplib.SMTP(HOST, instance.ports.listener("smtp")) as smtp:
         for number in range(5):
-            smtp.sendmail("a@sender.test", readers, letter(f"an offer, number {number}"))
+            smtp.sendmail("a@sender.test", readers, message(f"an offer, number {number}"))
         with contextlib.suppress(smtplib.SMTPRecipientsRefused):
-            smtp.sendmail("a@sender.test", [f"nobody-{readers[0]}"], letter("unknown"))
+            smtp.sendmail("a@sender.test", [f"nobody-{readers[0]}"], message("unknown"))
     with smtplib.LMTP(HOST, instance.ports.listener("lmtp")) as lmtp:
-        lmtp.sendmail("a@sender.test", readers[:1], letter("by LMTP"))
+        lmtp.sendmail("a@sender.test", readers[:1], message("by LMTP"))
 
 
 def _from_users(instance: Instance, readers: list[str]) -> None:
@@ -67,11 +67,11 @@ def _from_users(instance: Instance, readers: list[str]) -> None:
     with smtplib.SMTP_SSL(HOST, instance.ports.listener("submissions"), context=context) as smtp:
         smtp.login(readers[0], accounts.PASSWORD)
         for recipient in REMOTE:
-            smtp.sendmail(readers[0], [recipient], letter("to the outside", readers[0]))
+            smtp.sendmail(readers[0], [recipient], message("to the outside", readers[0]))
     with smtplib.SMTP(HOST, instance.ports.listener("submission")) as smtp:
         smtp.starttls(context=context)
         smtp.login(readers[0], accounts.PASSWORD)
-        smtp.sendmail(readers[0], readers[1:], letter("within", readers[0]))
+        smtp.sendmail(readers[0], readers[1:], message("within", readers[0]))
         smtp.quit()
     with (
         smtplib.SMTP(HOST, instance.ports.listener("submission")) as smtp,
@@ -114,8 +114,8 @@ async def _read_and_idle(instance: Instance, reader: str) -> None:
     assert [body async for body in imap.bodies(f"{max(1, selected.uid_next - 1)}:*")]
     with contextlib.suppress(ImapFailed):
         await imap.command("NONSENSE")
-    size = len(letter("from the client"))
-    appended = letter("from the client").decode()
+    size = len(message("from the client"))
+    appended = message("from the client").decode()
     await imap.command(f"APPEND INBOX {{{size}+}}\r\n{appended}")
     await imap.command("LOGOUT")
     await imap.close()

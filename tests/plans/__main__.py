@@ -2,7 +2,7 @@
 
 DIRECTORY is what MAILYARD_QUERY_SHAPES named while the tests ran. A plan fails when it reads a whole collection, sorts in
 memory, or examines more than twice the documents that it returns and a hundred (and more than it names by `_id`), unless `tests/plans/allowed.py` names the
-place that sends the query, with a reason.
+location that sends the query, with a reason.
 
 Exit code: 0 when no plan fails, 1 when one does, 2 when no shape was recorded.
 """
@@ -42,7 +42,7 @@ Document = Mapping[str, Any]
 class Recorded:
     """One shape: who sends it, and the first command of it."""
 
-    place: str
+    location: str
     command: dict[str, Any]
 
     @property
@@ -84,8 +84,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         failed = sum(_show(each, found) for each, found in _judged(client, shapes))
         client.drop_database(DATABASE)
     if options.unsent:
-        for place in unsent({each.place for each in shapes}):
-            print(f"plans: {place}: no test of this process sends its query")
+        for location in unsent({each.location for each in shapes}):
+            print(f"plans: {location}: no test of this process sends its query")
     print(f"plans: {len(shapes)} query shapes, {failed} failed")
     return 1 if failed else 0
 
@@ -101,9 +101,9 @@ def read_shapes(directory: Path) -> list[Recorded]:
     for file in sorted(directory.glob("shapes-*.jsonl")):
         for line in file.read_text().splitlines():
             record = json_util.loads(line, json_options=CANONICAL_JSON_OPTIONS)
-            recorded = Recorded(record["place"], record["command"])
+            recorded = Recorded(record["location"], record["command"])
             found.setdefault(shape_key(recorded.command), recorded)
-    return sorted(found.values(), key=lambda each: (each.place, each.collection, each.name))
+    return sorted(found.values(), key=lambda each: (each.location, each.collection, each.name))
 
 
 def _judged(
@@ -153,9 +153,9 @@ def listed(command: Document) -> int:
 
 def _show(recorded: Recorded, found: Sequence[Finding]) -> int:
     """Print what is wrong and not allowed; return 1 if anything is."""
-    wrong = [each for each in found if (recorded.place, each.kind) not in ALLOWED]
+    wrong = [each for each in found if (recorded.location, each.kind) not in ALLOWED]
     for each in wrong:
-        print(f"plans: {recorded.place}: {each.text} ({recorded.name} {recorded.collection})")
+        print(f"plans: {recorded.location}: {each.text} ({recorded.name} {recorded.collection})")
         print(f"       {json_util.dumps(shape(recorded.command))[:600]}")
     return bool(wrong)
 

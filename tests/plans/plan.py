@@ -1,4 +1,4 @@
-"""Reads what `explain` says of a command: pure."""
+"""Read the result of `explain`. Pure."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

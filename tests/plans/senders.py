@@ -1,4 +1,4 @@
-"""Which functions of the product send queries, read from its source: what no test has sent cannot be explained."""
+"""Find the functions of the product that send queries, in its source: a query that no test sends cannot be explained."""
 
 import ast
 from collections.abc import Collection, Iterator
@@ -23,9 +23,9 @@ _QUERIES = {
 _PRODUCT = ("libs", "services", "tools/cli")
 
 
-def unsent(places: Collection[str]) -> list[str]:
-    """Return the places that send queries and are not among `places`."""
-    return sorted(place for place in senders() if place not in places)
+def unsent(locations: Collection[str]) -> list[str]:
+    """Return the locations that send queries and are not among `locations`."""
+    return sorted(location for location in senders() if location not in locations)
 
 
 def senders() -> set[str]:

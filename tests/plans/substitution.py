@@ -1,4 +1,4 @@
-"""Gives a recorded query values of the loaded data: an id that exists, a range that ends in the middle."""
+"""Put values of the loaded data into a recorded query: an id that exists, a range that ends in the middle."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime

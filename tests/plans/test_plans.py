@@ -1,4 +1,4 @@
-"""The check of query plans: what is recorded, how values are put in, and what fails."""
+"""The check of query plans: recording, substitution of values, and rules."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -37,7 +37,7 @@ async def test_only_what_product_code_sends_is_recorded_and_each_shape_once(
     for _ in range(2):
         await count_backlog(store, 1000)
     await store.close()
-    assert [(each.place, each.name, each.collection) for each in read_shapes(tmp_path)] == [
+    assert [(each.location, each.name, each.collection) for each in read_shapes(tmp_path)] == [
         ("mailyard/spool/watch/backlog.py:count_backlog", "aggregate", "spool")
     ]
 
@@ -114,7 +114,7 @@ def test_a_query_without_an_index_fails_the_check_and_no_recording_at_all_does_t
 ) -> None:
     arguments = [str(tmp_path), "--mongo-url", mongo_url, "--scale", "0.0005"]
     assert main(arguments) == 2
-    line = {"place": "mailyard/some.py:question", "command": {"find": "spool", "filter": {"sender": "x"}}}
+    line = {"location": "mailyard/some.py:question", "command": {"find": "spool", "filter": {"sender": "x"}}}
     (tmp_path / "shapes-1.jsonl").write_text(json_util.dumps(line) + "\n")
     assert main(arguments) == 1
     assert "mailyard/some.py:question: it reads the whole collection" in capsys.readouterr().out

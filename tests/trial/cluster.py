@@ -1,4 +1,4 @@
-"""A Kubernetes API of a few canned answers, and a kubeconfig that leads to it."""
+"""A Kubernetes API with a few fixed answers, and a kubeconfig for it."""
 
 import json
 import threading

@@ -16,7 +16,7 @@ UID_ITEM = re.compile(rb"\bUID (\d+)")
 
 
 class ImapFailed(Exception):
-    """The server said NO or BAD, went away, or did not answer in time."""
+    """The server said NO or BAD, closed the connection, or did not answer in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class Selected:
-    """What SELECT told of a mailbox."""
+    """The data of SELECT about a mailbox."""
 
     exists: int
     uid_validity: int
@@ -107,16 +107,16 @@ class ImapConnection:
                 yield uid, answer.literals[0]
 
     async def idle(self, seconds: float) -> bool:
-        """IDLE until the server tells of new mail or the time is up; whether it told."""
+        """IDLE until the server announces new mail or the time is up; return whether it did."""
         tag = f"t{next(self._numbers)}"
         await self._send(f"{tag} IDLE")
         await self._continuation()
-        told = await self._told_within(seconds)
+        news = await self._news_within(seconds)
         await self._send("DONE")
         while not (response := await self._next_response()).text.startswith(tag.encode()):
-            told = told or b"EXISTS" in response.text
+            news = news or b"EXISTS" in response.text
         self._raise_unless_ok(response.text[len(tag) + 1 :])
-        return told
+        return news
 
     async def close(self) -> None:
         """Close without LOGOUT."""
@@ -125,7 +125,7 @@ class ImapConnection:
             async with asyncio.timeout(1):
                 await self._writer.wait_closed()
 
-    async def _told_within(self, seconds: float) -> bool:
+    async def _news_within(self, seconds: float) -> bool:
         """Whether an EXISTS comes in time; only the wait for a line's first octet is cut short."""
         try:
             async with asyncio.timeout(seconds):
@@ -185,5 +185,5 @@ def fetched_uid(response: Response) -> int | None:
 def _number(pattern: bytes, text: bytes) -> int:
     found = re.search(pattern, text)
     if found is None:
-        raise ImapFailed(f"SELECT did not tell {pattern!r}: {text!r}")
+        raise ImapFailed(f"SELECT did not return {pattern!r}: {text!r}")
     return int(found[1])

@@ -1,4 +1,4 @@
-"""A Mailyard of its own: local mode in a directory and on ports that nobody else uses."""
+"""A separate Mailyard: local mode in its own directory and on its own ports."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""A MongoDB that lets nobody in without a password: a replica set of one member with a key file."""
+"""A MongoDB that requires a password: a replica set of one member with a key file."""
 
 import secrets
 import time
@@ -25,7 +25,7 @@ _OPTIONS = (
 class LockedStore:
     """Where it listens, its first user, and its log."""
 
-    place: Endpoint
+    endpoint: Endpoint
     password: str
     log: Path
 
@@ -36,7 +36,7 @@ class LockedStore:
 
     def url_of(self, user: str, password: str, database: str) -> str:
         """For a user that is kept in a database."""
-        return f"mongodb://{user}:{password}@{self.place}/?replicaSet=rs0&authSource={database}"
+        return f"mongodb://{user}:{password}@{self.endpoint}/?replicaSet=rs0&authSource={database}"
 
 
 @contextmanager
@@ -49,13 +49,13 @@ def locked_store(folder: Path) -> Iterator[LockedStore]:
     data.mkdir()
     found = provision.mongod(VAR)
     store = LockedStore(Endpoint("127.0.0.1", free_port()), secrets.token_hex(8), folder / "mongod.log")
-    words = f"{_OPTIONS} --port {store.place.port} --dbpath {data} --keyFile {key}".split()
+    words = f"{_OPTIONS} --port {store.endpoint.port} --dbpath {data} --keyFile {key}".split()
     process = start(Program("mongod", (str(found.binary), *words), store.log, found.env))
     try:
-        wanted = Wanted("rs0", (store.place,), ADMINISTRATOR, store.password)
+        wanted = Wanted("rs0", (store.endpoint,), ADMINISTRATOR, store.password)
         deadline = time.monotonic() + START_SECONDS
         missing = until_complete(
-            Initiation(wanted, store.place, store.place),
+            Initiation(wanted, store.endpoint, store.endpoint),
             lambda: time.monotonic() > deadline,
             lambda: time.sleep(0.2),
             lambda _: None,

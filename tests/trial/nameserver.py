@@ -1,4 +1,4 @@
-"""DNS servers on loopback that know a few names, and validate all or nothing: one in a thread, one in the event loop."""
+"""DNS servers on loopback with a few names, which validate all answers or none: one in a thread, one in the event loop."""
 
 import asyncio
 import socketserver

@@ -1,4 +1,4 @@
-"""One service alone, without the supervisor, for tests of how it meets a bad world."""
+"""Run one service alone, without the supervisor, to test it against databases that fail."""
 
 import http.client
 import os

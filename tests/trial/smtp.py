@@ -47,7 +47,7 @@ class Result:
 
 
 class ConnectionEnded(Exception):
-    """The server went away or stopped talking."""
+    """The server closed the connection or stopped talking."""
 
 
 class SmtpConnection:

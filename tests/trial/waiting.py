@@ -1,4 +1,4 @@
-"""Waiting for a condition with a limit, never for luck."""
+"""Wait for a condition, with a limit."""
 
 import asyncio
 import time

@@ -1,1 +1,1 @@
-"""The mail systems under measurement, each with the same few doors."""
+"""The mail systems under measurement."""

@@ -1,4 +1,4 @@
-"""Mailyard in local mode: all services, RabbitMQ and mongod of its own, in a directory and on ports of its own."""
+"""Mailyard in local mode: all services with a separate RabbitMQ and mongod, directory and ports."""
 
 import asyncio
 import imaplib
@@ -22,7 +22,7 @@ COUNT = ({"$match": {"name": INBOX}}, {"$group": {"_id": None, "total": {"$sum":
 
 
 class MailyardLocal:
-    """One supervisor under one directory; see System for the doors."""
+    """One supervisor under one directory; implements System."""
 
     name = "mailyard"
 

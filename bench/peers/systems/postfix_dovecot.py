@@ -1,4 +1,4 @@
-"""The peer: Debian's Postfix handing to Dovecot by LMTP, private configuration, loopback, default fsync.
+"""The peer: Debian's Postfix, which delivers to Dovecot by LMTP, private configuration, loopback, default fsync.
 
 Nothing under /etc is read or written. Postfix needs root to start its daemons, so this needs root.
 """
@@ -20,7 +20,7 @@ START_LIMIT_SECONDS = 20
 
 
 class PostfixDovecot:
-    """Postfix and Dovecot under one directory; see System for the doors."""
+    """Postfix and Dovecot under one directory; implements System."""
 
     name = "postfix+dovecot"
 

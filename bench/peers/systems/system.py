@@ -1,4 +1,4 @@
-"""What the benchmark asks of a mail system, whoever made it."""
+"""The interface of a mail system under measurement."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -28,11 +28,11 @@ class System(Protocol):
         """Mails in all mailboxes now; cheap enough to be polled during a run."""
 
     def visible(self) -> int:
-        """Mails as a client can read them; may be dear, asked after a run to confirm `delivered`."""
+        """Count the mails that a client can read; may be expensive, and is called after a run to confirm `delivered`."""
 
     def process_roots(self) -> Mapping[int, str]:
         """Process ids whose whole trees belong to the system, each with the name for the table."""
 
 
 class SystemFailed(Exception):
-    """A system did not start or lost its way; the text says what to look at."""
+    """A system did not start or failed; the text names the file to look at."""

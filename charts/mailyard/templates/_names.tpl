@@ -45,7 +45,7 @@ labels:
   {{- include "mailyard.labels" (list $root (index . 1)) | nindent 2 }}
 {{- end -}}
 
-{{/* An image of ours; takes (list root component). */}}
+{{/* An image of Mailyard; takes (list root component). */}}
 {{- define "mailyard.image" -}}
 {{- $image := (index . 0).Values.image -}}
 {{- $registry := ternary "" (printf "%s/" $image.registry) (empty $image.registry) -}}

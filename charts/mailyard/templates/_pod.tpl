@@ -42,7 +42,7 @@ capabilities:
   drop: [ALL]
 {{- end -}}
 
-{{/* Image and rights of a container of ours; takes (list root component). */}}
+{{/* Image and rights of a container with an image of Mailyard; takes (list root component). */}}
 {{- define "mailyard.container" -}}
 image: {{ include "mailyard.image" . | quote }}
 imagePullPolicy: {{ (index . 0).Values.image.pullPolicy }}

@@ -162,7 +162,7 @@ values.schema.json checks single values.
 {{- end }}
 {{- range $values.extraEnv }}
 {{- if has .name $set }}
-{{- include "mailyard.problem" (printf "services.%s.extraEnv: the chart sets %s itself. Use its value instead: README.md tells which." $service .name) }}
+{{- include "mailyard.problem" (printf "services.%s.extraEnv: the chart sets %s itself. Use its value instead: README.md names it." $service .name) }}
 {{- end }}
 {{- end }}
 {{- end }}

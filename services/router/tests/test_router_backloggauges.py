@@ -35,7 +35,7 @@ async def store(mongo_url: str, database: str) -> AsyncIterator[Store]:
 
 
 def gauges(store: Store, *, most: int = 2, instance: str = "router-0") -> BacklogGauges:
-    settings = RouterSettings(census_tenants=most, instance=instance)
+    settings = RouterSettings(backlog_tenants=most, instance=instance)
     return BacklogGauges(store, settings, clock=lambda: NOON)
 
 

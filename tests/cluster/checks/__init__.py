@@ -26,7 +26,7 @@ from tests.cluster.subject import Subject
 class Check:
     """Its function returns figures worth telling, and raises AssertionError or ApiException when it finds fault."""
 
-    tells: str
+    summary: str
     run: Callable[[Subject], Coroutine[Any, Any, Figures]]
     from_nothing: bool = False
 

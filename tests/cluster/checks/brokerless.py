@@ -1,4 +1,4 @@
-"""RabbitMQ is scaled to no pod for a minute: new SMTP and IMAP connections are served all the while, and no mail is lost."""
+"""RabbitMQ is scaled to no pod for a minute: new SMTP and IMAP connections are served meanwhile, and no mail is lost."""
 
 import asyncio
 import time

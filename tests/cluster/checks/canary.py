@@ -31,10 +31,10 @@ async def run(subject: Subject) -> Figures:
         seconds=EXPORT_SECONDS,
         what="every router exports a run of the schedule",
     )
-    told: dict[str, float] = {}
+    shown: dict[str, float] = {}
     for page in await asyncio.to_thread(subject.pages, "router"):
-        told = _judged(page)
-    return {f"{leg} leg in s": round(value, 2) for leg, value in told.items()}
+        shown = _judged(page)
+    return {f"{leg} leg in s": round(value, 2) for leg, value in shown.items()}
 
 
 def _judged(page: str) -> dict[str, float]:

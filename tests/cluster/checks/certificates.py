@@ -1,4 +1,4 @@
-"""A renewed certificate is served by the pods that run: no restart."""
+"""Running pods serve a renewed certificate without a restart."""
 
 import asyncio
 import tempfile
@@ -25,14 +25,14 @@ async def run(subject: Subject) -> Figures:
     entries = renewed(subject.objects.secret(f"{NAME}-tls"))
     watch = Stopwatch()
     await asyncio.to_thread(subject.objects.replace_secret, f"{NAME}-tls", entries)
-    told: dict[str, float] = {}
+    shown: dict[str, float] = {}
     for service in PORTS:
         await asyncio.to_thread(_wait_for, subject, service, entries["tls.crt"].decode(), before)
-        told[f"served by {service} after s"] = watch.seconds
+        shown[f"served by {service} after s"] = watch.seconds
     restarted = [name for name, count in _lives(subject).items() if count != before.get(name, count)]
     if restarted:
         raise CheckFailed(f"restarted meanwhile: {restarted}")
-    return told
+    return shown
 
 
 def renewed(entries: Mapping[str, bytes]) -> dict[str, bytes]:

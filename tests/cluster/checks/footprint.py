@@ -1,4 +1,4 @@
-"""Idle memory of the trial overlay, pod by pod, as metrics.k8s.io tells it."""
+"""Idle memory of the trial overlay, pod by pod, as metrics.k8s.io reports it."""
 
 import asyncio
 import time
@@ -26,10 +26,10 @@ async def run(subject: Subject) -> Figures:
         ) from None
     sizes = await asyncio.to_thread(_megabytes, subject)
     ours = sum(sum(each) for name, each in sizes.items() if name not in DATABASES)
-    told = {name: f"{sum(each):.0f} MB ({len(each)})" for name, each in sorted(sizes.items())}
+    shown = {name: f"{sum(each):.0f} MB ({len(each)})" for name, each in sorted(sizes.items())}
     if ours > LIMIT_MEGABYTES:
-        raise CheckFailed(f"{ours:.0f} MB, the limit is {LIMIT_MEGABYTES} MB; by component (pods): {told}")
-    return {"all of Mailyard": f"{ours:.0f} MB", **told}
+        raise CheckFailed(f"{ours:.0f} MB, the limit is {LIMIT_MEGABYTES} MB; by component (pods): {shown}")
+    return {"all of Mailyard": f"{ours:.0f} MB", **shown}
 
 
 def _running(subject: Subject) -> dict[str, str]:

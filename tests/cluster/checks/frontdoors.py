@@ -1,4 +1,4 @@
-"""PROXY headers, versions 1 and 2: believed and required where they are configured, never taken from others."""
+"""PROXY headers, versions 1 and 2: required from the configured networks, ignored from others."""
 
 import asyncio
 import json
@@ -47,7 +47,7 @@ async def _try_out(subject: Subject) -> Figures:
     for service in PORTS:
         heard = await asyncio.to_thread(_from_balancer, subject, service, "none", [])
         if heard != [""]:
-            raise CheckFailed(f"{service} answered a balancer that told no client: {heard}")
+            raise CheckFailed(f"{service} answered a balancer that named no client: {heard}")
     await asyncio.to_thread(
         wait_until,
         lambda: _from_here(subject, "none") == ["220", "250"],
@@ -60,7 +60,7 @@ async def _try_out(subject: Subject) -> Figures:
     received = await _received(subject, box)
     missing = [source for source in SOURCES.values() if f"[{source}]" not in received]
     if missing:
-        raise CheckFailed(f"Received does not tell {missing}:\n{received}")
+        raise CheckFailed(f"Received does not name {missing}:\n{received}")
     return {
         "believed": ", ".join(SOURCES),
         "without a header": "hung up",

@@ -1,4 +1,4 @@
-"""From nothing to a passing `helm test`, with no step by hand, timed; the server judges every object before."""
+"""Install in an empty namespace until `helm test` passes, without manual steps, timed; the API server checks every object first."""
 
 import asyncio
 from collections import Counter

@@ -1,4 +1,4 @@
-"""`helm uninstall` leaves the volumes and the secrets that open them, and nothing else.
+"""`helm uninstall` leaves the volumes and the secrets for them, and nothing else.
 
 Helm does not count the pod of `helm test` as part of a release: it stays until the next test.
 """

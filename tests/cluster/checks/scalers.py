@@ -1,7 +1,7 @@
-"""Each trigger of KEDA's tells the HPA exactly what the pods export: above 0 while something waits, and 0 after it.
+"""Each trigger of KEDA's gives the HPA exactly the values that the pods export: above 0 while something waits, and 0 after it.
 
 Connections are compared in peace; the queues while mail for here and for elsewhere waits in each of them in turn. The
-router, which cannot be away since it tells the figures, gets tickets a second time: more than it can take at once.
+router, which cannot be stopped because it exports the figures, gets tickets a second time: more than it can take at once.
 """
 
 import asyncio
@@ -66,7 +66,7 @@ def _ready(subject: Subject) -> list[dict[str, object]]:
 
 
 async def _connections(subject: Subject, wanted: Sequence[Trigger], comparison: Comparison) -> None:
-    """Hold some of each kind until all have been told of, then none."""
+    """Hold some of each kind until all triggers have shown them, then none."""
     async with contextlib.AsyncExitStack() as held:
         for service, port in LISTENERS * HELD_CONNECTIONS:
             held.push_async_callback(_close, await _opened(subject, service, port))
@@ -113,7 +113,7 @@ def _take_away(subject: Subject) -> None:
 async def _fill_and_empty(
     subject: Subject, traffic: Traffic, wanted: Sequence[Trigger], comparison: Comparison
 ) -> None:
-    """Keep each consumer away until its queues have been told of, and go on until all are empty again."""
+    """Keep each consumer away until the triggers have shown its queues, and go on until all are empty again."""
     away = set(CONSUMERS)
     elsewhere = asyncio.create_task(asyncio.to_thread(_send_elsewhere, subject, traffic.boxes[0]))
 

@@ -35,7 +35,7 @@ def properties(values: str) -> dict[str, Any]:
         ("{}", "object"),
     ],
 )
-def test_the_default_tells_the_type(default: str, kind: str):
+def test_the_default_gives_the_type(default: str, kind: str):
     assert properties(f"a: {default}\n")["a"] == {"type": kind}
 
 

@@ -91,7 +91,7 @@ def test_targets_of_an_alias_are_added_set_and_removed(anna):
     assert anna.json("alias", "list") == []
 
 
-def test_a_target_in_another_tenant_is_told(anna):
+def test_a_target_in_another_tenant_is_reported(anna):
     anna("tenant", "add", "other")
     anna("domain", "add", "other.net", "--tenant", "other")
     anna("account", "add", "carl@other.net", "--generate")

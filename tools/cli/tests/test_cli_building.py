@@ -49,7 +49,7 @@ async def test_a_build_that_lasts_is_reported_and_a_lost_connection_joins_it_aga
     assert told[1] == "MongoDB: building indexes: waiting for the servers"
 
 
-async def test_a_store_that_stays_unreachable_ends_the_setup_after_its_patience(
+async def test_a_store_that_stays_unreachable_ends_the_setup_after_a_limited_time(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def build(_: Store) -> None:

@@ -70,13 +70,13 @@ def test_a_url_that_is_none_ends_with_status_78(mailyard):
     assert (refused.exit_code, "Invalid URI scheme" in refused.stderr) == (78, True)
 
 
-def test_a_store_that_is_away_ends_with_status_69(mailyard):
+def test_a_store_that_is_unreachable_ends_with_status_69(mailyard):
     mailyard.environment["MAILYARD_MONGO_URL"] = f"{NOBODY}&serverSelectionTimeoutMS=200"
     refused = mailyard("tenant", "list")
     assert (refused.exit_code, refused.stderr[:37]) == (69, "mailyard: MongoDB is unreachable: 127")
 
 
-def test_a_broker_that_is_away_ends_with_status_69(mailyard):
+def test_a_broker_that_is_unreachable_ends_with_status_69(mailyard):
     mailyard.environment["MAILYARD_AMQP_URL"] = "amqp://guest:guest@127.0.0.1:1/"
     refused = mailyard("queue", "list")
     assert (refused.exit_code, "mailyard: RabbitMQ is unreachable" in refused.stderr) == (69, True)

@@ -29,7 +29,7 @@ def load(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_load_that_is_accepted_ends_with_0_and_tells_how_fast_it_was(sink):
+def test_a_load_that_is_accepted_ends_with_0_and_says_how_fast_it_was(sink):
     done = load("--mx", sink, "--tls", "none", "--recipient", "b@y.test", "--mails", "5", "--rate", "100")
     assert done.returncode == 0
     assert done.stdout.startswith("accepted  5  (")

@@ -31,21 +31,21 @@ def members(tmp_path_factory):
     key = folder / "key"
     key.write_text("a2V5IG9mIGEgdGVzdA==")
     key.chmod(0o600)
-    places = [Endpoint("127.0.0.1", free_port()) for _ in range(3)]
+    endpoints = [Endpoint("127.0.0.1", free_port()) for _ in range(3)]
     with ExitStack() as stack:
-        for place in places:
-            stack.enter_context(mongod(folder, place, key))
-        yield places
+        for endpoint in endpoints:
+            stack.enter_context(mongod(folder, endpoint, key))
+        yield endpoints
 
 
 @contextmanager
-def mongod(folder, place, key, data=None):
+def mongod(folder, endpoint, key, data=None):
     found = provision.mongod(VAR)
-    data = folder / str((data or place).port)
+    data = folder / str((data or endpoint).port)
     data.mkdir(exist_ok=True)
-    words = f"--nounixsocket --bind_ip 127.0.0.1 --replSet rs0 --oplogSize 64 --wiredTigerCacheSizeGB 0.25 --port {place.port} --dbpath {data} --keyFile {key} --setParameter diagnosticDataCollectionEnabled=false"
+    words = f"--nounixsocket --bind_ip 127.0.0.1 --replSet rs0 --oplogSize 64 --wiredTigerCacheSizeGB 0.25 --port {endpoint.port} --dbpath {data} --keyFile {key} --setParameter diagnosticDataCollectionEnabled=false"
     process = start(
-        Program("mongod", (str(found.binary), *words.split()), folder / f"{place.port}.log", found.env)
+        Program("mongod", (str(found.binary), *words.split()), folder / f"{endpoint.port}.log", found.env)
     )
     try:
         yield process
@@ -67,15 +67,15 @@ def replica_set(members):
     wanted = Wanted("rs0", tuple(members), "mailyard", PASSWORD)
     results = {}
 
-    def complete(place):
-        results[place] = missing_after(Initiation(wanted, place, place))
+    def complete(endpoint):
+        results[endpoint] = missing_after(Initiation(wanted, endpoint, endpoint))
 
-    sidecars = [threading.Thread(target=complete, args=(place,)) for place in members]
+    sidecars = [threading.Thread(target=complete, args=(endpoint,)) for endpoint in members]
     for sidecar in sidecars:
         sidecar.start()
     for sidecar in sidecars:
         sidecar.join()
-    assert [results[place][0] for place in members] == [None, None, None], results
+    assert [results[endpoint][0] for endpoint in members] == [None, None, None], results
     return wanted
 
 
@@ -83,13 +83,13 @@ def test_three_new_servers_become_a_set_whose_user_may_do_everything(replica_set
     url = f"mongodb://{','.join(map(str, members))}/?replicaSet=rs0&authSource=admin"
     with MongoClient(url, username="mailyard", password=PASSWORD) as client:
         config = client.admin.command("replSetGetConfig")["config"]
-        assert [member["host"] for member in config["members"]] == [str(place) for place in members]
+        assert [member["host"] for member in config["members"]] == [str(endpoint) for endpoint in members]
         client.get_database("trial")["x"].with_options(write_concern=None).insert_one({})
 
 
 def test_a_set_that_is_complete_is_left_alone(replica_set, members):
-    for place in members:
-        assert missing_after(Initiation(replica_set, place, place)) == (None, [])
+    for endpoint in members:
+        assert missing_after(Initiation(replica_set, endpoint, endpoint)) == (None, [])
 
 
 def test_the_command_says_that_all_is_there(replica_set, members, tmp_path):
@@ -97,15 +97,15 @@ def test_the_command_says_that_all_is_there(replica_set, members, tmp_path):
     assert (done.exit_code, done.stdout) == (0, "The replica set rs0 is complete, mailyard can log in.\n")
 
 
-def test_a_sidecar_stays_until_it_is_told_to_stop_and_is_small(replica_set, members, tmp_path):
+def test_a_sidecar_stays_until_it_is_asked_to_stop_and_is_small(replica_set, members, tmp_path):
     secret = tmp_path / "secret"
     secret.write_text(f"{PASSWORD}\n")
-    place = str(members[0])
+    endpoint = str(members[0])
     options = (
         "--member",
-        place,
+        endpoint,
         "--at",
-        place,
+        endpoint,
         "--user",
         "mailyard",
         "--password-file",
@@ -129,22 +129,22 @@ def resident_mib(pid):
     return psutil.Process(pid).memory_info().rss / 2**20
 
 
-def test_a_wrong_password_is_told_and_given_up(replica_set, members, tmp_path):
-    places = [run(place, tmp_path, "wrong", "0") for place in members]
-    assert {done.exit_code for done in places} == {69}
-    assert any("must hold this one's password" in done.stderr for done in places)  # the primary tells
+def test_a_wrong_password_is_reported_and_given_up(replica_set, members, tmp_path):
+    runs = [run(endpoint, tmp_path, "wrong", "0") for endpoint in members]
+    assert {done.exit_code for done in runs} == {69}
+    assert any("must hold this one's password" in done.stderr for done in runs)  # the primary tells
 
 
-def run(place, folder, password, seconds):
+def run(endpoint, folder, password, seconds):
     secret = folder / "secret"
     secret.write_text(f"{password}\n")
-    arguments = ["--member", str(place), "--at", str(place), "--user", "mailyard", "--wait", seconds]
+    arguments = ["--member", str(endpoint), "--at", str(endpoint), "--user", "mailyard", "--wait", seconds]
     return CliRunner().invoke(
         app, ["replica-set", "initiate", *arguments, "--password-file", str(secret)], prog_name="mailyard"
     )
 
 
-def test_a_server_that_is_away_is_named():
+def test_a_server_that_is_unreachable_is_named():
     port = free_port()
     wanted = Wanted("rs0", (Endpoint("127.0.0.1", port),), "mailyard", PASSWORD)
     missing, said = missing_after(Initiation(wanted, wanted.members[0], None), 0)

@@ -148,7 +148,7 @@ def test_it_waits_for_servers_says_so_once_and_gives_up(tmp_path, mailyard, vhos
     assert "mailyard: MongoDB did not become ready in time: MongoDB is unreachable" in given_up.stderr
 
 
-def test_a_broker_that_is_away_is_named(mailyard):
+def test_a_broker_that_is_unreachable_is_named(mailyard):
     mailyard.environment["MAILYARD_AMQP_URL"] = f"amqp://guest:secret@127.0.0.1:{free_port()}/"
     given_up = mailyard("setup", "--wait", "1")
     assert given_up.exit_code == 69
@@ -203,7 +203,7 @@ def test_a_bad_file_is_refused_with_the_place_of_the_problem(tmp_path, text, pro
     assert problem in str(refusal.value)
 
 
-def test_all_problems_are_told_at_once_and_nothing_is_done(mailyard, tmp_path):
+def test_all_problems_are_reported_at_once_and_nothing_is_done(mailyard, tmp_path):
     file = tmp_path / "setup.yaml"
     file.write_text("tenants: [{id: A, domains: [x]}]")
     refused = mailyard("setup", "--file", str(file))

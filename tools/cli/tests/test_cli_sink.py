@@ -12,7 +12,7 @@ COMMAND = str(Path(sys.executable).with_name("mailyard"))
 MAIL = b"Subject: x\r\n\r\n.dot\r\n\xff\0\r\n"
 
 
-def test_the_command_listens_until_it_is_told_to_stop(tmp_path: Path) -> None:
+def test_the_command_listens_until_it_is_asked_to_stop(tmp_path: Path) -> None:
     port = free_port()
     argv = [COMMAND, "sink", "--listen", f"127.0.0.1:{port}", "--directory", str(tmp_path)]
     process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)

@@ -47,7 +47,7 @@ def test_the_reference_is_current() -> None:
     assert (ROOT / "docs/cli.md").read_text() == page()
 
 
-def test_the_reference_tells_of_every_command() -> None:
+def test_the_reference_lists_every_command() -> None:
     written = page()
     for command in ("account passwd", "alias add", "queue list", "trace", "ledger"):
         assert f"\n## mailyard {command}\n" in written

@@ -128,7 +128,7 @@ def test_nodes_need_room_for_all_that_is_requested():
     assert levels(check_nodes(nodes, Requests(1, 5 * GIB))) == ["error"]
 
 
-def test_nodes_of_other_processors_and_a_lone_node_are_told():
+def test_nodes_of_other_processors_and_a_lone_node_are_reported():
     nodes = [Node("a", "amd64", 9, 9 * GIB), Node("b", "s390x", 9, 9 * GIB)]
     assert [finding.what for finding in check_nodes(nodes, Requests(1, GIB))][1:] == [
         "some nodes have other processors: s390x",

@@ -132,11 +132,11 @@ def found(lines, area):
 @contextmanager
 def mail_server():
     """A sink in a thread of its own: the command's own loop is busy."""
-    started, stop, place = threading.Event(), threading.Event(), []
+    started, stop, address = threading.Event(), threading.Event(), []
 
     async def serve():
         async with Sink(Counter()) as sink:
-            place.append(f"127.0.0.1:{sink.port}")
+            address.append(f"127.0.0.1:{sink.port}")
             started.set()
             await asyncio.to_thread(stop.wait)
 
@@ -144,7 +144,7 @@ def mail_server():
     thread.start()
     started.wait(10)
     try:
-        yield place[0]
+        yield address[0]
     finally:
         stop.set()
         thread.join()
@@ -159,7 +159,7 @@ def away(monkeypatch, tmp_path):
         monkeypatch.delenv(name, raising=False)
 
 
-def test_before_a_good_cluster_in_a_good_world_has_no_errors(tmp_path):
+def test_before_a_good_cluster_in_good_surroundings_has_no_errors(tmp_path):
     with (
         fake_cluster(ANSWERS, frozenset()) as url,
         fake_dns(ZONE, validates=True) as resolver,
@@ -252,7 +252,7 @@ def test_where_nothing_can_be_seen_everything_is_unknown_and_nothing_an_error(aw
     ]  # fmt: skip
 
 
-def test_a_keda_that_is_too_old_is_told(tmp_path, away):
+def test_a_keda_that_is_too_old_is_reported(tmp_path, away):
     operator = {"metadata": {"labels": {"app.kubernetes.io/version": "2.19.1"}}}
     path = "/apis/apps/v1/deployments?labelSelector=app.kubernetes.io/name%3Dkeda-operator"
     with fake_cluster({**ANSWERS, path: {"items": [operator]}}, frozenset()) as url:
@@ -290,7 +290,7 @@ def test_after_the_release_is_looked_at(tmp_path, away):
 
 
 def test_in_the_toolbox_the_releases_listeners_are_looked_at_and_what_a_pod_cannot_see_has_its_command(away):
-    with mail_server() as place:
+    with mail_server() as address:
         _, lines = check(
             "after",
             environment={
@@ -298,16 +298,16 @@ def test_in_the_toolbox_the_releases_listeners_are_looked_at_and_what_a_pod_cann
                 "MAILYARD_HOSTNAME": HOST,
                 "MAILYARD_INSTALL_CHECK_NAMESPACE": "post",
                 "MAILYARD_INSTALL_CHECK_RELEASE": "yard",
-                "MAILYARD_INSTALL_CHECK_LISTENERS": f"smtp={place} submission={place}",
+                "MAILYARD_INSTALL_CHECK_LISTENERS": f"smtp={address} submission={address}",
             },
         )
     assert found(lines, "port 25 in") == [
         ("unknown", "it is unknown whether port 25 is open from outside the cluster"),
-        ("warning", f"{place} greets as another host: 220 {NAME} ESMTP ready"),
+        ("warning", f"{address} greets as another host: 220 {NAME} ESMTP ready"),
     ]
     assert [what.partition(" offers ")[0] for _, what in found(lines, "certificates")] == [
-        f"smtp at {place}",
-        f"submission at {place}",
+        f"smtp at {address}",
+        f"submission at {address}",
     ]
     advice = [line["instruction"] for line in lines if line["area"] in ("cluster", "port 25 in")][:2]
     command = f"mailyard install-check after --namespace post --release yard --host {HOST}"
@@ -318,20 +318,20 @@ def test_where_no_host_is_named_it_is_the_releases(tmp_path, away):
     named = [{"name": "MAILYARD_HOSTNAME", "value": HOST}]
     path = f"/apis/apps/v1/namespaces/mail/deployments?{SELECTOR}"
     answers = {**ANSWERS, path: {"items": [deployment("smtp-in", 1, named)]}}
-    with fake_cluster(answers, frozenset()) as url, mail_server() as place:
+    with fake_cluster(answers, frozenset()) as url, mail_server() as address:
         _, lines = check(
             "after",
             f"--kubeconfig={kubeconfig(tmp_path, url)}",
             "--namespace=mail",
             "--release=yard",
-            f"--listener=smtp={place}",
+            f"--listener=smtp={address}",
         )
     assert found(lines, "port 25 in") == [
-        ("warning", f"{place} greets as another host: 220 {NAME} ESMTP ready"),
+        ("warning", f"{address} greets as another host: 220 {NAME} ESMTP ready"),
     ]
 
 
-def test_a_store_that_is_named_and_away_is_an_error(away):
+def test_a_store_that_is_named_and_unreachable_is_an_error(away):
     environment = {"MAILYARD_MONGO_URL": f"mongodb://127.0.0.1:{free_port()}/"}
     status, lines = check("after", environment=environment)
     assert status == 1

@@ -1,4 +1,4 @@
-"""A service in a few lines, run as a program: /readyz on a port; its manners are arguments."""
+"""A service in a few lines, run as a program: /readyz on a port; an argument sets its behaviour."""
 
 import http.server
 import signal
@@ -21,15 +21,15 @@ class Readyz(http.server.BaseHTTPRequestHandler):
         pass
 
 
-port, manner = int(sys.argv[1]), sys.argv[2]
-if manner == "misconfigured":
+port, behaviour = int(sys.argv[1]), sys.argv[2]
+if behaviour == "misconfigured":
     print("MAILYARD_FAKE_LIMIT: no such setting")
     sys.exit(78)
-if manner == "stubborn":
+if behaviour == "stubborn":
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 else:
     signal.signal(signal.SIGTERM, lambda *_: (print("stopped"), sys.exit(0)))
-if manner == "never-ready":
+if behaviour == "never-ready":
     Readyz.ready_at += 3600
 http.server.HTTPServer.allow_reuse_address = True
 http.server.HTTPServer(("127.0.0.1", port), Readyz).serve_forever()

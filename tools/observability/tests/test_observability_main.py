@@ -27,7 +27,7 @@ def test_what_was_generated_is_current(monkeypatch: pytest.MonkeyPatch, tmp_path
     assert len(list(tmp_path.glob("dashboards/*.json"))) == len(BOARDS)
 
 
-def test_changed_missing_and_superfluous_files_are_told(
+def test_changed_missing_and_superfluous_files_are_reported(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     run(monkeypatch, tmp_path, "generate")
@@ -55,13 +55,13 @@ def test_panels_do_not_overlap_and_have_ids_of_their_own(board) -> None:
     taken: set[tuple[int, int]] = set()
     panels = model_of(board)["panels"]
     for panel in panels:
-        place = panel["gridPos"]
+        grid = panel["gridPos"]
         cells = {
             (x, y)
-            for x in range(place["x"], place["x"] + place["w"])
-            for y in range(place["y"], place["y"] + place["h"])
+            for x in range(grid["x"], grid["x"] + grid["w"])
+            for y in range(grid["y"], grid["y"] + grid["h"])
         }
-        assert place["x"] + place["w"] <= WIDTH
+        assert grid["x"] + grid["w"] <= WIDTH
         assert not cells & taken, panel["title"]
         taken |= cells
     assert len({panel["id"] for panel in panels}) == len(panels)
@@ -84,7 +84,7 @@ def test_what_may_lie_below_0_is_not_cut_off() -> None:
 
 
 @pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.uid)
-def test_what_every_router_tells_is_added_up_over_namespaces_and_not_over_routers(board) -> None:
+def test_what_every_router_exports_is_added_up_over_namespaces_and_not_over_routers(board) -> None:
     told_alike = re.compile(r"mailyard_queue_(depth_mails|broker_messages|consumers)\b")
     for panel in board.panels:
         for query in panel.queries:

@@ -3,8 +3,8 @@ from datetime import UTC, datetime
 
 from mailyard.local.processes import free_port
 from mailyard.probe.boxes import Counter
-from mailyard.probe.door import Door, Encryption, Trust
 from mailyard.probe.load import Answer, Load, Plan, Report
+from mailyard.probe.mailserver import Encryption, MailServer, Trust
 from mailyard.probe.sink import Sink
 from mailyard.runtime.endpoint import Endpoint
 
@@ -26,8 +26,8 @@ def plan(*recipients: str, mails: int = 20, per_second: float = 1_000.0, seconds
 async def run(wanted: Plan) -> tuple[Report, int]:
     box = Counter()
     async with Sink(box) as sink:
-        door = Door(Endpoint("127.0.0.1", sink.port), Trust(), Encryption.NONE)
-        report = await asyncio.to_thread(Load(door, wanted, lambda: NOW).run)
+        server = MailServer(Endpoint("127.0.0.1", sink.port), Trust(), Encryption.NONE)
+        report = await asyncio.to_thread(Load(server, wanted, lambda: NOW).run)
     return report, box.messages
 
 
@@ -37,7 +37,7 @@ async def test_every_mail_is_sent_once_and_counted():
     assert taken == 20
 
 
-async def test_what_the_server_refuses_is_told_in_its_words():
+async def test_what_the_server_refuses_is_reported_in_its_words():
     report, taken = await run(plan("b@y.test", "refuse@y.test", "defer@y.test", "c@y.test"))
     assert (report.accepted, report.refused, report.failed) == (10, 10, 0)
     assert sorted(count for _, count in report.reasons()) == [5, 5]
@@ -57,9 +57,9 @@ async def test_no_mail_is_begun_after_the_time():
     assert (taken, report.unsent) == (report.accepted, 1_000 - report.accepted)
 
 
-def test_a_server_that_is_away_is_told_from_one_that_refuses():
-    door = Door(Endpoint("127.0.0.1", free_port()), Trust(), Encryption.NONE)
-    report = Load(door, plan("b@y.test", mails=4), lambda: NOW).run()
+def test_a_server_that_is_unreachable_is_distinguished_from_one_that_refuses():
+    server = MailServer(Endpoint("127.0.0.1", free_port()), Trust(), Encryption.NONE)
+    report = Load(server, plan("b@y.test", mails=4), lambda: NOW).run()
     assert (report.accepted, report.refused, report.failed) == (0, 0, 4)
 
 

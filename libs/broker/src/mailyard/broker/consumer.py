@@ -186,7 +186,7 @@ class TicketConsumer:
         """Handle what comes, in order, until the session ends."""
         while session.ended is None:
             if self._stopping.is_set():
-                await session.cancel()  # drain() came while we registered
+                await session.cancel()  # drain() came during the registration
                 return
             await session.news()
             if deliveries := session.take(self._max_tickets):
@@ -207,7 +207,7 @@ class TicketConsumer:
             self._in_hand = ()
 
     async def _probe(self) -> None:
-        """Register anew when the broker has mail for us, or forgot us, and nothing arrives: silent death."""
+        """Register anew when the broker has mail, or has lost the registration, and nothing arrives."""
         while not self._stopping.is_set():
             seen = self._messages_in
             await pause(self._probe_seconds, self._stopping)
@@ -235,7 +235,9 @@ class TicketConsumer:
         self._stalls_total.inc()
         _log.error("consumer.stalled", queue=self._queue)
         if self._session is not None:
-            self._session.end("stalled: the queue has messages, or has lost us, and none arrives")
+            self._session.end(
+                "stalled: the queue has messages, or has lost the registration, and none arrives"
+            )
 
     def _note_arrival(self, tickets: Sequence[Ticket]) -> None:
         self._messages_in += 1

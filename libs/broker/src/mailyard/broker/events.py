@@ -185,7 +185,7 @@ class MailboxEvents:
         try:
             batch = MailboxEventBatch.FromString(message.body)
         except DecodeError:
-            return  # whoever published it is not one of us
+            return  # it was not published by Mailyard
         for event in batch.events:
             if event.mailbox in self._callbacks:
                 _RECEIVED.inc()

@@ -1,7 +1,7 @@
 """Turns what aiormq raises into `Unavailable`, in one place.
 
 When a channel or a connection closes, aiormq ends every pending future with whatever closed it: an AMQPError, an
-OSError, a RuntimeError, or CancelledError without anyone having cancelled. The last must never end a task of ours.
+OSError, a RuntimeError, or CancelledError without anyone having cancelled. The last must never end a task of Mailyard.
 """
 
 import asyncio

@@ -36,7 +36,7 @@ OLDEST_BROKER = (3, 10)  # at-least-once dead-lettering begins there
 
 _log = get_logger(__name__)
 
-for _noisy in ("aiormq", "aio_pika"):  # they log with tracebacks what we log in one line
+for _noisy in ("aiormq", "aio_pika"):  # they log with tracebacks; Mailyard logs one line
     logging.getLogger(_noisy).setLevel(logging.CRITICAL)
 
 

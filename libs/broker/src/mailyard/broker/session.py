@@ -41,7 +41,7 @@ class Delivery:
 
 
 class ConsumerSession:
-    """Receives deliveries of one queue until its channel closes, the broker cancels it, or we end it."""
+    """Receives deliveries of one queue until its channel closes, the broker cancels it, or `end` is called."""
 
     def __init__(self, queue: Queue, channel: Channel, on_arrival: OnArrival) -> None:
         self.ended: str | None = None
@@ -111,7 +111,7 @@ class ConsumerSession:
     async def cancel(self) -> None:
         """Deregister, and give back what waits; what was taken may still be settled."""
         if self.ended is None:
-            self.end("we deregistered")
+            self.end("deregistered")
             await _settle(self._channel.basic_cancel(self._consumer_tag, timeout=RPC_SECONDS))
         rest = list(self.waiting)
         self.waiting.clear()

@@ -54,7 +54,7 @@ class AccessWatch:
         return self._seen
 
     def has_ended(self, identity: Identity) -> bool:
-        """Tell whether access was withdrawn since the password was checked."""
+        """Return whether access was withdrawn since the password was checked."""
         return any(identity.revision < (self._latest.get(each) or 0) for each in _subjects_of(identity))
 
     def open(self, identity: Identity, end: Callable[[], None]) -> OpenSession:

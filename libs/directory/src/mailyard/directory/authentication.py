@@ -115,7 +115,7 @@ class Authenticator:
         return answer
 
     async def may_send_as(self, identity: Identity, address: Address) -> bool:
-        """Tell whether an account may send mail from `address`.
+        """Return whether an account may send mail from `address`.
 
         It is when the address is the account's own, or an alias that reaches it, in a domain of its own tenant.
         Receiving mail for postmaster@ or abuse@ by default gives no right to send as them.

@@ -121,7 +121,7 @@ class Expansion:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """The domain is ours, the address takes no mail: a permanent failure with an RFC 3463 status."""
+    """The domain is of this installation, the address takes no mail: a permanent failure with an RFC 3463 status."""
 
     reason: str
     status: str = "5.1.1"
@@ -129,7 +129,7 @@ class Unknown:
 
 @dataclass(frozen=True, slots=True)
 class Remote:
-    """The domain is not ours."""
+    """The domain is not of this installation."""
 
     domain: str
 

@@ -67,11 +67,11 @@ class Passwords:
         return await self._off_loop(lambda: self._hasher.hash(prepared(password)))
 
     async def verify(self, hashed: str, password: str) -> bool:
-        """Tell whether it is the password of this hash. Raises Unavailable: too many others wait."""
+        """Return whether it is the password of this hash. Raises Unavailable: too many others wait."""
         return await self._off_loop(lambda: self._verify(hashed, prepared(password)))
 
     def is_weak(self, hashed: str) -> bool:
-        """Tell whether a hash is cheaper to break than new ones are; stronger ones are left alone."""
+        """Return whether a hash is cheaper to break than new ones are; stronger ones are left alone."""
         used = extract_parameters(hashed)
         return used.type is not Type.ID or (used.time_cost, used.memory_cost) < (
             self._cost.time,

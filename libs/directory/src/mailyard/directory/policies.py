@@ -63,7 +63,7 @@ class Policies:
         return known.policy if known is not None and not known.problem else None
 
     async def of_domain(self, domain: str) -> DomainPolicy:
-        """Return the policy of a domain with its tenant's; an empty one where the domain is not ours."""
+        """Return the policy of a domain with its tenant's; an empty one where the domain is not of this installation."""
         return _readable(await self._look_up(_Key(domain, is_domain=True)))
 
     async def of_sender(self, tenant: str, domain: str) -> DomainPolicy:

@@ -24,7 +24,7 @@ ROLES = frozenset({"postmaster", "abuse"})  # RFC 5321, section 4.5.1; RFC 2142,
 
 
 def is_role(address: Address) -> bool:
-    """Tell whether every domain must take mail for this local part, in any case."""
+    """Return whether every domain must take mail for this local part, in any case."""
     return address.local.lower() in ROLES
 
 
@@ -44,7 +44,7 @@ def resolution_of(
 
     Args:
         address: whom the mail is for.
-        domain: its domain, None when it is not ours.
+        domain: its domain, None when it is not of this installation.
         found: accounts and aliases by key, at least those under `keys_of(address)`.
 
     """

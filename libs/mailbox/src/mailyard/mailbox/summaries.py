@@ -8,7 +8,7 @@
 | `sent_zone` | minutes east of UTC, as the sender wrote it |
 | `exact` | false: Subject or Date was cut, or there are several Subject fields; absent: true |
 
-A message of a version up to 0.3.0 has no such column: `summary_of` reads its header index.
+A message of version 0.2.0 has no such column: `summary_of` reads its header index.
 """
 
 from collections.abc import Iterable

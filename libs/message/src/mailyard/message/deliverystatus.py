@@ -48,7 +48,7 @@ class RecipientReport:
     address: str
     outcome: DsnAction
     status: str  # enhanced status code (RFC 3463)
-    diagnostic: str  # reply of the remote, or our own words
+    diagnostic: str  # reply of the remote host, or the text of Mailyard
     notify: str = ""
     orcpt: str = ""
     remote_mta: str = ""

@@ -26,7 +26,7 @@ class Hop:
     greeting: str  # what the client said in EHLO, HELO or LHLO
     client_ip: str
     client_name: str  # from reverse DNS; empty: unknown
-    host: str  # our own name
+    host: str  # the name of this server
     protocol: str
     spool_id: str
     at: datetime

@@ -136,7 +136,7 @@ Build = Callable[[Runtime[SettingsType]], Awaitable[Sequence[Component]]]
 
 
 def run(service: str, settings: SettingsType, build: Build[SettingsType]) -> int:
-    """Run a service until it is told to stop; return the exit code for `sys.exit`."""
+    """Run a service until it is asked to stop; return the exit code for `sys.exit`."""
     configure_logs(service, settings.log_level, settings.log_format)
     for variable in unknown_variables(type(settings)):
         _log.warning("settings.unknown_variable", variable=variable)

@@ -61,7 +61,7 @@ class CommonSettings(BaseSettings):
         default="mailyard",
         min_length=1,
         max_length=63,
-        description="Name of the database that holds everything.",
+        description="Name of the database for everything that Mailyard stores.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least severe level that is logged."

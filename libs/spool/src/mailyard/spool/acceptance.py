@@ -17,7 +17,7 @@ class Source(StrEnum):
     SUBMISSION = "submission"
     LMTP = "lmtp"
     API = "api"
-    GENERATED = "generated"  # made by Mailyard itself, such as a bounce; 0.3.0 wrote "bounce"
+    GENERATED = "generated"  # made by Mailyard itself, such as a bounce; 0.2.0 wrote "bounce"
 
 
 @dataclass(frozen=True, slots=True)

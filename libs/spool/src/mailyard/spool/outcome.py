@@ -32,7 +32,7 @@ class Outcome:
 
     result: Result
     status: str = "2.0.0"  # RFC 3463
-    text: str = ""  # for the sender: the reply of the remote host, or our reason
+    text: str = ""  # for the sender: the reply of the remote host, or the reason of Mailyard
     place: str = ""  # mailbox and UID, or the remote host
     dsn_passed: bool = False  # the remote host took over the DSN parameters (RFC 3461, section 5.2.2)
 

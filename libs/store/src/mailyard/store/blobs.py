@@ -240,7 +240,7 @@ class Blobs:
 
 
 async def _insert_once(collection: Collection, rows: list[Row]) -> None:
-    """Insert rows whose keys are ours alone: one that is there already is there from an earlier try."""
+    """Insert rows whose keys only this process has: one that is there already is there from an earlier try."""
     if not rows:
         return
     with unavailable_when_away():

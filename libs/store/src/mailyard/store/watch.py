@@ -29,7 +29,7 @@ class ConnectionWatch(TopologyListener):
         self._connected.set(1 if event.new_description.has_writable_server() else 0)
 
     def closed(self, event: TopologyClosedEvent) -> None:  # noqa: ARG002
-        """We let go of all servers."""
+        """The client closes all servers."""
         self._connected.set(0)
 
 

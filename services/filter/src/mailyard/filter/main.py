@@ -48,5 +48,5 @@ async def build(runtime: Runtime[FilterSettings]) -> Sequence[Component]:
 
 
 def main() -> None:
-    """Run the service until it is told to stop."""
+    """Run the service until it is asked to stop."""
     sys.exit(run("filter", load_settings(FilterSettings), build))

@@ -20,7 +20,7 @@ class FilterSettings(RulesSettings, CommonSettings):
     body_octets: int = Field(
         default=8 * 1024 * 1024,
         ge=64 * 1024,
-        description="How much of a body rules look at, from its start (octets).",
+        description="How much of a body rules examine, from its start (octets).",
     )
     batch_octets: int = Field(
         default=16 * 1024 * 1024,
@@ -55,13 +55,13 @@ class FilterSettings(RulesSettings, CommonSettings):
         default=512 * 1024,
         ge=300_000,
         le=16 * 1024 * 1024,
-        description="Octets of one such question at most; more gets HTTP status 413, and smtp-in goes on without.",
+        description="Octets of one such request at most; more gets HTTP status 413, and smtp-in goes on without.",
     )
     inline_requests: int = Field(
         default=64,
         ge=1,
         le=10_000,
-        description="Such questions at the same time at most; more get HTTP status 503, and smtp-in goes on without.",
+        description="Such requests at the same time at most; more get HTTP status 503, and smtp-in goes on without.",
     )
 
     def thresholds(self) -> Thresholds:

@@ -15,6 +15,7 @@ from mailyard.store.client import Store
 from mailyard.store.lease import Lease
 
 OTHERS = "(others)"  # no tenant's name: parentheses are not allowed in one
+_LEASE = "census"  # as in 0.2.0: of routers of both versions, one exports the gauges
 _COUNT_LIMIT_MS = 20_000
 _PAUSE_FACTOR = 20  # the pause after a count is at least this many times as long as the count
 _log = get_logger(__name__)
@@ -25,11 +26,11 @@ class BacklogGauges:
 
     def __init__(self, store: Store, settings: RouterSettings, *, clock: Clock = now_utc) -> None:
         self._store = store
-        self._most = settings.census_tenants
+        self._most = settings.backlog_tenants
         self._clock = clock
         self._canary = Canary(store)
-        length = timedelta(seconds=settings.census_seconds * 2 + 10)
-        self._lease = Lease(store, "census", settings.instance, length=length, clock=clock)
+        length = timedelta(seconds=settings.backlog_seconds * 2 + 10)
+        self._lease = Lease(store, _LEASE, settings.instance, length=length, clock=clock)
         self._count_at = clock()
 
     async def export_backlog(self) -> bool:

@@ -51,9 +51,9 @@ async def build(runtime: Runtime[RouterSettings]) -> Sequence[Component]:
         Periodic("removed-accounts", settings.sweep_seconds, AccountPurge(store, settings.instance).work),
         Periodic("dkim-keys", settings.dkim_seconds, DkimKeyRotation(store, settings).work),
         Periodic("ledger", settings.ledger_seconds, manager.audit_ledger),
-        Periodic("census", settings.census_seconds, gauges.export_backlog),
-        Periodic("dead letters", settings.census_seconds, DeadLetters(broker).trim),
-        Periodic("canary", settings.census_seconds, gauges.export_canary),
+        Periodic("backlog", settings.backlog_seconds, gauges.export_backlog),
+        Periodic("dead letters", settings.backlog_seconds, DeadLetters(broker).trim),
+        Periodic("canary", settings.backlog_seconds, gauges.export_canary),
     ]
     if not settings.test_no_reconciler:
         periodic.append(Periodic("reconciler", settings.reconcile_seconds, manager.reconcile))
@@ -61,5 +61,5 @@ async def build(runtime: Runtime[RouterSettings]) -> Sequence[Component]:
 
 
 def main() -> None:
-    """Run the service until it is told to stop."""
+    """Run the service until it is asked to stop."""
     sys.exit(run("router", load_settings(RouterSettings), build))

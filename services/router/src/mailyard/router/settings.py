@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, field_validator
 
 from mailyard.directory.dkim.rotation import RotationSchedule
 from mailyard.message.address import Address, AddressError
-from mailyard.runtime.renames import VersionAdded
+from mailyard.runtime.renames import Renamed, VersionAdded
 from mailyard.runtime.settings import CommonSettings, Port, settings_config
 
 
@@ -35,14 +35,14 @@ class RouterSettings(CommonSettings):
     depth_seconds: float = Field(
         default=5.0, gt=0, le=300, description="How often depth and age of the queues are measured."
     )
-    census_seconds: float = Field(
-        default=30.0, gt=0, le=3600, description="How often the waiting mails of tenants are counted."
+    backlog_seconds: Annotated[float, Renamed("MAILYARD_ROUTER_CENSUS_SECONDS", "0.3.0")] = Field(
+        default=30.0, gt=0, le=3600, description="How often the open messages of tenants are counted."
     )
-    census_tenants: int = Field(
+    backlog_tenants: Annotated[int, Renamed("MAILYARD_ROUTER_CENSUS_TENANTS", "0.3.0")] = Field(
         default=20,
         ge=0,
         le=200,
-        description="How many tenants, those with most waiting mails, are shown by name in metrics.",
+        description="How many tenants, those with the most open messages, metrics name; the others are added up.",
     )
     bounce_headers_only_octets: int = Field(
         default=100_000,
@@ -98,7 +98,10 @@ class RouterSettings(CommonSettings):
         description="To how many addresses aliases may lead one message; recipients beyond fail with 5.5.3.",
     )
     sweep_seconds: float = Field(
-        default=60.0, gt=0, le=86_400, description="Pause between sweeps of what nobody needs any more."
+        default=60.0,
+        gt=0,
+        le=86_400,
+        description="Pause between sweeps, which delete rows and bodies that are not needed any more.",
     )
     trace_days: float = Field(
         default=30.0,
@@ -114,7 +117,7 @@ class RouterSettings(CommonSettings):
     )
     test_no_reconciler: bool = Field(
         default=False,
-        description="Never look for lost tickets. It loses mail: it is there to prove that tests see a loss.",
+        description="Never look for lost tickets. It loses mail: it proves that tests detect a loss.",
     )
 
     @field_validator("double_bounce_recipient")

@@ -1,4 +1,4 @@
-"""Shapes that occur in several places of the values."""
+"""Schemas that several values share."""
 
 from collections.abc import Mapping
 from types import MappingProxyType

@@ -1,6 +1,6 @@
 """The values of a chart with their comments: what values.yaml says, as data.
 
-The comment right above a key describes it. A line `@schema {…}` in it holds keywords of JSON Schema, or one of our own:
+The comment right above a key describes it. A line `@schema {…}` in it holds keywords of JSON Schema, or one of this package:
 `ref` (a definition), `each` (all children are alike, the first one is documented), `free` (Kubernetes checks it).
 A line that begins with `##` opens a section.
 """
@@ -19,7 +19,7 @@ class BadComment(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One value: its path, what is said about it, its default, and the values inside it."""
+    """One value: its path, its description, its default, and the values inside it."""
 
     path: tuple[str, ...]
     description: str

@@ -1,4 +1,4 @@
-"""The chart's README: a page written by hand, with tables of the values in the place of a marker."""
+"""The chart's README: a page written by hand, in which tables of the values replace a marker."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -30,7 +30,7 @@ def _section(title: str, members: list[Entry]) -> str:
 
 
 def _remarks(members: list[Entry]) -> list[str]:
-    """What is said about a whole group."""
+    """Return the description of a group of values."""
     return [
         f"`{entry.name}`: {entry.description}\n" for entry in members if entry.children and entry.description
     ]

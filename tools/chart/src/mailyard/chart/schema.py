@@ -43,7 +43,7 @@ def _schema(entry: Entry, service: str = "") -> dict[str, Any]:
 
 
 def _shape(entry: Entry, service: str) -> dict[str, Any]:
-    """What the default and our own keywords tell."""
+    """Return the schema that the default and this package's keywords give."""
     if (name := entry.keywords.get("ref")) is not None:
         return _reference(name, service, entry)
     if entry.keywords.get("free"):
@@ -59,7 +59,7 @@ def _shape(entry: Entry, service: str) -> dict[str, Any]:
 
 
 def _reference(name: str, service: str, entry: Entry) -> dict[str, Any]:
-    """draft-07 ignores what stands beside a $ref, so it stands in an allOf."""
+    """Put a $ref into an allOf: draft-07 ignores the keywords beside a $ref."""
     if name == SETTINGS:
         return settings_schema(service)
     if name not in DEFINITIONS:

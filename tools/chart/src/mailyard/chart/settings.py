@@ -58,7 +58,7 @@ def _old_names(model: type[CommonSettings], properties: Mapping[str, Any]) -> di
 
 
 def _is_free(name: str, field: FieldInfo) -> bool:
-    """Whether the chart leaves it to the user; secrets come as files, and test switches lose mail."""
+    """Return whether the user may set it: secrets come as files, and test switches lose mail."""
     if name in CommonSettings.model_fields:
         return name in COMMON
     return not (
@@ -71,7 +71,7 @@ def _is_free(name: str, field: FieldInfo) -> bool:
 
 
 def _property(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out what is pydantic's, follow references, and take the one alternative that is not null."""
+    """Leave out pydantic's keywords, follow references, and take the one alternative that is not null."""
     if "$ref" in schema:
         resolved = definitions[schema["$ref"].rpartition("/")[2]]
         return _property({**resolved, **{key: schema[key] for key in schema if key != "$ref"}}, definitions)

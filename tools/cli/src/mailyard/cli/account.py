@@ -234,7 +234,7 @@ def remove(
 def restore(
     context: typer.Context, address: AddressArgument, tenant: OfOwner = None, as_json: AsJson = False
 ) -> None:
-    """Bring back a removed account with its password and mail, while the mail is kept."""
+    """Restore a removed account with its password and mail, while the mail is kept."""
 
     async def restored(session: Session) -> Account:
         owner = await session.owner_of(mail_address(address), tenant)

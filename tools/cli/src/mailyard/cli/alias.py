@@ -36,10 +36,10 @@ def add(
     async def added(session: Session) -> Alias:
         owner = await session.owner_of(mail_address(address), tenant)
         alias = await (await session.prepared()).add_alias(owner, address, targets)
-        await _tell_of_others(session, alias)
+        await _note_targets_of_others(session, alias)
         return alias
 
-    show([_record(perform(context, added))], COLUMNS, as_json=as_json)
+    _show(perform(context, added), as_json=as_json)
 
 
 @app.command("list")
@@ -62,11 +62,7 @@ def change(
     as_json: AsJson = False,
 ) -> None:
     """Replace all targets of an alias."""
-    show(
-        [_record(perform(context, lambda session: _set(session, address, tenant, targets)))],
-        COLUMNS,
-        as_json=as_json,
-    )
+    _show(perform(context, lambda session: _set(session, address, tenant, targets)), as_json=as_json)
 
 
 @app.command()
@@ -83,7 +79,7 @@ def add_target(
         alias = await _existing(session, address, tenant)
         return await _set(session, address, tenant, [*map(str, alias.targets), *targets])
 
-    show([_record(perform(context, changed))], COLUMNS, as_json=as_json)
+    _show(perform(context, changed), as_json=as_json)
 
 
 @app.command()
@@ -107,7 +103,7 @@ def remove_target(
         await session.directory.addresses.set_targets(alias.tenant, alias.address, left)
         return await session.directory.require_alias(alias.tenant, alias.address)
 
-    show([_record(perform(context, changed))], COLUMNS, as_json=as_json)
+    _show(perform(context, changed), as_json=as_json)
 
 
 @app.command()
@@ -126,7 +122,7 @@ def remove(
         confirmed(yes, f"the alias {alias.address} would be removed")
         return await session.removal.remove_alias(alias.tenant, address)
 
-    show([_record(perform(context, removed))], COLUMNS, as_json=as_json)
+    _show(perform(context, removed), as_json=as_json)
 
 
 async def _existing(session: Session, address: str, tenant: str | None) -> Alias:
@@ -137,14 +133,18 @@ async def _existing(session: Session, address: str, tenant: str | None) -> Alias
 async def _set(session: Session, address: str, tenant: str | None, targets: Sequence[str]) -> Alias:
     owner = await session.owner_of(mail_address(address), tenant)
     alias = await session.directory.set_targets(owner, address, targets)
-    await _tell_of_others(session, alias)
+    await _note_targets_of_others(session, alias)
     return alias
 
 
-async def _tell_of_others(session: Session, alias: Alias) -> None:
-    """A target in another tenant is treated like an external one, but may be a mistake."""
+async def _note_targets_of_others(session: Session, alias: Alias) -> None:
+    """Print a note for each target in another tenant: it is treated like an external one, but may be a mistake."""
     for target, owner in await session.directory.checks.of_others(alias.tenant, alias.targets):
         typer.echo(f"mailyard: note: {target} belongs to tenant {owner}", err=True)
+
+
+def _show(alias: Alias, *, as_json: bool) -> None:
+    show([_record(alias)], COLUMNS, as_json=as_json)
 
 
 def _record(alias: Alias) -> Record:

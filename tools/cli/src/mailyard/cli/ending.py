@@ -4,8 +4,8 @@ from typing import NoReturn
 
 import typer
 
-REFUSED = 1  # what was asked for cannot be done: the name is taken, nothing is found
-UNAVAILABLE = 69  # sysexits.h: EX_UNAVAILABLE, a server is away
+REFUSED = 1  # the request cannot be fulfilled: the name exists already, nothing is found
+UNAVAILABLE = 69  # sysexits.h: EX_UNAVAILABLE, a server is unreachable
 MISCONFIGURED = 78  # sysexits.h: EX_CONFIG
 
 

@@ -6,10 +6,11 @@ from typing import Annotated
 import typer
 
 from mailyard.cli.ending import REFUSED
-from mailyard.cli.places import HOST_PORT, place
+from mailyard.cli.endpointoption import HOST_PORT, parse_endpoint
 from mailyard.cli.secret import password_in
-from mailyard.probe.door import Door, Encryption, Login, Trust
+from mailyard.cli.tlsoptions import CaFile, InsecureTls, TlsName
 from mailyard.probe.load import Load, Plan, Report
+from mailyard.probe.mailserver import Encryption, Login, MailServer, Trust
 from mailyard.runtime.clock import now_utc
 from mailyard.runtime.endpoint import Endpoint
 
@@ -23,11 +24,11 @@ def load(
     ],
     mx: Annotated[
         Endpoint | None,
-        typer.Option(parser=place, metavar=HOST_PORT, help="MX listener, without a login."),
+        typer.Option(parser=parse_endpoint, metavar=HOST_PORT, help="MX listener, without a login."),
     ] = None,
     submission: Annotated[
         Endpoint | None,
-        typer.Option(parser=place, metavar=HOST_PORT, help="Submission listener, with a login."),
+        typer.Option(parser=parse_endpoint, metavar=HOST_PORT, help="Submission listener, with a login."),
     ] = None,
     account: Annotated[str | None, typer.Option(help="The account that submits.")] = None,
     password_file: Annotated[
@@ -42,18 +43,9 @@ def load(
     ] = 600.0,
     size: Annotated[int, typer.Option(help="Octets of text in each mail.", min=1, max=25_000_000)] = 4_000,
     tls: Annotated[Encryption, typer.Option(help="How the connections are encrypted.")] = Encryption.STARTTLS,
-    ca_file: Annotated[
-        Path | None,
-        typer.Option(
-            help="File with certificate authorities to trust instead of the system's.", dir_okay=False
-        ),
-    ] = None,
-    tls_name: Annotated[
-        str | None, typer.Option(help="The name in the certificate, if it is not the host name.")
-    ] = None,
-    insecure_tls: Annotated[
-        bool, typer.Option("--insecure-tls", help="Accept any certificate; only for trials.")
-    ] = False,
+    ca_file: CaFile = None,
+    tls_name: TlsName = None,
+    insecure_tls: InsecureTls = False,
 ) -> None:
     """Send many mails to your own Mailyard: to its MX listener, or to submission with a login.
 
@@ -72,7 +64,7 @@ def load(
         octets=size,
         login=login,
     )
-    report = Load(Door(server, Trust(ca_file, tls_name, insecure_tls), tls), plan, now_utc).run()
+    report = Load(MailServer(server, Trust(ca_file, tls_name, insecure_tls), tls), plan, now_utc).run()
     typer.echo(_table(report))
     if report.accepted != mails:
         raise typer.Exit(REFUSED)

@@ -1,4 +1,4 @@
-"""`mailyard tenant policy` and `mailyard domain policy`: what a tenant or a domain has otherwise than the installation."""
+"""`mailyard tenant policy` and `mailyard domain policy`: the values in which a tenant or a domain differs from the installation."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated
@@ -14,7 +14,8 @@ of_tenants = typer.Typer(
     no_args_is_help=True, help="Show or change the policy of a tenant: limits and rules of its own."
 )
 of_domains = typer.Typer(
-    no_args_is_help=True, help="Show or change the policy of a domain, which goes before its tenant's."
+    no_args_is_help=True,
+    help="Show or change the policy of a domain, which takes precedence over its tenant's.",
 )
 COLUMNS = (
     Column("field", "Field"),
@@ -54,7 +55,7 @@ def set_tenant(context: typer.Context, slug: SlugArgument, changes: Changes, as_
 def show_domain(
     context: typer.Context, name: DomainArgument, tenant: OfOwner = None, as_json: AsJson = False
 ) -> None:
-    """Show the policy of a domain, with what it has of its tenant."""
+    """Show the policy of a domain, with the values of its tenant's policy."""
 
     async def shown(session: Session) -> list[Record]:
         return await _domain_records(session, name, tenant)

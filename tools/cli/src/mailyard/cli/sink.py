@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from mailyard.cli.ending import MISCONFIGURED, fail
-from mailyard.cli.places import HOST_PORT, place
+from mailyard.cli.endpointoption import HOST_PORT, parse_endpoint
 from mailyard.probe.boxes import Box, Counter, Directory
 from mailyard.probe.echo import Echoer, send_echo
 from mailyard.probe.sink import Sink
@@ -20,12 +20,14 @@ from mailyard.runtime.logs import configure_logs, get_logger
 
 def sink(
     listen: Annotated[
-        Endpoint, typer.Option(parser=place, metavar=HOST_PORT, help="Address of the SMTP listener.")
+        Endpoint, typer.Option(parser=parse_endpoint, metavar=HOST_PORT, help="Address of the SMTP listener.")
     ],
     echo_to: Annotated[
         Endpoint | None,
         typer.Option(
-            parser=place, metavar=HOST_PORT, help="MX listener to which mail for `echo` is sent back."
+            parser=parse_endpoint,
+            metavar=HOST_PORT,
+            help="MX listener to which mail for `echo` is sent back.",
         ),
     ] = None,
     directory: Annotated[

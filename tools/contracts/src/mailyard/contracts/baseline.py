@@ -1,4 +1,4 @@
-"""The committed baseline, `proto/baseline.json`: what every contract promised when it was last extended.
+"""The committed baseline, `proto/baseline.json`: the fields of every contract when it was last extended.
 
 It is the descriptor set in protobuf's own JSON form, so that a review shows each new promise as a line.
 """

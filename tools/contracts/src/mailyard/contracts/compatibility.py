@@ -1,7 +1,7 @@
-"""The additive-only rule: what a new version of the contracts may not do to the one before it.
+"""The additive-only rule: which changes a new version of the contracts may not make.
 
 Old and new pods run side by side during every rollout and tickets outlive both, so a field that exists keeps
-its number, name, type and cardinality for ever; what goes leaves its number and its name reserved.
+its number, name, type and cardinality for ever; a removed field leaves its number and its name reserved.
 """
 
 from collections.abc import Iterable, Iterator, Mapping

@@ -1,4 +1,4 @@
-"""Runs the protobuf compiler over `proto/` and tells whether the committed code is what it writes.
+"""Run the protobuf compiler over `proto/`, and compare its output with the committed code.
 
 The code is committed so that nobody needs a compiler to import `mailyard.proto.v1`.
 """

@@ -13,7 +13,7 @@ from mailyard.runtime.endpoint import Endpoint
 
 @dataclass(frozen=True, slots=True)
 class DemoAccount:
-    """An account that somebody may try Mailyard with."""
+    """An account for trying Mailyard."""
 
     address: str
     password: str

@@ -30,7 +30,7 @@ _PIP_TO_UV = {
 
 
 class BootstrapFailed(Exception):
-    """The environment cannot be made; the text says what to do."""
+    """The environment cannot be made; the text gives the remedy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ def make_environment(folder: Path) -> None:
 
 
 def find_uv(repository: Path, environment: Path) -> Uv:
-    """Pinned, in `var/uv`, beside the environment: a sync removes from that what the lock does not name."""
+    """Install uv, pinned, in `var/uv`: a sync would remove it from the environment, because the lock does not name it."""
     pip = find_pip(repository / "var")
     folder = repository / "var/uv"
     stamp = folder / UV
@@ -123,7 +123,7 @@ def run(command: Sequence[str], env: Mapping[str, str], folder: Path) -> None:
 
 
 def step(what: str) -> None:
-    """Say what comes next."""
+    """Print the next step."""
     print(f"==> {what}", flush=True)
 
 

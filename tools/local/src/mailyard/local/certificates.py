@@ -1,6 +1,6 @@
-"""A certificate authority and a server certificate of our own, for TLS on loopback.
+"""A certificate authority and a server certificate of local mode, for TLS on loopback.
 
-The authority is kept, so that a client that was told to trust it stays content; the certificate is renewed in time.
+The authority is kept, so that clients that trust it continue to; the certificate is renewed in time.
 """
 
 import ipaddress
@@ -24,7 +24,7 @@ _BACKDATED = timedelta(hours=1)  # clocks of clients may be late
 
 @dataclass(frozen=True, slots=True)
 class TlsFiles:
-    """What a server and its clients need."""
+    """The files that a server and its clients need."""
 
     authority: Path
     certificate: Path
@@ -38,7 +38,7 @@ class _Issuer:
 
 
 def ensure_certificates(folder: Path, names: Sequence[str], now: datetime) -> TlsFiles:
-    """Makes what is missing or ends soon."""
+    """Make the files that are missing or end soon."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     files = TlsFiles(folder / "ca.pem", folder / "server.pem", folder / "server-key.pem")
     authority_key = folder / "ca-key.pem"

@@ -1,4 +1,4 @@
-"""Debian packages unpacked into a folder of ours: root is not needed and nothing on the machine changes.
+"""Debian packages unpacked into a folder below `var/`: root is not needed and nothing else on the machine changes.
 
 Only the standard library is used here: this runs before there is a virtual environment.
 """
@@ -17,7 +17,7 @@ _ERLANG = "usr/lib/erlang"
 
 
 class PackagesUnavailable(Exception):
-    """apt is not there or could not fetch the packages; the text says what it said."""
+    """apt is missing or could not fetch the packages; the text contains its output."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class PackageTree:
         return Path(found) if found else None
 
     def environment(self) -> dict[str, str]:
-        """What a program of the tree needs to find its libraries and the other programs of the tree."""
+        """Return the variables with which a program of the tree finds its libraries and the other programs."""
         if not self.root.exists():
             return {"PATH": os.environ.get("PATH", os.defpath)}
         usr = self.root / "usr"
@@ -48,7 +48,7 @@ class PackageTree:
         return {"PATH": _after("PATH", programs), "LD_LIBRARY_PATH": _after("LD_LIBRARY_PATH", shared)}
 
     def install(self, packages: Sequence[str]) -> None:
-        """Fetches the packages and those of their dependencies that the machine lacks, and unpacks them."""
+        """Fetch the packages and the dependencies that the machine lacks, and unpack them."""
         if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
             raise PackagesUnavailable("This is neither Debian nor Ubuntu: there is no apt-get.")
         archives = self.root / "archives"
@@ -69,7 +69,7 @@ class _Apt:
     root: Path
 
     def update(self) -> None:
-        """A source that fails may be one that is not needed: what matters is whether the download succeeds."""
+        """Ignore a source that fails: perhaps it is not needed, and the download shows whether it is."""
         for folder in ("lists/partial", "cache/archives/partial"):
             (self.root / folder).mkdir(parents=True, exist_ok=True)
         subprocess.run(
@@ -77,7 +77,7 @@ class _Apt:
         )
 
     def missing(self, packages: Sequence[str]) -> list[str]:
-        """What apt-get would install now; its lines read "Inst erlang-base (1:25.2.3 ...)"."""
+        """Return the packages that apt-get would install now; its lines read "Inst erlang-base (1:25.2.3 ...)"."""
         plan = _run(self._command("--simulate", "--no-install-recommends", "install", *packages))
         return [line.split()[1] for line in plan.splitlines() if line.startswith("Inst ")]
 

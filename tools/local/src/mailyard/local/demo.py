@@ -1,4 +1,4 @@
-"""The demo tenant: two domains and four accounts, made once; what is there already is left as it is."""
+"""The demo tenant: two domains and four accounts, made once; existing entries are not changed."""
 
 import secrets
 from collections.abc import Sequence
@@ -54,5 +54,5 @@ async def _ensure_account(
 
 
 def new_password() -> str:
-    """Letters and digits only: it can be pasted anywhere."""
+    """Return a password of letters and digits only, which can be pasted anywhere."""
     return secrets.token_hex(8)

@@ -1,4 +1,4 @@
-"""Writes the Dockerfile of each component: `python -m mailyard.local.dockerfiles`, with --check only compares.
+"""Write the Dockerfile of each component: `python -m mailyard.local.dockerfiles`, with --check only compares.
 
 They have one shape; what differs is which packages a component needs, so that a change elsewhere does not rebuild it.
 That is read from the packages' own declarations.
@@ -15,7 +15,7 @@ from string import Template
 from mailyard.local.paths import REPOSITORY
 from mailyard.runtime.services import SERVICES, TOOLBOX
 
-_ROOMS = ("proto", "libs/*", "services/*", "tools/*")
+_PACKAGES = ("proto", "libs/*", "services/*", "tools/*")
 _TEMPLATE = Template("""\
 # $title: $description
 # Written by `make dockerfiles`, built by `make images`, explained in docs/images.md.
@@ -142,7 +142,7 @@ def closure(name: str, known: Mapping[str, Package]) -> list[str]:
 
 def packages(repository: Path) -> dict[str, Package]:
     """The packages of the workspace by name."""
-    folders = (folder for room in _ROOMS for folder in repository.glob(room))
+    folders = (folder for pattern in _PACKAGES for folder in repository.glob(pattern))
     found = [_package(folder, repository) for folder in folders if (folder / "pyproject.toml").exists()]
     return {package.name: package for package in found}
 

@@ -23,7 +23,7 @@ from mailyard.runtime.renames import VersionAdded
 from mailyard.runtime.settings import CommonSettings, settings_class, variables
 
 _GENERATED = "<!-- Written by `make docs` from the code; change it there. -->\n"
-_SETTINGS_INTRODUCTION = """\
+_SETTINGS_PREAMBLE = """\
 Every setting is an environment variable; there are no settings files. Lists are comma-separated or JSON. A secret may
 stand in a file instead: append `_FILE` to its variable and give the path. A variable that is set and empty counts as not
 set; an empty list has no members. A misspelt variable of a service is an error, and so is one that looks like a misspelt
@@ -34,10 +34,10 @@ A renamed setting is understood by its old name in the minor version that rename
 `settings.old_variable` once. Both names at once are an error that says both. The next minor version refuses the old name.
 """
 _TIMELINE = "message."
-_LOG_INTRODUCTION = """\
+_LOG_PREAMBLE = """\
 Logs are one JSON object per line; `event` is one of these names. A line about one message has its id in `spool_id`.
 """
-_TIMELINE_INTRODUCTION = """\
+_TIMELINE_PREAMBLE = """\
 The steps of a message are kept in its row, not in logs: `mailyard trace` shows them. Spans of sampled messages carry them, too.
 """
 _RENAMED_METRICS = "A renamed metric is exported under both names in the minor version that renames it.\n"
@@ -45,7 +45,7 @@ _FOREIGN_METRICS = "`python_*` and `process_*` come from the client library.\n"
 
 
 def main() -> None:
-    """Write the pages; with --check, exit with 1 when a page is not what the code says."""
+    """Write the pages; with --check, exit with 1 when a page is out of date."""
     parser = argparse.ArgumentParser(prog="python -m mailyard.local.docs", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing, say which pages are old")
     if parser.parse_args().check:
@@ -60,7 +60,7 @@ def settings_page() -> str:
     common = _section("Every service", CommonSettings, CommonSettings.model_fields)
     services = [_section(service, *_own_settings(settings_class(service))) for service in HEALTH]
     local = _section("Local mode (`make run`)", *_own_settings(LocalSettings))
-    return "\n".join([_GENERATED, "# Settings", "", _SETTINGS_INTRODUCTION, common, *services, local])
+    return "\n".join([_GENERATED, "# Settings", "", _SETTINGS_PREAMBLE, common, *services, local])
 
 
 def metrics_page() -> str:
@@ -70,9 +70,9 @@ def metrics_page() -> str:
         (f"`{metric.name}`", metric.kind, _labels(metric), _help(metric))
         for metric in collect().metrics.values()
     ]
-    introduction = head + _FOREIGN_METRICS + _RENAMED_METRICS
+    preamble = head + _FOREIGN_METRICS + _RENAMED_METRICS
     table = _table(("metric", "kind", "labels", "meaning"), rows)
-    return f"{_GENERATED}\n# Metrics\n\n{introduction}\n{table}"
+    return f"{_GENERATED}\n# Metrics\n\n{preamble}\n{table}"
 
 
 def events_page() -> str:
@@ -81,8 +81,8 @@ def events_page() -> str:
     logs = [_event_row(event) for event in events if not event.name.startswith(_TIMELINE)]
     timelines = [_event_row(event) for event in events if event.name.startswith(_TIMELINE)]
     heading = ("event", "meaning")
-    log_section = ["## Log events", "", _LOG_INTRODUCTION, _table(heading, logs)]
-    timeline_section = ["## Timeline events", "", _TIMELINE_INTRODUCTION, _table(heading, timelines)]
+    log_section = ["## Log events", "", _LOG_PREAMBLE, _table(heading, logs)]
+    timeline_section = ["## Timeline events", "", _TIMELINE_PREAMBLE, _table(heading, timelines)]
     return "\n".join([_GENERATED, "# Events", "", *log_section, *timeline_section])
 
 
@@ -100,7 +100,7 @@ def _path(name: str) -> Path:
 
 
 def _own_settings(settings: type[CommonSettings]) -> tuple[type[CommonSettings], Mapping[str, FieldInfo]]:
-    """What a class adds to the common settings, or says differently."""
+    """Return the settings that a class adds to the common settings, or changes."""
     own = {
         name: field
         for name, field in settings.model_fields.items()

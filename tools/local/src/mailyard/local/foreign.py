@@ -30,7 +30,7 @@ _ROOT = Path("/")
 
 
 def main() -> None:
-    """Fetches; when that fails it says what will not be tested, and all else is."""
+    """Fetch them; when that fails, print which tests are skipped."""
     tree = package_tree(VAR)
     for packages in (missing_programs(tree), missing_samples(tree)):
         if packages:
@@ -62,7 +62,7 @@ def _exists(pattern: str, tree: PackageTree) -> bool:
 
 
 def use_tree(tree: PackageTree) -> None:
-    """Lets this process and its children find the tree's programs and libraries."""
+    """Add the tree's programs and libraries to the environment of this process and its children."""
     os.environ.update(tree.environment())
 
 

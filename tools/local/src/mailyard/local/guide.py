@@ -1,4 +1,4 @@
-"""What `make run` prints when everything is up: listeners, accounts, logs, and commands to try that work when pasted."""
+"""The text that `make run` prints when everything is up: listeners, accounts, logs, and commands that can be pasted."""
 
 import shutil
 from collections.abc import Iterator, Sequence
@@ -11,7 +11,7 @@ from mailyard.cli.configuration import LOCAL_FILE
 from mailyard.local.access import Access
 from mailyard.local.layout import Layout
 from mailyard.local.ports import HEALTH, HOST, Ports
-from mailyard.probe.roundtrip import Passage
+from mailyard.probe.roundtrip import RoundtripResult
 
 _TITLES = {
     "smtp": "SMTP, from other servers (STARTTLS)",
@@ -23,30 +23,32 @@ _TITLES = {
 }
 
 
-def show(console: Console, access: Access, layout: Layout, ports: Ports, passage: Passage | None) -> None:
+def show(
+    console: Console, access: Access, layout: Layout, ports: Ports, sent: RoundtripResult | None
+) -> None:
     """Prints the guide."""
     console.print(_listeners(access))
     console.print(_accounts(access))
-    for title, text in _facts(layout, ports, passage):
+    for title, text in _facts(layout, ports, sent):
         console.print(f"{title:16}{text}", soft_wrap=True)
     console.print(f"\nTry next (in another terminal, in this folder{_curl_advice()}):")
-    for command in suggestions(access, layout, passage):
+    for command in suggestions(access, layout, sent):
         console.print(f"  {command}", soft_wrap=True, highlight=False, markup=False)
     console.print("\nCtrl-C stops everything.")
 
 
-def _facts(layout: Layout, ports: Ports, passage: Passage | None) -> Iterator[tuple[str, str]]:
+def _facts(layout: Layout, ports: Ports, sent: RoundtripResult | None) -> Iterator[tuple[str, str]]:
     services = ", ".join(f"{name} {ports.health(name)}" for name in HEALTH)
     yield "health, metrics", f"http://{HOST}:PORT/readyz and /metrics: {services}"
     yield "logs", f"{_near(layout.logs)}/"
     yield "mail and data", f"{_near(layout.root)}/ (kept when Mailyard stops)"
     yield "for programs", f"{_near(layout.access)}, {_near(layout.environment)}"
-    if passage is not None:
-        route = f"from {passage.sender} to {passage.recipient}"
-        yield "tested", f"one mail {route}, {passage.seconds:.2f} s from submission to IMAP"
+    if sent is not None:
+        route = f"from {sent.sender} to {sent.recipient}"
+        yield "tested", f"one mail {route}, {sent.seconds:.2f} s from submission to IMAP"
 
 
-def suggestions(access: Access, layout: Layout, passage: Passage | None) -> Sequence[str]:
+def suggestions(access: Access, layout: Layout, sent: RoundtripResult | None) -> Sequence[str]:
     """Commands with the real ports, addresses and passwords in them."""
     sender, recipient = access.accounts[0], access.accounts[-1]
     submission, imaps = access.listeners["submission"], access.listeners["imaps"]
@@ -63,7 +65,7 @@ def suggestions(access: Access, layout: Layout, passage: Passage | None) -> Sequ
         send,
         read,
         f"{mailyard} queue list",
-        f"{mailyard} {_trace(passage)}",
+        f"{mailyard} {_trace(sent)}",
     )
 
 
@@ -77,8 +79,8 @@ def _curl_advice() -> str:
     return "" if shutil.which("curl") else "; the first two need curl, which is not installed"
 
 
-def _trace(passage: Passage | None) -> str:
-    spool_id = passage.spool_id if passage else None
+def _trace(sent: RoundtripResult | None) -> str:
+    spool_id = sent.spool_id if sent else None
     return f"trace {spool_id}" if spool_id else "ledger"
 
 
@@ -97,6 +99,6 @@ def _accounts(access: Access) -> Table:
 
 
 def _near(path: Path) -> str:
-    """Relative where the reader stands in the repository: short, and it can be pasted."""
+    """Return the path relative to the current directory where it is below it."""
     here = Path.cwd()
     return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

@@ -22,7 +22,7 @@ class AlreadyRunning(Exception):
 
 @contextmanager
 def only_one(layout: Layout) -> Iterator[None]:
-    """Holds the folder's lock; raises AlreadyRunning. The kernel lets go of the lock whatever happens to us."""
+    """Hold the folder's lock; raises AlreadyRunning. The kernel releases the lock when the process ends."""
     layout.root.mkdir(parents=True, exist_ok=True, mode=0o700)
     with layout.lock.open("a+") as lock:
         try:
@@ -44,12 +44,12 @@ def _advice(layout: Layout) -> str:
     )
 
 
-def end_leftovers(book: Path, patience_seconds: float = _ENDING_SECONDS) -> None:
-    """The parts of a killed supervisor were told to stop when it died; the last of them may need some time."""
+def end_leftovers(book: Path, wait_seconds: float = _ENDING_SECONDS) -> None:
+    """Wait for the parts of a killed supervisor, which got SIGTERM when it died; kill those that take too long."""
     left = list(_leftovers(book))
     if left:
         print(f"==> waiting for {', '.join(one.name() for one in left)} of an earlier run to end", flush=True)
-    _, alive = psutil.wait_procs(left, timeout=patience_seconds)
+    _, alive = psutil.wait_procs(left, timeout=wait_seconds)
     for process in alive:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
@@ -57,7 +57,7 @@ def end_leftovers(book: Path, patience_seconds: float = _ENDING_SECONDS) -> None
 
 
 def _leftovers(book: Path) -> Iterator[psutil.Process]:
-    """A process id is only ours if that process began when the book says."""
+    """Return the processes that began at the recorded time; another process may have got the id since."""
     if not book.exists():
         return
     for part in json.loads(book.read_text())["parts"].values():
@@ -69,7 +69,7 @@ def _leftovers(book: Path) -> Iterator[psutil.Process]:
 
 
 def created(pid: int) -> float:
-    """When a process began, in seconds of the epoch; now, when it is gone already."""
+    """Return when a process began, in seconds of the epoch; now, if it has ended already."""
     try:
         return float(psutil.Process(pid).create_time())
     except psutil.NoSuchProcess:

@@ -1,4 +1,4 @@
-"""Where local mode keeps what: one folder, by default var/local."""
+"""The files and folders of local mode: one folder, by default var/local."""
 
 import json
 import os
@@ -16,7 +16,7 @@ class Layout:
 
     @property
     def lock(self) -> Path:
-        """Locked while a supervisor runs; holds its process id."""
+        """The lock of the running supervisor; it contains its process id."""
         return self.root / "lock"
 
     @property
@@ -31,7 +31,7 @@ class Layout:
 
     @property
     def processes(self) -> Path:
-        """What runs now: name, process id, starts, readiness."""
+        """The running processes: name, process id, starts, readiness."""
         return self.root / "processes.json"
 
     @property
@@ -46,7 +46,7 @@ class Layout:
 
     @property
     def sink(self) -> Path:
-        """What was sent to the outside."""
+        """Mail to other hosts, as the sink stored it."""
         return self.root / "sink"
 
     def log(self, name: str) -> Path:
@@ -54,7 +54,7 @@ class Layout:
         return self.logs / f"{name}.log"
 
     def begin_logs(self) -> None:
-        """Every start has logs of its own; those of the start before are kept aside."""
+        """Begin new logs; those of the start before are moved to another folder."""
         shutil.rmtree(self.logs / "before", ignore_errors=True)
         (self.logs / "before").mkdir(parents=True)
         for log in self.logs.glob("*.log"):

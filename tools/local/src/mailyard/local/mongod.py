@@ -17,7 +17,7 @@ _NOT_YET_INITIALIZED = 94
 
 @dataclass(frozen=True, slots=True)
 class Mongod:
-    """Where the binary is and what it needs to run, where its data lives and which port it takes."""
+    """The program with its environment, its data directory and its port."""
 
     binary: Path
     directory: Path
@@ -63,7 +63,7 @@ class Mongod:
         return f"mongodb://127.0.0.1:{self.port}/?directConnection=true"
 
     def _join(self, client: MongoClient[dict[str, Any]]) -> str:
-        """A data directory remembers its port; after a change of port the set is told the new one."""
+        """Change the port in the replica set's configuration when it differs from the one in the data directory."""
         member = {"_id": 0, "host": f"127.0.0.1:{self.port}"}
         try:
             config = client.admin.command("replSetGetConfig")["config"]

@@ -20,7 +20,7 @@ _SECTIONS = ("global.", "install.", ":env:.")
 
 
 class PipFailed(Exception):
-    """There is no pip, or it could not do what it was asked; the text says why."""
+    """There is no pip, or its command failed; the text gives the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Pip:
         self._run(("install", *options, requirement))
 
     def settings(self) -> dict[str, str]:
-        """What `pip config list` says, as lines like global.index-url='...'; variables are above files."""
+        """Return the output of `pip config list`, lines like global.index-url='...'; variables are above files."""
         listing = [line.partition("=") for line in self._run(("config", "list")).splitlines()]
         return {
             key.removeprefix(section): "".join(shlex.split(value))

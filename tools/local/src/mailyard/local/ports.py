@@ -1,4 +1,4 @@
-"""The loopback ports of local mode, and who holds one that is taken."""
+"""The loopback ports of local mode, and the processes that use them already."""
 
 import socket
 from collections.abc import Iterator, Mapping
@@ -20,7 +20,7 @@ BACK_END: Mapping[str, int] = MappingProxyType(
 
 
 class PortsTaken(Exception):
-    """Ports that we need are in use; the text names them and who holds them."""
+    """Ports are in use already; the text names them and the processes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Ports:
         return BACK_END[name] + self.base
 
     def all(self) -> Iterator[tuple[str, int]]:
-        """Every port with what it is for."""
+        """Return every port with its purpose."""
         for name, port in (*LISTENERS.items(), *BACK_END.items()):
             yield name, port + self.base
         for service, port in HEALTH.items():

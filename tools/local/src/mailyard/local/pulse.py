@@ -1,4 +1,4 @@
-"""The live line: how many mails stand in each queue, how old the oldest is, and what is wrong now."""
+"""The live line: mails in each queue, age of the oldest, and services or servers that are down."""
 
 import shutil
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ _OLD_SECONDS = 1.0
 
 
 async def read_pulse(store: Store, broker: Broker, folder: Path, down: Sequence[str]) -> str:
-    """One line of 80 columns when all is well; a server that is away is a word in it, never an error."""
+    """Return one line of 80 columns when nothing is wrong; an unreachable server is a word in it, never an error."""
     try:
         depths = await read_depths(store, broker, now_utc())
     except Unavailable as error:
@@ -42,7 +42,7 @@ def _troubles(folder: Path, down: Sequence[str]) -> list[str]:
 
 
 def disk_trouble(folder: Path) -> str | None:
-    """Broker and store stop writing when the disk is full; say so while there is still some room."""
+    """Warn before the disk is full, because broker and store stop writing then."""
     free = shutil.disk_usage(folder).free
     if free >= LEAST_FREE_BYTES:
         return None

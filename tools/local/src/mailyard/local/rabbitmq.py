@@ -1,7 +1,7 @@
-"""One RabbitMQ on loopback, run by the current user from a directory of its own, beside any RabbitMQ of the system.
+"""One RabbitMQ on loopback, run by the current user in its own directory; it does not disturb a RabbitMQ of the system.
 
 The broker runs as one process (no shell around it), so that its process id is the one to signal. Its name server,
-epmd, is a process of ours too: the one that Erlang starts by itself would stay behind.
+epmd, is a child process too: an epmd that Erlang starts would continue to run after the stop.
 """
 
 import os
@@ -42,7 +42,7 @@ class RabbitmqPorts:
 
 @dataclass(frozen=True, slots=True)
 class Rabbitmq:
-    """Where the broker's programs are and what they need to run, where its data lives and which ports it takes."""
+    """The broker's programs with their environment, its data directory and its ports."""
 
     scripts: Path
     epmd: Path
@@ -72,7 +72,7 @@ class Rabbitmq:
         return Program(EPMD, argv, self.log.with_name("epmd.log"), self.env)
 
     def not_ready_reason(self) -> str | None:
-        """The listener opens at the end of the boot; an answer to the protocol header proves that it is ours."""
+        """Return None when the port answers the AMQP protocol header: the listener opens at the end of the boot."""
         try:
             with socket.create_connection(("127.0.0.1", self.ports.amqp), timeout=1) as connection:
                 connection.sendall(_PROTOCOL_HEADER)
@@ -82,14 +82,14 @@ class Rabbitmq:
         return None if frame_type == b"\x01" else f"port {self.ports.amqp} does not speak AMQP 0-9-1"
 
     def control(self, arguments: Sequence[str], timeout_seconds: float = 60) -> str:
-        """Runs rabbitmqctl against this broker and returns what it printed."""
+        """Run rabbitmqctl against this broker and return its output."""
         env = {**os.environ, **self._environment()}
         command = (str(self.scripts / "rabbitmqctl"), "--quiet", *arguments)
         done = subprocess.run(command, env=env, capture_output=True, timeout=timeout_seconds, check=True)
         return done.stdout.decode()
 
     def _environment(self) -> dict[str, str]:
-        """A long node name needs no host name to resolve; HOME holds the Erlang cookie."""
+        """Return the variables: a long node name needs no host name to resolve, and HOME contains the Erlang cookie."""
         home = self.directory
         return {
             **self.env,
@@ -120,7 +120,7 @@ class Rabbitmq:
         _write_private(self.directory / "rabbitmq.conf", text)
 
     def _password(self) -> str:
-        """Made at the first start and kept beside the data: the broker remembers its users."""
+        """Return the password, which is made at the first start and kept with the data, like the broker's users."""
         path = self.directory / "password"
         if not path.exists():
             self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)

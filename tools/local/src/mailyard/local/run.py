@@ -1,4 +1,4 @@
-"""`make run`: everything up, one mail through, then the live line until somebody stops it.
+"""`make run`: start everything, send one mail, then show the live line until the user stops it.
 
 A stop is the cancellation of the one task: what was started is stopped on the way out, services first, in the order
 of the mail flow, then sink, broker and store. A second signal kills what is left.
@@ -28,9 +28,9 @@ from mailyard.local.servers import Unreachable, plan_servers, require_reachable,
 from mailyard.local.services import HOSTNAME, Surroundings, common_environment, service_parts, sink_part
 from mailyard.local.settings import LocalSettings
 from mailyard.local.supervisor import TICK_SECONDS, Part, Supervisor
-from mailyard.probe.door import Door, Login, Trust
-from mailyard.probe.letter import compose
-from mailyard.probe.roundtrip import Passage, Roundtrip
+from mailyard.probe.mailserver import Login, MailServer, Trust
+from mailyard.probe.message import compose
+from mailyard.probe.roundtrip import Roundtrip, RoundtripResult
 from mailyard.runtime.clock import now_utc
 from mailyard.runtime.logs import configure_logs
 from mailyard.store.client import Store
@@ -49,14 +49,14 @@ class NoRoom(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the command line asks for."""
+    """The options of the command line."""
 
     check: bool = False
     demo_mail: bool = True
 
 
 async def run(settings: LocalSettings, options: Options, screen: Screen, console: Console) -> None:
-    """Runs until it is cancelled, or, with `check`, until the mail has come through.
+    """Run until it is cancelled, or, with `check`, until the test mail has arrived.
 
     Raises AlreadyRunning, PortsTaken, NoRoom, NotProvided, StartFailed, MailLost or Unavailable, each with a text for
     people.
@@ -87,8 +87,8 @@ class _Local:
         require_reachable(self._settings)
         async with self._servers() as around, _store(around) as store, self._services(around):
             access = await self._accounts(store, around)
-            passage = await self._send_mail(access) if options.check or options.demo_mail else None
-            guide.show(self._console, access, self._layout, self._ports, passage)
+            sent = await self._send_mail(access) if options.check or options.demo_mail else None
+            guide.show(self._console, access, self._layout, self._ports, sent)
             if not options.check:
                 await self._watch(store, around)
 
@@ -161,13 +161,13 @@ class _Local:
         access.write(self._layout.access)
         return access
 
-    async def _send_mail(self, access: Access) -> Passage:
+    async def _send_mail(self, access: Access) -> RoundtripResult:
         """From the first account to the last one: they are in different domains."""
-        self._screen.say("==> sending a mail through")
+        self._screen.say("==> sending a test mail")
         return await asyncio.to_thread(_send_and_find, access)
 
     async def _watch(self, store: Store, around: Surroundings) -> None:
-        """The pulse never delays a restart: it runs beside the supervisor's ticks."""
+        """Show the live line in a task of its own, so that it never delays a restart."""
         async with asyncio.TaskGroup() as tasks:
             if self._screen.is_terminal:
                 tasks.create_task(self._show_pulse(store, around))
@@ -182,14 +182,17 @@ class _Local:
                 await asyncio.sleep(PULSE_SECONDS)
 
 
-def _send_and_find(access: Access) -> Passage:
+def _send_and_find(access: Access) -> RoundtripResult:
     """Raises MailLost when the mail does not arrive in time."""
     trust = Trust(authority=access.authority)
     sender, reader = (
         Login(each.address, each.password) for each in (access.accounts[0], access.accounts[-1])
     )
     way = Roundtrip(
-        Door(access.listeners["submission"], trust), sender, Door(access.listeners["imap"], trust), reader
+        MailServer(access.listeners["submission"], trust),
+        sender,
+        MailServer(access.listeners["imap"], trust),
+        reader,
     )
     return way.pass_through(
         compose(sender.address, reader.address, DEMO_SUBJECT, DEMO_TEXT, now_utc()), ARRIVAL_SECONDS

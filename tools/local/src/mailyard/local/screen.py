@@ -7,7 +7,7 @@ _CLEAR = "\r\x1b[K"
 
 
 class Screen:
-    """Without a terminal there is no live line: a log file should hold only what happened."""
+    """Without a terminal there is no live line, so that a log file contains only lines that stay."""
 
     def __init__(self, out: TextIO) -> None:
         self._out = out

@@ -1,4 +1,4 @@
-"""The broker and the store: those that were named, else our own."""
+"""The broker and the store: those of the user's variables, else servers that local mode starts."""
 
 import socket
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ _NO_PARTS: tuple[Part, ...] = ()
 
 
 class Unreachable(Exception):
-    """A server that somebody named does not answer; the text says which variable names it."""
+    """A server of a variable does not answer; the text names the variable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Servers:
 
 
 def plan_servers(settings: LocalSettings, layout: Layout, ports: Ports) -> Servers:
-    """Finds or fetches the programs of the servers that nobody named; raises NotProvided."""
+    """Find or fetch the programs of the servers that no variable names; raises NotProvided."""
     amqp_url, broker = settings.amqp_url.get_secret_value(), _NO_PARTS
     mongo_url, store = settings.mongo_url.get_secret_value(), _NO_PARTS
     if settings.own_broker:
@@ -44,7 +44,7 @@ def plan_servers(settings: LocalSettings, layout: Layout, ports: Ports) -> Serve
 
 
 def require_reachable(settings: LocalSettings) -> None:
-    """The servers that somebody named must at least take a connection; raises Unreachable."""
+    """Check that the servers of the variables accept a connection; raises Unreachable."""
     named = (
         []
         if settings.own_broker

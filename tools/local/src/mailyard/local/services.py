@@ -22,7 +22,7 @@ DRAIN_SECONDS = 20
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What the services need to know of the local machine."""
+    """The values of the local machine that the services' settings need."""
 
     layout: Layout
     ports: Ports
@@ -57,7 +57,7 @@ def _service(name: str, around: Surroundings) -> Part:
 
 
 def common_environment(around: Surroundings) -> dict[str, str]:
-    """What every service and the `mailyard` command need."""
+    """Return the variables that every service and the `mailyard` command need."""
     return {
         "MAILYARD_AMQP_URL": around.amqp_url,
         "MAILYARD_MONGO_URL": around.mongo_url,
@@ -93,7 +93,7 @@ def _smtp_in(around: Surroundings) -> dict[str, str]:
 
 
 def _relay(around: Surroundings) -> dict[str, str]:
-    """Whoever wants to send mail to the world from here names another next hop."""
+    """To send mail to the Internet, name another next hop."""
     variable = "MAILYARD_RELAY_NEXT_HOP"
     return {variable: os.environ.get(variable, f"smtp://{HOST}:{around.ports.back_end('sink')}")}
 

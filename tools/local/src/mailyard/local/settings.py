@@ -1,4 +1,4 @@
-"""What a person may set for local mode; the services' own variables pass through to the services."""
+"""The settings of local mode; the variables of the services are passed on to them."""
 
 from pathlib import Path
 

@@ -53,13 +53,13 @@ class ShapeRecorder(CommandListener):
         """Look at a command that is about to be sent."""
         if event.command_name not in _COMMANDS or not isinstance(event.command[event.command_name], str):
             return  # a question about the server itself has no collection
-        if (place := product_place(sys._getframe())) is None:  # noqa: SLF001
+        if (location := product_location(sys._getframe())) is None:  # noqa: SLF001
             return
         for command in single(event.command):
             key = shape_key(command)
             if key not in self._seen:
                 self._seen.add(key)
-                line = {"place": place, "command": _cut(command)}
+                line = {"location": location, "command": _cut(command)}
                 with self._file.open("a") as file:
                     file.write(json_util.dumps(line, json_options=CANONICAL_JSON_OPTIONS) + "\n")
 
@@ -70,7 +70,7 @@ class ShapeRecorder(CommandListener):
         """Nothing is of interest here."""
 
 
-def product_place(frame: FrameType | None) -> str | None:
+def product_location(frame: FrameType | None) -> str | None:
     """Return the function of the product that sends a command; None when a test or a tool of the tests does."""
     while frame is not None:
         name = frame.f_code.co_filename
@@ -102,12 +102,12 @@ def single(command: Document) -> Iterator[dict[str, Any]]:
 
 
 def shape_key(command: Document) -> str:
-    """Return what two commands of one shape on one collection have in common."""
+    """Return a key that is equal for commands of one shape on one collection."""
     return f"{next(iter(command.values()))} {json_util.dumps(shape(command))}"
 
 
 def shape(value: Any, name: str = "") -> Any:
-    """Return a command with the types of its values in their place."""
+    """Return a command with the types of its values instead."""
     match value:
         case Mapping():
             return {key: shape(each, _named(key, name)) for key, each in value.items()}

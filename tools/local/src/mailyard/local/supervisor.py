@@ -1,4 +1,4 @@
-"""Starts the parts, starts again what ends, and stops all of them in order.
+"""Start the parts, restart parts that end, and stop all of them in order.
 
 Everything happens in `tick`, which is called a few times a second; there are no threads and no hidden timers.
 """
@@ -43,7 +43,7 @@ class Part:
 
 @dataclass(slots=True)
 class _Running:
-    """What the supervisor knows of a part now."""
+    """The state of a part."""
 
     part: Part
     process: subprocess.Popen[bytes]
@@ -56,7 +56,7 @@ class _Running:
 
     @property
     def stop_seconds(self) -> float:
-        """Who has not come up has nothing to bring in order, and RabbitMQ's boot does not listen to SIGTERM."""
+        """Return how long a stop may take; a part that was never ready has no work to finish, and a booting RabbitMQ ignores SIGTERM."""
         return self.part.stop_seconds if self.was_ready else min(self.part.stop_seconds, BOOT_STOP_SECONDS)
 
 
@@ -103,7 +103,7 @@ class Supervisor:
                 raise StartFailed(f"{part.name} ended {running.starts} times.\n{tail(part.program.log)}")
 
     def tick(self) -> None:
-        """Notices what has ended and starts again what is due."""
+        """Notice parts that have ended, and restart those that are due."""
         now = self._clock()
         for running in self._running.values():
             if not running.wanted or running.process.poll() is None:
@@ -134,7 +134,7 @@ class Supervisor:
         return [name for name, running in self._running.items() if running.process.poll() is not None]
 
     async def stop(self, parts: Iterable[Part]) -> None:
-        """Stops one after the other: SIGTERM, and SIGKILL to those that take too long."""
+        """Stop one part after the other: SIGTERM, and SIGKILL to those that take too long."""
         for part in parts:
             running = self._running.get(part.name)
             if running is None:

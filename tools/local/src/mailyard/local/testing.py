@@ -1,4 +1,4 @@
-"""pytest fixtures: a real MongoDB and a real RabbitMQ, shared by the session, with room of its own for each test.
+"""pytest fixtures: a real MongoDB and a real RabbitMQ, shared by the session; each test has its own database and virtual host.
 
 `mongo_url` and `amqp_url` are those of MAILYARD_MONGO_URL and MAILYARD_AMQP_URL; where these are unset, servers are
 started in a temporary directory on free ports and stopped at the end. A test takes `database` (a fresh name, dropped
@@ -108,7 +108,7 @@ def vhost_source(own_broker: Rabbitmq | None, amqp_url: str) -> VhostSource:
 
 @pytest.fixture
 def vhost_url(vhost_source: VhostSource) -> Iterator[str]:
-    """The URL of a virtual host that holds nothing yet."""
+    """The URL of an empty virtual host."""
     url = vhost_source.fresh()
     yield url
     vhost_source.release(url)

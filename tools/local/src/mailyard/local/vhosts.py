@@ -24,14 +24,14 @@ class VhostSource(Protocol):
     """Where a test gets a virtual host without queues."""
 
     def fresh(self) -> str:
-        """The URL of a virtual host that holds nothing."""
+        """Return the URL of an empty virtual host."""
 
     def release(self, url: str) -> None:
-        """The test has ended; nobody needs what the virtual host holds."""
+        """Mark a virtual host for deletion: its test has ended."""
 
 
 class Vhosts:
-    """Virtual hosts test-0, test-1, ... of a broker of ours; those of tests that have ended go with the next block."""
+    """Virtual hosts test-0, test-1, … of the tests' broker; those of tests that have ended are deleted with the next block."""
 
     def __init__(self, broker: Rabbitmq, first: int = 0) -> None:
         self._broker = broker
@@ -40,13 +40,13 @@ class Vhosts:
         self._done: list[int] = []
 
     def fresh(self) -> str:
-        """A virtual host that nobody has used."""
+        """Return the URL of an unused virtual host."""
         if not self._ready:
             self._make_block()
         return self._url(self._ready.pop(0))
 
     def release(self, url: str) -> None:
-        """Remembers to remove it."""
+        """Mark a virtual host for deletion."""
         self._done += [number for number in range(self._first, self._made) if self._url(number) == url]
 
     def _make_block(self) -> None:
@@ -66,13 +66,13 @@ class ForeignBroker:
         self._url = url
 
     def fresh(self) -> str:
-        """Deletes Mailyard's queues and exchanges, the only ones that its tests leave behind."""
+        """Delete Mailyard's queues and exchanges, the only ones that its tests leave behind, and return the URL."""
         with ThreadPoolExecutor(1) as thread:  # a test's own event loop may be running in this one
             thread.submit(lambda: asyncio.run(_empty(self._url))).result()
         return self._url
 
     def release(self, url: str) -> None:
-        """The next test empties it."""
+        """Do nothing: the next test empties it."""
 
 
 async def _empty(url: str) -> None:

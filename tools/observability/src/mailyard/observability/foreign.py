@@ -59,7 +59,7 @@ _FOREIGN = (
     ForeignMetric(
         "kube_pod_container_status_restarts_total", Source.KUBE_STATE_METRICS, ("pod", "container")
     ),
-    # KEDA's operator tells of all namespaces: Prometheus renames its `namespace` unless honorLabels is set.
+    # KEDA's operator exports all namespaces: Prometheus renames its `namespace` unless honorLabels is set.
     ForeignMetric(
         "keda_scaler_metrics_value", Source.KEDA, ("scaledObject", "scaler", "metric"), namespaced=False
     ),

@@ -146,7 +146,7 @@ def _panel(panel: Panel, number: int, left: int, top: int) -> Json:
 
 
 def description_of(panel: Panel) -> str:
-    """Return the panel's description, with what must be in the cluster for it."""
+    """Return the panel's description, with the components that the cluster needs for it."""
     found = (metric.source for query in panel.queries for metric in foreigners(query.expr))
     needed = sorted({source.value for source in found if source.needs_cluster})
     return f"{panel.description} Needs {' and '.join(needed)}." if needed else panel.description

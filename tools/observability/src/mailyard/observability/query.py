@@ -32,7 +32,7 @@ class BadQuery(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Selector:
-    """One vector selector: the metric, the labels of its matchers, and where it stands in the text."""
+    """One vector selector: the metric, the labels of its matchers, and its position in the text."""
 
     metric: str
     labels: tuple[str, ...]
@@ -66,7 +66,7 @@ def labels_of(name: str, recorded: Mapping[str, Collection[str]]) -> set[str]:
     """Return the labels of a series.
 
     Raises:
-        BadQuery: nobody exports it.
+        BadQuery: no package exports it.
 
     """
     if name in recorded:
@@ -130,7 +130,7 @@ def _selectors(query: str) -> Iterator[Selector]:
 
 
 def _is_aggregation(tokens: "list[re.Match[str]]", position: int) -> bool:
-    """`sum by (…) (…)`: the operator stands before its label list."""
+    """`sum by (…) (…)`: the operator is before its label list."""
     following = tokens[position + 1].group() if position + 1 < len(tokens) else ""
     return following in ("by", "without")
 

@@ -1,4 +1,4 @@
-"""What Prometheus computes and judges: recording rules and alerts, free of any file format."""
+"""Recording rules and alerts, independent of any file format."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,7 +8,7 @@ RUNBOOKS: Final = "docs/runbooks"
 
 
 class Severity(StrEnum):
-    """Critical: mail is being lost, refused or not moved, somebody must act now. Warning: in working hours."""
+    """Critical: mail is lost, refused or does not move; act now. Warning: act in working hours."""
 
     CRITICAL = "critical"
     WARNING = "warning"

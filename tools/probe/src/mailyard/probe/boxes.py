@@ -53,7 +53,7 @@ class Memory:
 
 
 class Directory:
-    """Keeps each message in a file, octet for octet, and its envelope beside it."""
+    """Keep each message in a file, octet for octet, and its envelope in a second file."""
 
     keeps_octets = True
 
@@ -63,7 +63,7 @@ class Directory:
         self._number = max((int(file.stem) for file in path.glob("*.eml") if file.stem.isdigit()), default=0)
 
     def keep(self, taken: Taken) -> None:
-        """Write one more; the .eml comes last, so that whoever sees it finds both."""
+        """Write one more; the .eml is written last, so that a reader who sees it finds both."""
         self._number += 1
         envelope = {"sender": taken.sender, "recipients": taken.recipients}
         self._path.joinpath(f"{self._number:08}.json").write_text(json.dumps(envelope), encoding="utf-8")

@@ -1,7 +1,7 @@
 """The mail canary: one mail to itself, and one out to an echo and back, each looked for in its own INBOX.
 
-The leg `local` proves submission, router, filter, delivery and IMAP; the leg `echo` proves relay, a host outside and
-the MX listener besides.
+The leg `local` proves submission, router, filter, delivery and IMAP; the leg `echo` also proves relay, another host and
+the MX listener.
 """
 
 import imaplib
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from mailyard.probe.door import Door, Login
-from mailyard.probe.letter import compose
+from mailyard.probe.mailserver import Login, MailServer
+from mailyard.probe.message import compose
 from mailyard.probe.roundtrip import MailLost, Roundtrip, open_imap, remove, search
 from mailyard.runtime.clock import Clock, now_utc
 
@@ -25,15 +25,15 @@ _KEEP: Final = timedelta(days=1)  # what arrives after its run gave it up is del
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """One round trip: its name, and to whom the mail goes."""
+    """One round trip: its name and its recipient."""
 
     name: str
     recipient: str
 
 
 @dataclass(frozen=True, slots=True)
-class Flight:
-    """What became of a leg; `text` says what went wrong."""
+class LegResult:
+    """The result of a leg; `text` is the error."""
 
     leg: str
     succeeded: bool
@@ -43,33 +43,33 @@ class Flight:
 
 @dataclass(frozen=True, slots=True)
 class Canary:
-    """Whom it is, and where it goes in and out."""
+    """The canary's account, and the servers for submission and IMAP."""
 
-    submission: Door
-    imap: Door
+    submission: MailServer
+    imap: MailServer
     login: Login
     timeout_seconds: float
     clock: Clock = now_utc
 
-    def fly(self, echo: str | None) -> Iterator[Flight]:
-        """Do one leg after the other, then delete what earlier runs did not wait for."""
+    def run(self, echo: str | None) -> Iterator[LegResult]:
+        """Do one leg after the other, then delete mails that came after an earlier run had ended."""
         legs = [Leg(LOCAL, self.login.address), *([Leg(ECHO, echo)] if echo else [])]
         for leg in legs:
             yield self._leg(leg)
         self._tidy()
 
-    def _leg(self, leg: Leg) -> Flight:
+    def _leg(self, leg: Leg) -> LegResult:
         message = compose(self.login.address, leg.recipient, f"{SUBJECT}: {leg.name}", _TEXT, self.clock())
         way = Roundtrip(self.submission, self.login, self.imap, self.login)
         began = time.monotonic()
         try:
-            passage = way.pass_through(message, self.timeout_seconds, delete=True)
+            sent = way.pass_through(message, self.timeout_seconds, delete=True)
         except MailLost as error:
-            return Flight(leg.name, False, time.monotonic() - began, str(error))
-        return Flight(leg.name, True, passage.seconds)
+            return LegResult(leg.name, False, time.monotonic() - began, str(error))
+        return LegResult(leg.name, True, sent.seconds)
 
     def _tidy(self) -> None:
-        """Best effort: whether mail comes through has been told already."""
+        """Delete old mails; an error here does not change the result, which is reported already."""
         try:
             with open_imap(self.imap) as client:
                 client.login(self.login.address, self.login.password)

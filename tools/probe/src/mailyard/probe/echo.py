@@ -1,4 +1,4 @@
-"""Sends mail for the local part `echo` back to where it came from, so that a canary sees the way out and in again.
+"""Send mail for the local part `echo` back to its sender, so that a canary tests sending and receiving.
 
 An echo has the null reverse-path and a header field of its own. Mail that has either is never echoed: no loop can
 begin (RFC 3834, section 2, and RFC 5321, section 6.3).
@@ -35,7 +35,7 @@ class Echo:
 
 
 def echo_of(taken: Taken) -> Echo | None:
-    """What goes back for a mail: nothing unless somebody sent it to `echo` and it is no echo itself."""
+    """Return the echo of a mail; None unless it has a sender, a recipient `echo`, and is no echo itself."""
     asked = next((to for to in taken.recipients if to.partition("@")[0].lower() == LOCAL_PART), None)
     if asked is None or not taken.sender or _is_echo(taken.octets):
         return None
@@ -57,10 +57,10 @@ def send_echo(server: Endpoint, echo: Echo) -> None:
 
 
 class Echoer:
-    """A box that hands all mail to another one and sends echoes beside that: `async with Echoer(box, send) as box`.
+    """A box that passes all mail on to another one and sends echoes: `async with Echoer(box, send) as box`.
 
-    It has one mail in hand and few in memory: a mail that finds no room, or that no try brings home, is dropped with
-    a word in the log. The canary misses it, which is what a canary is for.
+    It sends one mail at a time and keeps few in memory: a mail beyond the limit, or whose attempts all fail, is dropped with
+    an event in the log, and the canary reports that it did not arrive.
     """
 
     keeps_octets = True

@@ -1,7 +1,7 @@
-"""Load: many mails over several connections at a set pace, bounded in number and time; what the server said to each.
+"""Load: many mails over several connections at a fixed rate, bounded in number and time, and the reply to each.
 
-Mail number n is due at n / rate seconds after the start, whatever became of the ones before it: a server that is slow
-gets no less, as from the Internet, until all connections wait for it.
+Mail number n is due at n / rate seconds after the start, also when earlier mails wait for a reply: a slow server
+gets as many, as from the Internet, until all connections wait.
 """
 
 import itertools
@@ -17,8 +17,8 @@ from datetime import datetime
 from email.policy import SMTP
 from math import ceil
 
-from mailyard.probe.door import Door, Login
-from mailyard.probe.letter import compose
+from mailyard.probe.mailserver import Login, MailServer
+from mailyard.probe.message import compose
 from mailyard.probe.roundtrip import open_smtp
 
 LINE = "This line is one of many in a mail that only measures.\n"
@@ -40,7 +40,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What became of one mail: the reply's code, 0 when the connection failed, and seconds from begin to reply."""
+    """The reply to one mail: its code, 0 when the connection failed, and seconds from begin to reply."""
 
     code: int
     text: str
@@ -49,7 +49,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What became of all mails, and how long the whole took."""
+    """The replies to all mails, and the duration of the run."""
 
     answers: Sequence[Answer]
     planned: int
@@ -62,12 +62,12 @@ class Report:
 
     @property
     def refused(self) -> int:
-        """Mails that it has not taken, for a time (4yz) or for ever (5yz)."""
+        """Mails that the server refused, for now (4yz) or for ever (5yz)."""
         return sum(answer.code >= 400 for answer in self.answers)
 
     @property
     def failed(self) -> int:
-        """Mails of which nothing is known: the connection failed."""
+        """Mails without a reply: the connection failed."""
         return sum(answer.code == 0 for answer in self.answers)
 
     @property
@@ -81,15 +81,15 @@ class Report:
         return taken[max(0, ceil(share * len(taken)) - 1)] if taken else 0.0
 
     def reasons(self) -> list[tuple[str, int]]:
-        """What was said to mails that were not accepted, most frequent first."""
+        """Return the replies to mails that were not accepted, most frequent first."""
         return Counter(answer.text for answer in self.answers if answer.code != 250).most_common()
 
 
 class Load:
     """One run of a plan against one listener."""
 
-    def __init__(self, door: Door, plan: Plan, now: Callable[[], datetime]) -> None:
-        self._door = door
+    def __init__(self, server: MailServer, plan: Plan, now: Callable[[], datetime]) -> None:
+        self._server = server
         self._plan = plan
         self._now = now
         self._numbers = itertools.count()
@@ -104,7 +104,7 @@ class Load:
         return Report(answers, self._plan.mails, time.monotonic() - began)
 
     def _one_connection(self, began: float) -> list[Answer]:
-        line = _Line(self._door, self._plan.login)
+        line = _Line(self._server, self._plan.login)
         answers = [self._send(line, number) for number in self._due(began)]
         line.end()
         return answers
@@ -130,13 +130,13 @@ class Load:
 class _Line:
     """One connection, opened when it is needed and kept while it works."""
 
-    def __init__(self, door: Door, login: Login | None) -> None:
-        self._door = door
+    def __init__(self, server: MailServer, login: Login | None) -> None:
+        self._server = server
         self._login = login
         self._client: smtplib.SMTP | None = None
 
     def send(self, sender: str, recipient: str, octets: bytes) -> Answer:
-        """One mail; what the server or the network does is in the answer."""
+        """Send one mail; an error of the server or the network is in the answer."""
         began = time.monotonic()
         try:
             code, text = self._transaction(sender, recipient, octets)
@@ -146,7 +146,7 @@ class _Line:
         return Answer(code, text, time.monotonic() - began)
 
     def end(self) -> None:
-        """Take leave of the server, if there is a connection."""
+        """End the connection, if there is one."""
         if self._client is not None:
             with suppress(OSError, smtplib.SMTPException):
                 self._client.quit()
@@ -168,7 +168,7 @@ class _Line:
 
     def _opened(self) -> smtplib.SMTP:
         if self._client is None:
-            self._client = open_smtp(self._door)
+            self._client = open_smtp(self._server)
             self._client.ehlo_or_helo_if_needed()
             if self._login is not None:
                 self._client.login(self._login.address, self._login.password)

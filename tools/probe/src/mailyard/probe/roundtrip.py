@@ -1,4 +1,4 @@
-"""One mail the whole way, as a person would send it: in by submission with a login, out by IMAP with another."""
+"""One mail from submission to IMAP, with the login of a sender and the login of a reader."""
 
 import imaplib
 import re
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from email.message import EmailMessage
 from email.policy import SMTP
 
-from mailyard.probe.door import Door, Encryption, Login
+from mailyard.probe.mailserver import Encryption, Login, MailServer
 
 TIMEOUT_SECONDS = 10.0
 _PAUSE_SECONDS = 0.05
@@ -16,12 +16,12 @@ _SPOOL_ID = re.compile(r"\b[0-9a-v]{20}\b")
 
 
 class MailLost(Exception):
-    """The mail was not taken, or did not arrive in time; the text says how far it came."""
+    """The mail was refused, or did not arrive in time; the text names the step."""
 
 
 @dataclass(frozen=True, slots=True)
-class Passage:
-    """How a mail went through."""
+class RoundtripResult:
+    """The result of a round trip."""
 
     sender: str
     recipient: str
@@ -30,21 +30,21 @@ class Passage:
 
     @property
     def spool_id(self) -> str | None:
-        """What the server called the mail in its 250."""
+        """The spool id in the server's 250."""
         found = _SPOOL_ID.search(self.answer)
         return found[0] if found else None
 
 
 @dataclass(frozen=True, slots=True)
 class Roundtrip:
-    """Where a mail goes in and where it comes out again."""
+    """The server and login of submission, and those of IMAP."""
 
-    submission: Door
+    submission: MailServer
     sender: Login
-    imap: Door
+    imap: MailServer
     reader: Login
 
-    def pass_through(self, message: EmailMessage, seconds: float, *, delete: bool = False) -> Passage:
+    def pass_through(self, message: EmailMessage, seconds: float, *, delete: bool = False) -> RoundtripResult:
         """Send a mail and find it in the reader's INBOX; `delete` removes it there.
 
         Raises:
@@ -59,7 +59,7 @@ class Roundtrip:
             raise MailLost(
                 f"The test mail from {self.sender.address} to {message['To']} failed: {_words(error)}"
             ) from error
-        return Passage(self.sender.address, message["To"], answer, time.monotonic() - began)
+        return RoundtripResult(self.sender.address, message["To"], answer, time.monotonic() - began)
 
     def _await_arrival(self, message_id: str, deadline: float, *, delete: bool) -> None:
         with open_imap(self.imap) as client:
@@ -76,15 +76,15 @@ class Roundtrip:
                 remove(client, found)
 
 
-def submit(door: Door, sender: Login, message: EmailMessage) -> str:
-    """Send a mail and return what the server said after the data: its 250 names the spool id.
+def submit(server: MailServer, sender: Login, message: EmailMessage) -> str:
+    """Send a mail and return the text of the 250 after the data, which names the spool id.
 
     Raises:
-        MailLost: the data were refused.
-        OSError, SMTPException: it did not come so far.
+        MailLost: the message was refused after its data.
+        OSError, SMTPException: an earlier step failed.
 
     """
-    with open_smtp(door) as client:
+    with open_smtp(server) as client:
         client.login(sender.address, sender.password)
         _accepted(client.mail(sender.address))
         _accepted(client.rcpt(message["To"]))
@@ -94,30 +94,30 @@ def submit(door: Door, sender: Login, message: EmailMessage) -> str:
     return answer.decode()
 
 
-def open_smtp(door: Door) -> smtplib.SMTP:
-    """Connect, with TLS as the door wants it. Raises OSError or SMTPException."""
-    context = door.trust.context()
-    if door.encryption is Encryption.IMPLICIT:
-        return smtplib.SMTP_SSL(*door.place, timeout=TIMEOUT_SECONDS, context=context)
-    client = smtplib.SMTP(*door.place, timeout=TIMEOUT_SECONDS)
-    if door.encryption is Encryption.STARTTLS:
+def open_smtp(server: MailServer) -> smtplib.SMTP:
+    """Connect, with the server's kind of TLS. Raises OSError or SMTPException."""
+    context = server.trust.context()
+    if server.encryption is Encryption.IMPLICIT:
+        return smtplib.SMTP_SSL(*server.endpoint, timeout=TIMEOUT_SECONDS, context=context)
+    client = smtplib.SMTP(*server.endpoint, timeout=TIMEOUT_SECONDS)
+    if server.encryption is Encryption.STARTTLS:
         client.starttls(context=context)
     return client
 
 
-def open_imap(door: Door) -> imaplib.IMAP4:
-    """Connect, with TLS as the door wants it. Raises OSError or IMAP4.error."""
-    context = door.trust.context()
-    if door.encryption is Encryption.IMPLICIT:
-        return imaplib.IMAP4_SSL(*door.place, timeout=TIMEOUT_SECONDS, ssl_context=context)
-    client = imaplib.IMAP4(*door.place, timeout=TIMEOUT_SECONDS)
-    if door.encryption is Encryption.STARTTLS:
+def open_imap(server: MailServer) -> imaplib.IMAP4:
+    """Connect, with the server's kind of TLS. Raises OSError or IMAP4.error."""
+    context = server.trust.context()
+    if server.encryption is Encryption.IMPLICIT:
+        return imaplib.IMAP4_SSL(*server.endpoint, timeout=TIMEOUT_SECONDS, ssl_context=context)
+    client = imaplib.IMAP4(*server.endpoint, timeout=TIMEOUT_SECONDS)
+    if server.encryption is Encryption.STARTTLS:
         client.starttls(context)
     return client
 
 
 def _accepted(reply: tuple[int, bytes]) -> None:
-    """A refusal of the envelope is told in the server's words, and not in those of the command after it."""
+    """Raise SMTPResponseException with the reply if a command of the envelope was refused."""
     if reply[0] // 100 != 2:
         raise smtplib.SMTPResponseException(*reply)
 
@@ -129,7 +129,7 @@ def search(client: imaplib.IMAP4, *criteria: str) -> str:
 
 
 def remove(client: imaplib.IMAP4, uids: str) -> None:
-    """Delete these mails, and no others that somebody has marked (RFC 4315, section 2.1)."""
+    r"""Delete these mails, and no others with \Deleted (RFC 4315, section 2.1)."""
     client.uid("STORE", uids, "+FLAGS.SILENT", r"(\Deleted)")
     client.uid("EXPUNGE", uids)
 

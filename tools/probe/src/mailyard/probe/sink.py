@@ -34,7 +34,7 @@ _NO_LOGIN: Final = reply(535, "5.7.8", "The sink knows no logins")
 
 
 def decide(recipient: RcptTo) -> Reply:
-    """What a recipient is told."""
+    """Return the reply to a recipient."""
     match recipient.path.local:
         case local if local.startswith("refuse"):
             return _REFUSED
@@ -59,7 +59,7 @@ class _Connection(asyncio.Protocol):
         self._transport.write(self._session.take_output())
 
     def data_received(self, data: bytes) -> None:
-        """Do what is asked and say so in one write."""
+        """Handle the commands, and send all replies in one write."""
         session = self._session
         session.receive(data)
         closing = False
@@ -104,7 +104,7 @@ class Sink:
     def __init__(
         self, box: Box, *, host: str = HOST, port: int = 0, limits: SmtpLimits | None = None
     ) -> None:
-        """Port 0: any; `port` tells which once it listens."""
+        """Port 0: any; `port` is the chosen one once it listens."""
         self._profile = Profile(Mode.MX, NAME, limits or SmtpLimits(commands=1 << 62), nul=None)
         self._box = box
         self._host = host

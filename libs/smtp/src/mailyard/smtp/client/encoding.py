@@ -2,7 +2,7 @@
 
 DATA: a dot is added to every line that begins with one, and CRLF "." CRLF ends the text (RFC 5321 section 4.5.2).
 Bare CR and bare LF are never passed on (RFC 5321 section 2.3.8): a receiver that takes LF "." for an end would see
-two messages where we sent one. They are repaired to CRLF and counted. A NUL, which a receiver may drop so that a line
+two messages where one was sent. They are repaired to CRLF and counted. A NUL, which a receiver may drop so that a line
 of NUL and dot becomes an end, is replaced by `?` (RFC 2045 section 2.7 and 2.8 exclude it) and counted, too. Lines
 beyond 998 octets are folded (RFC 5321 section 4.5.3.1.6), as Postfix does: hosts that refuse them are many.
 """

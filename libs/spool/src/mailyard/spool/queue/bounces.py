@@ -219,7 +219,7 @@ def _reported(outcome: Row) -> Reported:
 
 
 def _key_of(row: Row) -> str:
-    """Return the key of generated mail; rows of 0.3.0 have it as `bounce_of`."""
+    """Return the key of generated mail; rows of 0.2.0 have it as `bounce_of`."""
     key: str = row.get("dedupe_key") or row.get("bounce_of", "")
     return key
 

@@ -57,7 +57,7 @@ class Leases:
         self._owner = ObjectId()
 
     async def claim(self, tickets: Sequence[Ticket]) -> list[Ticket]:
-        """Claim legs; return one ticket for each that is ours now. Two commands, however many they are.
+        """Claim legs; return one ticket for each that this call has claimed. Two commands, however many they are.
 
         Targets that have an outcome by now, from a report that came late, are left out: nobody is sent to again.
 

@@ -15,7 +15,7 @@ class RulesSettings(BaseModel):
         description="File with content rules, .toml or .json (docs/filter-rules.md); none: no rules.",
     )
     rules_check_seconds: float = Field(
-        default=2.0, gt=0, le=3600, description="How often the file of rules is looked at for changes."
+        default=2.0, gt=0, le=3600, description="How often the rules file is checked for changes."
     )
     rules_timeout_seconds: float = Field(
         default=60.0, gt=0, le=3600, description="How long content rules may take for one batch of messages."

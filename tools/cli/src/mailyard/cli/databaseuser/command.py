@@ -79,8 +79,8 @@ def apply_all(
 ) -> None:
     """Create the roles and users in MongoDB, or update existing ones.
 
-    MAILYARD_MONGO_URL must name a user with the role userAdmin on Mailyard's database. It may run again, and beside
-    services that run. RabbitMQ is left alone.
+    MAILYARD_MONGO_URL must name a user with the role userAdmin on Mailyard's database. It may run again, and while
+    services run. RabbitMQ is not changed.
     """
     try:
         logins = logins_in(passwords, _wanted(service))

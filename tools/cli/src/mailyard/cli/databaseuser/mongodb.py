@@ -1,7 +1,7 @@
 """The commands that make a service's role and user in MongoDB.
 
 Role and user are kept in Mailyard's database itself: the user logs in with `authSource=<database>`, a role there can
-grant nothing outside, and whoever makes them needs the role `userAdmin` on that database only.
+grant nothing outside, and the user who makes them needs the role `userAdmin` on that database only.
 """
 
 import json
@@ -34,12 +34,12 @@ def privileges(rights: ServiceRights, database: str) -> list[Command]:
 
 
 def role_of(rights: ServiceRights, database: str) -> Command:
-    """Return what `createRole` and `updateRole` say of a role beside its name."""
+    """Return the fields of `createRole` and `updateRole` except the name."""
     return {"privileges": privileges(rights, database), "roles": []}
 
 
 def user_of(rights: ServiceRights) -> Command:
-    """Return what `createUser` and `updateUser` say of a user beside its name and its password."""
+    """Return the fields of `createUser` and `updateUser` except name and password."""
     return {"roles": [rights.user], "mechanisms": MECHANISMS}
 
 

@@ -30,7 +30,7 @@ class Permissions:
 
 
 def permissions(rights: ServiceRights) -> Permissions:
-    """Return what a service may configure, write and read."""
+    """Return the patterns of the names that a service may configure, write and read."""
     own = [_NAMED_BY_BROKER] if rights.receives_events else []
     return Permissions(
         rights.user,

@@ -1,6 +1,6 @@
-"""Writes the tables of docs/operations/database-rights.md from the table of rights: `python -m mailyard.cli.databaseuser.reference`.
+"""Write the tables of docs/operations/database-rights.md from the table of rights: `python -m mailyard.cli.databaseuser.reference`.
 
-`--check` tells whether they are current.
+`--check` compares them.
 """
 
 import sys
@@ -14,7 +14,7 @@ _END = "<!-- end of tables -->\n"
 
 
 def page(text: str) -> str:
-    """Return the page with the tables in their place."""
+    """Return the page with current tables."""
     before, _, rest = text.partition(_BEGIN)
     _, _, after = rest.partition(_END)
     return f"{before}{_BEGIN}{_tables()}{_END}{after}"

@@ -1,6 +1,6 @@
 """The rights that each service needs, in MongoDB and in RabbitMQ: the one table of them.
 
-A user of its own for each service limits what a stranger gains who takes a service over. MongoDB knows no rights on
+A separate user for each service limits the damage when a service is taken over. MongoDB knows no rights on
 single fields: who may read `accounts` may read the password hashes in it.
 
 The job before an upgrade brings the roles to the new version's table while pods of the old version still run. So a
@@ -43,7 +43,7 @@ _EXCHANGES: Final = (*dict.fromkeys(queue.exchange for queue in Queue), EVENTS_E
 
 @dataclass(frozen=True, slots=True)
 class ServiceRights:
-    """What one service does with collections of MongoDB, and with exchanges and queues of RabbitMQ."""
+    """The rights of one service on collections of MongoDB, and on exchanges and queues of RabbitMQ."""
 
     service: str
     sees: str  # what its user can read of people's data, for the documentation

@@ -42,7 +42,7 @@ def look_after(report: Report, options: Options, config: Path | None) -> None:
 
 
 def _named(api: Api, options: Options) -> Options:
-    """Where no host was named it is the release's; what keeps us from asking is told with the services."""
+    """Take the release's host where none is named; an error of the API is reported with the services."""
     try:
         return options.for_host(release.read_hostname(api, options.namespace, options.release))
     except Absent:
@@ -52,7 +52,7 @@ def _named(api: Api, options: Options) -> Options:
 def _look_at_release(
     report: Report, api: Api, options: Options
 ) -> tuple[list[FrontDoor], frozenset[str] | None]:
-    """Front doors and nodes' addresses are needed further on; what could not be read is empty."""
+    """Return the front doors and the nodes' addresses, which later checks need; empty where the API cannot be read."""
     namespace, name = options.namespace, options.release
     doors: list[FrontDoor] = []
     nodes: frozenset[str] | None = None
@@ -72,7 +72,7 @@ def _look_at_release(
 
 
 def _listeners(options: Options, doors: Sequence[FrontDoor]) -> Iterator[Listener]:
-    """Those of the host that was named, else of the front doors, on the ports where clients look."""
+    """Yield the listeners of the named host, else of the front doors, on the standard ports."""
     if options.listeners:
         return
     for door in doors:
@@ -98,7 +98,7 @@ def look_at_listeners(report: Report, options: Options, listeners: Sequence[List
 
 
 def _way_in(listener: Listener, options: Options) -> list[Finding]:
-    return check_way_in(read_greeting(listener.place), options.host)
+    return check_way_in(read_greeting(listener.endpoint), options.host)
 
 
 def _certificate(listener: Listener, options: Options) -> list[Finding]:

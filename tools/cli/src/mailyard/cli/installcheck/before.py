@@ -32,7 +32,7 @@ def look_before(report: Report, options: Options) -> None:
 
 
 def look_at_cluster(report: Report, options: Options) -> None:
-    """What the cluster offers."""
+    """Check version, storage, rights and nodes of the cluster."""
     namespace = options.namespace
     api = connect(report, options)
     if api is None:
@@ -96,7 +96,7 @@ def _way_out(options: Options) -> list[Finding]:
 
 
 def _reverse(options: Options) -> list[Finding]:
-    """The address that was named, else what the probed server calls us."""
+    """Return the named address, else the client address in the probed server's reply."""
     address = options.outgoing or (own_address(options.probe_host) if options.probe_host else None)
     if address is None:
         advice = "Name the address that the nodes' mail leaves from in --outgoing."

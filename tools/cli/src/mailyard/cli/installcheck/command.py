@@ -8,13 +8,13 @@ from typing import Annotated
 import typer
 
 from mailyard.cli.ending import REFUSED
+from mailyard.cli.endpointoption import HOST_PORT, parse_endpoint
 from mailyard.cli.installcheck.checks.nodes import MEBI, Requests
 from mailyard.cli.installcheck.facts.listeners import Kind, Listener
 from mailyard.cli.installcheck.options import Moment, Options
 from mailyard.cli.installcheck.run import run
 from mailyard.cli.listing import AsJson
-from mailyard.cli.places import HOST_PORT, place
-from mailyard.probe.door import Trust
+from mailyard.probe.mailserver import Trust
 from mailyard.runtime.endpoint import Endpoint
 
 _VARIABLES = "MAILYARD_INSTALL_CHECK"  # the chart sets them in the toolbox pod
@@ -31,7 +31,7 @@ def _listener(text: str) -> Listener:
     kind, _, where = text.partition("=")
     if kind not in list(Kind):
         raise typer.BadParameter(f"{text!r} does not begin with one of {', '.join(Kind)}")
-    return Listener(Kind(kind), place(where))
+    return Listener(Kind(kind), parse_endpoint(where))
 
 
 def install_check(
@@ -90,7 +90,9 @@ def install_check(
     ] = None,
     resolver: Annotated[
         Endpoint | None,
-        typer.Option(parser=place, metavar="ADDRESS:PORT", help="DNS server; default: that of the machine."),
+        typer.Option(
+            parser=parse_endpoint, metavar="ADDRESS:PORT", help="DNS server; default: that of the machine."
+        ),
     ] = None,
     signed_name: Annotated[
         str | None,
@@ -98,7 +100,7 @@ def install_check(
     ] = None,
     probe_host: Annotated[
         Endpoint | None,
-        typer.Option(parser=place, metavar=HOST_PORT, help="An external mail server to connect to."),
+        typer.Option(parser=parse_endpoint, metavar=HOST_PORT, help="An external mail server to connect to."),
     ] = None,
     outgoing: Annotated[
         str | None,
@@ -118,7 +120,7 @@ def install_check(
 ) -> None:
     """Check cluster, network and DNS before an installation, or an installation.
 
-    Nothing is changed, and no host is asked that was not named. What cannot be seen from here is unknown; exit status
+    Nothing is changed, and only named hosts are asked. A check that is impossible from here is unknown. Exit status
     1: there are errors.
     """
     options = Options(

@@ -16,7 +16,7 @@ SERVERS_AWAY = "Check that MongoDB and RabbitMQ run and accept the login."
 
 @dataclass(slots=True)
 class Report:
-    """What was found so far; `say` hears of each area before it is looked at."""
+    """The findings so far; `say` is called with each area before its checks."""
 
     say: Callable[[str], None]
     lines: list[Line] = field(default_factory=list)
@@ -32,7 +32,7 @@ class Report:
         return True
 
     async def look_at_mail(self, area: str, look: LookAtMail) -> None:
-        """Look at one area through store and broker, which may be away."""
+        """Check one area through store and broker, which may be unreachable."""
         self.say(area)
         try:
             self.add(area, await look())

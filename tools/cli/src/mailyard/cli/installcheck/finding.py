@@ -46,5 +46,5 @@ def error(what: str, instruction: str) -> Finding:
 
 
 def unknown(what: str, instruction: str) -> Finding:
-    """Make a finding that this place cannot check."""
+    """Make a finding for a check that is impossible from here."""
     return Finding(Level.UNKNOWN, what, instruction)

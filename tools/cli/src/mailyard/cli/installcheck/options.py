@@ -9,7 +9,7 @@ from typing import Self
 
 from mailyard.cli.installcheck.checks.nodes import Requests
 from mailyard.cli.installcheck.facts.listeners import Listener
-from mailyard.probe.door import Trust
+from mailyard.probe.mailserver import Trust
 from mailyard.runtime.endpoint import Endpoint
 
 
@@ -22,7 +22,7 @@ class Moment(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Names that are None or empty are not looked at, and told as unknown where they matter.
+    """Names that are None or empty are not checked, and reported as unknown where they matter.
 
     `in_pod`: it runs in the cluster, from where neither the API nor the way in from outside is seen.
     """
@@ -47,14 +47,14 @@ class Options:
 
     @property
     def outside(self) -> str:
-        """What to do about that which a pod does not see."""
+        """Return the instruction for a check that a pod cannot do."""
         named = {"namespace": self.namespace, "release": self.release, "host": self.host}
         words = " ".join(f"--{option} {value}" for option, value in named.items() if value)
         return f"On a machine outside where kubectl works, run: mailyard install-check {self.moment} {words}"
 
     @property
     def inside(self) -> str:
-        """What to do about that which is another thing in the cluster than here."""
+        """Return the instruction for a check that has another result in the cluster."""
         if self.moment is Moment.AFTER:
             return f"Run it in the toolbox too: kubectl -n {self.namespace} exec deploy/<name>-toolbox -- mailyard install-check after"
         image = f"mailyard/toolbox:{version('mailyard-cli')}"

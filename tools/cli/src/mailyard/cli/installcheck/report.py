@@ -39,7 +39,7 @@ def _record(line: Line) -> dict[str, str]:
 
 
 def _table(lines: Sequence[Line]) -> Table:
-    """An instruction stands below its finding."""
+    """Print each instruction below its finding."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("Area", "Level", "Finding"):
         table.add_column(heading, overflow="fold", no_wrap=heading != "Finding")

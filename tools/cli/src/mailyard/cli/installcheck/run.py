@@ -26,6 +26,6 @@ def run(options: Options, config: Path | None, *, as_json: bool) -> bool:
 
 
 def _progress(area: str) -> None:
-    """People see where it stands; programs read standard output only."""
+    """Print the progress to standard error; programs read standard output only."""
     if sys.stderr.isatty():
         typer.echo(f"{area} ...", err=True)

@@ -13,7 +13,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from mailyard.cli.ending import UNAVAILABLE, fail
-from mailyard.cli.places import HOST_PORT, place
+from mailyard.cli.endpointoption import HOST_PORT, parse_endpoint
 from mailyard.cli.replicaset.initiation import Initiation, Wanted, own_member, until_complete
 from mailyard.cli.secret import password_in
 from mailyard.runtime.endpoint import Endpoint
@@ -27,13 +27,14 @@ _WAIT = "import signal; signal.sigwait({signal.SIGTERM, signal.SIGINT})"
 def initiate(
     *,
     member: Annotated[
-        list[Endpoint], typer.Option(parser=place, metavar=HOST_PORT, help="A member; may be repeated.")
+        list[Endpoint],
+        typer.Option(parser=parse_endpoint, metavar=HOST_PORT, help="A member; may be repeated."),
     ],
     user: Annotated[str, typer.Option(help="The first user, with the role root.")],
     password_file: Annotated[Path, typer.Option(help="File with the user's password.", dir_okay=False)],
     name: Annotated[str, typer.Option(help="The name in --replSet.")] = "rs0",
     at: Annotated[
-        Endpoint, typer.Option(parser=place, metavar=HOST_PORT, help="The server on this machine.")
+        Endpoint, typer.Option(parser=parse_endpoint, metavar=HOST_PORT, help="The server on this machine.")
     ] = "127.0.0.1:27017",  # type: ignore[assignment]  # typer parses it
     wait: Annotated[float, typer.Option(help="Seconds before the command gives up.", min=0)] = 600.0,
     stay: Annotated[
@@ -42,8 +43,8 @@ def initiate(
 ) -> None:
     """Initiate a replica set of new servers and create its first user.
 
-    It may run beside every member: the first one initiates, the one that becomes primary gets the user, the others
-    wait. Where all is there already it changes nothing.
+    It may run for every member: the first member initiates, the one that becomes primary gets the user, the others
+    wait. It changes nothing that exists.
     """
     stop = _stop_on_signals()
     wanted = Wanted(name, tuple(member), user, password_in(password_file))

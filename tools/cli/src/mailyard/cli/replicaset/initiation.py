@@ -1,7 +1,7 @@
-"""Initiates a replica set and its first user through localhost, where a server without users lets one in.
+"""Initiate a replica set and its first user through localhost: a server without users accepts such a connection.
 
-One server of a new set initiates it, the one that is named first; whichever becomes primary makes the user. So this
-may run beside every member at once, and again after each restart.
+One server of a new set initiates it, the one that is named first; the one that becomes primary makes the user. So this
+may run for every member at once, and again after each restart.
 
 A server looks for itself in the set when it starts, by name. Where names come a moment after the address, as in
 Kubernetes, it may find none: it is no member then, and in a set of one nobody makes it look again but a restart.
@@ -28,7 +28,7 @@ Server = MongoClient[dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What there shall be."""
+    """The replica set that must exist."""
 
     name: str
     members: tuple[Endpoint, ...]
@@ -45,7 +45,7 @@ class Initiation:
     own: Endpoint | None
 
     def missing(self) -> str | None:
-        """Do the next step and say what is still missing, or None when all is there."""
+        """Do the next step; return what is still missing, or None when nothing is."""
         try:
             if self._user_can_log_in():
                 return None
@@ -60,7 +60,7 @@ class Initiation:
         return f"MongoDB at {self.at}: {_brief(error)}"
 
     def _user_can_log_in(self) -> bool:
-        """Users are replicated: this also tells that the set has a primary that this member follows."""
+        """Return whether the user can log in. Users are replicated, so the set then has a primary that this member follows."""
         try:
             with self._log_in() as server:
                 state = server.admin.command("hello")
@@ -108,7 +108,7 @@ class Initiation:
         return f"the user {self.wanted.user} is made"
 
     def _restart(self) -> str:
-        """End a server that is in the set and does not know it: whoever runs it starts it again."""
+        """End a server that is in the set and does not know it: its container is then started again."""
         try:
             with self._log_in() as server:
                 config = server.admin.command("replSetGetConfig")["config"]
@@ -150,11 +150,11 @@ def until_complete(
     say: Callable[[str], None],
 ) -> str | None:
     """Go on until nothing is missing; the last reason when time is over."""
-    told = None
+    reported = None
     while (reason := initiation.missing()) is not None:
-        if reason != told:
+        if reason != reported:
             say(reason)
-            told = reason
+            reported = reason
         if expired():
             return reason
         pause()

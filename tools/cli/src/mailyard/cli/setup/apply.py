@@ -1,6 +1,6 @@
 """Add the missing entries of a setup file to the directory; existing entries are not changed.
 
-Two runs at once do no harm: whoever comes second finds what the first one made.
+Two runs at once do no harm: the second one finds the entries of the first.
 """
 
 from collections.abc import Callable, Iterator
@@ -113,7 +113,7 @@ class Applier:
             )
             self._new.add(plan.address)
         except AlreadyExists:
-            other = await self._existing(tenant, plan.address)  # added since we looked
+            other = await self._existing(tenant, plan.address)  # added since the look-up
             if other is None:
                 raise
             account = other

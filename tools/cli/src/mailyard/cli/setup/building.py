@@ -15,14 +15,14 @@ Say = Callable[[str], None]
 
 
 async def build_indexes(
-    store: Store, patience: float, say: Say, *, report_seconds: float = REPORT_SECONDS
+    store: Store, unreachable_seconds: float, say: Say, *, report_seconds: float = REPORT_SECONDS
 ) -> None:
     """Create the indexes that are missing; report every `report_seconds` while they are built.
 
     A build goes on in the servers when the connection breaks; so the command asks again, and joins it.
 
     Raises:
-        Unavailable: the store was unreachable for longer than `patience` seconds on end.
+        Unavailable: the store was unreachable for longer than `unreachable_seconds` seconds on end.
 
     """
     loop = asyncio.get_running_loop()
@@ -35,7 +35,7 @@ async def build_indexes(
             await task
             return
         except Unavailable as error:
-            if loop.time() - answered > patience:
+            if loop.time() - answered > unreachable_seconds:
                 raise
             say(f"MongoDB: {error}; a build that has begun continues; trying again")
             await asyncio.sleep(RETRY_SECONDS)

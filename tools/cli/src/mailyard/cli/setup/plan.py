@@ -1,6 +1,6 @@
 """A setup file: tenants with domains, accounts and aliases, validated before any change.
 
-Contact, status, name and quota apply to what is added; what is there already stays as it is.
+Contact, status, name and quota apply to new entries; existing entries are not changed.
 
 tenants:
   - id: acme
@@ -98,7 +98,7 @@ def read_plan(file: Path) -> Plan:
     """Read and check a file.
 
     Raises:
-        BadPlan: it cannot be read, or holds what makes no sense.
+        BadPlan: it cannot be read, or contains an invalid entry.
 
     """
     try:

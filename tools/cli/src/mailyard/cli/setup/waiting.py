@@ -22,11 +22,11 @@ async def until_ready(name: str, look: Look, deadline: float, say: Say) -> None:
         Unavailable: something still does then.
 
     """
-    told = None
+    reported = None
     while (reason := await look()) is not None:
-        if reason != told:
+        if reason != reported:
             say(f"{name}: waiting, {reason}")
-            told = reason
+            reported = reason
         if asyncio.get_running_loop().time() > deadline:
             raise Unavailable(f"{name} did not become ready in time: {reason}")
         await asyncio.sleep(PAUSE_SECONDS)
@@ -49,8 +49,8 @@ async def declare_topology(broker: Broker, deadline: float, say: Say) -> None:
     """Connect, which declares every exchange and queue.
 
     Raises:
-        Unavailable: RabbitMQ stays away.
-        Misconfigured: something is there with other properties.
+        Unavailable: RabbitMQ stays unreachable.
+        Misconfigured: an exchange or queue exists with other properties.
 
     """
 

@@ -26,7 +26,7 @@ def installed(packages: Path) -> list[tuple[str, str | None]]:
 
 
 def bill(document: dict[str, Any], licences: dict[str, str | None]) -> dict[str, Any]:
-    """The same document with the components that are installed, or ours, and their licences."""
+    """Return the document with the installed components and those of this repository, and their licences."""
     kept = [each for each in document["components"] if is_ours(each["name"]) or each["name"] in licences]
     for component in kept:
         licence = "Apache-2.0" if is_ours(component["name"]) else licences[component["name"]]
@@ -51,7 +51,7 @@ def _among(dependency: dict[str, Any], references: set[str]) -> dict[str, Any]:
 
 
 def is_ours(name: str) -> bool:
-    """Our packages come with the second layer."""
+    """Return whether it is a package of this repository: those are in the second layer."""
     return name.startswith("mailyard-")
 
 

@@ -1,4 +1,4 @@
-"""The second layer: our own packages, built from the folders that are in the repository, without the network."""
+"""The second layer: the packages of this repository, built from the folders that are in the repository, without the network."""
 
 from pathlib import Path
 
@@ -7,11 +7,11 @@ from mailyard.local.image.dependencies import backend_folder
 from mailyard.local.image.layout import Layout
 from mailyard.local.image.tidy import compile_modules, remove_clutter, set_times
 
-_ROOMS = ("proto", "libs/*", "services/*", "tools/*")
+_PACKAGES = ("proto", "libs/*", "services/*", "tools/*")
 
 
 def add_code(repository: Path, layout: Layout) -> None:
-    """Install every package whose folder is there; which those are is the Dockerfile's to say."""
+    """Install every package whose folder is present; the Dockerfile copies the folders."""
     folders = package_folders(repository)
     step(f"our own: {' '.join(str(folder.relative_to(repository)) for folder in folders)}")
     found = find_uv(repository, layout.environment)
@@ -27,7 +27,7 @@ def add_code(repository: Path, layout: Layout) -> None:
 
 def package_folders(repository: Path) -> list[Path]:
     """The folders with a package's source."""
-    found = (folder for room in _ROOMS for folder in repository.glob(room))
+    found = (folder for pattern in _PACKAGES for folder in repository.glob(pattern))
     return sorted(
         folder for folder in found if (folder / "src").is_dir() and (folder / "pyproject.toml").exists()
     )

@@ -16,7 +16,7 @@ _EXPORT = ("export", "--frozen", "--quiet", "--no-dev")
 
 
 def add_dependencies(repository: Path, layout: Layout, package: str) -> None:
-    """Make the environment; its commands are Python's alone, and it finds our code in the layer above."""
+    """Make the environment with no commands but Python's; it finds the code in the second layer."""
     make_environment(layout.environment)
     uv = find_uv(repository, layout.environment)
     _install_locked(uv, layout, package)
@@ -35,7 +35,7 @@ def add_dependencies(repository: Path, layout: Layout, package: str) -> None:
 
 
 def backend_folder(repository: Path) -> Path:
-    """Where the build backend of our packages is kept for the next step; never in the image."""
+    """Return the folder that keeps the build backend for the next step; it is never in the image."""
     return repository / "var/backend"
 
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The places below the root, which is /opt/mailyard in an image."""
+    """The folders below the root, which is /opt/mailyard in an image."""
 
     root: Path
 
     @property
     def environment(self) -> Path:
-        """The virtual environment with what third parties made, and the SBOM: the first layer."""
+        """The virtual environment with third-party packages, and the SBOM: the first layer."""
         return self.root / "environment"
 
     @property
@@ -34,5 +34,5 @@ class Layout:
 
     @property
     def code(self) -> Path:
-        """Our own modules and commands: the second layer."""
+        """Mailyard's modules and commands: the second layer."""
         return self.root / "code"

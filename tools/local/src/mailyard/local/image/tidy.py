@@ -1,4 +1,4 @@
-"""Makes a folder of an image small, and the same in every build: no clutter, compiled in one way, one time on all files."""
+"""Make a folder of an image small and reproducible: no superfluous files, compiled in one way, one time on all files."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ _UNUSED = ("kubernetes/aio",)  # a second client for the same API, 62 MB, which 
 
 
 def remove_clutter(folder: Path) -> None:
-    """Remove what no program needs at run time, and what says where and when the packages were installed."""
+    """Remove files that no program needs at run time, and records of place and time of the installation."""
     for unused in _UNUSED:
         for found in folder.rglob(unused):
             shutil.rmtree(found)

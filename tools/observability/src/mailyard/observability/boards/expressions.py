@@ -1,4 +1,4 @@
-"""The few forms that queries of panels have; Grafana puts a fitting interval in the place of `$__rate_interval`."""
+"""The few forms that queries of panels have; Grafana puts a fitting interval for `$__rate_interval`."""
 
 _INTERVAL = "$__rate_interval"
 
@@ -16,18 +16,18 @@ def quantile(share: float, histogram: str, by: str = "", matchers: str = "") -> 
 
 
 def mean(histogram: str, by: str = "", matchers: str = "") -> str:
-    """Return the mean of what a histogram observed; `matchers` as between braces."""
+    """Return the mean of a histogram's observations; `matchers` as between braces."""
     braces = f"{{{matchers}}}" if matchers else ""
     return f"{rate(f'{histogram}_sum{braces}', by)} / {rate(f'{histogram}_count{braces}', by)}"
 
 
 def highest(gauge: str, by: str = "") -> str:
-    """Return the highest of several instances that tell the same."""
+    """Return the highest value of instances that export the same."""
     return _grouped("max", gauge, by)
 
 
 def shared(gauge: str, by: str = "") -> str:
-    """Return the sum over namespaces of what all instances of one tell alike."""
+    """Return the sum over namespaces of a value that all instances of a namespace export alike."""
     return _grouped("sum", f"max by ({', '.join(filter(None, ('namespace', by)))}) ({gauge})", by)
 
 

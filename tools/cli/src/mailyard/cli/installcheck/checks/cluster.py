@@ -1,4 +1,4 @@
-"""The cluster: its version, and what is installed in it."""
+"""The cluster: its version, and the operators that are installed."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -58,7 +58,7 @@ def _version(facts: ClusterFacts) -> Finding:
     if version < OLDEST:
         return error(f"{text} is too old", f"Upgrade the cluster to {OLDEST[0]}.{OLDEST[1]} or newer.")
     if version > NEWEST:
-        return warning(f"{text} is newer than what was tested", f"Tested up to {NEWEST[0]}.{NEWEST[1]}.")
+        return warning(f"{text} is newer than the tested versions", f"Tested up to {NEWEST[0]}.{NEWEST[1]}.")
     return ok(text)
 
 

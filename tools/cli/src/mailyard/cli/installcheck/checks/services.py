@@ -17,7 +17,7 @@ class Deployment:
 
 
 def check_services(deployments: Sequence[Deployment]) -> list[Finding]:
-    """Check all services, and what runs beside them."""
+    """Check all services, toolbox and sink."""
     found = {each.component: each for each in deployments}
     missing = [name for name in NAMES if name not in found]
     findings = [_deployment(each) for each in deployments]

@@ -1,4 +1,4 @@
-"""Facts that this place cannot read: reported as unknown, not as an error."""
+"""Facts that cannot be read from here: reported as unknown, not as an error."""
 
 
 class Absent(Exception):

@@ -30,7 +30,7 @@ class Api:
     def connect(cls, kubeconfig: Path | None, context: str | None) -> Self:
         """Connect; raises Absent without a kubeconfig and without a pod's account."""
         settings = Configuration()
-        settings.retries = False  # a cluster that is away is told at once
+        settings.retries = False  # an unreachable cluster is reported at once
         try:
             if kubeconfig is None and context is None and _in_cluster():
                 config.load_incluster_config(client_configuration=settings)
@@ -66,8 +66,8 @@ class Api:
         before = time.time()
         answer = self._ask("/version", "GET", None)
         middle = datetime.fromtimestamp((before + time.time()) / 2, UTC)
-        told = parsedate_to_datetime(answer.headers["Date"])
-        return Skew("the Kubernetes API", round((told - middle).total_seconds()))
+        server_time = parsedate_to_datetime(answer.headers["Date"])
+        return Skew("the Kubernetes API", round((server_time - middle).total_seconds()))
 
     def _parsed(self, path: str, method: str, body: Json | None) -> Json:
         answer: Json = json.loads(self._ask(path, method, body).data)

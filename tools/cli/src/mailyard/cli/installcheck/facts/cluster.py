@@ -126,14 +126,14 @@ def _takes_pods(node: Json) -> bool:
 
 
 def _node(node: Json, pods: Iterable[Json]) -> Node:
-    room = node["status"]["allocatable"]
+    allocatable = node["status"]["allocatable"]
     requests = [
         container.get("resources", {}).get("requests") or {}
         for pod in pods
         for container in pod["spec"]["containers"]
     ]
-    cpu = parse_quantity(room["cpu"]) - sum(parse_quantity(each.get("cpu", "0")) for each in requests)
-    octets = parse_quantity(room["memory"]) - sum(
+    cpu = parse_quantity(allocatable["cpu"]) - sum(parse_quantity(each.get("cpu", "0")) for each in requests)
+    octets = parse_quantity(allocatable["memory"]) - sum(
         parse_quantity(each.get("memory", "0")) for each in requests
     )
     return Node(node["metadata"]["name"], node["status"]["nodeInfo"]["architecture"], float(cpu), int(octets))

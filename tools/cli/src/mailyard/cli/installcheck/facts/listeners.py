@@ -13,7 +13,7 @@ from cryptography import x509
 
 from mailyard.cli.installcheck.checks.certificates import ListenerFacts
 from mailyard.cli.installcheck.checks.port25 import Greeting
-from mailyard.probe.door import Door, Encryption, Trust
+from mailyard.probe.mailserver import Encryption, MailServer, Trust
 from mailyard.probe.roundtrip import open_imap, open_smtp
 from mailyard.runtime.endpoint import Endpoint
 
@@ -56,10 +56,10 @@ class Listener:
     """A listener to check."""
 
     kind: Kind
-    place: Endpoint
+    endpoint: Endpoint
 
     def __str__(self) -> str:
-        return f"{self.kind} at {self.place}"
+        return f"{self.kind} at {self.endpoint}"
 
 
 def read_certificate(listener: Listener, trust: Trust) -> ListenerFacts:
@@ -86,8 +86,8 @@ def _shown_to_anybody(listener: Listener) -> x509.Certificate | None:
 
 
 def _certificate(listener: Listener, trust: Trust) -> x509.Certificate | None:
-    door = Door(listener.place, trust, listener.kind.encryption)
-    with open_imap(door) if listener.kind in {Kind.IMAP, Kind.IMAPS} else open_smtp(door) as client:
+    server = MailServer(listener.endpoint, trust, listener.kind.encryption)
+    with open_imap(server) if listener.kind in {Kind.IMAP, Kind.IMAPS} else open_smtp(server) as client:
         encoded = (
             client.sock.getpeercert(binary_form=True) if isinstance(client.sock, ssl.SSLSocket) else None
         )
@@ -102,22 +102,24 @@ def _names(certificate: x509.Certificate) -> tuple[str, ...]:
     return tuple(names.get_values_for_type(x509.DNSName))
 
 
-def read_greeting(place: Endpoint) -> Greeting:
+def read_greeting(endpoint: Endpoint) -> Greeting:
     """Connect and read the first line."""
     try:
-        with socket.create_connection(place, SECONDS) as connection:
+        with socket.create_connection(endpoint, SECONDS) as connection:
             first = connection.recv(_MOST_OCTETS)
             connection.sendall(b"QUIT\r\n")
     except OSError as error:
-        return Greeting(str(place), "", str(error))
+        return Greeting(str(endpoint), "", str(error))
     lines = first.decode(errors="replace").splitlines()
-    return Greeting(str(place), lines[0], "") if lines else Greeting(str(place), "", "it hangs up at once")
+    return (
+        Greeting(str(endpoint), lines[0], "") if lines else Greeting(str(endpoint), "", "it hangs up at once")
+    )
 
 
-def own_address(place: Endpoint) -> str | None:
+def own_address(endpoint: Endpoint) -> str | None:
     """Return the client address in a server's reply to EHLO (RFC 5321, section 4.1.1.1)."""
     try:
-        with smtplib.SMTP(place.host, place.port, timeout=SECONDS) as client:
+        with smtplib.SMTP(endpoint.host, endpoint.port, timeout=SECONDS) as client:
             _, answer = client.ehlo()
     except (OSError, smtplib.SMTPException):
         return None

@@ -18,10 +18,10 @@ async def read_skew(session: Session) -> Skew:
     """Compare the clock with that of the store."""
     before = now_utc()
     with unavailable_when_away():
-        told: datetime = (await session.store.db.command("hello"))["localTime"]
+        server_time: datetime = (await session.store.db.command("hello"))["localTime"]
     after = now_utc()
     middle = before + (after - before) / 2
-    return Skew("MongoDB", round((told.replace(tzinfo=UTC) - middle).total_seconds(), 3))
+    return Skew("MongoDB", round((server_time.replace(tzinfo=UTC) - middle).total_seconds(), 3))
 
 
 async def read_callers(session: Session) -> frozenset[str]:

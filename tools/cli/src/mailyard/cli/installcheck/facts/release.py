@@ -37,8 +37,8 @@ def read_front_doors(api: Api, namespace: str, release: str) -> list[FrontDoor]:
 
 def read_hostname(api: Api, namespace: str, release: str) -> str | None:
     """Return the host name in the greetings of the release; None if it is not set."""
-    told = (_variables(each).get("MAILYARD_HOSTNAME") for each in _deployments(api, namespace, release))
-    return next(filter(None, told), None)
+    names = (_variables(each).get("MAILYARD_HOSTNAME") for each in _deployments(api, namespace, release))
+    return next(filter(None, names), None)
 
 
 def _door(service: Json, proxied: bool) -> FrontDoor:
@@ -68,7 +68,7 @@ def _variables(deployment: Json) -> dict[str, str | None]:
 
 
 def read_node_addresses(api: Api) -> frozenset[str]:
-    """Return the addresses that a node can put in place of a client's: its own, and its first in the pods' network."""
+    """Return the addresses of nodes that can replace a client's address: its own, and its first in the pods' network."""
     nodes = api.items("/api/v1/nodes")
     own = {each["address"] for node in nodes for each in node["status"].get("addresses", []) if _is_ip(each)}
     bridges = {

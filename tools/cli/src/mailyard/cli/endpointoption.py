@@ -7,7 +7,7 @@ from mailyard.runtime.endpoint import Endpoint
 HOST_PORT = "HOST:PORT"
 
 
-def place(text: str) -> Endpoint:
+def parse_endpoint(text: str) -> Endpoint:
     """Read an address and a port."""
     try:
         return Endpoint.parse(text)

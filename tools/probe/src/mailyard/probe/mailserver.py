@@ -1,4 +1,4 @@
-"""A listener for clients and how to get in: address, TLS, login."""
+"""A mail server as a client needs it: address, TLS, trusted authority, login."""
 
 import ssl
 from dataclasses import dataclass, field
@@ -14,13 +14,13 @@ class Encryption(StrEnum):
     """How a connection becomes encrypted."""
 
     STARTTLS = "starttls"
-    IMPLICIT = "implicit"  # RFC 8314: TLS before the first word
+    IMPLICIT = "implicit"  # RFC 8314: TLS from the first octet
     NONE = "none"
 
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """Whose certificate is good: the system's authorities or those of a file, and the name that it must have."""
+    """Which certificate is trusted: the authorities of the system or of a file, and the name in the certificate."""
 
     authority: Path | None = None
     name: str | None = None  # None: the host that is connected to
@@ -41,24 +41,24 @@ class Trust:
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
-    """One listener."""
+class MailServer:
+    """A listener, with TLS as the client must use it."""
 
-    place: Endpoint
+    endpoint: Endpoint
     trust: Trust
     encryption: Encryption = Encryption.STARTTLS
 
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """Who goes in."""
+    """Address and password of an account."""
 
     address: str
     password: str = field(repr=False)
 
 
 class _Context(ssl.SSLContext):
-    """smtplib and imaplib ask for the name that they connect to; behind a balancer the certificate has another."""
+    """A context that expects a given name: smtplib and imaplib expect the host's, but a load balancer may have another."""
 
     expected_name: str | None = None
 

@@ -1,4 +1,4 @@
-"""What install-check makes of the world around: names, ports, certificates, mail."""
+"""Checks of install-check that look at the surroundings: names, ports, certificates, mail."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -61,7 +61,7 @@ def test_a_domain_with_all_records_is_well():
         ({"mta_sts": ["v=STSv1;"]}, "mta-sts", "error"),
     ],
 )
-def test_a_record_that_is_missing_or_wrong_is_told(fields, kind, level):
+def test_a_record_that_is_missing_or_wrong_is_reported(fields, kind, level):
     found = dict(zip(KINDS, check_records(changed(**fields), HOST), strict=True))
     assert found[kind].level == level
     assert {other for other in KINDS if found[other].level is not Level.OK} == (
@@ -139,7 +139,7 @@ def test_a_certificate_is_trusted_and_lasts(facts, level):
     assert levels(check_certificate(facts, NOW)) == [level]
 
 
-def test_a_certificate_that_only_a_file_vouches_for_is_told_as_such():
+def test_a_certificate_that_only_a_file_vouches_for_is_reported_as_such():
     facts = ListenerFacts("smtp", names=(HOST,), expires=NOW + timedelta(days=15), authority="/ca.crt")
     [found] = check_certificate(facts, NOW)
     assert found.what == f"smtp: {HOST}, until 2026-12-10, by the authorities in /ca.crt"
