@@ -2,7 +2,8 @@
 
 from datetime import datetime
 
-from mailyard.message.received import Hop, received_field, rfc5322_date
+from mailyard.message.dates import rfc5322_date
+from mailyard.message.received import Hop, received_field
 from mailyard.runtime.trace import new_trace
 from mailyard.runtime.tracing import samples_next
 from mailyard.smtp_in.headerfilters import Missing
