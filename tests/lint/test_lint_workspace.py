@@ -53,10 +53,14 @@ def test_a_version_is_not_there_without_a_word_on_how_to_upgrade_to_it():
 
 
 def test_a_file_that_is_too_long_is_named_with_its_length(tmp_path):
-    (tmp_path / "long.py").write_text("x = 1\n" * 11)
-    (tmp_path / "short.py").write_text("x = 1\n" * 10)
-    (told,) = too_long(sorted(tmp_path.iterdir()), most_lines=10)
-    assert told.startswith(f"{tmp_path}/long.py: 11 lines")
+    (tmp_path / "long.py").write_text("x = 1\n" * 601)
+    (tmp_path / "short.py").write_text("x = 1\n" * 600)
+    (tmp_path / "long.yaml").write_text("x: 1\n" * 901)
+    (tmp_path / "short.yaml").write_text("x: 1\n" * 900)
+    assert too_long(sorted(tmp_path.iterdir())) == [
+        f"{tmp_path}/long.py: 601 lines; at most 600 are permitted; divide the file by concern",
+        f"{tmp_path}/long.yaml: 901 lines; at most 900 are permitted; divide the file by concern",
+    ]
 
 
 def test_generated_code_may_be_as_long_as_it_likes():

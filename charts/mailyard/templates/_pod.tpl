@@ -70,11 +70,15 @@ securityContext:
       fieldPath: metadata.name
 {{- end -}}
 
-{{/* The keys that encrypt secrets in MongoDB, for those who need more than the canary. */}}
+{{/* The keys that encrypt secrets in MongoDB, and the zone of DKIM keys: for all but the canary. */}}
 {{- define "mailyard.sealingEnv" -}}
 {{- if .Values.sealingKeys.existingSecret }}
 - name: MAILYARD_SEALING_KEYS_FILE
   value: /etc/mailyard/connections/sealing-keys
+{{- end }}
+{{- with .Values.dkimZone }}
+- name: MAILYARD_DKIM_ZONE
+  value: {{ . | quote }}
 {{- end }}
 {{- end -}}
 

@@ -13,6 +13,7 @@ from pymongo.errors import DuplicateKeyError
 
 from mailyard.directory.accesslog import AccessLog, Action, Scope, Subject
 from mailyard.directory.accounts import account_of
+from mailyard.directory.dkim.keystore import DkimKeys
 from mailyard.directory.errors import AlreadyExists, InUse, NotFound
 from mailyard.directory.model import Account, Alias, Domain, Tenant
 from mailyard.directory.names import domain_name, mail_address
@@ -38,6 +39,7 @@ class Removal:
         self._suspension = suspension
         self._clock = clock
         self._log = AccessLog(store)
+        self._dkim_keys = DkimKeys(store)
         self.removed = RemovedAccounts(store)
 
     async def remove_account(self, tenant: str, address: str, keep: timedelta | None) -> Account:
@@ -135,6 +137,7 @@ class Removal:
     async def _drop_domain(self, tenant: str, domain: str, wanted: timedelta | None) -> None:
         """Remove all that a domain has, and then itself."""
         keep = await self.mail_is_kept(domain, wanted)
+        await self._dkim_keys.remove(tenant, domain)
         while await self._drop_portion(tenant, domain, keep):
             pass
 

@@ -14,6 +14,12 @@ METRICS: Final = (
     ),
     Metric("mailyard_login_attempts_total", "counter", "Logins, by outcome.", ("login_service", "outcome")),
     Metric(
+        "mailyard_dkim_steps_total",
+        "counter",
+        "Steps of DKIM keys: generated, not_published, activated, retired, revoked.",
+        ("step",),
+    ),
+    Metric(
         "mailyard_login_verify_seconds",
         "histogram",
         "Duration of a check of a password, with the wait for it.",
@@ -30,6 +36,10 @@ EVENTS: Final = (
         "access.ended",
         "An account, domain or tenant was suspended or removed, or a password changed: `sessions` open ones of this"
         " process end.",
+    ),
+    EventType(
+        "dkim.step",
+        "A DKIM key was generated, not_published (the DNS does not show it yet), activated, retired or revoked.",
     ),
     EventType("login.hash_not_renewed", "A weak password hash stays until the next login of its account."),
 )

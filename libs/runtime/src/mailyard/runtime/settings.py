@@ -93,6 +93,13 @@ class CommonSettings(BaseSettings):
         " a line for each, made by `mailyard sealing-key new`; the first one encrypts. Empty: such secrets cannot be"
         " stored.",
     )
+    dkim_zone: Annotated[str, VersionAdded("0.3.0")] = Field(
+        default="",
+        max_length=100,
+        pattern=r"^([a-z0-9-]+(\.[a-z0-9-]+)+)?$",
+        description="DNS zone of the provider, such as dkim.example.net, in which the keys of DKIM are published. Customers"
+        " publish CNAME records to it once.",
+    )
     drain_seconds: float = Field(
         default=25.0,
         gt=0,

@@ -12,6 +12,7 @@ from mailyard.directory.directory import Directory
 from mailyard.directory.settings import postmaster_of
 from mailyard.router.backloggauges import BacklogGauges
 from mailyard.router.bouncer import Bouncer
+from mailyard.router.dkimkeys import DkimKeyRotation
 from mailyard.router.queuemanager import QueueManager
 from mailyard.router.removedaccounts import AccountPurge
 from mailyard.router.routinghandler import RoutingHandler
@@ -48,6 +49,7 @@ async def build(runtime: Runtime[RouterSettings]) -> Sequence[Component]:
         Periodic("depth", settings.depth_seconds, manager.measure),
         Periodic("sweep", settings.sweep_seconds, Sweep(store, settings).work),
         Periodic("removed-accounts", settings.sweep_seconds, AccountPurge(store, settings.instance).work),
+        Periodic("dkim-keys", settings.dkim_seconds, DkimKeyRotation(store, settings).work),
         Periodic("ledger", settings.ledger_seconds, manager.audit_ledger),
         Periodic("census", settings.census_seconds, gauges.export_backlog),
         Periodic("dead letters", settings.census_seconds, DeadLetters(broker).trim),

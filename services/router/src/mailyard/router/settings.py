@@ -1,9 +1,19 @@
 """Settings of the router."""
 
-from pydantic import Field, field_validator
+import ipaddress
+from datetime import timedelta
+from typing import Annotated
 
+from pydantic import AfterValidator, Field, field_validator
+
+from mailyard.directory.dkim.rotation import RotationSchedule
 from mailyard.message.address import Address, AddressError
+from mailyard.runtime.renames import VersionAdded
 from mailyard.runtime.settings import CommonSettings, Port, settings_config
+
+
+def _address(text: str) -> str:
+    return str(ipaddress.ip_address(text))
 
 
 class RouterSettings(CommonSettings):
@@ -52,6 +62,35 @@ class RouterSettings(CommonSettings):
         description="After how many hours a sender gets one report that a deferred message is late; 0: never. A sender who "
         "asked for other reports only (NOTIFY without DELAY) gets none.",
     )
+    dkim_rotation_days: Annotated[int, VersionAdded("0.3.0")] = Field(
+        default=180,
+        ge=0,
+        le=3650,
+        description="For how many days a DKIM key signs before the next one is generated; 0: keys are rotated by command only.",
+    )
+    dkim_publish_hours: Annotated[float, VersionAdded("0.3.0")] = Field(
+        default=1.0,
+        ge=0,
+        le=168,
+        description="For how long a new DKIM key is published before it may sign: longer than the time to live of the records"
+        " of MAILYARD_DKIM_ZONE.",
+    )
+    dkim_retire_days: Annotated[float, VersionAdded("0.3.0")] = Field(
+        default=7.0,
+        ge=0,
+        le=365,
+        description="For how long a DKIM key stays published after it has signed for the last time.",
+    )
+    dkim_seconds: Annotated[float, VersionAdded("0.3.0")] = Field(
+        default=60.0, gt=0, le=3600, description="How often the router looks for DKIM keys with a due step."
+    )
+    resolvers: Annotated[list[Annotated[str, AfterValidator(_address)]], VersionAdded("0.3.0")] = Field(
+        default_factory=list,
+        description="Addresses of the DNS servers that are asked for published keys; empty: those of /etc/resolv.conf.",
+    )
+    resolver_port: Annotated[Port, VersionAdded("0.3.0")] = Field(
+        default=53, description="Port of the DNS servers."
+    )
     message_targets: int = Field(
         default=10_000,
         ge=1000,
@@ -87,3 +126,11 @@ class RouterSettings(CommonSettings):
             return str(Address.parse(value))
         except AddressError as error:
             raise ValueError(f"{value!r} is not a mail address: {error}") from None
+
+    def dkim_schedule(self) -> RotationSchedule:
+        """Return how DKIM keys are rotated."""
+        return RotationSchedule(
+            active=timedelta(days=self.dkim_rotation_days) if self.dkim_rotation_days else None,
+            before=timedelta(hours=self.dkim_publish_hours),
+            after=timedelta(days=self.dkim_retire_days),
+        )

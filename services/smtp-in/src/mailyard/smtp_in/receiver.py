@@ -501,10 +501,8 @@ class Receiver:
             return
         findings = list(message.findings)
         agree = partial(self._store, message, findings)
-        refuse = self._refuse_message
-        self._consult(
-            _Question(chain((asked,), answers), findings.extend, agree, refuse, is_about_message=True)
-        )
+        asks = chain((asked,), answers)
+        self._consult(_Question(asks, findings.extend, agree, self._refuse_message, is_about_message=True))
 
     def _refuse_message(self, refusal: Reply) -> None:
         self._give_up()

@@ -17,6 +17,7 @@ from mailyard.broker.topology import EVENTS_EXCHANGE
 from mailyard.directory.accesslog import COLLECTION as ACCESS_CHANGES
 from mailyard.directory.accounts import COLLECTION as ACCOUNTS
 from mailyard.directory.addresses import COLLECTION as ADDRESSES
+from mailyard.directory.dkim.keystore import COLLECTION as DKIM_KEYS
 from mailyard.directory.domains import COLLECTION as DOMAINS
 from mailyard.directory.removed import COLLECTION as REMOVED_ACCOUNTS
 from mailyard.directory.tenants import COLLECTION as TENANTS
@@ -33,7 +34,7 @@ from mailyard.store.lease import COLLECTION as LEASES
 
 BODIES: Final = (FILES, CHUNKS)
 COLLECTIONS: Final = (
-    *(TENANTS, DOMAINS, ADDRESSES, ACCOUNTS, ACCESS_CHANGES, REMOVED_ACCOUNTS),
+    *(TENANTS, DOMAINS, ADDRESSES, ACCOUNTS, ACCESS_CHANGES, REMOVED_ACCOUNTS, DKIM_KEYS),
     *(MAILBOXES, MAILBOX_ACCOUNTS, DELETED_MAILBOXES, MESSAGES, *BODIES, PARKED, BODY_CHECKS),
     *(SPOOL, PROGRESS, LEDGER, LEDGER_HOURS, LEASES, CANARY),
 )
@@ -81,14 +82,14 @@ _TABLE: Final = (
     ServiceRights(
         "router",
         "tenants, domains, addresses with the accounts behind them and so password hashes, the spool, bodies (for bounces), and "
-        "messages (to purge them)",
+        "messages (to purge them), and encrypted DKIM keys (to rotate them)",
         read=(
-            *(TENANTS, DOMAINS, ADDRESSES, ACCOUNTS, REMOVED_ACCOUNTS),
+            *(TENANTS, DOMAINS, ADDRESSES, ACCOUNTS, REMOVED_ACCOUNTS, DKIM_KEYS),
             *(SPOOL, PROGRESS, LEDGER, LEDGER_HOURS, LEASES, CANARY),
             *(MESSAGES, DELETED_MAILBOXES, *BODIES, PARKED, BODY_CHECKS),
         ),
-        insert=(SPOOL, PROGRESS, LEDGER, LEDGER_HOURS, LEASES, *BODIES, BODY_CHECKS),
-        update=(SPOOL, PROGRESS, LEDGER_HOURS, LEASES, BODY_CHECKS, REMOVED_ACCOUNTS),
+        insert=(SPOOL, PROGRESS, LEDGER, LEDGER_HOURS, LEASES, *BODIES, BODY_CHECKS, DKIM_KEYS),
+        update=(SPOOL, PROGRESS, LEDGER_HOURS, LEASES, BODY_CHECKS, REMOVED_ACCOUNTS, DKIM_KEYS),
         remove=(
             *(SPOOL, LEDGER, LEASES, *BODIES, PARKED, BODY_CHECKS, REMOVED_ACCOUNTS),
             *(MESSAGES, MAILBOXES, MAILBOX_ACCOUNTS, DELETED_MAILBOXES),
