@@ -59,7 +59,9 @@ def run(session: Session, chunks: list[bytes]) -> tuple[list[Event], bytes]:
                 events[-1] = BodyData(events[-1].data + event.data)
             else:
                 if isinstance(event, MessageAborted):
-                    begin = max(at for at, each in enumerate(events) if isinstance(each, MailFrom))
+                    begin = max(
+                        (at for at, each in enumerate(events) if isinstance(each, MailFrom)), default=0
+                    )
                     events[begin:] = [each for each in events[begin:] if not isinstance(each, BodyData)]
                 events.append(event)
             if (answer := answer_to(event)) is not None:
