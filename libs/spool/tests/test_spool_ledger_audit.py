@@ -196,7 +196,7 @@ async def test_an_audit_without_news_reads_neither_rows_nor_entries(scene: Scene
     assert sum(examined) <= 2
 
 
-async def test_a_keeper_that_starts_anew_takes_a_bounded_number_of_minutes_the_newest_first(
+async def test_an_auditor_that_starts_anew_takes_a_bounded_number_of_minutes_the_newest_first(
     scene: Scene,
 ) -> None:
     await bulk(scene, 300, 1)
