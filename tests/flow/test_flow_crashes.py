@@ -102,8 +102,8 @@ async def test_a_lost_ticket_of_local_mail_is_found_while_relay_takes_nothing(fl
     remote = await flow.accept("x@remote.test")
     await flow.route()  # and all tickets are lost but the one in remote.filter
     now = now_utc() + timedelta(minutes=1)
-    watermarks = {path: None if Queue.REMOTE_SEND in path.queues else now for path in QueuePath}
-    lost = await Release(flow.store).lost(watermarks, now, 10)
+    horizons = {path: None if Queue.REMOTE_SEND in path.queues else now for path in QueuePath}
+    lost = await Release(flow.store).lost(horizons, now, 10)
     assert {ticket.spool_id for _, ticket in lost} == {plain, alias}
     assert (await flow.row(remote))["route"] == "remote"
 
