@@ -49,9 +49,8 @@ def accepted_row(
     findings: tuple[Finding, ...] = (),
 ) -> dict:
     acceptance = Acceptance(
-        "a@here.test", (TARGET,), "here", source, client, Body(ObjectId(), 1, b"x"), lambda *_: b"",
-        findings=findings,
-    )  # fmt: skip
+        "a@here.test", (TARGET,), "here", source, Body(ObjectId(), 1, b"x"), client, findings=findings
+    )
     return row_of(acceptance, "id", ObjectId(), NOW, prefix)
 
 
