@@ -24,7 +24,7 @@ from mailyard.directory.cache import Monotonic, TtlCache
 from mailyard.directory.credentialsource import CredentialSource, CredentialSources, MongoCredentials
 from mailyard.directory.directory import Directory
 from mailyard.directory.domains import Domains
-from mailyard.directory.identity import Identity, Refusal, RefusalReason
+from mailyard.directory.identity import Identity, LoginClient, Refusal, RefusalReason
 from mailyard.directory.model import Account, AccountStatus, Expansion, LocalAccount
 from mailyard.directory.passwords import MAX_OCTETS, Passwords, prepared
 from mailyard.message.address import Address, AddressError
@@ -107,7 +107,7 @@ class Authenticator:
 
         """
         try:
-            answer = await self._answer(login, password, client_of(client_ip))
+            answer = await self._answer(login, password, LoginClient(client_ip, service))
         except Unavailable as error:
             self._log.warning("login.unavailable", login_service=service, error=str(error))
             answer = Refusal(RefusalReason.UNAVAILABLE)
@@ -136,7 +136,8 @@ class Authenticator:
             for destination in await self._directory.expand(address)
         )
 
-    async def _answer(self, login: str, password: str, client: ClientNetwork) -> Identity | Refusal:
+    async def _answer(self, login: str, password: str, asking: LoginClient) -> Identity | Refusal:
+        client = client_of(asking.address)
         address = _address_of(login)
         name = address.key if address else login.lower()[:_NAME_CHARACTERS]
         mark = self._mark(name, password)
@@ -146,7 +147,7 @@ class Authenticator:
         async with self._turns.setdefault(name, asyncio.Lock()):
             if known := self._answer_without_check(mark, name, client):
                 return known
-            answer = await self._check_for(client, address, password)
+            answer = await self._check_for(client, address, password, asking)
             if isinstance(answer, Identity):
                 self._known.put(f"{name} {client.network}", True, _KNOWN_SECONDS)
                 self._remembered.put(mark, answer, self._remember_seconds)
@@ -166,33 +167,33 @@ class Authenticator:
         return Refusal(RefusalReason.TOO_MANY_ATTEMPTS, wait) if wait else None
 
     async def _check_for(
-        self, client: ClientNetwork, login: Address | None, password: str
+        self, client: ClientNetwork, login: Address | None, password: str, asking: LoginClient
     ) -> Identity | Refusal:
         """Check a login, unless this client has so many in hand that others would wait for them."""
         if self._hashing[client.address] >= HASHES_OF_ADDRESS:
             return Refusal(RefusalReason.TOO_MANY_ATTEMPTS, 1.0)
         self._hashing[client.address] += 1
         try:
-            return await self._check(login, password)
+            return await self._check(login, password, asking)
         finally:
             self._hashing[client.address] -= 1
             if not self._hashing[client.address]:
                 del self._hashing[client.address]
 
-    async def _check(self, login: Address | None, password: str) -> Identity | Refusal:
+    async def _check(self, login: Address | None, password: str, asking: LoginClient) -> Identity | Refusal:
         revision = self._access.revision
         source = await self._source_of(login)
         known = await source.find(login)
         fits = 0 < len(password) <= MAX_OCTETS  # no source is asked whether an empty password is right
         with _VERIFY_SECONDS.time():
-            right = await source.verify(known if fits else None, password if fits else "")
-        if not (known and right and fits):
+            proof = await source.verify(known if fits else None, password if fits else "", asking)
+        if not (known and proof and fits):
             return Refusal(RefusalReason.BAD_CREDENTIALS)
         account = known.account
         if not await self._may_log_in(account):
             return Refusal(RefusalReason.ACCOUNT_DISABLED)
         revision = max(revision, known.revision)
-        identity = Identity(str(account.id), account.tenant, account.address, revision)
+        identity = Identity(str(account.id), account.tenant, account.address, revision, proof)
         if self._access.has_ended(identity):  # changed while the hash was made
             return Refusal(RefusalReason.UNAVAILABLE)
         return identity
