@@ -157,6 +157,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "author_policy": st.sampled_from(AuthorPolicy),
     "message_size": st.integers(65_536, 2**40),
     "account_quota": st.integers(1, 2**40),
+    "main_password_off": st.sampled_from([(), ("imap",), ("imap", "smtp")]),
     "removed_mail_days": st.integers(0, 3650),
     "relay_route": st.sampled_from(["a.example", "b.example"]),
     "relay_security": st.sampled_from(Security),
