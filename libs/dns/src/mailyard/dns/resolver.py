@@ -53,7 +53,7 @@ class DnsResolver:
 
         CNAME records are followed by the server. The name is absolute, with or without the final dot.
         """
-        key = (name.lower().rstrip("."), kind)
+        key = _key_of(name, kind)
         known = self._cache.get(key, self._clock())
         if known is not None:
             return known
@@ -65,6 +65,10 @@ class DnsResolver:
         if seconds > 0:
             self._cache.put(key, found, self._clock() + seconds)
         return found
+
+    def resolve_cached(self, name: str, kind: str) -> DnsAnswer[str] | DnsFailure | None:
+        """Peek: what `resolve` would return, None when a server must be asked."""
+        return self._cache.get(_key_of(name, kind), self._clock())
 
     async def mail_exchangers(self, domain: str) -> DnsAnswer[MailExchanger] | DnsFailure:
         """Ask for the MX records of a domain."""
@@ -94,6 +98,10 @@ class DnsResolver:
         texts = tuple(_text_of(record) for record in islice(answer.rrset, _MAX_RECORDS_OF_ANSWER))
         authenticated = bool(answer.response.flags & dns.flags.AD)
         return DnsAnswer(texts, authenticated), min(seconds, _MAX_SECONDS)
+
+
+def _key_of(name: str, kind: str) -> tuple[str, str]:
+    return name.lower().rstrip("."), kind
 
 
 def _stub(options: DnsOptions) -> dns.asyncresolver.Resolver:

@@ -19,6 +19,8 @@ from mailyard.directory.accounts import COLLECTION as ACCOUNTS
 from mailyard.directory.addresses import COLLECTION as ADDRESSES
 from mailyard.directory.dkim.keystore import COLLECTION as DKIM_KEYS
 from mailyard.directory.domains import COLLECTION as DOMAINS
+from mailyard.directory.greylist import COLLECTION as GREYLIST
+from mailyard.directory.greylist import NETWORKS as GREYLIST_NETWORKS
 from mailyard.directory.removed import COLLECTION as REMOVED_ACCOUNTS
 from mailyard.directory.tenants import COLLECTION as TENANTS
 from mailyard.mailbox.rows import ACCOUNTS as MAILBOX_ACCOUNTS
@@ -35,6 +37,7 @@ from mailyard.store.lease import COLLECTION as LEASES
 BODIES: Final = (FILES, CHUNKS)
 COLLECTIONS: Final = (
     *(TENANTS, DOMAINS, ADDRESSES, ACCOUNTS, ACCESS_CHANGES, REMOVED_ACCOUNTS, DKIM_KEYS),
+    *(GREYLIST, GREYLIST_NETWORKS),
     *(MAILBOXES, MAILBOX_ACCOUNTS, DELETED_MAILBOXES, MESSAGES, *BODIES, PARKED, BODY_CHECKS),
     *(SPOOL, PROGRESS, LEDGER, LEDGER_HOURS, LEASES, CANARY),
 )
@@ -72,9 +75,15 @@ _TABLE: Final = (
         read=(
             *(TENANTS, DOMAINS, ADDRESSES, ACCOUNTS, ACCESS_CHANGES, MAILBOXES, SPOOL, PROGRESS),
             *(FILES, PARKED),  # files: the sizes of bodies
+            *(GREYLIST, GREYLIST_NETWORKS),
         ),
-        insert=(*BODIES, PARKED, SPOOL, LEDGER, PROGRESS),
-        update=(ACCOUNTS, PROGRESS),  # accounts: a stronger hash of the same password
+        insert=(*BODIES, PARKED, SPOOL, LEDGER, PROGRESS, GREYLIST, GREYLIST_NETWORKS),
+        update=(
+            ACCOUNTS,
+            PROGRESS,
+            GREYLIST,
+            GREYLIST_NETWORKS,
+        ),  # accounts: a stronger hash of the same password
         remove=(*BODIES, PARKED),  # a body that was broken off
         statistics=True,
         publishes=(Queue.SMTP_IN_ROUTE.exchange,),

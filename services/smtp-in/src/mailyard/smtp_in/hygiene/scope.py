@@ -1,0 +1,25 @@
+"""Whom hygiene is about: clients that have not logged in, on the listeners that are set, outside of trusted networks."""
+
+from collections.abc import Collection
+
+from mailyard.smtp_in.hooks import SmtpContext
+from mailyard.smtp_in.hygiene.concern import ClientState
+from mailyard.smtp_in.hygiene.networks import Networks, is_within
+
+
+class Scope:
+    """Says whether a client is judged, and keeps its state in the context."""
+
+    def __init__(self, listeners: Collection[str], trusted: Networks) -> None:
+        self._listeners = frozenset(listeners)
+        self._trusted = trusted
+
+    def client(self, context: SmtpContext) -> ClientState | None:
+        """Return the state of the client, None where it is not judged."""
+        if context.identity is not None or context.listener not in self._listeners:
+            return None
+        state = context.hygiene
+        if state is None:
+            state = ClientState(is_exempt=is_within(context.client.address, self._trusted))
+            context.hygiene = state
+        return None if state.is_exempt else state
