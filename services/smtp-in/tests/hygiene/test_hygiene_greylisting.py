@@ -153,7 +153,8 @@ async def test_known_senders_cost_no_command_and_a_crowd_shares_its_commands(
     mongo_url: str, database: str, clock
 ) -> None:
     class Counter(CommandListener):
-        names: list[str] = []
+        def __init__(self) -> None:
+            self.names: list[str] = []
 
         def started(self, event: CommandStartedEvent) -> None:
             self.names.append(event.command_name)

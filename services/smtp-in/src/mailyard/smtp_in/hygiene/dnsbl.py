@@ -16,6 +16,7 @@ from mailyard.smtp_in.hygiene.dnsquestions import Answer, DnsQuestions, settled
 
 _MOST_RECORDS = 20  # of one list; the rest of a large answer does not count
 _LOG_SECONDS = 60.0
+_OUTCOMES = ("listed", "not-listed", "error", "unanswered")
 _log = get_logger(__name__)
 
 
@@ -30,7 +31,10 @@ class DnsListCheck(ClientCheck):
         self._zones = tuple(dict.fromkeys(each.zone for each in lists))
         self._threshold = threshold
         self._questions = questions
-        self._answers = counter("mailyard_smtp_in_dns_list_answers_total")
+        answers = counter("mailyard_smtp_in_dns_list_answers_total")
+        self._answers = {
+            (zone, outcome): answers.labels(zone, outcome) for zone in self._zones for outcome in _OUTCOMES
+        }
         self._logged: dict[str, float] = {}  # list → when its error was logged
 
     def judge_client(self, context: SmtpContext, client: ClientState) -> Judgement:
@@ -65,9 +69,9 @@ class DnsListCheck(ClientCheck):
             errors = [each for each in records if is_error(each)]
             if errors:
                 self._report(zone, errors[0])
-            self._answers.labels(zone, "error" if errors else "listed").inc()
+            self._answers[zone, "error" if errors else "listed"].inc()
             return records
-        self._answers.labels(zone, "unanswered" if answer is DnsFailure.UNANSWERED else "not-listed").inc()
+        self._answers[zone, "unanswered" if answer is DnsFailure.UNANSWERED else "not-listed"].inc()
         return ()
 
     def _report(self, zone: str, record: str) -> None:

@@ -104,6 +104,8 @@ class Score:
 
 def score_of(lists: Sequence[DnsList], answers: Mapping[str, Iterable[str]]) -> Score:
     """Add up the weights; each entry counts once. `answers`: records by zone."""
+    if not any(answers.values()):
+        return _NOTHING
     hits = [each for each in lists if any(map(each.matches, answers.get(each.zone, ())))]
     if not hits:
         return _NOTHING

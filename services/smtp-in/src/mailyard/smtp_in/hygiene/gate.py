@@ -110,7 +110,7 @@ class HygieneGate(SmtpHook):
             is_on = self._modes[check.name][context.listener] is not HygieneMode.OFF
             if is_on or check.name in self._always:
                 known = self._client_concern(context, client, check)
-                if isinstance(known, Awaitable):
+                if known is not None and isinstance(known, Awaitable):
                     waiting.append(known)
         return _all_of(waiting) if waiting else None
 
@@ -118,10 +118,10 @@ class HygieneGate(SmtpHook):
         if check.name in client.concerns:
             return client.concerns[check.name]
         judged = check.judge_client(context, client)
-        if isinstance(judged, Awaitable):
-            return _remember(client, check.name, judged)
-        client.concerns[check.name] = judged
-        return judged
+        if judged is None or isinstance(judged, Concern):
+            client.concerns[check.name] = judged
+            return judged
+        return _remember(client, check.name, judged)
 
     # One recipient.
 
@@ -133,9 +133,11 @@ class HygieneGate(SmtpHook):
             if mode is HygieneMode.OFF:
                 continue
             judged = self._judgement(check, question)
-            if isinstance(judged, Awaitable):
+            if judged is None:
+                continue
+            if not isinstance(judged, Concern):
                 return self._judge_later(progress, check, mode, judged)
-            if judged is not None and (refusal := self._conclude(progress, check, mode, judged)) is not None:
+            if (refusal := self._conclude(progress, check, mode, judged)) is not None:
                 return refusal
         return progress.findings or None
 

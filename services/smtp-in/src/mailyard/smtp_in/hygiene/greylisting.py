@@ -40,6 +40,7 @@ _KNOWN_SECONDS = 3600.0
 _ENTRIES = 50_000
 _NEW_PAIRS = 600  # of one network around a client, at once
 _NEW_PAIRS_PER_SECOND = 1.0
+_OUTCOMES = ("known", "passed", "deferred", "too-many", "busy", "unavailable")
 _log = get_logger(__name__)
 
 
@@ -84,7 +85,8 @@ class GreylistCheck(RecipientCheck):
         self._attempts: GroupCommit[Attempt, list[Ruling], Ruling] = GroupCommit(
             self._decide, unchanged, max_items=_BATCH
         )
-        self._outcomes = counter("mailyard_smtp_in_greylist_attempts_total")
+        attempts = counter("mailyard_smtp_in_greylist_attempts_total")
+        self._outcomes = {each: attempts.labels(each) for each in _OUTCOMES}
 
     def judge_recipient(self, question: RecipientQuestion) -> Judgement:
         """Judge one recipient."""
@@ -121,7 +123,7 @@ class GreylistCheck(RecipientCheck):
         return self._count("passed")
 
     def _count(self, outcome: str) -> None:
-        self._outcomes.labels(outcome).inc()
+        self._outcomes[outcome].inc()
 
     async def _decide(self, attempts: Sequence[Attempt]) -> list[Ruling]:
         """Rule on a batch, and keep what is new of it."""

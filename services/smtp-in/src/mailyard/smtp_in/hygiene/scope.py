@@ -1,6 +1,7 @@
 """Whom hygiene is about: clients that have not logged in, on the listeners that are set, outside of trusted networks."""
 
 from collections.abc import Collection
+from functools import lru_cache, partial
 
 from mailyard.smtp_in.hooks import SmtpContext
 from mailyard.smtp_in.hygiene.concern import ClientState
@@ -12,7 +13,7 @@ class Scope:
 
     def __init__(self, listeners: Collection[str], trusted: Networks) -> None:
         self._listeners = frozenset(listeners)
-        self._trusted = trusted
+        self._is_trusted = lru_cache(maxsize=8192)(partial(is_within, networks=tuple(trusted)))
 
     def client(self, context: SmtpContext) -> ClientState | None:
         """Return the state of the client, None where it is not judged."""
@@ -20,6 +21,6 @@ class Scope:
             return None
         state = context.hygiene
         if state is None:
-            state = ClientState(is_exempt=is_within(context.client.address, self._trusted))
+            state = ClientState(is_exempt=self._is_trusted(context.client.address))
             context.hygiene = state
         return None if state.is_exempt else state
