@@ -35,6 +35,20 @@ async def test_records_come_in_presentation_format_and_a_text_is_one_text(
     assert await resolver.resolve("1.2.0.192.in-addr.arpa", "PTR") == DnsAnswer(("mx.a.example.",))
 
 
+async def test_a_peek_returns_what_is_cached_and_asks_nobody(
+    server: DnsServer, resolver: DnsResolver, clock: Clock
+) -> None:
+    server.add("a.example", "A", "192.0.2.1")
+    assert resolver.resolve_cached("a.example", "A") is None
+    assert server.asked == []
+    await resolver.resolve("a.example", "A")
+    await resolver.resolve("gone.example", "A")
+    assert resolver.resolve_cached("A.Example.", "A") == DnsAnswer(("192.0.2.1",))
+    assert resolver.resolve_cached("gone.example", "A") is DnsFailure.NO_DOMAIN
+    clock.now = 61.0
+    assert resolver.resolve_cached("a.example", "A") is None
+
+
 async def test_mail_exchangers_have_a_preference_and_a_host_in_lower_case(
     server: DnsServer, resolver: DnsResolver
 ) -> None:

@@ -47,7 +47,7 @@ async def test_messages_and_recipients_beyond_the_limit_are_deferred(service, hy
     hygiene(client_limits="refuse", client_messages=2, client_recipients=3)
     client = await service.client(await service.open())
     said = await client.envelope("ann@one.test", "bob@one.test", "nobody@one.test", "cat@two.test")
-    deferral = "451 4.7.0 Too many {} from your network, please try again later"
+    deferral = "451 4.7.1 Too many {} from your network, please try again later"
     assert said[2:] == ["250 2.1.5 Ok", "550 5.1.1 No such address here", deferral.format("recipients")]
     await client.ask("RSET")
     assert await client.ask("MAIL FROM:<x@there.test>", "RSET", "MAIL FROM:<x@there.test>") == [

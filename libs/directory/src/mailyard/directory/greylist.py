@@ -15,14 +15,16 @@
 Rows are hints: a lost one costs a sender one more attempt. So writes wait for the primary only, not for a majority.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection as Group
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
 from pymongo import ASCENDING, IndexModel, UpdateOne, WriteConcern
+from pymongo.errors import BulkWriteError
 
-from mailyard.store.client import Row, Store, unavailable_when_away
+from mailyard.store.client import DUPLICATE_KEY, Collection, Row, Store, unavailable_when_away
 
 COLLECTION: Final = "greylist"
 NETWORKS: Final = "greylist_networks"
@@ -77,13 +79,13 @@ class Greylist:
         self._pairs = store.collection(COLLECTION).with_options(write_concern=concern)
         self._networks = store.collection(NETWORKS).with_options(write_concern=concern)
 
-    async def pairs(self, ids: Collection[bytes]) -> dict[bytes, PairRow]:
+    async def pairs(self, ids: Group[bytes]) -> dict[bytes, PairRow]:
         """Return the rows of these pairs."""
         with unavailable_when_away():
             rows = await self._pairs.find({"_id": {"$in": list(ids)}}).to_list()
         return {bytes(row["_id"]): _pair_of(row) for row in rows}
 
-    async def networks(self, names: Collection[str]) -> dict[str, NetworkRow]:
+    async def networks(self, names: Group[str]) -> dict[str, NetworkRow]:
         """Return the rows of these networks."""
         with unavailable_when_away():
             rows = await self._networks.find({"_id": {"$in": list(names)}}).to_list()
@@ -91,15 +93,25 @@ class Greylist:
 
     async def change_pairs(self, changes: Sequence[PairChange]) -> None:
         """Keep attempts. The earliest attempt of a network counts, in whatever order the writes come."""
-        if changes:
-            with unavailable_when_away():
-                await self._pairs.bulk_write([_pair_update(each) for each in changes], ordered=False)
+        await _write(self._pairs, [_pair_update(each) for each in changes])
 
     async def change_networks(self, changes: Sequence[NetworkChange]) -> None:
         """Count what networks have passed with."""
-        if changes:
-            with unavailable_when_away():
-                await self._networks.bulk_write([_network_update(each) for each in changes], ordered=False)
+        await _write(self._networks, [_network_update(each) for each in changes])
+
+
+async def _write(rows: Collection, updates: Sequence[UpdateOne]) -> None:
+    """Write all updates. One that meets the insertion of the same row by another process is left out: it is a hint."""
+    if not updates:
+        return
+    try:
+        with unavailable_when_away():
+            await rows.bulk_write(updates, ordered=False)
+    except BulkWriteError as error:
+        details: Row = error.details or {}
+        errors = details.get("writeErrors", ())
+        if not errors or any(each["code"] != DUPLICATE_KEY for each in errors):
+            raise
 
 
 def _key_of(network: str) -> str:

@@ -35,10 +35,11 @@ class _Limit:
     """One quantity, of addresses and of networks."""
 
     def __init__(self, what: str, code: int, most: int, factor: int) -> None:
+        status = "4.7.0" if code == 421 else "4.7.1"
         self.concern = Concern(
             what,
             f"more than {most} {what} in a minute",
-            reply(code, "4.7.0", f"Too many {what} from your network, please try again later"),
+            reply(code, status, f"Too many {what} from your network, please try again later"),
         )
         self._addresses = Buckets(most, most / _MINUTE)
         self._networks = Buckets(most * factor, most * factor / _MINUTE)
