@@ -19,7 +19,7 @@ from mailyard.runtime.errors import Unavailable
 from mailyard.smtp.server.limits import Mode
 from mailyard.smtp_in.hooks import MailTransaction, SmtpContext
 from mailyard.smtp_in.hygiene.checks import RecipientQuestion
-from mailyard.smtp_in.hygiene.concern import ClientState, Concern
+from mailyard.smtp_in.hygiene.concern import Concern, JudgedClient
 from mailyard.smtp_in.hygiene.greylisting import GreylistCheck
 from mailyard.smtp_in.hygiene.greylistrules import GreylistRules
 from mailyard.smtp_in.peer import SmtpPeer
@@ -64,7 +64,7 @@ class Pod:
     ) -> Concern | None:
         context = SmtpContext("mx", Mode.MX, SmtpPeer(ip), transaction=MailTransaction(sender=sender))
         question = RecipientQuestion(
-            context, ClientState(), Address.parse(recipient), Unknown("x"), DomainPolicy()
+            context, JudgedClient(), Address.parse(recipient), Unknown("x"), DomainPolicy()
         )
         judged = self.check.judge_recipient(question)
         return await judged if asyncio.iscoroutine(judged) else judged

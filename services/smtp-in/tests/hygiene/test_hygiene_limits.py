@@ -11,11 +11,11 @@ from mailyard.smtp_in.hooks import SmtpContext
 from mailyard.smtp_in.hygiene.clientlimits import ClientLimits, MinuteLimits
 from mailyard.smtp_in.hygiene.modes import modes_of
 from mailyard.smtp_in.hygiene.probing import RecipientProbing
-from mailyard.smtp_in.hygiene.scope import Scope
+from mailyard.smtp_in.hygiene.scope import HygieneScope
 from mailyard.smtp_in.hygiene.tarpit import Tarpit
 from mailyard.smtp_in.peer import SmtpPeer
 
-SCOPE = Scope(["mx"], ())
+SCOPE = HygieneScope(["mx"], ())
 REFUSE = modes_of("refuse")
 UNKNOWN = reply(550, "5.1.1", "No such address here")
 

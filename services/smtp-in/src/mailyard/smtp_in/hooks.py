@@ -17,7 +17,7 @@ from mailyard.smtp.parameters import NO_MAIL_PARAMETERS, MailParameters
 from mailyard.smtp.reply import Reply
 from mailyard.smtp.server.limits import Mode
 from mailyard.smtp_in.headerfilters import NOTHING_MISSING, Missing, Rewritten
-from mailyard.smtp_in.hygiene.concern import ClientState
+from mailyard.smtp_in.hygiene.concern import JudgedClient
 from mailyard.smtp_in.peer import SmtpPeer
 from mailyard.spool.acceptance import Acceptance
 from mailyard.spool.finding import Finding
@@ -72,7 +72,7 @@ class SmtpContext:
     identity: Identity | None = None  # after AUTH
     client_host: str = ""  # host name by reverse DNS that forward DNS confirms; empty: not looked up
     spoke_early: bool = False  # before the greeting
-    hygiene: ClientState | None = None  # what checks of the client have found out
+    hygiene: JudgedClient | None = None  # what checks of the client have found out
     transaction: MailTransaction = field(default_factory=MailTransaction)
 
 

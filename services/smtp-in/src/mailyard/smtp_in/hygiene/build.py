@@ -20,7 +20,7 @@ from mailyard.smtp_in.hygiene.helo import HeloCheck
 from mailyard.smtp_in.hygiene.modes import modes_of
 from mailyard.smtp_in.hygiene.nullsender import NullSenderCheck
 from mailyard.smtp_in.hygiene.probing import RecipientProbing
-from mailyard.smtp_in.hygiene.scope import Scope
+from mailyard.smtp_in.hygiene.scope import HygieneScope
 from mailyard.smtp_in.hygiene.settings import HygieneSettings
 from mailyard.smtp_in.hygiene.tarpit import Tarpit
 from mailyard.store.client import Store
@@ -38,7 +38,7 @@ def hygiene_hooks(settings: HygieneSettings, hostname: str, policies: Policies, 
     """Return the hooks that are switched on; without a listener there are none."""
     if not settings.hygiene_listeners:
         return HygieneHooks()
-    scope = Scope(settings.hygiene_listeners, settings.hygiene_trusted_networks)
+    scope = HygieneScope(settings.hygiene_listeners, settings.hygiene_trusted_networks)
     checks = checks_of(settings, hostname, Greylist(store))
     modes = {each.name: modes_of(getattr(settings, each.name)) for each in checks}
     gate = HygieneGate(

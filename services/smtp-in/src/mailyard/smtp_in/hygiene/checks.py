@@ -11,7 +11,7 @@ from mailyard.directory.model import Resolution
 from mailyard.directory.policy import DomainPolicy
 from mailyard.message.address import Address
 from mailyard.smtp_in.hooks import SmtpContext
-from mailyard.smtp_in.hygiene.concern import ClientState, Concern
+from mailyard.smtp_in.hygiene.concern import Concern, JudgedClient
 
 Judgement = Concern | None | Awaitable[Concern | None]
 
@@ -21,7 +21,7 @@ class RecipientQuestion:
     """One recipient, with the policy of its domain."""
 
     context: SmtpContext
-    client: ClientState
+    client: JudgedClient
     recipient: Address
     resolution: Resolution
     policy: DomainPolicy
@@ -36,7 +36,7 @@ class ClientCheck:
     name = ""
     depends_on_helo = False
 
-    def judge_client(self, context: SmtpContext, client: ClientState) -> Judgement:
+    def judge_client(self, context: SmtpContext, client: JudgedClient) -> Judgement:
         """Judge the client."""
         raise NotImplementedError
 

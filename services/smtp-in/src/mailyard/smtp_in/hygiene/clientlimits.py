@@ -13,8 +13,8 @@ from mailyard.smtp_in.hooks import HookResult, SmtpContext, SmtpHook
 from mailyard.smtp_in.hygiene.buckets import Buckets
 from mailyard.smtp_in.hygiene.concern import Concern
 from mailyard.smtp_in.hygiene.networks import counted_as
-from mailyard.smtp_in.hygiene.outcomes import Outcomes
-from mailyard.smtp_in.hygiene.scope import Scope
+from mailyard.smtp_in.hygiene.outcomes import HygieneOutcomes
+from mailyard.smtp_in.hygiene.scope import HygieneScope
 
 CHECK = "client_limits"
 _MINUTE = 60.0
@@ -58,7 +58,7 @@ class ClientLimits(SmtpHook):
 
     def __init__(
         self,
-        scope: Scope,
+        scope: HygieneScope,
         modes: Mapping[str, HygieneMode],
         limits: MinuteLimits,
         clock: Monotonic = time.monotonic,
@@ -72,7 +72,7 @@ class ClientLimits(SmtpHook):
         self._messages = _limit("messages", 451, limits.messages, factor)
         self._recipients = _limit("recipients", 451, limits.recipients, factor)
         self._errors = _limit("errors", 421, limits.errors, factor)
-        self._outcomes = Outcomes()
+        self._outcomes = HygieneOutcomes()
 
     def on_connect(self, context: SmtpContext) -> HookResult:
         """Count a connection; a client with too many errors has to wait, too."""

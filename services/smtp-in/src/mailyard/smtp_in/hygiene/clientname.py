@@ -10,7 +10,7 @@ from mailyard.listening.address import parse_ip
 from mailyard.smtp.reply import reply
 from mailyard.smtp_in.hooks import SmtpContext
 from mailyard.smtp_in.hygiene.checks import ClientCheck, Judgement
-from mailyard.smtp_in.hygiene.concern import ClientState, Concern
+from mailyard.smtp_in.hygiene.concern import Concern, JudgedClient
 from mailyard.smtp_in.hygiene.dnsquestions import DnsQuestions, settled
 
 _MOST_NAMES = 5  # of one address
@@ -35,7 +35,7 @@ class ClientNameCheck(ClientCheck):
         self._questions = questions
         self._known: TtlCache[str, _Found] = TtlCache(_ENTRIES, clock)
 
-    def judge_client(self, context: SmtpContext, client: ClientState) -> Judgement:
+    def judge_client(self, context: SmtpContext, client: JudgedClient) -> Judgement:
         """Judge the address of the client."""
         _ = client
         address = parse_ip(context.client.address)

@@ -15,7 +15,7 @@ class Concern:
 
 
 @dataclass(slots=True)
-class ClientState:
+class JudgedClient:
     """What checks have found out about one connection.
 
     `concerns` has an entry for each check of the client that has ended: its concern, or None.

@@ -10,7 +10,7 @@ from mailyard.runtime.metrics import counter
 from mailyard.smtp.reply import reply
 from mailyard.smtp_in.hooks import SmtpContext
 from mailyard.smtp_in.hygiene.checks import ClientCheck, Judgement
-from mailyard.smtp_in.hygiene.concern import ClientState, Concern
+from mailyard.smtp_in.hygiene.concern import Concern, JudgedClient
 from mailyard.smtp_in.hygiene.dnslists import DnsList, is_error, question_of, score_of
 from mailyard.smtp_in.hygiene.dnsquestions import Answer, DnsQuestions, settled
 
@@ -37,7 +37,7 @@ class DnsListCheck(ClientCheck):
         }
         self._logged: dict[str, float] = {}  # list → when its error was logged
 
-    def judge_client(self, context: SmtpContext, client: ClientState) -> Judgement:
+    def judge_client(self, context: SmtpContext, client: JudgedClient) -> Judgement:
         """Judge the address of the client."""
         ip = context.client.address
         question = question_of(ip)
@@ -49,11 +49,11 @@ class DnsListCheck(ClientCheck):
         return self._judge(ip, client, [each for each in asked if not isinstance(each, asyncio.Task)])
 
     async def _after(
-        self, ip: str, client: ClientState, asked: "Sequence[Answer | asyncio.Task[Answer]]"
+        self, ip: str, client: JudgedClient, asked: "Sequence[Answer | asyncio.Task[Answer]]"
     ) -> Concern | None:
         return self._judge(ip, client, await settled(asked))
 
-    def _judge(self, ip: str, client: ClientState, answers: Sequence[Answer]) -> Concern | None:
+    def _judge(self, ip: str, client: JudgedClient, answers: Sequence[Answer]) -> Concern | None:
         records = {
             zone: self._records(zone, answer) for zone, answer in zip(self._zones, answers, strict=True)
         }

@@ -17,9 +17,9 @@ from mailyard.runtime.errors import Unavailable
 from mailyard.smtp.reply import Reply
 from mailyard.smtp_in.hooks import NO_POLICY, Asked, HookResult, SmtpContext, SmtpHook
 from mailyard.smtp_in.hygiene.checks import ClientCheck, Judgement, RecipientCheck, RecipientQuestion
-from mailyard.smtp_in.hygiene.concern import ClientState, Concern
-from mailyard.smtp_in.hygiene.outcomes import Outcomes
-from mailyard.smtp_in.hygiene.scope import Scope
+from mailyard.smtp_in.hygiene.concern import Concern, JudgedClient
+from mailyard.smtp_in.hygiene.outcomes import HygieneOutcomes
+from mailyard.smtp_in.hygiene.scope import HygieneScope
 from mailyard.spool.finding import Finding
 
 Modes = Mapping[str, Mapping[str, HygieneMode]]
@@ -40,7 +40,7 @@ class HygieneGate(SmtpHook):
 
     def __init__(
         self,
-        scope: Scope,
+        scope: HygieneScope,
         modes: Modes,
         checks: Sequence[ClientCheck | RecipientCheck],
         policies: Policies,
@@ -65,7 +65,7 @@ class HygieneGate(SmtpHook):
         clients = [each for each in checks if isinstance(each, ClientCheck)]
         self._at_connect = tuple(each for each in clients if not each.depends_on_helo)
         self._at_helo = tuple(each for each in clients if each.depends_on_helo)
-        self._outcomes = Outcomes()
+        self._outcomes = HygieneOutcomes()
 
     def on_connect(self, context: SmtpContext) -> Asked:
         """Begin the checks of the address, so that they have ended when MAIL comes."""
@@ -92,7 +92,7 @@ class HygieneGate(SmtpHook):
         return self._judge(_Progress(RecipientQuestion(context, client, recipient, resolution, policy)))
 
     async def _after_policy(
-        self, context: SmtpContext, client: ClientState, recipient: Address, resolution: Resolution
+        self, context: SmtpContext, client: JudgedClient, recipient: Address, resolution: Resolution
     ) -> HookResult:
         try:
             policy = await self._policies.of_domain(recipient.domain)
@@ -104,7 +104,7 @@ class HygieneGate(SmtpHook):
 
     # Checks of the client, before a recipient is known.
 
-    def _begin(self, context: SmtpContext, client: ClientState, checks: Sequence[ClientCheck]) -> Asked:
+    def _begin(self, context: SmtpContext, client: JudgedClient, checks: Sequence[ClientCheck]) -> Asked:
         waiting: list[Awaitable[Concern | None]] = []
         for check in checks:
             is_on = self._modes[check.name][context.listener] is not HygieneMode.OFF
@@ -114,7 +114,7 @@ class HygieneGate(SmtpHook):
                     waiting.append(known)
         return _all_of(waiting) if waiting else None
 
-    def _client_concern(self, context: SmtpContext, client: ClientState, check: ClientCheck) -> Judgement:
+    def _client_concern(self, context: SmtpContext, client: JudgedClient, check: ClientCheck) -> Judgement:
         if check.name in client.concerns:
             return client.concerns[check.name]
         judged = check.judge_client(context, client)
@@ -172,7 +172,7 @@ class HygieneGate(SmtpHook):
         return None
 
 
-async def _remember(client: ClientState, name: str, judged: Awaitable[Concern | None]) -> Concern | None:
+async def _remember(client: JudgedClient, name: str, judged: Awaitable[Concern | None]) -> Concern | None:
     client.concerns[name] = concern = await judged
     return concern
 

@@ -12,7 +12,7 @@ from mailyard.listening.address import parse_ip
 from mailyard.smtp.reply import reply
 from mailyard.smtp_in.hooks import SmtpContext
 from mailyard.smtp_in.hygiene.checks import ClientCheck, Judgement
-from mailyard.smtp_in.hygiene.concern import ClientState, Concern
+from mailyard.smtp_in.hygiene.concern import Concern, JudgedClient
 from mailyard.smtp_in.hygiene.dnsquestions import DnsQuestions, settled
 
 HeloRule = Literal["syntax", "own-name", "bare-address", "unresolvable"]
@@ -42,7 +42,7 @@ class HeloCheck(ClientCheck):
         self._questions = questions
         self._resolvable: TtlCache[str, bool] = TtlCache(_ENTRIES, clock)
 
-    def judge_client(self, context: SmtpContext, client: ClientState) -> Judgement:
+    def judge_client(self, context: SmtpContext, client: JudgedClient) -> Judgement:
         """Judge the name that the client said last."""
         _ = client
         name = context.helo.lower().rstrip(".")

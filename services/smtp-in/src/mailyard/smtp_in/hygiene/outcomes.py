@@ -11,7 +11,7 @@ from mailyard.spool.finding import Finding
 _log = get_logger(__name__)
 
 
-class Outcomes:
+class HygieneOutcomes:
     """Turns a concern into what a hook returns."""
 
     def __init__(self) -> None:

@@ -13,8 +13,8 @@ from mailyard.smtp_in.hooks import HookResult, SmtpContext, SmtpHook
 from mailyard.smtp_in.hygiene.buckets import Buckets
 from mailyard.smtp_in.hygiene.concern import Concern
 from mailyard.smtp_in.hygiene.networks import counted_as
-from mailyard.smtp_in.hygiene.outcomes import Outcomes
-from mailyard.smtp_in.hygiene.scope import Scope
+from mailyard.smtp_in.hygiene.outcomes import HygieneOutcomes
+from mailyard.smtp_in.hygiene.scope import HygieneScope
 
 CHECK = "recipient_probing"
 _HOUR = 3600.0
@@ -30,7 +30,7 @@ class RecipientProbing(SmtpHook):
 
     def __init__(
         self,
-        scope: Scope,
+        scope: HygieneScope,
         modes: Mapping[str, HygieneMode],
         most: int,
         pause_seconds: float,
@@ -44,7 +44,7 @@ class RecipientProbing(SmtpHook):
         self._clients = Buckets(most, most / _HOUR)
         self._networks = Buckets(most * _NETWORK_FACTOR, most * _NETWORK_FACTOR / _HOUR)
         self._paused: TtlCache[str, bool] = TtlCache(_ENTRIES, clock)  # clients and networks
-        self._outcomes = Outcomes()
+        self._outcomes = HygieneOutcomes()
 
     def on_connect(self, context: SmtpContext) -> HookResult:
         """Refuse connections in a pause."""

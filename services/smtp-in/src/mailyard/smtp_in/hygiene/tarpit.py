@@ -6,8 +6,8 @@ from collections import deque
 from mailyard.directory.cache import Monotonic
 from mailyard.smtp.reply import Reply
 from mailyard.smtp_in.hooks import SmtpContext, SmtpHook
-from mailyard.smtp_in.hygiene.outcomes import Outcomes
-from mailyard.smtp_in.hygiene.scope import Scope
+from mailyard.smtp_in.hygiene.outcomes import HygieneOutcomes
+from mailyard.smtp_in.hygiene.scope import HygieneScope
 
 CHECK = "tarpit"
 
@@ -16,7 +16,7 @@ class Tarpit(SmtpHook):
     """Delays refusals after the first few of a connection."""
 
     def __init__(
-        self, scope: Scope, seconds: float, after: int, at_once: int, clock: Monotonic = time.monotonic
+        self, scope: HygieneScope, seconds: float, after: int, at_once: int, clock: Monotonic = time.monotonic
     ) -> None:
         """Delay by `seconds` from the refusal after the first `after` on; at most `at_once` replies wait."""
         self._scope = scope
@@ -25,7 +25,7 @@ class Tarpit(SmtpHook):
         self._at_once = at_once
         self._clock = clock
         self._ends: deque[float] = deque()  # of the delays, in order because all are as long
-        self._outcomes = Outcomes()
+        self._outcomes = HygieneOutcomes()
 
     def on_refused(self, context: SmtpContext, refusal: Reply) -> float:
         """Return how long the reply waits."""
