@@ -74,7 +74,10 @@ def checks_of(settings: HygieneSettings, hostname: str, rows: Greylist) -> list[
     Names that strangers choose are asked about apart from blocklists, so that slow name servers of theirs hide no list.
     """
     options = DnsOptions(
-        settings.hygiene_dns_servers, settings.hygiene_dns_port, settings.hygiene_dns_seconds
+        settings.hygiene_dns_servers,
+        settings.hygiene_dns_port,
+        settings.hygiene_dns_seconds,
+        one_datagram=True,
     )
     resolver = DnsResolver(options)
     about_lists = DnsQuestions(resolver, settings.hygiene_dns_questions)
