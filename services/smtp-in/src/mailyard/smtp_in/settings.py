@@ -10,6 +10,7 @@ from mailyard.listening.settings import EndpointTexts, ListenerSettings
 from mailyard.runtime.settings import settings_config
 from mailyard.smtp.server.limits import BareNewline, EarlyData, NulOctet, SmtpLimits
 from mailyard.smtp_in.headerfilters import Trace
+from mailyard.smtp_in.hygiene.settings import HygieneSettings
 from mailyard.smtp_in.inline import InlineSettings
 from mailyard.smtp_in.pressure import PressureSettings
 from mailyard.smtp_in.submitted import SubmissionRules
@@ -17,7 +18,13 @@ from mailyard.smtp_in.timeouts import TimeoutSettings
 
 
 class SmtpInSettings(
-    DirectorySettings, LoginSettings, InlineSettings, TimeoutSettings, PressureSettings, ListenerSettings
+    DirectorySettings,
+    LoginSettings,
+    InlineSettings,
+    HygieneSettings,
+    TimeoutSettings,
+    PressureSettings,
+    ListenerSettings,
 ):
     """Settings of smtp-in."""
 

@@ -21,6 +21,8 @@ from mailyard.directory.apppasswords import COLLECTION as APP_PASSWORDS
 from mailyard.directory.dkim.keystore import COLLECTION as DKIM_KEYS
 from mailyard.directory.domains import COLLECTION as DOMAINS
 from mailyard.directory.grants import COLLECTION as GRANTS
+from mailyard.directory.greylist import COLLECTION as GREYLIST
+from mailyard.directory.greylist import NETWORKS as GREYLIST_NETWORKS
 from mailyard.directory.removed import COLLECTION as REMOVED_ACCOUNTS
 from mailyard.directory.tenants import COLLECTION as TENANTS
 from mailyard.mailbox.rows import ACCOUNTS as MAILBOX_ACCOUNTS
@@ -36,17 +38,8 @@ from mailyard.store.lease import COLLECTION as LEASES
 
 BODIES: Final = (FILES, CHUNKS)
 COLLECTIONS: Final = (
-    *(
-        TENANTS,
-        DOMAINS,
-        ADDRESSES,
-        ACCOUNTS,
-        ACCESS_CHANGES,
-        APP_PASSWORDS,
-        GRANTS,
-        REMOVED_ACCOUNTS,
-        DKIM_KEYS,
-    ),
+    *(TENANTS, DOMAINS, ADDRESSES, ACCOUNTS, ACCESS_CHANGES, APP_PASSWORDS, GRANTS, REMOVED_ACCOUNTS),
+    *(DKIM_KEYS, GREYLIST, GREYLIST_NETWORKS),
     *(MAILBOXES, MAILBOX_ACCOUNTS, DELETED_MAILBOXES, MESSAGES, *BODIES, PARKED, BODY_CHECKS),
     *(SPOOL, PROGRESS, LEDGER, LEDGER_HOURS, LEASES, CANARY),
 )
@@ -85,9 +78,11 @@ _TABLE: Final = (
             *(TENANTS, DOMAINS, ADDRESSES, ACCOUNTS, APP_PASSWORDS, GRANTS, ACCESS_CHANGES),
             *(MAILBOXES, SPOOL, PROGRESS),
             *(FILES, PARKED),  # files: the sizes of bodies
+            *(GREYLIST, GREYLIST_NETWORKS),
         ),
-        insert=(*BODIES, PARKED, SPOOL, LEDGER, PROGRESS),
-        update=(ACCOUNTS, APP_PASSWORDS, PROGRESS),  # a stronger hash of the same password; the last use
+        insert=(*BODIES, PARKED, SPOOL, LEDGER, PROGRESS, GREYLIST, GREYLIST_NETWORKS),
+        # accounts: a stronger hash of the same password; app passwords: the last use
+        update=(ACCOUNTS, APP_PASSWORDS, PROGRESS, GREYLIST, GREYLIST_NETWORKS),
         remove=(*BODIES, PARKED),  # a body that was broken off
         statistics=True,
         publishes=(Queue.SMTP_IN_ROUTE.exchange,),
