@@ -1,6 +1,15 @@
 """The indexes of the directory; creating them again changes nothing."""
 
-from mailyard.directory import accesslog, accounts, addresses, domains, greylist, removed
+from mailyard.directory import (
+    accesslog,
+    accounts,
+    addresses,
+    apppasswords,
+    domains,
+    grants,
+    greylist,
+    removed,
+)
 from mailyard.directory.accesslog import AccessLog
 from mailyard.directory.dkim import keystore
 from mailyard.store.client import Store
@@ -9,7 +18,7 @@ from mailyard.store.indexes import create_indexes
 
 async def ensure_indexes(store: Store) -> None:
     """Create what is missing. Raises Unavailable."""
-    for collection in (domains, accounts, addresses, accesslog, removed, keystore):
+    for collection in (domains, accounts, addresses, accesslog, apppasswords, grants, removed, keystore):
         await create_indexes(store, collection.COLLECTION, list(collection.INDEXES))
     await create_indexes(store, greylist.COLLECTION, list(greylist.INDEXES))
     await create_indexes(store, greylist.NETWORKS, list(greylist.NETWORK_INDEXES))
