@@ -150,8 +150,12 @@ async def test_the_server_stops_while_replies_wait(service, hygiene) -> None:
     client = await service.client(listener)
     client.send(b"MAIL FROM:<x@there.test>\r\nRCPT TO:<x1@one.test>\r\n")
     assert (await client.reply())[:3] == "250"
-    await listener.drain()
+    draining = asyncio.create_task(listener.drain())
     assert (await client.reply())[:9] == "550 5.1.1"
+    await client.ask("RSET")
+    assert (await client.reply())[:3] == "421"
+    async with asyncio.timeout(10):
+        await draining
 
 
 def test_no_more_replies_wait_than_are_allowed() -> None:

@@ -108,7 +108,7 @@ async def _write(rows: Collection, updates: Sequence[UpdateOne]) -> None:
         with unavailable_when_away():
             await rows.bulk_write(updates, ordered=False)
     except BulkWriteError as error:
-        details: Row = error.details or {}
+        details: Row = dict(error.details or {})
         errors = details.get("writeErrors", ())
         if not errors or any(each["code"] != DUPLICATE_KEY for each in errors):
             raise

@@ -9,9 +9,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Final
+from typing import Any, Final
 
-import dns.asyncbackend
 import dns.asyncresolver
 import dns.exception
 import dns.flags
@@ -143,7 +142,7 @@ class _DatagramServer(dns.nameserver.Do53Nameserver):
         source: str | None,
         source_port: int,
         max_size: bool,
-        backend: dns.asyncbackend.Backend,
+        backend: Any,
         one_rr_per_rrset: bool = False,
         ignore_trailing: bool = False,
     ) -> dns.message.Message:

@@ -93,12 +93,12 @@ class GreylistCheck(RecipientCheck):
         context, ip = question.context, question.context.client.address
         network = sending_network(ip)
         if question.client.is_known_good or self._networks.get(network) or is_within(ip, self._known):
-            return self._count("known")
+            return self._pass("known")
         pair = pair_of(context.transaction.sender, question.recipient.key, network)
         if self._pairs.get(pair):
-            return self._count("known")
+            return self._pass("known")
         if self._attempts.backlog >= _MOST_WAITING:
-            return self._count("busy")
+            return self._pass("busy")
         if not self._new.take(counted_as(ip).network, self._clock()):
             self._count("too-many")
             return _concern(self._rules.wait, network)
@@ -112,15 +112,20 @@ class GreylistCheck(RecipientCheck):
                 ruling = await self._attempts.submit(attempt)
         except (Unavailable, TimeoutError) as error:
             _log.warning("smtp_in.greylist_unavailable", error=str(error) or "no answer in time")
-            return self._count("unavailable")
+            return self._pass("unavailable")
         if ruling.wait:
             self._count("deferred")
             return _concern(ruling.wait, attempt.network)
         if ruling.is_known:
             self._networks.put(attempt.network, True, _KNOWN_SECONDS)
-            return self._count("known")
+            return self._pass("known")
         self._pairs.put(attempt.pair, True, _KNOWN_SECONDS)
-        return self._count("passed")
+        return self._pass("passed")
+
+    def _pass(self, outcome: str) -> Concern | None:
+        """Count an attempt that passes, and object to nothing."""
+        self._count(outcome)
+        return None
 
     def _count(self, outcome: str) -> None:
         self._outcomes[outcome].inc()
