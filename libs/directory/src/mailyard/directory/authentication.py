@@ -25,7 +25,7 @@ from mailyard.directory.credentialsource import CredentialSource, CredentialSour
 from mailyard.directory.directory import Directory
 from mailyard.directory.domains import Domains
 from mailyard.directory.identity import Identity, Refusal, RefusalReason
-from mailyard.directory.model import Account, AccountStatus, Expansion, LocalAccount
+from mailyard.directory.model import Account, Expansion, LocalAccount
 from mailyard.directory.passwords import MAX_OCTETS, Passwords, prepared
 from mailyard.message.address import Address, AddressError
 from mailyard.runtime.errors import Unavailable
@@ -125,7 +125,7 @@ class Authenticator:
 
         """
         domain = await self._directory.domain(address.domain)
-        if domain is None or domain.tenant != identity.tenant:
+        if domain is None or domain.tenant != identity.tenant or not domain.is_verified:
             return False
         resolution = await self._directory.resolve(address)
         if isinstance(resolution, Expansion) and resolution.is_default:
@@ -207,11 +207,11 @@ class Authenticator:
 
         A cached domain may be older than the access change whose revision the login gets: nothing would end its session.
         """
-        if account.status is not AccountStatus.ACTIVE:
+        if not account.status.may_log_in:
             return False
         name = account.address.domain
         domain = (await self._domains.entry_by_names([name])).get(name)
-        return domain is not None and domain.tenant == account.tenant and not domain.is_suspended
+        return domain is not None and domain.tenant == account.tenant and domain.may_log_in
 
     def _wait_seconds(self, name: str, client: ClientNetwork) -> float:
         now = self._clock()

@@ -29,6 +29,7 @@ from mailyard.smtp_in.measures import Measures
 from mailyard.smtp_in.pressure import Pressure
 from mailyard.smtp_in.quota import QuotaGate
 from mailyard.smtp_in.sampling import Sampler
+from mailyard.smtp_in.sendingstatus import SendingStatus
 from mailyard.smtp_in.settings import SmtpInSettings
 from mailyard.smtp_in.submissionpolicy import SubmissionPolicy
 from mailyard.spool.queue.spool import Spool
@@ -79,7 +80,11 @@ async def build(runtime: Runtime[SmtpInSettings]) -> Sequence[Component]:
         trace=settings.trace(),
         rules=settings.submission_rules(),
         memory=memory,
-        more_hooks=(SubmissionPolicy(directory.policies), *(() if inline is None else (inline,))),
+        more_hooks=(
+            SendingStatus(directory),
+            SubmissionPolicy(directory.policies),
+            *(() if inline is None else (inline,)),
+        ),
     )
     parts: list[Component] = [store, broker, spool]
     parts.append(ProgressReporter(store, settings.instance, publisher=publisher))
