@@ -17,6 +17,7 @@
 import re
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from bson import ObjectId
 from pymongo import ASCENDING, IndexModel
@@ -149,6 +150,13 @@ class Accounts:
     async def put_back(self, row: Row, session: AsyncClientSession) -> None:
         """Write a row that `take` returned; DuplicateKeyError: the address has another account now."""
         await self._rows.insert_one({**row, "domain": account_of(row).address.domain}, session=session)
+
+    async def add_domains(self, tenant: str) -> None:
+        """Write the field `domain` where an earlier version left it out. Raises Unavailable."""
+        query: dict[str, Any] = {"tenant": tenant, "domain": None}
+        last = {"$arrayElemAt": [{"$split": ["$key", "@"]}, -1]}  # a quoted local part may have an @ too
+        with unavailable_when_away():
+            await self._rows.update_many(query, [{"$set": {"domain": last}}])
 
     async def renew_hash(self, tenant: str, account: ObjectId, old: str, new: str) -> None:
         """Replace a hash by a stronger one of the same password, unless it has changed. Raises Unavailable."""

@@ -126,6 +126,13 @@ class Addresses:
             rows = await self._rows.find(query, {"_id": True}).limit(limit).to_list()
         return [row["_id"] for row in rows]
 
+    async def add_domains(self, tenant: str) -> None:
+        """Write the field `domain` where an earlier version left it out. Raises Unavailable."""
+        query: dict[str, Any] = {"tenant": tenant, "domain": None}
+        last = {"$arrayElemAt": [{"$split": ["$_id", "@"]}, -1]}  # a quoted local part may have an @ too
+        with unavailable_when_away():
+            await self._rows.update_many(query, [{"$set": {"domain": last}}])
+
     async def entry_by_targets(self, targets: Collection[Address]) -> Sequence[Alias]:
         """Read the aliases, of whichever tenant, that have one of these targets. Raises Unavailable."""
         written = {form for target in targets for form in (str(target), target.key)}

@@ -38,7 +38,7 @@ class Correction:
     after: Counts
 
 
-class Pool:
+class LimitPool:
     """Methods with a session take part in the transaction of a change. Each raises DirectoryError or Unavailable."""
 
     def __init__(self, store: Store) -> None:

@@ -33,7 +33,7 @@ from mailyard.directory.passwords import Passwords, checked_password
 from mailyard.directory.plan import NO_PLAN, Counts, Plan, Resource, check_weight
 from mailyard.directory.policies import Policies
 from mailyard.directory.policy import DEFAULT_SEPARATOR
-from mailyard.directory.pool import Pool
+from mailyard.directory.pool import LimitPool
 from mailyard.directory.tenantplans import TenantPlans
 from mailyard.directory.tenants import Tenants
 from mailyard.message.address import Address
@@ -55,7 +55,7 @@ class Provisioning:
         self.addresses = Addresses(store)
         self.checks = AliasCheck(store)
         self.policies = Policies(store, CacheLimits(positive_seconds=0, negative_seconds=0))
-        self.pool = Pool(store)
+        self.pool = LimitPool(store)
         self._plans = TenantPlans(store, clock)
         self._log = AccessLog(store)
 

@@ -7,7 +7,7 @@ from pymongo.errors import DuplicateKeyError
 
 from mailyard.directory.errors import AlreadyExists, Invalid, NotFound
 from mailyard.directory.model import Tenant, TenantKind, TenantStatus
-from mailyard.directory.pool import Pool
+from mailyard.directory.pool import LimitPool
 from mailyard.directory.tenants import Tenants, fields_of
 from mailyard.runtime.clock import Clock
 from mailyard.store.client import Store
@@ -21,7 +21,7 @@ class TenantPlans:
         self._store = store
         self._clock = clock
         self._tenants = Tenants(store)
-        self._pool = Pool(store)
+        self._pool = LimitPool(store)
 
     async def add(self, tenant: Tenant) -> None:
         """Write a new tenant. Raises LimitReached: its reseller cannot promise so much."""
