@@ -1,6 +1,15 @@
 """The indexes of the directory; creating them again changes nothing."""
 
-from mailyard.directory import accesslog, accounts, addresses, domains, removed, tenants
+from mailyard.directory import (
+    accesslog,
+    accounts,
+    addresses,
+    apppasswords,
+    domains,
+    grants,
+    removed,
+    tenants,
+)
 from mailyard.directory.accesslog import AccessLog
 from mailyard.directory.dkim import keystore
 from mailyard.store.client import Store
@@ -9,6 +18,9 @@ from mailyard.store.indexes import create_indexes
 
 async def ensure_indexes(store: Store) -> None:
     """Create what is missing. Raises Unavailable."""
-    for collection in (tenants, domains, accounts, addresses, accesslog, removed, keystore):
+    for collection in (
+        *(tenants, domains, accounts, addresses, accesslog),
+        *(apppasswords, grants, removed, keystore),
+    ):
         await create_indexes(store, collection.COLLECTION, list(collection.INDEXES))
     await AccessLog(store).prepare()

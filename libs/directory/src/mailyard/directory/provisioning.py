@@ -30,6 +30,7 @@ from mailyard.directory.model import (
 from mailyard.directory.names import domain_name, language_tag, mail_address, tenant_slug
 from mailyard.directory.ownership import new_token
 from mailyard.directory.passwords import Passwords, checked_password
+from mailyard.directory.passwordschemes import ImportedHash
 from mailyard.directory.plan import NO_PLAN, Counts, Plan, Resource, check_weight
 from mailyard.directory.policies import Policies
 from mailyard.directory.policy import DEFAULT_SEPARATOR
@@ -187,7 +188,7 @@ class Provisioning:
         self,
         tenant: str,
         address: str,
-        password: str,
+        password: str | ImportedHash,
         quota_bytes: int | None = None,
         name: str = "",
         *,
@@ -198,7 +199,7 @@ class Provisioning:
         parsed = await self._own_address(tenant, address)
         if quota_bytes is None:
             quota_bytes = (await self.policies.of_domain(parsed.domain)).account_quota
-        hashed = await self._passwords.hash(checked_password(password))
+        hashed = await self._hash_of(password)
         account = Account(ObjectId(), tenant, parsed, status, quota_bytes, name.strip())
         await self._insert(account, hashed)
         return account
@@ -228,10 +229,10 @@ class Provisioning:
             await in_transaction(self._store, change)
         return await self.require_account(tenant, parsed)
 
-    async def set_password(self, tenant: str, address: str, password: str) -> None:
+    async def set_password(self, tenant: str, address: str, password: str | ImportedHash) -> None:
         """Replace an account's password; sessions that are open end within seconds."""
         account = await self.require_account(tenant, mail_address(address))
-        hashed = await self._passwords.hash(checked_password(password))
+        hashed = await self._hash_of(password)
         subject = Subject(Scope.ACCOUNT, str(account.id), tenant)
 
         async def both(session: AsyncClientSession) -> None:
@@ -293,6 +294,11 @@ class Provisioning:
         if found is None:
             raise NotFound(f"there is no tenant {tenant}")
         return found
+
+    async def _hash_of(self, password: str | ImportedHash) -> str:
+        if isinstance(password, ImportedHash):
+            return password.text
+        return await self._passwords.hash(checked_password(password))
 
     async def _checked_targets(self, alias: Address, targets: Sequence[str]) -> tuple[Address, ...]:
         """Read targets, each once, and refuse those that lead nowhere or back."""
