@@ -32,7 +32,7 @@ COLLECTION = "domains"
 INDEXES = (
     IndexModel([("tenant", ASCENDING), ("_id", ASCENDING)], name="tenant"),
     IndexModel([("created_at", ASCENDING)], name="age"),
-    IndexModel([("tenant", ASCENDING), ("alias_of", ASCENDING)], name="alias_of"),
+    IndexModel([("tenant", ASCENDING), ("alias_of", ASCENDING), ("_id", ASCENDING)], name="alias_of"),
 )
 
 
