@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Annotated, Any, Final, TypeVar, get_type_hints
 
 from mailyard.directory.errors import Invalid
+from mailyard.directory.sending.rates import Rates
 from mailyard.directory.sizes import octets
 from mailyard.smtp.client import Security
 from mailyard.smtp.client.nexthop import NextHop
@@ -19,6 +20,7 @@ DEFAULT_LOGIN_SOURCE: Final = "mongodb"
 LOGIN_SOURCES: Final = (DEFAULT_LOGIN_SOURCE,)
 _SMALLEST_MESSAGE: Final = 65_536  # octets, as of MAILYARD_SMTP_IN_MESSAGE_SIZE
 _LONGEST_DAYS: Final = 3650
+_MOST: Final = 999_999_999
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -69,6 +71,12 @@ def _quota(text: str) -> int:
 def _days(text: str) -> int:
     if not text.isdecimal() or int(text) > _LONGEST_DAYS:
         raise ValueError(f"write a number of days from 0 to {_LONGEST_DAYS}")
+    return int(text)
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal() or int(text) > _MOST:
+        raise ValueError(f"write a number from 0 to {_MOST}")
     return int(text)
 
 
@@ -139,6 +147,50 @@ class TenantPolicy:
             _addresses,
             "Own addresses that outgoing mail is sent from, one IPv4 and one IPv6 at most. Default:"
             " MAILYARD_RELAY_SOURCE_ADDRESSES.",
+        ),
+    ] = None
+    account_recipients: Annotated[
+        Rates | None,
+        Entry(
+            Rates.parse,
+            "Recipients of submitted mail of one account, such as 500/minute, 2000/hour, 5000/day, or none; mail beyond is"
+            " held. Default: MAILYARD_SMTP_IN_ACCOUNT_RECIPIENTS.",
+        ),
+    ] = None
+    domain_recipients: Annotated[
+        Rates | None,
+        Entry(
+            Rates.parse,
+            "The same for all accounts of one domain together. Default: MAILYARD_SMTP_IN_DOMAIN_RECIPIENTS.",
+        ),
+    ] = None
+    tenant_recipients: Annotated[
+        Rates | None,
+        Entry(
+            Rates.parse,
+            "The same for all accounts of the tenant together. Default: MAILYARD_SMTP_IN_TENANT_RECIPIENTS.",
+        ),
+    ] = None
+    messages_per_day: Annotated[
+        int | None,
+        Entry(
+            _number,
+            "Submitted messages of all accounts of the tenant together in a day of UTC; more are held. Default: no limit.",
+        ),
+    ] = None
+    jump_factor: Annotated[
+        int | None,
+        Entry(
+            _number,
+            "Mail of an account is held when it sends to this many times its usual number of recipients of a day; 0:"
+            " never. Default: MAILYARD_SMTP_IN_JUMP_FACTOR.",
+        ),
+    ] = None
+    jump_minimum: Annotated[
+        int | None,
+        Entry(
+            _number,
+            "Up to this many recipients of a day, nothing is a jump. Default: MAILYARD_SMTP_IN_JUMP_MINIMUM.",
         ),
     ] = None
 

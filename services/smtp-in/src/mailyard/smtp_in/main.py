@@ -11,6 +11,7 @@ from mailyard.directory.accesswatch import POLL_SECONDS, AccessWatch
 from mailyard.directory.authentication import Authenticator
 from mailyard.directory.directory import Directory
 from mailyard.directory.passwords import Passwords
+from mailyard.directory.sending.meter import EXCHANGE_SECONDS, SendingMeter
 from mailyard.directory.settings import postmaster_of
 from mailyard.listening.budget import MemoryBudget
 from mailyard.listening.listener import Listener, ListenerResources
@@ -29,6 +30,7 @@ from mailyard.smtp_in.measures import Measures
 from mailyard.smtp_in.pressure import Pressure
 from mailyard.smtp_in.quota import QuotaGate
 from mailyard.smtp_in.sampling import Sampler
+from mailyard.smtp_in.sendinglimits import SendingLimitPolicy
 from mailyard.smtp_in.settings import SmtpInSettings
 from mailyard.smtp_in.submissionpolicy import SubmissionPolicy
 from mailyard.spool.queue.spool import Spool
@@ -67,6 +69,7 @@ async def build(runtime: Runtime[SmtpInSettings]) -> Sequence[Component]:
     pressure = Pressure(spool, settings, Sampler(store, broker).measure)
     memory = MemoryBudget(settings.memory_octets)
     inline = settings.inline_filter(memory)
+    sending = SendingMeter(store)
     backend = ReceptionServices(
         addresses=directory,
         logins=Authenticator(store, directory, passwords, settings.login_limits(), access=access),
@@ -79,11 +82,16 @@ async def build(runtime: Runtime[SmtpInSettings]) -> Sequence[Component]:
         trace=settings.trace(),
         rules=settings.submission_rules(),
         memory=memory,
-        more_hooks=(SubmissionPolicy(directory.policies), *(() if inline is None else (inline,))),
+        more_hooks=(
+            SubmissionPolicy(directory.policies),
+            *(() if inline is None else (inline,)),
+            SendingLimitPolicy(sending, settings.sending_limits()),  # the last: it counts what is accepted
+        ),
     )
     parts: list[Component] = [store, broker, spool]
     parts.append(ProgressReporter(store, settings.instance, publisher=publisher))
     parts.append(Periodic("access", POLL_SECONDS, access.poll))
+    parts.append(Periodic("sending", EXCHANGE_SECONDS, sending.exchange))
     parts.append(Periodic("pressure", _PRESSURE_SECONDS, pressure.sample))
     if certificates is not None:
         parts.append(Periodic("certificates", _CERTIFICATE_SECONDS, certificates.refresh))

@@ -12,12 +12,19 @@ from mailyard.smtp.server.limits import BareNewline, EarlyData, NulOctet, SmtpLi
 from mailyard.smtp_in.headerfilters import Trace
 from mailyard.smtp_in.inline import InlineSettings
 from mailyard.smtp_in.pressure import PressureSettings
+from mailyard.smtp_in.sendinglimits import SendingSettings
 from mailyard.smtp_in.submitted import SubmissionRules
 from mailyard.smtp_in.timeouts import TimeoutSettings
 
 
 class SmtpInSettings(
-    DirectorySettings, LoginSettings, InlineSettings, TimeoutSettings, PressureSettings, ListenerSettings
+    DirectorySettings,
+    LoginSettings,
+    InlineSettings,
+    SendingSettings,
+    TimeoutSettings,
+    PressureSettings,
+    ListenerSettings,
 ):
     """Settings of smtp-in."""
 

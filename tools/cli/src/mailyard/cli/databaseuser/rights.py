@@ -20,6 +20,7 @@ from mailyard.directory.addresses import COLLECTION as ADDRESSES
 from mailyard.directory.dkim.keystore import COLLECTION as DKIM_KEYS
 from mailyard.directory.domains import COLLECTION as DOMAINS
 from mailyard.directory.removed import COLLECTION as REMOVED_ACCOUNTS
+from mailyard.directory.sending.rows import COLLECTION as SENDING
 from mailyard.directory.tenants import COLLECTION as TENANTS
 from mailyard.mailbox.rows import ACCOUNTS as MAILBOX_ACCOUNTS
 from mailyard.mailbox.rows import DELETED_MAILBOXES, MAILBOXES, MESSAGES
@@ -34,7 +35,7 @@ from mailyard.store.lease import COLLECTION as LEASES
 
 BODIES: Final = (FILES, CHUNKS)
 COLLECTIONS: Final = (
-    *(TENANTS, DOMAINS, ADDRESSES, ACCOUNTS, ACCESS_CHANGES, REMOVED_ACCOUNTS, DKIM_KEYS),
+    *(TENANTS, DOMAINS, ADDRESSES, ACCOUNTS, ACCESS_CHANGES, REMOVED_ACCOUNTS, DKIM_KEYS, SENDING),
     *(MAILBOXES, MAILBOX_ACCOUNTS, DELETED_MAILBOXES, MESSAGES, *BODIES, PARKED, BODY_CHECKS),
     *(SPOOL, PROGRESS, LEDGER, LEDGER_HOURS, LEASES, CANARY),
 )
@@ -67,14 +68,14 @@ class ServiceRights:
 _TABLE: Final = (
     ServiceRights(
         "smtp-in",
-        "tenants, domains, addresses and password hashes (for logins), names and sizes of mailboxes (for quotas), envelopes of the "
+        "tenants, domains, addresses and password hashes (for logins), names and sizes of mailboxes (for quotas), numbers of sent mail, envelopes of the "
         "spool (for the age of the queue); no message",
         read=(
             *(TENANTS, DOMAINS, ADDRESSES, ACCOUNTS, ACCESS_CHANGES, MAILBOXES, SPOOL, PROGRESS),
-            *(FILES, PARKED),  # files: the sizes of bodies
+            *(FILES, PARKED, SENDING),  # files: the sizes of bodies
         ),
-        insert=(*BODIES, PARKED, SPOOL, LEDGER, PROGRESS),
-        update=(ACCOUNTS, PROGRESS),  # accounts: a stronger hash of the same password
+        insert=(*BODIES, PARKED, SPOOL, LEDGER, PROGRESS, SENDING),
+        update=(ACCOUNTS, PROGRESS, SENDING),  # accounts: a stronger hash of the same password
         remove=(*BODIES, PARKED),  # a body that was broken off
         statistics=True,
         publishes=(Queue.SMTP_IN_ROUTE.exchange,),
@@ -84,12 +85,12 @@ _TABLE: Final = (
         "tenants, domains, addresses with the accounts behind them and so password hashes, the spool, bodies (for bounces), and "
         "messages (to purge them), and encrypted DKIM keys (to rotate them)",
         read=(
-            *(TENANTS, DOMAINS, ADDRESSES, ACCOUNTS, REMOVED_ACCOUNTS, DKIM_KEYS),
+            *(TENANTS, DOMAINS, ADDRESSES, ACCOUNTS, REMOVED_ACCOUNTS, DKIM_KEYS, SENDING),
             *(SPOOL, PROGRESS, LEDGER, LEDGER_HOURS, LEASES, CANARY),
             *(MESSAGES, DELETED_MAILBOXES, *BODIES, PARKED, BODY_CHECKS),
         ),
         insert=(SPOOL, PROGRESS, LEDGER, LEDGER_HOURS, LEASES, *BODIES, BODY_CHECKS, DKIM_KEYS),
-        update=(SPOOL, PROGRESS, LEDGER_HOURS, LEASES, BODY_CHECKS, REMOVED_ACCOUNTS, DKIM_KEYS),
+        update=(SPOOL, PROGRESS, LEDGER_HOURS, LEASES, BODY_CHECKS, REMOVED_ACCOUNTS, DKIM_KEYS, SENDING),
         remove=(
             *(SPOOL, LEDGER, LEASES, *BODIES, PARKED, BODY_CHECKS, REMOVED_ACCOUNTS),
             *(MESSAGES, MAILBOXES, MAILBOX_ACCOUNTS, DELETED_MAILBOXES),
