@@ -119,6 +119,8 @@ async def test_the_contact_gets_one_mail_that_says_what_to_do(scene: Scene) -> N
     text = await scene.text()
     assert "To: <admin@contact.test>\r\nSubject: Mail of anna@example.org is held\r\n" in text
     assert "Auto-Submitted: auto-generated\r\n" in text
+    assert "\r\nDate: " in text
+    assert "b'" not in text
     assert WHY in text
     assert "mailyard held discard anna@example.org --block --yes" in text
     await scene.hold()  # it goes on

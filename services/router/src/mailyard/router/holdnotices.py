@@ -119,7 +119,7 @@ def _notice(row: SendingRow, hold: Hold, address: str, host: str, key: str) -> b
         f"From: Mail system <postmaster@{host}>",
         f"To: <{address}>",
         f"Subject: Mail of {name} is held",
-        f"Date: {rfc5322_date(hold.since)}",
+        f"Date: {rfc5322_date(hold.since).decode()}",
         f"Message-ID: <{key.replace('/', '.')}@{host}>",
         "Auto-Submitted: auto-generated",
         "MIME-Version: 1.0",

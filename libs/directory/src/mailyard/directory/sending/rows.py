@@ -29,7 +29,7 @@ from pymongo import ASCENDING, IndexModel, UpdateOne, WriteConcern
 from mailyard.directory.sending.windows import SPANS, Tally, Window
 from mailyard.store.client import Row, Store, unavailable_when_away
 
-COLLECTION: Final = "sending"
+COLLECTION = "sending"
 INDEXES: Final = (
     IndexModel([("until", ASCENDING)], name="expiry", expireAfterSeconds=0),
     IndexModel(
@@ -134,8 +134,8 @@ class SendingRows:
 
         `learn`: what was counted today is usual from now on.
         """
-        usual: Row = {"$max": ["$usual", "$day.count"]} if learn else "$usual"  # type: ignore[assignment]
-        update = [
+        usual: Any = {"$max": ["$usual", "$day.count"]} if learn else "$usual"
+        update: list[Row] = [
             {"$set": {"usual": usual}},
             {"$unset": ["held", "notify_at", "notify_tries", *_COUNTED]},
             {"$set": {"until": _until()}},
@@ -146,7 +146,7 @@ class SendingRows:
     async def set_exception(self, account: Sender, recipients: str | None, jump: bool | None) -> None:
         """Give an account limits of its own; None: those of the policy."""
         given = {"recipients": recipients, "jump": jump}
-        update = [
+        update: list[Row] = [
             {
                 "$set": {
                     "tenant": account.tenant,
