@@ -113,7 +113,7 @@ class SendingRows:
         """Add counts, and hold mail, of any tenants, in one command."""
         if changes:
             with unavailable_when_away():
-                await self._counts.bulk_write([_update_of(each) for each in changes], ordered=False)
+                await self._counts.bulk_write([entry_update(each) for each in changes], ordered=False)
 
     async def entry_rows(self, keys: Group[str]) -> list[SendingRow]:
         """Read the rows of some senders of any tenants that have one."""
@@ -215,7 +215,7 @@ def _number(seconds: int) -> Row:
     return {"$toLong": {"$floor": {"$divide": [{"$toLong": "$$NOW"}, seconds * 1000]}}}
 
 
-def _update_of(change: Change) -> UpdateOne:
+def entry_update(change: Change) -> UpdateOne:
     """Count; a window that has passed begins anew, and the day that has passed goes into the average."""
     sender, today = change.sender, _number(SPANS["day"])
     fields: Row = {"tenant": sender.tenant, "usual": _usual(today)}
