@@ -10,7 +10,7 @@ from mailyard.directory.authentication import Authenticator
 from mailyard.directory.credentialsource import CredentialSources, MongoCredentials
 from mailyard.directory.directory import Directory
 from mailyard.directory.domains import COLLECTION as DOMAINS
-from mailyard.directory.identity import Identity, Refusal, RefusalReason
+from mailyard.directory.identity import Identity, LoginClient, Proof, ProofKind, Refusal, RefusalReason
 from mailyard.directory.model import Account, LoginEntry
 from mailyard.directory.passwords import HashCost, Passwords
 from mailyard.directory.policychange import PolicyChange
@@ -20,6 +20,7 @@ from mailyard.runtime.errors import Unavailable
 from mailyard.store.client import Store
 
 ANNA = Address("anna", "example.org")
+CLIENT = LoginClient("192.0.2.1", "test")
 
 
 class Elsewhere:
@@ -31,15 +32,17 @@ class Elsewhere:
         self.account = Account(ObjectId(), "acme", ANNA)
         self.is_unreachable = False
         self.verified: list[str] = []
+        self.clients: list[LoginClient] = []
 
     async def find(self, login: Address | None) -> LoginEntry | None:
         if self.is_unreachable:
             raise Unavailable("no server of this source answers")
         return LoginEntry(self.account, "cn=anna") if login == ANNA else None
 
-    async def verify(self, entry: LoginEntry | None, password: str) -> bool:
+    async def verify(self, entry: LoginEntry | None, password: str, client: LoginClient) -> Proof | None:
         self.verified.append(password)
-        return entry is not None and password == "from elsewhere"
+        self.clients.append(client)
+        return Proof(name="cn=anna") if entry is not None and password == "from elsewhere" else None
 
     async def list(self, tenant: str) -> Sequence[Account]:
         return [self.account] if tenant == "acme" else []
@@ -79,11 +82,11 @@ async def test_the_directory_s_own_accounts_are_found_and_verified(
     assert entry is not None
     assert str(entry.account.address) == "anna@example.org"
     assert entry.secret not in repr(entry)
-    assert await source.verify(entry, "correct horse")
-    assert not await source.verify(entry, "battery staple")
+    assert await source.verify(entry, "correct horse", CLIENT) == Proof(ProofKind.PASSWORD)
+    assert not await source.verify(entry, "battery staple", CLIENT)
     assert await source.find(Address("nobody", "example.org")) is None
     assert await source.find(None) is None
-    assert not await source.verify(None, "correct horse")
+    assert not await source.verify(None, "correct horse", CLIENT)
     assert [str(each.address) for each in await source.list("acme")] == [
         "anna@example.org",
         "bert@example.org",
@@ -99,6 +102,19 @@ async def test_a_domain_s_logins_are_checked_by_the_source_that_its_policy_names
     found = await log_in(authenticator, "carl@other.net", "carl's password")
     assert found not in {reason.value for reason in RefusalReason}
     assert elsewhere.verified == ["correct horse", "from elsewhere"]
+
+
+@pytest.mark.usefixtures("chosen")
+async def test_a_source_learns_the_client_and_its_proof_is_part_of_the_identity(
+    authenticator: Authenticator, elsewhere: Elsewhere
+) -> None:
+    for _ in range(2):  # the second answer is remembered
+        answer = await authenticator.authenticate(
+            "anna@example.org", "from elsewhere", client_ip="198.51.100.7", service="imap"
+        )
+        assert isinstance(answer, Identity)
+        assert answer.proof == Proof(ProofKind.PASSWORD, "cn=anna")
+    assert elsewhere.clients == [LoginClient("198.51.100.7", "imap")]
 
 
 @pytest.mark.usefixtures("chosen")
@@ -128,8 +144,8 @@ async def test_a_source_that_is_unreachable_refuses_for_now_and_counts_no_failur
 async def test_an_empty_password_is_wrong_whatever_the_source_would_say(
     authenticator: Authenticator, elsewhere: Elsewhere, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def anybody(entry: LoginEntry | None, password: str) -> bool:
-        return True
+    async def anybody(entry: LoginEntry | None, password: str, client: LoginClient) -> Proof | None:
+        return Proof()
 
     monkeypatch.setattr(elsewhere, "verify", anybody)
     assert await log_in(authenticator, "anna@example.org", "") == RefusalReason.BAD_CREDENTIALS
@@ -172,7 +188,7 @@ async def test_a_hash_that_cannot_be_renewed_does_not_stop_the_login(
     entry = await source.find(ANNA)
     assert entry is not None
     with capture_logs() as lines:
-        assert await source.verify(entry, "correct horse")
+        assert await source.verify(entry, "correct horse", CLIENT)
     assert [(line["event"], line["account"]) for line in lines] == [
         ("login.hash_not_renewed", str(entry.account.id))
     ]
@@ -185,10 +201,10 @@ async def test_a_renewed_hash_never_replaces_a_password_that_has_changed_meanwhi
     source = MongoCredentials(store, Passwords(HashCost(time=2, memory_kib=16)))
     before = await source.find(ANNA)
     await example.set_password("acme", "anna@example.org", "a new password")
-    assert await source.verify(before, "correct horse")  # the check began before the change
+    assert await source.verify(before, "correct horse", CLIENT)  # the check began before the change
     after = await source.find(ANNA)
-    assert await source.verify(after, "a new password")
-    assert not await source.verify(after, "correct horse")
+    assert await source.verify(after, "a new password", CLIENT)
+    assert not await source.verify(after, "correct horse", CLIENT)
 
 
 async def test_the_directory_s_own_source_finds_accounts_and_verifies_their_passwords(
@@ -199,11 +215,11 @@ async def test_the_directory_s_own_source_finds_accounts_and_verifies_their_pass
     assert entry is not None
     assert entry.account == await example.require_account("acme", ANNA)
     assert entry.secret not in repr(entry)
-    assert await source.verify(entry, "correct horse")
-    assert not await source.verify(entry, "battery staple")
+    assert await source.verify(entry, "correct horse", CLIENT)
+    assert not await source.verify(entry, "battery staple", CLIENT)
     for login in (None, Address("nobody", "example.org")):
         assert await source.find(login) is None
-    assert not await source.verify(None, "correct horse")
+    assert not await source.verify(None, "correct horse", CLIENT)
 
 
 def test_without_a_name_the_default_source_is_meant(

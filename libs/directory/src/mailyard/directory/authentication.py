@@ -19,15 +19,19 @@ from dataclasses import dataclass, field
 from weakref import WeakValueDictionary
 
 from mailyard.directory.accesswatch import AccessWatch
+from mailyard.directory.apppasswordlogins import AppPasswordLogins
+from mailyard.directory.apppasswords import is_in_networks, scope_of
 from mailyard.directory.attempts import AttemptLimits, Attempts, ClientNetwork, client_of
 from mailyard.directory.cache import Monotonic, TtlCache
 from mailyard.directory.credentialsource import CredentialSource, CredentialSources, MongoCredentials
 from mailyard.directory.directory import Directory
 from mailyard.directory.domains import Domains
-from mailyard.directory.identity import Identity, Refusal, RefusalReason
-from mailyard.directory.model import Account, AccountStatus, Expansion, LocalAccount
+from mailyard.directory.grants import GrantKind, KnownGrants
+from mailyard.directory.identity import Identity, LoginClient, Proof, ProofKind, Refusal, RefusalReason
+from mailyard.directory.model import Account, AccountStatus, Expansion, LocalAccount, LoginEntry
 from mailyard.directory.passwords import MAX_OCTETS, Passwords, prepared
 from mailyard.message.address import Address, AddressError
+from mailyard.runtime.clock import Clock, now_utc
 from mailyard.runtime.errors import Unavailable
 from mailyard.runtime.logs import get_logger
 from mailyard.runtime.metrics import counter, histogram
@@ -69,6 +73,7 @@ class Authenticator:
         sources: Sequence[CredentialSource] = (),
         access: AccessWatch | None = None,
         clock: Monotonic = time.monotonic,
+        now: Clock = now_utc,
     ) -> None:
         """Count and remember in this process alone; `clock` gives seconds and never goes back.
 
@@ -78,6 +83,9 @@ class Authenticator:
         limits = limits or LoginLimits()
         self._sources = CredentialSources([MongoCredentials(store, passwords), *sources])
         self._domains = Domains(store)
+        self._grants = KnownGrants(store, clock=clock)
+        self.app_passwords = AppPasswordLogins(store, now)  # whose uses somebody must write
+        self._now = now
         self._directory = directory
         self._clock = clock
         self._access = access or AccessWatch(store, clock=clock)
@@ -107,15 +115,32 @@ class Authenticator:
 
         """
         try:
-            answer = await self._answer(login, password, client_of(client_ip))
+            answer = await self._answer(login, password, LoginClient(client_ip, service))
         except Unavailable as error:
             self._log.warning("login.unavailable", login_service=service, error=str(error))
             answer = Refusal(RefusalReason.UNAVAILABLE)
+        if isinstance(answer, Identity):
+            self.app_passwords.note_use(answer, LoginClient(client_ip, service))
         self._report(answer, login, client_ip, service)
         return answer
 
+    async def send_right(self, identity: Identity, address: Address) -> GrantKind | None:
+        """Return how an account may use an address of its tenant in mail that it sends, None: not at all.
+
+        An address of its own, and an alias that reaches it, count like a grant to send as the address.
+
+        Raises:
+            Unavailable: the store is unreachable.
+
+        """
+        if await self.may_send_as(identity, address):
+            return GrantKind.SEND_AS
+        granted = (await self._grants.of(identity.tenant, identity.account)).get(address.key)
+        domain = await self._directory.domain(address.domain) if granted is not None else None
+        return granted if domain is not None and domain.tenant == identity.tenant else None
+
     async def may_send_as(self, identity: Identity, address: Address) -> bool:
-        """Return whether an account may send mail from `address`.
+        """Return whether `address` belongs to an account.
 
         It is when the address is the account's own, or an alias that reaches it, in a domain of its own tenant.
         Receiving mail for postmaster@ or abuse@ by default gives no right to send as them.
@@ -136,66 +161,94 @@ class Authenticator:
             for destination in await self._directory.expand(address)
         )
 
-    async def _answer(self, login: str, password: str, client: ClientNetwork) -> Identity | Refusal:
+    async def _answer(self, login: str, password: str, asking: LoginClient) -> Identity | Refusal:
+        client = client_of(asking.address)
         address = _address_of(login)
         name = address.key if address else login.lower()[:_NAME_CHARACTERS]
-        mark = self._mark(name, password)
-        if known := self._answer_without_check(mark, name, client):
+        mark = self._mark(name, password, asking.service)
+        if known := self._answer_without_check(mark, name, client, asking):
             return known
         # One guess at a time for each login, and equal ones wait for the first to be remembered.
         async with self._turns.setdefault(name, asyncio.Lock()):
-            if known := self._answer_without_check(mark, name, client):
+            if known := self._answer_without_check(mark, name, client, asking):
                 return known
-            answer = await self._check_for(client, address, password)
+            answer = await self._check_for(client, address, password, asking)
             if isinstance(answer, Identity):
                 self._known.put(f"{name} {client.network}", True, _KNOWN_SECONDS)
-                self._remembered.put(mark, answer, self._remember_seconds)
+                self._remembered.put(mark, answer, self._seconds_to_remember(answer.proof))
             elif answer.reason is RefusalReason.BAD_CREDENTIALS:
                 self._count_failure(name, client)
             return answer
 
     def _answer_without_check(
-        self, mark: bytes, name: str, client: ClientNetwork
+        self, mark: bytes, name: str, client: ClientNetwork, asking: LoginClient
     ) -> Identity | Refusal | None:
         """Return a remembered identity, or the refusal of a login that must wait; None: check the password."""
         identity = self._remembered.get(mark)
-        if identity is not None and not self._access.has_ended(identity):
+        if identity is not None and self._access.has_ended(identity):
+            self._remembered.forget(mark)
+        elif identity is not None and is_in_networks(asking.address, identity.proof.networks):
             return identity
-        self._remembered.forget(mark)
         wait = self._wait_seconds(name, client)
         return Refusal(RefusalReason.TOO_MANY_ATTEMPTS, wait) if wait else None
 
     async def _check_for(
-        self, client: ClientNetwork, login: Address | None, password: str
+        self, client: ClientNetwork, login: Address | None, password: str, asking: LoginClient
     ) -> Identity | Refusal:
         """Check a login, unless this client has so many in hand that others would wait for them."""
         if self._hashing[client.address] >= HASHES_OF_ADDRESS:
             return Refusal(RefusalReason.TOO_MANY_ATTEMPTS, 1.0)
         self._hashing[client.address] += 1
         try:
-            return await self._check(login, password)
+            return await self._check(login, password, asking)
         finally:
             self._hashing[client.address] -= 1
             if not self._hashing[client.address]:
                 del self._hashing[client.address]
 
-    async def _check(self, login: Address | None, password: str) -> Identity | Refusal:
+    async def _check(self, login: Address | None, password: str, asking: LoginClient) -> Identity | Refusal:
         revision = self._access.revision
         source = await self._source_of(login)
         known = await source.find(login)
         fits = 0 < len(password) <= MAX_OCTETS  # no source is asked whether an empty password is right
         with _VERIFY_SECONDS.time():
-            right = await source.verify(known if fits else None, password if fits else "")
-        if not (known and right and fits):
+            proof = await self._proof_of(source, known if fits else None, password if fits else "", asking)
+        if not (known and proof and fits):
             return Refusal(RefusalReason.BAD_CREDENTIALS)
         account = known.account
         if not await self._may_log_in(account):
             return Refusal(RefusalReason.ACCOUNT_DISABLED)
         revision = max(revision, known.revision)
-        identity = Identity(str(account.id), account.tenant, account.address, revision)
+        identity = Identity(str(account.id), account.tenant, account.address, revision, proof)
         if self._access.has_ended(identity):  # changed while the hash was made
             return Refusal(RefusalReason.UNAVAILABLE)
         return identity
+
+    async def _proof_of(
+        self, source: CredentialSource, entry: LoginEntry | None, password: str, client: LoginClient
+    ) -> Proof | None:
+        """Return what an app password proves, else what the main password does where it is valid."""
+        proof = await self.app_passwords.verify(entry, password, client)
+        if proof is None:
+            proof = await source.verify(entry, password, client)
+        if proof is None or entry is None or proof.kind is not ProofKind.PASSWORD:
+            return proof
+        policy = await self._directory.policies.of_domain(entry.account.address.domain)
+        if scope_of(client.service) not in {*entry.main_password_off, *(policy.main_password_off or ())}:
+            return proof
+        self._log.info(
+            "login.main_password_off",
+            account=str(entry.account.id),
+            tenant=entry.account.tenant,
+            client_ip=client.address,
+            login_service=client.service,
+        )
+        return None
+
+    def _seconds_to_remember(self, proof: Proof) -> float:
+        if proof.until is None:
+            return self._remember_seconds
+        return min(self._remember_seconds, (proof.until - self._now()).total_seconds())
 
     async def _source_of(self, login: Address | None) -> CredentialSource:
         """Return the source that the domain's policy names."""
@@ -235,11 +288,13 @@ class Authenticator:
         self._by_address.failed(client.address, now)
         self._by_network.failed(client.network, now)
 
-    def _mark(self, name: str, password: str) -> bytes:
-        """Return a keyed hash of login and password: without the key the password cannot be guessed from it."""
+    def _mark(self, name: str, password: str, service: str) -> bytes:
+        """Return a keyed hash of login, password and service: without the key the password cannot be guessed from it."""
         octets = (
             len(name).to_bytes(4, "big")
             + name.encode("utf-8", "surrogatepass")
+            + len(service).to_bytes(4, "big")
+            + service.encode()
             + prepared(password[: MAX_OCTETS + 1])
         )
         return hashlib.blake2b(octets, key=self._key, digest_size=32).digest()
@@ -251,6 +306,8 @@ class Authenticator:
                 "login.accepted",
                 account=answer.account,
                 tenant=answer.tenant,
+                proof=answer.proof.kind.value,
+                app_password=answer.proof.name,
                 client_ip=client_ip,
                 login_service=service,
             )

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from mailyard.directory.accounts import Accounts
+from mailyard.directory.identity import LoginClient, Proof
 from mailyard.directory.model import Account, LoginEntry
 from mailyard.directory.passwords import Passwords
 from mailyard.directory.policy import DEFAULT_LOGIN_SOURCE
@@ -30,8 +31,8 @@ class CredentialSource(Protocol):
     async def find(self, login: Address | None) -> LoginEntry | None:
         """Look a login up; None (of an unknown login, or of no address) takes as long as an entry."""
 
-    async def verify(self, entry: LoginEntry | None, password: str) -> bool:
-        """Verify a password; without an entry the answer is False and takes as long."""
+    async def verify(self, entry: LoginEntry | None, password: str, client: LoginClient) -> Proof | None:
+        """Return what a password proves for a client, None: nothing; without an entry, None takes as long."""
 
     async def list(self, tenant: str) -> Sequence[Account]:
         """List the accounts of a tenant, by address."""
@@ -50,13 +51,15 @@ class MongoCredentials:
         """Look a login up with one query. Raises Unavailable."""
         return await self._accounts.entry_by_login(login or _NOBODY)
 
-    async def verify(self, entry: LoginEntry | None, password: str) -> bool:
+    async def verify(self, entry: LoginEntry | None, password: str, client: LoginClient) -> Proof | None:
         """Verify a password with one hash, and renew a weak hash of a right one. Raises Unavailable."""
+        _ = client
         hashed = self._passwords.of_nobody if entry is None else entry.secret
         right = await self._passwords.verify(hashed, password)
-        if right and entry is not None:
-            await self._renew_weak_hash(entry, password)
-        return right and entry is not None
+        if not right or entry is None:
+            return None
+        await self._renew_weak_hash(entry, password)
+        return Proof()
 
     async def list(self, tenant: str) -> Sequence[Account]:
         """List the accounts of a tenant, by address. Raises Unavailable."""

@@ -8,6 +8,7 @@ from functools import partial
 from mailyard.broker.connection import Broker
 from mailyard.broker.publisher import TicketPublisher
 from mailyard.directory.accesswatch import POLL_SECONDS, AccessWatch
+from mailyard.directory.apppasswordlogins import WRITE_SECONDS
 from mailyard.directory.authentication import Authenticator
 from mailyard.directory.directory import Directory
 from mailyard.directory.passwords import Passwords
@@ -66,13 +67,14 @@ async def build(runtime: Runtime[SmtpInSettings]) -> Sequence[Component]:
     directory = Directory(store, settings.cache_limits(), postmaster=postmaster_of(settings))
     access = AccessWatch(store, directory.forget)
     passwords = Passwords(settings.hash_cost(), threads=settings.password_threads)
+    logins = Authenticator(store, directory, passwords, settings.login_limits(), access=access)
     pressure = Pressure(spool, settings, Sampler(store, broker).measure)
     memory = MemoryBudget(settings.memory_octets)
     inline = settings.inline_filter(memory)
     sending = SendingMeter(store)
     backend = ReceptionServices(
         addresses=directory,
-        logins=Authenticator(store, directory, passwords, settings.login_limits(), access=access),
+        logins=logins,
         sessions=access,
         bodies=spool.blobs,
         queue=spool,
@@ -92,6 +94,7 @@ async def build(runtime: Runtime[SmtpInSettings]) -> Sequence[Component]:
     parts.append(ProgressReporter(store, settings.instance, publisher=publisher))
     parts.append(Periodic("access", POLL_SECONDS, access.poll))
     parts.append(Periodic("sending", EXCHANGE_SECONDS, sending.exchange))
+    parts.append(Periodic("app-password-uses", WRITE_SECONDS, logins.app_passwords.write_uses))
     parts.append(Periodic("pressure", _PRESSURE_SECONDS, pressure.sample))
     if certificates is not None:
         parts.append(Periodic("certificates", _CERTIFICATE_SECONDS, certificates.refresh))

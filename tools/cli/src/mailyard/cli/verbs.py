@@ -69,6 +69,13 @@ _VERBS = (
     Verb("domain", "domain", "app", "Manage the domains that Mailyard accepts mail for."),
     Verb("account", "account", "app", "Manage accounts: a mail address, a password, mailboxes."),
     Verb("alias", "alias", "app", "Manage aliases (addresses that forward to others)."),
+    Verb(
+        "app-password",
+        "apppassword",
+        "app",
+        "Manage app passwords of accounts, for single programs and devices.",
+    ),
+    Verb("grant", "grant", "app", "Manage permissions to send as another address, or on behalf of it."),
     Verb("dkim", "dkim", "app", "Manage the DKIM keys of domains, and the DNS records that publish them."),
     Verb("sealing-key", "sealingkey", "app", "Make keys that encrypt the secrets in MongoDB."),
     Verb("held", "held", "app", "Show held mail, release or discard it, and set limits of accounts."),
