@@ -11,6 +11,7 @@ While MongoDB is unreachable the counts of this process go on, and are added lat
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from mailyard.directory.cache import Monotonic, unchanged
 from mailyard.directory.identity import Identity
@@ -92,21 +93,21 @@ class SendingMeter:
 
     async def load(self, identity: Identity) -> None:
         """Read what an account, its domain and its tenant have sent. Without MongoDB only this process counts."""
-        senders = [each for each in _senders(identity) if each.key not in self._known]
+        senders = [(key, sender) for key, sender in _senders(identity) if key not in self._known]
         try:
-            rows = [await future for future in [self._loads.submit(each.key) for each in senders]]
+            rows = [await future for future in [self._loads.submit(key) for key, _ in senders]]
         except Unavailable as error:
             _log.warning("sending.not_loaded", account=identity.account, error=str(error))
             return
-        for sender, row in zip(senders, rows, strict=True):
-            known = self._of(sender)
+        for (key, sender), row in zip(senders, rows, strict=True):
+            known = self._of(key, sender)
             if row is not None:
                 known.take(row)
 
     def admit(self, identity: Identity, recipients: int, limits: SendingLimits) -> str:
         """Count a message that is accepted; return why it is held, empty: it is not."""
         now = self._clock() + self._ahead
-        account, domain, tenant = (self._of(sender) for sender in _senders(identity))
+        account, domain, tenant = (self._of(key, sender) for key, sender in _senders(identity))
         reason = account.hold or _excess_of_account(account, now, recipients, limits)
         if reason:
             if not account.hold:
@@ -178,10 +179,10 @@ class SendingMeter:
         found = {row.sender.key: row for row in await self._rows.entry_rows(set(keys))}
         return [found.get(key) for key in keys]
 
-    def _of(self, sender: Sender) -> _Known:
-        known = self._known.get(sender.key)
+    def _of(self, key: str, sender: Sender) -> _Known:
+        known = self._known.get(key)
         if known is None or known.sender.tenant != sender.tenant:
-            known = self._known[sender.key] = _Known(sender)
+            known = self._known[key] = _Known(sender)
         known.touched = self._monotonic()
         return known
 
@@ -198,9 +199,12 @@ class SendingMeter:
         known.new_hold, known.is_changed = reason, True
 
 
-def _senders(identity: Identity) -> tuple[Sender, Sender, Sender]:
+@lru_cache(maxsize=4096)
+def _senders(identity: Identity) -> tuple[tuple[str, Sender], ...]:
+    """Return account, domain and tenant of a login, each with the `_id` of its row."""
     address = identity.address
-    return senders_of(identity.account, address.domain, identity.tenant, str(address))
+    senders = senders_of(identity.account, address.domain, identity.tenant, str(address))
+    return tuple((sender.key, sender) for sender in senders)
 
 
 def _excess_of_account(account: _Known, now: float, recipients: int, limits: SendingLimits) -> str:

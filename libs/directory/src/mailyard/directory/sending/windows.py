@@ -3,7 +3,7 @@
 A window is named by its number: the time divided by its length.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
@@ -66,22 +66,17 @@ class Tally:
 
     def at(self, now: float) -> Counts:
         """Return the counts of the present windows."""
-        second = int(now)
-        return Counts(
-            self.minute.at(second // 60),
-            self.hour.at(second // 3600),
-            self.day.at(second // 86_400),
-            self.messages.at(second // 86_400),
-        )
+        return sum_of((self,), now)
 
 
-def sum_of(tallies: tuple[Tally, ...], now: float, usual: float) -> Counts:
+def sum_of(tallies: Iterable[Tally], now: float, usual: float = 0.0) -> Counts:
     """Add up the present windows of some tallies."""
-    counts = [tally.at(now) for tally in tallies]
-    return Counts(
-        sum(each.minute for each in counts),
-        sum(each.hour for each in counts),
-        sum(each.day for each in counts),
-        sum(each.messages for each in counts),
-        usual,
-    )
+    second = int(now)
+    in_minute, in_hour, in_day = second // 60, second // 3600, second // 86_400
+    minute = hour = day = messages = 0
+    for tally in tallies:
+        minute += tally.minute.at(in_minute)
+        hour += tally.hour.at(in_hour)
+        day += tally.day.at(in_day)
+        messages += tally.messages.at(in_day)
+    return Counts(minute, hour, day, messages, usual)
