@@ -49,6 +49,7 @@ SCOPED_PACKAGES = (
             "addresses": "tenant",
             "app_passwords": "tenant",
             "grants": "tenant",
+            "sending": "tenant",
         },
     ),
 )

@@ -82,6 +82,14 @@ QUEUES = (
     Case("MailyardQueueOld", "10m", {OLDEST: "360x90"}, DELIVER, {OLDEST: "290x90"}, "6m 0s"),
     Case("MailyardQueueDeep", "15m", {DEPTH: "30000x90"}, DELIVER, {DEPTH: "20000x90"}, "30000"),
     Case(
+        "MailyardMailHeld",
+        "5m",
+        {gauge("mailyard_spool_open_mails", 'state="held"'): "12x90"},
+        NS,
+        {gauge("mailyard_spool_open_mails", 'state="deferred"'): "12x90"},
+        "12",
+    ),
+    Case(
         "MailyardDeadLetters",
         "5m",
         {gauge("mailyard_queue_depth_mails", 'queue="dead"'): "2x90"},

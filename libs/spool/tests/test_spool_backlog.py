@@ -24,7 +24,7 @@ def row(name, tenant, state, due_at=NOW):
 async def test_without_open_rows_the_backlog_is_empty(store):
     await store.collection(COLLECTION).insert_one(row("a", "one", "done"))
     assert await count_backlog(store, LIMIT_MS) == Backlog(
-        {}, {RowState.ACTIVE: 0, RowState.DEFERRED: 0}, None
+        {}, {RowState.ACTIVE: 0, RowState.DEFERRED: 0, RowState.HELD: 0}, None
     )
 
 
@@ -42,7 +42,7 @@ async def test_open_rows_are_counted_by_tenant_and_state_and_ended_ones_are_not(
     )
     backlog = await count_backlog(store, LIMIT_MS)
     assert backlog.tenants == {"one": 2, "two": 2}
-    assert backlog.states == {RowState.ACTIVE: 1, RowState.DEFERRED: 3}
+    assert backlog.states == {RowState.ACTIVE: 1, RowState.DEFERRED: 3, RowState.HELD: 0}
     assert backlog.earliest_due == earliest, "the time of a deferred row; an active row is not due"
 
 

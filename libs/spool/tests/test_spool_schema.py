@@ -29,5 +29,7 @@ async def test_the_index_that_was_replaced_goes_and_the_new_one_is_there(
             "bounce_of",
             "dedupe_key",
             "delay",
+            "held",
+            "held_tenant",
         }
     await store.close()

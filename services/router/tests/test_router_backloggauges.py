@@ -63,7 +63,7 @@ async def test_tenants_with_most_waiting_mail_are_named_and_the_others_summed(st
     await insert(store, "idle", 9, RowState.DONE, None)
     await gauges(store).export_backlog()
     assert waiting() == {"large": 5, "middle": 3, OTHERS: 3}
-    assert shown("mailyard_spool_open_mails", "state") == {"active": 7, "deferred": 4}
+    assert shown("mailyard_spool_open_mails", "state") == {"active": 7, "deferred": 4, "held": 0}
 
 
 async def test_a_tenant_whose_mail_has_ended_is_shown_no_more(store: Store) -> None:

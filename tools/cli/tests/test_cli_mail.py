@@ -146,6 +146,7 @@ def test_the_ledger_counts_recipients_and_nothing_is_unaccounted(mail_command):
         "expired": 0,
         "redirected": 0,
         "in_flight": 1,
+        "held": 0,
         "unaccounted": 0,
     }
     assert mail_command("ledger", "--tenant", "other").stderr == "mailyard: there is no tenant other\n"
@@ -160,7 +161,7 @@ def test_queues_are_counted_in_mails_not_in_messages_of_the_broker(mail_command,
 
     asyncio.run(publish())
     queues = {each["queue"]: each for each in mail_command.json("queue", "list")}
-    assert list(queues) == [*map(str, Queue), "deferred"]
+    assert list(queues) == [*map(str, Queue), "deferred", "held"]
     assert queues["local.filter"] == {
         "queue": "local.filter",
         "mails": 7,

@@ -13,6 +13,7 @@ from mailyard.directory import (
 )
 from mailyard.directory.accesslog import AccessLog
 from mailyard.directory.dkim import keystore
+from mailyard.directory.sending import rows as sending
 from mailyard.store.client import Store
 from mailyard.store.indexes import create_indexes
 
@@ -21,7 +22,7 @@ async def ensure_indexes(store: Store) -> None:
     """Create what is missing. Raises Unavailable."""
     for collection in (
         *(tenants, domains, accounts, addresses, accesslog),
-        *(apppasswords, grants, removed, keystore),
+        *(apppasswords, grants, removed, keystore, sending),
     ):
         await create_indexes(store, collection.COLLECTION, list(collection.INDEXES))
     await create_indexes(store, greylist.COLLECTION, list(greylist.INDEXES))

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Annotated, Any, Final, TypeVar, get_type_hints
 
 from mailyard.directory.errors import Invalid
+from mailyard.directory.sending.rates import Rates
 from mailyard.directory.sizes import octets
 from mailyard.smtp.client import Security
 from mailyard.smtp.client.nexthop import NextHop
@@ -21,6 +22,7 @@ LOGIN_SOURCES: Final = (DEFAULT_LOGIN_SOURCE,)
 _SMALLEST_MESSAGE: Final = 65_536  # octets, as of MAILYARD_SMTP_IN_MESSAGE_SIZE
 _LONGEST_DAYS: Final = 3650
 _MOST_LOCAL_PARTS: Final = 500
+_MOST: Final = 999_999_999
 
 DEFAULT_SEPARATOR: Final = "+"
 NO_SEPARATOR: Final = "off"
@@ -99,6 +101,12 @@ def _separator(text: str) -> str:
     if text != NO_SEPARATOR and (len(text) != 1 or text not in _SEPARATORS):
         raise ValueError(f"write one of {' '.join(_SEPARATORS)}, or {NO_SEPARATOR}")
     return text
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal() or int(text) > _MOST:
+        raise ValueError(f"write a number from 0 to {_MOST}")
+    return int(text)
 
 
 def _next_hop(text: str) -> str:
@@ -245,6 +253,50 @@ class TenantPolicy:
             _local_parts,
             "Addresses that never send, so that every bounce to them is forged: local parts, comma-separated, or * for"
             " all. Default: none.",
+        ),
+    ] = None
+    account_recipients: Annotated[
+        Rates | None,
+        Entry(
+            Rates.parse,
+            "Recipients of submitted mail of one account, such as 500/minute, 2000/hour, 5000/day, or none; mail beyond is"
+            " held. Default: MAILYARD_SMTP_IN_ACCOUNT_RECIPIENTS.",
+        ),
+    ] = None
+    domain_recipients: Annotated[
+        Rates | None,
+        Entry(
+            Rates.parse,
+            "The same for all accounts of one domain together. Default: MAILYARD_SMTP_IN_DOMAIN_RECIPIENTS.",
+        ),
+    ] = None
+    tenant_recipients: Annotated[
+        Rates | None,
+        Entry(
+            Rates.parse,
+            "The same for all accounts of the tenant together. Default: MAILYARD_SMTP_IN_TENANT_RECIPIENTS.",
+        ),
+    ] = None
+    messages_per_day: Annotated[
+        int | None,
+        Entry(
+            _number,
+            "Submitted messages of all accounts of the tenant together in a day of UTC; more are held. Default: no limit.",
+        ),
+    ] = None
+    jump_factor: Annotated[
+        int | None,
+        Entry(
+            _number,
+            "Mail of an account is held when it sends to this many times its usual number of recipients of a day; 0:"
+            " never. Default: MAILYARD_SMTP_IN_JUMP_FACTOR.",
+        ),
+    ] = None
+    jump_minimum: Annotated[
+        int | None,
+        Entry(
+            _number,
+            "Up to this many recipients of a day, nothing is a jump. Default: MAILYARD_SMTP_IN_JUMP_MINIMUM.",
         ),
     ] = None
 

@@ -20,6 +20,11 @@ METRICS: Final = (
         ("step",),
     ),
     Metric(
+        "mailyard_sending_held_messages_total",
+        "counter",
+        "Submitted messages that were held because of a limit of sending.",
+    ),
+    Metric(
         "mailyard_login_verify_seconds",
         "histogram",
         "Duration of a check of a password, with the wait for it.",
@@ -48,6 +53,14 @@ EVENTS: Final = (
     EventType(
         "dkim.step",
         "A DKIM key was generated, not_published (the DNS does not show it yet), activated, retired or revoked.",
+    ),
+    EventType(
+        "sending.limit_reached",
+        "An account, domain or tenant sends more than a limit permits; `reason` says which. Mail beyond it is held.",
+    ),
+    EventType(
+        "sending.not_loaded",
+        "What an account has sent elsewhere is not known, because MongoDB is unreachable; this process counts alone.",
     ),
     EventType("login.hash_not_renewed", "A weak password hash stays until the next login of its account."),
 )

@@ -61,3 +61,4 @@ class Acceptance:
     steps: tuple[tuple[str, str], ...] = ()  # event and detail of changes on acceptance, for the timeline
     findings: tuple[Finding, ...] = ()  # of checks in the SMTP dialogue
     dedupe_key: str | None = None  # of generated mail: one message for each key
+    hold: str = ""  # why it is held instead of being sent on; empty: it is not held

@@ -3,8 +3,8 @@
 | field | holds |
 |---|---|
 | `_id` | spool id, with `.n` for a leg beyond the first |
-| `state` | `active`: it has a ticket; `deferred`: waits for `due_at`; `split`: its legs are rows of their own; `done`: every target has its outcome |
-| `due_at` | when work on it is or was due; for `active` rows the release that its ticket carries; absent once it has ended |
+| `state` | `active`: it has a ticket; `deferred`: waits for `due_at`; `held`: waits for a decision (`mailyard.spool.queue.held`); `split`: its legs are rows of their own; `done`: every target has its outcome |
+| `due_at` | when work on it is or was due; for `active` rows the release that its ticket carries; for `held` rows the acceptance, and nothing is due; absent once it has ended |
 | `epoch` | raised by each release: a ticket with a lower one is void |
 | `route` | `local` or `remote` once it is routed and that is written; `edge` before: it is in the router's queue, or on its way to mailboxes, because the router writes `remote` before it publishes; absent in rows of 0.2.0, which may be anywhere |
 | `source`, `origin`, `client` | how and from whom the message came in (`mailyard.spool.origin`); a leg has `origin` instead of `source`, which marks the row of the message itself |
@@ -46,6 +46,9 @@ from mailyard.store.client import Row
 
 COLLECTION = "spool"
 OPEN_INDEX = "way"  # name of the index of open rows
+# Names of the indexes of held rows, by account and by tenant.
+HELD_INDEX, HELD_TENANT_INDEX = "held", "held_tenant"
+HELD_STATUS = "4.7.0"  # RFC 3463, X.7.0: a rule, not the recipient's host, keeps the message
 
 
 class RowState(StrEnum):
@@ -53,6 +56,7 @@ class RowState(StrEnum):
 
     ACTIVE = "active"
     DEFERRED = "deferred"
+    HELD = "held"
     SPLIT = "split"
     DONE = "done"
 
@@ -73,7 +77,7 @@ def row_of(
     """Write down an accepted message."""
     row: Row = {
         "_id": spool_id,
-        "state": RowState.ACTIVE,
+        "state": RowState.HELD if acceptance.hold else RowState.ACTIVE,
         "due_at": accepted_at,
         "epoch": 0,
         "route": Route.EDGE,
@@ -92,9 +96,12 @@ def row_of(
     optional["findings"] = [finding_message(each).SerializeToString() for each in acceptance.findings]
     optional["dedupe_key"] = acceptance.dedupe_key
     optional["bounce_of"] = acceptance.dedupe_key  # so that 0.3.0 makes no second report during an upgrade
+    steps = acceptance.steps
+    if acceptance.hold:
+        steps = (*steps, ("message.held", acceptance.hold))
+        optional["reason"] = {"status": HELD_STATUS, "text": acceptance.hold}
     optional["timeline"] = [
-        {"at": accepted_at, "stage": "smtp-in", "event": event, "detail": detail}
-        for event, detail in acceptance.steps
+        {"at": accepted_at, "stage": "smtp-in", "event": event, "detail": detail} for event, detail in steps
     ]
     return _with(row, optional)
 

@@ -7,7 +7,7 @@ from pymongo import ASCENDING, IndexModel
 
 from mailyard.spool import row
 from mailyard.spool.ledger import ledger
-from mailyard.spool.row import OPEN_INDEX, RowState
+from mailyard.spool.row import HELD_INDEX, HELD_TENANT_INDEX, OPEN_INDEX, RowState
 from mailyard.spool.watch import progress
 from mailyard.store import bodychecks
 from mailyard.store.blobs import Blobs
@@ -28,7 +28,7 @@ def _with(field: str) -> Row:
     return {field: {"$exists": True}}
 
 
-_OPEN, _DEFERRED = _with("due_at"), {"state": RowState.DEFERRED}
+_OPEN, _DEFERRED, _HELD = _with("due_at"), {"state": RowState.DEFERRED}, {"state": RowState.HELD}
 
 INDEXES: dict[str, list[IndexModel]] = {
     row.COLLECTION: [
@@ -38,6 +38,9 @@ INDEXES: dict[str, list[IndexModel]] = {
         _index("due_at", ("due_at",), of=_DEFERRED),
         _index("site_due_at", ("site", "due_at"), of=_DEFERRED),
         _index("tenant_due_at", ("tenant", "due_at"), of=_DEFERRED),
+        # Portions of held mail, by account or by tenant, in the order of acceptance.
+        _index(HELD_INDEX, ("tenant", "client.account", "_id"), of=_HELD),
+        _index(HELD_TENANT_INDEX, ("tenant", "_id"), of=_HELD),
         # For the sweep of bodies: who still needs one.
         _index("blob", ("blob",), of=_OPEN),
         _index("blob_bounce", ("blob", "bounce_at"), of=_with("bounce_at")),

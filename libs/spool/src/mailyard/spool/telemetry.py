@@ -29,5 +29,11 @@ EVENTS: Final = (
     EventType("progress.unreported", "The progress of consumers could not be written."),
     EventType("message.accepted", "smtp-in has stored the message and answered 250."),
     EventType("message.deferred", "The message failed for now and is tried again later."),
+    EventType("message.held", "The message is held: nothing is done about it before a decision."),
+    EventType("message.hold_released", "A held message was released; it goes its way."),
+    EventType(
+        "message.hold_discarded",
+        "A held message was discarded; `detail` says whether its sender gets a report.",
+    ),
     EventType("message.failed", "The message cannot be delivered."),
 )

@@ -13,6 +13,7 @@ from mailyard.directory.settings import postmaster_of
 from mailyard.router.backloggauges import BacklogGauges
 from mailyard.router.bouncer import Bouncer
 from mailyard.router.dkimkeys import DkimKeyRotation
+from mailyard.router.holdnotices import HoldNotices
 from mailyard.router.queuemanager import QueueManager
 from mailyard.router.removedaccounts import AccountPurge
 from mailyard.router.routinghandler import RoutingHandler
@@ -50,6 +51,7 @@ async def build(runtime: Runtime[RouterSettings]) -> Sequence[Component]:
         Periodic("sweep", settings.sweep_seconds, Sweep(store, settings).work),
         Periodic("removed-accounts", settings.sweep_seconds, AccountPurge(store, settings.instance).work),
         Periodic("dkim-keys", settings.dkim_seconds, DkimKeyRotation(store, settings).work),
+        Periodic("hold-notices", settings.release_seconds, HoldNotices(store, spool, settings).work),
         Periodic("ledger", settings.ledger_seconds, manager.audit_ledger),
         Periodic("backlog", settings.backlog_seconds, gauges.export_backlog),
         Periodic("dead letters", settings.backlog_seconds, DeadLetters(broker).trim),

@@ -4,10 +4,11 @@ import ipaddress
 from datetime import timedelta
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
 from mailyard.directory.dkim.rotation import RotationSchedule
 from mailyard.message.address import Address, AddressError
+from mailyard.router.webhook import Webhook
 from mailyard.runtime.renames import Renamed, VersionAdded
 from mailyard.runtime.settings import CommonSettings, Port, settings_config
 
@@ -91,6 +92,18 @@ class RouterSettings(CommonSettings):
     resolver_port: Annotated[Port, VersionAdded("0.3.0")] = Field(
         default=53, description="Port of the DNS servers."
     )
+    hold_webhook_url: Annotated[str, VersionAdded("0.3.0")] = Field(
+        default="",
+        description="https:// URL that is called when mail of an account, domain or tenant begins to be held; empty: none.",
+    )
+    hold_webhook_secret: Annotated[SecretStr, VersionAdded("0.3.0")] = Field(
+        default=SecretStr(""),
+        description="Key of the signature (HMAC-SHA-256) of each call; 16 characters or more. Needed with a URL.",
+    )
+    hold_webhook_private: Annotated[bool, VersionAdded("0.3.0")] = Field(
+        default=False,
+        description="Permit a webhook at a private or loopback address, and http://.",
+    )
     message_targets: int = Field(
         default=10_000,
         ge=1000,
@@ -129,6 +142,21 @@ class RouterSettings(CommonSettings):
             return str(Address.parse(value))
         except AddressError as error:
             raise ValueError(f"{value!r} is not a mail address: {error}") from None
+
+    @model_validator(mode="after")
+    def _webhook_is_possible(self) -> "RouterSettings":
+        self.hold_webhook()
+        return self
+
+    def hold_webhook(self) -> Webhook | None:
+        """Return the webhook; None: there is none. Raises ValueError."""
+        if not self.hold_webhook_url:
+            return None
+        secret = self.hold_webhook_secret.get_secret_value().encode()
+        try:
+            return Webhook(self.hold_webhook_url, secret, permits_private=self.hold_webhook_private)
+        except ValueError as error:
+            raise ValueError(f"the webhook of held mail is not possible: {error}") from None
 
     def dkim_schedule(self) -> RotationSchedule:
         """Return how DKIM keys are rotated."""

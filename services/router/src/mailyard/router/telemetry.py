@@ -33,6 +33,12 @@ METRICS: Final = (
         "Rows, messages and bodies deleted because nothing refers to them any more.",
         ("kind",),
     ),
+    Metric(
+        "mailyard_router_hold_notices_total",
+        "counter",
+        "Notices that mail is held, by outcome: told, retried or given_up.",
+        ("outcome",),
+    ),
     Metric("mailyard_queue_depth_mails", "gauge", "Mails that wait in a queue.", ("queue",)),
     Metric(
         "mailyard_queue_oldest_seconds",
@@ -104,6 +110,13 @@ EVENTS: Final = (
     EventType(
         "bounce.failed",
         "A report to a sender could not be created; `given_up` says whether it is tried again.",
+    ),
+    EventType(
+        "hold.noticed", "The contact of a tenant, and the webhook if one is set, were told that mail is held."
+    ),
+    EventType(
+        "hold.notice_failed",
+        "Nobody could be told that mail is held; `given_up` says whether it is tried again.",
     ),
     EventType(
         "router.account_purged", "The mailboxes of a removed account are deleted; its bodies are swept."

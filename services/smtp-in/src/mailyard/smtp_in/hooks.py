@@ -44,6 +44,7 @@ class MailTransaction:
     policy: DomainPolicy = NO_POLICY  # of the login's domain; `SubmissionPolicy` sets it at MAIL
     missing: Missing = NOTHING_MISSING
     rewritten: Sequence[Rewritten] = ()
+    hold: str = ""  # why the message is held after its acceptance; `SendingLimitPolicy` sets it at the end of the message
     octets: int = 0  # of memory that recipients and findings take
 
     def add(self, recipient: Recipient, site: str) -> None:
@@ -62,7 +63,8 @@ class MailTransaction:
 class SmtpContext:
     """What is known about the client and its transaction.
 
-    Hooks change nothing of it, with these exceptions: `SubmissionPolicy` notes the policy, hygiene its state and the host name.
+    Hooks change nothing of it, with these exceptions: `SubmissionPolicy` notes the policy, hygiene its state and the host
+    name, and `SendingLimitPolicy` that the message is held.
     """
 
     listener: str

@@ -12,6 +12,7 @@ from mailyard.directory.apppasswordlogins import WRITE_SECONDS
 from mailyard.directory.authentication import Authenticator
 from mailyard.directory.directory import Directory
 from mailyard.directory.passwords import Passwords
+from mailyard.directory.sending.meter import EXCHANGE_SECONDS, SendingMeter
 from mailyard.directory.settings import postmaster_of
 from mailyard.listening.budget import MemoryBudget
 from mailyard.listening.listener import Listener, ListenerResources
@@ -31,6 +32,7 @@ from mailyard.smtp_in.measures import Measures
 from mailyard.smtp_in.pressure import Pressure
 from mailyard.smtp_in.quota import QuotaGate
 from mailyard.smtp_in.sampling import Sampler
+from mailyard.smtp_in.sendinglimits import SendingLimitPolicy
 from mailyard.smtp_in.sendingstatus import SendingStatus
 from mailyard.smtp_in.settings import SmtpInSettings
 from mailyard.smtp_in.submissionpolicy import SubmissionPolicy
@@ -72,6 +74,7 @@ async def build(runtime: Runtime[SmtpInSettings]) -> Sequence[Component]:
     memory = MemoryBudget(settings.memory_octets)
     inline = settings.inline_filter(memory)
     hygiene = hygiene_hooks(settings, settings.hostname, directory.policies, store)
+    sending = SendingMeter(store)
     backend = ReceptionServices(
         addresses=directory,
         logins=logins,
@@ -90,11 +93,13 @@ async def build(runtime: Runtime[SmtpInSettings]) -> Sequence[Component]:
             SubmissionPolicy(directory.policies),
             *hygiene.last,
             *(() if inline is None else (inline,)),
+            SendingLimitPolicy(sending, settings.sending_limits()),  # the last: it counts what is accepted
         ),
     )
     parts: list[Component] = [store, broker, spool]
     parts.append(ProgressReporter(store, settings.instance, publisher=publisher))
     parts.append(Periodic("access", POLL_SECONDS, access.poll))
+    parts.append(Periodic("sending", EXCHANGE_SECONDS, sending.exchange))
     parts.append(Periodic("app-password-uses", WRITE_SECONDS, logins.app_passwords.write_uses))
     parts.append(Periodic("pressure", _PRESSURE_SECONDS, pressure.sample))
     if certificates is not None:

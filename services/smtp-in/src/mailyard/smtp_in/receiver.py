@@ -500,6 +500,8 @@ class Receiver:
             return
         if findings is not None:
             message = replace(message, findings=tuple(findings))
+        if hold := self._context.transaction.hold:
+            message = replace(message, hold=hold)
         self._buffer = BodyBuffer(self._backend.bodies)
         holding = self._backend.memory.holding()
         holding.grow(len(message.body.octets or b""))

@@ -13,6 +13,7 @@ from mailyard.smtp_in.headerfilters import Trace
 from mailyard.smtp_in.hygiene.settings import HygieneSettings
 from mailyard.smtp_in.inline import InlineSettings
 from mailyard.smtp_in.pressure import PressureSettings
+from mailyard.smtp_in.sendinglimits import SendingSettings
 from mailyard.smtp_in.submitted import SubmissionRules
 from mailyard.smtp_in.timeouts import TimeoutSettings
 
@@ -22,6 +23,7 @@ class SmtpInSettings(
     LoginSettings,
     InlineSettings,
     HygieneSettings,
+    SendingSettings,
     TimeoutSettings,
     PressureSettings,
     ListenerSettings,

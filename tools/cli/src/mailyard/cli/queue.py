@@ -6,7 +6,7 @@ from mailyard.cli import deadletters
 from mailyard.cli.listing import AsJson, Column, Record, show
 from mailyard.cli.session import Session, perform
 from mailyard.runtime.clock import now_utc
-from mailyard.spool.watch.deferred import Deferred, read_deferred
+from mailyard.spool.watch.deferred import Deferred, count_held, read_deferred
 from mailyard.spool.watch.depth import Depth, read_depths
 
 app = typer.Typer(no_args_is_help=True, help="Show queues and dead letters.")
@@ -24,12 +24,14 @@ COLUMNS = (
 
 @app.command("list")
 def list_all(context: typer.Context, as_json: AsJson = False) -> None:
-    """Show depth and age of each queue, and the number of deferred mails."""
+    """Show depth and age of each queue, and the number of deferred and held mails."""
 
     async def records(session: Session) -> list[Record]:
         async with session.broker() as broker:
             depths = await read_depths(session.store, broker, now_utc())
-        return [*map(_record, depths), _deferred(await read_deferred(session.store))]
+        held = Deferred(await count_held(session.store), None)
+        deferred = await read_deferred(session.store)
+        return [*map(_record, depths), _waiting("deferred", deferred), _waiting("held", held)]
 
     show(perform(context, records), COLUMNS, as_json=as_json)
 
@@ -45,13 +47,13 @@ def _record(depth: Depth) -> Record:
     }
 
 
-def _deferred(deferred: Deferred) -> Record:
-    """Deferred mail waits in MongoDB, not in a queue of the broker."""
+def _waiting(name: str, waiting: Deferred) -> Record:
+    """Deferred and held mail waits in MongoDB, not in a queue of the broker."""
     return {
-        "queue": "deferred",
-        "mails": deferred.mails,
+        "queue": name,
+        "mails": waiting.mails,
         "oldest_seconds": None,
         "messages": None,
         "consumers": None,
-        "next_due_at": deferred.next_due_at,
+        "next_due_at": waiting.next_due_at,
     }

@@ -78,6 +78,7 @@ _VERBS = (
     Verb("grant", "grant", "app", "Manage permissions to send as another address, or on behalf of it."),
     Verb("dkim", "dkim", "app", "Manage the DKIM keys of domains, and the DNS records that publish them."),
     Verb("sealing-key", "sealingkey", "app", "Make keys that encrypt the secrets in MongoDB."),
+    Verb("held", "held", "app", "Show held mail, release or discard it, and set limits of accounts."),
     Verb("queue", "queue", "app", "Show queues and dead letters."),
     Verb("replica-set", "replicaset.command", "app", "Initiate a MongoDB replica set for a trial."),
     Verb(

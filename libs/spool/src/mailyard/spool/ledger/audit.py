@@ -2,7 +2,7 @@
 
 The two sides are read one after the other while mail flows, so a difference counts only if two comparisons in a row
 show the same difference. A minute is compared soon after it has passed, and when it must be settled. If it stays open
-because a message waits, it is compared each time its age has doubled: the cost grows with the mail, not with the
+because a message waits or is held, it is compared each time its age has doubled: the cost grows with the mail, not with the
 backlog. The auditor keeps the sums of an open minute, and those of its lines that differ. One audit compares a bounded
 number of minutes, the newest first; a new auditor takes several audits to know all of them.
 """
@@ -14,7 +14,15 @@ from datetime import datetime, timedelta
 
 from mailyard.runtime.clock import Clock, now_utc
 from mailyard.spool.ledger.comparison import Minute, compare_minutes
-from mailyard.spool.ledger.ledger import IN_FLIGHT, MINUTE, MOST_MINUTES, Ledger, LedgerLine, minute_of, spans
+from mailyard.spool.ledger.ledger import (
+    MINUTE,
+    MOST_MINUTES,
+    OPEN_COLUMNS,
+    Ledger,
+    LedgerLine,
+    minute_of,
+    spans,
+)
 from mailyard.store.client import Store
 
 # A batch whose time lies this far back is stored and noted, or never will be: longer than the store's time-outs.
@@ -133,7 +141,7 @@ class LedgerAuditor:
     async def _close(self, minute: datetime) -> int:
         """Close a minute, unless it has changed meanwhile; return how many lines it has."""
         lines = await self._ledger.compare(minute, minute + MINUTE)
-        if not any(line.unaccounted or line.became[IN_FLIGHT] for line in lines):
+        if not any(line.unaccounted or any(line.became[column] for column in OPEN_COLUMNS) for line in lines):
             await self._ledger.close(minute, lines)
             self._drop(minute)
         return len(lines)

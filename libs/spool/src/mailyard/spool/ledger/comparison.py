@@ -13,7 +13,7 @@ from mailyard.spool.ledger.ledger import (
     ACCEPTED,
     COLUMNS,
     EXPANDED,
-    IN_FLIGHT,
+    OPEN_COLUMNS,
     OTHER,
     LedgerLine,
     shares_between,
@@ -38,7 +38,7 @@ class Minute:
     @property
     def complete(self) -> bool:
         """Whether the sides agree and nothing waits."""
-        return not self.difference and not self.totals.get(IN_FLIGHT)
+        return not self.difference and not any(self.totals.get(column) for column in OPEN_COLUMNS)
 
 
 async def compare_minutes(store: Store, since: datetime, until: datetime) -> dict[datetime, Minute]:

@@ -3,7 +3,8 @@
 The first side has an entry for each accepted batch, which is written beside the publication. The second side is the
 spool rows. Both sides count recipients, by tenant and minute of acceptance:
 
-    accepted + expanded = delivered + relayed + bounced + discarded + quarantined + expired + redirected + in flight
+    accepted + expanded
+        = delivered + relayed + bounced + discarded + quarantined + expired + redirected + in flight + held
 
 where `expanded` counts the targets that aliases added. The difference is `mailyard_mail_unaccounted` and must be 0.
 A result that this version does not know counts as well, so that routers of two versions may run side by side.
@@ -34,8 +35,10 @@ ENTRIES = "ledger"
 HOURS = "ledger_hours"
 ACCEPTED = "accepted"
 IN_FLIGHT = "in_flight"
+HELD = "held"  # of messages that wait for a decision (`mailyard.spool.queue.held`)
+OPEN_COLUMNS = (IN_FLIGHT, HELD)
 EXPANDED = "expanded"
-COLUMNS = (*Result, IN_FLIGHT)
+COLUMNS = (*Result, *OPEN_COLUMNS)
 OTHER = "other"  # results of a later version
 MINUTE = timedelta(minutes=1)
 MOST_MINUTES = 60  # of one comparison
@@ -50,7 +53,7 @@ class LedgerLine:
     since: datetime
     accepted: int
     expanded: int
-    became: Mapping[str, int]  # by Result (also of another version), and in flight
+    became: Mapping[str, int]  # by Result (also of another version), in flight and held
 
     @property
     def unaccounted(self) -> int:
@@ -335,10 +338,11 @@ _WAITING = {
         {"$ifNull": ["$pending", "$recipients"]},
     ]
 }
+_WAITING_COLUMN = {"$cond": [{"$eq": ["$state", RowState.HELD]}, HELD, IN_FLIGHT]}
 _TARGETS = {
     "$concatArrays": [
         _each({"$objectToArray": {"$ifNull": ["$outcomes", {}]}}, _share("$$one.v.tenant", "$$one.v.result")),
-        _each(_WAITING, _share("$$one.tenant", IN_FLIGHT)),
+        _each(_WAITING, _share("$$one.tenant", _WAITING_COLUMN)),
         _each({"$ifNull": ["$expansions", _NO_ROWS]}, _share("$$one.tenant", EXPANDED, "$$one.count")),
     ]
 }

@@ -32,6 +32,10 @@ from mailyard.store.watch import timed_write
 _BATCH_REPORTS = 200
 
 
+# A row that is split has its targets in its legs: a late ticket of the whole message ends nothing.
+_STILL_OPEN: Row = {"$nin": [RowState.DONE, RowState.SPLIT]}
+
+
 class Outcomes:
     """Writes reports into the rows, many in one command."""
 
@@ -98,15 +102,12 @@ async def _concluded(reports: Sequence[Report]) -> list[None]:
 
 def _update(report: Report, now: datetime) -> UpdateOne:
     if report.deferral is None:
-        return _ended(report, now)
+        return end_of(report, now, _STILL_OPEN)
     return _deferred(report, report.deferral, now)
 
 
-def _ended(report: Report, now: datetime) -> UpdateOne:
-    """End the row. What is done is done: it holds whichever ticket it was done for.
-
-    A row that is split has its targets in its legs: a late ticket of the whole message ends nothing.
-    """
+def end_of(report: Report, now: datetime, state: Row) -> UpdateOne:
+    """End the row, if its state is one of `state`. What is done is done: it holds whichever ticket it was done for."""
     ticket = report.ticket
     outcomes = outcome_rows(ticket.sender, ticket.recipients, report.outcomes, now)
     changes: Row = {f"outcomes.{number}": row for number, row in outcomes.items()}
@@ -119,8 +120,7 @@ def _ended(report: Report, now: datetime) -> UpdateOne:
     update: dict[str, Any] = {"$set": changes, "$unset": removed}
     if ticket.timeline:
         update["$push"] = {"timeline": {"$each": timeline_rows(ticket.timeline)}}
-    still_open = {"$nin": [RowState.DONE, RowState.SPLIT]}
-    return UpdateOne({"_id": row_id(ticket.spool_id, ticket.leg), "state": still_open}, update)
+    return UpdateOne({"_id": row_id(ticket.spool_id, ticket.leg), "state": state}, update)
 
 
 def _sum(report: Report) -> Row:

@@ -25,7 +25,7 @@ from mailyard.runtime.tracing import record_root
 from mailyard.spool.acceptance import Acceptance
 from mailyard.spool.ids import new_spool_id
 from mailyard.spool.ledger.ledger import entry_of, write_entry
-from mailyard.spool.row import COLLECTION, row_of, ticket_of
+from mailyard.spool.row import COLLECTION, RowState, row_of, ticket_of
 from mailyard.store.blobs import Blobs
 from mailyard.store.body import Body
 from mailyard.store.client import DUPLICATE_KEY, DURABLE, Row, Store, unavailable_when_away
@@ -46,7 +46,7 @@ class _StoredBatch:
     """A batch whose bodies and rows are safe."""
 
     spool_ids: list[str]  # "" for generated mail that was accepted before
-    tickets: list[Ticket]
+    tickets: list[Ticket]  # none of messages that are held
     entry: Row
     began_ns: int
 
@@ -140,7 +140,10 @@ class Spool:
         new = [row for number, row in enumerate(rows) if number not in known]
         spool_ids = ["" if number in known else row["_id"] for number, row in enumerate(rows)]
         return _StoredBatch(
-            spool_ids, [ticket_of(row) for row in new], entry_of(batch_id, now, self._stage, new), began_ns
+            spool_ids,
+            [ticket_of(row) for row in new if row["state"] is RowState.ACTIVE],
+            entry_of(batch_id, now, self._stage, new),
+            began_ns,
         )
 
     async def _store_batch(self, bodies: Sequence[Body], rows: list[Row]) -> set[int]:

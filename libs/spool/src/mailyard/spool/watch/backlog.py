@@ -13,6 +13,7 @@ from pymongo.errors import ExecutionTimeout
 from mailyard.spool.row import COLLECTION, RowState
 from mailyard.store.client import Row, Store, unavailable_when_away
 
+_OPEN = (RowState.ACTIVE, RowState.DEFERRED, RowState.HELD)
 EVER = datetime(1970, 1, 1, tzinfo=UTC)  # with a bound the index alone answers; $exists reads the rows
 
 
@@ -39,7 +40,7 @@ async def count_backlog(store: Store, limit_ms: int) -> Backlog:
     """
     rows = store.collection(COLLECTION)
     tenants: Counter[str] = Counter()
-    states = {RowState.ACTIVE: 0, RowState.DEFERRED: 0}
+    states = dict.fromkeys(_OPEN, 0)
     earliest: datetime | None = None
     with unavailable_when_away():
         try:
@@ -56,7 +57,7 @@ async def count_backlog(store: Store, limit_ms: int) -> Backlog:
 
 
 _BY_TENANT: list[Row] = [
-    {"$match": {"state": {"$in": [RowState.ACTIVE, RowState.DEFERRED]}, "due_at": {"$gte": EVER}}},
+    {"$match": {"state": {"$in": list(_OPEN)}, "due_at": {"$gte": EVER}}},
     {
         "$group": {
             "_id": {"state": "$state", "tenant": "$tenant"},

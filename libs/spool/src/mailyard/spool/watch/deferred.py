@@ -1,4 +1,4 @@
-"""Deferred mail: how much waits in the store for its next try, and when that is."""
+"""Deferred and held mail: how much waits in the store, for its next try or for a decision."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,3 +29,10 @@ async def read_deferred(store: Store) -> Deferred:
         mails = await rows.count_documents(query, hint=OPEN_INDEX)
         first = await rows.find_one(query, {"_id": 0, "due_at": 1}, sort=[("due_at", 1)])
     return Deferred(mails, first["due_at"] if first else None)
+
+
+async def count_held(store: Store) -> int:
+    """Count messages that wait for a decision, by index keys alone. Raises Unavailable."""
+    query = {"state": RowState.HELD, "due_at": {"$gte": EVER}}
+    with unavailable_when_away():
+        return await store.collection(COLLECTION).count_documents(query, hint=OPEN_INDEX)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mailyard.spool.ids import accepted_second
-from mailyard.spool.row import COLLECTION
+from mailyard.spool.row import COLLECTION, RowState
 from mailyard.store.client import Row, Store, unavailable_when_away
 
 
@@ -74,7 +74,7 @@ def _traced(row: Row) -> TracedRow:
         sender=row["sender"],
         source=row.get("source", ""),
         accepted_at=row["accepted_at"],
-        due_at=row.get("due_at"),
+        due_at=row.get("due_at") if row["state"] != RowState.HELD else None,
         attempt=row.get("attempt", 0),
         reason=f"{reason.get('status', '')} {reason.get('text', '')}".strip(),
         size=row["size"],

@@ -24,6 +24,7 @@ from mailyard.directory.grants import COLLECTION as GRANTS
 from mailyard.directory.greylist import COLLECTION as GREYLIST
 from mailyard.directory.greylist import NETWORKS as GREYLIST_NETWORKS
 from mailyard.directory.removed import COLLECTION as REMOVED_ACCOUNTS
+from mailyard.directory.sending.rows import COLLECTION as SENDING
 from mailyard.directory.tenants import COLLECTION as TENANTS
 from mailyard.mailbox.rows import ACCOUNTS as MAILBOX_ACCOUNTS
 from mailyard.mailbox.rows import DELETED_MAILBOXES, MAILBOXES, MESSAGES
@@ -39,7 +40,7 @@ from mailyard.store.lease import COLLECTION as LEASES
 BODIES: Final = (FILES, CHUNKS)
 COLLECTIONS: Final = (
     *(TENANTS, DOMAINS, ADDRESSES, ACCOUNTS, ACCESS_CHANGES, APP_PASSWORDS, GRANTS, REMOVED_ACCOUNTS),
-    *(DKIM_KEYS, GREYLIST, GREYLIST_NETWORKS),
+    *(DKIM_KEYS, SENDING, GREYLIST, GREYLIST_NETWORKS),
     *(MAILBOXES, MAILBOX_ACCOUNTS, DELETED_MAILBOXES, MESSAGES, *BODIES, PARKED, BODY_CHECKS),
     *(SPOOL, PROGRESS, LEDGER, LEDGER_HOURS, LEASES, CANARY),
 )
@@ -72,17 +73,18 @@ class ServiceRights:
 _TABLE: Final = (
     ServiceRights(
         "smtp-in",
-        "tenants, domains, addresses and password hashes (for logins), names and sizes of mailboxes (for quotas), envelopes of the "
+        "tenants, domains, addresses and password hashes (for logins), names and sizes of mailboxes (for quotas), numbers of sent mail, "
+        "envelopes of the "
         "spool (for the age of the queue); no message",
         read=(
             *(TENANTS, DOMAINS, ADDRESSES, ACCOUNTS, APP_PASSWORDS, GRANTS, ACCESS_CHANGES),
             *(MAILBOXES, SPOOL, PROGRESS),
-            *(FILES, PARKED),  # files: the sizes of bodies
+            *(FILES, PARKED, SENDING),  # files: the sizes of bodies
             *(GREYLIST, GREYLIST_NETWORKS),
         ),
-        insert=(*BODIES, PARKED, SPOOL, LEDGER, PROGRESS, GREYLIST, GREYLIST_NETWORKS),
+        insert=(*BODIES, PARKED, SPOOL, LEDGER, PROGRESS, SENDING, GREYLIST, GREYLIST_NETWORKS),
         # accounts: a stronger hash of the same password; app passwords: the last use
-        update=(ACCOUNTS, APP_PASSWORDS, PROGRESS, GREYLIST, GREYLIST_NETWORKS),
+        update=(ACCOUNTS, APP_PASSWORDS, PROGRESS, SENDING, GREYLIST, GREYLIST_NETWORKS),
         remove=(*BODIES, PARKED),  # a body that was broken off
         statistics=True,
         publishes=(Queue.SMTP_IN_ROUTE.exchange,),
@@ -92,12 +94,12 @@ _TABLE: Final = (
         "tenants, domains, addresses with the accounts behind them and so password hashes, the spool, bodies (for bounces), and "
         "messages (to purge them), and encrypted DKIM keys (to rotate them)",
         read=(
-            *(TENANTS, DOMAINS, ADDRESSES, ACCOUNTS, REMOVED_ACCOUNTS, DKIM_KEYS),
+            *(TENANTS, DOMAINS, ADDRESSES, ACCOUNTS, REMOVED_ACCOUNTS, DKIM_KEYS, SENDING),
             *(SPOOL, PROGRESS, LEDGER, LEDGER_HOURS, LEASES, CANARY),
             *(MESSAGES, DELETED_MAILBOXES, *BODIES, PARKED, BODY_CHECKS),
         ),
         insert=(SPOOL, PROGRESS, LEDGER, LEDGER_HOURS, LEASES, *BODIES, BODY_CHECKS, DKIM_KEYS),
-        update=(SPOOL, PROGRESS, LEDGER_HOURS, LEASES, BODY_CHECKS, REMOVED_ACCOUNTS, DKIM_KEYS),
+        update=(SPOOL, PROGRESS, LEDGER_HOURS, LEASES, BODY_CHECKS, REMOVED_ACCOUNTS, DKIM_KEYS, SENDING),
         remove=(
             *(SPOOL, LEDGER, LEASES, *BODIES, PARKED, BODY_CHECKS, REMOVED_ACCOUNTS),
             *(MESSAGES, MAILBOXES, MAILBOX_ACCOUNTS, DELETED_MAILBOXES),

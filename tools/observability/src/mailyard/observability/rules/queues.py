@@ -69,6 +69,15 @@ GROUP = Group(
             " consumers.",
         ),
         Alert(
+            "MailyardMailHeld",
+            'max by (namespace) (mailyard_spool_open_mails{state="held"}) > 0',
+            "1m",
+            Severity.WARNING,
+            "{{ $value }} mails are held",
+            "Accounts, domains or tenants of {{ $labels.namespace }} exceeded a limit of sending. Their mail waits until"
+            " somebody releases or discards it.",
+        ),
+        Alert(
             "MailyardDeadLetters",
             'mailyard:queue_depth_mails:max{queue="dead"} > 0',
             "2m",
