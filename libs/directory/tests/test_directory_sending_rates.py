@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailyard.directory.sending.rates import Jump, Rates, SendingLimits
-from mailyard.directory.sending.windows import Counts, Tally, Window
+from mailyard.directory.sending.windows import WindowCounts, SendingTally, Window
 
 NOON = 1_764_331_200.0  # a whole minute, hour, and half of a day
 
@@ -45,19 +45,21 @@ def test_what_is_no_limit_is_refused_with_an_example(text: str) -> None:
 @pytest.mark.parametrize(
     ("counts", "recipients", "reason"),
     [
-        (Counts(9, 19, 29), 1, ""),
-        (Counts(10, 10, 10), 1, "11 recipients within a minute, 10 are permitted"),
-        (Counts(0, 20, 20), 1, "21 recipients within a hour, 20 are permitted"),
-        (Counts(0, 0, 25), 6, "31 recipients within a day, 30 are permitted"),
-        (Counts(), 11, "11 recipients within a minute, 10 are permitted"),
+        (WindowCounts(9, 19, 29), 1, ""),
+        (WindowCounts(10, 10, 10), 1, "11 recipients within a minute, 10 are permitted"),
+        (WindowCounts(0, 20, 20), 1, "21 recipients within a hour, 20 are permitted"),
+        (WindowCounts(0, 0, 25), 6, "31 recipients within a day, 30 are permitted"),
+        (WindowCounts(), 11, "11 recipients within a minute, 10 are permitted"),
     ],
 )
-def test_a_message_may_reach_a_limit_and_not_exceed_it(counts: Counts, recipients: int, reason: str) -> None:
+def test_a_message_may_reach_a_limit_and_not_exceed_it(
+    counts: WindowCounts, recipients: int, reason: str
+) -> None:
     assert Rates(10, 20, 30).excess(counts, recipients) == reason
 
 
 def test_without_a_limit_nothing_is_exceeded() -> None:
-    assert Rates().excess(Counts(10**9, 10**9, 10**9), 10**9) == ""
+    assert Rates().excess(WindowCounts(10**9, 10**9, 10**9), 10**9) == ""
 
 
 @pytest.mark.parametrize(
@@ -72,29 +74,30 @@ def test_without_a_limit_nothing_is_exceeded() -> None:
     ],
 )
 def test_a_jump_is_above_the_minimum_and_above_the_factor(today: int, usual: float, is_jump: bool) -> None:
-    assert bool(Jump(10, 100).excess(Counts(day=today - 1, usual=usual), 1)) is is_jump
+    assert bool(Jump(10, 100).excess(WindowCounts(day=today - 1, usual=usual), 1)) is is_jump
 
 
 def test_a_factor_of_zero_looks_for_no_jump() -> None:
-    assert Jump(0, 0).excess(Counts(day=10**6), 1) == ""
+    assert Jump(0, 0).excess(WindowCounts(day=10**6), 1) == ""
 
 
 def test_a_tenant_has_messages_of_a_day_beside_recipients() -> None:
     limits = SendingLimits(tenant=Rates(day=100), messages_day=3)
-    assert limits.of_tenant(Counts(messages=2, day=50), 50) == ""
-    assert limits.of_tenant(Counts(messages=3), 1) == "4 messages within a day, 3 are permitted"
+    assert limits.of_tenant(WindowCounts(messages=2, day=50), 50) == ""
+    assert limits.of_tenant(WindowCounts(messages=3), 1) == "4 messages within a day, 3 are permitted"
     assert (
-        limits.of_tenant(Counts(messages=2, day=100), 1) == "101 recipients within a day, 100 are permitted"
+        limits.of_tenant(WindowCounts(messages=2, day=100), 1)
+        == "101 recipients within a day, 100 are permitted"
     )
 
 
 def test_a_new_window_begins_at_zero() -> None:
-    tally = Tally()
+    tally = SendingTally()
     tally.add(NOON, 5)
-    assert tally.at(NOON + 59) == Counts(5, 5, 5, 1)
-    assert tally.at(NOON + 60) == Counts(0, 5, 5, 1)
-    assert tally.at(NOON + 3600) == Counts(0, 0, 5, 1)
-    assert tally.at(NOON + 86_400) == Counts()
+    assert tally.at(NOON + 59) == WindowCounts(5, 5, 5, 1)
+    assert tally.at(NOON + 60) == WindowCounts(0, 5, 5, 1)
+    assert tally.at(NOON + 3600) == WindowCounts(0, 0, 5, 1)
+    assert tally.at(NOON + 86_400) == WindowCounts()
 
 
 def test_a_late_count_goes_into_the_newest_window_and_is_not_lost() -> None:
@@ -106,7 +109,7 @@ def test_a_late_count_goes_into_the_newest_window_and_is_not_lost() -> None:
 
 @given(st.lists(st.tuples(st.floats(NOON, NOON + 10**6), st.integers(1, 100))))
 def test_two_tallies_together_count_what_one_would(messages: list[tuple[float, int]]) -> None:
-    one, left, right = Tally(), Tally(), Tally()
+    one, left, right = SendingTally(), SendingTally(), SendingTally()
     for number, (at, recipients) in enumerate(sorted(messages)):
         one.add(at, recipients)
         (left, right)[number % 2].add(at, recipients)

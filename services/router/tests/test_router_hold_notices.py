@@ -16,7 +16,7 @@ from mailyard.directory.indexes import ensure_indexes
 from mailyard.directory.passwords import HashCost, Passwords
 from mailyard.directory.provisioning import Provisioning
 from mailyard.directory.sending.rows import Change, Sender, SendingRows, SubjectKind
-from mailyard.directory.sending.windows import Tally
+from mailyard.directory.sending.windows import SendingTally
 from mailyard.router.holdnotices import MOST_TRIES, HoldNotices
 from mailyard.router.settings import RouterSettings
 from mailyard.router.webhook import Webhook, WebhookFailed, _is_public, signature
@@ -90,7 +90,7 @@ class Scene:
         return HoldNotices(self.store, spool, given, clock=lambda: now_utc() + self.ahead)
 
     async def hold(self, sender: Sender = ANNA) -> None:
-        await SendingRows(self.store).add([Change(sender, Tally(), WHY)])
+        await SendingRows(self.store).add([Change(sender, SendingTally(), WHY)])
 
     async def mails(self) -> list[dict[str, Any]]:
         return await self.store.collection(COLLECTION).find({}).to_list()

@@ -9,7 +9,7 @@ from bson import ObjectId
 
 from mailyard.cli import held as verb
 from mailyard.directory.sending.rows import Change, Sender, SendingRows, SubjectKind
-from mailyard.directory.sending.windows import Tally
+from mailyard.directory.sending.windows import SendingTally
 from mailyard.proto.v1.ticket_pb2 import Recipient
 from mailyard.runtime.clock import now_utc
 from mailyard.spool.acceptance import Acceptance, Source, TransferringClient
@@ -54,7 +54,7 @@ def hijacked(example, mongo_url: str, database: str) -> Callable[..., str]:
             await store.collection(COLLECTION).insert_many(rows)
             if mark:
                 sender = Sender(SubjectKind.ACCOUNT, account, "acme", "anna@example.org")
-                await SendingRows(store).add([Change(sender, Tally(), WHY)])
+                await SendingRows(store).add([Change(sender, SendingTally(), WHY)])
             await store.close()
 
         asyncio.run(insert())
@@ -123,7 +123,9 @@ def test_a_mark_without_held_mail_is_listed_too(example, hijacked, mongo_url: st
 
     async def mark() -> None:
         store = Store(mongo_url, database)
-        await SendingRows(store).add([Change(Sender(SubjectKind.ACCOUNT, account, "acme"), Tally(), WHY)])
+        await SendingRows(store).add(
+            [Change(Sender(SubjectKind.ACCOUNT, account, "acme"), SendingTally(), WHY)]
+        )
         await store.close()
 
     asyncio.run(mark())

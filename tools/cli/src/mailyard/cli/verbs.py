@@ -75,7 +75,12 @@ _VERBS = (
         "app",
         "Manage app passwords of accounts, for single programs and devices.",
     ),
-    Verb("grant", "grant", "app", "Manage permissions to send as another address, or on behalf of it."),
+    Verb(
+        "grant",
+        "grant",
+        "app",
+        "Manage permissions to send as another address of the tenant, or on behalf of it.",
+    ),
     Verb("dkim", "dkim", "app", "Manage the DKIM keys of domains, and the DNS records that publish them."),
     Verb("sealing-key", "sealingkey", "app", "Make keys that encrypt the secrets in MongoDB."),
     Verb("held", "held", "app", "Show held mail, release or discard it, and set limits of accounts."),

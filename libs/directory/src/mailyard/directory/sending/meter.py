@@ -17,7 +17,7 @@ from mailyard.directory.cache import Monotonic, unchanged
 from mailyard.directory.identity import Identity
 from mailyard.directory.sending.rates import Rates, SendingLimits
 from mailyard.directory.sending.rows import Change, Sender, SendingRow, SendingRows, senders_of
-from mailyard.directory.sending.windows import Counts, Tally, sum_of
+from mailyard.directory.sending.windows import WindowCounts, SendingTally, sum_of
 from mailyard.runtime.errors import Unavailable
 from mailyard.runtime.logs import get_logger
 from mailyard.runtime.metrics import counter
@@ -32,13 +32,13 @@ _log = get_logger(__name__)
 
 
 @dataclass(slots=True)
-class _Known:
+class _KnownTotals:
     """One sender."""
 
     sender: Sender
-    shared: Tally = field(default_factory=Tally)  # of all processes, at the last exchange
-    ours: Tally = field(default_factory=Tally)  # since then, here
-    sent: Tally | None = None  # in the exchange that is under way
+    shared: SendingTally = field(default_factory=SendingTally)  # of all processes, at the last exchange
+    ours: SendingTally = field(default_factory=SendingTally)  # since then, here
+    sent: SendingTally | None = None  # in the exchange that is under way
     usual: float = 0.0
     own: Rates | None = None  # limits of this account alone
     jump: bool = True
@@ -47,7 +47,7 @@ class _Known:
     is_changed: bool = False
     touched: float = 0.0
 
-    def counts(self, now: float) -> Counts:
+    def counts(self, now: float) -> WindowCounts:
         """Return what was sent, as far as it is known here."""
         tallies = (self.shared, self.ours) if self.sent is None else (self.shared, self.ours, self.sent)
         return sum_of(tallies, now, self.usual)
@@ -66,7 +66,7 @@ class _Known:
 
 
 class SendingMeter:
-    """Counts what is submitted here, and says whose mail is held."""
+    """WindowCounts what is submitted here, and says whose mail is held."""
 
     def __init__(
         self,
@@ -80,7 +80,7 @@ class SendingMeter:
         self._clock = clock
         self._monotonic = monotonic
         self._ahead = 0.0  # of MongoDB's clock
-        self._known: dict[str, _Known] = {}
+        self._known: dict[str, _KnownTotals] = {}
         self._read_next = 0
         self._held = counter("mailyard_sending_held_messages_total")
         self._loads: GroupCommit[str, list[SendingRow | None], SendingRow | None] = GroupCommit(
@@ -140,11 +140,11 @@ class SendingMeter:
             del self._known[key]
         return False
 
-    async def _write(self, changed: Sequence[_Known]) -> None:
+    async def _write(self, changed: Sequence[_KnownTotals]) -> None:
         now = self._clock() + self._ahead
         changes = []
         for each in changed:
-            each.sent, each.ours, each.is_changed = each.ours, Tally(), False
+            each.sent, each.ours, each.is_changed = each.ours, SendingTally(), False
             changes.append(Change(each.sender, _present(each.sent, now), each.new_hold))
         try:
             await self._rows.add(changes)
@@ -179,14 +179,14 @@ class SendingMeter:
         found = {row.sender.key: row for row in await self._rows.entry_rows(set(keys))}
         return [found.get(key) for key in keys]
 
-    def _of(self, key: str, sender: Sender) -> _Known:
+    def _of(self, key: str, sender: Sender) -> _KnownTotals:
         known = self._known.get(key)
         if known is None or known.sender.tenant != sender.tenant:
-            known = self._known[key] = _Known(sender)
+            known = self._known[key] = _KnownTotals(sender)
         known.touched = self._monotonic()
         return known
 
-    def _mark(self, known: _Known, reason: str) -> None:
+    def _mark(self, known: _KnownTotals, reason: str) -> None:
         if not known.new_hold and not known.hold:
             sender = known.sender
             _log.warning(
@@ -207,7 +207,7 @@ def _senders(identity: Identity) -> tuple[tuple[str, Sender], ...]:
     return tuple((sender.key, sender) for sender in senders)
 
 
-def _excess_of_account(account: _Known, now: float, recipients: int, limits: SendingLimits) -> str:
+def _excess_of_account(account: _KnownTotals, now: float, recipients: int, limits: SendingLimits) -> str:
     counts = account.counts(now)
     rates = limits.account if account.own is None else account.own
     excess = rates.excess(counts, recipients)
@@ -216,10 +216,10 @@ def _excess_of_account(account: _Known, now: float, recipients: int, limits: Sen
     return f"account {account.sender.address}: {excess}" if excess else ""
 
 
-def _present(tally: Tally, now: float) -> Tally:
+def _present(tally: SendingTally, now: float) -> SendingTally:
     """Return what counts in the present windows: after a long outage, most of it does not."""
     counts = tally.at(now)
-    found = Tally()
+    found = SendingTally()
     for name in ("minute", "hour", "day", "messages"):
         getattr(found, name).count = getattr(counts, name)
     return found

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from mailyard.directory.sending.windows import SPANS, Counts
+from mailyard.directory.sending.windows import SPANS, WindowCounts
 
 NO_LIMIT: Final = "none"
 _UNITS: Final = tuple(SPANS)
@@ -46,7 +46,7 @@ class Rates:
         limits = ((unit, getattr(self, unit)) for unit in _UNITS)
         return {unit: limit for unit, limit in limits if limit is not None}
 
-    def excess(self, counts: Counts, recipients: int) -> str:
+    def excess(self, counts: WindowCounts, recipients: int) -> str:
         """Say which limit `recipients` more would exceed; empty: none."""
         for unit, limit in (("minute", self.minute), ("hour", self.hour), ("day", self.day)):
             if limit is not None and (total := getattr(counts, unit) + recipients) > limit:
@@ -64,7 +64,7 @@ class Jump:
     factor: int = 0
     minimum: int = 0
 
-    def excess(self, counts: Counts, recipients: int) -> str:
+    def excess(self, counts: WindowCounts, recipients: int) -> str:
         """Say why a day with `recipients` more is a jump; empty: it is none."""
         total = counts.day + recipients
         if not self.factor or total <= self.minimum or total <= self.factor * counts.usual:
@@ -82,7 +82,7 @@ class SendingLimits:
     messages_day: int | None = None  # of the tenant
     jump: Jump = Jump()
 
-    def of_tenant(self, counts: Counts, recipients: int) -> str:
+    def of_tenant(self, counts: WindowCounts, recipients: int) -> str:
         """Say what a message of a tenant would exceed; empty: nothing."""
         if self.messages_day is not None and counts.messages >= self.messages_day:
             return f"{counts.messages + 1} messages within a day, {self.messages_day} are permitted"

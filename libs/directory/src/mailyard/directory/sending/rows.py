@@ -26,7 +26,7 @@ from typing import Any, Final
 
 from pymongo import ASCENDING, IndexModel, UpdateOne, WriteConcern
 
-from mailyard.directory.sending.windows import SPANS, Tally, Window
+from mailyard.directory.sending.windows import SPANS, SendingTally, Window
 from mailyard.store.client import Row, Store, unavailable_when_away
 
 COLLECTION = "sending"
@@ -84,7 +84,7 @@ class SendingRow:
     """A row as it was read; `now`: the time of MongoDB then."""
 
     sender: Sender
-    tally: Tally
+    tally: SendingTally
     usual: float
     hold: Hold | None
     recipients: str | None
@@ -97,7 +97,7 @@ class Change:
     """What one process has counted since its last exchange; `hold`: why mail of the sender is held from now on."""
 
     sender: Sender
-    tally: Tally
+    tally: SendingTally
     hold: str = ""
 
 
@@ -193,7 +193,7 @@ def row_of(row: Row) -> SendingRow:
     held = row.get("held")
     return SendingRow(
         sender=Sender(SubjectKind(kind), name, row["tenant"], row.get("address", "")),
-        tally=Tally(*(Window(**row.get(each, {})) for each in _COUNTED)),
+        tally=SendingTally(*(Window(**row.get(each, {})) for each in _COUNTED)),
         usual=row.get("usual") or 0.0,
         hold=Hold(held["since"], held["reason"]) if held else None,
         recipients=row.get("recipients"),

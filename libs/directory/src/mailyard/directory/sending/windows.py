@@ -1,4 +1,4 @@
-"""Counts by windows of time. Pure: the time is an argument, in seconds since 1970.
+"""WindowCounts by windows of time. Pure: the time is an argument, in seconds since 1970.
 
 A window is named by its number: the time divided by its length.
 """
@@ -12,7 +12,7 @@ SPANS: Final[Mapping[str, int]] = MappingProxyType({"minute": 60, "hour": 3600, 
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class WindowCounts:
     """What was sent in the present minute, hour and day; `usual`: recipients of an average day with mail before."""
 
     minute: int = 0
@@ -40,7 +40,7 @@ class Window:
 
 
 @dataclass(slots=True)
-class Tally:
+class SendingTally:
     """Recipients by minute, hour and day, and messages by day."""
 
     minute: Window = field(default_factory=Window)
@@ -56,7 +56,7 @@ class Tally:
         self.day.add(second // 86_400, recipients)
         self.messages.add(second // 86_400, messages)
 
-    def merge(self, other: "Tally") -> None:
+    def merge(self, other: "SendingTally") -> None:
         """Add the counts of another one; an earlier window than the newest of both has passed."""
         for name in ("minute", "hour", "day", "messages"):
             ours: Window = getattr(self, name)
@@ -64,12 +64,12 @@ class Tally:
             newest = max(ours.number, theirs.number)
             ours.number, ours.count = newest, ours.at(newest) + theirs.at(newest)
 
-    def at(self, now: float) -> Counts:
+    def at(self, now: float) -> WindowCounts:
         """Return the counts of the present windows."""
         return sum_of((self,), now)
 
 
-def sum_of(tallies: Iterable[Tally], now: float, usual: float = 0.0) -> Counts:
+def sum_of(tallies: Iterable[SendingTally], now: float, usual: float = 0.0) -> WindowCounts:
     """Add up the present windows of some tallies."""
     second = int(now)
     in_minute, in_hour, in_day = second // 60, second // 3600, second // 86_400
@@ -79,4 +79,4 @@ def sum_of(tallies: Iterable[Tally], now: float, usual: float = 0.0) -> Counts:
         hour += tally.hour.at(in_hour)
         day += tally.day.at(in_day)
         messages += tally.messages.at(in_day)
-    return Counts(minute, hour, day, messages, usual)
+    return WindowCounts(minute, hour, day, messages, usual)
