@@ -41,7 +41,10 @@ class ScopedPackage:
 
 
 SCOPED_PACKAGES = (
-    ScopedPackage("libs/directory/src", {"domains": "tenant", "accounts": "tenant", "addresses": "tenant"}),
+    ScopedPackage(
+        "libs/directory/src",
+        {"domains": "tenant", "accounts": "tenant", "addresses": "tenant", "login_log": "tenant"},
+    ),
 )
 
 

@@ -3,12 +3,16 @@
 from mailyard.directory import accesslog, accounts, addresses, domains, removed
 from mailyard.directory.accesslog import AccessLog
 from mailyard.directory.dkim import keystore
+from mailyard.directory.loginlog import log
+from mailyard.directory.throttle import blocks, failurelog, networks
 from mailyard.store.client import Store
 from mailyard.store.indexes import create_indexes
+
+_LOGINS = (blocks, failurelog, networks, log)
 
 
 async def ensure_indexes(store: Store) -> None:
     """Create what is missing. Raises Unavailable."""
-    for collection in (domains, accounts, addresses, accesslog, removed, keystore):
+    for collection in (domains, accounts, addresses, accesslog, removed, keystore, *_LOGINS):
         await create_indexes(store, collection.COLLECTION, list(collection.INDEXES))
     await AccessLog(store).prepare()

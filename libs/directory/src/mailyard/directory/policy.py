@@ -118,6 +118,14 @@ class TenantPolicy:
             "Days for which the mail of a removed account is kept. Default: 30.",
         ),
     ] = None
+    login_log_days: Annotated[
+        int | None,
+        Entry(
+            _days,
+            "Days for which the login log of accounts is kept; 0: it is not kept. Default: the setting"
+            " LOGIN_LOG_DAYS of the services with logins.",
+        ),
+    ] = None
     relay_route: Annotated[
         str | None,
         Entry(

@@ -69,6 +69,8 @@ _VERBS = (
     Verb("domain", "domain", "app", "Manage the domains that Mailyard accepts mail for."),
     Verb("account", "account", "app", "Manage accounts: a mail address, a password, mailboxes."),
     Verb("alias", "alias", "app", "Manage aliases (addresses that forward to others)."),
+    Verb("login-log", "loginlog", "app", "Show who has logged in to an account, and who has tried to."),
+    Verb("login-block", "loginblock", "app", "Show and lift temporary blocks after failed logins."),
     Verb("dkim", "dkim", "app", "Manage the DKIM keys of domains, and the DNS records that publish them."),
     Verb("sealing-key", "sealingkey", "app", "Make keys that encrypt the secrets in MongoDB."),
     Verb("queue", "queue", "app", "Show queues and dead letters."),

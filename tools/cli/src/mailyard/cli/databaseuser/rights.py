@@ -19,8 +19,12 @@ from mailyard.directory.accounts import COLLECTION as ACCOUNTS
 from mailyard.directory.addresses import COLLECTION as ADDRESSES
 from mailyard.directory.dkim.keystore import COLLECTION as DKIM_KEYS
 from mailyard.directory.domains import COLLECTION as DOMAINS
+from mailyard.directory.loginlog.log import COLLECTION as LOGIN_LOG
 from mailyard.directory.removed import COLLECTION as REMOVED_ACCOUNTS
 from mailyard.directory.tenants import COLLECTION as TENANTS
+from mailyard.directory.throttle.blocks import COLLECTION as LOGIN_BLOCKS
+from mailyard.directory.throttle.failurelog import COLLECTION as LOGIN_FAILURES
+from mailyard.directory.throttle.networks import COLLECTION as LOGIN_NETWORKS
 from mailyard.mailbox.rows import ACCOUNTS as MAILBOX_ACCOUNTS
 from mailyard.mailbox.rows import DELETED_MAILBOXES, MAILBOXES, MESSAGES
 from mailyard.spool.ledger.ledger import ENTRIES as LEDGER
@@ -33,8 +37,9 @@ from mailyard.store.bodychecks import COLLECTION as BODY_CHECKS
 from mailyard.store.lease import COLLECTION as LEASES
 
 BODIES: Final = (FILES, CHUNKS)
+LOGINS: Final = (LOGIN_FAILURES, LOGIN_BLOCKS, LOGIN_NETWORKS)
 COLLECTIONS: Final = (
-    *(TENANTS, DOMAINS, ADDRESSES, ACCOUNTS, ACCESS_CHANGES, REMOVED_ACCOUNTS, DKIM_KEYS),
+    *(TENANTS, DOMAINS, ADDRESSES, ACCOUNTS, ACCESS_CHANGES, REMOVED_ACCOUNTS, DKIM_KEYS, *LOGINS, LOGIN_LOG),
     *(MAILBOXES, MAILBOX_ACCOUNTS, DELETED_MAILBOXES, MESSAGES, *BODIES, PARKED, BODY_CHECKS),
     *(SPOOL, PROGRESS, LEDGER, LEDGER_HOURS, LEASES, CANARY),
 )
@@ -71,11 +76,11 @@ _TABLE: Final = (
         "spool (for the age of the queue); no message",
         read=(
             *(TENANTS, DOMAINS, ADDRESSES, ACCOUNTS, ACCESS_CHANGES, MAILBOXES, SPOOL, PROGRESS),
-            *(FILES, PARKED),  # files: the sizes of bodies
+            *(FILES, PARKED, *LOGINS),  # files: the sizes of bodies
         ),
-        insert=(*BODIES, PARKED, SPOOL, LEDGER, PROGRESS),
-        update=(ACCOUNTS, PROGRESS),  # accounts: a stronger hash of the same password
-        remove=(*BODIES, PARKED),  # a body that was broken off
+        insert=(*BODIES, PARKED, SPOOL, LEDGER, PROGRESS, *LOGINS, LOGIN_LOG),
+        update=(ACCOUNTS, PROGRESS, *LOGINS),  # accounts: a stronger hash of the same password
+        remove=(*BODIES, PARKED, LOGIN_BLOCKS),  # a body that was broken off
         statistics=True,
         publishes=(Queue.SMTP_IN_ROUTE.exchange,),
     ),
@@ -136,11 +141,11 @@ _TABLE: Final = (
         "tenants, domains, addresses, password hashes (for logins), mailboxes, messages and bodies; nothing of the spool",
         read=(
             *(TENANTS, DOMAINS, ADDRESSES, ACCOUNTS, ACCESS_CHANGES),
-            *(MAILBOXES, MAILBOX_ACCOUNTS, MESSAGES, *BODIES, PARKED),
+            *(MAILBOXES, MAILBOX_ACCOUNTS, MESSAGES, *BODIES, PARKED, *LOGINS),
         ),
-        insert=(MAILBOXES, MAILBOX_ACCOUNTS, DELETED_MAILBOXES, MESSAGES, *BODIES),
-        update=(ACCOUNTS, MAILBOXES, MAILBOX_ACCOUNTS, MESSAGES),
-        remove=(MAILBOXES, *BODIES, PARKED),
+        insert=(MAILBOXES, MAILBOX_ACCOUNTS, DELETED_MAILBOXES, MESSAGES, *BODIES, *LOGINS, LOGIN_LOG),
+        update=(ACCOUNTS, MAILBOXES, MAILBOX_ACCOUNTS, MESSAGES, *LOGINS),
+        remove=(MAILBOXES, *BODIES, PARKED, LOGIN_BLOCKS),
         publishes=(EVENTS_EXCHANGE,),
         receives_events=True,
     ),
