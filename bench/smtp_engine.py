@@ -97,9 +97,8 @@ class Nowhere:
         """Refuse the login; the load does not log in."""
         return Refusal(RefusalReason.BAD_CREDENTIALS)
 
-    async def may_send_as(self, _identity: Identity, _address: Address) -> bool:
+    async def send_right(self, _identity: Identity, _address: Address) -> None:
         """Refuse the address; the load does not log in."""
-        return False
 
     def writer(self) -> NoReturn:
         """Say that no message is that long."""

@@ -43,7 +43,14 @@ class ScopedPackage:
 SCOPED_PACKAGES = (
     ScopedPackage(
         "libs/directory/src",
-        {"domains": "tenant", "accounts": "tenant", "addresses": "tenant", "login_log": "tenant"},
+        {
+            "domains": "tenant",
+            "accounts": "tenant",
+            "addresses": "tenant",
+            "app_passwords": "tenant",
+            "grants": "tenant",
+            "login_log": "tenant",
+        },
     ),
 )
 

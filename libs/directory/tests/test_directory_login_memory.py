@@ -100,15 +100,15 @@ async def test_a_password_that_is_typed_in_another_normal_form_is_remembered_as_
 
 
 async def test_name_and_password_cannot_be_shifted_against_each_other(authenticator):
-    assert authenticator._mark("anna", "x") != authenticator._mark("ann", "ax")
-    assert authenticator._mark("", "annax") != authenticator._mark("anna", "x")
+    assert authenticator._mark("anna", "x", "imap") != authenticator._mark("ann", "ax", "imap")
+    assert authenticator._mark("", "annax", "imap") != authenticator._mark("anna", "x", "imap")
 
 
 async def test_the_memory_of_one_process_is_of_no_use_to_another(
     authenticator, store, directory, passwords, clock
 ):
     other = Authenticator(store, directory, passwords, LIMITS, clock=clock)
-    assert authenticator._mark("anna", "x") != other._mark("anna", "x")
+    assert authenticator._mark("anna", "x", "imap") != other._mark("anna", "x", "imap")
 
 
 async def test_a_wrong_password_is_not_remembered_as_wrong(authenticator, passwords, example):

@@ -13,6 +13,7 @@ import uvloop
 from bson import ObjectId
 
 from mailyard.directory.accesswatch import OpenSession
+from mailyard.directory.grants import GrantKind
 from mailyard.directory.identity import Identity, Refusal, RefusalReason
 from mailyard.directory.model import Account, Expansion, LocalAccount, Remote, Resolution, Unknown
 from mailyard.listening.admission import Admission
@@ -105,6 +106,7 @@ class FakeLogins:
     refusal: RefusalReason = RefusalReason.BAD_CREDENTIALS
     asked: list[tuple[str, str]] = field(default_factory=list)
     is_unreachable: bool = False
+    grants: dict[str, GrantKind] = field(default_factory=dict)
 
     async def authenticate(
         self, login: str, password: str, *, client_ip: str, service: str
@@ -116,11 +118,11 @@ class FakeLogins:
             return Identity(str(known.id), known.tenant, known.address)
         return Refusal(self.refusal)
 
-    async def may_send_as(self, identity: Identity, address: Address) -> bool:
+    async def send_right(self, identity: Identity, address: Address) -> GrantKind | None:
         await asyncio.sleep(0)
         if self.is_unreachable:
             raise Unavailable("the store is unreachable")
-        return address.key == "team@one.test"
+        return GrantKind.SEND_AS if address.key == "team@one.test" else self.grants.get(address.key)
 
 
 @dataclass

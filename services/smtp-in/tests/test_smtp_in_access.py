@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
+from mailyard.directory.apppasswordchange import AppPasswordChange
+from mailyard.directory.apppasswords import LoginScope
 from mailyard.directory.indexes import ensure_indexes
 from mailyard.directory.passwords import HashCost, Passwords
 from mailyard.directory.provisioning import Provisioning
@@ -140,3 +142,25 @@ async def test_open_sessions_end_on_every_pod_within_five_seconds_and_the_old_lo
         with pytest.raises(smtplib.SMTPAuthenticationError) as refused:
             await asyncio.to_thread(_log_in, port)
         assert refused.value.smtp_code == code
+
+
+async def test_a_removed_app_password_ends_its_sessions_on_every_pod_within_five_seconds_and_no_others(
+    store: Store, provisioning: Provisioning, pods: list[int]
+) -> None:
+    change = AppPasswordChange(store, provisioning, now_utc)
+    _, phone = await change.add("one", "ann@one.test", "phone", [LoginScope.SMTP])
+    _, laptop = await change.add("one", "ann@one.test", "laptop", [LoginScope.SMTP])
+    clients = [await asyncio.to_thread(_log_in, port, phone) for port in pods]
+    others = [await asyncio.to_thread(_log_in, port, each) for port in pods for each in (laptop, PASSWORD)]
+    before = time.monotonic()
+    await change.remove("one", "ann@one.test", "phone")
+    for client in clients:
+        line = await asyncio.to_thread(client.file.readline)
+        assert line.decode().strip() == ENDED
+    assert time.monotonic() - before < 5
+    for port in pods:
+        with pytest.raises(smtplib.SMTPAuthenticationError) as refused:
+            await asyncio.to_thread(_log_in, port, phone)
+        assert refused.value.smtp_code == 535
+    for other in others:
+        assert (await asyncio.to_thread(other.noop))[0] == 250

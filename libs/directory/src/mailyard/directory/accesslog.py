@@ -4,7 +4,7 @@
 |---|---|
 | `_id` | revision: 1, 2, 3 … over the whole installation; row 0 holds the last one in `last` |
 | `tenant` | slug |
-| `scope`, `subject` | account and its id in hex, domain and its name, tenant and its slug |
+| `scope`, `subject` | account or app-password and its id in hex, domain and its name, tenant and its slug |
 | `action` | suspended, removed, password |
 | `at` | when; rows are kept for a week |
 
@@ -36,6 +36,7 @@ class Scope(StrEnum):
     ACCOUNT = "account"
     DOMAIN = "domain"
     TENANT = "tenant"
+    APP_PASSWORD = "app-password"  # noqa: S105  # the word, not one
 
 
 class Action(StrEnum):
@@ -48,7 +49,7 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """The subject that lost access: an account by its id in hex, a domain by its name, a tenant by its slug."""
+    """The subject that lost access: an account or app password by its id, a domain by its name, a tenant by its slug."""
 
     scope: Scope
     name: str

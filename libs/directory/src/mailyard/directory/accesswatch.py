@@ -10,10 +10,12 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 from mailyard.directory.accesslog import AccessChange, AccessLog, Action, Scope, Subject
 from mailyard.directory.cache import Monotonic, TtlCache
 from mailyard.directory.identity import Identity
+from mailyard.runtime.clock import now_utc
 from mailyard.runtime.logs import get_logger
 from mailyard.store.client import Store
 
@@ -47,6 +49,7 @@ class AccessWatch:
         self._caught_up = False  # changes of the last week have been taken
         self._latest: TtlCache[Subject, int] = TtlCache(_KEPT_CHANGES, clock)
         self._sessions: dict[Subject, set[OpenSession]] = defaultdict(set)
+        self._expiring: set[OpenSession] = set()  # of app passwords that expire
 
     @property
     def revision(self) -> int:
@@ -62,12 +65,15 @@ class AccessWatch:
         session = OpenSession(identity, end)
         for subject in _subjects_of(identity):
             self._sessions[subject].add(session)
+        if identity.proof.until is not None:
+            self._expiring.add(session)
         if self.has_ended(identity):
             asyncio.get_running_loop().call_soon(end)
         return session
 
     def close(self, session: OpenSession) -> None:
         """Forget a session."""
+        self._expiring.discard(session)
         for subject in _subjects_of(session.identity):
             sessions = self._sessions.get(subject, set())
             sessions.discard(session)
@@ -76,10 +82,11 @@ class AccessWatch:
 
     async def poll(self) -> bool:
         """Read new changes and apply them; return whether there may be more. Raises Unavailable."""
+        self._end_expired(now_utc())
         news = await self._changes.entry_since(self._seen, _CHANGES_OF_A_POLL)
         changes = news.changes
         policies = self._policies if news.policies is None else news.policies
-        access = any(change.action is not Action.PASSWORD for change in changes)
+        access = any(_changes_addresses(change) for change in changes)
         if self._forget is not None and (access or policies != self._policies):
             self._forget()
         self._policies = policies
@@ -91,6 +98,12 @@ class AccessWatch:
         more = len(changes) == _CHANGES_OF_A_POLL
         self._caught_up = self._caught_up or not more
         return more
+
+    def _end_expired(self, now: datetime) -> None:
+        """End the sessions of app passwords that have expired."""
+        for session in [each for each in self._expiring if _is_over(each.identity.proof.until, now)]:
+            self.close(session)
+            session.end()
 
     async def _end_sessions(self, change: AccessChange) -> None:
         """End them in portions: other clients are served in between."""
@@ -114,9 +127,21 @@ class AccessWatch:
         )
 
 
+def _is_over(until: datetime | None, now: datetime) -> bool:
+    return until is not None and until <= now
+
+
+def _changes_addresses(change: AccessChange) -> bool:
+    """Return whether cached addresses may be out of date after a change."""
+    return change.action is not Action.PASSWORD and change.subject.scope is not Scope.APP_PASSWORD
+
+
 def _subjects_of(identity: Identity) -> tuple[Subject, ...]:
-    return (
+    subjects = (
         Subject(Scope.ACCOUNT, identity.account, identity.tenant),
         Subject(Scope.DOMAIN, identity.address.domain, identity.tenant),
         Subject(Scope.TENANT, identity.tenant, identity.tenant),
     )
+    if not identity.proof.id:
+        return subjects
+    return (*subjects, Subject(Scope.APP_PASSWORD, identity.proof.id, identity.tenant))

@@ -8,7 +8,8 @@
 | `status` | active, suspended, disabled |
 | `name` | of the person or the machine; absent: none |
 | `quota_bytes` | absent: no limit |
-| `password` | argon2id in PHC form |
+| `password` | argon2id in PHC form, or an imported hash (`passwordschemes`) until its first login |
+| `main_password_off` | protocols that the main password does not open: imap, pop3, smtp; absent: none |
 | `access_revision` | the access change (`accesslog`) that last ended its sessions; absent: none did |
 | `created_at`, `password_changed_at` | |
 """
@@ -96,6 +97,18 @@ class Accounts:
         query = {"tenant": tenant, "key": address.key}
         return (await self._rows.update_one(query, change, session=session)).matched_count == 1
 
+    async def set_main_password_off(
+        self,
+        tenant: str,
+        address: Address,
+        scopes: Sequence[str] | None,
+        revision: int,
+        session: AsyncClientSession,
+    ) -> bool:
+        """Replace the protocols that the main password does not open, by an access change; False: no such account."""
+        changed = {"main_password_off": scopes, "access_revision": revision}
+        return await self._update(tenant, address, changed, session)
+
     async def close(
         self, tenant: str, address: Address, status: AccountStatus, revision: int, session: AsyncClientSession
     ) -> bool:
@@ -128,7 +141,8 @@ class Accounts:
             row = await self._rows.find_one({"key": login.key})
         if row is None:
             return None
-        return LoginEntry(account_of(row), row["password"], row.get("access_revision", 0))
+        off = frozenset(row.get("main_password_off", ()))
+        return LoginEntry(account_of(row), row["password"], row.get("access_revision", 0), off)
 
     async def _update(
         self, tenant: str, address: Address, changed: Row, session: AsyncClientSession | None = None
@@ -146,4 +160,5 @@ def account_of(row: Row) -> Account:
         status=AccountStatus(row["status"]),
         quota_bytes=row.get("quota_bytes"),
         name=row.get("name", ""),
+        main_password_off=tuple(row.get("main_password_off", ())),
     )

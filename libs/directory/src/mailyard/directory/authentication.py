@@ -16,20 +16,24 @@ from collections.abc import Sequence
 from weakref import WeakValueDictionary
 
 from mailyard.directory.accesswatch import AccessWatch
+from mailyard.directory.apppasswordlogins import AppPasswordLogins
+from mailyard.directory.apppasswords import is_in_networks, scope_of
 from mailyard.directory.attempts import ClientNetwork, client_of
 from mailyard.directory.cache import Monotonic, TtlCache
 from mailyard.directory.credentialsource import CredentialSource, CredentialSources, MongoCredentials
 from mailyard.directory.directory import Directory
 from mailyard.directory.domains import Domains
-from mailyard.directory.identity import Identity, LoginClient, Refusal, RefusalReason
+from mailyard.directory.grants import GrantKind, KnownGrants
+from mailyard.directory.identity import Identity, LoginClient, Proof, ProofKind, Refusal, RefusalReason
 from mailyard.directory.loginlog.recorder import LoginRecorder, Owner
 from mailyard.directory.loginlog.sums import ACCEPTED
-from mailyard.directory.model import Account, AccountStatus, Expansion, LocalAccount
+from mailyard.directory.model import Account, AccountStatus, Expansion, LocalAccount, LoginEntry
 from mailyard.directory.passwords import MAX_OCTETS, Passwords, prepared
 from mailyard.directory.throttle.exchange import LoginExchange
 from mailyard.directory.throttle.limits import LoginLimits
 from mailyard.directory.throttle.throttle import LoginThrottle, shared_name
 from mailyard.message.address import Address, AddressError
+from mailyard.runtime.clock import Clock, now_utc
 from mailyard.runtime.errors import Unavailable
 from mailyard.runtime.logs import get_logger
 from mailyard.runtime.metrics import counter, histogram
@@ -56,6 +60,7 @@ class Authenticator:
         access: AccessWatch | None = None,
         recorder: LoginRecorder | None = None,
         clock: Monotonic = time.monotonic,
+        now: Clock = now_utc,
     ) -> None:
         """Remember in this process, and count failures with all others; `clock` gives seconds and never goes back.
 
@@ -66,6 +71,9 @@ class Authenticator:
         limits = limits or LoginLimits()
         self._sources = CredentialSources([MongoCredentials(store, passwords), *sources])
         self._domains = Domains(store)
+        self._grants = KnownGrants(store, clock=clock)
+        self.app_passwords = AppPasswordLogins(store, now)  # whose uses somebody must write
+        self._now = now
         self._directory = directory
         self._clock = clock
         self._access = access or AccessWatch(store, clock=clock)
@@ -99,11 +107,28 @@ class Authenticator:
         except Unavailable as error:
             self._log.warning("login.unavailable", login_service=service, error=str(error))
             answer = Refusal(RefusalReason.UNAVAILABLE)
+        if isinstance(answer, Identity):
+            self.app_passwords.note_use(answer, LoginClient(client_ip, service))
         self._report(answer, login, client_ip, service)
         return answer
 
+    async def send_right(self, identity: Identity, address: Address) -> GrantKind | None:
+        """Return how an account may use an address of its tenant in mail that it sends, None: not at all.
+
+        An address of its own, and an alias that reaches it, count like a grant to send as the address.
+
+        Raises:
+            Unavailable: the store is unreachable.
+
+        """
+        if await self.may_send_as(identity, address):
+            return GrantKind.SEND_AS
+        granted = (await self._grants.of(identity.tenant, identity.account)).get(address.key)
+        domain = await self._directory.domain(address.domain) if granted is not None else None
+        return granted if domain is not None and domain.tenant == identity.tenant else None
+
     async def may_send_as(self, identity: Identity, address: Address) -> bool:
-        """Return whether an account may send mail from `address`.
+        """Return whether `address` belongs to an account.
 
         It is when the address is the account's own, or an alias that reaches it, in a domain of its own tenant.
         Receiving mail for postmaster@ or abuse@ by default gives no right to send as them.
@@ -128,33 +153,34 @@ class Authenticator:
         client = client_of(asking.address)
         address = _address_of(login)
         name = shared_name(address, login)
-        mark = self._mark(name, password)
-        known = self._answer_without_check(mark, name, client)
+        mark = self._mark(name, password, asking.service)
+        known = self._answer_without_check(mark, name, client, asking)
         if isinstance(known, Refusal):  # unless another process has seen a login from this network
             await self.exchange.recall(name, client)
-            known = self._answer_without_check(mark, name, client)
+            known = self._answer_without_check(mark, name, client, asking)
         if known:
             return known
         # One guess at a time for each login, and equal ones wait for the first to be remembered.
         async with self._turns.setdefault(name, asyncio.Lock()):
-            if known := self._answer_without_check(mark, name, client):
+            if known := self._answer_without_check(mark, name, client, asking):
                 return known
             answer = await self._check_for(client, address, password, asking)
             if isinstance(answer, Identity):
                 self._throttle.succeeded(name, client, answer)
-                self._remembered.put(mark, answer, self._remember_seconds)
+                self._remembered.put(mark, answer, self._seconds_to_remember(answer.proof))
             elif answer.reason is RefusalReason.BAD_CREDENTIALS:
                 self._throttle.failed(name, client)
             return answer
 
     def _answer_without_check(
-        self, mark: bytes, name: str, client: ClientNetwork
+        self, mark: bytes, name: str, client: ClientNetwork, asking: LoginClient
     ) -> Identity | Refusal | None:
         """Return a remembered identity, or the refusal of a login that must wait; None: check the password."""
         identity = self._remembered.get(mark)
-        if identity is not None and not self._access.has_ended(identity):
+        if identity is not None and self._access.has_ended(identity):
+            self._remembered.forget(mark)
+        elif identity is not None and is_in_networks(asking.address, identity.proof.networks):
             return identity
-        self._remembered.forget(mark)
         wait = self._throttle.wait_seconds(name, client)
         return Refusal(RefusalReason.TOO_MANY_ATTEMPTS, wait) if wait else None
 
@@ -182,7 +208,7 @@ class Authenticator:
             self._owners.put(login.key, owner, _OWNER_SECONDS)
         fits = 0 < len(password) <= MAX_OCTETS  # no source is asked whether an empty password is right
         with _VERIFY_SECONDS.time():
-            proof = await source.verify(known if fits else None, password if fits else "", asking)
+            proof = await self._proof_of(source, known if fits else None, password if fits else "", asking)
         if not (known and proof and fits):
             return Refusal(RefusalReason.BAD_CREDENTIALS)
         account = known.account
@@ -193,6 +219,32 @@ class Authenticator:
         if self._access.has_ended(identity):  # changed while the hash was made
             return Refusal(RefusalReason.UNAVAILABLE)
         return identity
+
+    async def _proof_of(
+        self, source: CredentialSource, entry: LoginEntry | None, password: str, client: LoginClient
+    ) -> Proof | None:
+        """Return what an app password proves, else what the main password does where it is valid."""
+        proof = await self.app_passwords.verify(entry, password, client)
+        if proof is None:
+            proof = await source.verify(entry, password, client)
+        if proof is None or entry is None or proof.kind is not ProofKind.PASSWORD:
+            return proof
+        policy = await self._directory.policies.of_domain(entry.account.address.domain)
+        if scope_of(client.service) not in {*entry.main_password_off, *(policy.main_password_off or ())}:
+            return proof
+        self._log.info(
+            "login.main_password_off",
+            account=str(entry.account.id),
+            tenant=entry.account.tenant,
+            client_ip=client.address,
+            login_service=client.service,
+        )
+        return None
+
+    def _seconds_to_remember(self, proof: Proof) -> float:
+        if proof.until is None:
+            return self._remember_seconds
+        return min(self._remember_seconds, (proof.until - self._now()).total_seconds())
 
     async def _source_of(self, login: Address | None) -> CredentialSource:
         """Return the source that the domain's policy names."""
@@ -210,11 +262,13 @@ class Authenticator:
         domain = (await self._domains.entry_by_names([name])).get(name)
         return domain is not None and domain.tenant == account.tenant and not domain.is_suspended
 
-    def _mark(self, name: str, password: str) -> bytes:
-        """Return a keyed hash of login and password: without the key the password cannot be guessed from it."""
+    def _mark(self, name: str, password: str, service: str) -> bytes:
+        """Return a keyed hash of login, password and service: without the key the password cannot be guessed from it."""
         octets = (
             len(name).to_bytes(4, "big")
             + name.encode("utf-8", "surrogatepass")
+            + len(service).to_bytes(4, "big")
+            + service.encode()
             + prepared(password[: MAX_OCTETS + 1])
         )
         return hashlib.blake2b(octets, key=self._key, digest_size=32).digest()
@@ -241,6 +295,8 @@ class Authenticator:
                 "login.accepted",
                 account=answer.account,
                 tenant=answer.tenant,
+                proof=answer.proof.kind.value,
+                app_password=answer.proof.name,
                 client_ip=client_ip,
                 login_service=service,
             )

@@ -1,6 +1,7 @@
 """The results of a login: an identity, or a refusal."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 
 from mailyard.message.address import Address
@@ -23,11 +24,14 @@ class ProofKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """The secret that proved a login: its kind, and the name and the scopes that its owner gave it."""
+    """The secret that proved a login: its kind, and the name, the scopes and the limits that its owner gave it."""
 
     kind: ProofKind = ProofKind.PASSWORD
     name: str = ""
-    scopes: frozenset[str] = frozenset()  # the only services that it opens; empty: all
+    scopes: frozenset[str] = frozenset()  # the only protocols that it opens; empty: all
+    id: str = ""  # of the app password, in hex
+    networks: tuple[str, ...] = ()  # that may use it; empty: all
+    until: datetime | None = None  # when it expires; None: never
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """The indexes of the directory; creating them again changes nothing."""
 
-from mailyard.directory import accesslog, accounts, addresses, domains, removed
+from mailyard.directory import accesslog, accounts, addresses, apppasswords, domains, grants, removed
 from mailyard.directory.accesslog import AccessLog
 from mailyard.directory.dkim import keystore
 from mailyard.directory.loginlog import log
@@ -13,6 +13,16 @@ _LOGINS = (blocks, failurelog, networks, log)
 
 async def ensure_indexes(store: Store) -> None:
     """Create what is missing. Raises Unavailable."""
-    for collection in (domains, accounts, addresses, accesslog, removed, keystore, *_LOGINS):
+    for collection in (
+        domains,
+        accounts,
+        addresses,
+        accesslog,
+        apppasswords,
+        grants,
+        removed,
+        keystore,
+        *_LOGINS,
+    ):
         await create_indexes(store, collection.COLLECTION, list(collection.INDEXES))
     await AccessLog(store).prepare()

@@ -71,6 +71,7 @@ class Account:
     status: AccountStatus = AccountStatus.ACTIVE
     quota_bytes: int | None = None  # None: no limit
     name: str = ""  # of the person or the machine, for lists
+    main_password_off: tuple[str, ...] = ()  # protocols that the main password does not open
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +79,14 @@ class LoginEntry:
     """An account as its source of credentials found it.
 
     `secret` is what the source verifies a password against: a hash, or the name of the account elsewhere. `revision`
-    is the access change (`accesslog`) that last ended the account's sessions.
+    is the access change (`accesslog`) that last ended the account's sessions. `main_password_off` names the protocols
+    that only app passwords open.
     """
 
     account: Account
     secret: str = field(repr=False)
     revision: int = 0
+    main_password_off: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

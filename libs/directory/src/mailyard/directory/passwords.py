@@ -1,5 +1,7 @@
 """Passwords become argon2id hashes (RFC 9106), in threads of their own, because one takes tens of milliseconds.
 
+Hashes of other systems are verified too (`passwordschemes`); they count as weak, so a login replaces them.
+
 Each hash under way takes `memory_kib`; `threads` bounds how many are.
 """
 
@@ -16,12 +18,14 @@ from argon2 import PasswordHasher, Type, extract_parameters
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from mailyard.directory.errors import Invalid
+from mailyard.directory.passwordschemes import verify_imported
 from mailyard.runtime.errors import Unavailable
 
 MIN_CHARACTERS = 8
 MAX_OCTETS = 1024
 _SALT_OCTETS = 16
 _HASH_OCTETS = 32
+_ARGON2 = "$argon2"
 
 T = TypeVar("T")
 
@@ -68,10 +72,14 @@ class Passwords:
 
     async def verify(self, hashed: str, password: str) -> bool:
         """Return whether it is the password of this hash. Raises Unavailable: too many others wait."""
-        return await self._off_loop(lambda: self._verify(hashed, prepared(password)))
+        if hashed.startswith(_ARGON2):
+            return await self._off_loop(lambda: self._verify(hashed, prepared(password)))
+        return await self._off_loop(lambda: self._verify_imported(hashed, password))
 
     def is_weak(self, hashed: str) -> bool:
         """Return whether a hash is cheaper to break than new ones are; stronger ones are left alone."""
+        if not hashed.startswith(_ARGON2):
+            return True
         used = extract_parameters(hashed)
         return used.type is not Type.ID or (used.time_cost, used.memory_cost) < (
             self._cost.time,
@@ -87,6 +95,16 @@ class Passwords:
             return self._hasher.verify(hashed, password)
         except (VerificationError, InvalidHashError):
             return False
+
+    def _verify_imported(self, hashed: str, password: str) -> bool:
+        """Verify a hash of another system, which may have been made of other octets than `prepared` gives.
+
+        A wrong password takes at least as long as one of an unknown login.
+        """
+        octets = dict.fromkeys((prepared(password), password.encode("utf-8", "surrogatepass")))
+        if any(verify_imported(hashed, each) for each in octets):
+            return True
+        return self._verify(self.of_nobody, prepared(password))
 
     async def _off_loop(self, work: Callable[[], T]) -> T:
         if self._waiting >= self._max_waiting:

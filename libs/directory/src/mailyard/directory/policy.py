@@ -16,6 +16,7 @@ from mailyard.smtp.client import Security
 from mailyard.smtp.client.nexthop import NextHop
 
 DEFAULT_LOGIN_SOURCE: Final = "mongodb"
+LOGIN_PROTOCOLS: Final = ("imap", "pop3", "smtp")
 LOGIN_SOURCES: Final = (DEFAULT_LOGIN_SOURCE,)
 _SMALLEST_MESSAGE: Final = 65_536  # octets, as of MAILYARD_SMTP_IN_MESSAGE_SIZE
 _LONGEST_DAYS: Final = 3650
@@ -66,6 +67,15 @@ def _quota(text: str) -> int:
     return found
 
 
+def _protocols(text: str) -> tuple[str, ...]:
+    if text == "none":
+        return ()
+    found = tuple(dict.fromkeys(each.strip() for each in text.split(",")))
+    if not set(found) <= set(LOGIN_PROTOCOLS):
+        raise ValueError(f"write some of {', '.join(LOGIN_PROTOCOLS)}, comma-separated, or none")
+    return found
+
+
 def _days(text: str) -> int:
     if not text.isdecimal() or int(text) > _LONGEST_DAYS:
         raise ValueError(f"write a number of days from 0 to {_LONGEST_DAYS}")
@@ -109,6 +119,14 @@ class TenantPolicy:
         Entry(
             _quota,
             "The quota of accounts that are added without one, such as 5G. Default: no quota.",
+        ),
+    ] = None
+    main_password_off: Annotated[
+        tuple[str, ...] | None,
+        Entry(
+            _protocols,
+            "Protocols that only app passwords open: imap, pop3, smtp, comma-separated, or none. Accounts may name"
+            " more. Default: none.",
         ),
     ] = None
     removed_mail_days: Annotated[

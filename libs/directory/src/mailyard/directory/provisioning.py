@@ -19,6 +19,7 @@ from mailyard.directory.errors import AlreadyExists, Invalid, NotFound
 from mailyard.directory.model import Account, AccountStatus, Alias, Domain, Tenant, TenantStatus
 from mailyard.directory.names import domain_name, mail_address, tenant_slug
 from mailyard.directory.passwords import Passwords, checked_password
+from mailyard.directory.passwordschemes import ImportedHash
 from mailyard.directory.policies import Policies
 from mailyard.directory.tenants import Tenants
 from mailyard.message.address import Address
@@ -96,7 +97,7 @@ class Provisioning:
         self,
         tenant: str,
         address: str,
-        password: str,
+        password: str | ImportedHash,
         quota_bytes: int | None = None,
         name: str = "",
         *,
@@ -107,7 +108,7 @@ class Provisioning:
         parsed = await self._own_address(tenant, address)
         if quota_bytes is None:
             quota_bytes = (await self.policies.of_domain(parsed.domain)).account_quota
-        hashed = await self._passwords.hash(checked_password(password))
+        hashed = await self._hash_of(password)
         account = Account(ObjectId(), tenant, parsed, status, quota_bytes, name.strip())
         await self._insert(account, hashed)
         return account
@@ -128,10 +129,10 @@ class Provisioning:
             await self.accounts.change(tenant, parsed, changed)
         return await self.require_account(tenant, parsed)
 
-    async def set_password(self, tenant: str, address: str, password: str) -> None:
+    async def set_password(self, tenant: str, address: str, password: str | ImportedHash) -> None:
         """Replace an account's password; sessions that are open end within seconds."""
         account = await self.require_account(tenant, mail_address(address))
-        hashed = await self._passwords.hash(checked_password(password))
+        hashed = await self._hash_of(password)
         subject = Subject(Scope.ACCOUNT, str(account.id), tenant)
 
         async def both(session: AsyncClientSession) -> None:
@@ -193,6 +194,11 @@ class Provisioning:
         if found is None:
             raise NotFound(f"there is no tenant {tenant}")
         return found
+
+    async def _hash_of(self, password: str | ImportedHash) -> str:
+        if isinstance(password, ImportedHash):
+            return password.text
+        return await self._passwords.hash(checked_password(password))
 
     async def _checked_targets(self, alias: Address, targets: Sequence[str]) -> tuple[Address, ...]:
         """Read targets, each once, and refuse those that lead nowhere or back."""

@@ -15,6 +15,7 @@ from mailyard.directory.accesslog import AccessLog, Action, Scope, Subject
 from mailyard.directory.accounts import account_of
 from mailyard.directory.dkim.keystore import DkimKeys
 from mailyard.directory.errors import AlreadyExists, InUse, NotFound
+from mailyard.directory.grants import Grants
 from mailyard.directory.model import Account, Alias, Domain, Tenant
 from mailyard.directory.names import domain_name, mail_address
 from mailyard.directory.provisioning import Provisioning
@@ -40,6 +41,7 @@ class Removal:
         self._clock = clock
         self._log = AccessLog(store)
         self._dkim_keys = DkimKeys(store)
+        self._grants = Grants(store)
         self.removed = RemovedAccounts(store)
 
     async def remove_account(self, tenant: str, address: str, keep: timedelta | None) -> Account:
@@ -90,7 +92,7 @@ class Removal:
         """Remove an alias; its address is free at once. Raises InUse: other aliases or others lead to it."""
         alias = await self._directory.require_alias(tenant, mail_address(address))
         await self._refuse_uses(tenant, [alias.address])
-        await self._directory.addresses.remove_alias(tenant, alias.address)
+        await self._drop_alias(tenant, alias.address)
         return alias
 
     async def remove_domain(
@@ -159,8 +161,13 @@ class Removal:
             tenant, domain, _AT_A_TIME, only_aliases=True
         )
         for key in aliases:
-            await self._directory.addresses.remove_alias(tenant, mail_address(key))
+            await self._drop_alias(tenant, mail_address(key))
         return bool(aliases)
+
+    async def _drop_alias(self, tenant: str, address: Address) -> None:
+        """Grants go first: a grant without its address would be valid for the next owner."""
+        await self._grants.remove_of_address(tenant, address)
+        await self._directory.addresses.remove_alias(tenant, address)
 
     async def _remove(self, account: Account, keep: timedelta) -> None:
         """Account, address and access in one transaction; a second removal at the same time changes nothing."""
@@ -173,6 +180,7 @@ class Removal:
                 return
             revision = await self._log.add(subject, Action.REMOVED, now, session)
             await self._directory.addresses.remove_account(account, session)
+            await self._grants.remove_of_address(account.tenant, account.address, session)
             kept = {**row, "access_revision": revision}
             await self.removed.add(kept, now, now + keep, session)
 

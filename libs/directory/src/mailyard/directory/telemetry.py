@@ -48,10 +48,18 @@ EVENTS: Final = (
         "After too many failed logins, `subject` may not log in for `seconds`; networks that the account has been used"
         " from still may.",
     ),
+    EventType(
+        "login.app_password_refused",
+        "A client gave a right app password that has expired, does not cover the protocol (scope), or is not for its network;"
+        " `reason` says which.",
+    ),
+    EventType(
+        "login.main_password_off", "A client gave the right main password where only app passwords are valid."
+    ),
     EventType("login.unavailable", "A login could not be checked; the client got a temporary failure."),
     EventType(
         "access.ended",
-        "An account, domain or tenant was suspended or removed, or a password changed: `sessions` open ones of this"
+        "An account, domain, tenant or app password was suspended or removed, or a password changed: `sessions` open ones of this"
         " process end.",
     ),
     EventType(

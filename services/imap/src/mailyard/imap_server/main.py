@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from mailyard.broker.connection import Broker
 from mailyard.broker.events import MailboxEvents
 from mailyard.directory.accesswatch import POLL_SECONDS, AccessWatch
+from mailyard.directory.apppasswordlogins import WRITE_SECONDS
 from mailyard.directory.authentication import Authenticator
 from mailyard.directory.directory import Directory
 from mailyard.directory.loginlog.recorder import LoginRecorder
@@ -80,6 +81,7 @@ async def build(runtime: Runtime[ImapSettings]) -> Sequence[Component]:
     parts.append(Periodic("access", POLL_SECONDS, access.poll))
     parts.append(Periodic("logins", EXCHANGE_SECONDS, logins.exchange.exchange))
     parts.append(recorder)
+    parts.append(Periodic("app-password-uses", WRITE_SECONDS, logins.app_passwords.write_uses))
     if certificates is not None:
         parts.append(Periodic("certificates", _CERTIFICATE_SECONDS, certificates.refresh))
     parts.extend(_listeners(settings, backend, resources))

@@ -72,11 +72,22 @@ class Rewritten:
         return f"{self.field}: {self.claimed} became {self.became}"
 
 
+@dataclass(frozen=True, slots=True)
+class Strangers:
+    """Claimed addresses that the login may not use, and those that it may use on behalf of their owner only."""
+
+    foreign: Collection[Address] = ()
+    on_behalf: Collection[Address] = ()
+
+
+NO_STRANGERS = Strangers()
+
+
 class HeaderFilter(ABC):
     """A filter from the octets of one message to the octets that are stored.
 
     After each call `refusal` says whether the message is refused, and `claims` which addresses must belong to the
-    login before more is fed: `settle` is then called with those that do not.
+    login before more is fed: `settle` is then called with those that do not, or not quite.
     """
 
     refusal: Reply | None = None
@@ -101,9 +112,9 @@ class HeaderFilter(ABC):
     def finish(self) -> bytes:
         """End the message; return what is left to be stored."""
 
-    def settle(self, foreign: Collection[Address]) -> bytes:
-        """Continue after `claims`; `foreign` are those that do not belong to the login."""
-        raise AssertionError(f"nothing was claimed, so nothing is foreign: {foreign}")
+    def settle(self, strangers: Strangers) -> bytes:
+        """Continue after `claims`, of which some do not belong to the login."""
+        raise AssertionError(f"nothing was claimed, so nothing is foreign: {strangers}")
 
     def _count(self, name: bytes) -> None:
         """Count a field against the limits of the trace. Raises StopHeader where the message is refused."""

@@ -9,6 +9,7 @@ from functools import partial
 from mailyard.broker.connection import Broker
 from mailyard.broker.publisher import TicketPublisher
 from mailyard.directory.accesswatch import POLL_SECONDS, AccessWatch
+from mailyard.directory.apppasswordlogins import WRITE_SECONDS
 from mailyard.directory.authentication import Authenticator
 from mailyard.directory.directory import Directory
 from mailyard.directory.loginlog.recorder import LoginRecorder
@@ -93,6 +94,7 @@ async def build(runtime: Runtime[SmtpInSettings]) -> Sequence[Component]:
     parts.append(Periodic("access", POLL_SECONDS, access.poll))
     parts.append(Periodic("logins", EXCHANGE_SECONDS, logins.exchange.exchange))
     parts.append(recorder)
+    parts.append(Periodic("app-password-uses", WRITE_SECONDS, logins.app_passwords.write_uses))
     parts.append(Periodic("pressure", _PRESSURE_SECONDS, pressure.sample))
     if certificates is not None:
         parts.append(Periodic("certificates", _CERTIFICATE_SECONDS, certificates.refresh))

@@ -3,10 +3,11 @@
 MX never relays; LMTP takes local recipients only.
 """
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable
 
 from mailyard.directory.authentication import Authenticator
 from mailyard.directory.directory import Directory
+from mailyard.directory.grants import GrantKind
 from mailyard.directory.identity import Identity
 from mailyard.directory.model import Expansion, LocalAccount, Remote, Resolution, Unknown
 from mailyard.listening.budget import MemoryBudget
@@ -15,6 +16,7 @@ from mailyard.proto.v1.ticket_pb2 import Recipient
 from mailyard.smtp.parameters import RcptParameters
 from mailyard.smtp.reply import Reply
 from mailyard.smtp.server.limits import Mode
+from mailyard.smtp_in.headerfilters import Strangers
 from mailyard.smtp_in.hooks import HookResult, SmtpContext, SmtpHook
 from mailyard.smtp_in.pressure import Pressure
 from mailyard.smtp_in.replies import MEMORY_FULL, NOT_LOCAL, RECIPIENT_OK, RELAY_DENIED, not_your_address
@@ -70,12 +72,17 @@ class OwnAddressPolicy(SmtpHook):
         resolution = self._addresses.resolve_cached(address)
         return isinstance(resolution, LocalAccount) and str(resolution.account.id) == identity.account
 
-    async def is_own(self, identity: Identity, address: Address) -> bool:
-        """Say whether the account may send from an address. Raises Unavailable."""
-        return await self._logins.may_send_as(identity, address)
+    async def strangers(self, identity: Identity, addresses: Iterable[Address]) -> Strangers:
+        """Name the addresses that the account may not use, or only on behalf of their owner. Raises Unavailable."""
+        rights = {address: await self._logins.send_right(identity, address) for address in addresses}
+        return Strangers(
+            foreign=[address for address, right in rights.items() if right is None],
+            on_behalf=[address for address, right in rights.items() if right is GrantKind.SEND_ON_BEHALF],
+        )
 
     async def _look_up(self, identity: Identity, sender: Address) -> Reply | None:
-        if await self.is_own(identity, sender):
+        """Bounces go to the reverse-path, so a grant to send on behalf of an address is not enough."""
+        if await self._logins.send_right(identity, sender) is GrantKind.SEND_AS:
             return None
         return not_your_address(sender, identity.address)
 

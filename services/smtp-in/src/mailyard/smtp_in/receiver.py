@@ -6,7 +6,7 @@ be awaited: an address that the directory has not seen lately, a password, a bod
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache, partial
 from itertools import chain
@@ -34,7 +34,7 @@ from mailyard.smtp.server.session import Session
 from mailyard.smtp_in import replies
 from mailyard.smtp_in.acceptances import AUTHOR_REWRITTEN, acceptance_of
 from mailyard.smtp_in.bodybuffer import BodyBuffer
-from mailyard.smtp_in.headerfilters import HeaderFilter, TransitFilter
+from mailyard.smtp_in.headerfilters import NO_STRANGERS, HeaderFilter, Strangers, TransitFilter
 from mailyard.smtp_in.hooks import Asked, HookResult, MailTransaction, SmtpContext
 from mailyard.smtp_in.listeners import ListenerProfile
 from mailyard.smtp_in.peer import SmtpPeer
@@ -396,7 +396,7 @@ class Receiver:
                 self.is_busy = True
                 self._start(self._keep_after_look_up(header, unknown))
             else:
-                self._keep(header.settle(()))
+                self._keep(header.settle(NO_STRANGERS))
         elif octets:
             is_scarce = self._backend.memory.is_above_mark
             if self._buffer.take(octets, is_scarce=is_scarce):
@@ -409,7 +409,7 @@ class Receiver:
 
     async def _keep_after_look_up(self, header: HeaderFilter, unknown: Sequence[Address]) -> None:
         try:
-            foreign = await self._foreign(unknown)
+            strangers = await self._strangers(unknown)
         except Exception as error:
             _log_failure(error)
             self._failure = replies.UNAVAILABLE
@@ -417,14 +417,14 @@ class Receiver:
         if self._is_closed:
             self._give_up()
         elif self._failure is None:
-            self._keep(header.settle(foreign))
+            self._keep(header.settle(strangers))
         if not self.is_busy:
             self._resume()
 
-    async def _foreign(self, addresses: Sequence[Address]) -> list[Address]:
-        identity, own = self._context.identity, self._backend.own_addresses
+    async def _strangers(self, addresses: Sequence[Address]) -> Strangers:
+        identity = self._context.identity
         assert identity is not None, "only a login claims addresses"
-        return [each for each in addresses if not await own.is_own(identity, each)]
+        return await self._backend.own_addresses.strangers(identity, addresses)
 
     def _fail(self, reply: Reply) -> None:
         """Keep nothing of the message; its end gets this reply."""
@@ -458,17 +458,17 @@ class Receiver:
         elif unknown := self._not_known_own(header.claims):
             self._later(self._conclude_after_look_up(header, unknown), is_about_message=True)
         else:
-            self._conclude(header, octets, ())
+            self._conclude(header, octets, NO_STRANGERS)
 
     async def _conclude_after_look_up(self, header: HeaderFilter, unknown: Sequence[Address]) -> None:
-        foreign = await self._foreign(unknown)
+        strangers = await self._strangers(unknown)
         if not self._is_closed:
-            self._conclude(header, b"", foreign)
+            self._conclude(header, b"", strangers)
 
-    def _conclude(self, header: HeaderFilter, octets: bytes, foreign: Collection[Address]) -> None:
+    def _conclude(self, header: HeaderFilter, octets: bytes, strangers: Strangers) -> None:
         """Settle the header section: all of the message has come, and its foreign authors are known."""
         if header.claims:
-            octets = header.settle(foreign)
+            octets = header.settle(strangers)
         if header.refusal is not None:
             self._give_up()
             self._answer(header.refusal)

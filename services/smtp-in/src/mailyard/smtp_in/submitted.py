@@ -5,14 +5,14 @@ must not reach other recipients (RFC 5322 section 3.6.3), Return-Path is written
 Content-Length belongs to mbox files.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mailyard.directory.policy import AuthorPolicy, DomainPolicy
 from mailyard.message.address import Address
 from mailyard.smtp.reply import Reply, reply
 from mailyard.smtp_in.header import HeaderStream, StopHeader
-from mailyard.smtp_in.headerfilters import TOO_MANY_LINES, HeaderFilter, Missing, Rewritten, Trace
+from mailyard.smtp_in.headerfilters import TOO_MANY_LINES, HeaderFilter, Missing, Rewritten, Strangers, Trace
 from mailyard.smtp_in.mailboxes import AuthorFieldError, parse_mailboxes
 
 _REMOVED = frozenset({b"bcc", b"resent-bcc", b"return-path", b"content-length"})
@@ -22,6 +22,10 @@ _ORIGINATORS: Mapping[bytes, str] = {
     b"resent-from": "Resent-From",
     b"resent-sender": "Resent-Sender",
 }
+_SENDER_OF: Mapping[bytes, bytes] = {
+    b"from": b"sender",
+    b"resent-from": b"resent-sender",
+}  # RFC 5322 section 3.6.2
 _MOST_FIELDS = 2000
 _FIELD_OCTETS = 200  # of memory that the objects of one field take
 _MOST_AUTHORS = 50  # of all these fields: each may cost a question to the directory
@@ -64,6 +68,7 @@ class SubmissionFilter(HeaderFilter):
         self._octets = 0
         self._rest = b""
         self._is_passed = False
+        self._needs_sender = False
         self._stream = HeaderStream(self._collect, held=rules.header_octets, strict=True)
 
     @property
@@ -97,14 +102,31 @@ class SubmissionFilter(HeaderFilter):
             self.refusal = self.refusal or TOO_MANY_LINES
         return self._judge()
 
-    def settle(self, foreign: Collection[Address]) -> bytes:
-        """Refuse, rewrite or keep the fields that name addresses of others; return the header section."""
+    def settle(self, strangers: Strangers) -> bytes:
+        """Refuse, rewrite or keep the fields that name addresses of others; return the header section.
+
+        Mail on behalf of an address needs the login in Sender. Where fields are rewritten, a missing Sender is added.
+        """
         self.claims = ()
+        refuses = self._rules.foreign_author is AuthorPolicy.REFUSE
+        names = {field.name for field in self._fields}
         for field in self._fields:
-            strange = next((each for each in field.authors if each in foreign), None)
+            strange = next((each for each in field.authors if each in strangers.foreign), None)
+            lent = next((each for each in field.authors if each in strangers.on_behalf), None)
+            sender = _SENDER_OF.get(field.name)
+            if strange is None and lent is not None and sender is not None:
+                if sender in names:
+                    continue
+                if refuses:
+                    self.refusal = self._lacks_sender(field, lent, _ORIGINATORS[sender])
+                    return b""
+                if field.name == b"from":
+                    self._needs_sender = True
+                    continue
+            strange = strange or lent
             if strange is None:
                 continue
-            if self._rules.foreign_author is AuthorPolicy.REFUSE:
+            if refuses:
                 self.refusal = self._not_own(field, strange)
                 return b""
             self._rewrite(field)
@@ -163,6 +185,18 @@ class SubmissionFilter(HeaderFilter):
         )
         return reply(550, "5.7.1", text)
 
+    def _added_sender(self, *, is_needed: bool) -> str:
+        if self._needs_sender:
+            return str(self._login)
+        return self._author if is_needed else ""
+
+    def _lacks_sender(self, field: _Field, address: Address, sender: str) -> Reply:
+        name, login = _ORIGINATORS[field.name], self._shown(self._login)
+        text = (
+            f"{name}: {self._shown(address)} may be used on behalf of its owner only: add {sender}: {login}"
+        )
+        return reply(550, "5.7.1", text)
+
     @staticmethod
     def _shown(address: Address) -> str:
         """Return an address in ASCII, as replies must be (RFC 6531 section 3.7.4.2)."""
@@ -184,7 +218,7 @@ class SubmissionFilter(HeaderFilter):
             date=b"date" not in names,
             message_id=b"message-id" not in names,
             author="" if b"from" in names else self._author,
-            sender=self._author if several and b"sender" not in names else "",
+            sender="" if b"sender" in names else self._added_sender(is_needed=several),
         )
         octets = b"".join([_whole(field.octets) for field in self._fields])
         rest, self._rest, self._fields = self._rest, b"", []

@@ -8,13 +8,16 @@ from bson import ObjectId
 from mailyard.cli.listing import AsJson, Column, Record, show
 from mailyard.cli.owner import Named, OfOwner
 from mailyard.cli.removing import KeepDays, Yes, confirmed, kept
-from mailyard.cli.secret import FromFile, FromStdin, Generate, Password, chosen_password
+from mailyard.cli.secret import FromFile, FromStdin, Generate, HashFromStdin, Password, chosen_password
 from mailyard.cli.session import Session, perform
+from mailyard.directory.apppasswordchange import AppPasswordChange
+from mailyard.directory.apppasswords import LoginScope
 from mailyard.directory.model import Account, AccountStatus
 from mailyard.directory.names import domain_name, mail_address
 from mailyard.directory.sizes import octets
 from mailyard.mailbox.mailboxes import Mailboxes
 from mailyard.mailbox.quota import Usage, usage_of
+from mailyard.runtime.clock import now_utc
 
 app = typer.Typer(no_args_is_help=True, help="Manage accounts: a mail address, a password, mailboxes.")
 
@@ -66,16 +69,19 @@ def add(
     name: Name = None,
     password_stdin: FromStdin = False,
     password_file: FromFile = None,
+    password_hash_stdin: HashFromStdin = False,
     generate: Generate = False,
     as_json: AsJson = False,
 ) -> None:
     """Add an account with its mailboxes."""
-    password = chosen_password(stdin=password_stdin, file=password_file, generate=generate)
+    password = chosen_password(
+        stdin=password_stdin, file=password_file, generate=generate, hash_stdin=password_hash_stdin
+    )
 
     async def added(session: Session) -> Account:
         owner = await session.owner_of(mail_address(address), tenant)
         directory = await session.prepared()
-        account = await directory.add_account(owner, address, password.text, quota, name or "")
+        account = await directory.add_account(owner, address, password.secret, quota, name or "")
         await Mailboxes(session.store).ensure_defaults(account.id)
         return account
 
@@ -90,16 +96,19 @@ def passwd(
     tenant: OfOwner = None,
     password_stdin: FromStdin = False,
     password_file: FromFile = None,
+    password_hash_stdin: HashFromStdin = False,
     generate: Generate = False,
     as_json: AsJson = False,
 ) -> None:
     """Change an account's password. Open sessions end within 5 seconds."""
-    password = chosen_password(stdin=password_stdin, file=password_file, generate=generate)
+    password = chosen_password(
+        stdin=password_stdin, file=password_file, generate=generate, hash_stdin=password_hash_stdin
+    )
 
     async def changed(session: Session) -> Account | None:
         parsed = mail_address(address)
         owner = await session.owner_of(parsed, tenant)
-        await session.directory.set_password(owner, address, password.text)
+        await session.directory.set_password(owner, address, password.secret)
         return await session.directory.accounts.get(owner, parsed)
 
     account = perform(context, changed)
@@ -152,18 +161,33 @@ def change(
     quota: Quota = None,
     no_quota: Annotated[bool, typer.Option("--no-quota", help="Remove the quota.")] = False,
     name: Name = None,
+    main_password_off: Annotated[
+        list[LoginScope] | None,
+        typer.Option(help="A protocol that only app passwords open; may be repeated. Open sessions end."),
+    ] = None,
+    main_password_on: Annotated[
+        bool, typer.Option("--main-password-on", help="The main password opens all protocols again.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Change an account's quota or name."""
+    """Change an account's quota or name, or the protocols that its main password opens."""
     if quota is not None and no_quota:
         raise typer.BadParameter("use only one of --quota and --no-quota")
-    if quota is None and not no_quota and name is None:
-        raise typer.BadParameter("nothing to change: use --quota, --no-quota or --name")
+    if main_password_off and main_password_on:
+        raise typer.BadParameter("use only one of --main-password-off and --main-password-on")
+    sets_protocols = bool(main_password_off) or main_password_on
+    if quota is None and not no_quota and name is None and not sets_protocols:
+        raise typer.BadParameter(
+            "nothing to change: use --quota, --no-quota, --name, --main-password-off or --main-password-on"
+        )
     if quota == 0:
         raise typer.BadParameter("a quota must be greater than zero; --no-quota removes it")
 
     async def changed(session: Session) -> Account:
         owner = await session.owner_of(mail_address(address), tenant)
+        if sets_protocols:
+            change = AppPasswordChange(session.store, session.directory, now_utc)
+            await change.set_main_password_off(owner, address, main_password_off or ())
         return await session.directory.set_account(
             owner, address, name=name, quota_bytes=0 if no_quota else quota
         )
@@ -273,5 +297,6 @@ def _record(account: Account) -> Record:
         "tenant": account.tenant,
         "status": account.status.value,
         "quota_bytes": account.quota_bytes,
+        "main_password_off": list(account.main_password_off) or None,
         "id": str(account.id),
     }

@@ -11,7 +11,9 @@ from typing import Annotated
 
 import typer
 
-from mailyard.cli.ending import MISCONFIGURED, fail
+from mailyard.cli.ending import MISCONFIGURED, REFUSED, fail
+from mailyard.directory.errors import Invalid
+from mailyard.directory.passwordschemes import ImportedHash, imported_hash
 
 _ALPHABET = (
     "abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"  # nothing that looks like something else
@@ -22,6 +24,13 @@ FromStdin = Annotated[bool, typer.Option("--password-stdin", help="Read the pass
 FromFile = Annotated[
     Path | None, typer.Option("--password-file", help="Read the password from this file.", dir_okay=False)
 ]
+HashFromStdin = Annotated[
+    bool,
+    typer.Option(
+        "--password-hash-stdin",
+        help="Read a password hash of another system from standard input, with or without Dovecot's {SCHEME}.",
+    ),
+]
 Generate = Annotated[bool, typer.Option("--generate", help="Generate a random password and print it.")]
 
 
@@ -31,14 +40,24 @@ class Password:
 
     text: str
     generated: bool = False
+    imported: ImportedHash | None = None  # a hash instead of a password
+
+    @property
+    def secret(self) -> str | ImportedHash:
+        """The password or the hash, as the directory takes it."""
+        return self.imported or self.text
 
 
-def chosen_password(*, stdin: bool, file: Path | None, generate: bool) -> Password:
+def chosen_password(*, stdin: bool, file: Path | None, generate: bool, hash_stdin: bool = False) -> Password:
     """Return the password from the source that the options name; without options, prompt for it twice."""
-    if stdin + generate + (file is not None) > 1:
-        raise typer.BadParameter("use only one of --password-stdin, --password-file and --generate")
+    if stdin + generate + hash_stdin + (file is not None) > 1:
+        raise typer.BadParameter(
+            "use only one of --password-stdin, --password-file, --password-hash-stdin and --generate"
+        )
     if generate:
         return Password("".join(secrets.choice(_ALPHABET) for _ in range(_LENGTH)), generated=True)
+    if hash_stdin:
+        return Password("", imported=_hash_in(first_line(sys.stdin.read())))
     if stdin:
         return Password(first_line(sys.stdin.read()))
     if file is not None:
@@ -48,6 +67,13 @@ def chosen_password(*, stdin: bool, file: Path | None, generate: bool) -> Passwo
             "no terminal for a prompt: use --password-stdin, --password-file or --generate"
         )
     return Password(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
+
+
+def _hash_in(line: str) -> ImportedHash:
+    try:
+        return imported_hash(line)
+    except Invalid as error:
+        fail(str(error), REFUSED)
 
 
 def _on_terminal() -> bool:

@@ -71,6 +71,13 @@ _VERBS = (
     Verb("alias", "alias", "app", "Manage aliases (addresses that forward to others)."),
     Verb("login-log", "loginlog", "app", "Show who has logged in to an account, and who has tried to."),
     Verb("login-block", "loginblock", "app", "Show and lift temporary blocks after failed logins."),
+    Verb(
+        "app-password",
+        "apppassword",
+        "app",
+        "Manage app passwords of accounts, for single programs and devices.",
+    ),
+    Verb("grant", "grant", "app", "Manage permissions to send as another address, or on behalf of it."),
     Verb("dkim", "dkim", "app", "Manage the DKIM keys of domains, and the DNS records that publish them."),
     Verb("sealing-key", "sealingkey", "app", "Make keys that encrypt the secrets in MongoDB."),
     Verb("queue", "queue", "app", "Show queues and dead letters."),

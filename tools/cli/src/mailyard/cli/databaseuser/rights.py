@@ -17,8 +17,10 @@ from mailyard.broker.topology import EVENTS_EXCHANGE
 from mailyard.directory.accesslog import COLLECTION as ACCESS_CHANGES
 from mailyard.directory.accounts import COLLECTION as ACCOUNTS
 from mailyard.directory.addresses import COLLECTION as ADDRESSES
+from mailyard.directory.apppasswords import COLLECTION as APP_PASSWORDS
 from mailyard.directory.dkim.keystore import COLLECTION as DKIM_KEYS
 from mailyard.directory.domains import COLLECTION as DOMAINS
+from mailyard.directory.grants import COLLECTION as GRANTS
 from mailyard.directory.loginlog.log import COLLECTION as LOGIN_LOG
 from mailyard.directory.removed import COLLECTION as REMOVED_ACCOUNTS
 from mailyard.directory.tenants import COLLECTION as TENANTS
@@ -39,7 +41,19 @@ from mailyard.store.lease import COLLECTION as LEASES
 BODIES: Final = (FILES, CHUNKS)
 LOGINS: Final = (LOGIN_FAILURES, LOGIN_BLOCKS, LOGIN_NETWORKS)
 COLLECTIONS: Final = (
-    *(TENANTS, DOMAINS, ADDRESSES, ACCOUNTS, ACCESS_CHANGES, REMOVED_ACCOUNTS, DKIM_KEYS, *LOGINS, LOGIN_LOG),
+    *(
+        TENANTS,
+        DOMAINS,
+        ADDRESSES,
+        ACCOUNTS,
+        ACCESS_CHANGES,
+        APP_PASSWORDS,
+        GRANTS,
+        REMOVED_ACCOUNTS,
+        DKIM_KEYS,
+        *LOGINS,
+        LOGIN_LOG,
+    ),
     *(MAILBOXES, MAILBOX_ACCOUNTS, DELETED_MAILBOXES, MESSAGES, *BODIES, PARKED, BODY_CHECKS),
     *(SPOOL, PROGRESS, LEDGER, LEDGER_HOURS, LEASES, CANARY),
 )
@@ -75,11 +89,17 @@ _TABLE: Final = (
         "tenants, domains, addresses and password hashes (for logins), names and sizes of mailboxes (for quotas), envelopes of the "
         "spool (for the age of the queue); no message",
         read=(
-            *(TENANTS, DOMAINS, ADDRESSES, ACCOUNTS, ACCESS_CHANGES, MAILBOXES, SPOOL, PROGRESS),
+            *(TENANTS, DOMAINS, ADDRESSES, ACCOUNTS, APP_PASSWORDS, GRANTS, ACCESS_CHANGES),
+            *(MAILBOXES, SPOOL, PROGRESS),
             *(FILES, PARKED, *LOGINS),  # files: the sizes of bodies
         ),
         insert=(*BODIES, PARKED, SPOOL, LEDGER, PROGRESS, *LOGINS, LOGIN_LOG),
-        update=(ACCOUNTS, PROGRESS, *LOGINS),  # accounts: a stronger hash of the same password
+        update=(
+            ACCOUNTS,
+            APP_PASSWORDS,
+            PROGRESS,
+            *LOGINS,
+        ),  # a stronger hash of the same password; the last use
         remove=(*BODIES, PARKED, LOGIN_BLOCKS),  # a body that was broken off
         statistics=True,
         publishes=(Queue.SMTP_IN_ROUTE.exchange,),
@@ -140,11 +160,11 @@ _TABLE: Final = (
         "imap",
         "tenants, domains, addresses, password hashes (for logins), mailboxes, messages and bodies; nothing of the spool",
         read=(
-            *(TENANTS, DOMAINS, ADDRESSES, ACCOUNTS, ACCESS_CHANGES),
+            *(TENANTS, DOMAINS, ADDRESSES, ACCOUNTS, APP_PASSWORDS, ACCESS_CHANGES),
             *(MAILBOXES, MAILBOX_ACCOUNTS, MESSAGES, *BODIES, PARKED, *LOGINS),
         ),
         insert=(MAILBOXES, MAILBOX_ACCOUNTS, DELETED_MAILBOXES, MESSAGES, *BODIES, *LOGINS, LOGIN_LOG),
-        update=(ACCOUNTS, MAILBOXES, MAILBOX_ACCOUNTS, MESSAGES, *LOGINS),
+        update=(ACCOUNTS, APP_PASSWORDS, MAILBOXES, MAILBOX_ACCOUNTS, MESSAGES, *LOGINS),
         remove=(MAILBOXES, *BODIES, PARKED, LOGIN_BLOCKS),
         publishes=(EVENTS_EXCHANGE,),
         receives_events=True,
