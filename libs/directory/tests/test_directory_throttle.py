@@ -5,7 +5,7 @@ import pytest
 from mailyard.directory.attempts import BLOCK_AFTER, AttemptLimits, client_of
 from mailyard.directory.identity import Identity
 from mailyard.directory.throttle.limits import LoginLimits
-from mailyard.directory.throttle.report import Block, BlockKind, Failure, Report, Subject
+from mailyard.directory.throttle.report import Block, BlockKind, Failure, FailureReport, LoginSubject
 from mailyard.directory.throttle.throttle import FAILURES_OF_A_REPORT, LoginThrottle, shared_name
 from mailyard.message.address import Address
 
@@ -49,7 +49,7 @@ def test_a_client_that_waits_for_each_pause_is_blocked_within_a_minute(throttle,
     while not blocks:
         clock.now += throttle.wait_seconds(ANNA, HOME)
         blocks = throttle.failed(ANNA, HOME)
-    assert blocks == [Block(Subject(BlockKind.ACCOUNT_FROM_ADDRESS, f"{ANNA} 192.0.2.1"), BLOCK_SECONDS)]
+    assert blocks == [Block(LoginSubject(BlockKind.ACCOUNT_FROM_ADDRESS, f"{ANNA} 192.0.2.1"), BLOCK_SECONDS)]
     assert clock.now - begin < 60
     assert throttle.wait_seconds(ANNA, HOME) == BLOCK_SECONDS
     clock.now += BLOCK_SECONDS
@@ -107,38 +107,38 @@ def test_networks_of_one_ipv6_site_are_one_network(throttle, clock):
 
 
 def test_failures_at_another_process_count_here(throttle):
-    throttle.take(Report(failures=(Failure(ANNA, HOME.address, 9),)))
+    throttle.take(FailureReport(failures=(Failure(ANNA, HOME.address, 9),)))
     assert throttle.wait_seconds(ANNA, HOME) > 0
     assert not throttle.pending()
 
 
 def test_a_report_that_comes_late_counts_at_its_time(throttle):
-    throttle.take(Report(failures=(Failure(ANNA, HOME.address, 9),), age=60.0))
+    throttle.take(FailureReport(failures=(Failure(ANNA, HOME.address, 9),), age=60.0))
     assert throttle.wait_seconds(ANNA, HOME) == 0
 
 
 def test_an_older_failure_after_a_newer_one_has_faded_meanwhile(throttle, clock):
     for _ in range(8):
         throttle.failed(ANNA, HOME)
-    throttle.take(Report(failures=(Failure(ANNA, HOME.address, 1),), age=120.0))
+    throttle.take(FailureReport(failures=(Failure(ANNA, HOME.address, 1),), age=120.0))
     assert throttle.wait_seconds(ANNA, HOME) == 0
-    throttle.take(Report(failures=(Failure(ANNA, HOME.address, 1),), age=0.0))
+    throttle.take(FailureReport(failures=(Failure(ANNA, HOME.address, 1),), age=0.0))
     assert throttle.wait_seconds(ANNA, HOME) > 0
 
 
 def test_a_block_of_another_process_is_in_force_here_until_it_ends_or_is_lifted(throttle, clock):
-    subject = Subject(BlockKind.ADDRESS, HOME.address)
-    throttle.take(Report(blocks=(Block(subject, 100.0),), age=10.0))
+    subject = LoginSubject(BlockKind.ADDRESS, HOME.address)
+    throttle.take(FailureReport(blocks=(Block(subject, 100.0),), age=10.0))
     assert throttle.wait_seconds(ANNA, HOME) == pytest.approx(90.0)
-    throttle.take(Report(lifted=(subject,)))
+    throttle.take(FailureReport(lifted=(subject,)))
     assert throttle.wait_seconds(ANNA, HOME) == 0
 
 
 def test_blocks_that_the_store_does_not_have_end_except_those_that_wait_to_be_sent(throttle):
-    throttle.take(Report(blocks=(Block(Subject(BlockKind.ADDRESS, ABROAD.address), 100.0),)))
+    throttle.take(FailureReport(blocks=(Block(LoginSubject(BlockKind.ADDRESS, ABROAD.address), 100.0),)))
     for n in range(40 + BLOCK_AFTER):
         throttle.failed(f"user{n}@example.org", HOME)
-    throttle.replace_blocks([Block(Subject(BlockKind.NETWORK, "203.0.113.0/24"), 50.0)])
+    throttle.replace_blocks([Block(LoginSubject(BlockKind.NETWORK, "203.0.113.0/24"), 50.0)])
     assert throttle.wait_seconds(ANNA, ABROAD) == 0
     assert throttle.wait_seconds(ANNA, client_of("203.0.113.9")) == 50.0
     assert throttle.wait_seconds(ANNA, HOME) == BLOCK_SECONDS

@@ -3,7 +3,7 @@
 | field | holds |
 |---|---|
 | `_id` | kind and subject, as text |
-| `kind`, `subject` | `report.Subject` |
+| `kind`, `subject` | `report.LoginSubject` |
 | `since`, `until` | by the server's clock; the row is deleted after `until` |
 
 Rows of the kinds `account…` name an address in `subject`; `remove` takes one away.
@@ -15,7 +15,7 @@ from datetime import datetime
 from pymongo import ASCENDING, DeleteOne, IndexModel, UpdateOne
 
 from mailyard.directory.throttle.failurelog import subject_of
-from mailyard.directory.throttle.report import Block, Subject
+from mailyard.directory.throttle.report import Block, LoginSubject
 from mailyard.store.client import Row, Store, unavailable_when_away
 
 COLLECTION = "login_blocks"
@@ -27,7 +27,7 @@ _MOST = 10_000
 class StoredBlock:
     """A block that has not ended; `seconds` are left."""
 
-    subject: Subject
+    subject: LoginSubject
     since: datetime
     until: datetime
     seconds: float
@@ -77,7 +77,7 @@ class LoginBlocks:
             for row in rows
         ]
 
-    async def remove(self, subject: Subject) -> bool:
+    async def remove(self, subject: LoginSubject) -> bool:
         """Remove a block; return whether there was one. Raises Unavailable."""
         with unavailable_when_away():
             result = await self._rows.delete_one({"_id": str(subject)})

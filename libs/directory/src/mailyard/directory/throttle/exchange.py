@@ -13,7 +13,7 @@ from mailyard.directory.cache import Monotonic, unchanged
 from mailyard.directory.throttle.blocks import LoginBlocks
 from mailyard.directory.throttle.failurelog import KEPT_SECONDS, REPORTS_OF_A_READ, FailureLog
 from mailyard.directory.throttle.networks import LoginNetworks
-from mailyard.directory.throttle.report import Block, Report
+from mailyard.directory.throttle.report import Block, FailureReport
 from mailyard.directory.throttle.throttle import LoginThrottle, Pair
 from mailyard.runtime.errors import Unavailable
 from mailyard.runtime.logs import get_logger
@@ -44,7 +44,7 @@ class LoginExchange:
         self._clock = clock
         self._process = secrets.token_hex(8)
         self._sent = 0
-        self._unsent: tuple[str, Report] | None = None
+        self._unsent: tuple[str, FailureReport] | None = None
         self._seen: dict[str, float] = {}
         self._read_at: float | None = None
         self._was_active = False

@@ -16,7 +16,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from pymongo import ASCENDING, IndexModel
 
-from mailyard.directory.throttle.report import Block, BlockKind, Failure, Report, Subject
+from mailyard.directory.throttle.report import Block, BlockKind, Failure, FailureReport, LoginSubject
 from mailyard.store.client import Row, Store, unavailable_when_away
 
 COLLECTION = "login_failures"
@@ -31,7 +31,7 @@ class FailureLog:
     def __init__(self, store: Store) -> None:
         self._rows = store.collection(COLLECTION)
 
-    async def add(self, name: str, report: Report) -> None:
+    async def add(self, name: str, report: FailureReport) -> None:
         """Store a report; again, it changes nothing. Raises Unavailable."""
         told = {
             "failures": [[each.login, each.address, each.count] for each in report.failures],
@@ -45,7 +45,7 @@ class FailureLog:
         with unavailable_when_away():
             await self._rows.update_one({"_id": name}, [{"$set": change}], upsert=True)
 
-    async def entry_since(self, seconds: float, known: Collection[str]) -> Mapping[str, Report]:
+    async def entry_since(self, seconds: float, known: Collection[str]) -> Mapping[str, FailureReport]:
         """Read the reports of the last `seconds` that are not `known`, oldest first, at most `REPORTS_OF_A_READ`.
 
         Raises:
@@ -65,8 +65,8 @@ class FailureLog:
         return {row["_id"]: _report_of(row) for row in rows}
 
 
-def _report_of(row: Row) -> Report:
-    return Report(
+def _report_of(row: Row) -> FailureReport:
+    return FailureReport(
         tuple(Failure(*each) for each in row.get("failures", ())),
         tuple(Block(subject_of(each[:2]), each[2]) for each in row.get("blocks", ())),
         tuple(subject_of(each) for each in row.get("lifted", ())),
@@ -74,6 +74,6 @@ def _report_of(row: Row) -> Report:
     )
 
 
-def subject_of(pair: Sequence[str]) -> Subject:
+def subject_of(pair: Sequence[str]) -> LoginSubject:
     """Read a subject as it is stored."""
-    return Subject(BlockKind(pair[0]), pair[1])
+    return LoginSubject(BlockKind(pair[0]), pair[1])

@@ -4,7 +4,7 @@ import secrets
 
 from mailyard.directory.throttle.blocks import LoginBlocks, StoredBlock
 from mailyard.directory.throttle.failurelog import FailureLog
-from mailyard.directory.throttle.report import Report
+from mailyard.directory.throttle.report import FailureReport
 from mailyard.store.client import Store
 
 
@@ -18,7 +18,7 @@ async def lifted_blocks(store: Store, name: str) -> list[StoredBlock]:
     for each in found:
         await blocks.remove(each.subject)
     if found:
-        report = Report(lifted=tuple(each.subject for each in found))
+        report = FailureReport(lifted=tuple(each.subject for each in found))
         await FailureLog(store).add(f"lifted:{secrets.token_hex(8)}", report)
     return found
 

@@ -17,7 +17,7 @@ class BlockKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class LoginSubject:
     """A login name, an address (IPv6: /64), a network (/24, /48), or name and address with a space in between."""
 
     kind: BlockKind
@@ -31,7 +31,7 @@ class Subject:
 class Block:
     """A subject that may not try to log in for so many seconds from now."""
 
-    subject: Subject
+    subject: LoginSubject
     seconds: float
 
 
@@ -50,12 +50,12 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class FailureReport:
     """Failures, blocks and lifted blocks of about one second; `age`: seconds since it was stored, by the server's clock."""
 
     failures: tuple[Failure, ...] = ()
     blocks: tuple[Block, ...] = ()
-    lifted: tuple[Subject, ...] = ()
+    lifted: tuple[LoginSubject, ...] = ()
     age: float = 0.0
 
     def __bool__(self) -> bool:

@@ -16,7 +16,7 @@ from mailyard.directory.attempts import Attempts, ClientNetwork
 from mailyard.directory.cache import Monotonic, TtlCache
 from mailyard.directory.identity import Identity
 from mailyard.directory.throttle.limits import LoginLimits
-from mailyard.directory.throttle.report import Block, BlockKind, Failure, Report, Subject
+from mailyard.directory.throttle.report import Block, BlockKind, Failure, FailureReport, LoginSubject
 from mailyard.message.address import Address
 
 KNOWN_DAYS = 30
@@ -54,7 +54,7 @@ class LoginThrottle:
         self._failed: TtlCache[Pair, bool] = TtlCache(_PAIRS, clock)
         self._stored: TtlCache[Pair, bool] = TtlCache(_PAIRS, clock)
         self._failures: Counter[Pair] = Counter()
-        self._blocks: dict[Subject, float] = {}  # until when
+        self._blocks: dict[LoginSubject, float] = {}  # until when
         self._networks: dict[Pair, Identity] = {}
         self._active_until = -1.0
 
@@ -111,7 +111,7 @@ class LoginThrottle:
         else:
             self._unknown.put(pair, True, _ASKED_SECONDS)
 
-    def take(self, report: Report) -> list[Block]:
+    def take(self, report: FailureReport) -> list[Block]:
         """Count what another process has reported; return the blocks that begin with it."""
         at = self._clock() - report.age
         begun = [
@@ -141,7 +141,7 @@ class LoginThrottle:
 
     # To be sent.
 
-    def pending(self) -> Report:
+    def pending(self) -> FailureReport:
         """Return a part of what is to be sent, and forget it."""
         now = self._clock()
         failures = [
@@ -150,7 +150,7 @@ class LoginThrottle:
         ]
         subjects = list(self._blocks)[:_BLOCKS_OF_A_REPORT]
         blocks = [Block(each, self._blocks.pop(each) - now) for each in subjects]
-        return Report(tuple(failures), tuple(blocks))
+        return FailureReport(tuple(failures), tuple(blocks))
 
     def pending_networks(self) -> dict[Pair, Identity]:
         """Return networks from which accounts were used, and that are to be stored; they are forgotten by `stored`."""
@@ -162,7 +162,7 @@ class LoginThrottle:
             self._networks.pop(pair, None)
             self._stored.put(pair, True, _STORED_SECONDS)
 
-    def _wait(self, subject: Subject, now: float) -> float:
+    def _wait(self, subject: LoginSubject, now: float) -> float:
         counts = self._counts.get(subject.kind)
         return counts.wait_seconds(subject.name, now) if counts is not None else 0.0
 
@@ -178,7 +178,7 @@ class LoginThrottle:
                 self._blocks[subject] = at + limits.block_seconds
         return begun
 
-    def _lift(self, subject: Subject) -> None:
+    def _lift(self, subject: LoginSubject) -> None:
         self._blocks.pop(subject, None)
         if (counts := self._counts.get(subject.kind)) is not None:
             counts.lift(subject.name)
@@ -192,11 +192,11 @@ def shared_name(login: Address | None, text: str) -> str:
     return f"#{hashlib.blake2b(octets, digest_size=16).hexdigest()}"
 
 
-def _subjects(login: str, client: ClientNetwork) -> tuple[Subject, ...]:
+def _subjects(login: str, client: ClientNetwork) -> tuple[LoginSubject, ...]:
     return (
-        Subject(BlockKind.ACCOUNT, login),
-        Subject(BlockKind.EVERYWHERE, login),
-        Subject(BlockKind.ACCOUNT_FROM_ADDRESS, f"{login} {client.address}"),
-        Subject(BlockKind.ADDRESS, client.address),
-        Subject(BlockKind.NETWORK, client.network),
+        LoginSubject(BlockKind.ACCOUNT, login),
+        LoginSubject(BlockKind.EVERYWHERE, login),
+        LoginSubject(BlockKind.ACCOUNT_FROM_ADDRESS, f"{login} {client.address}"),
+        LoginSubject(BlockKind.ADDRESS, client.address),
+        LoginSubject(BlockKind.NETWORK, client.network),
     )
