@@ -47,6 +47,7 @@ class DnsServer(asyncio.DatagramProtocol):
 
     def __init__(self) -> None:
         self.authenticates = False
+        self.truncates = False
         self.ttl = 60
         self.zone: dict[tuple[str, str], list[str] | dns.rcode.Rcode | None] = {}
         self.names: set[str] = set()
@@ -82,6 +83,8 @@ class DnsServer(asyncio.DatagramProtocol):
         self.asked.append((name, kind))
         response = dns.message.make_response(query)
         response.flags |= dns.flags.RA
+        if self.truncates:
+            response.flags |= dns.flags.TC
         if self.authenticates and query.flags & dns.flags.AD:
             response.flags |= dns.flags.AD
         while (name, "CNAME") in self.zone:

@@ -11,6 +11,7 @@ from mailyard.directory.errors import Invalid
 from mailyard.directory.policy import (
     AuthorPolicy,
     DomainPolicy,
+    HygieneMode,
     TenantPolicy,
     changed_texts,
     effective,
@@ -112,6 +113,10 @@ def test_every_field_says_what_it_decides() -> None:
         ("relay_sources", "2001:db8:0:0::1 ,192.0.2.1", ("2001:db8::1", "192.0.2.1")),
         ("author_policy", "allow", AuthorPolicy.ALLOW),
         ("relay_security", "none", Security.NONE),
+        ("dnsbl", "note", HygieneMode.NOTE),
+        ("greylisting", "off", HygieneMode.OFF),
+        ("never_sends", "*", ("*",)),
+        ("never_sends", "NoReply , news", ("noreply", "news")),
     ],
 )
 def test_a_value_at_the_limit_of_its_range_is_accepted(name: str, text: str, value: object) -> None:
@@ -132,6 +137,10 @@ def test_a_value_at_the_limit_of_its_range_is_accepted(name: str, text: str, val
         ("removed_mail_days", "1.5"),
         ("relay_route", ""),
         ("login_source", ""),
+        ("helo_check", "on"),
+        ("never_sends", ","),
+        ("never_sends", "a@b.example"),
+        ("never_sends", ",".join(map(str, range(501)))),
     ],
 )
 def test_a_stored_value_beyond_its_range_makes_the_policy_unreadable(name: str, text: str) -> None:
@@ -162,6 +171,13 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "relay_route": st.sampled_from(["a.example", "b.example"]),
     "relay_security": st.sampled_from(Security),
     "relay_sources": st.sampled_from([("192.0.2.1",), ("2001:db8::1",)]),
+    "dnsbl": st.sampled_from(HygieneMode),
+    "client_name": st.sampled_from(HygieneMode),
+    "helo_check": st.sampled_from(HygieneMode),
+    "early_talker": st.sampled_from(HygieneMode),
+    "greylisting": st.sampled_from(HygieneMode),
+    "null_sender": st.sampled_from(HygieneMode),
+    "never_sends": st.sampled_from([("*",), ("noreply", "news")]),
 }
 tenant_policies = st.builds(TenantPolicy, **{name: st.none() | value for name, value in VALUES.items()})
 domain_policies = st.builds(

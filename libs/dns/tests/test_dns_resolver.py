@@ -1,5 +1,7 @@
 """Questions to a real DNS server: records, failures, the AD bit, and what is asked twice."""
 
+import asyncio
+
 import dns.rcode
 import pytest
 
@@ -33,6 +35,46 @@ async def test_records_come_in_presentation_format_and_a_text_is_one_text(
     server.add("1.2.0.192.in-addr.arpa", "PTR", "mx.a.example.")
     assert await resolver.resolve("A.Example.", "TXT") == DnsAnswer(("v=spf1 -all",))
     assert await resolver.resolve("1.2.0.192.in-addr.arpa", "PTR") == DnsAnswer(("mx.a.example.",))
+
+
+async def test_a_peek_returns_what_is_cached_and_asks_nobody(
+    server: DnsServer, resolver: DnsResolver, clock: Clock
+) -> None:
+    server.add("a.example", "A", "192.0.2.1")
+    assert resolver.resolve_cached("a.example", "A") is None
+    assert server.asked == []
+    await resolver.resolve("a.example", "A")
+    await resolver.resolve("gone.example", "A")
+    assert resolver.resolve_cached("A.Example.", "A") == DnsAnswer(("192.0.2.1",))
+    assert resolver.resolve_cached("gone.example", "A") is DnsFailure.NO_DOMAIN
+    clock.now = 61.0
+    assert resolver.resolve_cached("a.example", "A") is None
+
+
+@pytest.mark.parametrize("one_datagram", [False, True])
+async def test_an_answer_that_was_cut_is_asked_for_over_tcp_unless_one_datagram_is_the_limit(
+    server: DnsServer, one_datagram: bool
+) -> None:
+    connected = 0
+
+    async def cut_off(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connected
+        connected += 1
+        writer.close()
+
+    server.truncates = True
+    server.add("a.example", "A", "192.0.2.1")
+    async with await asyncio.start_server(cut_off, "127.0.0.1", server.port):
+        options = DnsOptions(["127.0.0.1"], server.port, seconds=2.0, one_datagram=one_datagram)
+        assert await DnsResolver(options).resolve("a.example", "A") is DnsFailure.UNANSWERED
+    assert (connected > 0) is not one_datagram
+    assert len(server.asked) == 1
+
+
+async def test_short_answers_come_where_one_datagram_is_the_limit(server: DnsServer) -> None:
+    server.add("a.example", "A", "192.0.2.1")
+    resolver = DnsResolver(DnsOptions(["127.0.0.1"], server.port, seconds=2.0, one_datagram=True))
+    assert await resolver.resolve("a.example", "A") == DnsAnswer(("192.0.2.1",))
 
 
 async def test_mail_exchangers_have_a_preference_and_a_host_in_lower_case(

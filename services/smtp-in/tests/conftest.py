@@ -303,7 +303,9 @@ class SmtpService:
     trace: Trace = field(default_factory=lambda: Trace(100, frozenset({b"mail.one.test"})))
     rules: SubmissionRules = field(default_factory=SubmissionRules)
     memory: MemoryBudget = field(default_factory=lambda: MemoryBudget(2**27))
+    first_hooks: list[SmtpHook] = field(default_factory=list)
     more_hooks: list[SmtpHook] = field(default_factory=list)
+    greeting_delay: Callable[[str], float] | None = None
     stack: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     def __post_init__(self) -> None:
@@ -330,9 +332,10 @@ class SmtpService:
             trace=self.trace,
             rules=self.rules,
             memory=self.memory,
+            first_hooks=self.first_hooks,
             more_hooks=self.more_hooks,
         )
-        profile = ListenerProfile(name, profile, backend, Measures(name), plaintext_auth)
+        profile = ListenerProfile(name, profile, backend, Measures(name), plaintext_auth, self.greeting_delay)
         resources = ListenerResources(
             self.admission, self.memory, self.certificates, self.proxies, backlog=128
         )

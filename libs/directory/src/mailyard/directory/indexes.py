@@ -1,6 +1,15 @@
 """The indexes of the directory; creating them again changes nothing."""
 
-from mailyard.directory import accesslog, accounts, addresses, apppasswords, domains, grants, removed
+from mailyard.directory import (
+    accesslog,
+    accounts,
+    addresses,
+    apppasswords,
+    domains,
+    grants,
+    greylist,
+    removed,
+)
 from mailyard.directory.accesslog import AccessLog
 from mailyard.directory.dkim import keystore
 from mailyard.directory.loginlog import log
@@ -25,4 +34,6 @@ async def ensure_indexes(store: Store) -> None:
         *_LOGINS,
     ):
         await create_indexes(store, collection.COLLECTION, list(collection.INDEXES))
+    await create_indexes(store, greylist.COLLECTION, list(greylist.INDEXES))
+    await create_indexes(store, greylist.NETWORKS, list(greylist.NETWORK_INDEXES))
     await AccessLog(store).prepare()

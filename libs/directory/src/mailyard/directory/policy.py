@@ -20,6 +20,7 @@ LOGIN_PROTOCOLS: Final = ("imap", "pop3", "smtp")
 LOGIN_SOURCES: Final = (DEFAULT_LOGIN_SOURCE,)
 _SMALLEST_MESSAGE: Final = 65_536  # octets, as of MAILYARD_SMTP_IN_MESSAGE_SIZE
 _LONGEST_DAYS: Final = 3650
+_MOST_LOCAL_PARTS: Final = 500
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -30,6 +31,14 @@ class AuthorPolicy(StrEnum):
     REFUSE = "refuse"
     REWRITE = "rewrite"  # the account's address takes its place, the original goes to X-Original-From
     ALLOW = "allow"
+
+
+class HygieneMode(StrEnum):
+    """What becomes of a message about whose client or sender a check before the queue has a concern."""
+
+    OFF = "off"
+    NOTE = "note"  # the message is accepted, and its timeline shows the concern
+    REFUSE = "refuse"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +94,13 @@ def _days(text: str) -> int:
 def _next_hop(text: str) -> str:
     NextHop.parse(text)
     return text
+
+
+def _local_parts(text: str) -> tuple[str, ...]:
+    found = tuple(each.strip().lower() for each in text.split(","))
+    if len(found) > _MOST_LOCAL_PARTS or not all(found) or any("@" in each for each in found):
+        raise ValueError(f"write *, or at most {_MOST_LOCAL_PARTS} local parts, comma-separated")
+    return found
 
 
 def _addresses(text: str) -> tuple[str, ...]:
@@ -165,6 +181,60 @@ class TenantPolicy:
             _addresses,
             "Own addresses that outgoing mail is sent from, one IPv4 and one IPv6 at most. Default:"
             " MAILYARD_RELAY_SOURCE_ADDRESSES.",
+        ),
+    ] = None
+    dnsbl: Annotated[
+        HygieneMode | None,
+        Entry(
+            _one_of(HygieneMode),
+            "Mail from clients that DNS blocklists list: off, note or refuse. Default: MAILYARD_SMTP_IN_DNSBL.",
+        ),
+    ] = None
+    client_name: Annotated[
+        HygieneMode | None,
+        Entry(
+            _one_of(HygieneMode),
+            "Mail from clients whose address has no confirmed name: off, note or refuse. Default:"
+            " MAILYARD_SMTP_IN_CLIENT_NAME.",
+        ),
+    ] = None
+    helo_check: Annotated[
+        HygieneMode | None,
+        Entry(
+            _one_of(HygieneMode),
+            "Mail from clients whose name in HELO or EHLO is wrong: off, note or refuse. Default:"
+            " MAILYARD_SMTP_IN_HELO_CHECK.",
+        ),
+    ] = None
+    early_talker: Annotated[
+        HygieneMode | None,
+        Entry(
+            _one_of(HygieneMode),
+            "Mail from clients that speak before they are greeted: off, note or refuse. Default:"
+            " MAILYARD_SMTP_IN_EARLY_TALKER.",
+        ),
+    ] = None
+    greylisting: Annotated[
+        HygieneMode | None,
+        Entry(
+            _one_of(HygieneMode),
+            "Mail from networks that are not known yet: off, note or refuse, which defers the first attempt. Default:"
+            " MAILYARD_SMTP_IN_GREYLISTING.",
+        ),
+    ] = None
+    null_sender: Annotated[
+        HygieneMode | None,
+        Entry(
+            _one_of(HygieneMode),
+            "Bounces to addresses that never send: off, note or refuse. Default: MAILYARD_SMTP_IN_NULL_SENDER.",
+        ),
+    ] = None
+    never_sends: Annotated[
+        tuple[str, ...] | None,
+        Entry(
+            _local_parts,
+            "Addresses that never send, so that every bounce to them is forged: local parts, comma-separated, or * for"
+            " all. Default: none.",
         ),
     ] = None
 

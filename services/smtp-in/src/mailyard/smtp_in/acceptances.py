@@ -13,6 +13,7 @@ from mailyard.spool.acceptance import Acceptance, TransferringClient
 from mailyard.store.body import Body
 
 AUTHOR_REWRITTEN = "message.author_rewritten"
+_FINDING = "message.finding"
 
 
 def acceptance_of(context: SmtpContext, protocol: str, host: str, body: Body) -> Acceptance:
@@ -35,6 +36,7 @@ def acceptance_of(context: SmtpContext, protocol: str, host: str, body: Body) ->
         tls=context.client.tls,
         account=identity.account if identity else "",
         login=str(identity.address) if identity else "",
+        host=context.client_host,
         certificate=context.client.certificate,
     )
     # RFC 5321 section 4.4: `for` names one recipient at most, because others may not see each other (section 7.6).
@@ -68,7 +70,10 @@ def acceptance_of(context: SmtpContext, protocol: str, host: str, body: Body) ->
         smtputf8=smtputf8,
         body_type=transaction.parameters.body.value,
         traceparent=str(new_trace(sampled=samples_next())),
-        steps=tuple((AUTHOR_REWRITTEN, str(each)) for each in transaction.rewritten),
+        steps=(
+            *((AUTHOR_REWRITTEN, str(each)) for each in transaction.rewritten),
+            *((_FINDING, f"{each.check}/{each.rule}: {each.text}") for each in transaction.findings),
+        ),
         findings=tuple(transaction.findings),
     )
 

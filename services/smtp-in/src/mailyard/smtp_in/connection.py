@@ -38,6 +38,7 @@ class Connection(ClientConnection, asyncio.Protocol):
         self._is_read_paused = False
         self._has_eof = False  # the client sends no more
         self._upgrade: asyncio.Task[None] | None = None  # the handshake of STARTTLS
+        self._greeting: asyncio.TimerHandle | None = None  # until the client is greeted
         self._dropped_octets = 0
         self._rate = MessageRate()
         self._session: Session
@@ -55,6 +56,16 @@ class Connection(ClientConnection, asyncio.Protocol):
         self._session = Session(profile, secured=secured, plaintext_auth=plaintext_auth)
         self._receiver = Receiver(listener, self._session, self._advance, self._revoke)
         self._receiver.meet(self._peer(secured=secured))
+        delay = 0.0 if listener.greeting_delay is None else listener.greeting_delay(self.client.ip)
+        if delay > 0:
+            self._greeting = asyncio.get_running_loop().call_later(delay, self._greet)
+        else:
+            self._advance()
+
+    def _greet(self) -> None:
+        """Write the greeting, and do what the client has asked for before it."""
+        self._greeting = None
+        self._heard = time.monotonic()
         self._advance()
 
     def data_received(self, data: bytes) -> None:
@@ -66,6 +77,8 @@ class Connection(ClientConnection, asyncio.Protocol):
             return
         self._heard = time.monotonic()
         self._session.receive(data)
+        if self._greeting is not None:
+            self._receiver.note_early_talk()
         self._advance()
 
     def eof_received(self) -> bool:
@@ -107,6 +120,8 @@ class Connection(ClientConnection, asyncio.Protocol):
     def end(self) -> None:
         """Leave the listener; what the client has sent of a message is forgotten."""
         if self.state is not ConnectionState.CLOSED:
+            if self._greeting is not None:
+                self._greeting.cancel()
             if self.is_connected:
                 self._receiver.close()
             self._holding.release()
@@ -157,7 +172,8 @@ class Connection(ClientConnection, asyncio.Protocol):
 
     @property
     def _is_server_busy(self) -> bool:
-        return self._session.is_asking or self._receiver.is_busy or self._upgrade is not None
+        is_waiting = self._greeting is not None or self._upgrade is not None
+        return is_waiting or self._session.is_asking or self._receiver.is_busy
 
     def _waiting(self, now: float, window: float) -> Waiting:
         receiver, is_server_busy = self._receiver, self._is_server_busy
@@ -174,6 +190,11 @@ class Connection(ClientConnection, asyncio.Protocol):
     def _advance(self) -> None:
         """Do what can be done with the input; write all replies at once."""
         if not self.is_open:
+            return
+        if self._greeting is not None:
+            self._count_octets()
+            if self._session.is_full:
+                self._read_as_wanted()
             return
         if self.state is ConnectionState.REVOKED and not self._is_server_busy:
             self._close(replies.ACCESS_ENDED)

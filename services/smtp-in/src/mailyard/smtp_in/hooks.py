@@ -17,6 +17,7 @@ from mailyard.smtp.parameters import NO_MAIL_PARAMETERS, MailParameters
 from mailyard.smtp.reply import Reply
 from mailyard.smtp.server.limits import Mode
 from mailyard.smtp_in.headerfilters import NOTHING_MISSING, Missing, Rewritten
+from mailyard.smtp_in.hygiene.concern import JudgedClient
 from mailyard.smtp_in.peer import SmtpPeer
 from mailyard.spool.acceptance import Acceptance
 from mailyard.spool.finding import Finding
@@ -59,13 +60,19 @@ class MailTransaction:
 
 @dataclass(slots=True)
 class SmtpContext:
-    """What is known about the client and its transaction. Hooks change nothing of it, but `SubmissionPolicy` notes the policy."""
+    """What is known about the client and its transaction.
+
+    Hooks change nothing of it, with these exceptions: `SubmissionPolicy` notes the policy, hygiene its state and the host name.
+    """
 
     listener: str
     mode: Mode
     client: SmtpPeer
     helo: str = ""  # in EHLO, HELO or LHLO; empty before
     identity: Identity | None = None  # after AUTH
+    client_host: str = ""  # host name by reverse DNS that forward DNS confirms; empty: not looked up
+    spoke_early: bool = False  # before the greeting
+    hygiene: JudgedClient | None = None  # what checks of the client have found out
     transaction: MailTransaction = field(default_factory=MailTransaction)
 
 
@@ -90,6 +97,14 @@ class SmtpHook:
     def on_end_of_data(self, context: SmtpContext, message: Acceptance) -> Asked:
         """All of a message has come; without a refusal it is given to the spool."""
 
+    def on_refused(self, context: SmtpContext, refusal: Reply) -> float:
+        """Note a refusal, and return for how many seconds it shall wait; the longest wait of all hooks counts.
+
+        A refusal of the protocol itself, such as of an unknown command, has been said already and waits in no case.
+        """
+        _ = context, refusal
+        return 0.0
+
 
 class Hooks:
     """Hooks by the steps that they override: a step that nobody overrides costs nothing."""
@@ -100,6 +115,7 @@ class Hooks:
         self.helo = _overriding(hooks, "on_helo")
         self.mail = _overriding(hooks, "on_mail")
         self.rcpt = _overriding(hooks, "on_rcpt")
+        self.refused = _overriding(hooks, "on_refused")
         self.end_of_data = _overriding(hooks, "on_end_of_data")
 
 

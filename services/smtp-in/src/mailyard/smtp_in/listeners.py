@@ -1,6 +1,6 @@
 """The kinds of listeners, and the backend that all of them work with."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -60,17 +60,18 @@ class ReceptionServices:
     trace: Trace = field(default_factory=Trace)
     rules: SubmissionRules = field(default_factory=SubmissionRules)
     memory: MemoryBudget = field(default_factory=lambda: MemoryBudget(_MEMORY))
+    first_hooks: Sequence[SmtpHook] = ()
     more_hooks: Sequence[SmtpHook] = ()
     own_addresses: OwnAddressPolicy = field(init=False)
     hooks: Hooks = field(init=False)
 
     def __post_init__(self) -> None:
-        """Put the hooks that are always asked before those that are switched on."""
+        """Put the hooks that are always asked between those that are switched on: `first_hooks` and `more_hooks`."""
         own_addresses = OwnAddressPolicy(self.addresses, self.logins)
         always = [MemoryPolicy(self.memory), PressurePolicy(self.pressure), own_addresses, RecipientPolicy()]
         quotas = [self.quotas] if self.quotas is not None else []
         object.__setattr__(self, "own_addresses", own_addresses)
-        object.__setattr__(self, "hooks", Hooks([*always, *quotas, *self.more_hooks]))
+        object.__setattr__(self, "hooks", Hooks([*self.first_hooks, *always, *quotas, *self.more_hooks]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,3 +83,6 @@ class ListenerProfile:
     backend: ReceptionServices
     measures: Measures
     plaintext_auth_on_loopback: bool = False
+    greeting_delay: Callable[[str], float] | None = (
+        None  # seconds that a client of an address waits for the greeting
+    )

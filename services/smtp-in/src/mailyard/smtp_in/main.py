@@ -28,6 +28,7 @@ from mailyard.runtime.service import Component, Runtime, run
 from mailyard.runtime.settings import load_settings
 from mailyard.smtp.server.limits import EarlyData, Mode, Profile
 from mailyard.smtp_in.factory import SmtpConnectionFactory
+from mailyard.smtp_in.hygiene.build import greeting_delay, hygiene_hooks
 from mailyard.smtp_in.listeners import MODES, ListenerName, ListenerProfile, ReceptionServices
 from mailyard.smtp_in.measures import Measures
 from mailyard.smtp_in.pressure import Pressure
@@ -75,6 +76,7 @@ async def build(runtime: Runtime[SmtpInSettings]) -> Sequence[Component]:
     pressure = Pressure(spool, settings, Sampler(store, broker).measure)
     memory = MemoryBudget(settings.memory_octets)
     inline = settings.inline_filter(memory)
+    hygiene = hygiene_hooks(settings, settings.hostname, directory.policies, store)
     backend = ReceptionServices(
         addresses=directory,
         logins=logins,
@@ -87,7 +89,12 @@ async def build(runtime: Runtime[SmtpInSettings]) -> Sequence[Component]:
         trace=settings.trace(),
         rules=settings.submission_rules(),
         memory=memory,
-        more_hooks=(SubmissionPolicy(directory.policies), *(() if inline is None else (inline,))),
+        first_hooks=hygiene.first,
+        more_hooks=(
+            SubmissionPolicy(directory.policies),
+            *hygiene.last,
+            *(() if inline is None else (inline,)),
+        ),
     )
     parts: list[Component] = [store, broker, spool]
     parts.append(ProgressReporter(store, settings.instance, publisher=publisher))
@@ -157,6 +164,7 @@ def listener_of(
         backend=backend,
         measures=Measures(name),
         plaintext_auth_on_loopback=settings.plaintext_auth == "loopback",
+        greeting_delay=greeting_delay(settings, name),
     )
 
 

@@ -26,6 +26,7 @@ _BY_STATUS: Mapping[str, str] = {
     "7.8": "authentication",
     "7.11": "authentication",
     "7.13": "authentication",
+    "7.25": "policy",
 }
 
 

@@ -6,8 +6,8 @@ be awaited: an address that the directory has not seen lately, a password, a bod
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
 from functools import lru_cache, partial
 from itertools import chain
 
@@ -16,7 +16,6 @@ from mailyard.directory.identity import Refusal
 from mailyard.directory.model import Resolution
 from mailyard.listening.budget import Holding
 from mailyard.message.address import Address, AddressError
-from mailyard.runtime.errors import Unavailable
 from mailyard.runtime.logs import get_logger
 from mailyard.sasl.mechanism import PasswordCredentials
 from mailyard.smtp.reply import Reply
@@ -34,11 +33,13 @@ from mailyard.smtp.server.session import Session
 from mailyard.smtp_in import replies
 from mailyard.smtp_in.acceptances import AUTHOR_REWRITTEN, acceptance_of
 from mailyard.smtp_in.bodybuffer import BodyBuffer
+from mailyard.smtp_in.failures import log_failure
 from mailyard.smtp_in.headerfilters import NO_STRANGERS, HeaderFilter, Strangers, TransitFilter
-from mailyard.smtp_in.hooks import Asked, HookResult, MailTransaction, SmtpContext
+from mailyard.smtp_in.hooks import HookResult, MailTransaction, SmtpContext
 from mailyard.smtp_in.listeners import ListenerProfile
 from mailyard.smtp_in.peer import SmtpPeer
 from mailyard.smtp_in.policy import judge_recipient, recipient_row, site_of
+from mailyard.smtp_in.question import Question, next_answer
 from mailyard.smtp_in.submitted import SubmissionFilter
 from mailyard.spool.acceptance import Acceptance
 from mailyard.spool.finding import Finding
@@ -63,33 +64,6 @@ def _is_same_login(credentials: PasswordCredentials) -> bool:
         return True
     wanted, login = _address_of(credentials.authorization), _address_of(credentials.login)
     return wanted is not None and login is not None and wanted.key == login.key
-
-
-def _next_answer(answers: Iterator[Asked]) -> Asked:
-    """Return the next answer of hooks that is not None; None after the last."""
-    for asked in answers:
-        if asked is not None:
-            return asked
-    return None
-
-
-def _log_failure(error: Exception, event: str = "smtp_in.unavailable") -> None:
-    """Log the exception that is being handled: as `event`, unless it is a fault of the program."""
-    if isinstance(error, Unavailable):
-        _log.warning(event, error=str(error))
-    else:
-        _log.exception("smtp_in.fault")
-
-
-@dataclass(slots=True)
-class _Question:
-    """A question to hooks: their answers as they are asked one by one, and what follows."""
-
-    answers: Iterator[Asked]
-    keep: Callable[[Sequence[Finding]], None]
-    agree: Callable[[], None]
-    refuse: Callable[[Reply], None]
-    is_about_message: bool = False  # a message that came is forgotten when a hook fails
 
 
 class Receiver:
@@ -124,6 +98,7 @@ class Receiver:
         self._header: HeaderFilter | None = None  # of the message that is being read
         self._failure: Reply | None = None  # why that message cannot be taken
         self._tasks: set[asyncio.Task[None]] = set()
+        self._delayed: asyncio.TimerHandle | None = None  # says a refusal later
         self._ended_at = 0.0
         self._is_closed = False
         self.transaction_since: float | None = None  # when MAIL came
@@ -142,6 +117,10 @@ class Receiver:
             if self._hooks.connect:
                 self._ask_on_connect()
 
+    def note_early_talk(self) -> None:
+        """The client has sent something before it was greeted (RFC 5321 section 4.3.1)."""
+        self._context.spoke_early = True
+
     def handle(self, event: Event) -> None:
         """Do what one event asks for; its answer is given now or later."""
         match event:
@@ -155,6 +134,7 @@ class Receiver:
                 self._on_end(event)
             case InputRefused():
                 self._measures.refused(event.reply)
+                self._seconds_until(event.reply)
             case MessageAborted():
                 self._give_up()
             case PasswordCredentials():
@@ -192,12 +172,14 @@ class Receiver:
         self._context.transaction = MailTransaction()
         for future in self._connecting:
             future.cancel()
+        if self._delayed is not None:
+            self._delayed.cancel()
         if not self.is_busy:
             self._give_up()
 
     # Hooks.
 
-    def _consult(self, question: _Question) -> None:
+    def _consult(self, question: Question) -> None:
         """Ask hooks one after the other until one refuses. Answers that are known cost no task."""
         for asked in question.answers:
             if asked is None:
@@ -212,7 +194,7 @@ class Receiver:
             question.keep(asked)
         question.agree()
 
-    async def _consult_later(self, asked: Awaitable[HookResult], question: _Question) -> None:
+    async def _consult_later(self, asked: Awaitable[HookResult], question: Question) -> None:
         result = await asked
         self._consult(replace(question, answers=chain((result,), question.answers)))
 
@@ -221,6 +203,8 @@ class Receiver:
         for hook in self._hooks.connect:
             asked = hook.on_connect(self._context)
             if isinstance(asked, Reply):
+                self._measures.refused(asked)
+                _log.info("smtp_in.refused", reply=str(asked), **self._about(""))
                 self._session.take_output()
                 self._session.close(asked)
                 return
@@ -248,7 +232,7 @@ class Receiver:
 
         helo = (hook.on_helo(context) for hook in self._hooks.helo)
         answers = chain(self._connecting, helo)
-        self._consult(_Question(answers, self._client_findings.extend, conclude, conclude))
+        self._consult(Question(answers, self._client_findings.extend, conclude, conclude))
 
     # The envelope.
 
@@ -273,13 +257,13 @@ class Receiver:
         if self._client_findings:
             context.transaction.note(self._client_findings)
         answers = (hook.on_mail(context, sender) for hook in self._hooks.mail)
-        asked = _next_answer(answers)
+        asked = next_answer(answers)
         if asked is None:
             self._agree_to_sender(sender)
             return
         agree = partial(self._agree_to_sender, sender)
         refuse = partial(self._answer, about=str(sender or ""))
-        self._consult(_Question(chain((asked,), answers), context.transaction.note, agree, refuse))
+        self._consult(Question(chain((asked,), answers), context.transaction.note, agree, refuse))
 
     def _agree_to_sender(self, sender: Address | None) -> None:
         self._context.transaction.sender = "" if sender is None else str(sender)
@@ -317,13 +301,13 @@ class Receiver:
     def _consult_about_recipient(self, event: RcptTo, address: Address, resolution: Resolution) -> None:
         context = self._context
         answers = (hook.on_rcpt(context, address, resolution) for hook in self._hooks.rcpt)
-        asked = _next_answer(answers)
+        asked = next_answer(answers)
         if asked is None:
             self._agree_to_recipient(event, address, resolution)
             return
         agree = partial(self._agree_to_recipient, event, address, resolution)
         refuse = partial(self._answer, about=str(address))
-        self._consult(_Question(chain((asked,), answers), context.transaction.note, agree, refuse))
+        self._consult(Question(chain((asked,), answers), context.transaction.note, agree, refuse))
 
     def _agree_to_recipient(self, event: RcptTo, address: Address, resolution: Resolution) -> None:
         if self._is_closed:
@@ -411,7 +395,7 @@ class Receiver:
         try:
             strangers = await self._strangers(unknown)
         except Exception as error:
-            _log_failure(error)
+            log_failure(error)
             self._failure = replies.UNAVAILABLE
         self.is_busy = False
         if self._is_closed:
@@ -435,7 +419,7 @@ class Receiver:
         try:
             await buffer.spill(is_scarce=is_scarce)
         except Exception as error:
-            _log_failure(error, "smtp_in.body_not_stored")
+            log_failure(error, "smtp_in.body_not_stored")
             self._failure = replies.UNAVAILABLE
         self.is_busy = False
         if self._failure is not None or self._is_closed:
@@ -497,14 +481,14 @@ class Receiver:
         context = self._context
         message = acceptance_of(context, self._session.with_keyword, self._host, body)
         answers = (hook.on_end_of_data(context, message) for hook in self._hooks.end_of_data)
-        asked = _next_answer(answers)
+        asked = next_answer(answers)
         if asked is None:
             self._store(message)
             return
         findings = list(message.findings)
         agree = partial(self._store, message, findings)
         asks = chain((asked,), answers)
-        self._consult(_Question(asks, findings.extend, agree, self._refuse_message, is_about_message=True))
+        self._consult(Question(asks, findings.extend, agree, self._refuse_message, is_about_message=True))
 
     def _refuse_message(self, refusal: Reply) -> None:
         self._give_up()
@@ -563,8 +547,24 @@ class Receiver:
         if not answer.is_positive:
             self._measures.refused(answer)
             _log.info("smtp_in.refused", reply=str(answer), **self._about(about))
+            seconds = self._seconds_until(answer)
+            if seconds > 0 and not self._is_closed:
+                loop = asyncio.get_running_loop()
+                self._delayed = loop.call_later(seconds, self._answer_late, answer)
+                return
         if not self._is_closed:
             self._session.answer(answer)
+
+    def _seconds_until(self, refusal: Reply) -> float:
+        """Let hooks note a refusal; return how long it waits. A waiting reply is a timer, not a task."""
+        waits = [hook.on_refused(self._context, refusal) for hook in self._hooks.refused]
+        return max(waits, default=0.0)
+
+    def _answer_late(self, refusal: Reply) -> None:
+        self._delayed = None
+        if self._session.is_asking:  # not where the session has ended meanwhile
+            self._session.answer(refusal)
+            self._resume()
 
     def _about(self, address: str) -> dict[str, str]:
         """Return the fields of a log line that name client, sender and address."""
@@ -586,7 +586,7 @@ class Receiver:
         try:
             await work
         except Exception as error:
-            _log_failure(error)
+            log_failure(error)
             if is_about_message:
                 self._give_up()
             self._answer(replies.UNAVAILABLE)

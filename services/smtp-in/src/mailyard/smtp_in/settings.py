@@ -12,6 +12,7 @@ from mailyard.runtime.renames import VersionAdded
 from mailyard.runtime.settings import settings_config
 from mailyard.smtp.server.limits import BareNewline, EarlyData, NulOctet, SmtpLimits
 from mailyard.smtp_in.headerfilters import Trace
+from mailyard.smtp_in.hygiene.settings import HygieneSettings
 from mailyard.smtp_in.inline import InlineSettings
 from mailyard.smtp_in.pressure import PressureSettings
 from mailyard.smtp_in.submitted import SubmissionRules
@@ -19,7 +20,13 @@ from mailyard.smtp_in.timeouts import TimeoutSettings
 
 
 class SmtpInSettings(
-    DirectorySettings, LoginSettings, InlineSettings, TimeoutSettings, PressureSettings, ListenerSettings
+    DirectorySettings,
+    LoginSettings,
+    InlineSettings,
+    HygieneSettings,
+    TimeoutSettings,
+    PressureSettings,
+    ListenerSettings,
 ):
     """Settings of smtp-in."""
 

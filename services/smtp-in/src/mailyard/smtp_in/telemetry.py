@@ -31,6 +31,25 @@ METRICS: Final = (
     Metric("mailyard_smtp_in_tls_handshakes_total", "counter", "TLS handshakes.", ("listener", "outcome")),
     Metric("mailyard_smtp_in_refusing_state", "gauge", "1 while all new messages get a 4xx."),
     Metric(
+        "mailyard_smtp_in_hygiene_total",
+        "counter",
+        "Concerns of checks before the queue, by check and outcome: refused, noted; of the tarpit: delayed, skipped.",
+        ("listener", "check", "outcome"),
+    ),
+    Metric(
+        "mailyard_smtp_in_dns_list_answers_total",
+        "counter",
+        "Answers of DNS blocklists and allowlists: listed, not-listed, error (the list refuses our questions), unanswered.",
+        ("list", "outcome"),
+    ),
+    Metric(
+        "mailyard_smtp_in_greylist_attempts_total",
+        "counter",
+        "Recipients that greylisting has judged: known, passed, deferred; too-many (of one network), busy (passed because"
+        " too many waited), unavailable (passed because the store did not answer).",
+        ("outcome",),
+    ),
+    Metric(
         "mailyard_smtp_in_inline_messages_total",
         "counter",
         "Messages that the filter checks before they are accepted, by outcome: accepted, rejected, or why the filter"
@@ -45,6 +64,19 @@ EVENTS: Final = (
         "From, Sender or a Resent field of a submitted message named somebody else; `became` took its place.",
     ),
     EventType("smtp_in.refused", "A sender, recipient, login or message was refused; `reply` is the reply."),
+    EventType(
+        "message.finding",
+        "A check in the SMTP dialogue had a concern about the client or the sender, and the message was accepted.",
+    ),
+    EventType("smtp_in.hygiene_noted", "A check had a concern, and its mode is `note`: nothing was refused."),
+    EventType(
+        "smtp_in.dns_list_error",
+        "A DNS list refuses our questions or answers nonsense; it counts as no answer. Once a minute for each list.",
+    ),
+    EventType("smtp_in.greylist_unavailable", "The store did not answer; a recipient was not greylisted."),
+    EventType(
+        "smtp_in.recipient_probing", "A client or network named many unknown recipients and has to pause."
+    ),
     EventType("smtp_in.nul_replaced", "A message held NUL octets, which were replaced by question marks."),
     EventType(
         "smtp_in.unavailable", "A server that a reply needs is unreachable; the client got a 4xx reply."

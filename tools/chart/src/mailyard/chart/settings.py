@@ -77,7 +77,13 @@ def _property(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict
         resolved = definitions[schema["$ref"].rpartition("/")[2]]
         return _property({**resolved, **{key: schema[key] for key in schema if key != "$ref"}}, definitions)
     if "anyOf" in schema:
-        (chosen,) = [each for each in schema["anyOf"] if each.get("type") != "null"]
+        chosen, *others = [
+            _property(each, definitions) for each in schema["anyOf"] if each.get("type") != "null"
+        ]
+        if any(
+            each != chosen for each in others
+        ):  # such as networks of IPv4 and IPv6, which differ in format only
+            raise ValueError(f"{schema['anyOf']}: the chart knows settings of one type only")
         return _property({**chosen, **{key: schema[key] for key in schema if key != "anyOf"}}, definitions)
     found = {key: value for key, value in schema.items() if key not in _DROPPED}
     for inner in ("items", "additionalProperties"):

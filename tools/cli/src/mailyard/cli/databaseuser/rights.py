@@ -21,6 +21,8 @@ from mailyard.directory.apppasswords import COLLECTION as APP_PASSWORDS
 from mailyard.directory.dkim.keystore import COLLECTION as DKIM_KEYS
 from mailyard.directory.domains import COLLECTION as DOMAINS
 from mailyard.directory.grants import COLLECTION as GRANTS
+from mailyard.directory.greylist import COLLECTION as GREYLIST
+from mailyard.directory.greylist import NETWORKS as GREYLIST_NETWORKS
 from mailyard.directory.loginlog.log import COLLECTION as LOGIN_LOG
 from mailyard.directory.removed import COLLECTION as REMOVED_ACCOUNTS
 from mailyard.directory.tenants import COLLECTION as TENANTS
@@ -41,19 +43,8 @@ from mailyard.store.lease import COLLECTION as LEASES
 BODIES: Final = (FILES, CHUNKS)
 LOGINS: Final = (LOGIN_FAILURES, LOGIN_BLOCKS, LOGIN_NETWORKS)
 COLLECTIONS: Final = (
-    *(
-        TENANTS,
-        DOMAINS,
-        ADDRESSES,
-        ACCOUNTS,
-        ACCESS_CHANGES,
-        APP_PASSWORDS,
-        GRANTS,
-        REMOVED_ACCOUNTS,
-        DKIM_KEYS,
-        *LOGINS,
-        LOGIN_LOG,
-    ),
+    *(TENANTS, DOMAINS, ADDRESSES, ACCOUNTS, ACCESS_CHANGES, APP_PASSWORDS, GRANTS, REMOVED_ACCOUNTS),
+    *(DKIM_KEYS, GREYLIST, GREYLIST_NETWORKS, *LOGINS, LOGIN_LOG),
     *(MAILBOXES, MAILBOX_ACCOUNTS, DELETED_MAILBOXES, MESSAGES, *BODIES, PARKED, BODY_CHECKS),
     *(SPOOL, PROGRESS, LEDGER, LEDGER_HOURS, LEASES, CANARY),
 )
@@ -91,15 +82,12 @@ _TABLE: Final = (
         read=(
             *(TENANTS, DOMAINS, ADDRESSES, ACCOUNTS, APP_PASSWORDS, GRANTS, ACCESS_CHANGES),
             *(MAILBOXES, SPOOL, PROGRESS),
-            *(FILES, PARKED, *LOGINS),  # files: the sizes of bodies
+            *(FILES, PARKED),  # files: the sizes of bodies
+            *(GREYLIST, GREYLIST_NETWORKS, *LOGINS),
         ),
-        insert=(*BODIES, PARKED, SPOOL, LEDGER, PROGRESS, *LOGINS, LOGIN_LOG),
-        update=(
-            ACCOUNTS,
-            APP_PASSWORDS,
-            PROGRESS,
-            *LOGINS,
-        ),  # a stronger hash of the same password; the last use
+        insert=(*BODIES, PARKED, SPOOL, LEDGER, PROGRESS, GREYLIST, GREYLIST_NETWORKS, *LOGINS, LOGIN_LOG),
+        # accounts: a stronger hash of the same password; app passwords: the last use
+        update=(ACCOUNTS, APP_PASSWORDS, PROGRESS, GREYLIST, GREYLIST_NETWORKS, *LOGINS),
         remove=(*BODIES, PARKED, LOGIN_BLOCKS),  # a body that was broken off
         statistics=True,
         publishes=(Queue.SMTP_IN_ROUTE.exchange,),
