@@ -50,6 +50,7 @@ SCOPED_PACKAGES = (
             "app_passwords": "tenant",
             "grants": "tenant",
             "sending": "tenant",
+            "login_log": "tenant",
         },
     ),
 )

@@ -19,6 +19,10 @@
   value: /etc/mailyard/tls/tls.crt
 - name: {{ $prefix }}_TLS_KEY_FILE
   value: /etc/mailyard/tls/tls.key
+{{- if $root.Values.tls.hostSecrets }}
+- name: {{ $prefix }}_TLS_CERTIFICATE_FOLDER
+  value: /etc/mailyard/hosts
+{{- end }}
 {{- end }}
 {{- if and $about.frontDoor $root.Values.frontDoors.proxyProtocol.enabled }}
 - name: {{ $prefix }}_PROXY_NETWORKS
@@ -114,6 +118,20 @@
   secret:
     secretName: {{ include "mailyard.tlsSecret" $root }}
     defaultMode: 0440
+{{- with $root.Values.tls.hostSecrets }}
+- name: hosts
+  projected:
+    defaultMode: 0440
+    sources:
+      {{- range . }}
+      - secret:
+          name: {{ . }}
+          optional: true
+          items:
+            - {key: tls.crt, path: {{ . }}/tls.crt}
+            - {key: tls.key, path: {{ . }}/tls.key}
+      {{- end }}
+{{- end }}
 {{- end }}
 {{- if and (eq $service "filter") $root.Values.filterRules }}
 - name: filter

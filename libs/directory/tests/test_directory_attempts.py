@@ -126,3 +126,47 @@ def test_clients_of_one_network_share_it_and_not_their_address(one, other):
 @pytest.mark.parametrize("text", ["unix", "192.0.2.1.5", "2001:db8::/64", "a" * 1000])
 def test_a_text_that_is_no_ip_address_stands_for_itself(text):
     assert client_of(text) == ClientNetwork(text, text)
+
+
+BLOCKING = AttemptLimits(free=3, block_seconds=600.0)
+
+
+def test_the_fifth_paused_failure_blocks_once():
+    attempts = Attempts(BLOCKING)
+    assert [attempts.failed("anna", 0.0) for _ in range(10)].index(True) == 7
+    assert attempts.block_seconds("anna", 0.0) == 600.0
+    assert not attempts.failed("anna", 1.0)
+    assert attempts.wait_seconds("anna", 599.0) == 1.0
+    assert attempts.wait_seconds("anna", 600.0) == 0.0
+
+
+def test_without_a_block_time_nothing_is_blocked():
+    assert failed(100, Attempts(LIMITS)).block_seconds("anna", 0.0) == 0.0
+
+
+def test_a_lifted_key_starts_anew():
+    attempts = failed(20, Attempts(BLOCKING))
+    attempts.lift("anna")
+    assert failed(3, attempts).wait_seconds("anna", 0.0) == 0.0
+
+
+@given(st.lists(st.floats(0, 1000), min_size=1, max_size=30), st.randoms())
+def test_the_order_in_which_failures_are_reported_does_not_matter_much(times, random):
+    """Reports of other processes come late; a level below zero is cut off in the order of arrival only."""
+    limits = AttemptLimits(free=3, fade_seconds=1e9)
+    levels = []
+    for order in (sorted(times), random.sample(times, len(times))):
+        attempts = Attempts(limits)
+        for at in order:
+            attempts.failed("anna", at)
+        levels.append(attempts.pause_seconds("anna", max(times)))
+    assert levels[0] == pytest.approx(levels[1], abs=0.01)
+
+
+@given(st.lists(st.tuples(st.integers(0, 500), st.floats(0, 1000)), max_size=300))
+def test_blocks_are_bounded_in_number(failures):
+    attempts = Attempts(AttemptLimits(free=0, block_seconds=60.0), max_keys=10)
+    for key, at in failures:
+        attempts.failed(str(key), at, count=9)
+    assert len(attempts._blocked) <= 10
+    assert len(attempts._failures) <= 10

@@ -7,10 +7,11 @@ import structlog
 from structlog.testing import capture_logs
 
 from mailyard.directory.attempts import AttemptLimits
-from mailyard.directory.authentication import HASHES_OF_ADDRESS, Authenticator, LoginLimits
+from mailyard.directory.authentication import HASHES_OF_ADDRESS, Authenticator
 from mailyard.directory.identity import Identity, Refusal, RefusalReason
 from mailyard.directory.model import AccountStatus
 from mailyard.directory.passwords import HashCost, Passwords
+from mailyard.directory.throttle.limits import LoginLimits
 from mailyard.message.address import Address
 from mailyard.store.client import Store
 

@@ -6,10 +6,11 @@ import pytest
 
 from mailyard.directory.accesswatch import AccessWatch
 from mailyard.directory.attempts import AttemptLimits
-from mailyard.directory.authentication import Authenticator, LoginLimits
+from mailyard.directory.authentication import Authenticator
 from mailyard.directory.identity import Identity, Refusal, RefusalReason
 from mailyard.directory.passwords import HashCost, Passwords
 from mailyard.directory.suspension import Suspension
+from mailyard.directory.throttle.limits import LoginLimits
 from mailyard.message.address import Address
 from mailyard.runtime.clock import now_utc
 from mailyard.runtime.errors import Unavailable

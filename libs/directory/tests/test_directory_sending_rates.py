@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailyard.directory.sending.rates import Jump, Rates, SendingLimits
-from mailyard.directory.sending.windows import WindowCounts, SendingTally, Window
+from mailyard.directory.sending.windows import SendingTally, Window, WindowCounts
 
 NOON = 1_764_331_200.0  # a whole minute, hour, and half of a day
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from mailyard.directory.authentication import LoginLimits
 from mailyard.directory.directory import CacheLimits
 from mailyard.directory.passwords import HashCost
 from mailyard.directory.settings import DirectorySettings, LoginSettings, postmaster_of
+from mailyard.directory.throttle.limits import LoginLimits
 from mailyard.message.address import Address
 from mailyard.runtime.errors import Misconfigured
 from mailyard.runtime.settings import CommonSettings, load_settings, settings_config
@@ -85,3 +85,16 @@ def test_each_limit_of_failures_reaches_its_counter(monkeypatch):
     counters = (limits.login_from_address, limits.login, limits.address, limits.network)
     assert [each.free for each in counters] == [11, 12, 13, 14]
     assert {each.longest_seconds for each in counters} == {7.0}
+
+
+def test_blocks_and_the_limit_for_unknown_networks_can_be_switched_off(monkeypatch):
+    monkeypatch.setenv("MAILYARD_LISTENER_LOGIN_FREE_FAILURES_EVERYWHERE", "0")
+    monkeypatch.setenv("MAILYARD_LISTENER_LOGIN_BLOCK_SECONDS", "0")
+    limits = load_settings(ListenerSettings).login_limits()
+    assert limits.everywhere is None
+    assert {each.block_seconds for each in (limits.login, limits.address, limits.network)} == {0.0}
+    monkeypatch.setenv("MAILYARD_LISTENER_LOGIN_FREE_FAILURES_EVERYWHERE", "9")
+    monkeypatch.setenv("MAILYARD_LISTENER_LOGIN_BLOCK_SECONDS", "60")
+    everywhere = load_settings(ListenerSettings).login_limits().everywhere
+    assert everywhere is not None
+    assert (everywhere.free, everywhere.block_seconds) == (9, 60.0)

@@ -9,8 +9,8 @@ from datetime import timedelta
 import pytest
 from prometheus_client import REGISTRY
 
-from mailyard.listening.certificates import CertificateFiles, Certificates
-from mailyard.listening.expiry import expiry_of
+from mailyard.listening.certificates import Certificates
+from mailyard.listening.x509 import expiry_of
 from mailyard.local.certificates import ensure_certificates
 from mailyard.runtime.clock import now_utc
 from mailyard.runtime.errors import Misconfigured
@@ -68,36 +68,17 @@ async def test_a_renewed_certificate_is_used_and_a_broken_one_is_not(tmp_path, f
     assert await _serial_seen(certificates, other.authority) != first
 
 
-async def test_the_server_name_chooses_the_certificate_and_an_unknown_one_gets_the_default(tmp_path, files):
-    other = ensure_certificates(tmp_path / "other", ["mail.example.test"], now_utc())
-    by_name = {"mail.example.test": CertificateFiles(other.certificate, other.key)}
-    certificates = Certificates(files.certificate, files.key, 5, by_name)
-    first = await _serial_seen(certificates, files.authority)
-    assert await _serial_seen(certificates, other.authority, "mail.example.test") != first
-    assert await _serial_seen(certificates, files.authority, "unknown.example.test") == first
-
-
-async def test_each_certificate_is_renewed_for_itself(tmp_path, files):
-    other = ensure_certificates(tmp_path / "other", ["mail.example.test"], now_utc())
-    by_name = {"mail.example.test": CertificateFiles(other.certificate, other.key)}
-    certificates = Certificates(files.certificate, files.key, 5, by_name)
-    first = await _serial_seen(certificates, other.authority, "mail.example.test")
-    renewed = ensure_certificates(tmp_path / "renewed", ["mail.example.test"], now_utc())
-    shutil.copy(renewed.certificate, other.certificate)
-    shutil.copy(renewed.key, other.key)
-    await certificates.refresh()
-    assert await _serial_seen(certificates, renewed.authority, "mail.example.test") != first
-    await _serial_seen(certificates, files.authority)
-
-
 def _expiry_shown():
     return REGISTRY.get_sample_value("mailyard_certificate_expiry_timestamp_seconds")
 
 
 async def test_the_metric_shows_the_certificate_that_ends_first_also_after_a_renewal(tmp_path, files):
     late = ensure_certificates(tmp_path / "late", ["late.test"], now_utc() + timedelta(days=10))
-    by_name = {"late.test": CertificateFiles(late.certificate, late.key)}
-    certificates = Certificates(files.certificate, files.key, 5, by_name)
+    host = tmp_path / "hosts" / "late"
+    host.mkdir(parents=True)
+    shutil.copy(late.certificate, host / "tls.crt")
+    shutil.copy(late.key, host / "tls.key")
+    certificates = Certificates(files.certificate, files.key, 5, folder=tmp_path / "hosts")
     assert _expiry_shown() == expiry_of(files.certificate).timestamp()
     later = ensure_certificates(tmp_path / "later", ["localhost"], now_utc() + timedelta(days=20))
     shutil.copy(later.certificate, files.certificate)

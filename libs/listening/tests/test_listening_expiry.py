@@ -14,7 +14,7 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailyard.listening.expiry import expiry_of
+from mailyard.listening.x509 import expiry_of
 
 BEGIN = datetime(2024, 1, 1, tzinfo=UTC)
 

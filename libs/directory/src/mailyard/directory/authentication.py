@@ -4,9 +4,7 @@ An unknown login costs the same query and the same hash as a known one, so the t
 A login that was right is remembered for some seconds under a keyed hash, so a client that opens twenty connections
 pays for one; neither password nor key is ever written. A withdrawal of access ends the memory (`accesswatch`).
 
-Guessing is slowed (`attempts`) by login and address together, by login alone, by address and by network. Nobody is
-locked out by others: a network that has logged in to an account within a day is slowed by its own failures at this
-account only, and wrong passwords from elsewhere leave every network one try in an hour.
+Guessing is slowed by failures of all processes (`throttle`).
 """
 
 import asyncio
@@ -15,21 +13,25 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from weakref import WeakValueDictionary
 
 from mailyard.directory.accesswatch import AccessWatch
 from mailyard.directory.apppasswordlogins import AppPasswordLogins
 from mailyard.directory.apppasswords import is_in_networks, scope_of
-from mailyard.directory.attempts import AttemptLimits, Attempts, ClientNetwork, client_of
+from mailyard.directory.attempts import ClientNetwork, client_of
 from mailyard.directory.cache import Monotonic, TtlCache
 from mailyard.directory.credentialsource import CredentialSource, CredentialSources, MongoCredentials
 from mailyard.directory.directory import Directory
 from mailyard.directory.domains import Domains
 from mailyard.directory.grants import GrantKind, KnownGrants
 from mailyard.directory.identity import Identity, LoginClient, Proof, ProofKind, Refusal, RefusalReason
+from mailyard.directory.loginlog.recorder import LoginRecorder, Owner
+from mailyard.directory.loginlog.sums import ACCEPTED
 from mailyard.directory.model import Account, Expansion, LocalAccount, LoginEntry
 from mailyard.directory.passwords import MAX_OCTETS, Passwords, prepared
+from mailyard.directory.throttle.exchange import LoginExchange
+from mailyard.directory.throttle.limits import LoginLimits
+from mailyard.directory.throttle.throttle import LoginThrottle, shared_name
 from mailyard.message.address import Address, AddressError
 from mailyard.runtime.clock import Clock, now_utc
 from mailyard.runtime.errors import Unavailable
@@ -40,24 +42,8 @@ from mailyard.store.client import Store
 _LOGINS = counter("mailyard_login_attempts_total")
 _VERIFY_SECONDS = histogram("mailyard_login_verify_seconds")
 _REMEMBERED = 10_000
-_KNOWN_NETWORKS = 50_000  # pairs of login and network
-_KNOWN_SECONDS = 86_400.0
-_FAILED_SECONDS = 3_600.0
-_NAME_CHARACTERS = (
-    128  # of a login that is no address: failures of many such names are counted at the same time
-)
+_OWNER_SECONDS = 3_600.0
 HASHES_OF_ADDRESS = 100  # half of those that may wait (`Passwords`): one client leaves room for others
-
-
-@dataclass(frozen=True, slots=True)
-class LoginLimits:
-    """Limits of guessing, and for how long a right password is remembered."""
-
-    login: AttemptLimits = field(default_factory=lambda: AttemptLimits(free=50))
-    login_from_address: AttemptLimits = field(default_factory=lambda: AttemptLimits(free=8))
-    address: AttemptLimits = field(default_factory=lambda: AttemptLimits(free=40))
-    network: AttemptLimits = field(default_factory=lambda: AttemptLimits(free=400))
-    remember_seconds: float = 30.0
 
 
 class Authenticator:
@@ -72,13 +58,15 @@ class Authenticator:
         *,
         sources: Sequence[CredentialSource] = (),
         access: AccessWatch | None = None,
+        recorder: LoginRecorder | None = None,
         clock: Monotonic = time.monotonic,
         now: Clock = now_utc,
     ) -> None:
-        """Count and remember in this process alone; `clock` gives seconds and never goes back.
+        """Remember in this process, and count failures with all others; `clock` gives seconds and never goes back.
 
-        `access` must be polled by whoever keeps sessions open or logs people in for longer than a moment. `sources`:
-        those of credentials beside the directory's own accounts.
+        `exchange.exchange` is work for `Periodic`. `access` must be polled by whoever keeps sessions open or logs
+        people in for longer than a moment. `sources`: those of credentials beside the directory's own accounts.
+        `recorder` writes the login log of accounts.
         """
         limits = limits or LoginLimits()
         self._sources = CredentialSources([MongoCredentials(store, passwords), *sources])
@@ -89,12 +77,12 @@ class Authenticator:
         self._directory = directory
         self._clock = clock
         self._access = access or AccessWatch(store, clock=clock)
-        self._by_login = Attempts(limits.login)
-        self._by_both = Attempts(limits.login_from_address)
-        self._by_address = Attempts(limits.address)
-        self._by_network = Attempts(limits.network)
-        self._known: TtlCache[str, bool] = TtlCache(_KNOWN_NETWORKS, clock)
-        self._failed: TtlCache[str, bool] = TtlCache(_KNOWN_NETWORKS, clock)
+        self._throttle = LoginThrottle(limits, clock)
+        self.exchange = LoginExchange(store, self._throttle, clock=clock)
+        self._recorder = recorder
+        self._owners: TtlCache[str, Owner] = TtlCache(
+            _REMEMBERED, clock
+        )  # by login, for refusals without a check
         self._hashing: Counter[str] = Counter()  # by address
         self._remember_seconds = limits.remember_seconds
         self._remembered: TtlCache[bytes, Identity] = TtlCache(_REMEMBERED, clock)
@@ -168,9 +156,13 @@ class Authenticator:
     async def _answer(self, login: str, password: str, asking: LoginClient) -> Identity | Refusal:
         client = client_of(asking.address)
         address = _address_of(login)
-        name = address.key if address else login.lower()[:_NAME_CHARACTERS]
+        name = shared_name(address, login)
         mark = self._mark(name, password, asking.service)
-        if known := self._answer_without_check(mark, name, client, asking):
+        known = self._answer_without_check(mark, name, client, asking)
+        if isinstance(known, Refusal):  # unless another process has seen a login from this network
+            await self.exchange.recall(name, client)
+            known = self._answer_without_check(mark, name, client, asking)
+        if known:
             return known
         # One guess at a time for each login, and equal ones wait for the first to be remembered.
         async with self._turns.setdefault(name, asyncio.Lock()):
@@ -178,10 +170,10 @@ class Authenticator:
                 return known
             answer = await self._check_for(client, address, password, asking)
             if isinstance(answer, Identity):
-                self._known.put(f"{name} {client.network}", True, _KNOWN_SECONDS)
+                self._throttle.succeeded(name, client, answer)
                 self._remembered.put(mark, answer, self._seconds_to_remember(answer.proof))
             elif answer.reason is RefusalReason.BAD_CREDENTIALS:
-                self._count_failure(name, client)
+                self._throttle.failed(name, client)
             return answer
 
     def _answer_without_check(
@@ -193,7 +185,7 @@ class Authenticator:
             self._remembered.forget(mark)
         elif identity is not None and is_in_networks(asking.address, identity.proof.networks):
             return identity
-        wait = self._wait_seconds(name, client)
+        wait = self._throttle.wait_seconds(name, client)
         return Refusal(RefusalReason.TOO_MANY_ATTEMPTS, wait) if wait else None
 
     async def _check_for(
@@ -214,6 +206,10 @@ class Authenticator:
         revision = self._access.revision
         source = await self._source_of(login)
         known = await source.find(login)
+        if known and login is not None:
+            account = known.account
+            owner = Owner(str(account.id), account.tenant, account.address.domain)
+            self._owners.put(login.key, owner, _OWNER_SECONDS)
         fits = 0 < len(password) <= MAX_OCTETS  # no source is asked whether an empty password is right
         with _VERIFY_SECONDS.time():
             proof = await self._proof_of(source, known if fits else None, password if fits else "", asking)
@@ -270,28 +266,6 @@ class Authenticator:
         domain = (await self._domains.entry_by_names([name])).get(name)
         return domain is not None and domain.tenant == account.tenant and domain.may_log_in
 
-    def _wait_seconds(self, name: str, client: ClientNetwork) -> float:
-        now = self._clock()
-        pair = f"{name} {client.network}"
-        own = self._by_both.wait_seconds(f"{name} {client.address}", now)
-        if self._known.get(pair):
-            return own
-        everywhere = self._by_login.wait_seconds(name, now) if self._failed.get(pair) else 0.0
-        return max(
-            own,
-            everywhere,
-            self._by_address.wait_seconds(client.address, now),
-            self._by_network.wait_seconds(client.network, now),
-        )
-
-    def _count_failure(self, name: str, client: ClientNetwork) -> None:
-        now = self._clock()
-        self._failed.put(f"{name} {client.network}", True, _FAILED_SECONDS)
-        self._by_login.failed(name, now)
-        self._by_both.failed(f"{name} {client.address}", now)
-        self._by_address.failed(client.address, now)
-        self._by_network.failed(client.network, now)
-
     def _mark(self, name: str, password: str, service: str) -> bytes:
         """Return a keyed hash of login, password and service: without the key the password cannot be guessed from it."""
         octets = (
@@ -303,7 +277,22 @@ class Authenticator:
         )
         return hashlib.blake2b(octets, key=self._key, digest_size=32).digest()
 
+    def _record(self, answer: Identity | Refusal, login: str, client_ip: str, service: str) -> None:
+        """Add to the login log of the account, if there is one and the answer says something about the login."""
+        if self._recorder is None:
+            return
+        if isinstance(answer, Identity):
+            owner: Owner | None = Owner(answer.account, answer.tenant, answer.address.domain)
+            proof, result = answer.proof, ACCEPTED
+        elif answer.reason is RefusalReason.UNAVAILABLE or (address := _address_of(login)) is None:
+            return
+        else:
+            owner, proof, result = self._owners.get(address.key), None, answer.reason.value
+        if owner is not None:
+            self._recorder.note(owner, service=service, client=client_ip, proof=proof, result=result)
+
     def _report(self, answer: Identity | Refusal, login: str, client_ip: str, service: str) -> None:
+        self._record(answer, login, client_ip, service)
         if isinstance(answer, Identity):
             _LOGINS.labels(service, "accepted").inc()
             self._log.info(

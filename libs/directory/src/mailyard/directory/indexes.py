@@ -13,9 +13,13 @@ from mailyard.directory import (
 )
 from mailyard.directory.accesslog import AccessLog
 from mailyard.directory.dkim import keystore
+from mailyard.directory.loginlog import log
 from mailyard.directory.sending import rows as sending
+from mailyard.directory.throttle import blocks, failurelog, networks
 from mailyard.store.client import Store
 from mailyard.store.indexes import create_indexes
+
+_LOGINS = (blocks, failurelog, networks, log)
 
 
 async def ensure_indexes(store: Store) -> None:
@@ -23,6 +27,7 @@ async def ensure_indexes(store: Store) -> None:
     for collection in (
         *(tenants, domains, accounts, addresses, accesslog),
         *(apppasswords, grants, removed, keystore, sending),
+        *_LOGINS,
     ):
         await create_indexes(store, collection.COLLECTION, list(collection.INDEXES))
     await create_indexes(store, greylist.COLLECTION, list(greylist.INDEXES))

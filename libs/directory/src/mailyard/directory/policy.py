@@ -178,6 +178,14 @@ class TenantPolicy:
             f" Default: {DEFAULT_SEPARATOR}.",
         ),
     ] = None
+    login_log_days: Annotated[
+        int | None,
+        Entry(
+            _days,
+            "Days for which the login log of accounts is kept; 0: it is not kept. Default: the setting"
+            " LOGIN_LOG_DAYS of the services with logins.",
+        ),
+    ] = None
     relay_route: Annotated[
         str | None,
         Entry(

@@ -3,14 +3,17 @@
 class SmtpInSettings(DirectorySettings, LoginSettings, CommonSettings): ...
 """
 
+from typing import Annotated
+
 from pydantic import BaseModel, Field
 
 from mailyard.directory.attempts import AttemptLimits
-from mailyard.directory.authentication import LoginLimits
 from mailyard.directory.cache import CacheLimits
 from mailyard.directory.passwords import HashCost
+from mailyard.directory.throttle.limits import LoginLimits
 from mailyard.message.address import Address, AddressError
 from mailyard.runtime.errors import Misconfigured
+from mailyard.runtime.renames import VersionAdded
 from mailyard.runtime.settings import CommonSettings
 
 
@@ -68,13 +71,19 @@ class LoginSettings(BaseModel):
         default=50,
         ge=1,
         description="Failed logins to one account from everywhere before each costs a pause. A network that has"
-        " logged in to it within a day, or has not failed within an hour, is not paused by this limit.",
+        " logged in to it within 30 days, or has not failed within an hour, is not paused by this limit.",
+    )
+    login_free_failures_everywhere: Annotated[int, VersionAdded("0.3.0")] = Field(
+        default=500,
+        ge=0,
+        description="Failed logins to one account from everywhere before each costs a pause for all networks that have"
+        " not logged in to it within 30 days; 0: no such limit.",
     )
     login_free_failures_address: int = Field(
         default=40,
         ge=1,
         description="Failed logins from one address (IPv6: /64) to whichever accounts before each costs a pause."
-        " A network that has logged in to the account within a day is not paused by this limit.",
+        " A network that has logged in to the account within 30 days is not paused by this limit.",
     )
     login_free_failures_network: int = Field(
         default=400,
@@ -83,6 +92,19 @@ class LoginSettings(BaseModel):
     )
     login_longest_pause_seconds: float = Field(
         default=300.0, ge=1, description="The longest pause after a failed login."
+    )
+    login_block_seconds: Annotated[float, VersionAdded("0.3.0")] = Field(
+        default=900.0,
+        ge=0,
+        le=86_400,
+        description="How long logins are blocked after five paused failures in short time; 0: pauses only.",
+    )
+    login_log_days: Annotated[int, VersionAdded("0.3.0")] = Field(
+        default=30,
+        ge=0,
+        le=3650,
+        description="Days for which the login log of accounts is kept, unless the policy of a tenant or domain says"
+        " otherwise; 0: it is not kept.",
     )
     argon2_time: int = Field(
         default=2, ge=1, description="Passes of argon2id over its memory for new hashes."
@@ -97,12 +119,19 @@ class LoginSettings(BaseModel):
 
     def login_limits(self) -> LoginLimits:
         """Return them as the authenticator takes them."""
-        longest = self.login_longest_pause_seconds
+
+        def limits(free: int) -> AttemptLimits:
+            return AttemptLimits(
+                free, self.login_longest_pause_seconds, block_seconds=self.login_block_seconds
+            )
+
+        everywhere = self.login_free_failures_everywhere
         return LoginLimits(
-            login=AttemptLimits(self.login_free_failures_account, longest),
-            login_from_address=AttemptLimits(self.login_free_failures, longest),
-            address=AttemptLimits(self.login_free_failures_address, longest),
-            network=AttemptLimits(self.login_free_failures_network, longest),
+            login=limits(self.login_free_failures_account),
+            everywhere=limits(everywhere) if everywhere else None,
+            login_from_address=limits(self.login_free_failures),
+            address=limits(self.login_free_failures_address),
+            network=limits(self.login_free_failures_network),
             remember_seconds=self.login_remember_seconds,
         )
 

@@ -14,6 +14,18 @@ METRICS: Final = (
     ),
     Metric("mailyard_login_attempts_total", "counter", "Logins, by outcome.", ("login_service", "outcome")),
     Metric(
+        "mailyard_login_blocks_total",
+        "counter",
+        "Temporary blocks after failed logins, by what is blocked.",
+        ("kind",),
+    ),
+    Metric(
+        "mailyard_login_log_dropped_total",
+        "counter",
+        "Rows of the login log that were dropped, because too many waited for MongoDB.",
+        (),
+    ),
+    Metric(
         "mailyard_dkim_steps_total",
         "counter",
         "Steps of DKIM keys: generated, not_published, activated, retired, revoked.",
@@ -36,6 +48,11 @@ METRICS: Final = (
 EVENTS: Final = (
     EventType("login.accepted", "A login succeeded."),
     EventType("login.refused", "A login failed; `reason` says why. The reply to the client says less."),
+    EventType(
+        "login.blocked",
+        "After too many failed logins, `subject` may not log in for `seconds`; networks that the account has been used"
+        " from still may.",
+    ),
     EventType(
         "login.app_password_refused",
         "A client gave a right app password that has expired, does not cover the protocol (scope), or is not for its network;"

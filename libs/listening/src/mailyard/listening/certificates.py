@@ -3,29 +3,19 @@
 import asyncio
 import socket
 import ssl
-from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
-from mailyard.listening.ciphers import restrict
-from mailyard.listening.expiry import expiry_of
+from mailyard.listening.servedcertificate import CertificateFiles, ServedCertificate
+from mailyard.listening.servernames import ServerNames
 from mailyard.runtime.errors import Misconfigured
-from mailyard.runtime.logs import get_logger
 from mailyard.runtime.metrics import gauge
 
 _SHUTDOWN_SECONDS = 3.0
-_log = get_logger(__name__)
-
-
-class CertificateFiles(NamedTuple):
-    """A certificate chain and its private key without a passphrase, both PEM."""
-
-    certificate: Path
-    key: Path
 
 
 class Certificates:
-    """The TLS contexts of a process: one by default, and more that clients choose by server name (SNI, RFC 6066).
+    """The TLS contexts of listeners: one by default, and more that clients choose by server name (SNI, RFC 6066).
 
     The gauge of the expiry shows the certificate that ends first.
     """
@@ -35,13 +25,27 @@ class Certificates:
         certificate: Path,
         key: Path,
         handshake_seconds: float,
-        by_name: Mapping[str, CertificateFiles] | None = None,
+        *,
+        folder: Path | None = None,
+        client_authority: Path | None = None,
     ) -> None:
-        """Read all files; raises Misconfigured. The names of `by_name` are host names in lower case."""
+        """Read all files; raises Misconfigured. `folder`: more certificates, as `ServerNames` reads them.
+
+        With `client_authority`, clients may show a certificate that it signed; one of another authority ends the handshake.
+        """
         self._handshake_seconds = handshake_seconds
-        self._default = _ServedCertificate(CertificateFiles(certificate, key))
-        self._by_name = {name: _ServedCertificate(files) for name, files in (by_name or {}).items()}
-        if self._by_name:
+        files = CertificateFiles(certificate, key)
+        try:
+            self._default = ServedCertificate(files, client_authority)
+        except (OSError, ValueError) as error:  # an SSLError is an OSError
+            raise Misconfigured(
+                f"cannot use certificate {certificate} with key {key}: {error}. Both are PEM files, the key without a"
+                " passphrase: check the settings ..._TLS_CERTIFICATE_FILE and ..._TLS_KEY_FILE, and"
+                " ..._TLS_CLIENT_AUTHORITY_FILE where it is set"
+            ) from error
+        self._names = ServerNames(folder, client_authority)
+        self._chosen: WeakKeyDictionary[ssl.SSLObject, str] = WeakKeyDictionary()
+        if folder is not None:
             self._default.context.sni_callback = self._choose
         self._note_expiry()
 
@@ -52,8 +56,8 @@ class Certificates:
 
     async def refresh(self) -> bool:
         """Use renewed certificates for later handshakes; a broken file changes nothing. Work for `Periodic`."""
-        for each in self._all:
-            each.refresh()
+        self._default.refresh()
+        self._names.refresh()
         self._note_expiry()
         return False
 
@@ -84,55 +88,17 @@ class Certificates:
             raise ConnectionAbortedError("the client left during the handshake")
         return secured
 
-    @property
-    def _all(self) -> "list[_ServedCertificate]":
-        return [self._default, *self._by_name.values()]
+    def chosen_name(self, transport: asyncio.Transport) -> str | None:
+        """Return the host name by which a client has chosen a certificate of the folder; None: it got the default."""
+        return self._chosen.get(transport.get_extra_info("ssl_object"))
 
     def _choose(self, connection: ssl.SSLObject, name: str | None, _context: ssl.SSLContext) -> None:
         """Switch to the certificate of the server name; an unknown name keeps the default (RFC 6066 section 3)."""
-        served = self._by_name.get((name or "").lower())
-        if served is not None:
+        served = self._names.find(name) if name else None
+        if name and served is not None:
             connection.context = served.context
+            self._chosen[connection] = name.lower()
 
     def _note_expiry(self) -> None:
-        first = min(each.expiry for each in self._all)
+        first = min(each.expiry for each in (self._default, *self._names.served))
         gauge("mailyard_certificate_expiry_timestamp_seconds").set(first)
-
-
-class _ServedCertificate:
-    """One TLS context whose certificate follows its files."""
-
-    def __init__(self, files: CertificateFiles) -> None:
-        self._files = files
-        self.context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        self.context.minimum_version = ssl.TLSVersion.TLSv1_2  # RFC 8996
-        self.context.options |= ssl.OP_NO_RENEGOTIATION
-        restrict(self.context)
-        try:
-            self._seen = self._stamp()
-            self._load()
-        except (OSError, ValueError) as error:  # an SSLError is an OSError
-            raise Misconfigured(
-                f"cannot use certificate {files.certificate} with key {files.key}: {error}. Both are PEM files, the key"
-                " without a passphrase: check the settings ..._TLS_CERTIFICATE_FILE and ..._TLS_KEY_FILE"
-            ) from error
-
-    def refresh(self) -> None:
-        """Load the files again where they changed."""
-        try:
-            stamp = self._stamp()
-            if stamp == self._seen:
-                return
-            self._load()
-        except (OSError, ValueError) as error:  # an SSLError is an OSError
-            _log.warning("certificate.unusable", certificate=str(self._files.certificate), error=str(error))
-            return
-        self._seen = stamp
-        _log.info("certificate.renewed", certificate=str(self._files.certificate))
-
-    def _load(self) -> None:
-        self.context.load_cert_chain(*self._files)
-        self.expiry = expiry_of(self._files.certificate).timestamp()
-
-    def _stamp(self) -> tuple[int, int]:
-        return self._files.certificate.stat().st_mtime_ns, self._files.key.stat().st_mtime_ns

@@ -10,6 +10,7 @@ from mailyard.listening.certificates import Certificates
 from mailyard.listening.proxynetworks import ProxySettings
 from mailyard.runtime.endpoint import Endpoint
 from mailyard.runtime.errors import Misconfigured
+from mailyard.runtime.renames import VersionAdded
 from mailyard.runtime.settings import CommonSettings, variables
 
 
@@ -32,6 +33,11 @@ class ListenerSettings(ProxySettings, CommonSettings):
         description="Certificate chain, PEM; read again when it changes. Without it there is no TLS.",
     )
     tls_key_file: Path | None = Field(default=None, description="Private key of the certificate, PEM.")
+    tls_certificate_folder: Annotated[Path | None, VersionAdded("0.3.0")] = Field(
+        default=None,
+        description="Folder with further certificates, for clients that ask for their host names (SNI): each subfolder"
+        " holds tls.crt and tls.key, PEM. Read again when it changes.",
+    )
     handshake_seconds: Seconds = Field(default=30.0, description="How long a TLS handshake may take.")
     plaintext_auth: Literal["never", "loopback"] = Field(
         default="never",
@@ -60,9 +66,12 @@ class ListenerSettings(ProxySettings, CommonSettings):
         most = raise_file_limit(self.connections)
         return Admission(most, self.connections_per_address, ipv6_prefix=self.ipv6_prefix)
 
-    def certificates(self, *, tls_first: str = "", login: str = "") -> Certificates | None:
+    def certificates(
+        self, *, tls_first: str = "", login: str = "", client_authority: Path | None = None
+    ) -> Certificates | None:
         """Return the certificates, None without TLS.
 
+        With `client_authority`, clients are asked for a certificate that it signed.
         `tls_first` and `login` name the settings of open listeners that begin with TLS, and whose clients log in.
 
         Raises:
@@ -72,7 +81,13 @@ class ListenerSettings(ProxySettings, CommonSettings):
         certificate, key = self.tls_certificate_file, self.tls_key_file
         names = f"{self.variable('tls_certificate_file')} and {self.variable('tls_key_file')}"
         if certificate is not None and key is not None:
-            return Certificates(certificate, key, self.handshake_seconds)
+            return Certificates(
+                certificate,
+                key,
+                self.handshake_seconds,
+                folder=self.tls_certificate_folder,
+                client_authority=client_authority,
+            )
         if certificate is not None or key is not None:
             raise Misconfigured(f"set both {names}")
         if tls_first:

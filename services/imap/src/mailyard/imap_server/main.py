@@ -10,8 +10,10 @@ from mailyard.directory.accesswatch import POLL_SECONDS, AccessWatch
 from mailyard.directory.apppasswordlogins import WRITE_SECONDS
 from mailyard.directory.authentication import Authenticator
 from mailyard.directory.directory import Directory
+from mailyard.directory.loginlog.recorder import LoginRecorder
 from mailyard.directory.passwords import Passwords
 from mailyard.directory.quotas import AccountQuotas
+from mailyard.directory.throttle.exchange import EXCHANGE_SECONDS
 from mailyard.imap_server.connection import ImapConnectionFactory
 from mailyard.imap_server.session.accounts import AccountSessions
 from mailyard.imap_server.session.backend import ImapServices
@@ -58,7 +60,10 @@ async def build(runtime: Runtime[ImapSettings]) -> Sequence[Component]:
     directory = Directory(store, settings.cache_limits())
     access = AccessWatch(store, directory.forget)
     passwords = Passwords(settings.hash_cost(), threads=settings.password_threads)
-    logins = Authenticator(store, directory, passwords, settings.login_limits(), access=access)
+    recorder = LoginRecorder(store, directory.policies, settings.login_log_days)
+    logins = Authenticator(
+        store, directory, passwords, settings.login_limits(), access=access, recorder=recorder
+    )
     admission = settings.admission()
     watch = MailboxWatch(events, Mailboxes(store).highest_modseqs, settings.poll_seconds)
     resources = ListenerResources(
@@ -74,6 +79,8 @@ async def build(runtime: Runtime[ImapSettings]) -> Sequence[Component]:
     backend = _backend(store, events, watch, logins, access)
     parts: list[Component] = [store, broker, events, watch]
     parts.append(Periodic("access", POLL_SECONDS, access.poll))
+    parts.append(Periodic("logins", EXCHANGE_SECONDS, logins.exchange.exchange))
+    parts.append(recorder)
     parts.append(Periodic("app-password-uses", WRITE_SECONDS, logins.app_passwords.write_uses))
     if certificates is not None:
         parts.append(Periodic("certificates", _CERTIFICATE_SECONDS, certificates.refresh))

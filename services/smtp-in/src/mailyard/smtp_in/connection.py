@@ -6,6 +6,7 @@ does not read what is written.
 
 import asyncio
 import time
+from dataclasses import replace
 
 from mailyard.listening.connection import ClientConnection, ConnectionOwner
 from mailyard.listening.states import ConnectionState
@@ -50,7 +51,9 @@ class Connection(ClientConnection, asyncio.Protocol):
         self._heard = time.monotonic()
         listener, secured = self._listener, self._owner.tls_first
         plaintext_auth = listener.plaintext_auth_on_loopback and self.client.is_on_loopback
-        self._session = Session(listener.profile, secured=secured, plaintext_auth=plaintext_auth)
+        name = self._chosen_name() if secured else None
+        profile = listener.profile if name is None else replace(listener.profile, hostname=name)
+        self._session = Session(profile, secured=secured, plaintext_auth=plaintext_auth)
         self._receiver = Receiver(listener, self._session, self._advance, self._revoke)
         self._receiver.meet(self._peer(secured=secured))
         delay = 0.0 if listener.greeting_delay is None else listener.greeting_delay(self.client.ip)
@@ -287,6 +290,11 @@ class Connection(ClientConnection, asyncio.Protocol):
         subject = certificate_subject(self._transport.get_extra_info("peercert"))
         return SmtpPeer(self.client.ip, _tls_description(self._transport), subject)
 
+    def _chosen_name(self) -> str | None:
+        """Return the host name that the client asked for, where there is a certificate for it."""
+        certificates = self._owner.certificates
+        return certificates.chosen_name(self._transport) if certificates is not None else None
+
     def _begin_tls(self) -> None:
         """Read nothing more in clear: what comes now is the handshake (RFC 3207 section 4)."""
         self._transport.pause_reading()
@@ -307,7 +315,7 @@ class Connection(ClientConnection, asyncio.Protocol):
             self._upgrade = None
         measures.handshake(succeeded=True)
         self._heard = time.monotonic()
-        self._session.tls_established()
+        self._session.tls_established(self._chosen_name())
         self._receiver.meet(self._peer(secured=True))
         self._advance()
 

@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 from mailyard.broker.connection import Broker
@@ -11,9 +12,12 @@ from mailyard.directory.accesswatch import POLL_SECONDS, AccessWatch
 from mailyard.directory.apppasswordlogins import WRITE_SECONDS
 from mailyard.directory.authentication import Authenticator
 from mailyard.directory.directory import Directory
+from mailyard.directory.loginlog.recorder import LoginRecorder
 from mailyard.directory.passwords import Passwords
-from mailyard.directory.sending.meter import EXCHANGE_SECONDS, SendingMeter
+from mailyard.directory.sending.meter import EXCHANGE_SECONDS as SENDING_SECONDS
+from mailyard.directory.sending.meter import SendingMeter
 from mailyard.directory.settings import postmaster_of
+from mailyard.directory.throttle.exchange import EXCHANGE_SECONDS
 from mailyard.listening.budget import MemoryBudget
 from mailyard.listening.listener import Listener, ListenerResources
 from mailyard.listening.settings import endpoints
@@ -24,7 +28,7 @@ from mailyard.runtime.logs import get_logger
 from mailyard.runtime.periodic import Periodic
 from mailyard.runtime.service import Component, Runtime, run
 from mailyard.runtime.settings import load_settings
-from mailyard.smtp.server.limits import EarlyData, Profile
+from mailyard.smtp.server.limits import EarlyData, Mode, Profile
 from mailyard.smtp_in.factory import SmtpConnectionFactory
 from mailyard.smtp_in.hygiene.build import greeting_delay, hygiene_hooks
 from mailyard.smtp_in.listeners import MODES, ListenerName, ListenerProfile, ReceptionServices
@@ -69,7 +73,10 @@ async def build(runtime: Runtime[SmtpInSettings]) -> Sequence[Component]:
     directory = Directory(store, settings.cache_limits(), postmaster=postmaster_of(settings))
     access = AccessWatch(store, directory.forget)
     passwords = Passwords(settings.hash_cost(), threads=settings.password_threads)
-    logins = Authenticator(store, directory, passwords, settings.login_limits(), access=access)
+    recorder = LoginRecorder(store, directory.policies, settings.login_log_days)
+    logins = Authenticator(
+        store, directory, passwords, settings.login_limits(), access=access, recorder=recorder
+    )
     pressure = Pressure(spool, settings, Sampler(store, broker).measure)
     memory = MemoryBudget(settings.memory_octets)
     inline = settings.inline_filter(memory)
@@ -99,7 +106,9 @@ async def build(runtime: Runtime[SmtpInSettings]) -> Sequence[Component]:
     parts: list[Component] = [store, broker, spool]
     parts.append(ProgressReporter(store, settings.instance, publisher=publisher))
     parts.append(Periodic("access", POLL_SECONDS, access.poll))
-    parts.append(Periodic("sending", EXCHANGE_SECONDS, sending.exchange))
+    parts.append(Periodic("sending", SENDING_SECONDS, sending.exchange))
+    parts.append(Periodic("logins", EXCHANGE_SECONDS, logins.exchange.exchange))
+    parts.append(recorder)
     parts.append(Periodic("app-password-uses", WRITE_SECONDS, logins.app_passwords.write_uses))
     parts.append(Periodic("pressure", _PRESSURE_SECONDS, pressure.sample))
     if certificates is not None:
@@ -114,10 +123,17 @@ async def build(runtime: Runtime[SmtpInSettings]) -> Sequence[Component]:
         proxies=settings,
         backlog=settings.backlog,
     )
+    with_login = resources
+    if certificates is not None and settings.submission_client_authority_file is not None:
+        asking = settings.certificates(client_authority=settings.submission_client_authority_file)
+        assert asking is not None, "there is a certificate"
+        parts.append(Periodic("submission-certificates", _CERTIFICATE_SECONDS, asking.refresh))
+        with_login = replace(resources, certificates=asking)
     for name, given in listeners.items():
         listener = listener_of(name, settings, backend, offers_starttls=certificates is not None)
         factory = SmtpConnectionFactory(listener, settings)
-        parts.append(Listener(factory, given, resources, tls_first=name is ListenerName.SUBMISSIONS))
+        shared = with_login if MODES[name] is Mode.SUBMISSION else resources
+        parts.append(Listener(factory, given, shared, tls_first=name is ListenerName.SUBMISSIONS))
     return parts
 
 

@@ -1,12 +1,14 @@
 """The settings of smtp-in. Every limit has a default that is safe on the open Internet."""
 
-from typing import Literal
+from pathlib import Path
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from mailyard.directory.policy import AuthorPolicy
 from mailyard.directory.settings import DirectorySettings, LoginSettings
 from mailyard.listening.settings import EndpointTexts, ListenerSettings
+from mailyard.runtime.renames import VersionAdded
 from mailyard.runtime.settings import settings_config
 from mailyard.smtp.server.limits import BareNewline, EarlyData, NulOctet, SmtpLimits
 from mailyard.smtp_in.headerfilters import Trace
@@ -45,6 +47,11 @@ class SmtpInSettings(
     lmtp_listen: EndpointTexts = Field(
         default=(),
         description="Where own gateways hand in mail by LMTP (RFC 2033); keep it inside the cluster; empty: off.",
+    )
+    submission_client_authority_file: Annotated[Path | None, VersionAdded("0.3.0")] = Field(
+        default=None,
+        description="Authorities, PEM, whose certificates clients of submission may show. The subject is"
+        " noted as a part of the origin of a message. Without it no certificate is requested.",
     )
     postmaster_domain: str = Field(
         default="",

@@ -14,6 +14,7 @@ COMMON: Final = ("log_level", "log_format")  # of those that every service has, 
 _CHART_SETS: Final = frozenset(
     {
         "tls_certificate_file",
+        "tls_certificate_folder",
         "tls_key_file",
         "proxy_networks",
         "rules",

@@ -69,6 +69,8 @@ _VERBS = (
     Verb("domain", "domain", "app", "Manage the domains that Mailyard accepts mail for."),
     Verb("account", "account", "app", "Manage accounts: a mail address, a password, mailboxes."),
     Verb("alias", "alias", "app", "Manage aliases (addresses that forward to others)."),
+    Verb("login-log", "loginlog", "app", "Show who has logged in to an account, and who has tried to."),
+    Verb("login-block", "loginblock", "app", "Show and lift temporary blocks after failed logins."),
     Verb(
         "app-password",
         "apppassword",

@@ -17,7 +17,7 @@ from mailyard.directory.cache import Monotonic, unchanged
 from mailyard.directory.identity import Identity
 from mailyard.directory.sending.rates import Rates, SendingLimits
 from mailyard.directory.sending.rows import Change, Sender, SendingRow, SendingRows, senders_of
-from mailyard.directory.sending.windows import WindowCounts, SendingTally, sum_of
+from mailyard.directory.sending.windows import SendingTally, WindowCounts, sum_of
 from mailyard.runtime.errors import Unavailable
 from mailyard.runtime.logs import get_logger
 from mailyard.runtime.metrics import counter

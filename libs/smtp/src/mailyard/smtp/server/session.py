@@ -7,6 +7,8 @@
 RFC 5321, 6409, 2033; extensions RFC 1870, 2034, 2920, 3030, 3207, 3461, 4954, 6152, 6531.
 """
 
+from dataclasses import replace
+
 from mailyard.sasl.mechanism import Credentials
 from mailyard.smtp.reply import Reply
 from mailyard.smtp.server import replies
@@ -147,9 +149,14 @@ class Session:
             dialogue.tally.errors += isinstance(question, Credentials)
         self._check_limits()
 
-    def tls_established(self) -> None:
-        """Begin anew after the handshake: everything said before is forgotten (RFC 3207 section 4.2)."""
+    def tls_established(self, hostname: str | None = None) -> None:
+        """Begin anew after the handshake: everything said before is forgotten (RFC 3207 section 4.2).
+
+        `hostname`: the name by which the client has chosen the server (SNI, RFC 6066 section 3); replies show it.
+        """
         dialogue = self._dialogue
+        if hostname is not None:
+            dialogue.profile = replace(dialogue.profile, hostname=hostname)
         self._input.clear()
         if dialogue.state is ServerState.CLOSED:  # STARTTLS was the command that met a limit
             return

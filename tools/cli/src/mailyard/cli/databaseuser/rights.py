@@ -23,9 +23,13 @@ from mailyard.directory.domains import COLLECTION as DOMAINS
 from mailyard.directory.grants import COLLECTION as GRANTS
 from mailyard.directory.greylist import COLLECTION as GREYLIST
 from mailyard.directory.greylist import NETWORKS as GREYLIST_NETWORKS
+from mailyard.directory.loginlog.log import COLLECTION as LOGIN_LOG
 from mailyard.directory.removed import COLLECTION as REMOVED_ACCOUNTS
 from mailyard.directory.sending.rows import COLLECTION as SENDING
 from mailyard.directory.tenants import COLLECTION as TENANTS
+from mailyard.directory.throttle.blocks import COLLECTION as LOGIN_BLOCKS
+from mailyard.directory.throttle.failurelog import COLLECTION as LOGIN_FAILURES
+from mailyard.directory.throttle.networks import COLLECTION as LOGIN_NETWORKS
 from mailyard.mailbox.rows import ACCOUNTS as MAILBOX_ACCOUNTS
 from mailyard.mailbox.rows import DELETED_MAILBOXES, MAILBOXES, MESSAGES
 from mailyard.spool.ledger.ledger import ENTRIES as LEDGER
@@ -38,9 +42,10 @@ from mailyard.store.bodychecks import COLLECTION as BODY_CHECKS
 from mailyard.store.lease import COLLECTION as LEASES
 
 BODIES: Final = (FILES, CHUNKS)
+LOGINS: Final = (LOGIN_FAILURES, LOGIN_BLOCKS, LOGIN_NETWORKS)
 COLLECTIONS: Final = (
     *(TENANTS, DOMAINS, ADDRESSES, ACCOUNTS, ACCESS_CHANGES, APP_PASSWORDS, GRANTS, REMOVED_ACCOUNTS),
-    *(DKIM_KEYS, SENDING, GREYLIST, GREYLIST_NETWORKS),
+    *(DKIM_KEYS, SENDING, GREYLIST, GREYLIST_NETWORKS, *LOGINS, LOGIN_LOG),
     *(MAILBOXES, MAILBOX_ACCOUNTS, DELETED_MAILBOXES, MESSAGES, *BODIES, PARKED, BODY_CHECKS),
     *(SPOOL, PROGRESS, LEDGER, LEDGER_HOURS, LEASES, CANARY),
 )
@@ -80,12 +85,15 @@ _TABLE: Final = (
             *(TENANTS, DOMAINS, ADDRESSES, ACCOUNTS, APP_PASSWORDS, GRANTS, ACCESS_CHANGES),
             *(MAILBOXES, SPOOL, PROGRESS),
             *(FILES, PARKED, SENDING),  # files: the sizes of bodies
-            *(GREYLIST, GREYLIST_NETWORKS),
+            *(GREYLIST, GREYLIST_NETWORKS, *LOGINS),
         ),
-        insert=(*BODIES, PARKED, SPOOL, LEDGER, PROGRESS, SENDING, GREYLIST, GREYLIST_NETWORKS),
+        insert=(
+            *(*BODIES, PARKED, SPOOL, LEDGER, PROGRESS, SENDING),
+            *(GREYLIST, GREYLIST_NETWORKS, *LOGINS, LOGIN_LOG),
+        ),
         # accounts: a stronger hash of the same password; app passwords: the last use
-        update=(ACCOUNTS, APP_PASSWORDS, PROGRESS, SENDING, GREYLIST, GREYLIST_NETWORKS),
-        remove=(*BODIES, PARKED),  # a body that was broken off
+        update=(ACCOUNTS, APP_PASSWORDS, PROGRESS, SENDING, GREYLIST, GREYLIST_NETWORKS, *LOGINS),
+        remove=(*BODIES, PARKED, LOGIN_BLOCKS),  # a body that was broken off
         statistics=True,
         publishes=(Queue.SMTP_IN_ROUTE.exchange,),
     ),
@@ -146,11 +154,11 @@ _TABLE: Final = (
         "tenants, domains, addresses, password hashes (for logins), mailboxes, messages and bodies; nothing of the spool",
         read=(
             *(TENANTS, DOMAINS, ADDRESSES, ACCOUNTS, APP_PASSWORDS, ACCESS_CHANGES),
-            *(MAILBOXES, MAILBOX_ACCOUNTS, MESSAGES, *BODIES, PARKED),
+            *(MAILBOXES, MAILBOX_ACCOUNTS, MESSAGES, *BODIES, PARKED, *LOGINS),
         ),
-        insert=(MAILBOXES, MAILBOX_ACCOUNTS, DELETED_MAILBOXES, MESSAGES, *BODIES),
-        update=(ACCOUNTS, APP_PASSWORDS, MAILBOXES, MAILBOX_ACCOUNTS, MESSAGES),
-        remove=(MAILBOXES, *BODIES, PARKED),
+        insert=(MAILBOXES, MAILBOX_ACCOUNTS, DELETED_MAILBOXES, MESSAGES, *BODIES, *LOGINS, LOGIN_LOG),
+        update=(ACCOUNTS, APP_PASSWORDS, MAILBOXES, MAILBOX_ACCOUNTS, MESSAGES, *LOGINS),
+        remove=(MAILBOXES, *BODIES, PARKED, LOGIN_BLOCKS),
         publishes=(EVENTS_EXCHANGE,),
         receives_events=True,
     ),

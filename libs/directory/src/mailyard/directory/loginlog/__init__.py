@@ -1,0 +1,1 @@
+"""The login log: who has used an account, from where, and who has tried to."""

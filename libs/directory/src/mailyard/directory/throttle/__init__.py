@@ -1,0 +1,1 @@
+"""Slows down the guessing of passwords, by counts that all processes share."""
