@@ -41,7 +41,16 @@ class ScopedPackage:
 
 
 SCOPED_PACKAGES = (
-    ScopedPackage("libs/directory/src", {"domains": "tenant", "accounts": "tenant", "addresses": "tenant", "app_passwords": "tenant", "grants": "tenant"}),
+    ScopedPackage(
+        "libs/directory/src",
+        {
+            "domains": "tenant",
+            "accounts": "tenant",
+            "addresses": "tenant",
+            "app_passwords": "tenant",
+            "grants": "tenant",
+        },
+    ),
 )
 
 

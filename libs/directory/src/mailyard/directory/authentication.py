@@ -28,7 +28,7 @@ from mailyard.directory.directory import Directory
 from mailyard.directory.domains import Domains
 from mailyard.directory.grants import GrantKind, KnownGrants
 from mailyard.directory.identity import Identity, LoginClient, Proof, ProofKind, Refusal, RefusalReason
-from mailyard.directory.model import Account, AccountStatus, Expansion, LocalAccount, LoginEntry
+from mailyard.directory.model import Account, Expansion, LocalAccount, LoginEntry
 from mailyard.directory.passwords import MAX_OCTETS, Passwords, prepared
 from mailyard.message.address import Address, AddressError
 from mailyard.runtime.clock import Clock, now_utc
@@ -137,7 +137,11 @@ class Authenticator:
             return GrantKind.SEND_AS
         granted = (await self._grants.of(identity.tenant, identity.account)).get(address.key)
         domain = await self._directory.domain(address.domain) if granted is not None else None
-        return granted if domain is not None and domain.tenant == identity.tenant else None
+        return (
+            granted
+            if domain is not None and domain.tenant == identity.tenant and domain.is_verified
+            else None
+        )
 
     async def may_send_as(self, identity: Identity, address: Address) -> bool:
         """Return whether `address` belongs to an account.
@@ -150,7 +154,7 @@ class Authenticator:
 
         """
         domain = await self._directory.domain(address.domain)
-        if domain is None or domain.tenant != identity.tenant:
+        if domain is None or domain.tenant != identity.tenant or not domain.is_verified:
             return False
         resolution = await self._directory.resolve(address)
         if isinstance(resolution, Expansion) and resolution.is_default:
@@ -260,11 +264,11 @@ class Authenticator:
 
         A cached domain may be older than the access change whose revision the login gets: nothing would end its session.
         """
-        if account.status is not AccountStatus.ACTIVE:
+        if not account.status.may_log_in:
             return False
         name = account.address.domain
         domain = (await self._domains.entry_by_names([name])).get(name)
-        return domain is not None and domain.tenant == account.tenant and not domain.is_suspended
+        return domain is not None and domain.tenant == account.tenant and domain.may_log_in
 
     def _wait_seconds(self, name: str, client: ClientNetwork) -> float:
         now = self._clock()

@@ -9,6 +9,7 @@ from mailyard.directory import (
     grants,
     greylist,
     removed,
+    tenants,
 )
 from mailyard.directory.accesslog import AccessLog
 from mailyard.directory.dkim import keystore
@@ -18,7 +19,10 @@ from mailyard.store.indexes import create_indexes
 
 async def ensure_indexes(store: Store) -> None:
     """Create what is missing. Raises Unavailable."""
-    for collection in (domains, accounts, addresses, accesslog, apppasswords, grants, removed, keystore):
+    for collection in (
+        *(tenants, domains, accounts, addresses, accesslog),
+        *(apppasswords, grants, removed, keystore),
+    ):
         await create_indexes(store, collection.COLLECTION, list(collection.INDEXES))
     await create_indexes(store, greylist.COLLECTION, list(greylist.INDEXES))
     await create_indexes(store, greylist.NETWORKS, list(greylist.NETWORK_INDEXES))
