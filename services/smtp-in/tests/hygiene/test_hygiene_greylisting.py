@@ -133,6 +133,17 @@ async def test_a_legitimate_server_that_uses_another_network_each_time_passes_in
     assert [each is None for each in asked] == [False, False, True]
 
 
+async def test_an_attempt_that_is_too_old_begins_anew_and_does_not_wait_for_ever(store, clock) -> None:
+    pod = Pod(store)
+    await pod.ask("192.0.2.1")
+    clock.later(hours=47)
+    await pod.ask("203.0.113.1")  # keeps the row
+    clock.later(hours=2)
+    assert await pod.ask("192.0.2.1") is not None
+    clock.later(minutes=6)
+    assert await pod.ask("192.0.2.1") is None
+
+
 async def test_ipv6_addresses_of_a_rotating_client_do_not_grow_a_row_without_bound(store, clock) -> None:
     pod = Pod(store)
     for number in range(60):

@@ -60,6 +60,7 @@ class PairChange:
     at: datetime
     expires: datetime
     passed: bool
+    replaces: bool = False  # the earlier attempt of the network is too old to count
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,12 +126,12 @@ def _pair_of(row: Row) -> PairRow:
 
 def _pair_update(change: PairChange) -> UpdateOne:
     update: Row = {
-        "$min": {f"networks.{_key_of(change.network)}": change.at},
+        "$set" if change.replaces else "$min": {f"networks.{_key_of(change.network)}": change.at},
         "$max": {"expires": change.expires},
         "$setOnInsert": {"tenant": change.tenant},
     }
     if change.passed:
-        update["$set"] = {"passed": True}
+        update.setdefault("$set", {})["passed"] = True
     return UpdateOne({"_id": change.pair}, update, upsert=True)
 
 

@@ -161,11 +161,15 @@ class GreylistCheck(RecipientCheck):
             if ruling.is_known or pair.passed:
                 continue
             passed = not ruling.wait
-            is_new = attempt.network not in pair.networks and len(pair.networks) < MOST_NETWORKS
-            if passed or is_new:
+            before = pair.networks.get(attempt.network)
+            is_new = before is None and len(pair.networks) < MOST_NETWORKS
+            is_old = before is not None and attempt.at - before > self._rules.retry
+            if passed or is_new or is_old:
                 expires = attempt.at + (self._rules.keep if passed else self._rules.retry)
                 changes.append(
-                    PairChange(attempt.pair, attempt.tenant, attempt.network, attempt.at, expires, passed)
+                    PairChange(
+                        attempt.pair, attempt.tenant, attempt.network, attempt.at, expires, passed, is_old
+                    )
                 )
         return changes
 
