@@ -139,7 +139,7 @@ async def test_a_login_does_not_follow_from_a_cached_domain_that_is_older_than_i
     stale = await pod.directory.domain("example.org")
     await suspension.suspend_domain("acme", "example.org")
     await pod.watch.poll()
-    pod.directory._known_domains.put("example.org", stale, 10.0)  # a query that began before the change
+    pod.directory._known_domains.put("example.org", stale)  # a query that began before the change
     assert await pod.login(ANNA, "correct horse") == DISABLED
 
 

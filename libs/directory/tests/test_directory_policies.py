@@ -8,10 +8,12 @@ from mailyard.directory.accesswatch import AccessWatch
 from mailyard.directory.directory import CacheLimits, Directory
 from mailyard.directory.domains import COLLECTION as DOMAINS
 from mailyard.directory.errors import Invalid, NotFound
+from mailyard.directory.model import TenantKind
 from mailyard.directory.policies import Policies
-from mailyard.directory.policy import DomainPolicy
+from mailyard.directory.policy import DomainPolicy, PolicyLevels
 from mailyard.directory.policychange import PolicyChange
 from mailyard.directory.provisioning import Provisioning
+from mailyard.message.address import Address
 from mailyard.runtime.errors import Unavailable
 from mailyard.store.client import Store
 
@@ -34,9 +36,8 @@ async def test_what_is_changed_is_shown(change: PolicyChange) -> None:
         "relay_security": "encrypt",
     }
     assert await change.set_domain("acme", "Example.ORG", {"account_quota": "1G"}) == {"account_quota": "1G"}
-    assert await change.of_domain("acme", "example.org") == (
-        {"account_quota": "1G"},
-        {"account_quota": "5G", "relay_security": "encrypt"},
+    assert await change.of_domain("acme", "example.org") == PolicyLevels(
+        {"account_quota": "1G"}, {"account_quota": "5G", "relay_security": "encrypt"}, {}
     )
     assert await change.set_tenant("acme", {"account_quota": "", "relay_security": ""}) == {}
     assert await change.of_tenant("acme") == {}
@@ -140,13 +141,14 @@ async def test_many_look_ups_at_a_time_share_their_queries(
     store: Store, change: PolicyChange, policies: Policies, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batches: list[int] = []
-    ask = policies._domains.entry_policies
+    domains = policies._domains._domains
+    ask = domains.entry_by_names
 
     async def counted(names):
         batches.append(len(names))
         return await ask(names)
 
-    monkeypatch.setattr(policies._domains, "entry_policies", counted)
+    monkeypatch.setattr(domains, "entry_by_names", counted)
     await asyncio.gather(*(policies.of_domain(f"d{number}.example") for number in range(50)))
     assert sum(batches) == 50
     assert len(batches) <= 3
@@ -176,3 +178,29 @@ async def test_an_account_without_a_quota_gets_that_of_the_policy(
     assert own.quota_bytes == 1000
     other = await example.add_account("other", "fred@other.net", "long enough")
     assert other.quota_bytes is None
+
+
+async def test_a_customer_has_the_policy_of_its_reseller_where_it_has_none_of_its_own(
+    example: Provisioning, change: PolicyChange, policies: Policies
+) -> None:
+    await example.add_tenant("seller", kind=TenantKind.RESELLER)
+    await example.set_tenant("acme", parent="seller")
+    await change.set_tenant("seller", {"account_quota": "1G", "relay_route": "seller.example"})
+    await change.set_tenant("acme", {"account_quota": "5G"})
+    expected = DomainPolicy(account_quota=5 * 2**30, relay_route="seller.example")
+    assert await policies.of_domain("example.org") == expected
+    assert await policies.of_sender("acme", "") == expected
+    assert await policies.of_domain("other.net") == DomainPolicy()
+    assert await change.levels_of_tenant("acme") == PolicyLevels(
+        {}, {"account_quota": "5G"}, {"account_quota": "1G", "relay_route": "seller.example"}
+    )
+
+
+async def test_one_query_answers_for_an_address_and_for_the_policy_of_its_domain(
+    store: Store, change: PolicyChange, clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = Directory(store, clock=clock)
+    await directory.resolve(Address("anna", "example.org"))
+    monkeypatch.setattr(directory._known_domains, "_ask", None)
+    assert directory.policies.of_domain_cached("example.org") == DomainPolicy()
+    assert await directory.policies.of_domain("example.org") == DomainPolicy()

@@ -100,4 +100,4 @@ async def test_an_alias_needs_targets(example):
 async def test_indexes_may_be_ensured_again(store):
     await ensure_indexes(store)
     names = set(await store.collection("accounts").index_information())
-    assert names == {"_id_", "login", "tenant", "age"}
+    assert names == {"_id_", "login", "tenant", "age", "domain", "quotas"}

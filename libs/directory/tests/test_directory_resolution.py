@@ -1,5 +1,7 @@
 """What becomes of one address, from given rows."""
 
+from dataclasses import replace
+
 import pytest
 from bson import ObjectId
 
@@ -84,7 +86,7 @@ CONTACT = Address("boss", "elsewhere.test")
 
 
 @pytest.mark.parametrize("local", ["postmaster", "POSTMASTER", "Abuse"])
-@pytest.mark.parametrize("status", list(DomainStatus))
+@pytest.mark.parametrize("status", [DomainStatus.ACTIVE, DomainStatus.SUSPENDED])
 def test_mail_for_a_role_goes_to_the_contact_whatever_the_status_of_the_domain(local, status):
     domain = Domain("example.org", "acme", status, catch_all=ANNA.address, contact=CONTACT)
     expected = Expansion((CONTACT,), "acme", is_default=True)
@@ -140,3 +142,72 @@ def test_an_address_is_looked_up_as_it_is_and_then_without_its_detail(text, keys
 
 def test_the_detail_is_all_behind_the_first_plus_sign_in_its_own_case():
     assert resolve("anna+A+b@example.org") == LocalAccount(ANNA, "acme", ANNA.address, "A+b")
+
+
+@pytest.mark.parametrize("local", ["anna", "nobody", "postmaster", "abuse"])
+def test_no_address_of_an_unverified_domain_is_of_this_installation(local):
+    domain = Domain("example.org", "acme", DomainStatus.UNVERIFIED, catch_all=CONTACT, contact=CONTACT)
+    found = resolve(f"{local}@example.org", domain)
+    assert found == Remote("example.org")
+    assert found.is_unverified
+
+
+ALIAS = Domain("example.com", "acme", alias_of="example.org", target=DOMAIN)
+
+
+@pytest.mark.parametrize("local", ["anna", "ANNA+Lists", "sales", "nobody"])
+def test_an_address_of_an_alias_domain_is_the_one_of_the_other_domain(local):
+    assert resolve(f"{local}@example.com", ALIAS) == resolve(f"{local}@example.org")
+
+
+def test_an_alias_domain_has_the_catch_all_and_the_contact_of_the_other_domain():
+    target = Domain("example.org", "acme", catch_all=ANNA.address, contact=CONTACT)
+    alias = replace(ALIAS, target=target, contact=CONTACT)
+    assert resolve("nobody@example.com", alias) == Expansion((ANNA.address,), "acme")
+    assert resolve("postmaster@example.com", alias) == Expansion((CONTACT,), "acme", is_default=True)
+
+
+@pytest.mark.parametrize("suspended", ["alias", "target"])
+def test_an_alias_domain_takes_no_mail_when_it_or_the_other_domain_is_suspended(suspended):
+    status = DomainStatus.SUSPENDED
+    target = replace(DOMAIN, status=status) if suspended == "target" else DOMAIN
+    alias = replace(ALIAS, target=target)
+    alias = replace(alias, status=status) if suspended == "alias" else alias
+    assert resolve("anna@example.com", alias) == Unknown("the domain takes no mail now", "5.7.1")
+
+
+def test_an_alias_domain_of_an_unverified_domain_is_not_of_this_installation():
+    alias = replace(ALIAS, target=replace(DOMAIN, status=DomainStatus.UNVERIFIED))
+    assert resolve("anna@example.com", alias) == Remote("example.com")
+
+
+@pytest.mark.parametrize(
+    ("separator", "text", "detail"),
+    [
+        ("-", "anna-lists@example.org", "lists"),
+        ("-", "anna+lists@example.org", None),
+        ("", "anna+lists@example.org", None),
+        ("=", "anna=a=b@example.org", "a=b"),
+    ],
+)
+def test_plus_addressing_has_the_separator_of_the_domain(separator, text, detail):
+    found = resolve(text, replace(DOMAIN, separator=separator))
+    expected = Unknown("no such address here")
+    if detail is not None:
+        expected = LocalAccount(ANNA, "acme", ANNA.address, detail)
+    assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("status", "tenant", "takes", "logs_in", "sends"),
+    [
+        (DomainStatus.ACTIVE, TenantStatus.ACTIVE, True, True, True),
+        (DomainStatus.ACTIVE, TenantStatus.NO_SENDING, True, True, False),
+        (DomainStatus.ACTIVE, TenantStatus.SUSPENDED, False, False, False),
+        (DomainStatus.UNVERIFIED, TenantStatus.ACTIVE, False, True, False),
+        (DomainStatus.SUSPENDED, TenantStatus.ACTIVE, False, False, False),
+    ],
+)
+def test_a_status_decides_for_each_purpose(status, tenant, takes, logs_in, sends):
+    domain = Domain("example.org", "acme", status, tenant_status=tenant)
+    assert (domain.takes_mail, domain.may_log_in, domain.may_send) == (takes, logs_in, sends)

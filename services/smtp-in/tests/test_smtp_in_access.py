@@ -164,3 +164,23 @@ async def test_a_removed_app_password_ends_its_sessions_on_every_pod_within_five
         assert refused.value.smtp_code == 535
     for other in others:
         assert (await asyncio.to_thread(other.noop))[0] == 250
+
+
+async def test_a_tenant_that_may_not_send_is_refused_in_open_sessions_on_every_pod_within_five_seconds(
+    store: Store, provisioning: Provisioning, pods: list[int]
+) -> None:
+    clients = [await asyncio.to_thread(_log_in, port) for port in pods]
+    for client in clients:
+        assert (await asyncio.to_thread(client.mail, "ann@one.test"))[0] == 250
+        await asyncio.to_thread(client.rset)
+    await Suspension(store, provisioning, now_utc).stop_sending("one")
+    until = time.monotonic() + 5
+    for client in clients:
+        while (answer := await asyncio.to_thread(client.mail, "ann@one.test"))[0] == 250:
+            assert time.monotonic() < until
+            await asyncio.to_thread(client.rset)
+            await asyncio.sleep(0.1)
+        assert answer == (550, b"5.7.1 Sending is suspended for your organisation, please ask your provider")
+        assert (await asyncio.to_thread(client.noop))[0] == 250
+    again = await asyncio.to_thread(_log_in, pods[0])  # the login is right as before
+    assert (await asyncio.to_thread(again.mail, "ann@one.test"))[0] == 550

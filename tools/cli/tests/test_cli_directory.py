@@ -33,7 +33,14 @@ def test_what_is_added_is_listed(example):
     example("account", "add", "anna@example.org", "--generate", "--quota", "5G")
     example("alias", "add", "sales@example.org", "anna@example.org", "zoe@remote.net")
     assert example.json("tenant", "list") == [
-        {"tenant": "acme", "name": "acme", "status": "active", "contact": None}
+        {
+            "tenant": "acme",
+            "kind": "customer",
+            "parent": None,
+            "name": "acme",
+            "status": "active",
+            "contact": None,
+        }
     ]
     assert example.json("domain", "list") == [
         {
@@ -42,6 +49,8 @@ def test_what_is_added_is_listed(example):
             "tenant": "acme",
             "status": "active",
             "catch_all": None,
+            "alias_of": None,
+            "verification": None,
         }
     ]
     [account] = example.json("account", "list")

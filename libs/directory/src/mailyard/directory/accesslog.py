@@ -14,6 +14,7 @@ A revision is taken in the transaction of the change itself. Transactions that t
 revisions become visible in their order, and a reader that asks for what follows the last one it saw misses none.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -81,25 +82,34 @@ class AccessLog:
 
     async def add(self, subject: Subject, action: Action, now: datetime, session: AsyncClientSession) -> int:
         """Write down a change in its own transaction; return its revision."""
+        return await self.add_many([subject], action, now, session)
+
+    async def add_many(
+        self, subjects: Sequence[Subject], action: Action, now: datetime, session: AsyncClientSession
+    ) -> int:
+        """Write down changes of several subjects in their own transaction; return the last revision."""
         counter = await self._rows.find_one_and_update(
             {"_id": _COUNTER},
-            {"$inc": {"last": 1}},
+            {"$inc": {"last": len(subjects)}},
             upsert=True,
             return_document=ReturnDocument.AFTER,
             session=session,
         )
         assert counter is not None, "an upsert returns its row"
-        revision = int(counter["last"])
-        row: Row = {
-            "_id": revision,
-            "tenant": subject.tenant,
-            "scope": subject.scope,
-            "subject": subject.name,
-            "action": action,
-            "at": now,
-        }
-        await self._rows.insert_one(row, session=session)
-        return revision
+        last = int(counter["last"])
+        rows: list[Row] = [
+            {
+                "_id": revision,
+                "tenant": subject.tenant,
+                "scope": subject.scope,
+                "subject": subject.name,
+                "action": action,
+                "at": now,
+            }
+            for revision, subject in enumerate(subjects, last - len(subjects) + 1)
+        ]
+        await self._rows.insert_many(rows, session=session)
+        return last
 
     async def add_policy_change(self, session: AsyncClientSession) -> None:
         """Count a change of a policy, in its own transaction."""

@@ -5,6 +5,7 @@
 | `_id` | ObjectId, the account's id everywhere |
 | `tenant` | slug |
 | `key`, `address` | its address, for looking up and for showing; the same key stands in `addresses` |
+| `domain` | of its address; absent in rows of 0.2.0 until `mailyard setup` adds it (`rowupgrade`) |
 | `status` | active, suspended, disabled |
 | `name` | of the person or the machine; absent: none |
 | `quota_bytes` | absent: no limit |
@@ -17,6 +18,7 @@
 import re
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from bson import ObjectId
 from pymongo import ASCENDING, IndexModel
@@ -32,6 +34,8 @@ INDEXES = (
     IndexModel([("key", ASCENDING)], name="login", unique=True),
     IndexModel([("tenant", ASCENDING), ("key", ASCENDING)], name="tenant"),
     IndexModel([("tenant", ASCENDING), ("status", ASCENDING), ("_id", ASCENDING)], name="age"),
+    IndexModel([("tenant", ASCENDING), ("domain", ASCENDING), ("key", ASCENDING)], name="domain"),
+    IndexModel([("tenant", ASCENDING), ("quota_bytes", ASCENDING)], name="quotas"),
 )
 _WITHOUT_PASSWORD = {"password": False}
 
@@ -49,6 +53,7 @@ class Accounts:
             "tenant": account.tenant,
             "key": account.address.key,
             "address": str(account.address),
+            "domain": account.address.domain,
             "status": account.status,
             "password": password,
             "created_at": now,
@@ -74,10 +79,30 @@ class Accounts:
 
     async def list_portion(self, tenant: str, domain: str, limit: int) -> Sequence[Account]:
         """Read some accounts of one domain of a tenant. Raises Unavailable."""
-        query = {"tenant": tenant, "key": {"$regex": f"@{re.escape(domain)}$"}}
+        query = {
+            "tenant": tenant,
+            "domain": {"$in": [domain, None]},
+            "key": {"$regex": f"@{re.escape(domain)}$"},
+        }
         with unavailable_when_away():
             rows = await self._rows.find(query, _WITHOUT_PASSWORD).limit(limit).to_list()
         return [account_of(row) for row in rows]
+
+    async def count(self, tenant: str, session: AsyncClientSession) -> tuple[int, int]:
+        """Count the accounts of a tenant, and add up their quotas."""
+        stages: list[Row] = [
+            {"$match": {"tenant": tenant}},
+            {"$project": {"_id": False, "tenant": True, "quota_bytes": True}},
+            {"$group": {"_id": None, "accounts": {"$sum": 1}, "octets": {"$sum": "$quota_bytes"}}},
+        ]
+        rows = await (await self._rows.aggregate(stages, session=session)).to_list()
+        return (rows[0]["accounts"], rows[0]["octets"]) if rows else (0, 0)
+
+    async def without_quota(self, tenant: str, session: AsyncClientSession) -> str | None:
+        """Return the address of one account of a tenant that has no quota; None: each has one."""
+        query = {"tenant": tenant, "quota_bytes": None}
+        row = await self._rows.find_one(query, {"address": True}, session=session)
+        return None if row is None else str(row["address"])
 
     async def oldest_active(self, tenant: str) -> Account | None:
         """Read the account of a tenant that was added first and is active. Raises Unavailable."""
@@ -121,13 +146,30 @@ class Accounts:
         with unavailable_when_away():
             return await self._update(tenant, address, changed)
 
+    async def exchange(
+        self, tenant: str, address: Address, changed: Row, session: AsyncClientSession
+    ) -> Account | None:
+        """Replace fields, None removes one; return the account as it was, None: no such account."""
+        query = {"tenant": tenant, "key": address.key}
+        row = await self._rows.find_one_and_update(
+            query, update_of(changed), _WITHOUT_PASSWORD, session=session
+        )
+        return account_of(row) if row else None
+
     async def take(self, tenant: str, account: ObjectId, session: AsyncClientSession) -> Row | None:
         """Delete a row and return it, None: no such account in this tenant."""
         return await self._rows.find_one_and_delete({"_id": account, "tenant": tenant}, session=session)
 
     async def put_back(self, row: Row, session: AsyncClientSession) -> None:
         """Write a row that `take` returned; DuplicateKeyError: the address has another account now."""
-        await self._rows.insert_one(row, session=session)
+        await self._rows.insert_one({**row, "domain": account_of(row).address.domain}, session=session)
+
+    async def add_domains(self, tenant: str) -> None:
+        """Write the field `domain` where an earlier version left it out. Raises Unavailable."""
+        query: dict[str, Any] = {"tenant": tenant, "domain": None}
+        last = {"$arrayElemAt": [{"$split": ["$key", "@"]}, -1]}  # a quoted local part may have an @ too
+        with unavailable_when_away():
+            await self._rows.update_many(query, [{"$set": {"domain": last}}])
 
     async def renew_hash(self, tenant: str, account: ObjectId, old: str, new: str) -> None:
         """Replace a hash by a stronger one of the same password, unless it has changed. Raises Unavailable."""

@@ -4,6 +4,7 @@
 |---|---|
 | `_id` | the address in its lookup form (`Address.key`) |
 | `tenant` | slug |
+| `domain` | of the address; absent in rows of 0.2.0 until `mailyard setup` adds it (`rowupgrade`) |
 | `account` | id of the account whose own address this is; absent for an alias |
 | `address`, `targets` | an alias: how it is shown, and whom it stands for |
 | `created_at` | |
@@ -27,6 +28,7 @@ COLLECTION = "addresses"
 INDEXES = (
     IndexModel([("tenant", ASCENDING), ("_id", ASCENDING)], name="tenant"),
     IndexModel([("targets", ASCENDING)], name="targets"),
+    IndexModel([("tenant", ASCENDING), ("domain", ASCENDING), ("_id", ASCENDING)], name="domain"),
     IndexModel(
         [("tenant", ASCENDING), ("_id", ASCENDING)],
         name="aliases",
@@ -59,6 +61,7 @@ class Addresses:
         row: Row = {
             "_id": account.address.key,
             "tenant": account.tenant,
+            "domain": account.address.domain,
             "account": account.id,
             "created_at": now,
         }
@@ -69,6 +72,7 @@ class Addresses:
         row: Row = {
             "_id": alias.address.key,
             "tenant": alias.tenant,
+            "domain": alias.address.domain,
             "address": str(alias.address),
             "targets": [str(target) for target in alias.targets],
             "created_at": now,
@@ -111,12 +115,23 @@ class Addresses:
         self, tenant: str, domain: str, limit: int, *, only_aliases: bool = False
     ) -> Sequence[str]:
         """Name some addresses of a domain, of accounts and aliases, in lookup form; limit 0: all. Raises Unavailable."""
-        query: dict[str, Any] = {"tenant": tenant, "_id": {"$regex": f"@{re.escape(domain)}$"}}
+        query: dict[str, Any] = {
+            "tenant": tenant,
+            "domain": {"$in": [domain, None]},
+            "_id": {"$regex": f"@{re.escape(domain)}$"},
+        }
         if only_aliases:
             query["targets"] = {"$exists": True}
         with unavailable_when_away():
             rows = await self._rows.find(query, {"_id": True}).limit(limit).to_list()
         return [row["_id"] for row in rows]
+
+    async def add_domains(self, tenant: str) -> None:
+        """Write the field `domain` where an earlier version left it out. Raises Unavailable."""
+        query: dict[str, Any] = {"tenant": tenant, "domain": None}
+        last = {"$arrayElemAt": [{"$split": ["$_id", "@"]}, -1]}  # a quoted local part may have an @ too
+        with unavailable_when_away():
+            await self._rows.update_many(query, [{"$set": {"domain": last}}])
 
     async def entry_by_targets(self, targets: Collection[Address]) -> Sequence[Alias]:
         """Read the aliases, of whichever tenant, that have one of these targets. Raises Unavailable."""

@@ -4,7 +4,7 @@ At RCPT such an address is refused too (`Directory.resolve`): an alias that was 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from mailyard.directory.addresses import Addresses
 from mailyard.directory.cache import CacheLimits
@@ -12,8 +12,14 @@ from mailyard.directory.directory import Directory
 from mailyard.directory.domains import Domains
 from mailyard.directory.errors import Invalid
 from mailyard.directory.expansion import MAX_DEPTH, MAX_DESTINATIONS
-from mailyard.directory.model import DomainStatus, Expansion, Resolution, TenantStatus, Unknown
-from mailyard.directory.resolution import DOMAIN_SUSPENDED, NO_SUCH_ADDRESS, keys_of, resolution_of
+from mailyard.directory.model import Domain, DomainStatus, Expansion, Resolution, TenantStatus, Unknown
+from mailyard.directory.resolution import (
+    DOMAIN_SUSPENDED,
+    NO_SUCH_ADDRESS,
+    keys_in,
+    keys_of,
+    resolution_of,
+)
 from mailyard.message.address import Address
 from mailyard.store.client import Store
 
@@ -41,15 +47,20 @@ class AliasCheck:
         """Check that an address takes mail, or will when its domain is resumed. Raises Invalid."""
         resolution = await self._directory.resolve(address)
         if resolution == DOMAIN_SUSPENDED:
-            resolution = (await self._steps([address]))[address]
+            resolution = (await self._steps([address])).resolutions[address]
         if isinstance(resolution, Unknown):
             raise Invalid(f"{address} takes no mail: {resolution.reason}")
 
     async def stored(self, targets: Sequence[Address]) -> tuple[Address, ...]:
-        """Return targets as an alias keeps them: those in local domains in lookup form, by which they are found."""
+        """Return targets as an alias keeps them: those in local domains in lookup form, by which they are found.
+
+        An address of an alias domain becomes that of the domain which holds it.
+        """
         domains = await self._domains.entry_by_names({target.domain for target in targets})
         return tuple(
-            Address(target.key.rpartition("@")[0], target.domain) if target.domain in domains else target
+            Address(target.key.rpartition("@")[0], domains[target.domain].holder.name)
+            if target.domain in domains
+            else target
             for target in targets
         )
 
@@ -72,8 +83,10 @@ class AliasCheck:
             following: list[tuple[Address, tuple[str, ...]]] = []
             for address, path in level:
                 way = (*path, str(address))
-                step = steps[address]
-                if alias in keys_of(address) or (domain == address.domain and step == NO_SUCH_ADDRESS):
+                step = steps.resolutions[address]
+                if alias in steps.keys[address] or (
+                    domain == steps.holders.get(address) and step == NO_SUCH_ADDRESS
+                ):
                     raise Invalid(f"alias loop: {' -> '.join((*way, name) if str(address) != name else way)}")
                 if isinstance(step, Expansion):
                     following += [(target, way) for target in step.targets]
@@ -82,18 +95,43 @@ class AliasCheck:
                 return
         raise Invalid(f"{name} would lead through more than {MAX_DEPTH} levels of aliases")
 
-    async def _steps(
-        self, addresses: Sequence[Address], without_catch_all: str = ""
-    ) -> Mapping[Address, Resolution]:
+    async def _steps(self, addresses: Sequence[Address], without_catch_all: str = "") -> "_Steps":
         """Take one step from each address, as if no domain were suspended."""
-        found_domains = await self._domains.entry_by_names({address.domain for address in addresses})
+        names = {address.domain for address in addresses}
         domains = {
-            name: replace(domain, status=DomainStatus.ACTIVE, tenant_status=TenantStatus.ACTIVE)
-            for name, domain in found_domains.items()
+            name: _resumed(domain, without_catch_all)
+            for name, domain in (await self._domains.entry_by_names(names)).items()
         }
-        if without_catch_all in domains:
-            domains[without_catch_all] = replace(domains[without_catch_all], catch_all=None)
+        keys = {
+            address: keys_in(address, domains[address.domain])
+            if address.domain in domains
+            else keys_of(address)
+            for address in addresses
+        }
         found = await self._addresses.entry_by_keys(
-            {key for address in addresses if address.domain in domains for key in keys_of(address)}
+            {key for address in addresses if address.domain in domains for key in keys[address]}
         )
-        return {address: resolution_of(address, domains.get(address.domain), found) for address in addresses}
+        return _Steps(
+            {each: resolution_of(each, domains.get(each.domain), found) for each in addresses},
+            keys,
+            {each: domains[each.domain].holder.name for each in addresses if each.domain in domains},
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Steps:
+    """By address: one step, the keys that it is found under, and the local domain that holds it."""
+
+    resolutions: Mapping[Address, Resolution]
+    keys: Mapping[Address, tuple[str, ...]]
+    holders: Mapping[Address, str]
+
+
+def _resumed(domain: Domain, without_catch_all: str) -> Domain:
+    """Return a domain as if nothing were suspended, and as if one domain had no catch-all."""
+    target = _resumed(domain.target, without_catch_all) if domain.target else None
+    status = DomainStatus.UNVERIFIED if domain.status is DomainStatus.UNVERIFIED else DomainStatus.ACTIVE
+    catch_all = None if domain.name == without_catch_all else domain.catch_all
+    return replace(
+        domain, status=status, tenant_status=TenantStatus.ACTIVE, catch_all=catch_all, target=target
+    )

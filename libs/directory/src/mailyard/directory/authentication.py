@@ -27,7 +27,7 @@ from mailyard.directory.grants import GrantKind, KnownGrants
 from mailyard.directory.identity import Identity, LoginClient, Proof, ProofKind, Refusal, RefusalReason
 from mailyard.directory.loginlog.recorder import LoginRecorder, Owner
 from mailyard.directory.loginlog.sums import ACCEPTED
-from mailyard.directory.model import Account, AccountStatus, Expansion, LocalAccount, LoginEntry
+from mailyard.directory.model import Account, Expansion, LocalAccount, LoginEntry
 from mailyard.directory.passwords import MAX_OCTETS, Passwords, prepared
 from mailyard.directory.throttle.exchange import LoginExchange
 from mailyard.directory.throttle.limits import LoginLimits
@@ -125,7 +125,11 @@ class Authenticator:
             return GrantKind.SEND_AS
         granted = (await self._grants.of(identity.tenant, identity.account)).get(address.key)
         domain = await self._directory.domain(address.domain) if granted is not None else None
-        return granted if domain is not None and domain.tenant == identity.tenant else None
+        return (
+            granted
+            if domain is not None and domain.tenant == identity.tenant and domain.is_verified
+            else None
+        )
 
     async def may_send_as(self, identity: Identity, address: Address) -> bool:
         """Return whether `address` belongs to an account.
@@ -138,7 +142,7 @@ class Authenticator:
 
         """
         domain = await self._directory.domain(address.domain)
-        if domain is None or domain.tenant != identity.tenant:
+        if domain is None or domain.tenant != identity.tenant or not domain.is_verified:
             return False
         resolution = await self._directory.resolve(address)
         if isinstance(resolution, Expansion) and resolution.is_default:
@@ -256,11 +260,11 @@ class Authenticator:
 
         A cached domain may be older than the access change whose revision the login gets: nothing would end its session.
         """
-        if account.status is not AccountStatus.ACTIVE:
+        if not account.status.may_log_in:
             return False
         name = account.address.domain
         domain = (await self._domains.entry_by_names([name])).get(name)
-        return domain is not None and domain.tenant == account.tenant and not domain.is_suspended
+        return domain is not None and domain.tenant == account.tenant and domain.may_log_in
 
     def _mark(self, name: str, password: str, service: str) -> bytes:
         """Return a keyed hash of login, password and service: without the key the password cannot be guessed from it."""

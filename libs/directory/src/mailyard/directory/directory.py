@@ -5,11 +5,12 @@ all that come while a query is under way share the next one.
 """
 
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from mailyard.directory.accounts import Accounts
 from mailyard.directory.addresses import Addresses
 from mailyard.directory.cache import CacheLimits, Monotonic, TtlCache, unchanged
+from mailyard.directory.domaincache import DomainCache
 from mailyard.directory.domains import Domains
 from mailyard.directory.expansion import LOOP, NO_LIVING_TARGET, AliasWalk
 from mailyard.directory.model import (
@@ -24,7 +25,7 @@ from mailyard.directory.model import (
     Unknown,
 )
 from mailyard.directory.policies import Policies
-from mailyard.directory.resolution import is_role, keys_of, resolution_of
+from mailyard.directory.resolution import is_role, keys_in, resolution_of
 from mailyard.message.address import Address
 from mailyard.runtime.metrics import histogram
 from mailyard.store.client import Store
@@ -56,13 +57,13 @@ class Directory:
             clock: gives seconds and never goes back.
 
         """
-        self.policies = Policies(store, limits, clock=clock)
+        self._limits = limits or CacheLimits()
+        self._known_domains = DomainCache(store, self._limits, clock=clock)
+        self.policies = Policies(store, self._limits, domains=self._known_domains, clock=clock)
         self._postmaster = postmaster
         self._accounts = Accounts(store)
-        self._limits = limits or CacheLimits()
         self._domains = Domains(store)
         self._addresses = Addresses(store)
-        self._known_domains: TtlCache[str, Domain | Remote] = TtlCache(self._limits.entries, clock)
         self._known: TtlCache[str, Resolution] = TtlCache(self._limits.entries, clock)
         self._verdicts: TtlCache[str, Resolution] = TtlCache(self._limits.entries, clock)  # of aliases
         self._questions: GroupCommit[Address, list[Resolution], Resolution] = GroupCommit(
@@ -71,8 +72,7 @@ class Directory:
 
     def forget(self) -> None:
         """Drop everything that is cached: a domain or account was suspended or removed, or a policy changed."""
-        self.policies.forget()
-        self._known_domains.clear()
+        self.policies.forget()  # and with them the domains
         self._known.clear()
         self._verdicts.clear()
 
@@ -85,7 +85,12 @@ class Directory:
 
     async def domain(self, name: str) -> Domain | None:
         """Return the domain of this name (lower case, A-labels), None when it is not ours."""
-        found = (await self._domains_of([name]))[name]
+        found = await self._known_domains.one(name)
+        return found if isinstance(found, Domain) else None
+
+    def domain_cached(self, name: str) -> Domain | None:
+        """Peek: the domain of this name, None when `domain` must be awaited or it is not ours."""
+        found = self._known_domains.cached(name)
         return found if isinstance(found, Domain) else None
 
     async def resolve(self, address: Address, *, afresh: bool = False) -> Resolution:
@@ -201,17 +206,17 @@ class Directory:
         return self._known.get(address.key) or self._remote_cached(address)
 
     def _remote_cached(self, address: Address) -> Remote | None:
-        domain = self._known_domains.get(address.domain)
+        domain = self._known_domains.cached(address.domain)
         return domain if isinstance(domain, Remote) else None
 
     async def _ask(self, addresses: Sequence[Address]) -> list[Resolution]:
         _BATCH_SIZE.observe(len(addresses))
-        domains = await self._domains_of({address.domain for address in addresses}, with_remote=False)
+        domains = await self._known_domains.many({each.domain for each in addresses}, with_remote=False)
         keys = {
             key
             for address in addresses
-            if isinstance(domains[address.domain], Domain)
-            for key in keys_of(address)
+            if isinstance(domain := domains[address.domain], Domain)
+            for key in keys_in(address, domain)
         }
         found = await self._addresses.entry_by_keys(keys) if keys else {}
         return [await self._answer(address, domains[address.domain], found) for address in addresses]
@@ -233,22 +238,6 @@ class Directory:
         if stand_ins := self._stand_ins(address, domain):
             return Expansion(stand_ins[:1], domain.tenant, is_default=True)
         return await self._oldest_account(domain)
-
-    async def _domains_of(
-        self, names: Collection[str], *, with_remote: bool = True
-    ) -> dict[str, Domain | Remote]:
-        """Look up domains; without `with_remote`, those that were not ours some seconds ago are asked again."""
-        known = {name: self._known_domains.get(name) for name in names}
-        missing = [
-            name
-            for name, domain in known.items()
-            if domain is None or (isinstance(domain, Remote) and not with_remote)
-        ]
-        found = await self._domains.entry_by_names(missing) if missing else {}
-        asked = {name: found.get(name) or Remote(name) for name in missing}
-        for name, domain in asked.items():
-            self._known_domains.put(name, domain, self._seconds(isinstance(domain, Domain)))
-        return {name: asked.get(name) or domain or Remote(name) for name, domain in known.items()}
 
     def _seconds(self, positive: bool) -> float:
         return self._limits.positive_seconds if positive else self._limits.negative_seconds

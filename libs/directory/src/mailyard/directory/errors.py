@@ -19,3 +19,7 @@ class AlreadyExists(DirectoryError):
 
 class InUse(DirectoryError):
     """The object of a removal is still used; the text names the user."""
+
+
+class LimitReached(DirectoryError):
+    """A limit of a tenant or of its reseller does not permit the change; the text has the limit and the use."""

@@ -9,6 +9,7 @@ from mailyard.directory import (
     grants,
     greylist,
     removed,
+    tenants,
 )
 from mailyard.directory.accesslog import AccessLog
 from mailyard.directory.dkim import keystore
@@ -23,15 +24,8 @@ _LOGINS = (blocks, failurelog, networks, log)
 async def ensure_indexes(store: Store) -> None:
     """Create what is missing. Raises Unavailable."""
     for collection in (
-        domains,
-        accounts,
-        addresses,
-        accesslog,
-        apppasswords,
-        grants,
-        removed,
-        keystore,
-        *_LOGINS,
+        *(tenants, domains, accounts, addresses, accesslog),
+        *(apppasswords, grants, removed, keystore, *_LOGINS),
     ):
         await create_indexes(store, collection.COLLECTION, list(collection.INDEXES))
     await create_indexes(store, greylist.COLLECTION, list(greylist.INDEXES))

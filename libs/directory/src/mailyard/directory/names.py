@@ -1,6 +1,7 @@
 """Names that the directory accepts: tenant slugs and domain names. Pure."""
 
 import re
+import unicodedata
 
 import idna
 
@@ -8,6 +9,7 @@ from mailyard.directory.errors import Invalid
 from mailyard.message.address import Address, AddressError
 
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_LANGUAGE = re.compile(r"[a-zA-Z]{2,3}(?:-[a-zA-Z0-9]{2,8}){0,4}")
 _NUMERIC = re.compile(r"\d+")
 
 
@@ -41,11 +43,24 @@ def domain_name(text: str) -> str:
 
 
 def mail_address(text: str) -> Address:
-    """Read an address. Raises Invalid."""
+    """Read an address, with its local part in NFC (RFC 6532, section 3.1). Raises Invalid."""
     try:
-        return Address.parse(text)
+        parsed = Address.parse(text)
     except AddressError as error:
         raise Invalid(f"{text!r} is not a mail address: {error}") from None
+    return Address(unicodedata.normalize("NFC", parsed.local), parsed.domain)
+
+
+def language_tag(text: str) -> str:
+    """Check a language tag (RFC 5646): a language, with script, region or variants behind it. Raises Invalid."""
+    if not _LANGUAGE.fullmatch(text):
+        raise Invalid(f"{text!r} is not a language tag: write one such as en, de or pt-BR")
+    return text
+
+
+def display_address(address: Address) -> str:
+    """Write an address for people: its domain with U-labels where it has any."""
+    return f"{str(address).rpartition('@')[0]}@{display_domain(address.domain)}"
 
 
 def display_domain(name: str) -> str:

@@ -1,7 +1,7 @@
 """Policies: limits and rules that are a tenant's own business, and that one of its domains may have otherwise. Pure.
 
-A domain's policy goes before its tenant's, and the tenant's before the setting of the installation: None at one level
-leaves the decision to the next one. A new field is one entry here, and the code that reads it.
+A domain's policy goes before its tenant's, that one before its reseller's, and that one before the setting of the
+installation: None at one level leaves the decision to the next one. A new field is one entry here, and the code that reads it.
 """
 
 import ipaddress
@@ -21,6 +21,10 @@ LOGIN_SOURCES: Final = (DEFAULT_LOGIN_SOURCE,)
 _SMALLEST_MESSAGE: Final = 65_536  # octets, as of MAILYARD_SMTP_IN_MESSAGE_SIZE
 _LONGEST_DAYS: Final = 3650
 _MOST_LOCAL_PARTS: Final = 500
+
+DEFAULT_SEPARATOR: Final = "+"
+NO_SEPARATOR: Final = "off"
+_SEPARATORS: Final = "+-=_#"  # atext (RFC 5321, section 4.1.2) that other mail servers use for it
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -91,6 +95,12 @@ def _days(text: str) -> int:
     return int(text)
 
 
+def _separator(text: str) -> str:
+    if text != NO_SEPARATOR and (len(text) != 1 or text not in _SEPARATORS):
+        raise ValueError(f"write one of {' '.join(_SEPARATORS)}, or {NO_SEPARATOR}")
+    return text
+
+
 def _next_hop(text: str) -> str:
     NextHop.parse(text)
     return text
@@ -158,6 +168,14 @@ class TenantPolicy:
             _days,
             "Days for which the login log of accounts is kept; 0: it is not kept. Default: the setting"
             " LOGIN_LOG_DAYS of the services with logins.",
+        ),
+    ] = None
+    detail_separator: Annotated[
+        str | None,
+        Entry(
+            _separator,
+            "The character that plus-addressing splits local parts at, such as + or -; off: addresses are not split."
+            f" Default: {DEFAULT_SEPARATOR}.",
         ),
     ] = None
     relay_route: Annotated[
@@ -293,8 +311,48 @@ def changed_texts(
     return found
 
 
-def effective(domain: DomainPolicy, tenant: TenantPolicy) -> DomainPolicy:
-    """Return the policy of a domain, with the tenant's where the domain leaves the decision to it."""
-    own = {each.name: getattr(domain, each.name) for each in fields(DomainPolicy)}
-    inherited = {each.name: getattr(tenant, each.name) for each in fields(TenantPolicy)}
-    return DomainPolicy(**{**inherited, **{name: value for name, value in own.items() if value is not None}})
+def effective(*levels: TenantPolicy) -> DomainPolicy:
+    """Return the policy that results from these, the closest first: that of a domain, of its tenant, of its reseller."""
+    found: dict[str, Any] = {}
+    for level in reversed(levels):
+        values = {each.name: getattr(level, each.name) for each in fields(level)}
+        found |= {name: value for name, value in values.items() if value is not None}
+    return DomainPolicy(**found)
+
+
+NO_POLICY: Final = DomainPolicy()
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyInForce:
+    """A policy as it is in force, or why it cannot be read."""
+
+    policy: DomainPolicy = NO_POLICY
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyLevels:
+    """The policies of a domain, of its tenant and of its reseller, as they are stored."""
+
+    domain: Mapping[str, str]
+    tenant: Mapping[str, str]
+    reseller: Mapping[str, str]
+
+    def in_force(self) -> PolicyInForce:
+        """Return what results from them."""
+        try:
+            inherited = [read_policy(TenantPolicy, each) for each in (self.tenant, self.reseller)]
+            return PolicyInForce(effective(read_policy(DomainPolicy, self.domain), *inherited))
+        except Invalid as error:
+            return PolicyInForce(problem=str(error))
+
+    @property
+    def separator(self) -> str:
+        """The separator of plus-addressing, empty: off. It is known even where another field cannot be read."""
+        levels = (self.domain, self.tenant, self.reseller)
+        found = next((each["detail_separator"] for each in levels if "detail_separator" in each), None)
+        return "" if found == NO_SEPARATOR else found or DEFAULT_SEPARATOR
+
+
+NO_LEVELS: Final = PolicyLevels({}, {}, {})

@@ -7,9 +7,9 @@ from pymongo.asynchronous.client_session import AsyncClientSession
 from mailyard.directory.accesslog import AccessLog
 from mailyard.directory.errors import NotFound
 from mailyard.directory.names import domain_name
-from mailyard.directory.policy import DomainPolicy, TenantPolicy, changed_texts
+from mailyard.directory.policy import NO_LEVELS, DomainPolicy, PolicyLevels, TenantPolicy, changed_texts
 from mailyard.directory.provisioning import Provisioning
-from mailyard.store.client import Row, Store
+from mailyard.store.client import Store
 from mailyard.store.transaction import in_transaction
 
 Texts = dict[str, str]
@@ -28,14 +28,18 @@ class PolicyChange:
 
     async def of_tenant(self, tenant: str) -> Texts:
         """Return what a tenant's own policy says."""
-        await self._directory.require_tenant(tenant)
-        return (await self._directory.tenants.policies([tenant])).get(tenant, {})
+        return dict((await self.levels_of_tenant(tenant)).tenant)
 
-    async def of_domain(self, tenant: str, name: str) -> tuple[Texts, Texts]:
-        """Return what a domain's own policy says, and what its tenant's says."""
+    async def levels_of_tenant(self, tenant: str) -> PolicyLevels:
+        """Return what a tenant's own policy says, and what its reseller's says."""
+        await self._directory.require_tenant(tenant)
+        return (await self._directory.tenants.policies([tenant])).get(tenant, NO_LEVELS)
+
+    async def of_domain(self, tenant: str, name: str) -> PolicyLevels:
+        """Return what a domain's own policy says, what its tenant's says, and what its reseller's says."""
         domain = await self._directory.require_domain(tenant, domain_name(name))
-        row: Row = (await self._directory.domains.entry_policies([domain.name])).get(domain.name, {})
-        return row.get("policy") or {}, row.get("tenant_policy") or {}
+        found = (await self._directory.domains.entry_by_names([domain.name])).get(domain.name, domain)
+        return found.levels
 
     async def set_tenant(self, tenant: str, changes: Mapping[str, str]) -> Texts:
         """Change fields of a tenant's policy; an empty text removes one."""

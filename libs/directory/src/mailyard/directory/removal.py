@@ -18,6 +18,7 @@ from mailyard.directory.errors import AlreadyExists, InUse, NotFound
 from mailyard.directory.grants import Grants
 from mailyard.directory.model import Account, Alias, Domain, Tenant
 from mailyard.directory.names import domain_name, mail_address
+from mailyard.directory.plan import Counts
 from mailyard.directory.provisioning import Provisioning
 from mailyard.directory.removed import RemovedAccounts
 from mailyard.directory.suspension import Suspension
@@ -81,6 +82,9 @@ class Removal:
             account = account_of(row)
             await self._directory.addresses.add_account(account, now, session)
             await self._directory.accounts.put_back(row, session)
+            more = Counts(accounts=1, storage_bytes=account.quota_bytes or 0)
+            without_quota = account.quota_bytes is None
+            await self._directory.pool.use(tenant, more, session, without_quota=without_quota)
             return account
 
         try:
@@ -107,6 +111,8 @@ class Removal:
     async def check_domain(self, tenant: str, name: str, *, with_accounts: bool) -> Domain:
         """Return a domain that may be removed. Raises InUse."""
         domain = await self._directory.require_domain(tenant, domain_name(name))
+        if names := await self._directory.domains.aliases_of(tenant, domain.name):
+            raise InUse(f"the domain {domain.name} has alias domains: remove {_some(names)} first")
         addresses = await self._directory.addresses.list_of_domain(tenant, domain.name, _SHOWN + 1)
         if addresses and not with_accounts:
             raise InUse(
@@ -119,7 +125,12 @@ class Removal:
     async def remove_tenant(self, tenant: str, keep: timedelta | None, *, with_domains: bool) -> Tenant:
         """Remove a tenant; `with_domains` removes its domains, accounts and aliases too. Raises InUse without it."""
         found = await self._directory.require_tenant(tenant)
-        domains = await self._directory.domains.list(tenant)
+        if customers := await self._directory.tenants.customers(tenant):
+            names = [each.tenant.id for each in customers[: _SHOWN + 1]]
+            raise InUse(f"the reseller {tenant} has the customers {_some(names)}: remove them first")
+        domains = sorted(
+            await self._directory.domains.list(tenant), key=lambda each: not each.alias_of
+        )  # alias domains go first
         if domains and not with_domains:
             names = [domain.name for domain in domains[: _SHOWN + 1]]
             raise InUse(f"the tenant {tenant} has {_some(names)}; --with-domains removes all its domains")
@@ -130,8 +141,12 @@ class Removal:
             await self._drop_domain(tenant, domain.name, keep)
 
         async def both(session: AsyncClientSession) -> None:
+            if await self._directory.tenants.customers(tenant, session):
+                raise InUse(f"the reseller {tenant} has got a customer meanwhile: remove it first")
             await self._log.add(Subject(Scope.TENANT, tenant, tenant), Action.REMOVED, self._clock(), session)
             await self._directory.tenants.remove(tenant, session)
+            if found.parent:
+                await self._directory.pool.recount(found.parent, session)
 
         await in_transaction(self._store, both)
         return found
@@ -145,8 +160,11 @@ class Removal:
 
         async def both(session: AsyncClientSession) -> None:
             subject = Subject(Scope.DOMAIN, domain, tenant)
+            if await self._directory.domains.aliases_of(tenant, domain, session):
+                raise InUse(f"the domain {domain} has got an alias domain meanwhile: remove it first")
             await self._log.add(subject, Action.REMOVED, self._clock(), session)
-            await self._directory.domains.remove(tenant, domain, session)
+            if await self._directory.domains.remove(tenant, domain, session):
+                await self._directory.pool.use(tenant, Counts(domains=-1), session)
 
         await in_transaction(self._store, both)
 
@@ -183,6 +201,8 @@ class Removal:
             await self._grants.remove_of_address(account.tenant, account.address, session)
             kept = {**row, "access_revision": revision}
             await self.removed.add(kept, now, now + keep, session)
+            less = Counts(accounts=-1, storage_bytes=-(account.quota_bytes or 0))
+            await self._directory.pool.use(account.tenant, less, session)
 
         await in_transaction(self._store, both)
 

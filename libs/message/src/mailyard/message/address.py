@@ -52,7 +52,10 @@ class Address:
     @property
     def key(self) -> str:
         """The key of the address in directories: case and quoting make no difference."""
-        return f"{unicodedata.normalize('NFC', self.local).lower()}@{self.domain}"
+        if self.local.isascii():
+            return f"{self.local.lower()}@{self.domain}"
+        lowered = unicodedata.normalize("NFC", self.local).lower()
+        return f"{unicodedata.normalize('NFC', lowered)}@{self.domain}"  # five Greek letters lower to no NFC
 
     @property
     def needs_smtputf8(self) -> bool:

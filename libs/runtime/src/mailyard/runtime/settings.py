@@ -100,6 +100,11 @@ class CommonSettings(BaseSettings):
         description="DNS zone of the provider, such as dkim.example.net, in which the keys of DKIM are published. Customers"
         " publish CNAME records to it once.",
     )
+    verify_domains: Annotated[bool, VersionAdded("0.3.0")] = Field(
+        default=False,
+        description="A domain that `mailyard domain add` adds is unverified, and takes no mail, until its DNS shows a"
+        " token. Without it the operator vouches for the domains.",
+    )
     drain_seconds: float = Field(
         default=25.0,
         gt=0,

@@ -5,6 +5,7 @@ growing wait, and repeats a commit whose answer was lost, for at most two minute
 """
 
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import TypeVar
 
 from pymongo.asynchronous.client_session import AsyncClientSession
@@ -17,6 +18,14 @@ from mailyard.store.client import DURABLE, Store, unavailable_when_away
 R = TypeVar("R")
 _WRITE_CONFLICT = 112
 _RETRIES = counter("mailyard_store_transaction_retries_total")
+
+
+def unavailable_outside(session: AsyncClientSession | None) -> AbstractContextManager[None]:
+    """Return `unavailable_when_away` for a query outside of a transaction.
+
+    Within one the driver must see its own errors: it repeats the transaction.
+    """
+    return unavailable_when_away() if session is None else nullcontext()
 
 
 class Contended(Exception):

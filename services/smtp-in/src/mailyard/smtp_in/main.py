@@ -34,6 +34,7 @@ from mailyard.smtp_in.measures import Measures
 from mailyard.smtp_in.pressure import Pressure
 from mailyard.smtp_in.quota import QuotaGate
 from mailyard.smtp_in.sampling import Sampler
+from mailyard.smtp_in.sendingstatus import SendingStatus
 from mailyard.smtp_in.settings import SmtpInSettings
 from mailyard.smtp_in.submissionpolicy import SubmissionPolicy
 from mailyard.spool.queue.spool import Spool
@@ -91,6 +92,7 @@ async def build(runtime: Runtime[SmtpInSettings]) -> Sequence[Component]:
         memory=memory,
         first_hooks=hygiene.first,
         more_hooks=(
+            SendingStatus(directory),
             SubmissionPolicy(directory.policies),
             *hygiene.last,
             *(() if inline is None else (inline,)),

@@ -19,7 +19,14 @@ from mailyard.smtp.server.limits import Mode
 from mailyard.smtp_in.headerfilters import Strangers
 from mailyard.smtp_in.hooks import HookResult, SmtpContext, SmtpHook
 from mailyard.smtp_in.pressure import Pressure
-from mailyard.smtp_in.replies import MEMORY_FULL, NOT_LOCAL, RECIPIENT_OK, RELAY_DENIED, not_your_address
+from mailyard.smtp_in.replies import (
+    MEMORY_FULL,
+    NOT_LOCAL,
+    NOT_YET_VERIFIED,
+    RECIPIENT_OK,
+    RELAY_DENIED,
+    not_your_address,
+)
 
 
 class MemoryPolicy(SmtpHook):
@@ -110,9 +117,11 @@ def judge_recipient(mode: Mode, identity: Identity | None, resolution: Resolutio
             return RECIPIENT_OK
         case Unknown(reason, status):
             return Reply(550, status, (reason.capitalize(),))
-        case Remote():
+        case Remote(is_unverified=is_unverified):
             if mode is Mode.SUBMISSION and identity is not None:
                 return RECIPIENT_OK
+            if is_unverified:
+                return NOT_YET_VERIFIED
             return NOT_LOCAL if mode is Mode.LMTP else RELAY_DENIED
 
 

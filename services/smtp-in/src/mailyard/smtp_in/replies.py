@@ -12,6 +12,7 @@ WELCOME = reply(235, "2.7.0", "Authentication successful")
 
 RELAY_DENIED = reply(550, "5.7.1", "Relaying denied")
 NOT_LOCAL = reply(550, "5.7.1", "Only local recipients are taken here")
+NOT_YET_VERIFIED = reply(450, "4.7.1", "This domain is not set up completely yet, please try again later")
 BAD_SENDER = reply(553, "5.1.8", "The sender's domain is not valid")
 BAD_RECIPIENT = reply(553, "5.1.2", "The recipient's domain is not valid")
 NO_POSTMASTER = reply(550, "5.1.1", "No domain here has a postmaster yet")

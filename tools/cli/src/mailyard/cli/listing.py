@@ -1,6 +1,7 @@
 """Output of a command: a table, or JSON."""
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,10 +12,16 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from mailyard.directory.names import display_address
+from mailyard.message.address import Address
+
 Value = str | int | float | bool | None | datetime | list[str]
 Record = dict[str, Value]
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+_A_LABEL_ADDRESS = re.compile(
+    r"[^\s@]+@(?:[a-z0-9-]+\.)*xn--[a-z0-9.-]+"
+)  # tables show U-labels, JSON does not
 _WIDE = 1000  # nothing is cut off or wrapped where no terminal sets a width
 
 
@@ -65,7 +72,9 @@ def _text(value: Value) -> str:
     if isinstance(value, datetime):
         return moment(value)
     if isinstance(value, list):
-        return ", ".join(value)
+        return ", ".join(map(_text, value))
+    if isinstance(value, str) and _A_LABEL_ADDRESS.fullmatch(value):
+        return display_address(Address.parse(value))
     return f"{value:.1f}" if isinstance(value, float) else str(value)
 
 

@@ -38,24 +38,31 @@ Changes = Annotated[
 
 @of_tenants.command("show")
 def show_tenant(context: typer.Context, slug: SlugArgument, as_json: AsJson = False) -> None:
-    """Show the policy of a tenant."""
-    own = perform(context, lambda session: session.policies.of_tenant(slug))
-    show(_records(TenantPolicy, {"tenant": own}), COLUMNS, as_json=as_json)
+    """Show the policy of a tenant, with the values of its reseller's policy."""
+
+    async def shown(session: Session) -> list[Record]:
+        return await _tenant_records(session, slug)
+
+    show(perform(context, shown), COLUMNS, as_json=as_json)
 
 
 @of_tenants.command("set", help=_help(TenantPolicy))
 def set_tenant(context: typer.Context, slug: SlugArgument, changes: Changes, as_json: AsJson = False) -> None:
     """Change the policy of a tenant."""
     wanted = _parsed(changes)
-    own = perform(context, lambda session: session.policies.set_tenant(slug, wanted))
-    show(_records(TenantPolicy, {"tenant": own}), COLUMNS, as_json=as_json)
+
+    async def changed(session: Session) -> list[Record]:
+        await session.policies.set_tenant(slug, wanted)
+        return await _tenant_records(session, slug)
+
+    show(perform(context, changed), COLUMNS, as_json=as_json)
 
 
 @of_domains.command("show")
 def show_domain(
     context: typer.Context, name: DomainArgument, tenant: OfOwner = None, as_json: AsJson = False
 ) -> None:
-    """Show the policy of a domain, with the values of its tenant's policy."""
+    """Show the policy of a domain, with the values of its tenant's and its reseller's policy."""
 
     async def shown(session: Session) -> list[Record]:
         return await _domain_records(session, name, tenant)
@@ -82,8 +89,15 @@ def set_domain(
 
 
 async def _domain_records(session: Session, name: str, tenant: str | None) -> list[Record]:
-    own, inherited = await session.policies.of_domain(await owner_of(session, name, tenant), name)
-    return _records(DomainPolicy, {"domain": own, "tenant": inherited})
+    levels = await session.policies.of_domain(await owner_of(session, name, tenant), name)
+    return _records(
+        DomainPolicy, {"domain": levels.domain, "tenant": levels.tenant, "reseller": levels.reseller}
+    )
+
+
+async def _tenant_records(session: Session, slug: str) -> list[Record]:
+    levels = await session.policies.levels_of_tenant(slug)
+    return _records(TenantPolicy, {"tenant": levels.tenant, "reseller": levels.reseller})
 
 
 def _records(kind: type[TenantPolicy], levels: Mapping[str, Mapping[str, str]]) -> list[Record]:

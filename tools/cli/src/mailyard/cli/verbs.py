@@ -65,7 +65,7 @@ _VERBS = (
         "schema",
         "Create missing indexes in MongoDB: before the first start, and at each upgrade.",
     ),
-    Verb("tenant", "tenant", "app", "Manage tenants (customers). Each owns domains."),
+    Verb("tenant", "tenant", "app", "Manage tenants: customers, which own domains, and resellers."),
     Verb("domain", "domain", "app", "Manage the domains that Mailyard accepts mail for."),
     Verb("account", "account", "app", "Manage accounts: a mail address, a password, mailboxes."),
     Verb("alias", "alias", "app", "Manage aliases (addresses that forward to others)."),

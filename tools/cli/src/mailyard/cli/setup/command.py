@@ -13,6 +13,7 @@ from mailyard.cli.setup.apply import Applier
 from mailyard.cli.setup.building import build_indexes
 from mailyard.cli.setup.plan import BadPlan, Plan, read_plan
 from mailyard.cli.setup.waiting import declare_topology, store_reason, until_ready
+from mailyard.directory.rowupgrade import upgrade_rows
 from mailyard.mailbox.mailboxes import Mailboxes
 from mailyard.store.client import Store
 
@@ -45,6 +46,7 @@ def setup(
     async def work(session: Session) -> None:
         await build_indexes(session.store, wait, typer.echo)
         typer.echo("MongoDB: has all indexes")
+        await upgrade_rows(session.store)
         broker = Broker(session.settings.amqp_url.get_secret_value(), "mailyard-setup", required=False)
         await declare_topology(broker, _deadline(wait), typer.echo)
         typer.echo("RabbitMQ: has all exchanges and queues")
