@@ -61,6 +61,10 @@ EVENTS: Final = (
     EventType(
         "login.main_password_off", "A client gave the right main password where only app passwords are valid."
     ),
+    EventType(
+        "login.networks_unavailable",
+        "It could not be read whether a network has used an account before: it counts as unknown for a minute.",
+    ),
     EventType("login.unavailable", "A login could not be checked; the client got a temporary failure."),
     EventType(
         "access.ended",
