@@ -276,3 +276,14 @@ async def test_removing_the_last_quota_of_an_account_twice_counts_once(example: 
     await example.set_account("acme", "anna@example.org", quota_bytes=500)
     await asyncio.gather(*(example.set_account("acme", "anna@example.org", quota_bytes=0) for _ in range(4)))
     assert await used(example, "acme") == Counts(1, 2, 0)
+
+
+async def test_changes_of_different_fields_at_the_same_time_are_all_kept(example: Provisioning) -> None:
+    await asyncio.gather(
+        example.set_tenant("acme", limits={Resource.DOMAINS: 5}),
+        example.set_tenant("acme", limits={Resource.ACCOUNTS: 6}),
+        example.set_tenant("acme", weight=7),
+        example.set_tenant("acme", name="Acme", language="de"),
+    )
+    found = await example.require_tenant("acme")
+    assert (found.plan, found.name, found.language) == (Plan(Limits(5, 6), 7), "Acme", "de")

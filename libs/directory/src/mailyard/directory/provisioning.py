@@ -108,25 +108,27 @@ class Provisioning:
             LimitReached: more is promised or used already.
 
         """
-        before = await self.require_tenant(slug)
         parsed = mail_address(contact) if contact else None
         if parsed is not None:
             await self.checks.target(parsed)
-        plan = replace(
-            before.plan,
-            limits=before.plan.limits.with_changes(limits or {}),
-            weight=before.plan.weight if weight is None else check_weight(weight),
-            overpromise=before.plan.overpromise if overpromise is None else overpromise,
-        )
-        tenant = replace(
-            before,
-            name=before.name if name is None else name.strip() or slug,
-            contact=before.contact if contact is None else parsed,
-            parent=before.parent if parent is None else parent,
-            plan=plan,
-            language=language_tag(language) if language else before.language if language is None else "",
-        )
-        await self._plans.change(tenant)
+
+        def changed(before: Tenant) -> Tenant:
+            plan = replace(
+                before.plan,
+                limits=before.plan.limits.with_changes(limits or {}),
+                weight=before.plan.weight if weight is None else check_weight(weight),
+                overpromise=before.plan.overpromise if overpromise is None else overpromise,
+            )
+            return replace(
+                before,
+                name=before.name if name is None else name.strip() or slug,
+                contact=before.contact if contact is None else parsed,
+                parent=before.parent if parent is None else parent,
+                plan=plan,
+                language=language_tag(language) if language else before.language if language is None else "",
+            )
+
+        await self._plans.change(slug, changed)
         return await self.require_tenant(slug)
 
     async def add_domain(

@@ -1,6 +1,6 @@
 """Adds and changes tenants with their plans, so that the limits of tenants and resellers hold in one transaction."""
 
-from dataclasses import replace
+from collections.abc import Callable
 
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.errors import DuplicateKeyError
@@ -37,21 +37,24 @@ class TenantPlans:
         except DuplicateKeyError:
             raise AlreadyExists(f"the tenant {tenant.id} exists") from None
 
-    async def change(self, tenant: Tenant) -> None:
-        """Write name, contact, parent, plan and language. Raises LimitReached: more is promised or used already."""
-        _check_kind(tenant)
+    async def change(self, slug: str, changed: Callable[[Tenant], Tenant]) -> None:
+        """Replace name, contact, parent, plan and language. Raises LimitReached: more is promised or used already.
+
+        `changed` returns the tenant with the changes; it may be called several times.
+        """
 
         async def write(session: AsyncClientSession) -> None:
-            before = await self._tenants.get(tenant.id, session)
+            before = await self._tenants.get(slug, session)
             if before is None:
-                raise NotFound(f"there is no tenant {tenant.id}")
+                raise NotFound(f"there is no tenant {slug}")
+            tenant = changed(before)
+            _check_kind(tenant)
             for parent in dict.fromkeys((before.parent, tenant.parent)):
                 await self._hold(parent, session)
             moved = tenant.parent != before.parent
             if moved:
                 await self._refuse_suspended(tenant.parent, session)
-            changed = {"name": tenant.name, **fields_of(replace(tenant, kind=before.kind))}
-            await self._tenants.change(tenant.id, changed, session)
+            await self._tenants.change(tenant.id, {"name": tenant.name, **fields_of(tenant)}, session)
             if before.kind is TenantKind.RESELLER:
                 await self._tenants.hold(tenant.id, session)
             for parent in (before.parent, tenant.parent) if moved else ():
