@@ -168,6 +168,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "account_quota": st.integers(1, 2**40),
     "main_password_off": st.sampled_from([(), ("imap",), ("imap", "smtp")]),
     "removed_mail_days": st.integers(0, 3650),
+    "login_log_days": st.integers(0, 3650),
     "detail_separator": st.sampled_from(["+", "-", "off"]),
     "relay_route": st.sampled_from(["a.example", "b.example"]),
     "relay_security": st.sampled_from(Security),
