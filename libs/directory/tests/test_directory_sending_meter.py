@@ -322,3 +322,17 @@ async def test_a_sender_that_is_idle_is_forgotten_and_then_nothing_is_asked(stor
     assert meter._known == {}
     await meter.load(ANNA)
     assert meter.admit(ANNA, 10, TEN)  # what was sent before is known again
+
+
+async def test_more_senders_than_one_exchange_reads_are_read_in_turn(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mailyard.directory.sending.meter._READ_AT_ONCE", 3)
+    people = [identity(f"{number}@example.org") for number in range(5)]
+    meter, other = await ready(store, *people), await ready(store, *people)
+    for each in people:
+        assert other.admit(each, 11, TEN)
+    await other.exchange()
+    for _ in range(3):  # three of seven: five accounts, their domain and their tenant
+        await meter.exchange()
+    assert all(meter.admit(each, 1, FREE).endswith("10 are permitted") for each in people)
