@@ -18,6 +18,7 @@ from mailyard.directory.policy import (
     entries,
     read_policy,
 )
+from mailyard.directory.sending.rates import Rates
 from mailyard.smtp.client import Security
 
 
@@ -180,6 +181,12 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "greylisting": st.sampled_from(HygieneMode),
     "null_sender": st.sampled_from(HygieneMode),
     "never_sends": st.sampled_from([("*",), ("noreply", "news")]),
+    "account_recipients": st.sampled_from([Rates(), Rates(day=7)]),
+    "domain_recipients": st.sampled_from([Rates(), Rates(hour=7)]),
+    "tenant_recipients": st.sampled_from([Rates(), Rates(1, 2, 3)]),
+    "messages_per_day": st.integers(0, 10**9 - 1),
+    "jump_factor": st.integers(0, 10**9 - 1),
+    "jump_minimum": st.integers(0, 10**9 - 1),
 }
 tenant_policies = st.builds(TenantPolicy, **{name: st.none() | value for name, value in VALUES.items()})
 domain_policies = st.builds(
