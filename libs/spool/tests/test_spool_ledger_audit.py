@@ -93,6 +93,18 @@ async def test_a_complete_minute_is_closed_after_it_has_settled_and_its_totals_s
     assert await scene.summary() == [(1, 1, 0, 0), (1, 1, 0, 0)]
 
 
+async def test_mail_that_comes_in_the_minute_of_the_first_audit_is_audited_too(scene: Scene) -> None:
+    await scene.auditor.audit("router")  # the router has just started; nothing came in this minute yet
+    await scene.end(await scene.accept())
+    await scene.store.collection(ENTRIES).delete_many({})  # the edge died before it wrote its entry
+    recovered = 0
+    for _ in range(3):
+        scene.now += timedelta(minutes=3)
+        recovered += (await scene.auditor.audit("router")).recovered
+    assert recovered == 1
+    assert await scene.summary() == [(1, 1, 0, 0)]
+
+
 async def test_a_minute_in_which_a_message_waits_stays_open_until_it_ends(scene: Scene) -> None:
     ticket = await scene.accept()
     report = defer(ticket, Route.LOCAL, scene.now, "4.3.0", "later", rng=lambda: 0.5)

@@ -109,7 +109,7 @@ class LedgerAuditor:
         if self._next is None:
             found = await self._ledger.open_minutes(minute_of(now - _HISTORY), end)
             self._open = dict.fromkeys(found)
-            self._next = end
+            self._next = minute_of(now)  # mail of this minute may still come
         while self._next < end:
             self._open.setdefault(self._next, None)
             self._next += MINUTE
