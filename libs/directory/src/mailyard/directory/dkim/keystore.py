@@ -25,7 +25,7 @@ from mailyard.store.client import Row, Store, unavailable_when_away
 
 COLLECTION = "dkim_keys"
 INDEXES = (
-    IndexModel([("tenant", ASCENDING), ("domain", ASCENDING)], name="tenant"),
+    IndexModel([("tenant", ASCENDING), ("domain", ASCENDING), ("_id", ASCENDING)], name="tenant"),
     IndexModel(
         [("domain", ASCENDING), ("selector", ASCENDING)],
         name="selector",
@@ -71,7 +71,7 @@ class DkimKeys:
         """Read all keys of a domain, the oldest first. Raises Unavailable."""
         query = {"tenant": tenant, "domain": domain}
         with unavailable_when_away():
-            rows = await self._rows.find(query).sort([("domain", ASCENDING), ("_id", ASCENDING)]).to_list()
+            rows = await self._rows.find(query).sort("_id").to_list()
         return [_key_of(row) for row in rows]
 
     async def entry_all(self) -> Sequence[DkimKey]:
